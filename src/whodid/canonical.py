@@ -1,0 +1,337 @@
+"""The one byte form: what of an entry is stored, what is hashed, and what travels.
+
+* `payload` / `restore`: the stored content, without what the store keeps in columns (id, times, place).
+* `fields`: the ordered list of (path, value bytes) that a leaf commits to, one by one.
+* `wire` / `read_wire`: an entry as one line of JSON, for export, HTTP and import.
+
+All JSON written here is RFC 8785: intake refuses what would make a fast sorted encoder differ from it (floats with
+exponents, integers beyond ±(2^53−1), keys beyond the BMP). Changing a byte of `fields` changes every leaf: it is
+versioned by `SCHEMA` and frozen by vectors. Nothing here reads a clock or a file.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from whodid.errors import InvalidEvent, StoreCorrupt
+from whodid.model import (
+    Actor,
+    Change,
+    Content,
+    Context,
+    Entry,
+    Kind,
+    Outcome,
+    Reason,
+    Related,
+    Resource,
+    Severity,
+)
+from whodid.proof import leaf
+
+__all__ = [
+    "SCHEMA",
+    "content_root",
+    "encode",
+    "fields",
+    "from_micros",
+    "micros",
+    "payload",
+    "read_wire",
+    "restore",
+    "tag_values",
+    "time_text",
+    "wire",
+    "wire_from_payload",
+]
+
+SCHEMA = 1
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+encode = msgspec.json.Encoder(order="sorted").encode
+"""Encode a JSON value or a struct canonically (RFC 8785, for values that intake lets in)."""
+
+
+class _Payload(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`Content` less what the store keeps in columns of its own."""
+
+    actor: Actor
+    action: str
+    kind: Kind
+    severity: Severity
+    resource: Resource
+    outcome: Outcome = "success"
+    related: tuple[Related, ...] = ()
+    changes: tuple[Change, ...] = ()
+    reason: Reason | None = None
+    cause: str | None = None
+    batch: str | None = None
+    details: dict[str, Any] | None = None
+    context: Context | None = None
+    marks: tuple[str, ...] = ()
+
+
+_decode_payload = msgspec.json.Decoder(_Payload).decode
+_decode_entry = msgspec.json.Decoder(Entry).decode
+
+
+def micros(at: datetime) -> int:
+    """Return an instant as microseconds since 1970-01-01T00:00:00Z."""
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def from_micros(at: int) -> datetime:
+    """Return the UTC instant of microseconds since 1970-01-01T00:00:00Z."""
+    return _EPOCH + timedelta(microseconds=at)
+
+
+def time_text(at: datetime) -> str:
+    """Write a UTC instant as RFC 3339 with exactly six fraction digits and `Z`."""
+    return at.isoformat(timespec="microseconds")[:26] + "Z"
+
+
+def payload(content: Content) -> bytes:
+    """Encode what the store keeps of an entry's content besides its columns (id, times, place).
+
+    Args:
+        content: A checked event or an entry.
+
+    Returns:
+        Canonical JSON; an object that never is empty.
+    """
+    return encode(
+        _Payload(
+            actor=content.actor,
+            action=content.action,
+            kind=content.kind,
+            severity=content.severity,
+            resource=content.resource,
+            outcome=content.outcome,
+            related=content.related,
+            changes=content.changes,
+            reason=content.reason,
+            cause=content.cause,
+            batch=content.batch,
+            details=content.details,
+            context=content.context,
+            marks=content.marks,
+        )
+    )
+
+
+def restore(data: bytes, *, workspace: str, index: int, entry_id: str, occurred_at: int, recorded_at: int) -> Entry:
+    """Join stored content and its columns to an entry again.
+
+    Args:
+        data: What `payload` returned.
+        occurred_at: Microseconds since 1970.
+        recorded_at: Microseconds since 1970.
+
+    Returns:
+        The entry, equal to the one that was recorded.
+
+    Raises:
+        StoreCorrupt: The bytes are not what `payload` writes.
+    """
+    try:
+        kept = _decode_payload(data)
+        return Entry(
+            workspace=workspace,
+            index=index,
+            id=entry_id,
+            occurred_at=from_micros(occurred_at),
+            recorded_at=from_micros(recorded_at),
+            actor=kept.actor,
+            action=kept.action,
+            kind=kept.kind,
+            severity=kept.severity,
+            resource=kept.resource,
+            outcome=kept.outcome,
+            related=kept.related,
+            changes=kept.changes,
+            reason=kept.reason,
+            cause=kept.cause,
+            batch=kept.batch,
+            details=kept.details,
+            context=kept.context,
+            marks=kept.marks,
+        )
+    except (msgspec.DecodeError, UnicodeDecodeError, OverflowError) as error:
+        raise StoreCorrupt(
+            f"The content of entry {index} cannot be read: {error}", "Restore it from a backup", index=index
+        ) from None
+
+
+def wire(entry: Entry) -> bytes:
+    """Write an entry as one JSON object without line breaks (the wire form)."""
+    return wire_from_payload(
+        payload(entry),
+        workspace=entry.workspace,
+        index=entry.index,
+        entry_id=entry.id,
+        occurred_at=entry.occurred_at,
+        recorded_at=entry.recorded_at,
+    )
+
+
+def wire_from_payload(
+    data: bytes, *, workspace: str, index: int, entry_id: str, occurred_at: datetime, recorded_at: datetime
+) -> bytes:
+    """Write the wire form from stored content without decoding it, for export at full speed."""
+    head = (
+        f'{{"workspace":"{workspace}","index":{index},"id":"{entry_id}","occurred_at":"{time_text(occurred_at)}",'
+        f'"recorded_at":"{time_text(recorded_at)}",'
+    )
+    return head.encode() + data[1:]
+
+
+def read_wire(data: bytes | str) -> Entry:
+    """Read the wire form of an entry.
+
+    Raises:
+        InvalidEvent: The text is not the wire form of an entry; `pointer` says where.
+    """
+    try:
+        return _decode_entry(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidEvent("", f"This is not an entry in wire form: {error}", "Export it again") from None
+
+
+def fields(content: Content) -> list[tuple[bytes, bytes]]:
+    """List what a leaf commits to, one by one, so that each can be shown, withheld or erased alone.
+
+    Personal values (names, addresses, before and after) are fields of their own; what stays for the whole life of the
+    entry (action, outcome, times, opaque ids, the paths that changed) is gathered in few.
+
+    Args:
+        content: A checked event or an entry; the result does not depend on its place.
+
+    Returns:
+        (path, value) pairs in a fixed order; the value is the exact JSON text to disclose.
+    """
+    actor, resource = content.actor, content.resource
+    core: dict[str, Any] = {
+        "action": content.action,
+        "id": content.id,
+        "kind": content.kind,
+        "occurred_at": time_text(content.occurred_at),
+        "outcome": content.outcome,
+        "schema": SCHEMA,
+        "severity": content.severity,
+    }
+    if content.batch is not None:
+        core["batch"] = content.batch
+    if content.cause is not None:
+        core["cause"] = content.cause
+    if content.marks:
+        core["marks"] = content.marks
+    listed = [(b"core", encode(core)), (b"actor.id", encode({"id": actor.id, "type": actor.type}))]
+    if actor.name is not None:
+        listed.append((b"actor.name", encode(actor.name)))
+    if actor.email is not None:
+        listed.append((b"actor.email", encode(actor.email)))
+    if actor.role is not None:
+        listed.append((b"actor.role", encode(actor.role)))
+    if actor.on_behalf_of is not None:
+        listed.append((b"actor.on_behalf_of", encode(actor.on_behalf_of)))
+    listed.append((b"resource.id", encode({"id": resource.id, "type": resource.type})))
+    if resource.name is not None:
+        listed.append((b"resource.name", encode(resource.name)))
+    if content.related:
+        listed.append((b"related", encode([{"id": r.id, "rel": r.rel, "type": r.type} for r in content.related])))
+        listed.extend(
+            (b"related.%d.name" % at, encode(r.name)) for at, r in enumerate(content.related) if r.name is not None
+        )
+    if content.reason is not None:
+        listed.append((b"reason", encode(content.reason)))
+    if content.details is not None:
+        listed.append((b"details", encode(content.details)))
+    if content.context is not None:
+        _context_fields(content.context, listed)
+    if content.changes:
+        listed.append((b"changes", encode([_outline(change) for change in content.changes])))
+        for at, change in enumerate(content.changes):
+            values = _values(change)
+            if values:
+                listed.append((b"changes.%d" % at, encode(values)))
+    return listed
+
+
+def content_root(content: Content, seed: bytes) -> bytes:
+    """Commit to all fields of an entry under its seed.
+
+    Args:
+        seed: 32 bytes.
+
+    Returns:
+        The content root of the leaf header, 32 bytes.
+    """
+    listed = fields(content)
+    commit = leaf.commit
+    return leaf.content_root(
+        [commit(salt, path, value) for salt, (path, value) in zip(leaf.salts(seed, len(listed)), listed, strict=True)]
+    )
+
+
+def tag_values(content: Content) -> list[tuple[int, bytes]]:
+    """List what the tags of a leaf blind: actor, action, resource, then related resources, each (dimension, value)."""
+    actor, resource = content.actor, content.resource
+    listed = [
+        (leaf.ACTOR, f"{actor.type}\0{actor.id}".encode()),
+        (leaf.ACTION, content.action.encode()),
+        (leaf.RESOURCE, f"{resource.type}\0{resource.id}".encode()),
+    ]
+    listed.extend((leaf.RESOURCE, f"{r.type}\0{r.id}".encode()) for r in content.related)
+    return listed
+
+
+def _context_fields(context: Context, listed: list[tuple[bytes, bytes]]) -> None:
+    plain = {
+        name: value
+        for name, value in (("request", context.request), ("session", context.session), ("source", context.source))
+        if value is not None
+    }
+    if plain:
+        listed.append((b"context", encode(plain)))
+    if context.ip is not None:
+        listed.append((b"context.ip", encode(context.ip)))
+    if context.forwarded_ip is not None:
+        listed.append((b"context.forwarded_ip", encode(context.forwarded_ip)))
+    if context.user_agent is not None:
+        listed.append((b"context.user_agent", encode(context.user_agent)))
+    place = {
+        name: value for name, value in (("city", context.city), ("country", context.country)) if value is not None
+    }
+    if place:
+        listed.append((b"context.place", encode(place)))
+
+
+def _outline(change: Change) -> dict[str, str]:
+    outline = {"class": change.class_, "op": change.op, "path": change.path}
+    if change.from_ is not None:
+        outline["from"] = change.from_
+    return outline
+
+
+def _values(change: Change) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        name: value
+        for name, value in (
+            ("added", change.added),
+            ("after", change.after),
+            ("before", change.before),
+            ("removed", change.removed),
+        )
+        if value is not UNSET
+    }
+    if change.before_fp is not None:
+        values["before_fp"] = change.before_fp
+    if change.after_fp is not None:
+        values["after_fp"] = change.after_fp
+    return values

@@ -1,0 +1,165 @@
+"""The leaf: a fixed binary header that binds an entry without containing any of it.
+
+What lives here: the header's bytes, salted field commitments, the content root, blinded tags, and how salts come from a
+seed. Bytes and integers only; which fields an entry has is decided in `whodid.canonical`.
+
+The encodings (all integers big endian)::
+
+    header  = version u8 | kind u8 | recorded_at u64 (µs since 1970, UTC) | content root 32 | tag count u8 | tag 16 …
+    leaf    = SHA-256(0x00 | header)                                          RFC 6962, 2.1
+    commit  = SHA-256("whodid/field/v1\\n" | salt 16 | u16 length | path | u32 length | value)
+    root    = SHA-256("whodid/content/v1\\n" | u16 count | commit …)
+    tag     = first 16 bytes of SHA-256("whodid/tag/v1\\n" | segment salt 32 | dimension u8 | value)
+    salts   = SHAKE-256("whodid/salts/v1\\n" | seed 32), cut into pieces of 16 bytes
+
+The salt has a fixed length and every variable part carries its length, so no two different inputs share an encoding.
+A seed never leaves the store: who discloses a field discloses that field's salt only.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from hashlib import sha256, shake_256
+from typing import NamedTuple
+
+from whodid.errors import MalformedProof
+
+__all__ = [
+    "ACTION",
+    "ACTOR",
+    "ERASURE",
+    "EVENT",
+    "KEY_CHANGE",
+    "LOG_LINK",
+    "PURGE",
+    "RESOURCE",
+    "SALT_SIZE",
+    "SEAL",
+    "SEED_SIZE",
+    "Header",
+    "commit",
+    "content_root",
+    "salts",
+    "tag",
+]
+
+VERSION = 1
+
+EVENT, SEAL, ERASURE, PURGE, KEY_CHANGE, LOG_LINK = 1, 2, 3, 4, 5, 6
+"""Kinds of leaf. Verifiers refuse a kind that they do not know."""
+
+ACTOR, RESOURCE, ACTION = 1, 2, 3
+"""Dimensions of a tag. A related resource has a tag of the dimension RESOURCE, so that a history is complete."""
+
+SEED_SIZE = 32
+SALT_SIZE = 16
+TAG_SIZE = 16
+MAX_TAGS = 255
+
+_FIXED = struct.Struct(">BBQ32sB")
+_FIELD = b"whodid/field/v1\n"
+_CONTENT = b"whodid/content/v1\n"
+_TAG = b"whodid/tag/v1\n"
+_SALTS = b"whodid/salts/v1\n"
+
+
+class Header(NamedTuple):
+    """What a leaf says in clear.
+
+    Args:
+        kind: One of EVENT, SEAL, ERASURE, PURGE, KEY_CHANGE, LOG_LINK.
+        recorded_at: Microseconds since 1970-01-01T00:00:00Z.
+        root: Content root, 32 bytes.
+        tags: Blinded tags, 16 bytes each: actor, action, resource, then related resources.
+    """
+
+    kind: int
+    recorded_at: int
+    root: bytes
+    tags: tuple[bytes, ...]
+
+    def encode(self) -> bytes:
+        """Return the bytes whose RFC 6962 leaf hash stands in the tree."""
+        return _FIXED.pack(VERSION, self.kind, self.recorded_at, self.root, len(self.tags)) + b"".join(self.tags)
+
+    @classmethod
+    def decode(cls, data: bytes) -> Header:
+        """Read a header back.
+
+        Args:
+            data: Exactly one encoded header.
+
+        Returns:
+            The header; encoding it again gives the same bytes.
+
+        Raises:
+            MalformedProof: The version or the kind is unknown, or the length does not fit the tag count.
+        """
+        if len(data) < _FIXED.size:
+            raise MalformedProof(f"A leaf header has at least {_FIXED.size} bytes and this has {len(data)}")
+        version, kind, recorded_at, root, count = _FIXED.unpack_from(data)
+        if version != VERSION:
+            raise MalformedProof(f"Leaf version {version} is unknown", "Verify with a newer whodid")
+        if not EVENT <= kind <= LOG_LINK:
+            raise MalformedProof(f"Leaf kind {kind} is unknown", "Verify with a newer whodid")
+        if len(data) != _FIXED.size + TAG_SIZE * count:
+            raise MalformedProof(f"A leaf header with {count} tags does not have {len(data)} bytes")
+        tags = tuple(data[at : at + TAG_SIZE] for at in range(_FIXED.size, len(data), TAG_SIZE))
+        return cls(kind, recorded_at, root, tags)
+
+
+def salts(seed: bytes, count: int) -> list[bytes]:
+    """Derive the salts of an entry's fields.
+
+    Args:
+        seed: 32 random bytes, kept with the entry and never disclosed.
+        count: Number of fields.
+
+    Returns:
+        One salt of 16 bytes per field, in the order of the fields.
+    """
+    stream = shake_256(_SALTS + seed).digest(SALT_SIZE * count)
+    return [stream[at : at + SALT_SIZE] for at in range(0, SALT_SIZE * count, SALT_SIZE)]
+
+
+def commit(salt: bytes, path: bytes, value: bytes) -> bytes:
+    """Commit to one field.
+
+    Args:
+        salt: 16 bytes.
+        path: UTF-8 path of the field, under 64 KiB.
+        value: The exact bytes that would be disclosed (UTF-8 JSON text), under 4 GiB.
+
+    Returns:
+        32 bytes that bind path and value, and hide both from whoever lacks the salt.
+    """
+    return sha256(
+        b"%b%b%b%b%b%b" % (_FIELD, salt, len(path).to_bytes(2), path, len(value).to_bytes(4), value)
+    ).digest()
+
+
+def content_root(commitments: Sequence[bytes]) -> bytes:
+    """Bind all fields of an entry, in order.
+
+    Args:
+        commitments: 32 bytes each, at most 65,535.
+
+    Returns:
+        32 bytes.
+    """
+    return sha256(_CONTENT + len(commitments).to_bytes(2) + b"".join(commitments)).digest()
+
+
+def tag(segment_salt: bytes, dimension: int, value: bytes) -> bytes:
+    """Blind a value that somebody may ask for.
+
+    Args:
+        segment_salt: 32 bytes, common to the entries of one segment.
+        dimension: ACTOR, RESOURCE or ACTION.
+        value: For an actor and a resource its type, a zero byte and its id; for an action its name.
+
+    Returns:
+        16 bytes, equal for equal values within the segment and unlinkable across segments.
+    """
+    return sha256(b"%b%b%c%b" % (_TAG, segment_salt, dimension, value)).digest()[:TAG_SIZE]
