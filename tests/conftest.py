@@ -1,0 +1,47 @@
+"""What every test shares: the rule about skipping.
+
+A test that needs something which a machine may lack (a browser, Node.js) skips itself and says why. On the machine
+that decides, nothing may be skipped by accident: the variable WHODID_REQUIRE names the parts (separated by spaces)
+that have to run, and a skipped test of such a part fails there. A test belongs to a part by its marker of that name
+(`browser`, `frontend`, `faults`) or, without a marker, by the part's name in its file name (`sqlite`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+
+import pytest
+
+REQUIRED = frozenset(os.environ.get("WHODID_REQUIRE", "").split())
+
+
+def _parts(node: pytest.Item | pytest.Collector) -> set[str]:
+    names = {marker.name for marker in node.iter_markers()}
+    return {part for part in REQUIRED if part in names or part in node.path.stem.split("_")}
+
+
+def _refuse(report: pytest.TestReport | pytest.CollectReport, node: pytest.Item | pytest.Collector) -> None:
+    parts = _parts(node) if report.outcome == "skipped" and not hasattr(report, "wasxfail") else set()
+    if parts:
+        why = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        report.outcome = "failed"
+        report.longrepr = f"{node.nodeid} was skipped, but {', '.join(sorted(parts))} must run here. {why}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn the skipping of a required test into a failure."""
+    report = yield
+    _refuse(report, item)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Turn the skipping of a whole required file into a failure."""
+    report = yield
+    _refuse(report, collector)
+    return report
