@@ -13,6 +13,7 @@ Blocks of other languages are only read.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import os
 import re
@@ -23,6 +24,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+
+import whodid
+from scripts.reference import pages
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -191,3 +195,47 @@ def test_every_page_is_reached() -> None:
         todo += [(path.parent / link).resolve() for link in links if not re.match(r"[a-z]+:", link)]
 
     assert sorted(title(path) for path in set(DOCS.rglob("*.md")) - reached) == []
+
+
+# ------------------------------------------------------------------------------------------------------------ reference
+
+
+def reference(name: str) -> str:
+    """Return a page of the reference."""
+    return (DOCS / "reference" / name).read_text(encoding="utf-8")
+
+
+def test_the_reference_is_current() -> None:
+    """The generated pages are what `make reference` would write now."""
+    for name, text in pages().items():
+        assert reference(name) == text, f"docs/reference/{name} is out of date: run make reference"
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    """Every name of `whodid.__all__` has a heading."""
+    assert set(whodid.__all__) <= {line[3:] for line in reference("python.md").splitlines() if line.startswith("## ")}
+
+
+def test_every_error_is_in_the_reference() -> None:
+    """Every error class has a heading."""
+    family = {name for name, value in vars(whodid.errors).items() if isinstance(value, type)}
+
+    assert family == {line[3:] for line in reference("errors.md").splitlines() if line.startswith("## ")}
+
+
+def test_every_action_is_in_the_reference() -> None:
+    """Every action of the built-in catalog has a row."""
+    rows = re.findall(r"^\| `([a-z_.]+)` \|", reference("actions.md"), flags=re.MULTILINE)
+
+    assert sorted(rows) == sorted(whodid.builtin())
+
+
+def test_every_command_is_in_the_reference() -> None:
+    """Every command of the command line has a heading and a usage line."""
+    text = reference("cli.md")
+    group = importlib.import_module("whodid.cli").command
+
+    assert group.commands
+    for name in group.commands:
+        assert f"\n## whodid {name}\n" in text
+        assert f"Usage: whodid {name}" in text

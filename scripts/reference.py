@@ -1,0 +1,273 @@
+"""Write the generated pages of docs/reference from the code: what is documented there cannot differ from what is there.
+
+`make reference` runs it; tests/test_docs.py fails when a page is not what it would write.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import whodid
+from whodid import errors
+from whodid.catalog import Action
+from whodid.model import schema
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "docs" / "reference"
+NOTICE = "<!-- Written by `make reference`. Change the code instead. -->\n"
+SECTIONS = ("Args:", "Returns:", "Raises:", "Yields:", "Example::", "Examples::")
+
+
+def pages() -> dict[str, str]:
+    """Return the text of every generated page by its file name."""
+    writers: dict[str, Callable[[], Iterator[str]]] = {
+        "python.md": python_page,
+        "cli.md": cli_page,
+        "events.md": events_page,
+        "actions.md": actions_page,
+        "errors.md": errors_page,
+    }
+    return {name: NOTICE + "\n" + "\n".join(writer()).rstrip() + "\n" for name, writer in writers.items()}
+
+
+def main() -> None:
+    """Write the pages."""
+    for name, text in pages().items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
+
+
+# ----------------------------------------------------------------------------------------------------------- docstrings
+
+
+def described(doc: str) -> tuple[str, dict[str, str]]:
+    """Split a docstring into its text and the descriptions of its arguments."""
+    arguments: dict[str, str] = {}
+    prose, inside, name = list[str](), "", ""
+    for line in inspect.cleandoc(doc).splitlines():
+        if line in SECTIONS:
+            inside = line
+        elif line and not line.startswith(" ") and inside:
+            inside = ""
+            prose.append(line)
+        elif inside == "Args:":
+            found = re.match(r"    (\w+): (.*)", line)
+            if found:
+                name = found[1]
+                arguments[name] = found[2]
+            elif name and line.strip():
+                arguments[name] += " " + line.strip()
+        elif not inside:
+            prose.append(line)
+    return "\n".join(prose).strip(), arguments
+
+
+def markdown(doc: str) -> Iterator[str]:
+    """Turn a docstring into Markdown: sections become lists, literal blocks become code."""
+    lines = inspect.cleandoc(doc).splitlines()
+    at = 0
+    while at < len(lines):
+        line = lines[at]
+        block = list[str]()
+        following = at + 1
+        if line in SECTIONS or line.endswith("::"):
+            while following < len(lines) and (not lines[following] or lines[following].startswith("    ")):
+                block.append(lines[following][4:])
+                following += 1
+        if line.endswith("::"):
+            yield line[:-1]
+            yield from ("", "```text", *"\n".join(block).strip("\n").splitlines(), "```", "")
+        elif block:
+            yield from (f"**{line.rstrip(':')}**", "", *listed(block, named=line in {"Args:", "Raises:"}), "")
+        else:
+            yield line
+        at = following
+
+
+def listed(block: list[str], *, named: bool) -> Iterator[str]:
+    """Turn the lines of a section into the items of a list; a section of one text stays a text."""
+    for line in block:
+        found = re.match(r"(\w+): (.*)", line) if named else None
+        if found:
+            yield f"* `{found[1]}`: {found[2]}"
+        elif line.strip():
+            yield f"  {line.strip()}" if named else line.strip()
+
+
+def cell(text: str) -> str:
+    """Write a text so that it fits into a cell of a table."""
+    return " ".join(text.replace("|", r"\|").split())
+
+
+# --------------------------------------------------------------------------------------------------------------- pages
+
+
+def python_page() -> Iterator[str]:
+    """Document every public name of the package."""
+    yield from ("# Python", "", "Everything that `import whodid` offers.", "")
+    for name in whodid.__all__:
+        value = getattr(whodid, name)
+        if inspect.ismodule(value):
+            yield from (f"## {name}", "", f"The module `{value.__name__}`: see [errors](errors.md).", "")
+            continue
+        doc = inspect.getdoc(value)
+        if doc is None:
+            message = f"whodid.{name} has no docstring"
+            raise ValueError(message)
+        yield from (f"## {name}", "", "```text", signature(name, value), "```", "", *markdown(doc), "")
+        if inspect.isclass(value):
+            yield from members(name, value)
+
+
+def signature(name: str, value: Any) -> str:
+    """Write how a function or a class is called, one argument a line when it is long."""
+    try:
+        found = inspect.signature(value)
+    except ValueError:
+        return name
+    text = f"{name}{found}" if not inspect.isclass(value) else f"{name}{found.replace(return_annotation=found.empty)}"
+    text = text.replace("'", "").replace("<object object at", "<").replace("~", "")
+    if len(text) <= 110:
+        return text
+    arguments = [str(one).replace("'", "") for one in found.parameters.values()]
+    star = next((at for at, one in enumerate(found.parameters.values()) if one.kind is one.KEYWORD_ONLY), None)
+    if star is not None:
+        arguments.insert(star, "*")
+    back = "" if inspect.isclass(value) or found.return_annotation is found.empty else f" -> {found.return_annotation}"
+    return f"{name}(\n" + "".join(f"    {one},\n" for one in arguments) + ")" + back.replace("'", "")
+
+
+def members(name: str, value: type) -> Iterator[str]:
+    """Document the public methods and properties that a class defines itself."""
+    for member, found in vars(value).items():
+        if member.startswith("_"):
+            continue
+        function = found.fget if isinstance(found, property) else getattr(found, "__func__", found)
+        if not inspect.isfunction(function) or not function.__doc__:
+            continue
+        called = f"{name}.{member}" if isinstance(found, property) else without_self(name, member, found, function)
+        yield from (f"### {name}.{member}", "", "```text", called, "```", "", *markdown(function.__doc__), "")
+
+
+def without_self(name: str, member: str, found: Any, function: Callable[..., Any]) -> str:
+    """Write how a method is called, without the argument that Python passes."""
+    whole = inspect.signature(function)
+    if not isinstance(found, staticmethod):
+        whole = whole.replace(parameters=list(whole.parameters.values())[1:])
+
+    def shape() -> None: ...
+
+    shape.__signature__ = whole  # type: ignore[attr-defined] # inspect.signature reads it
+    return signature(f"{name}.{member}", shape)
+
+
+def errors_page() -> Iterator[str]:
+    """Document every error class."""
+    yield from ("# Errors", "", *markdown(errors.__doc__ or ""), "")
+    for name, value in vars(errors).items():
+        if inspect.isclass(value) and issubclass(value, errors.WhodidError):
+            base = "" if value is errors.WhodidError else f"A kind of `{value.__bases__[0].__name__}`."
+            given = [one for one in inspect.signature(value).parameters if one not in {"fact", "remedy"}]
+            carries = f" It carries {', '.join(f'`{one}`' for one in given)}." if given else ""
+            yield from (f"## {name}", "", *markdown(value.__doc__ or ""), "", f"{base}{carries}".strip(), "")
+
+
+def actions_page() -> Iterator[str]:
+    """Document every action of the built-in catalog."""
+    catalog = whodid.builtin()
+    yield from (
+        "# Actions",
+        "",
+        f"The built-in catalog declares {len(catalog)} actions. A host adds its own by the same means: see",
+        "[declare your own actions](../recipes/own-actions.md).",
+        "",
+        "Sensitivity says what an entry may expose: P personal data, S a secret (redacted), A access rights.",
+        "",
+    )
+    categories: dict[str, list[Action]] = {}
+    for action in catalog.values():
+        categories.setdefault(action.category, []).append(action)
+    for category, actions in categories.items():
+        yield from (f"## {category}", "")
+        yield "| Action | Kind | Severity | Sensitivity | Resource | Sentence |"
+        yield "| --- | --- | --- | --- | --- | --- |"
+        for action in actions:
+            sentence = action.wording("en").of("success")[0]
+            row = (f"`{action.name}`", action.kind, action.severity, action.sensitivity, action.resource_type, sentence)
+            yield f"| {' | '.join(cell(one) for one in row)} |"
+        yield ""
+
+
+def events_page() -> Iterator[str]:
+    """Document the wire form of an event and of an entry, and everything inside them."""
+    definitions = schema()["$defs"]
+    example = whodid.builtin()["contact.deleted"].example
+    yield from (
+        "# Events and entries",
+        "",
+        "The wire form is JSON: one object per event or entry. Times are RFC 3339 in UTC with six digits of fraction",
+        "and `Z`. Unknown fields are refused. `whodid.schema()` returns the JSON Schema from which this page is made.",
+        "",
+        "An event:",
+        "",
+        "```json",
+        json.dumps(example, indent=2, ensure_ascii=False),
+        "```",
+        "",
+    )
+    for name in ("Event", "Entry", *sorted(set(definitions) - {"Event", "Entry"})):
+        found = definitions[name]
+        doc = getattr(whodid, name).__doc__ or ""
+        prose, arguments = described(doc)
+        yield from (f"## {name}", "", prose, "", "| Field | Type | Required | Means |", "| --- | --- | --- | --- |")
+        required = set(found.get("required", ()))
+        for field, shape in found["properties"].items():
+            means = arguments.get(field) or arguments.get(f"{field}_", "")
+            needed = "yes" if field in required else ""
+            yield f"| `{field}` | {cell(type_text(shape))} | {needed} | {cell(means)} |"
+        yield ""
+
+
+def type_text(shape: dict[str, Any]) -> str:
+    """Write the type of a JSON Schema in a few words."""
+    if "$ref" in shape:
+        name = shape["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name.lower()})"
+    if "enum" in shape:
+        return ", ".join(f"`{one}`" for one in shape["enum"] if one is not None)
+    if "anyOf" in shape:
+        return " or ".join(type_text(one) for one in shape["anyOf"] if one.get("type") != "null")
+    if shape.get("type") == "array":
+        return f"array of {type_text(shape['items'])}" if shape.get("items") else "array"
+    if "format" in shape:
+        return f"{shape['type']} ({shape['format']})"
+    kind = shape.get("type", "any JSON value")
+    return " or ".join(one for one in kind if one != "null") if isinstance(kind, list) else str(kind)
+
+
+def cli_page() -> Iterator[str]:
+    """Document every command of the command line."""
+    import click
+
+    from whodid.cli import command
+
+    yield from ("# Command line", "", "Install it with `pip install 'whodid[cli]'`.", "")
+
+    def walk(one: click.Command, names: tuple[str, ...], parent: click.Context | None) -> Iterator[str]:
+        context = click.Context(one, info_name=names[-1], parent=parent, max_content_width=100, terminal_width=100)
+        yield from (f"## {' '.join(names)}", "", "```text", one.get_help(context), "```", "")
+        if isinstance(one, click.Group):
+            for name in one.list_commands(context):
+                found = one.get_command(context, name)
+                if found is not None and not found.hidden:
+                    yield from walk(found, (*names, name), context)
+
+    yield from walk(command, ("whodid",), None)
+
+
+if __name__ == "__main__":
+    main()
