@@ -1,0 +1,26 @@
+"""The door for browsers and programs: HTTP over a log, and the program that serves it.
+
+`asgi` gives the application that a host mounts or `whodid serve` runs; `mint_token` gives a host's back end the one
+thing it needs to let somebody in. Only `app` imports Starlette and only `serve` imports uvicorn, so that a host can
+mint tokens on the base install.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from whodid.server.tokens import PERMISSIONS, Claims, mint_token, verify_token
+
+if TYPE_CHECKING:
+    from whodid.server.app import asgi
+
+__all__ = ["PERMISSIONS", "Claims", "asgi", "mint_token", "verify_token"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the application when it is first asked for: it needs the extra `server`."""
+    if name == "asgi":
+        from whodid.server.app import asgi
+
+        return asgi
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

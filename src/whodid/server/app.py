@@ -1,0 +1,270 @@
+"""The ASGI application: HTTP in, plain calls out to threads, answers back.
+
+The only file that imports Starlette. It owns what is the same for every route: request ids, limits, threads, security
+headers, and that every error leaves in one shape. What the routes say is in `routes`, `exports`, `console` and `pages`.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
+from urllib.parse import parse_qsl
+
+import anyio
+import anyio.to_thread
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from whodid.errors import StoreError, WhodidError
+from whodid.log import Log
+from whodid.server.answers import Answer, Call, Handler, client_address
+from whodid.server.console import Console
+from whodid.server.exports import Exports
+from whodid.server.pages import Pages
+from whodid.server.problems import problem, problem_of
+from whodid.server.routes import Routes
+from whodid.server.sessions import Sessions
+from whodid.server.signing import check_secret
+
+__all__ = ["asgi"]
+
+_log = logging.getLogger("whodid.server")
+
+_LONGEST_ADDRESS = 8192
+_LARGEST_BODY = 64 * 1024
+_BODY_SECONDS = 15
+_MOST_WAITING = 128
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{8,64}")
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+
+_HEADERS: tuple[tuple[str, str], ...] = (
+    # Answers of the API are data: nothing in them may run, load, or be framed, should a browser show one. The page
+    # brings its own policy.
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+)
+
+
+def asgi(
+    log: Log,
+    *,
+    secret: bytes,
+    trusted_proxies: int = 0,
+    console: Console | None = None,
+    token_address: str | None = None,
+    threads: int = 8,
+    downloads: int = 4,
+) -> Starlette:
+    """Make the HTTP door of a log: the API under `/v1`, the page at `/`, its files under `/static`.
+
+    Mount it anywhere: `app.mount("/audit", asgi(log, secret=…))`. It holds no connection and needs no start-up.
+
+    Args:
+        log: The log to read; its owner closes it, and its clock is the clock here.
+        secret: At least 32 bytes, shared with whoever mints viewer tokens.
+        trusted_proxies: How many proxies of yours stand in front; 0 heeds no forwarded address.
+        console: Sign-in for the page by one-time links, as `whodid serve` uses it.
+        token_address: Where the page fetches its viewer token (POST, same origin); the console's when not given.
+        threads: How many requests may work on the store at once.
+        downloads: How many exports may stream at once.
+
+    Returns:
+        The application.
+
+    Raises:
+        InvalidSetting: The secret is too short.
+    """
+    check_secret(secret)
+    pages = Pages(token_address=token_address or ("session/token" if console else None))
+    sessions = Sessions(log, secret=secret)
+    handlers: list[Handler] = [
+        *Routes(log, sessions).handlers,
+        *Exports(log, sessions, secret=secret, downloads=downloads).handlers,
+        *(console.handlers if console else ()),
+        *pages.handlers,
+    ]
+    door = _Door(trusted_proxies, threads)
+    app = Starlette(
+        routes=[Route(handler.path, door.endpoint(handler), methods=[handler.method]) for handler in handlers],
+        exception_handlers={HTTPException: _unrouted},
+        middleware=[Middleware(_Frame, trust_ids=trusted_proxies > 0)],
+    )
+    # Two addresses for one thing would be two cache entries and two places to check.
+    app.router.redirect_slashes = False
+    return app
+
+
+class _Door:
+    """Turns requests into calls, runs them in threads, and turns answers into responses."""
+
+    def __init__(self, trusted_proxies: int, threads: int) -> None:
+        self._trusted_proxies = trusted_proxies
+        self._working = anyio.CapacityLimiter(threads)
+
+    def endpoint(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+        async def respond(request: Request) -> Response:
+            request_id: str = request.scope["state"]["request_id"]
+            if self._working.statistics().tasks_waiting >= _MOST_WAITING:
+                return self._response(problem(503, request_id, headers=(("Retry-After", "2"),)))
+            read = await self._call(request, request_id)
+            if isinstance(read, Answer):
+                return self._response(read)
+            answer = await anyio.to_thread.run_sync(_guarded, handler, read, limiter=self._working)
+            return self._response(answer)
+
+        return respond
+
+    async def _call(self, request: Request, request_id: str) -> Call | Answer:
+        raw: bytes = request.scope["query_string"]
+        if len(raw) > _LONGEST_ADDRESS:
+            return problem(414, request_id)
+        try:
+            pairs = parse_qsl(
+                raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=32, separator="&"
+            )
+        except ValueError:
+            return problem(400, request_id, "The query string is not UTF-8 in percent encoding, or has too many parts.")
+        if any(_UNPRINTABLE.search(name) or _UNPRINTABLE.search(value) for name, value in pairs):
+            return problem(400, request_id, "The query string has control characters in it.")
+        body = b""
+        if request.method not in {"GET", "HEAD"}:
+            received = await self._body(request, request_id)
+            if isinstance(received, Answer):
+                return received
+            body = received
+        headers: dict[str, str] = {}
+        for name, value in request.headers.items():
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        peer = request.client.host if request.client else None
+        proxied = self._trusted_proxies > 0
+        return Call(
+            method=request.method,
+            path=dict(request.path_params),
+            query=tuple(pairs),
+            headers=headers,
+            body=body,
+            client=client_address(peer, headers.get("x-forwarded-for"), self._trusted_proxies),
+            secure=(headers.get("x-forwarded-proto") if proxied else None) == "https" or request.url.scheme == "https",
+            base=str(request.scope.get("root_path", "")).rstrip("/"),
+            request_id=request_id,
+        )
+
+    @staticmethod
+    async def _body(request: Request, request_id: str) -> bytes | Answer:
+        parts: list[bytes] = []
+        size = 0
+        try:
+            with anyio.fail_after(_BODY_SECONDS):
+                async for part in request.stream():
+                    size += len(part)
+                    if size > _LARGEST_BODY:
+                        return problem(413, request_id, f"The body is larger than {_LARGEST_BODY} bytes.")
+                    parts.append(part)
+        except TimeoutError:
+            return problem(408, request_id)
+        except ClientDisconnect:
+            return problem(400, request_id)
+        return b"".join(parts)
+
+    def _response(self, answer: Answer) -> Response:
+        if isinstance(answer.body, bytes):
+            response = Response(answer.body, status_code=answer.status, media_type=answer.media_type)
+        else:
+            response = StreamingResponse(_pulled(answer.body), status_code=answer.status, media_type=answer.media_type)
+        for name, value in answer.headers:
+            response.headers.append(name, value)
+        return response
+
+
+def _guarded(handler: Handler, call: Call) -> Answer:
+    """Run a handler; whatever goes wrong in it leaves as a problem."""
+    try:
+        return handler.answer(call)
+    except StoreError as error:
+        _log.error("request %s: %s: %s", call.request_id, type(error).__name__, error)
+        return problem_of(error, call.request_id)
+    except WhodidError as error:
+        return problem_of(error, call.request_id)
+    except Exception:  # noqa: BLE001 - whatever it is, the caller gets a problem and the log the traceback
+        _log.exception("request %s failed", call.request_id)
+        return problem(500, call.request_id)
+
+
+async def _pulled(body: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """Send what an iterator makes, each step in a thread; close it when the client leaves.
+
+    No thread waits for a slow client, and the iterator is never run by two threads at once. How many downloads there
+    may be is decided where they begin.
+    """
+    step = partial(next, body, None)
+    lock = threading.Lock()
+    limiter = anyio.CapacityLimiter(1)
+    try:
+        while (part := await anyio.to_thread.run_sync(step, limiter=limiter)) is not None:
+            yield part
+    finally:
+        close = getattr(body, "close", None)
+        if close is not None:
+            with anyio.CancelScope(shield=True), lock:
+                await anyio.to_thread.run_sync(close, limiter=limiter)
+
+
+async def _unrouted(request: Request, error: Exception) -> Response:
+    """Answer what no route took: unknown addresses and methods."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    answer = problem(status if status in {404, 405} else 400, request.scope["state"]["request_id"])
+    headers = dict(answer.headers) | dict((error.headers or {}) if isinstance(error, HTTPException) else {})
+    return Response(answer.body, status_code=answer.status, media_type=answer.media_type, headers=headers)
+
+
+class _Frame:
+    """Gives each request its id and each response its security headers."""
+
+    def __init__(self, app: ASGIApp, *, trust_ids: bool) -> None:
+        self._app = app
+        self._trust_ids = trust_ids
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = self._request_id(scope)
+        # A host that mounts the application may share its state between requests; ours is per request.
+        scope["state"] = {**scope.get("state", {}), "request_id": request_id}
+
+        async def framed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                present = {name.lower() for name, _ in message["headers"]}
+                message["headers"] = [
+                    *message["headers"],
+                    *(
+                        (name.lower().encode(), value.encode())
+                        for name, value in _HEADERS
+                        if name.lower().encode() not in present
+                    ),
+                    (b"x-request-id", request_id.encode()),
+                ]
+            await send(message)
+
+        await self._app(scope, receive, framed)
+
+    def _request_id(self, scope: Scope) -> str:
+        if self._trust_ids:
+            sent = Headers(scope=scope).get("x-request-id", "")
+            if _REQUEST_ID.fullmatch(sent):
+                return sent
+        return f"req_{secrets.token_hex(8)}"

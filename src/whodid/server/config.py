@@ -1,0 +1,166 @@
+"""The configuration of `whodid serve`: one frozen object, read once, from a file, the environment and arguments.
+
+What stands later in that order wins. Whatever nobody knows is refused by name, because a setting with a spelling
+mistake is a setting that is not set. Secrets come from files only: arguments and environments are read by others.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import stat
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from secrets import token_bytes, token_hex
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from whodid.errors import InvalidSetting
+from whodid.server.signing import check_secret
+
+__all__ = ["Settings", "load", "read_secret"]
+
+_PREFIX = "WHODID_SERVE_"
+# These mean the same to every command, so they are named without the command.
+_SHARED = {"WHODID_STORE": "store", "WHODID_WORKSPACE": "workspace"}
+_FILE = "WHODID_SERVE_CONFIG"
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How `whodid serve` runs.
+
+    Args:
+        store: Address of the store, such as `sqlite:///audit.db`.
+        workspace: The workspace that the printed link opens; needed when the store holds several.
+        host: Address to listen on.
+        port: Port to listen on; 0 takes a free one.
+        url: How browsers reach the server, when a proxy stands in front: `https://audit.example.com/log`.
+        trusted_proxies: How many proxies of yours stand in front.
+        key: The log's key file; beside the database when not given.
+        secret_file: File with the secret that hosts mint viewer tokens with; made at first start. Without it the
+            secret lives as long as the process, and only the printed link lets anybody in.
+        strict: Refuse actions that the catalog does not declare.
+        name: Name of the deployment, first part of the origin of every new log.
+        retention_minutes: Minutes between two rounds of retention; 0 leaves it to others.
+        threads: How many requests may work on the store at once.
+        downloads: How many exports may stream at once.
+        shutdown_seconds: How long requests under way may take to end when the server is asked to stop.
+    """
+
+    store: Annotated[str, Meta(min_length=1)]
+    workspace: str | None = None
+    host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65_535)] = 8321
+    url: Annotated[str, Meta(pattern=r"^https?://[^\s?#]+$")] | None = None
+    trusted_proxies: Annotated[int, Meta(ge=0, le=10)] = 0
+    key: str | None = None
+    secret_file: str | None = None
+    strict: bool = False
+    name: Annotated[str, Meta(min_length=1)] = "localhost"
+    retention_minutes: Annotated[int, Meta(ge=0, le=10_080)] = 60
+    threads: Annotated[int, Meta(ge=1, le=128)] = 8
+    downloads: Annotated[int, Meta(ge=1, le=64)] = 4
+    shutdown_seconds: Annotated[int, Meta(ge=1, le=600)] = 30
+
+
+_NAMES = tuple(field.name for field in msgspec.structs.fields(Settings))
+
+
+def load(
+    arguments: Mapping[str, Any] | None = None,
+    *,
+    environment: Mapping[str, str] | None = None,
+    file: str | os.PathLike[str] | None = None,
+) -> Settings:
+    """Read the configuration.
+
+    Args:
+        arguments: By name of the setting; None means not given.
+        environment: `WHODID_STORE`, `WHODID_WORKSPACE` and `WHODID_SERVE_<NAME>`; the process's own when not given.
+        file: A TOML file with the names of the settings; `WHODID_SERVE_CONFIG` names one too.
+
+    Returns:
+        The settings.
+
+    Raises:
+        InvalidSetting: A name is unknown, a value cannot be used, or the file cannot be read.
+    """
+    around = os.environ if environment is None else environment
+    path = file if file is not None else around.get(_FILE)
+    values: dict[str, Any] = {}
+    if path is not None:
+        values |= _of_file(Path(path))
+    values |= _of_environment(around)
+    for name, value in (arguments or {}).items():
+        if value is not None:
+            _known(name, "argument")
+            values[name] = value
+    if "store" not in values:
+        raise InvalidSetting("No store is named", "Give --store sqlite:///audit.db, or set WHODID_STORE")
+    try:
+        # The environment knows texts only: "8080" is a port, "true" a truth.
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        fact, _, place = str(error).partition(" - at `$.")
+        where = place.rstrip("`") or "The configuration"
+        raise InvalidSetting(f"{where}: {fact}", "Correct it in the file, the environment or the arguments") from None
+
+
+def read_secret(settings: Settings) -> bytes:
+    """Return the secret that viewer tokens are signed with, making its file at first start.
+
+    Raises:
+        InvalidSetting: The file cannot be read or made, is open to other users, or holds too little.
+    """
+    if settings.secret_file is None:
+        return token_bytes(32)
+    path = Path(settings.secret_file)
+    try:
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            pass
+        else:
+            with os.fdopen(descriptor, "w") as made:
+                made.write(token_hex(32) + "\n")
+        if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise InvalidSetting(f"Others may read the secret file {path}", f"Run: chmod 600 {path}")
+        return check_secret(path.read_bytes().strip())
+    except OSError as error:
+        raise InvalidSetting(f"The secret file {path} cannot be used: {error.strerror}", "Check its folder") from None
+
+
+def _of_file(path: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidSetting(f"The file {path} cannot be read: {error.strerror}", "Check the path") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidSetting(f"The file {path} is not TOML: {error}", "Correct it") from None
+    for name in values:
+        _known(name, f"setting in {path}")
+    return values
+
+
+def _of_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for variable, value in environment.items():
+        if variable == _FILE:
+            continue
+        if variable in _SHARED:
+            values[_SHARED[variable]] = value
+        elif variable.startswith(_PREFIX):
+            name = variable.removeprefix(_PREFIX).lower()
+            _known(name, f"variable {variable}:")
+            values[name] = value
+    return values
+
+
+def _known(name: str, what: str) -> None:
+    if name not in _NAMES:
+        near = difflib.get_close_matches(name, _NAMES, n=1)
+        remedy = f"Did you mean {near[0]}?" if near else f"Known are {', '.join(_NAMES)}"
+        raise InvalidSetting(f"There is no {what} {name}", remedy.rstrip("?"))

@@ -1,0 +1,318 @@
+"""Exports over HTTP: a ticket for a download that a browser can follow, then the file as it is made.
+
+Browsers cannot send a token with a download, and a token must not stand in an address. So a POST with the token leaves
+the question in the log's own state, and hands out a ticket: random, good once, for sixty seconds, for exactly that
+question. The state is changed by compare-and-set, so a ticket is good once whatever the number of servers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import re
+import secrets
+import threading
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from whodid import canonical, query
+from whodid.errors import Denied, StoreUnavailable
+from whodid.export import Format, pieces
+from whodid.log import Log
+from whodid.model import Actor
+from whodid.server.answers import Answer, Call, Handler, answer_json
+from whodid.server.problems import problem, refusal
+from whodid.server.sessions import Session, Sessions, context_of
+from whodid.server.signing import mac, pack, same, unpack
+from whodid.viewer import PERSONAL, Reader, asks
+
+__all__ = ["Exports"]
+
+_LIFE = timedelta(seconds=60)
+_MOST_PENDING = 20
+_STATE = "exports"
+_PURPOSE = "whodid export ticket 1"
+_RANDOM = 18
+_MAC = 16
+_TRIES = 50
+_FILE_CHARACTERS = re.compile(r"[^A-Za-z0-9_.\-]+")
+
+_TYPES: dict[Format, str] = {
+    "csv": "text/csv; charset=utf-8; header=present",
+    "ndjson": "application/x-ndjson",
+    "parquet": "application/vnd.apache.parquet",
+}
+
+
+class _Wish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of the POST: the filters of the list, and what to make of them."""
+
+    format: Format
+    q: str = ""
+    since: str | None = None
+    until: str | None = None
+    range: Literal["7d", "30d", "90d"] | None = None
+    tz: str | None = None
+    proofs: bool = False
+    bom: bool = False
+
+
+class _Pending(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a ticket stands for, in the state of the log.
+
+    Args:
+        ticket: SHA-256 of the ticket, hexadecimal; who reads the store cannot download with it.
+        until: Microseconds since 1970.
+        query: Canonical text.
+        locked: Canonical text.
+    """
+
+    ticket: str
+    until: int
+    format: Format
+    query: str
+    locked: str | None
+    personal: bool
+    proofs: bool
+    bom: bool
+    filename: str
+    viewer: Actor
+
+
+_decode_wish = msgspec.json.Decoder(_Wish).decode
+_decode_pending = msgspec.json.Decoder(list[_Pending]).decode
+
+
+class Exports:
+    """The routes of exports.
+
+    Args:
+        secret: Signs tickets, so that an invented one does not reach the store.
+        downloads: How many files may be made at once; each holds a read of the store open.
+    """
+
+    def __init__(self, log: Log, sessions: Sessions, *, secret: bytes, downloads: int) -> None:
+        self._log = log
+        self._sessions = sessions
+        self._secret = secret
+        self._slots = threading.BoundedSemaphore(downloads)
+        self.handlers = (
+            Handler("POST", "/v1/exports", self._order),
+            Handler("GET", "/v1/exports/{ticket}", self._download),
+        )
+
+    def _order(self, call: Call) -> Answer:
+        session = self._sessions.open(call)
+        if session is None:
+            return refusal(call.request_id)
+        session.require("audit:read")
+        session.require("audit:export")
+        asks.parameters(call.query)
+        if call.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            return problem(415, call.request_id)
+        try:
+            wish = _decode_wish(call.body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return _unread(error, call.request_id)
+        return self._accept(wish, call, session)
+
+    def _accept(self, wish: _Wish, call: Call, session: Session) -> Answer:
+        now, claims, reader = self._log.now(), session.claims, session.reader
+        pairs = [(name, getattr(wish, name)) for name in ("q", "since", "until", "range", "tz")]
+        found = asks.parameters([(name, value) for name, value in pairs if value], *asks.FILTERS)
+        asked = asks.question(found, now=now, viewer=claims.viewer.id)
+        reader.check(asked)
+        if wish.proofs and wish.format != "ndjson":
+            return problem(
+                422, call.request_id, f"A {wish.format} file cannot carry proofs.", "Ask for ndjson.", pointer="/proofs"
+            )
+        if wish.proofs and not reader.personal:
+            raise Denied(PERSONAL, "Proofs need whole entries: export without proofs, or ask for the permission")
+        if wish.format == "parquet" and importlib.util.find_spec("pyarrow") is None:
+            return problem(501, call.request_id, "Parquet is not installed on this server.", "Ask for csv or ndjson.")
+        count = reader.count(asked)
+        ticket = self._ticket(claims.workspace)
+        filename = _filename(claims.workspace, now, wish.format)
+        pending = _Pending(
+            ticket=_digest(ticket),
+            until=canonical.micros(now + _LIFE),
+            format=wish.format,
+            query=str(asked),
+            locked=str(reader.locked) if reader.locked is not None else None,
+            personal=reader.personal,
+            proofs=wish.proofs,
+            bom=wish.bom,
+            filename=filename,
+            viewer=claims.viewer,
+        )
+        if not self._leave(claims.workspace, pending, now):
+            return problem(
+                429, call.request_id, "Too many exports wait for their download.", headers=(("Retry-After", "60"),)
+            )
+        return answer_json(
+            {
+                "id": pending.ticket[:16],
+                "href": f"{call.base}/v1/exports/{ticket}",
+                "count": {"value": count.value, "exact": count.exact},
+                "filename": filename,
+            },
+            status=201,
+        )
+
+    def _download(self, call: Call) -> Answer:
+        asks.parameters(call.query)
+        ticket = call.path["ticket"]
+        workspace = self._workspace(ticket)
+        if workspace is None:
+            return problem(404, call.request_id, "There is no such export.", "Start the export again.")
+        if call.method == "HEAD":
+            return problem(405, call.request_id, headers=(("Allow", "GET"),))
+        if not self._slots.acquire(blocking=False):
+            # Asked before the ticket is spent: the browser may try again with it.
+            return problem(503, call.request_id, "Enough exports are running.", headers=(("Retry-After", "5"),))
+        slot = _Slot(self._slots)
+        try:
+            pending = self._take(workspace, _digest(ticket))
+            if pending is None:
+                slot.release()
+                return problem(
+                    410, call.request_id, "This download was used, or its minute is over.", "Start the export again."
+                )
+            return self._file(workspace, pending, call, slot)
+        except BaseException:
+            slot.release()
+            raise
+
+    def _file(self, workspace: str, pending: _Pending, call: Call, slot: _Slot) -> Answer:
+        now = self._log.now()
+        asked = query.parse(pending.query, now=now)
+        locked = query.parse(pending.locked, now=now) if pending.locked is not None else None
+        reader = Reader(self._log, workspace, locked=locked, personal=pending.personal)
+        made = pieces(
+            self._log,
+            workspace,
+            reader.within(asked),
+            pending.format,
+            actor=pending.viewer,
+            context=context_of(call),
+            proofs=pending.proofs,
+            bom=pending.bom,
+            entries=None if pending.personal else reader.stream(asked),
+        )
+        # What fails before the first byte is still an answer with a status.
+        first = next(made, b"")
+        headers = (
+            ("Content-Disposition", f'attachment; filename="{pending.filename}"'),
+            ("Cache-Control", "no-store"),
+            ("X-Accel-Buffering", "no"),
+        )
+        return Answer(body=_Download(first, made, slot), media_type=_TYPES[pending.format], headers=headers)
+
+    def _ticket(self, workspace: str) -> str:
+        body = secrets.token_bytes(_RANDOM) + workspace.encode()
+        return pack(mac(self._secret, _PURPOSE, body)[:_MAC] + body)
+
+    def _workspace(self, ticket: str) -> str | None:
+        data = unpack(ticket) or b""
+        signature, body = data[:_MAC], data[_MAC:]
+        genuine = same(mac(self._secret, _PURPOSE, body)[:_MAC], signature)
+        return body[_RANDOM:].decode() if genuine and len(body) > _RANDOM else None
+
+    def _leave(self, workspace: str, pending: _Pending, now: datetime) -> bool:
+        """Add a pending export; False when there are too many."""
+        for _ in range(_TRIES):
+            old = self._log.state(workspace, _STATE)
+            waiting = _alive(old, now)
+            if len(waiting) >= _MOST_PENDING:
+                return False
+            if self._log.swap_state(workspace, _STATE, old, canonical.encode([*waiting, pending])):
+                return True
+        raise _contended()
+
+    def _take(self, workspace: str, ticket: str) -> _Pending | None:
+        """Remove a pending export and return it; None when it is not there (any more)."""
+        now = self._log.now()
+        for _ in range(_TRIES):
+            old = self._log.state(workspace, _STATE)
+            waiting = _alive(old, now)
+            wanted = next((one for one in waiting if one.ticket == ticket), None)
+            if wanted is None:
+                return None
+            rest = [one for one in waiting if one is not wanted]
+            if self._log.swap_state(workspace, _STATE, old, canonical.encode(rest) if rest else None):
+                return wanted
+        raise _contended()
+
+
+class _Slot:
+    """A place among the downloads, given back once."""
+
+    def __init__(self, slots: threading.BoundedSemaphore) -> None:
+        self._slots: threading.BoundedSemaphore | None = slots
+
+    def release(self) -> None:
+        slots, self._slots = self._slots, None
+        if slots is not None:
+            slots.release()
+
+
+class _Download(Iterator[bytes]):
+    """The pieces of a file; gives its place back at the end, when it is closed, and when nobody ever asks for it."""
+
+    def __init__(self, first: bytes, rest: Iterator[bytes], slot: _Slot) -> None:
+        self._first: bytes | None = first
+        self._rest = rest
+        self._slot = slot
+
+    def __next__(self) -> bytes:
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
+        try:
+            return next(self._rest)
+        except BaseException:
+            self._slot.release()
+            raise
+
+    def close(self) -> None:
+        """Stop; an export that is not complete is recorded as failed."""
+        try:
+            close = getattr(self._rest, "close", None)
+            if close is not None:
+                close()
+        finally:
+            self._slot.release()
+
+    def __del__(self) -> None:
+        self._slot.release()
+
+
+def _alive(state: bytes | None, now: datetime) -> list[_Pending]:
+    limit = canonical.micros(now)
+    return [one for one in _decode_pending(state) if one.until > limit] if state else []
+
+
+def _digest(ticket: str) -> str:
+    return hashlib.sha256(ticket.encode()).hexdigest()
+
+
+def _contended() -> StoreUnavailable:
+    return StoreUnavailable("Too many exports begin at the same moment", "Try again in a moment")
+
+
+def _filename(workspace: str, now: datetime, format: Format) -> str:
+    name = _FILE_CHARACTERS.sub("-", workspace).strip("-.") or "log"
+    return f"audit-{name}-{now:%Y%m%dT%H%M%SZ}.{format}"
+
+
+def _unread(error: Exception, request_id: str) -> Answer:
+    """Answer 422 with a JSON Pointer where the decoder names a place (`… - at `$.format``)."""
+    text = str(error)
+    place = re.search(r" - at `\$((?:\.\w+|\[\d+\])*)`", text)
+    pointer = re.sub(r"[.\[]", "/", place[1]).replace("]", "") if place else ""
+    fact = text[: place.start()] if place else text
+    return problem(422, request_id, f"{fact[:200]}.", pointer=pointer)

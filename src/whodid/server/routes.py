@@ -1,0 +1,153 @@
+"""The `/v1` routes that read: lists, entries, proofs, histogram, facets, catalog, retention.
+
+Each is three steps: open the session, read the parameters, present. Every list, count and entry carries an ETag made of
+what the answer depends on (the head of the log, the resolved question, the token's rights), so that asking again costs
+one look at the head.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from whodid.errors import NotFound
+from whodid.log import Log
+from whodid.server.answers import Answer, Call, Handler, answer_json
+from whodid.server.keeping import Keeping
+from whodid.server.problems import refusal
+from whodid.server.sessions import Session, Sessions
+from whodid.viewer import FILTERS, api, asks, present
+
+__all__ = ["Routes"]
+
+_INDEX = re.compile(r"0|[1-9][0-9]{0,15}")
+_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+_SHAPE = "1"
+"""Raise it when an answer changes for an unchanged log, so that no browser shows an old one."""
+
+_Inner = Callable[[Call, Session], Answer]
+
+
+class Routes:
+    """Routes over one log.
+
+    Args:
+        sessions: Opens requests.
+    """
+
+    def __init__(self, log: Log, sessions: Sessions) -> None:
+        self._log = log
+        self._sessions = sessions
+        self._keeping = Keeping(log)
+        self.handlers = (
+            Handler("GET", "/v1/entries", self._read(self._entries)),
+            Handler("GET", "/v1/entries/{key}", self._read(self._entry)),
+            Handler("GET", "/v1/entries/{key}/proof", self._read(self._proof)),
+            Handler("GET", "/v1/histogram", self._read(self._histogram)),
+            Handler("GET", "/v1/facets", self._read(self._facets)),
+            Handler("GET", "/v1/catalog", self._read(self._catalog)),
+            Handler("GET", "/v1/retention", self._read(self._retention)),
+        )
+
+    def _read(self, inner: _Inner) -> Callable[[Call], Answer]:
+        def answer(call: Call) -> Answer:
+            session = self._sessions.open(call)
+            if session is None:
+                return refusal(call.request_id)
+            session.require("audit:read")
+            return inner(call, session)
+
+        return answer
+
+    def _entries(self, call: Call, session: Session) -> Answer:
+        found = asks.parameters(call.query, *FILTERS, "cursor", "limit")
+        asked = asks.question(found, now=self._log.now(), viewer=session.claims.viewer.id)
+        lang = session.lang(found.get("lang"), call)
+        self._sessions.opened(session, call)
+        return self._unless_known(
+            call,
+            session,
+            ["entries", str(asked), lang, found.get("cursor", ""), found.get("limit", "")],
+            lambda: api.entries(session.reader, asked, found, lang),
+        )
+
+    def _entry(self, call: Call, session: Session) -> Answer:
+        found = asks.parameters(call.query, "lang")
+        key, lang = _key(call.path), session.lang(found.get("lang"), call)
+        policy = self._keeping.fingerprint(session.claims.workspace)
+        return self._unless_known(
+            call,
+            session,
+            ["entry", str(key), lang, policy],
+            lambda: api.entry(session.reader, key, lang, removed_on=self._keeping.removal(session.claims.workspace)),
+        )
+
+    def _proof(self, call: Call, session: Session) -> Answer:
+        asks.parameters(call.query)
+        key = _key(call.path)
+        return self._unless_known(call, session, ["proof", str(key)], lambda: api.proof(session.reader, key))
+
+    def _histogram(self, call: Call, session: Session) -> Answer:
+        found = asks.parameters(call.query, *FILTERS, "buckets")
+        now = self._log.now()
+        asked = asks.question(found, now=now, viewer=session.claims.viewer.id)
+        # Without an end the bars reach to now, which moves: to the minute is near enough to answer from the cache.
+        end = "" if asked.until is not None else now.replace(second=0, microsecond=0).isoformat()
+        return self._unless_known(
+            call,
+            session,
+            ["histogram", str(asked), found.get("tz", ""), found.get("buckets", ""), end],
+            lambda: api.histogram(session.reader, asked, found, now=now),
+        )
+
+    def _facets(self, call: Call, session: Session) -> Answer:
+        found = asks.parameters(call.query, *FILTERS, "field", "prefix", "limit")
+        asked = asks.question(found, now=self._log.now(), viewer=session.claims.viewer.id)
+        lang = session.lang(found.get("lang"), call)
+        shape = [found.get(name, "") for name in ("field", "prefix", "limit")]
+        return self._unless_known(
+            call, session, ["facets", str(asked), lang, *shape], lambda: api.facets(session.reader, asked, found, lang)
+        )
+
+    def _catalog(self, call: Call, session: Session) -> Answer:
+        lang = session.lang(asks.parameters(call.query, "lang").get("lang"), call)
+        return _tagged(call, ["catalog", lang], lambda: present.catalog_view(self._log.catalog, lang))
+
+    def _retention(self, call: Call, session: Session) -> Answer:
+        asks.parameters(call.query)
+        policy = self._keeping.fingerprint(session.claims.workspace)
+        return self._unless_known(call, session, ["retention", policy], lambda: self._keeping.view(session.reader))
+
+    def _unless_known(
+        self, call: Call, session: Session, parts: list[str], make: Callable[[], Mapping[str, Any]]
+    ) -> Answer:
+        """Answer, or say that the caller has this answer already; see `_tagged`."""
+        size, first = session.reader.head()
+        return _tagged(call, [session.fingerprint().hex(), str(size), str(first), *parts], make)
+
+
+def _tagged(call: Call, parts: list[str], make: Callable[[], Mapping[str, Any]]) -> Answer:
+    """Answer 304 when the request names the tag of the answer it would get, without making the answer."""
+    known = "\0".join((_SHAPE, *parts)).encode("utf-8", "surrogatepass")
+    tag = f'W/"{hashlib.sha256(known).hexdigest()[:32]}"'
+    headers = (("ETag", tag), ("Cache-Control", "private, no-cache"), ("Vary", "Authorization, Accept-Language"))
+    if tag in [part.strip() for part in call.headers.get("if-none-match", "").split(",")]:
+        return Answer(status=304, headers=headers)
+    return answer_json(make(), headers=headers)
+
+
+def _key(path: Mapping[str, str]) -> int | str:
+    """Return the index or id in a path.
+
+    Raises:
+        NotFound: It is neither; answered like an entry that is not there.
+    """
+    text = path["key"]
+    if _INDEX.fullmatch(text):
+        return int(text)
+    if _ID.fullmatch(text):
+        return text.lower()
+    raise NotFound("There is no such entry in this log", "Check its number or id")

@@ -1,0 +1,156 @@
+"""`whodid serve`: the application, the worker of retention and a socket, from start to orderly end.
+
+The only file that imports uvicorn. It prints where it listens and a link that signs in once; there is no password.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from urllib.parse import urlsplit
+
+from whodid.errors import InvalidSetting
+from whodid.log import Log, open_log
+from whodid.retention import RetentionWorker
+from whodid.server.config import Settings, read_secret
+from whodid.server.console import Console
+
+__all__ = ["serve"]
+
+_LARGEST_HEADERS = 16 * 1024
+_MOST_CONNECTIONS = 512
+_IDLE_SECONDS = 5
+_BACKLOG = 512
+
+
+def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> None:
+    """Serve a log over HTTP until the process is asked to stop (SIGINT or SIGTERM).
+
+    Requests under way are finished, the worker ends after its present step, and the store is closed.
+
+    Args:
+        settings: See `config.load`.
+        announce: Called with the lines to show to whoever started the server; the last one holds the sign-in link.
+
+    Raises:
+        InvalidSetting: A setting cannot be used, or the extra `server` is not installed.
+        StoreError: The store cannot be opened.
+    """
+    try:
+        import uvicorn
+
+        from whodid.server.app import asgi
+    except ImportError:
+        raise InvalidSetting(
+            "The server needs starlette and uvicorn, which are not installed", "Run: pip install 'whodid[server]'"
+        ) from None
+    secret = read_secret(settings)
+    with ExitStack() as stack:
+        log = stack.enter_context(
+            open_log(settings.store, key=settings.key, name=settings.name, strict=settings.strict)
+        )
+        workspace = _workspace(settings, log)
+        listener = stack.enter_context(_listen(settings.host, settings.port))
+        console = Console(secret=secret, clock=log.now)
+        app = asgi(
+            log,
+            secret=secret,
+            trusted_proxies=settings.trusted_proxies,
+            console=console,
+            threads=settings.threads,
+            downloads=settings.downloads,
+        )
+        if settings.retention_minutes:
+            stack.enter_context(RetentionWorker(log, interval=settings.retention_minutes * 60.0))
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                # The strict parser with a limit on the size of headers.
+                http="h11",
+                h11_max_incomplete_event_size=_LARGEST_HEADERS,
+                ws="none",
+                lifespan="off",
+                root_path=_base(settings.url),
+                # Forwarded addresses are heeded by the application alone, which counts the proxies.
+                proxy_headers=False,
+                server_header=False,
+                access_log=False,
+                log_config=None,
+                limit_concurrency=_MOST_CONNECTIONS,
+                timeout_keep_alive=_IDLE_SECONDS,
+                timeout_graceful_shutdown=settings.shutdown_seconds,
+            )
+        )
+        address = _address(settings, listener)
+        announce(f"whodid serves {workspace} of {settings.store}")
+        announce(f"Address   {address}/")
+        announce(f"Sign in   {address}/#code={console.invite(workspace)}   (works once, for 15 minutes)")
+        with _signals_end_here():
+            server.run(sockets=[listener])
+
+
+def _workspace(settings: Settings, log: Log) -> str:
+    if settings.workspace is not None:
+        return settings.workspace
+    found = log.workspaces()
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise InvalidSetting("The store holds no workspace yet", "Name the one to serve with --workspace")
+    some = ", ".join(found[:5]) + (" …" if len(found) > 5 else "")
+    raise InvalidSetting(f"The store holds {len(found)} workspaces: {some}", "Choose one with --workspace")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise InvalidSetting(
+            f"{host} is no address to listen on: {error.strerror}", "Use 127.0.0.1 or 0.0.0.0"
+        ) from None
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise InvalidSetting(
+            f"Port {port} of {host} cannot be used: {error.strerror}", "Choose another with --port, or 0 for a free one"
+        ) from None
+    return listener
+
+
+def _address(settings: Settings, listener: socket.socket) -> str:
+    if settings.url is not None:
+        return settings.url.rstrip("/")
+    host, port = listener.getsockname()[:2]
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - read, not bound
+    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+
+
+def _base(url: str | None) -> str:
+    return urlsplit(url).path.rstrip("/") if url is not None else ""
+
+
+@contextmanager
+def _signals_end_here() -> Iterator[None]:
+    """Keep a signal that stopped the server from killing the process before the store is closed.
+
+    uvicorn raises the signals that it caught once more when it has stopped; they find handlers that do nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    caught = (signal.SIGINT, signal.SIGTERM)
+    before = {one: signal.signal(one, lambda *_: None) for one in caught}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)

@@ -1,0 +1,44 @@
+// The page around the viewer: exchanges a sign-in link for a session and fetches viewer tokens.
+// Nothing of what it handles is kept: the code leaves the address bar before anything else happens.
+
+const viewer = document.querySelector("audit-log-viewer");
+const notice = document.querySelector("[data-notice]");
+const base = viewer.getAttribute("api");
+const tokens = viewer.dataset.tokens;
+
+function say(text) {
+  notice.textContent = text;
+  notice.hidden = false;
+}
+
+async function problemOf(answer) {
+  try {
+    const { detail, remedy } = await answer.json();
+    return [detail, remedy].filter(Boolean).join(" ");
+  } catch {
+    return `The server answered ${answer.status}.`;
+  }
+}
+
+async function signIn() {
+  const code = new URLSearchParams(location.hash.slice(1)).get("code");
+  if (!code) return;
+  history.replaceState(history.state, "", location.pathname + location.search);
+  const answer = await fetch(`${base}/session`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ code }),
+  });
+  if (!answer.ok) say(await problemOf(answer));
+}
+
+const signedIn = signIn().catch((error) => say(error.message));
+
+if (tokens !== undefined) {
+  viewer.getToken = async () => {
+    await signedIn;
+    const answer = await fetch(tokens, { method: "POST" });
+    if (!answer.ok) throw new Error(await problemOf(answer));
+    return answer.text();
+  };
+}

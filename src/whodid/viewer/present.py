@@ -1,0 +1,148 @@
+"""Entries as the page shows them: one summary per row of the list, one full view for the drawer.
+
+Presenters only: what they get is narrowed and hidden already (`reader`), what they return is plain JSON values. Text is
+never markup; the page fills templates with text nodes.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import msgspec
+
+from whodid.catalog import (
+    Catalog,
+    category_label,
+    field_label,
+    kind_label,
+    outcome_label,
+    second_line,
+    sentence,
+    severity_label,
+    source_label,
+    type_label,
+)
+from whodid.model import KINDS, OUTCOMES, SEVERITIES
+from whodid.viewer.reader import Seen
+from whodid.viewer.veil import HIDDEN
+
+__all__ = ["catalog_view", "entry_view", "summary"]
+
+_ROW = (
+    "index",
+    "id",
+    "occurred_at",
+    "recorded_at",
+    "actor",
+    "action",
+    "kind",
+    "severity",
+    "resource",
+    "related",
+    "reason",
+    "cause",
+    "batch",
+)
+
+
+def summary(seen: Seen, lang: str, catalog: Catalog) -> dict[str, Any]:
+    """Return the row of an entry.
+
+    Args:
+        seen: The entry as its viewer sees it.
+        lang: Language of the sentence.
+        catalog: Declares sentences and labels.
+    """
+    wire = seen.wire
+    context = wire.get("context", {})
+    row = {name: wire[name] for name in _ROW if name in wire}
+    row["outcome"] = seen.entry.outcome
+    row["marks"] = seen.entry.marks
+    for name in ("source", "country", "city", "ip"):
+        row[name] = context.get(name)
+    return {**row, **_words(seen, lang, catalog)}
+
+
+def entry_view(
+    seen: Seen,
+    lang: str,
+    catalog: Catalog,
+    *,
+    cause: Seen | None = None,
+    removed_on: date | None = None,
+) -> dict[str, Any]:
+    """Return everything about one entry.
+
+    Args:
+        cause: The entry that made this one happen, as the same viewer sees it.
+        removed_on: The day on which retention will remove it, if it is known.
+    """
+    view: dict[str, Any] = {
+        "entry": {"outcome": "success", "marks": (), **seen.wire},
+        **_words(seen, lang, catalog),
+        "labels": {change.path: field_label(change.path, lang) for change in seen.entry.changes},
+        "removed_on": removed_on.isoformat() if removed_on else None,
+    }
+    if cause is not None:
+        view["cause"] = summary(cause, lang, catalog)
+    return view
+
+
+def catalog_view(catalog: Catalog, lang: str) -> dict[str, Any]:
+    """Return what menus offer: actions, kinds, categories and types with their names in a language."""
+    actions = [
+        {"name": one.name, "kind": one.kind, "category": one.category, "label": one.label.get(lang, one.label["en"])}
+        for one in catalog.values()
+    ]
+    return {
+        "actions": actions,
+        "kinds": [{"value": kind, "label": kind_label(kind, lang)} for kind in KINDS],
+        "categories": [{"value": one, "label": category_label(one, lang)} for one in catalog.categories()],
+        "types": [{"value": one, "label": type_label(one, lang)} for one in catalog.resource_types()],
+        "outcomes": [{"value": one, "label": outcome_label(one, lang)} for one in OUTCOMES],
+        "severities": [{"value": one, "label": severity_label(one, lang)} for one in SEVERITIES],
+    }
+
+
+def facet_label(field: str, value: str, label: str, lang: str, catalog: Catalog) -> str:
+    """Return what a menu calls a value of a facet; values that name themselves keep their label."""
+    if field == "action":
+        declared = catalog.get(value)
+        return declared.label.get(lang, declared.label["en"]) if declared else label
+    named = {
+        "kind": kind_label,
+        "category": category_label,
+        "type": type_label,
+        "outcome": outcome_label,
+        "severity": severity_label,
+        "via": source_label,
+    }.get(field)
+    return named(value, lang) if named else label
+
+
+def _words(seen: Seen, lang: str, catalog: Catalog) -> dict[str, Any]:
+    said = sentence(seen.entry, lang, catalog)
+    line = second_line(seen.shown, lang, catalog)
+    second: dict[str, Any] = {"form": line.form}
+    if line.text:
+        second["text"] = line.text
+    if line.changes:
+        # The covers of hidden values are markers again here, so that the page shows them as what they are.
+        second["changes"] = [
+            {
+                **_bare(msgspec.to_builtins(one)),
+                **{side: HIDDEN for side in ("before", "after") if getattr(change, side) == HIDDEN},
+                "class": one.class_,
+            }
+            for one, change in zip(line.changes, seen.shown.changes, strict=False)
+        ]
+        second["more"] = line.more
+    return {
+        "sentence": {"template": said.template, "parts": msgspec.to_builtins(said.parts)},
+        "second": second,
+    }
+
+
+def _bare(change: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in change.items() if name != "class_" and value is not None and value != ()}
