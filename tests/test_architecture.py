@@ -23,13 +23,8 @@ SOURCE = ROOT / "src" / "whodid"
 CEILING = 500
 BASE = {"apsw", "cryptography", "msgspec", "zstandard"}
 
-HOME = {
-    "click": "cli/",
-    "rich": "cli/",
-    "starlette": "server/",
-    "uvicorn": "server/",
-}
-"""Packages that a whole door is made of stay inside that door; every other optional package is imported in one file."""
+HOME = {"click": "cli/", "rich": "cli/"}
+"""The command line is made of these; every other optional package is imported in one file."""
 
 
 @cache
@@ -175,7 +170,7 @@ def test_no_file_is_longer_than_a_reader_can_hold() -> None:
 
 
 def test_an_optional_package_is_imported_in_one_place() -> None:
-    """A door's packages stay in that door; every other optional package is imported in one file only."""
+    """The packages of the command line stay there; every other optional package is imported in one file only."""
     places: dict[str, list[str]] = {}
     for path in modules():
         for name in imported(path) - BASE - {"whodid"} - sys.stdlib_module_names:
