@@ -11,6 +11,7 @@ versioned by `SCHEMA` and frozen by vectors. Nothing here reads a clock or a fil
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -215,7 +216,65 @@ def fields(content: Content) -> list[tuple[bytes, bytes]]:
     Returns:
         (path, value) pairs in a fixed order; the value is the exact JSON text to disclose.
     """
+    listed = [(b"core", encode(_core(content)))]
+    add = listed.append
+    _add_actor(content.actor, add)
+    resource = content.resource
+    add((b"resource.id", encode({"id": resource.id, "type": resource.type})))
+    if resource.name is not None:
+        add((b"resource.name", encode(resource.name)))
+    if content.related:
+        add((b"related", encode([{"id": r.id, "rel": r.rel, "type": r.type} for r in content.related])))
+        for at, related in enumerate(content.related):
+            if related.name is not None:
+                add((b"related.%d.name" % at, encode(related.name)))
+    if content.reason is not None:
+        add((b"reason", encode(content.reason)))
+    if content.details is not None:
+        add((b"details", encode(content.details)))
+    context = content.context
+    if context is not None:
+        place = {name: value for name in _PLACE if (value := getattr(context, name)) is not None}
+        if place:
+            add((b"context.place", encode(place)))
+        if context.user_agent is not None:
+            add((b"context.user_agent", encode(context.user_agent)))
+    for at, change in enumerate(content.changes):
+        values = _values(change)
+        if values:
+            add((b"changes.%d" % at, encode(values)))
+    return listed
+
+
+_PLACE = ("city", "country", "forwarded_ip", "ip")
+
+
+def content_root(content: Content, seed: bytes) -> bytes:
+    """Commit to all fields of an entry under its seed.
+
+    Args:
+        seed: 32 bytes.
+
+    Returns:
+        The content root of the leaf header, 32 bytes.
+    """
+    return leaf.content_root(leaf.commitments(seed, fields(content)))
+
+
+def tag_values(content: Content) -> list[tuple[int, bytes]]:
+    """List what the tags of a leaf blind: actor, action, resource, then related resources, each (dimension, value)."""
     actor, resource = content.actor, content.resource
+    listed = [
+        (leaf.ACTOR, f"{actor.type}\0{actor.id}".encode()),
+        (leaf.ACTION, content.action.encode()),
+        (leaf.RESOURCE, f"{resource.type}\0{resource.id}".encode()),
+    ]
+    listed.extend((leaf.RESOURCE, f"{r.type}\0{r.id}".encode()) for r in content.related)
+    return listed
+
+
+def _core(content: Content) -> dict[str, Any]:
+    """Gather what stays for the whole life of an entry."""
     core: dict[str, Any] = {
         "action": content.action,
         "id": content.id,
@@ -231,85 +290,30 @@ def fields(content: Content) -> list[tuple[bytes, bytes]]:
         core["cause"] = content.cause
     if content.marks:
         core["marks"] = content.marks
-    listed = [(b"core", encode(core)), (b"actor.id", encode({"id": actor.id, "type": actor.type}))]
-    if actor.name is not None:
-        listed.append((b"actor.name", encode(actor.name)))
-    if actor.email is not None:
-        listed.append((b"actor.email", encode(actor.email)))
-    if actor.role is not None:
-        listed.append((b"actor.role", encode(actor.role)))
-    if actor.on_behalf_of is not None:
-        listed.append((b"actor.on_behalf_of", encode(actor.on_behalf_of)))
-    listed.append((b"resource.id", encode({"id": resource.id, "type": resource.type})))
-    if resource.name is not None:
-        listed.append((b"resource.name", encode(resource.name)))
-    if content.related:
-        listed.append((b"related", encode([{"id": r.id, "rel": r.rel, "type": r.type} for r in content.related])))
-        listed.extend(
-            (b"related.%d.name" % at, encode(r.name)) for at, r in enumerate(content.related) if r.name is not None
-        )
-    if content.reason is not None:
-        listed.append((b"reason", encode(content.reason)))
-    if content.details is not None:
-        listed.append((b"details", encode(content.details)))
-    if content.context is not None:
-        _context_fields(content.context, listed)
     if content.changes:
-        listed.append((b"changes", encode([_outline(change) for change in content.changes])))
-        for at, change in enumerate(content.changes):
-            values = _values(change)
-            if values:
-                listed.append((b"changes.%d" % at, encode(values)))
-    return listed
+        core["changes"] = [_outline(change) for change in content.changes]
+    context = content.context
+    if context is not None:
+        if context.request is not None:
+            core["request"] = context.request
+        if context.session is not None:
+            core["session"] = context.session
+        if context.source is not None:
+            core["source"] = context.source
+    return core
 
 
-def content_root(content: Content, seed: bytes) -> bytes:
-    """Commit to all fields of an entry under its seed.
-
-    Args:
-        seed: 32 bytes.
-
-    Returns:
-        The content root of the leaf header, 32 bytes.
-    """
-    listed = fields(content)
-    commit = leaf.commit
-    return leaf.content_root(
-        [commit(salt, path, value) for salt, (path, value) in zip(leaf.salts(seed, len(listed)), listed, strict=True)]
-    )
-
-
-def tag_values(content: Content) -> list[tuple[int, bytes]]:
-    """List what the tags of a leaf blind: actor, action, resource, then related resources, each (dimension, value)."""
-    actor, resource = content.actor, content.resource
-    listed = [
-        (leaf.ACTOR, f"{actor.type}\0{actor.id}".encode()),
-        (leaf.ACTION, content.action.encode()),
-        (leaf.RESOURCE, f"{resource.type}\0{resource.id}".encode()),
-    ]
-    listed.extend((leaf.RESOURCE, f"{r.type}\0{r.id}".encode()) for r in content.related)
-    return listed
-
-
-def _context_fields(context: Context, listed: list[tuple[bytes, bytes]]) -> None:
-    plain = {
-        name: value
-        for name, value in (("request", context.request), ("session", context.session), ("source", context.source))
-        if value is not None
-    }
-    if plain:
-        listed.append((b"context", encode(plain)))
-    if context.ip is not None:
-        listed.append((b"context.ip", encode(context.ip)))
-    if context.forwarded_ip is not None:
-        listed.append((b"context.forwarded_ip", encode(context.forwarded_ip)))
-    if context.user_agent is not None:
-        listed.append((b"context.user_agent", encode(context.user_agent)))
-    place = {
-        name: value for name, value in (("city", context.city), ("country", context.country)) if value is not None
-    }
-    if place:
-        listed.append((b"context.place", encode(place)))
+def _add_actor(actor: Actor, add: Callable[[tuple[bytes, bytes]], None]) -> None:
+    who = {"id": actor.id, "type": actor.type}
+    if actor.role is not None:
+        who["role"] = actor.role
+    add((b"actor.id", encode(who)))
+    if actor.name is not None:
+        add((b"actor.name", encode(actor.name)))
+    if actor.email is not None:
+        add((b"actor.email", encode(actor.email)))
+    if actor.on_behalf_of is not None:
+        add((b"actor.on_behalf_of", encode(actor.on_behalf_of)))
 
 
 def _outline(change: Change) -> dict[str, str]:

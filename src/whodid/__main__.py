@@ -1,0 +1,5 @@
+"""`python -m whodid`: the command line."""
+
+from whodid.cli import main
+
+main()

@@ -1,0 +1,10 @@
+"""The hall: record, find, prove and verify, over any store."""
+
+from whodid.log.commit import Receipt
+from whodid.log.keys import DeploymentKey
+from whodid.log.log import Forgotten, Log
+from whodid.log.opening import open_log
+from whodid.log.proving import Inclusion, ProvenEntry
+from whodid.log.verify import Report
+
+__all__ = ["DeploymentKey", "Forgotten", "Inclusion", "Log", "ProvenEntry", "Receipt", "Report", "open_log"]

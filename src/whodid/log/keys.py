@@ -1,0 +1,107 @@
+"""The deployment key: one secret that signs checkpoints and keys fingerprints.
+
+It lives beside the database and not in it: whoever copies the database alone can read the log, but cannot sign another
+history. A backup needs both files, kept apart.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+from pathlib import Path
+
+from whodid.errors import InvalidSetting
+from whodid.proof import note
+
+__all__ = ["DeploymentKey"]
+
+_FIRST_LINE = "whodid deployment key v1"
+
+
+class DeploymentKey:
+    """Sign as a log of this deployment and fingerprint secrets of its workspaces.
+
+    Args:
+        seed: 32 secret bytes (an Ed25519 seed).
+    """
+
+    def __init__(self, seed: bytes) -> None:
+        self._seed = seed
+
+    @classmethod
+    def at(cls, path: Path, *, create: bool) -> DeploymentKey:
+        """Read the key file, or make it.
+
+        Args:
+            create: Whether a missing file may be made; not where a log already exists that another key signed.
+
+        Raises:
+            InvalidSetting: The file is missing (and may not be made), unreadable or not a key.
+        """
+        try:
+            lines = path.read_text(encoding="ascii").splitlines()
+        except FileNotFoundError:
+            if not create:
+                raise InvalidSetting(
+                    f"The key file {path} of this log is missing", "Restore it from its backup beside the database"
+                ) from None
+            return cls._make(path)
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidSetting(
+                f"The key file {path} cannot be read: {error}", "Check it and its permissions"
+            ) from None
+        try:
+            if len(lines) != 2 or lines[0] != _FIRST_LINE:
+                raise ValueError
+            seed = base64.b64decode(lines[1], validate=True)
+            if len(seed) != 32:
+                raise ValueError
+        except (ValueError, binascii.Error):
+            raise InvalidSetting(f"{path} is not a key file of whodid", "Restore it from its backup") from None
+        return cls(seed)
+
+    @classmethod
+    def _make(cls, path: Path) -> DeploymentKey:
+        seed = os.urandom(32)
+        text = f"{_FIRST_LINE}\n{base64.b64encode(seed).decode()}\n"
+        # Written aside and linked: a crash leaves no half key, and of two processes that start at once one wins.
+        aside = path.with_name(f"{path.name}.{os.getpid()}")
+        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            os.write(descriptor, text.encode())
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        try:
+            os.link(aside, path)
+        except FileExistsError:
+            return cls.at(path, create=False)
+        finally:
+            aside.unlink()
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+        return cls(seed)
+
+    def signer(self, origin: str) -> note.Signer:
+        """Return the signer of the log with this origin."""
+        return note.Signer(origin, self._seed)
+
+    def verifier_key(self, origin: str) -> str:
+        """Return the verifier key (vkey, C2SP signed-note) of the log with this origin."""
+        return self.signer(origin).vkey
+
+    @property
+    def identity(self) -> str:
+        """A short public name of the key, to tell that a database and a key file belong together."""
+        return hashlib.sha256(self.verifier_key("identity").encode()).hexdigest()[:16]
+
+    def fingerprint(self, workspace: str, value: bytes) -> str:
+        """Return a keyed fingerprint of a secret value: 64 bits, comparable within the workspace only."""
+        key = hmac.digest(self._seed, b"whodid/fingerprint/v1\n" + workspace.encode(), "sha256")
+        return hmac.digest(key, value, "sha256")[:8].hex()

@@ -1,0 +1,404 @@
+"""The hall: everything that can be asked of the logs of a deployment, over any store.
+
+`Log` drives the way in (intake → sequence → store) and the way back (store → entries, proofs). It keeps no state of its
+own but a key and caches; every answer comes from the store. The wings talk to this class
+only.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import NamedTuple, Self
+from uuid import UUID
+
+import msgspec
+
+from whodid import canonical, sequence
+from whodid.catalog import Catalog
+from whodid.errors import InvalidQuery, InvalidSetting, NotFound, Purged, WhodidError
+from whodid.intake import Intake
+from whodid.log.commit import GroupCommit, Receipt
+from whodid.log.keys import DeploymentKey
+from whodid.log.proving import Inclusion, ProvenEntry, Prover
+from whodid.log.verify import Progress, Report, verify_log
+from whodid.model import Entry, Event
+from whodid.proof import leaf
+from whodid.query import Cursor, Page, Query, parse
+from whodid.sequence import Batch, Head
+from whodid.store.base import Count, Facets, Histogram, Kept, Known, Store, restore
+
+__all__ = ["Forgotten", "Log"]
+
+_WORKSPACE = msgspec.json.Decoder(str)
+_NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:-")
+_MAX_NAME = 100
+_DEPLOYMENT = ""  # the store's state under the empty name belongs to the deployment, not to a workspace
+
+
+class Forgotten(NamedTuple):
+    """What one step of a purge did.
+
+    Args:
+        entries: How many entries lost their content.
+        first: Index below which no content is left.
+        receipt: The place of the record of it.
+    """
+
+    entries: int
+    first: int
+    receipt: Receipt
+
+
+class Log:
+    """The logs of all workspaces of one deployment.
+
+    Use `whodid.open` to make one. Safe to share between threads; several processes may open the same store.
+
+    Args:
+        store: The engine.
+        key: The deployment key.
+        catalog: The declared actions.
+        name: The deployment's name, first part of every new log's origin; it must not name a customer.
+        strict: Whether undeclared actions are refused.
+        clock: Returns now, UTC.
+        draw: Returns that many random bytes.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        key: DeploymentKey,
+        catalog: Catalog,
+        *,
+        name: str = "localhost",
+        strict: bool = False,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        draw: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self.catalog = catalog
+        self._store = store
+        self._key = key
+        self._clock = clock
+        self._draw = draw
+        self._intake = Intake(catalog, strict=strict, fingerprint=key.fingerprint)
+        self._commit = GroupCommit(store, clock, draw, lambda: self._begin(name))
+        self._own()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Publish what is recorded and release the store; idempotent."""
+        self._store.close()
+
+    def now(self) -> datetime:
+        """Return the log's present time, UTC."""
+        return self._clock()
+
+    # ---------------------------------------------------------------- the way in
+
+    def record(self, workspace: str, event: Event) -> Receipt:
+        """Record an event durably.
+
+        Args:
+            workspace: The customer space: 1 to 100 letters, digits, `_ . : -`.
+            event: What happened. The same event (same id) may be sent again; it is recorded once.
+
+        Returns:
+            The receipt; the entry is on disk.
+
+        Raises:
+            InvalidEvent: The event was refused; `pointer` says where the fault is.
+            ConflictingEvent: Its id belongs to another event.
+            StoreError: It could not be written; send it again later.
+        """
+        (result,) = self.record_many(workspace, (event,))
+        if isinstance(result, WhodidError):
+            raise result
+        return result
+
+    def record_many(self, workspace: str, events: Iterable[Event]) -> list[Receipt | WhodidError]:
+        """Record events durably, in order; a bad one does not keep the others out.
+
+        Returns:
+            For each event, in order, its receipt, or the InvalidEvent or ConflictingEvent that refused it.
+
+        Raises:
+            InvalidSetting: The workspace's name is not a name.
+            StoreError: None of them was written; send them again later.
+        """
+        _check_name(workspace)
+        now = self._clock()
+        results: list[Receipt | WhodidError | None] = []
+        ready: list[sequence.Prepared] = []
+        for event in events:
+            try:
+                content = self._intake.check(event, workspace, now)
+            except WhodidError as refusal:
+                results.append(refusal)
+            else:
+                ready.append(sequence.prepare(content, self._draw(leaf.SEED_SIZE)))
+                results.append(None)
+        placed = iter(self._commit.submit(workspace, ready) if ready else ())
+        return [next(placed) if result is None else result for result in results]
+
+    def forget(self, workspace: str, ranges: Sequence[range], event: Event) -> Forgotten | None:
+        """Remove the content of entries and record it, in one transaction: one bounded step of a purge.
+
+        Records of earlier purges go only together with everything below them, so that whatever is missing is always
+        covered by a record that is still there.
+
+        Args:
+            ranges: Index ranges, ascending and disjoint; what has no content any more is skipped.
+            event: The `audit.purged` event; its details gain `ranges`, `entries` and `first`.
+
+        Returns:
+            What was done, or None when nothing was left to remove.
+        """
+        gone = self._removable(workspace, ranges)
+        if not gone:
+            return None
+        entries = sum(len(one) for one in gone)
+        head = self._existing(workspace)
+        first = self._first_after(workspace, head, gone)
+        details = {**(event.details or {}), "entries": entries, "first": first}
+        details["ranges"] = [[one.start, one.stop] for one in gone]
+        content = self._intake.check(msgspec.structs.replace(event, details=details), workspace, self._clock())
+        ready = sequence.prepare(content, self._draw(leaf.SEED_SIZE), leaf.PURGE)
+
+        def assemble(head: Head | None, _: Known) -> Batch | None:
+            if head is None:
+                return None
+            head = msgspec.structs.replace(head, first=max(head.first, first))
+            return sequence.assemble(head, (ready,), self._clock(), self._draw)
+
+        batch = self._store.forget(workspace, gone, assemble)
+        if batch is None:
+            return None
+        row = batch.rows[0]
+        receipt = Receipt(id=content.id, index=row.index, recorded_at=canonical.from_micros(row.recorded_at))
+        return Forgotten(entries, batch.head.first, receipt)
+
+    def tend(self) -> bool:
+        """Do a bounded amount of upkeep (give freed space back, compress better); say whether more is left to do."""
+        return self._store.tend()
+
+    def _removable(self, workspace: str, ranges: Sequence[range]) -> list[range]:
+        """Cut ranges down to entries that have content and may go."""
+        head = self._existing(workspace)
+        present = [kept for one in ranges for kept in self._store.read(workspace, one.start, min(one.stop, head.size))]
+        wanted = {kept.index for kept in present}
+        first = self._first_after(workspace, head, ranges)
+        wanted -= {kept.index for kept in present if kept.kind == leaf.PURGE and kept.index >= first}
+        return _runs(sorted(wanted))
+
+    def _first_after(self, workspace: str, head: Head, gone: Sequence[range]) -> int:
+        """Return the lowest index that keeps its content when the ranges are gone."""
+        at = head.first
+        for one in sorted(gone, key=lambda one: one.start):
+            kept = next(self._store.read(workspace, at, max(at, one.start)), None)
+            if kept is not None:
+                return kept.index
+            at = max(at, one.stop)
+        kept = next(self._store.read(workspace, at, head.size), None)
+        return head.size if kept is None else kept.index
+
+    # ---------------------------------------------------------------- the way back
+
+    def get(self, workspace: str, key: int | str) -> Entry:
+        """Return one entry.
+
+        Args:
+            key: Its index or its id.
+
+        Raises:
+            NotFound: There is no such entry.
+            Purged: There was, and its content left by retention.
+        """
+        kept = self._kept(workspace, key)
+        return restore(kept, workspace)
+
+    def find(self, workspace: str, query: Query | str = "", *, cursor: Cursor | None = None, limit: int = 50) -> Page:
+        """Return matching entries, newest first by (occurred_at, index).
+
+        Args:
+            query: A query, or its text with times in UTC.
+            cursor: Where the previous page ended.
+            limit: 1 to 1,000.
+
+        Returns:
+            A page. Its `next` cursor neither repeats nor loses entries, whatever is recorded meanwhile.
+        """
+        if not 1 <= limit <= 1_000:
+            raise InvalidQuery(f"A page of {limit} entries cannot be had", "Ask for 1 to 1,000")
+        return self._store.find(workspace, self._query(query), cursor, limit)
+
+    def count(self, workspace: str, query: Query | str = "", *, cap: int = 10_000) -> Count:
+        """Count matching entries: exact for filters by action, kind, type, outcome and time, else up to a bound."""
+        return self._store.count(workspace, self._query(query), cap)
+
+    def histogram(self, workspace: str, query: Query | str, edges: Sequence[datetime]) -> Histogram:
+        """Count matching entries per kind in each interval between neighbouring edges (at least two, ascending)."""
+        if len(edges) < 2 or any(low >= high for low, high in pairwise(edges)):
+            raise InvalidQuery("A histogram needs at least two edges in ascending order")
+        return self._store.histogram(workspace, self._query(query), edges)
+
+    def facets(self, workspace: str, query: Query | str, field: str, *, limit: int = 50, prefix: str = "") -> Facets:
+        """Count matching entries per value of a field, most frequent first; see `Store.facets` for the fields."""
+        return self._store.facets(workspace, self._query(query), field, limit, prefix)
+
+    def stream(self, workspace: str, query: Query | str = "") -> Iterator[Entry]:
+        """Iterate over all matching entries that are recorded now, newest first, in constant memory."""
+        for kept in self._snapshot(workspace, query):
+            yield restore(kept, workspace)
+
+    def stream_wire(self, workspace: str, query: Query | str = "") -> Iterator[bytes]:
+        """Iterate like `stream`, over the wire form, without decoding what need not be decoded."""
+        for kept in self._snapshot(workspace, query):
+            yield canonical.wire_from_payload(
+                kept.payload,
+                workspace=workspace,
+                index=kept.index,
+                entry_id=str(UUID(bytes=kept.id)),
+                occurred_at=canonical.from_micros(kept.occurred_at),
+                recorded_at=canonical.from_micros(kept.recorded_at),
+            )
+
+    def read(self, workspace: str, start: int = 0, stop: int | None = None) -> Iterator[Entry]:
+        """Iterate over the entries with content in [start, stop), by index: what a follower reads."""
+        head = self._store.head(workspace)
+        size = head.size if head else 0
+        for kept in self._store.read(workspace, start, size if stop is None else min(stop, size)):
+            yield restore(kept, workspace)
+
+    def workspaces(self) -> list[str]:
+        """Name the workspaces that have a log, sorted."""
+        return self._store.workspaces()
+
+    def head(self, workspace: str) -> Head:
+        """Return the newest head.
+
+        Raises:
+            NotFound: Nothing was ever recorded for this workspace.
+        """
+        return self._existing(workspace)
+
+    def stats(self, workspace: str) -> dict[str, int]:
+        """Return figures for people about a workspace and its store."""
+        head = self._existing(workspace)
+        return {"size": head.size, "first": head.first, **self._store.stats(workspace)}
+
+    def state(self, workspace: str, name: str) -> bytes | None:
+        """Return a small named value of a workspace (policy, follower position …), or None."""
+        return self._store.state(workspace, name)
+
+    def swap_state(self, workspace: str, name: str, old: bytes | None, new: bytes | None) -> bool:
+        """Replace a named value if it still is `old` (None: absent); say whether it was."""
+        _check_name(workspace)
+        return self._store.swap_state(workspace, name, old, new)
+
+    # ---------------------------------------------------------------- proofs
+
+    def checkpoint(self, workspace: str) -> str:
+        """Return the signed head (a C2SP checkpoint), signing it if it is newer than the last signed one."""
+        return self._prover(workspace).checkpoint()
+
+    def verifier_key(self, workspace: str) -> str:
+        """Return the key (vkey) that checks this log's checkpoints; publish it where auditors find it."""
+        return self._key.verifier_key(self._existing(workspace).origin)
+
+    def prove(self, workspace: str, key: int | str) -> Inclusion:
+        """Prove that an entry is in the log under its newest checkpoint."""
+        return self._prover(workspace).inclusion(self._kept(workspace, key))
+
+    def prove_consistency(self, workspace: str, old: int, new: int) -> list[bytes]:
+        """Prove that the log of size `new` extends the log of size `old` (RFC 6962, 2.1.2)."""
+        return self._prover(workspace).consistency(old, new)
+
+    def proven(self, workspace: str, query: Query | str = "") -> tuple[str, Iterator[ProvenEntry]]:
+        """Return a checkpoint, and an iterator over all matching entries with their proofs under it."""
+        prover = self._prover(workspace)
+        note = prover.checkpoint()
+        kept = self._store.stream(workspace, self._query(query), prover.head.size)
+        return note, (prover.proven(one, restore(one, workspace)) for one in kept)
+
+    def verify(self, workspace: str, progress: Progress | None = None) -> Report:
+        """Check everything stored for a workspace: content, leaves, tree, head, signature, search structures.
+
+        Args:
+            progress: Called now and then with (entries checked, entries in all).
+        """
+        return verify_log(self._store, workspace, self._existing(workspace), self._key, progress)
+
+    # ---------------------------------------------------------------- helpers
+
+    def _begin(self, name: str) -> Head:
+        origin = f"{name}/audit/{self._draw(8).hex()}"
+        return sequence.begin(origin, self._draw(32))
+
+    def _own(self) -> None:
+        """Bind the store to its key at first use; refuse another key later."""
+        mine = self._key.identity.encode()
+        if self._store.swap_state(_DEPLOYMENT, "key", None, mine):
+            return
+        if self._store.state(_DEPLOYMENT, "key") != mine:
+            raise InvalidSetting(
+                "The key file does not belong to this log", "Restore the key file that was made with it"
+            )
+
+    def _query(self, query: Query | str) -> Query:
+        return parse(query, now=self._clock()) if isinstance(query, str) else query
+
+    def _existing(self, workspace: str) -> Head:
+        head = self._store.head(workspace)
+        if head is None:
+            raise NotFound(f"Nothing was recorded for a workspace {workspace!r}", "Check its name")
+        return head
+
+    def _kept(self, workspace: str, key: int | str) -> Kept:
+        if isinstance(key, str):
+            with suppress(ValueError):
+                kept = self._store.get(workspace, UUID(key).bytes)
+                if kept is not None:
+                    return kept
+            raise NotFound(f"There is no entry with the id {key}", "It may have been purged")
+        kept = self._store.get(workspace, key)
+        if kept is not None:
+            return kept
+        head = self._store.head(workspace)
+        if head is not None and 0 <= key < head.size:
+            raise Purged(key)
+        raise NotFound(f"There is no entry {key}", f"The newest is {head.size - 1}" if head and head.size else "")
+
+    def _snapshot(self, workspace: str, query: Query | str) -> Iterator[Kept]:
+        head = self._store.head(workspace)
+        if head is not None:
+            yield from self._store.stream(workspace, self._query(query), head.size)
+
+    def _prover(self, workspace: str) -> Prover:
+        return Prover(self._store, workspace, self._existing(workspace), self._key)
+
+
+def _check_name(workspace: str) -> None:
+    if not workspace or len(workspace) > _MAX_NAME or not _NAME_CHARACTERS.issuperset(workspace):
+        raise InvalidSetting(
+            f"{workspace[:_MAX_NAME]!r} is not a workspace", "Use 1 to 100 letters, digits and the characters _ . : -"
+        )
+
+
+def _runs(indexes: Sequence[int]) -> list[range]:
+    """Join ascending indexes to ranges."""
+    found: list[range] = []
+    for index in indexes:
+        if found and found[-1].stop == index:
+            found[-1] = range(found[-1].start, index + 1)
+        else:
+            found.append(range(index, index + 1))
+    return found

@@ -1,0 +1,76 @@
+"""From an address to a log: chooses the engine and finds the key. Engines are imported only when they are asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from whodid.catalog import Catalog, builtin
+from whodid.errors import InvalidSetting
+from whodid.log.keys import DeploymentKey
+from whodid.log.log import Log
+from whodid.store.base import Store
+
+__all__ = ["open_log"]
+
+_SQLITE = "sqlite:///"
+
+
+def open_log(
+    url: str,
+    *,
+    catalog: Catalog | None = None,
+    name: str = "localhost",
+    strict: bool = False,
+    key: str | os.PathLike[str] | None = None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    draw: Callable[[int], bytes] = os.urandom,
+) -> Log:
+    """Open the logs of a deployment, creating the store and its key at first use.
+
+    Args:
+        url: `sqlite:///audit.db` (below the working folder), `sqlite:////srv/audit.db` (absolute) or `memory://`.
+        catalog: The declared actions; the built-in ones when absent.
+        name: The deployment's name, first part of every new log's origin. Witnesses see it: name no customer.
+        strict: Refuse actions that the catalog does not declare, instead of marking their entries.
+        key: The key file; by default the database's path with `.key` appended. Keep its backup apart from the
+            database's.
+        clock: Returns now, UTC.
+        draw: Returns that many cryptographically random bytes.
+
+    Returns:
+        The open log; close it, or use it as a context manager.
+
+    Raises:
+        InvalidSetting: The address cannot be used, or the key is missing or another's.
+        StoreError: The store cannot be opened.
+    """
+    if url.startswith("memory://"):
+        from whodid.store.memory import MemoryStore
+
+        if url != "memory://":
+            raise InvalidSetting(f"{url} is not an address", "A log in memory has no name: use memory://")
+        store: Store = MemoryStore()
+        deployment = DeploymentKey(draw(32)) if key is None else DeploymentKey.at(Path(key), create=True)
+    elif url.startswith(_SQLITE) and len(url) > len(_SQLITE):
+        from whodid.store.sqlite import SQLiteStore
+
+        path = url.removeprefix(_SQLITE)
+        store = SQLiteStore(path)
+        try:
+            file = Path(path + ".key") if key is None else Path(key)
+            deployment = DeploymentKey.at(file, create=not store.workspaces())
+        except BaseException:
+            store.close()
+            raise
+    else:
+        raise InvalidSetting(
+            f"{url} is not the address of a store", "Use sqlite:///audit.db, sqlite:////absolute/path.db or memory://"
+        )
+    try:
+        return Log(store, deployment, catalog or builtin(), name=name, strict=strict, clock=clock, draw=draw)
+    except BaseException:
+        store.close()
+        raise

@@ -1,0 +1,172 @@
+"""Proofs from a store: signed heads, inclusion and consistency, one workspace at one head."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from functools import lru_cache
+
+import msgspec
+from msgspec import Struct
+
+from whodid import canonical
+from whodid.errors import Purged, StoreCorrupt
+from whodid.log.keys import DeploymentKey
+from whodid.model import Entry
+from whodid.proof import leaf, tile, tree
+from whodid.proof.checkpoint import Checkpoint, sign_checkpoint
+from whodid.sequence import Head
+from whodid.store.base import Kept, Store, restore
+
+__all__ = ["Inclusion", "ProvenEntry", "Prover", "header_of", "levels_of"]
+
+_CACHED_TILES = 64
+
+
+class Inclusion(Struct, frozen=True, kw_only=True):
+    """That a leaf is in a log.
+
+    Args:
+        index: Its place.
+        size: Size of the tree that the path leads to.
+        leaf: The encoded leaf header.
+        path: RFC 6962 inclusion proof, hashes of 32 bytes.
+        checkpoint: Signed note over the tree of that size.
+        vkey: The key that checks the note.
+    """
+
+    index: int
+    size: int
+    leaf: bytes
+    path: list[bytes]
+    checkpoint: str
+    vkey: str
+
+
+class ProvenEntry(Struct, frozen=True, kw_only=True):
+    """An entry with what is needed to recompute its leaf and to find it in the tree.
+
+    Args:
+        kind: Leaf kind.
+        salts: One of 16 bytes per field, in the order of `canonical.fields`.
+        tags: Of 16 bytes each.
+        path: RFC 6962 inclusion proof.
+    """
+
+    entry: Entry
+    kind: int
+    salts: list[bytes]
+    tags: tuple[bytes, ...]
+    path: list[bytes]
+
+
+class _Signed(Struct, frozen=True):
+    size: int
+    note: str
+
+
+class Prover:
+    """Build proofs for one workspace at the head it is given.
+
+    Args:
+        head: The head whose size the proofs lead to.
+    """
+
+    def __init__(self, store: Store, workspace: str, head: Head, key: DeploymentKey) -> None:
+        self.head = head
+        self._store = store
+        self._workspace = workspace
+        self._key = key
+        self._segments = store.segments(workspace)
+        self._starts = [segment.start for segment in self._segments]
+        self._levels = lru_cache(maxsize=_CACHED_TILES)(self._read_levels)
+
+    def checkpoint(self) -> str:
+        """Return the head as a signed note; one signature serves all entries since the last one."""
+        known = self._store.state(self._workspace, "checkpoint")
+        signed = msgspec.json.decode(known, type=_Signed) if known else None
+        if signed is not None and signed.size == self.head.size:
+            return signed.note
+        if signed is not None and signed.size > self.head.size:
+            # Signing a smaller head again could make two different histories of one size.
+            raise StoreCorrupt(
+                f"The log has {self.head.size} entries, and {signed.size} were signed already",
+                "The database was replaced by an older copy: restore the newest one",
+            )
+        checkpoint = Checkpoint(origin=self.head.origin, size=self.head.size, root=self.head.root)
+        text = sign_checkpoint(checkpoint, self._key.signer(self.head.origin))
+        # Another process may have signed a newer head meanwhile; then that one stays.
+        self._store.swap_state(self._workspace, "checkpoint", known, msgspec.json.encode(_Signed(self.head.size, text)))
+        return text
+
+    def inclusion(self, kept: Kept) -> Inclusion:
+        """Prove that an entry is in the log."""
+        header, _ = self.header(kept)
+        return Inclusion(
+            index=kept.index,
+            size=self.head.size,
+            leaf=header.encode(),
+            path=tree.inclusion_proof(kept.index, self.head.size, self.hashes),
+            checkpoint=self.checkpoint(),
+            vkey=self._key.verifier_key(self.head.origin),
+        )
+
+    def proven(self, kept: Kept, entry: Entry) -> ProvenEntry:
+        """Join an entry and its proof."""
+        header, salts = self.header(kept, entry)
+        return ProvenEntry(
+            entry=entry,
+            kind=kept.kind,
+            salts=salts,
+            tags=header.tags,
+            path=tree.inclusion_proof(kept.index, self.head.size, self.hashes),
+        )
+
+    def consistency(self, old: int, new: int) -> list[bytes]:
+        """Prove that the tree of size `new` extends the one of size `old`."""
+        new = min(new, self.head.size)
+        return tree.consistency_proof(old, new, self.hashes)
+
+    def header(self, kept: Kept, entry: Entry | None = None) -> tuple[leaf.Header, list[bytes]]:
+        """Recompute a leaf header from the content; return it with the salts of the fields."""
+        place = bisect_right(self._starts, kept.index) - 1
+        if place < 0:
+            raise Purged(kept.index)
+        return header_of(kept, entry or restore(kept, self._workspace), self._segments[place].salt)
+
+    def hashes(self, positions: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Return roots of complete subtrees by (level, index), from tiles that are folded once."""
+        found = []
+        for level, index in positions:
+            tile_level, number, start, count = tile.covering(level, index)
+            rows = self._levels(tile_level, number)
+            depth = count.bit_length() - 1
+            place = start >> depth
+            if depth >= len(rows) or place >= len(rows[depth]):
+                raise StoreCorrupt(f"Tile {number} of level {tile_level} is too short", "Run whodid verify")
+            found.append(rows[depth][place])
+        return found
+
+    def _read_levels(self, level: int, number: int) -> list[list[bytes]]:
+        (hashes,) = self._store.tiles(self._workspace, [(level, number)])
+        return levels_of(hashes)
+
+
+def levels_of(hashes: bytes) -> list[list[bytes]]:
+    """Fold a tile: its hashes, the roots of their complete pairs, and so on up."""
+    node = tree.node_hash
+    row = [hashes[at : at + 32] for at in range(0, len(hashes), 32)]
+    rows = [row]
+    while len(row) > 1:
+        pairs = iter(row)
+        row = [node(left, right) for left, right in zip(pairs, pairs, strict=False)]
+        rows.append(row)
+    return rows
+
+
+def header_of(kept: Kept, entry: Entry, salt: bytes) -> tuple[leaf.Header, list[bytes]]:
+    """Compute the leaf header of an entry from its content, its seed and the salt of its segment."""
+    listed = canonical.fields(entry)
+    tags = tuple([leaf.tag(salt, dimension, value) for dimension, value in canonical.tag_values(entry)])
+    root = leaf.content_root(leaf.commitments(kept.seed, listed))
+    return leaf.Header(kept.kind, kept.recorded_at, root, tags), leaf.salts(kept.seed, len(listed))

@@ -1,0 +1,1 @@
+"""Ground truth: the store promise and its engines."""

@@ -1,0 +1,224 @@
+"""The store promise: what the log needs of an engine, in the log's own words.
+
+An engine implements `Store` natively; nothing here mentions SQL. Everything is per workspace, and nothing is ever
+promised across two workspaces. `whodid.testing.StoreContract` is the promise as tests: an engine that passes it is a
+store.
+
+Reading functions see one consistent state each; a page or an iterator that is continued later may see newer entries.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from msgspec import Struct
+
+from whodid import canonical
+from whodid.model import Entry, Kind
+from whodid.query import Cursor, Page, Query
+from whodid.sequence import Batch, Head, Segment
+
+__all__ = ["Assemble", "Count", "Facet", "Facets", "Histogram", "Kept", "Known", "Problem", "Store", "restore"]
+
+
+class Kept(Struct, frozen=True):
+    """An entry as it is kept.
+
+    Args:
+        kind: Leaf kind.
+        id: The event id, 16 bytes.
+        occurred_at: Microseconds since 1970.
+        recorded_at: Microseconds since 1970.
+        seed: 32 bytes, never disclosed.
+        payload: What `canonical.payload` wrote.
+    """
+
+    index: int
+    kind: int
+    id: bytes
+    occurred_at: int
+    recorded_at: int
+    seed: bytes
+    payload: bytes
+
+
+def restore(kept: Kept, workspace: str) -> Entry:
+    """Decode a kept entry.
+
+    Raises:
+        StoreCorrupt: Its bytes are not what was written.
+    """
+    return canonical.restore(
+        kept.payload,
+        workspace=workspace,
+        index=kept.index,
+        entry_id=str(UUID(bytes=kept.id)),
+        occurred_at=kept.occurred_at,
+        recorded_at=kept.recorded_at,
+    )
+
+
+class Count(NamedTuple):
+    """How many entries match; when not `exact`, at least that many."""
+
+    value: int
+    exact: bool
+
+
+class Facet(Struct, frozen=True):
+    """A value of a field and how many entries carry it.
+
+    Args:
+        label: How people call it (the newest name of an actor); the value itself where it has no other name.
+        group: Type of the actor or resource; empty for other fields.
+    """
+
+    value: str
+    label: str
+    group: str
+    count: int
+
+
+class Facets(NamedTuple):
+    """The most frequent values of a field, most frequent first; counts are lower bounds when not `exact`."""
+
+    values: tuple[Facet, ...]
+    exact: bool
+
+
+class Histogram(NamedTuple):
+    """Entries per interval and kind; counts are lower bounds when not `exact`."""
+
+    buckets: tuple[dict[Kind, int], ...]
+    exact: bool
+
+
+class Problem(Struct, frozen=True):
+    """Something stored that is not what it should be.
+
+    Args:
+        index: The entry at fault, or None when it is not one entry.
+    """
+
+    index: int | None
+    fact: str
+
+
+Known = Callable[[Sequence[bytes]], dict[bytes, Kept]]
+"""Looks up event ids (16 bytes) among the kept entries of the workspace, inside the transaction."""
+
+Assemble = Callable[[Head | None, Known], Batch | None]
+"""Makes a batch from the head (None: the workspace has no log yet); None writes nothing. Pure; may be called again."""
+
+
+class Store(ABC):
+    """An engine behind the logs of many workspaces."""
+
+    @abstractmethod
+    def append(self, workspace: str, assemble: Assemble) -> Batch | None:
+        """Add a batch at the end of a log.
+
+        The store takes the workspace's head under its own lock, calls `assemble` (again after a conflict) and writes
+        rows, tiles, roll-ups, search structures and the new head: all or nothing, durable before it returns. Appends
+        to one workspace happen one after the other, whatever the number of threads and processes.
+
+        Returns:
+            The batch that was written, or None when `assemble` returned None.
+
+        Raises:
+            StoreFull: No space; nothing was written.
+            StoreUnavailable: The engine is busy or gone; nothing was written.
+        """
+
+    @abstractmethod
+    def forget(self, workspace: str, ranges: Sequence[range], assemble: Assemble) -> Batch | None:
+        """Remove the content of entries and append the batch that records it, in one transaction.
+
+        The only operation that removes content. Tiles of level 0 that lie wholly below the batch's `head.first`, and
+        salts of segments that do, go too; every other hash stays, because a proof for an entry at or above `first`
+        may need it.
+
+        Args:
+            ranges: Index ranges whose content goes; entries without content are skipped.
+            assemble: As in `append`; nothing is removed when it returns None.
+        """
+
+    @abstractmethod
+    def workspaces(self) -> list[str]:
+        """Name the workspaces that have a log, sorted."""
+
+    @abstractmethod
+    def head(self, workspace: str) -> Head | None:
+        """Return the newest durable head, or None when the workspace has no log."""
+
+    @abstractmethod
+    def get(self, workspace: str, key: int | bytes) -> Kept | None:
+        """Return the entry with this index or this event id (16 bytes), or None when its content is not there."""
+
+    @abstractmethod
+    def read(self, workspace: str, start: int, stop: int) -> Iterator[Kept]:
+        """Iterate over the entries with content in [start, stop), by index, in constant memory."""
+
+    @abstractmethod
+    def find(self, workspace: str, query: Query, cursor: Cursor | None, limit: int) -> Page:
+        """Return matching entries below the cursor, newest first by (occurred_at, index).
+
+        Entries recorded meanwhile neither repeat nor displace entries of later pages. A page may hold fewer entries
+        than `limit` and still have a `next` cursor: the store bounds the work of one call.
+        """
+
+    @abstractmethod
+    def stream(self, workspace: str, query: Query, size: int) -> Iterator[Kept]:
+        """Iterate over the matching entries with an index below `size`, in the order of `find`, in constant memory."""
+
+    @abstractmethod
+    def count(self, workspace: str, query: Query, cap: int) -> Count:
+        """Count matching entries: exactly where roll-ups answer, else exactly up to a bound of at most `cap`."""
+
+    @abstractmethod
+    def histogram(self, workspace: str, query: Query, edges: Sequence[datetime]) -> Histogram:
+        """Count matching entries per kind in each interval between two neighbouring edges (ascending, half open)."""
+
+    @abstractmethod
+    def facets(self, workspace: str, query: Query, field: str, limit: int, prefix: str = "") -> Facets:
+        """Count matching entries per value of a field, keeping values whose label begins with `prefix`.
+
+        Args:
+            field: actor, action, kind, category, type, outcome, severity, via, country or resource.
+        """
+
+    @abstractmethod
+    def tiles(self, workspace: str, wanted: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Return tiles by (level, number), each as long as it is at the newest head; empty when there is none."""
+
+    @abstractmethod
+    def segments(self, workspace: str) -> list[Segment]:
+        """Return the segments that still have their salt, ascending."""
+
+    @abstractmethod
+    def state(self, workspace: str, name: str) -> bytes | None:
+        """Return a small named value (policy, follower position …), or None."""
+
+    @abstractmethod
+    def swap_state(self, workspace: str, name: str, old: bytes | None, new: bytes | None) -> bool:
+        """Replace a named value if it still is `old` (None: absent), durably; say whether it was."""
+
+    @abstractmethod
+    def check(self, workspace: str) -> Iterator[Problem]:
+        """Compare every derived structure (columns, search, roll-ups) with the content it derives from."""
+
+    @abstractmethod
+    def tend(self) -> bool:
+        """Do a bounded amount of upkeep (give freed space back, compress better); say whether more is left to do."""
+
+    @abstractmethod
+    def stats(self, workspace: str) -> dict[str, int]:
+        """Return figures for people, such as entries kept and bytes used by the whole store."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release files and connections; idempotent."""

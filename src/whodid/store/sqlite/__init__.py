@@ -1,0 +1,5 @@
+"""The embedded store on SQLite."""
+
+from whodid.store.sqlite.store import SQLiteStore
+
+__all__ = ["SQLiteStore"]

@@ -1,0 +1,161 @@
+"""Does every derived structure still say what the content says?
+
+Compares columns, touched resources, the text index and the roll-ups with the entries they derive from, and lets the
+engine check its own pages. What cannot be read is reported as a problem, not raised: the point is to name the first
+bad entry.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import apsw
+
+from whodid.errors import StoreCorrupt
+from whodid.query import shape_of, words
+from whodid.store.base import Problem, restore
+from whodid.store.sqlite.engine import Connection
+from whodid.store.sqlite.rows import COLUMNS, HOUR, index_of, keep, pos_of
+
+if TYPE_CHECKING:
+    from whodid.store.sqlite.store import SQLiteStore
+
+__all__ = ["problems"]
+
+_CHUNK = 1_000
+_MAX_REPORTED = 20
+
+
+def problems(store: SQLiteStore, workspace: str) -> Iterator[Problem]:
+    """Report what disagrees, entries first in order of index; stops after a few of a sort."""
+    with store.engine.reading() as reader:
+        ws = store.number(reader, workspace)
+        if ws is None:
+            return
+        found = _Comparison(store, reader, workspace, ws)
+        yield from found.entries()
+        yield from found.derived()
+        try:
+            for (fact,) in reader.rows(f"PRAGMA integrity_check({_MAX_REPORTED})"):
+                if fact != "ok":
+                    yield Problem(None, f"SQLite: {fact}")
+        except apsw.Error as error:
+            yield Problem(None, f"SQLite: {error}")
+
+
+class _Comparison:
+    def __init__(self, store: SQLiteStore, reader: Connection, workspace: str, ws: int) -> None:
+        self.store = store
+        self.reader = reader
+        self.workspace = workspace
+        self.ws = ws
+        self.hour_shape: Counter[tuple[int, int]] = Counter()
+        self.hour_actor: Counter[tuple[int, int]] = Counter()
+        # The text index is compared through an order-free sum over its (token, entry) pairs, one per chunk.
+        self.texts: dict[int, int] = {}
+        self.touches = 0
+
+    def entries(self) -> Iterator[Problem]:
+        """Compare the columns of each entry with its content."""
+        low, high = pos_of(self.ws, 0), pos_of(self.ws + 1, 0)
+        shapes = self.store.shapes.all(self.reader, self.ws)
+        key = self.store.keys.key
+        statement = (
+            f"SELECT {COLUMNS}, e.ws, e.actor FROM entry e WHERE e.pos >= ? AND e.pos < ? ORDER BY e.pos LIMIT {_CHUNK}"
+        )
+        while True:
+            try:
+                rows = self.reader.rows(statement, (low, high))
+            except apsw.Error as error:
+                yield Problem(index_of(low), f"The rows from here on cannot be read: {error}")
+                return
+            for row in rows:
+                index = index_of(row[0])
+                try:
+                    entry = restore(keep(row, self.store.packer), self.workspace)
+                except StoreCorrupt as error:
+                    yield Problem(index, error.fact)
+                    continue
+                actor = key(self.ws, entry.actor.id)
+                if row[8] != self.ws or row[9] != actor or shapes.get(row[7]) != shape_of(entry):
+                    yield Problem(index, "Its search columns do not fit its content")
+                hour = row[3] // HOUR
+                self.hour_shape[hour, row[7]] += 1
+                self.hour_actor[hour, row[9]] += 1
+                touched = {entry.resource.id, *(related.id for related in entry.related)}
+                for one in touched:
+                    self.touches ^= hash((key(self.ws, one), row[3], row[0]))
+                chunk = index // _CHUNK
+                self.texts[chunk] = self.texts.get(chunk, 0) ^ _tokens(set(words(entry)), row[0])
+            if len(rows) < _CHUNK:
+                return
+            low = rows[-1][0] + 1
+
+    def derived(self) -> Iterator[Problem]:
+        """Compare roll-ups, touched resources and the text index as wholes."""
+        for table, column, expected in (
+            ("hour_shape", "shape", self.hour_shape),
+            ("hour_actor", "actor", self.hour_actor),
+        ):
+            try:
+                stored = {
+                    (hour, value): n
+                    for hour, value, n in self.reader.rows(
+                        f"SELECT hour, {column}, n FROM {table} WHERE ws = ?", (self.ws,)
+                    )
+                }
+            except apsw.Error as error:
+                yield Problem(None, f"The roll-up {table} cannot be read: {error}")
+                continue
+            if stored != dict(expected):
+                wrong = min(set(stored.items()) ^ set(expected.items()))[0][0]
+                yield Problem(None, f"The roll-up {table} does not fit the entries of hour {wrong}")
+        yield from self._compare_touches()
+        yield from self._compare_texts()
+
+    def _compare_touches(self) -> Iterator[Problem]:
+        try:
+            stored = 0
+            for row in self.reader.each(
+                "SELECT key, occurred_at, pos FROM touch WHERE key >= ? AND key < ?",
+                (self.ws << 40, self.ws + 1 << 40),
+            ):
+                stored ^= hash(row)
+        except apsw.Error as error:
+            yield Problem(None, f"The index of resources cannot be read: {error}")
+            return
+        if stored != self.touches:
+            yield Problem(None, "The index of resources does not fit the entries")
+
+    def _compare_texts(self) -> Iterator[Problem]:
+        low, high = pos_of(self.ws, 0), pos_of(self.ws + 1, 0)
+        stored: dict[int, int] = {}
+        try:
+            # A temporary table, which a reader may make only when it says so.
+            self.reader.execute(
+                "PRAGMA query_only = OFF; "
+                "CREATE VIRTUAL TABLE IF NOT EXISTS temp.words_seen USING fts5vocab(main, words, instance); "
+                "PRAGMA query_only = ON"
+            )
+            for term, pos in self.reader.each("SELECT term, doc FROM temp.words_seen"):
+                if low <= pos < high:
+                    chunk = index_of(pos) // _CHUNK
+                    stored[chunk] = stored.get(chunk, 0) ^ hash((term, pos))
+        except apsw.Error as error:
+            yield Problem(None, f"The text index cannot be read: {error}")
+            return
+        for chunk in sorted(stored.keys() | self.texts.keys()):
+            if stored.get(chunk, 0) != self.texts.get(chunk, 0):
+                yield Problem(
+                    chunk * _CHUNK,
+                    f"The text index does not fit the entries {chunk * _CHUNK} to {(chunk + 1) * _CHUNK - 1}",
+                )
+
+
+def _tokens(tokens: set[str], pos: int) -> int:
+    total = 0
+    for token in tokens:
+        total ^= hash((token, pos))
+    return total

@@ -1,0 +1,163 @@
+"""Connections to the SQLite file: settings that durability rests on, migrations, and errors in our own words.
+
+The only file that opens the database. The file belongs to this library alone: never open it with another SQLite
+library in the same process, because closing any descriptor of a file drops the process's locks on it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from whodid.errors import InvalidSetting, StoreCorrupt, StoreError, StoreFull, StoreUnavailable
+from whodid.store import migrate
+
+__all__ = ["Connection", "Engine", "translated"]
+
+_BUSY_MS = 30_000
+_MINIMUM = 3_051_003  # earlier versions can lose the WAL at a reset
+
+
+@contextmanager
+def translated(path: str) -> Iterator[None]:
+    """Raise the engine's errors as ours; each says whether something was written (never)."""
+    try:
+        yield
+    except apsw.FullError as error:
+        raise StoreFull(
+            f"The disk or the quota of {path} is full: {error}", "Free space; nothing was written"
+        ) from error
+    except (apsw.BusyError, apsw.LockedError) as error:
+        raise StoreUnavailable(
+            f"{path} is locked by another process for more than {_BUSY_MS // 1000} s", "Try again; nothing was written"
+        ) from error
+    except (apsw.CorruptError, apsw.NotADBError) as error:
+        raise StoreCorrupt(f"{path} is damaged: {error}", "Run whodid verify, then restore a backup") from error
+    except (apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError) as error:
+        raise StoreUnavailable(
+            f"{path} cannot be read or written: {error}", "Check the disk and the permissions"
+        ) from error
+    except apsw.Error as error:
+        raise StoreError(f"SQLite refused a statement on {path}: {error}") from error
+
+
+class Connection(apsw.Connection):
+    """A connection whose results are typed as what SQL gives: anything."""
+
+    def rows(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return all rows of a statement."""
+        return self.execute(statement, values).fetchall()
+
+    def each(self, statement: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """Iterate over the rows of a statement without holding them all."""
+        return self.execute(statement, values)
+
+    def row(self, statement: str, values: Sequence[Any] = ()) -> tuple[Any, ...] | None:
+        """Return the first row of a statement, or None."""
+        return self.execute(statement, values).fetchone()
+
+    def value(self, statement: str, values: Sequence[Any] = ()) -> Any:
+        """Return the only value of a statement that always has one row."""
+        row = self.execute(statement, values).fetchone()
+        return None if row is None else row[0]
+
+
+class Engine:
+    """One writer connection and as many reader connections as threads need at once.
+
+    Args:
+        path: The database file; its folder must exist.
+    """
+
+    def __init__(self, path: str) -> None:
+        if apsw.SQLITE_VERSION_NUMBER < _MINIMUM:
+            raise InvalidSetting(f"SQLite {apsw.sqlite_lib_version()} can lose data", "Install a newer apsw")
+        if not Path(path).resolve().parent.is_dir():
+            raise InvalidSetting(f"The folder of {path} does not exist", "Create it first")
+        self.path = path
+        self.lock = threading.RLock()
+        self._idle: list[Connection] = []
+        self._idle_lock = threading.Lock()
+        self._closed = False
+        with translated(path):
+            self.writer = self._connect()
+            self._migrate()
+
+    def _connect(self) -> Connection:
+        connection = Connection(self.path)
+        connection.set_busy_timeout(_BUSY_MS)
+        # auto_vacuum must be set before the first table exists, and WAL before anybody writes.
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.execute("PRAGMA journal_mode = WAL")
+        # FULL: the WAL is synced before a commit returns. NORMAL would lose acknowledged entries in a power cut.
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA journal_size_limit = 67108864")
+        connection.execute("PRAGMA cache_size = -16384")
+        connection.execute("PRAGMA trusted_schema = OFF")
+        return connection
+
+    def _migrate(self) -> None:
+        writer = self.writer
+        with self.transaction():
+            writer.execute(
+                "CREATE TABLE IF NOT EXISTS migration "
+                "(number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL)"
+            )
+            applied = dict(writer.rows("SELECT number, checksum FROM migration"))
+            for step in migrate.pending("sqlite", applied):
+                writer.execute(step.text)
+                writer.execute("INSERT INTO migration VALUES (?, ?, ?)", (step.number, step.name, step.checksum))
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Hold the write lock of this process and of the file; commit at the end, roll back on any error."""
+        with self.lock, translated(self.path):
+            if self._closed:
+                raise StoreUnavailable(f"{self.path} was closed", "Open it again")
+            # IMMEDIATE: a deferred transaction that reads first can fail to upgrade when another process writes.
+            self.writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.writer
+                self.writer.execute("COMMIT")
+            except BaseException:
+                if not self.writer.get_autocommit():
+                    self.writer.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Lend a reader connection with one consistent state for the length of the block."""
+        with translated(self.path):
+            with self._idle_lock:
+                if self._closed:
+                    raise StoreUnavailable(f"{self.path} was closed", "Open it again")
+                connection = self._idle.pop() if self._idle else None
+            if connection is None:
+                connection = self._connect()
+                connection.execute("PRAGMA query_only = ON")
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.execute("COMMIT")
+                with self._idle_lock:
+                    if self._closed:  # meanwhile, by another thread
+                        connection.close()
+                    else:
+                        self._idle.append(connection)
+
+    def close(self) -> None:
+        """Close every idle connection and the writer."""
+        with self.lock, self._idle_lock:
+            if self._closed:
+                return
+            self._closed = True
+            for connection in self._idle:
+                connection.close()
+            self._idle.clear()
+            self.writer.close()

@@ -1,0 +1,283 @@
+"""Lists: which index leads to the newest matching entries with the least work.
+
+Every search has one *source*, a descending run of rows by (occurred_at, pos) that surely contains all matches: the
+entries of an actor, of a resource, of a few shapes, of rare words, or simply all by time. Whatever the source does not
+decide is decided by looking at the entry, with the same predicate as every other store.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID
+
+from whodid import canonical
+from whodid.model import Entry
+from whodid.query import Cursor, Page, Query, Term, compile_query, ids, matches_shape, tokens
+from whodid.query.terms import TEXT
+from whodid.store.base import Kept, restore
+from whodid.store.sqlite.engine import Connection
+from whodid.store.sqlite.rows import COLUMNS, index_of, keep, pos_of
+
+if TYPE_CHECKING:
+    from whodid.store.sqlite.store import SQLiteStore
+
+__all__ = ["Search"]
+
+_NEVER, _ALWAYS = -(1 << 62), 1 << 62
+_FEW_SHAPES = 16
+_RARE = 2_000  # matches of a word that are cheaper to fetch and sort than to meet while walking by time
+_SHORTEST = 3  # a shorter prefix stands for too many words
+_PROBE = 2_000  # how far sources are counted to compare them
+_CHUNK = 1_000
+_SCAN_LIMIT = 20_000  # entries that one call may look at
+
+Row = tuple[Any, ...]
+Edge = tuple[int, int]
+"""(occurred_at, pos): rows strictly below it are still to come."""
+
+
+class Source(NamedTuple):
+    """A descending run of rows.
+
+    Args:
+        fetch: Returns up to that many rows strictly below an edge, newest first.
+        total: How many it holds, counted up to a bound.
+    """
+
+    fetch: Callable[[Edge, int], list[Row]]
+    total: int
+
+
+class Search:
+    """One query against one workspace within one read transaction."""
+
+    def __init__(self, store: SQLiteStore, reader: Connection, ws: int, workspace: str, query: Query) -> None:
+        self._store = store
+        self.reader = reader
+        self.ws = ws
+        self.workspace = workspace
+        self.query = query
+        self.low = _NEVER if query.since is None else canonical.micros(query.since)
+        self.high = _ALWAYS if query.until is None else canonical.micros(query.until)
+        self.known = store.shapes.all(reader, ws)
+        self.shapes = self._allowed_shapes()
+        self.only_shapes = self._only_shapes
+        self._accept = compile_query(query)
+
+    def _allowed_shapes(self) -> frozenset[int] | None:
+        """Return the shapes that the shape terms leave, or None when there is no such term."""
+        self._only_shapes = True
+        deciding: list[Term] = []
+        sample = next(iter(self.known.values()), None)
+        for term in self.query.terms:
+            if sample is None or matches_shape(term, sample) is None:
+                self._only_shapes = False
+            else:
+                deciding.append(term)
+        if not deciding:
+            return None
+        return frozenset(
+            number for number, shape in self.known.items() if all(matches_shape(term, shape) for term in deciding)
+        )
+
+    def entry(self, row: Row) -> Entry:
+        """Decode a row of `COLUMNS`."""
+        return restore(keep(row, self._store.packer), self.workspace)
+
+    def page(self, cursor: Cursor | None, limit: int) -> Page:
+        """Return the next page; see `Store.find`."""
+        edge = (self.high, _NEVER) if cursor is None else (cursor.occurred_at, pos_of(self.ws, cursor.index))
+        if edge[0] > self.high:
+            edge = (self.high, _NEVER)
+        found: list[Entry] = []
+        looked, chunk = 0, limit + 1
+        source = self._source()
+        while len(found) <= limit:
+            rows = source.fetch(edge, chunk) if looked < _SCAN_LIMIT else None
+            if rows is None:
+                # The bound is reached: hand back what there is, and where to go on.
+                return Page(entries=tuple(found), next=Cursor(occurred_at=edge[0], index=index_of(edge[1])))
+            for row in rows:
+                if row[3] < self.low:
+                    return Page(entries=tuple(found), next=None)
+                edge = (row[3], row[0])
+                if self.shapes is not None and row[7] not in self.shapes:
+                    continue
+                entry = self.entry(row)
+                if self.only_shapes or self._accept(entry):
+                    found.append(entry)
+                    if len(found) > limit:
+                        break
+            if len(rows) < chunk:
+                break
+            looked += len(rows)
+            chunk = min(chunk * 4, 2_000)
+        if len(found) <= limit:
+            return Page(entries=tuple(found), next=None)
+        last = found[limit - 1]
+        return Page(
+            entries=tuple(found[:limit]),
+            next=Cursor(occurred_at=canonical.micros(last.occurred_at), index=last.index),
+        )
+
+    def chunk(self, edge: Edge | None, size: int) -> tuple[list[Kept], Edge | None]:
+        """Return the matching entries among the next rows below an edge, and the edge to go on from (None: the end)."""
+        rows = self._source().fetch(edge or (self.high, _NEVER), _CHUNK)
+        stop = pos_of(self.ws, size)
+        found: list[Kept] = []
+        for row in rows:
+            if row[3] < self.low:
+                return found, None
+            if row[0] >= stop or (self.shapes is not None and row[7] not in self.shapes):
+                continue
+            kept = keep(row, self._store.packer)
+            if self.only_shapes or self._accept(restore(kept, self.workspace)):
+                found.append(kept)
+        return found, (rows[-1][3], rows[-1][0]) if len(rows) == _CHUNK else None
+
+    def walk(self, bound: int) -> Iterator[tuple[Row, Entry]]:
+        """Iterate over matching rows and entries, newest first, looking at no more than `bound` candidates.
+
+        The generator's return value says whether the bound was not reached.
+        """
+        edge, looked = (self.high, _NEVER), 0
+        source = self._source()
+        while looked < bound:
+            size = min(2_000, bound - looked)
+            rows = source.fetch(edge, size)
+            for row in rows:
+                if row[3] < self.low:
+                    self.exhausted = True
+                    return
+                edge = (row[3], row[0])
+                if self.shapes is not None and row[7] not in self.shapes:
+                    continue
+                entry = self.entry(row)
+                if self.only_shapes or self._accept(entry):
+                    yield row, entry
+            if len(rows) < size:
+                self.exhausted = True
+                return
+            looked += len(rows)
+        self.exhausted = False
+
+    exhausted = True
+    """Whether the last `walk` saw everything."""
+
+    # ---------------------------------------------------------------- sources
+
+    def _source(self) -> Source:
+        """Choose the source that holds least, by counting each a little way."""
+        if self.shapes is not None and not self.shapes:
+            return Source(lambda *_: [], 0)
+        sources = [source for term in self.query.terms if (source := self._by_clues(term)) is not None]
+        if self.shapes is not None and len(self.shapes) <= _FEW_SHAPES:
+            sources.append(self._by_shapes(sorted(self.shapes)))
+        sources.append(Source(self._by_time, _PROBE + 1))
+        return min(sources, key=lambda source: source.total)
+
+    def _by_time(self, edge: Edge, size: int) -> list[Row]:
+        return self.reader.rows(
+            f"SELECT {COLUMNS} FROM entry e INDEXED BY entry_time "
+            "WHERE e.ws = ? AND (e.occurred_at, e.pos) < (?, ?) AND e.occurred_at >= ? "
+            "ORDER BY e.occurred_at DESC, e.pos DESC LIMIT ?",
+            (self.ws, *edge, self.low, size),
+        )
+
+    def _by_shapes(self, numbers: Sequence[int]) -> Source:
+        total = self._probe("entry INDEXED BY entry_shape WHERE shape = ?", numbers)
+        return Source(lambda edge, size: self._merged({_SHAPE_RUN: numbers}, (), edge, size), total)
+
+    def _by_clues(self, term: Term) -> Source | None:
+        """Return the entries that carry one of the term's ids or the words of one of its groups."""
+        groups, wanted = tokens(term), ids(term)
+        if groups is None or wanted is None:
+            return None
+        key = self._store.keys.key
+        keys = sorted({key(self.ws, value) for value in wanted})
+        runs: dict[str, Sequence[int]] = {}
+        total = 0
+        if keys and term.field in ("actor", TEXT):
+            runs[_ACTOR_RUN] = keys
+            total += self._probe("entry INDEXED BY entry_actor WHERE actor = ?", keys)
+        if keys and term.field in ("resource", "related", TEXT):
+            runs[_TOUCH_RUN] = keys
+            total += self._probe("touch WHERE key = ?", keys)
+        positions = self._positions(groups)
+        if positions is None:
+            return None
+        if term.field == TEXT:
+            positions.update(self._by_id(wanted))
+        places = self._places(positions)
+        return Source(lambda edge, size: self._merged(runs, places, edge, size), total + len(places))
+
+    def _probe(self, where: str, keys: Sequence[int]) -> int:
+        """Count the rows of an index that have one of the keys, up to a bound."""
+        total = 0
+        for key in keys:
+            total += self.reader.value(f"SELECT count(*) FROM (SELECT 1 FROM {where} LIMIT {_PROBE})", (key,))
+        return min(total, _PROBE)
+
+    def _positions(self, groups: Sequence[Sequence[str]]) -> set[int] | None:
+        """Look up words; None when they are too frequent or too short to narrow anything."""
+        found: set[int] = set()
+        for group in groups:
+            long = [token for token in group if len(token) >= _SHORTEST]
+            if not long:
+                return None
+            # Tokens are [a-z0-9_] only, so nothing in them can end the quotes.
+            match = " AND ".join(f'"{token}" *' for token in long)
+            rows = self.reader.rows(
+                f"SELECT rowid FROM words WHERE words MATCH ? AND rowid >= ? AND rowid < ? LIMIT {_RARE + 1}",
+                (match, pos_of(self.ws, 0), pos_of(self.ws + 1, 0)),
+            )
+            found.update(pos for (pos,) in rows)
+            if len(found) > _RARE:
+                return None
+        return found
+
+    def _by_id(self, wanted: Sequence[str]) -> list[int]:
+        found = []
+        for value in wanted:
+            with suppress(ValueError):
+                row = self.reader.row(
+                    "SELECT pos FROM entry INDEXED BY entry_id WHERE ws = ? AND id = ?", (self.ws, UUID(value).bytes)
+                )
+                if row is not None:
+                    found.append(row[0])
+        return found
+
+    def _places(self, positions: Iterable[int]) -> list[Edge]:
+        """Return (occurred_at, pos) of entries, ascending."""
+        places = []
+        for pos in sorted(positions):
+            row = self.reader.row("SELECT occurred_at FROM entry WHERE pos = ?", (pos,))
+            if row is not None:
+                places.append((row[0], pos))
+        places.sort()
+        return places
+
+    def _merged(self, runs: Mapping[str, Sequence[int]], places: Sequence[Edge], edge: Edge, size: int) -> list[Row]:
+        """Merge the runs of several keys and single places; an entry that is in two of them comes once."""
+        rows: dict[int, Row] = {}
+        for run, keys in runs.items():
+            for key in keys:
+                for row in self.reader.rows(run, (key, *edge, self.low, size)):
+                    rows[row[0]] = row
+        end = bisect_left(places, edge)
+        for _, pos in places[max(0, end - size) : end]:
+            if pos not in rows:
+                (rows[pos],) = self.reader.rows(f"SELECT {COLUMNS} FROM entry e WHERE e.pos = ?", (pos,))
+        return sorted(rows.values(), key=lambda row: (row[3], row[0]), reverse=True)[:size]
+
+
+_BELOW = "AND (e.occurred_at, e.pos) < (?, ?) AND e.occurred_at >= ? ORDER BY e.occurred_at DESC, e.pos DESC LIMIT ?"
+_ACTOR_RUN = f"SELECT {COLUMNS} FROM entry e INDEXED BY entry_actor WHERE e.actor = ? {_BELOW}"
+_SHAPE_RUN = f"SELECT {COLUMNS} FROM entry e INDEXED BY entry_shape WHERE e.shape = ? {_BELOW}"
+_TOUCH_RUN = (
+    f"SELECT {COLUMNS} FROM touch t JOIN entry e ON e.pos = t.pos WHERE t.key = ? "
+    "AND (t.occurred_at, t.pos) < (?, ?) AND t.occurred_at >= ? ORDER BY t.occurred_at DESC, t.pos DESC LIMIT ?"
+)

@@ -1,0 +1,365 @@
+"""The embedded store: one SQLite file, written natively.
+
+One transaction writes an entry with its columns, search structures, roll-ups, tiles and the new head, so that no crash
+can part them. Reading lives in `find` and `rollup`, comparing in `check`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from whodid.errors import InvalidSetting, StoreCorrupt
+from whodid.proof import tile
+from whodid.query import Cursor, Page, Query
+from whodid.sequence import Batch, Head, Segment
+from whodid.store.base import Assemble, Count, Facets, Histogram, Kept, Problem, Store, restore
+from whodid.store.sqlite import check, dictionary, rollup
+from whodid.store.sqlite.engine import Connection, Engine
+from whodid.store.sqlite.find import Edge, Search
+from whodid.store.sqlite.rows import (
+    COLUMNS,
+    HOUR,
+    Keys,
+    Packer,
+    Shapes,
+    decode_head,
+    encode_head,
+    keep,
+    pos_of,
+    shipped_dictionary,
+)
+
+__all__ = ["SQLiteStore"]
+
+_RECLAIM_PAGES = 2_000
+_READ_CHUNK = 500
+_DICTIONARY_SIZES = (5_000, 100_000)  # entries from which the second and the third dictionary are trained
+_MAX_WORKSPACES = 1 << 22
+
+
+class SQLiteStore(Store):
+    """Keep logs in one SQLite file.
+
+    Args:
+        path: The file; created when it does not exist, its folder must.
+
+    Raises:
+        InvalidSetting: The folder does not exist.
+        StoreVersion: The file was written by another version of the schema.
+        StoreCorrupt: The file is not a database.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.engine = Engine(path)
+        with self.engine.transaction() as writer:
+            found = writer.row("SELECT value FROM setting WHERE name = 'key'")
+            if found is None:
+                found = (os.urandom(16),)
+                writer.execute("INSERT INTO setting VALUES ('key', ?)", found)
+                writer.execute("INSERT INTO dictionary VALUES (1, ?)", (shipped_dictionary(),))
+        self.keys = Keys(found[0])
+        self.packer = Packer(self._dictionaries)
+        self.shapes = Shapes()
+        self._numbers: dict[str, int] = {}
+
+    # ---------------------------------------------------------------- writing
+
+    def append(self, workspace: str, assemble: Assemble) -> Batch | None:
+        with self.engine.transaction() as writer:
+            ws, head = self._open(writer, workspace)
+            batch = assemble(head, lambda ids: self._known(writer, ws, ids))
+            if batch is not None:
+                self._write(writer, ws, batch)
+        return batch
+
+    def forget(self, workspace: str, ranges: Sequence[range], assemble: Assemble) -> Batch | None:
+        with self.engine.transaction() as writer:
+            ws, head = self._open(writer, workspace)
+            batch = assemble(head, lambda ids: self._known(writer, ws, ids))
+            if batch is None:
+                return None
+            for gone in ranges:
+                self._remove(writer, workspace, ws, gone)
+            first = batch.head.first
+            writer.execute("DELETE FROM tile WHERE ws = ? AND level = 0 AND number < ?", (ws, first // 256))
+            writer.execute(
+                "DELETE FROM segment WHERE ws = ? AND number < "
+                "(SELECT max(number) FROM segment WHERE ws = ? AND start <= ?)",
+                (ws, ws, first),
+            )
+            self._write(writer, ws, batch)
+        return batch
+
+    def _open(self, writer: Connection, workspace: str) -> tuple[int, Head | None]:
+        row = writer.row("SELECT ws, head FROM log WHERE name = ?", (workspace,))
+        if row is None:
+            writer.execute("INSERT INTO log (name) VALUES (?)", (workspace,))
+            number = writer.last_insert_rowid()
+            if number >= _MAX_WORKSPACES:
+                raise InvalidSetting(f"A SQLite file holds at most {_MAX_WORKSPACES} workspaces", "Use PostgreSQL")
+            return number, None
+        return row[0], None if row[1] is None else decode_head(row[1])
+
+    def _known(self, writer: Connection, ws: int, ids: Sequence[bytes]) -> dict[bytes, Kept]:
+        statement = f"SELECT {COLUMNS} FROM entry e INDEXED BY entry_id WHERE e.ws = ? AND e.id = ?"
+        found = {}
+        for wanted in ids:
+            row = writer.row(statement, (ws, wanted))
+            if row is not None:
+                found[wanted] = keep(row, self.packer)
+        return found
+
+    def _write(self, writer: Connection, ws: int, batch: Batch) -> None:
+        key, pack = self.keys.key, self.packer.pack
+        entries: list[tuple[Any, ...]] = []
+        touches: list[tuple[int, int, int]] = []
+        texts: list[tuple[int, str]] = []
+        hours: Counter[tuple[int, int]] = Counter()
+        actors: Counter[tuple[int, int]] = Counter()
+        numbers: dict[object, int] = {}
+        for row in batch.rows:
+            pos = pos_of(ws, row.index)
+            shape = numbers.get(row.shape)
+            if shape is None:
+                shape = numbers[row.shape] = self.shapes.number(writer, ws, row.shape)
+            actor = key(ws, row.actor)
+            occurred_at = row.occurred_at
+            entries.append(
+                (pos, ws, occurred_at, row.recorded_at, shape, actor, row.kind, row.id, row.seed, pack(row.payload))
+            )
+            touches.extend((key(ws, touched), occurred_at, pos) for touched in row.touched)
+            texts.append((pos, row.text))
+            hour = occurred_at // HOUR
+            hours[hour, shape] += 1
+            actors[hour, actor] += 1
+        writer.executemany("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", entries)
+        writer.executemany("INSERT OR IGNORE INTO touch VALUES (?, ?, ?)", touches)
+        writer.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", texts)
+        for table, column, counted in (("hour_shape", "shape", hours), ("hour_actor", "actor", actors)):
+            writer.executemany(
+                f"INSERT INTO {table} VALUES (?, ?, ?, ?) "
+                f"ON CONFLICT (ws, hour, {column}) DO UPDATE SET n = n + excluded.n",
+                [(ws, hour, value, n) for (hour, value), n in counted.items()],
+            )
+        for gain in tile.additions(batch.nodes):
+            self._grow_tile(writer, ws, gain)
+        writer.executemany(
+            "INSERT INTO segment VALUES (?, ?, ?, ?)", [(ws, s.number, s.start, s.salt) for s in batch.opened]
+        )
+        writer.execute("UPDATE log SET head = ? WHERE ws = ?", (encode_head(batch.head), ws))
+
+    @staticmethod
+    def _grow_tile(writer: Connection, ws: int, gain: tile.Addition) -> None:
+        place = (ws, gain.level, gain.index)
+        hashes = gain.hashes
+        if gain.start:
+            row = writer.row("SELECT hashes FROM tile WHERE ws = ? AND level = ? AND number = ?", place)
+            if row is None or len(row[0]) != gain.start * 32:
+                raise StoreCorrupt(
+                    f"Tile {gain.index} of level {gain.level} does not hold the {gain.start} hashes that the head says",
+                    "Restore a backup",
+                )
+            hashes = row[0] + hashes
+        writer.execute(
+            "INSERT INTO tile VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (ws, level, number) DO UPDATE SET hashes = excluded.hashes",
+            (*place, hashes),
+        )
+
+    def _remove(self, writer: Connection, workspace: str, ws: int, gone: range) -> None:
+        """Remove content together with everything derived from it, counting the roll-ups down exactly."""
+        bounds = (pos_of(ws, gone.start), pos_of(ws, gone.stop))
+        hours: Counter[tuple[int, int]] = Counter()
+        actors: Counter[tuple[int, int]] = Counter()
+        touches: list[tuple[int, int, int]] = []
+        texts: list[tuple[int]] = []
+        key = self.keys.key
+        for row in writer.rows(f"SELECT {COLUMNS}, e.actor FROM entry e WHERE e.pos >= ? AND e.pos < ?", bounds):
+            kept = keep(row, self.packer)
+            entry = restore(kept, workspace)
+            hour = kept.occurred_at // HOUR
+            hours[hour, row[7]] += 1
+            actors[hour, row[8]] += 1
+            touched = {entry.resource.id, *(related.id for related in entry.related)}
+            touches.extend((key(ws, one), kept.occurred_at, row[0]) for one in touched)
+            texts.append((row[0],))
+        writer.executemany("DELETE FROM touch WHERE key = ? AND occurred_at = ? AND pos = ?", touches)
+        writer.executemany("DELETE FROM words WHERE rowid = ?", texts)
+        for table, column, counted in (("hour_shape", "shape", hours), ("hour_actor", "actor", actors)):
+            writer.executemany(
+                f"UPDATE {table} SET n = n - ? WHERE ws = ? AND hour = ? AND {column} = ?",
+                [(n, ws, hour, value) for (hour, value), n in counted.items()],
+            )
+            writer.executemany(
+                f"DELETE FROM {table} WHERE ws = ? AND hour = ? AND {column} = ? AND n <= 0",
+                [(ws, hour, value) for hour, value in counted],
+            )
+        writer.execute("DELETE FROM entry WHERE pos >= ? AND pos < ?", bounds)
+
+    # ---------------------------------------------------------------- reading
+
+    def number(self, reader: Connection, workspace: str) -> int | None:
+        """Return the small number of a workspace, or None when it has no log."""
+        known = self._numbers.get(workspace)
+        if known is None:
+            row = reader.row("SELECT ws FROM log WHERE name = ?", (workspace,))
+            if row is None:
+                return None
+            known = self._numbers[workspace] = int(row[0])
+        return known
+
+    def workspaces(self) -> list[str]:
+        with self.engine.reading() as reader:
+            return [name for (name,) in reader.rows("SELECT name FROM log WHERE head IS NOT NULL ORDER BY name")]
+
+    def head(self, workspace: str) -> Head | None:
+        with self.engine.reading() as reader:
+            row = reader.row("SELECT head FROM log WHERE name = ?", (workspace,))
+        return decode_head(row[0]) if row and row[0] is not None else None
+
+    def get(self, workspace: str, key: int | bytes) -> Kept | None:
+        with self.engine.reading() as reader:
+            ws = self.number(reader, workspace)
+            if ws is None:
+                return None
+            if isinstance(key, bytes):
+                return self._known(reader, ws, [key]).get(key)
+            row = reader.row(f"SELECT {COLUMNS} FROM entry e WHERE e.pos = ?", (pos_of(ws, key),))
+        return keep(row, self.packer) if row else None
+
+    def read(self, workspace: str, start: int, stop: int) -> Iterator[Kept]:
+        statement = f"SELECT {COLUMNS} FROM entry e WHERE e.pos >= ? AND e.pos < ? ORDER BY e.pos LIMIT {_READ_CHUNK}"
+        while start < stop:
+            # A chunk at a time: a reader that stays open would keep the WAL from being reset.
+            with self.engine.reading() as reader:
+                ws = self.number(reader, workspace)
+                if ws is None:
+                    return
+                rows = reader.rows(statement, (pos_of(ws, start), pos_of(ws, stop)))
+            for row in rows:
+                yield keep(row, self.packer)
+            if len(rows) < _READ_CHUNK:
+                return
+            start = (rows[-1][0] & ((1 << 40) - 1)) + 1
+
+    def find(self, workspace: str, query: Query, cursor: Cursor | None, limit: int) -> Page:
+        with self._search(workspace, query) as search:
+            return search.page(cursor, limit) if search else Page(entries=(), next=None)
+
+    def stream(self, workspace: str, query: Query, size: int) -> Iterator[Kept]:
+        edge: Edge | None = None
+        while True:
+            # A chunk at a time: a reader that stays open would keep the WAL from being reset.
+            with self._search(workspace, query) as search:
+                if search is None:
+                    return
+                chunk, edge = search.chunk(edge, size)
+            yield from chunk
+            if edge is None:
+                return
+
+    def count(self, workspace: str, query: Query, cap: int) -> Count:
+        with self._search(workspace, query) as search:
+            return rollup.count(search, cap) if search else Count(0, True)
+
+    def histogram(self, workspace: str, query: Query, edges: Sequence[datetime]) -> Histogram:
+        with self._search(workspace, query) as search:
+            return rollup.histogram(search, edges) if search else Histogram(tuple({} for _ in edges[1:]), True)
+
+    def facets(self, workspace: str, query: Query, field: str, limit: int, prefix: str = "") -> Facets:
+        with self._search(workspace, query) as search:
+            return rollup.facets(search, field, limit, prefix) if search else Facets((), True)
+
+    @contextmanager
+    def _search(self, workspace: str, query: Query) -> Iterator[Search | None]:
+        """Begin a search with one consistent state; None when the workspace has no log."""
+        with self.engine.reading() as reader:
+            ws = self.number(reader, workspace)
+            yield None if ws is None else Search(self, reader, ws, workspace, query)
+
+    def tiles(self, workspace: str, wanted: Sequence[tuple[int, int]]) -> list[bytes]:
+        with self.engine.reading() as reader:
+            ws = self.number(reader, workspace)
+            rows = [
+                reader.row("SELECT hashes FROM tile WHERE ws = ? AND level = ? AND number = ?", (ws, *place))
+                for place in wanted
+            ]
+        return [row[0] if row else b"" for row in rows]
+
+    def segments(self, workspace: str) -> list[Segment]:
+        with self.engine.reading() as reader:
+            ws = self.number(reader, workspace)
+            rows = reader.rows("SELECT number, start, salt FROM segment WHERE ws = ? ORDER BY number", (ws,))
+            return [Segment(number=number, start=start, salt=salt) for number, start, salt in rows]
+
+    # ---------------------------------------------------------------- keeping
+
+    def state(self, workspace: str, name: str) -> bytes | None:
+        with self.engine.reading() as reader:
+            ws = self.number(reader, workspace)
+            row = reader.row("SELECT value FROM state WHERE ws = ? AND name = ?", (ws, name))
+        return row[0] if row else None
+
+    def swap_state(self, workspace: str, name: str, old: bytes | None, new: bytes | None) -> bool:
+        with self.engine.transaction() as writer:
+            ws, _ = self._open(writer, workspace)
+            row = writer.row("SELECT value FROM state WHERE ws = ? AND name = ?", (ws, name))
+            if (row[0] if row else None) != old:
+                return False
+            if new is None:
+                writer.execute("DELETE FROM state WHERE ws = ? AND name = ?", (ws, name))
+            else:
+                writer.execute("INSERT OR REPLACE INTO state VALUES (?, ?, ?)", (ws, name, new))
+            return True
+
+    def check(self, workspace: str) -> Iterator[Problem]:
+        return check.problems(self, workspace)
+
+    def tend(self) -> bool:
+        if self._improve_dictionary():
+            return True
+        with self.engine.transaction() as writer:
+            writer.rows(f"PRAGMA incremental_vacuum({_RECLAIM_PAGES})")
+            left = writer.value("PRAGMA freelist_count")
+        return bool(left)
+
+    def _improve_dictionary(self) -> bool:
+        """Train the next dictionary once enough entries are there to learn from; say whether one was added."""
+        with self.engine.reading() as reader:
+            number = reader.value("SELECT max(number) FROM dictionary")
+            if number > len(_DICTIONARY_SIZES):
+                return False
+            entries = reader.value("SELECT coalesce(sum(n), 0) FROM hour_shape")
+            if entries < _DICTIONARY_SIZES[number - 1]:
+                return False
+            rows = reader.rows(f"SELECT {COLUMNS} FROM entry e ORDER BY e.pos DESC LIMIT ?", (dictionary.SAMPLES,))
+            payloads = [keep(row, self.packer).payload for row in rows]
+        # Training takes about a second, so it happens outside the write transaction.
+        trained = dictionary.train(payloads, seed=number)
+        with self.engine.transaction() as writer:
+            writer.execute(
+                "INSERT OR IGNORE INTO dictionary VALUES (?, ?)", (number + 1, trained or shipped_dictionary())
+            )
+        self.packer.refresh()
+        return True
+
+    def _dictionaries(self) -> dict[int, bytes]:
+        with self.engine.reading() as reader:
+            return dict(reader.rows("SELECT number, bytes FROM dictionary"))
+
+    def stats(self, workspace: str) -> dict[str, int]:
+        with self.engine.reading() as reader:
+            ws = self.number(reader, workspace)
+            entries = reader.value("SELECT coalesce(sum(n), 0) FROM hour_shape WHERE ws = ?", (ws,))
+            pages = reader.value("PRAGMA page_count")
+            free = reader.value("PRAGMA freelist_count")
+            size = reader.value("PRAGMA page_size")
+        return {"entries": entries, "bytes": pages * size, "free_bytes": free * size}
+
+    def close(self) -> None:
+        self.engine.close()

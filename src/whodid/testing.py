@@ -1,0 +1,401 @@
+"""For tests of stores and of applications: the store promise as a suite, and content to feed it.
+
+`StoreContract` is what every engine must pass, third parties' too::
+
+    class TestMyStore(StoreContract):
+        @pytest.fixture
+        def store(self, tmp_path):
+            store = MyStore(tmp_path / "audit.db")
+            yield store
+            store.close()
+
+Never imported by the package itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from whodid import canonical, sequence
+from whodid.errors import StoreError
+from whodid.model import Actor, Change, Content, Context, Reason, Related, Resource
+from whodid.proof import tree
+from whodid.proof.tile import node_from_tiles
+from whodid.query import Cursor, Query, compile_query, parse
+from whodid.sequence import Batch, Head, Prepared
+from whodid.store.base import Kept, Known, Store, restore
+
+__all__ = ["EPOCH", "StoreContract", "append", "content", "drawer", "prepared"]
+
+EPOCH = datetime(2026, 8, 25, 8, 0, tzinfo=UTC)
+_NAMES = ("Juan Pérez", "Ana García López", "राहुल शर्मा", "Lucía Ferrer", "<img src=x onerror=alert(1)>")
+_ACTIONS = (
+    ("contact.updated", "update", "contact"),
+    ("contact.deleted", "delete", "contact"),
+    ("campaign.paused", "status", "campaign"),
+    ("auth.login", "security", "user"),
+    ("contact.created", "create", "contact"),
+)
+
+
+def drawer(seed: str = "") -> Callable[[int], bytes]:
+    """Return a source of bytes that is random enough and the same for the same seed."""
+    count = iter(range(1 << 62))
+    return lambda size: hashlib.shake_256(f"{seed}/{next(count)}".encode()).digest(size)
+
+
+def content(number: int, **changed: Any) -> Content:
+    """Return content that differs by number in actor, action, resource, values and time.
+
+    Args:
+        number: Same number, same content.
+        changed: Fields to set otherwise.
+    """
+    action, kind, type_ = _ACTIONS[number % len(_ACTIONS)]
+    name = _NAMES[number % len(_NAMES)]
+    values: dict[str, Any] = {
+        "id": str(UUID(int=number + 1 << 80 | 0x7 << 76 | 0x2 << 62)),
+        "occurred_at": EPOCH + timedelta(minutes=7 * number, microseconds=number % 3),
+        "actor": Actor(type="user", id=f"usr_{number % 7}", name=f"Person {number % 7}", email=f"p{number % 7}@x.test"),
+        "action": action,
+        "kind": kind,
+        "severity": "warning" if kind == "delete" else "info",
+        "resource": Resource(type=type_, id=f"{type_}_{number % 11}", name=name),
+        "outcome": "denied" if number % 13 == 5 else "success",
+        "changes": (Change(path="city", before="Getafe", after=f"Madrid {number % 5}"),),
+        "reason": Reason(text=f"ticket {number}") if number % 3 == 0 else None,
+        "related": (Related(type="contact", id=f"contact_{number % 4}", rel="absorbed"),) if number % 6 == 1 else (),
+        "context": Context(source="web", ip=f"10.0.{number % 4}.{number % 250}", request=f"req_{number}"),
+    }
+    return Content(**{**values, **changed})
+
+
+def prepared(first: int, count: int, **changed: Any) -> list[Prepared]:
+    """Return prepared content with consecutive numbers."""
+    return [
+        sequence.prepare(content(number, **changed), hashlib.sha256(b"%d" % number).digest())
+        for number in range(first, first + count)
+    ]
+
+
+def append(
+    store: Store,
+    workspace: str,
+    ready: Sequence[Prepared],
+    now: datetime = EPOCH + timedelta(days=30),
+) -> Batch:
+    """Append through the store promise alone, as the log does but without intake and group commit."""
+    draw = drawer(f"{workspace}/{ready[0].content.id}")
+
+    def assemble(head: Head | None, known: Known) -> Batch | None:
+        start = head or sequence.begin(f"test.example/audit/{workspace}", draw(32))
+        return sequence.assemble(start, ready, now, draw)
+
+    batch = store.append(workspace, assemble)
+    assert batch is not None
+    return batch
+
+
+class StoreContract:
+    """The promise of `Store`, as tests; subclass it and provide a fixture `store`."""
+
+    def test_an_unknown_workspace_is_empty(self, store: Store) -> None:
+        """A workspace without a log answers every question, and is not listed."""
+        assert store.head("nobody") is None
+        assert store.workspaces() == []
+        assert store.get("nobody", 0) is None
+        assert list(store.read("nobody", 0, 10)) == []
+        assert store.find("nobody", Query(), None, 10).entries == ()
+        assert store.count("nobody", Query(), 10) == (0, True)
+        assert store.facets("nobody", Query(), "actor", 10).values == ()
+        assert store.histogram("nobody", Query(), [EPOCH, EPOCH + timedelta(days=1)]).buckets == ({},)
+        assert store.tiles("nobody", [(0, 0)]) == [b""]
+        assert store.segments("nobody") == []
+        assert store.state("nobody", "x") is None
+
+    def test_what_was_appended_is_kept(self, store: Store) -> None:
+        """Entries come back byte for byte, by index, by id and in ranges."""
+        ready = prepared(0, 700)
+        batches = [append(store, "w", ready[:1]), append(store, "w", ready[1:300]), append(store, "w", ready[300:])]
+
+        head = store.head("w")
+        assert head == batches[-1].head
+        assert head is not None
+        assert head.size == 700
+        kept = list(store.read("w", 0, 700))
+        assert [one.index for one in kept] == list(range(700))
+        assert [one.payload for one in kept] == [one.payload for one in ready]
+        assert [one.seed for one in kept] == [one.seed for one in ready]
+        assert store.get("w", 511) == kept[511]
+        assert store.get("w", ready[42].id) == kept[42]
+        assert store.get("w", 700) is None
+        assert store.workspaces() == ["w"]
+        assert restore(kept[7], "w").resource.name == ready[7].content.resource.name
+        assert list(store.check("w")) == []
+
+    def test_tiles_hold_the_tree(self, store: Store) -> None:
+        """The tiles fold to the root of the head at every size of a growing log."""
+        for first, count in ((0, 1), (1, 254), (255, 1), (256, 1), (257, 300), (557, 1000)):
+            append(store, "w", prepared(first, count))
+            head = store.head("w")
+            assert head is not None
+            past = node_from_tiles(lambda level, number: store.tiles("w", [(level, number)])[0])
+            assert tree.root_at(head.size, past) == head.root
+
+    def test_an_assembly_that_fails_writes_nothing(self, store: Store) -> None:
+        """Whatever happens while assembling, the log is as before."""
+        append(store, "w", prepared(0, 3))
+        before = store.head("w")
+
+        def explode(head: Head | None, known: Known) -> Batch | None:
+            raise RuntimeError("assembling failed")
+
+        with suppress(RuntimeError):
+            store.append("w", explode)
+        assert store.append("w", lambda head, known: None) is None
+        assert store.head("w") == before
+        append(store, "w", prepared(3, 2))
+        assert [one.index for one in store.read("w", 0, 10)] == [0, 1, 2, 3, 4]
+
+    def test_known_ids_are_found_inside_the_transaction(self, store: Store) -> None:
+        """The assembling function can look up ids of its workspace, and of no other."""
+        ready = prepared(0, 5)
+        append(store, "w", ready)
+        seen: list[dict[bytes, Kept]] = []
+
+        def look(head: Head | None, known: Known) -> Batch | None:
+            seen.append(known([ready[2].id, b"\0" * 16]))
+            return None
+
+        store.append("w", look)
+        store.append("other", look)
+        assert [one.index for one in seen[0].values()] == [2]
+        assert seen[1] == {}
+
+    def test_workspaces_do_not_see_one_another(self, store: Store) -> None:
+        """The same content in two workspaces gives two logs; each answers for itself alone."""
+        append(store, "a", prepared(0, 20))
+        append(store, "b", prepared(0, 5))
+        assert store.workspaces() == ["a", "b"]
+        for workspace, size in (("a", 20), ("b", 5)):
+            assert store.count(workspace, Query(), 100) == (size, True)
+            assert {one.workspace for one in store.find(workspace, Query(), None, 100).entries} == {workspace}
+            assert sum(facet.count for facet in store.facets(workspace, Query(), "actor", 50).values) == size
+            assert len(list(store.read(workspace, 0, 1000))) == size
+            assert list(store.check(workspace)) == []
+        assert store.get("b", 7) is None
+
+    def test_pages_neither_lose_nor_repeat(self, store: Store) -> None:
+        """Cursor pages cover all entries once, same microsecond included, while others are recorded."""
+        same = EPOCH + timedelta(days=1)
+        append(store, "w", prepared(0, 40))
+        append(store, "w", prepared(40, 30, occurred_at=same))
+        seen: list[int] = []
+        cursor: Cursor | None = None
+        number = 100
+        while True:
+            page = store.find("w", Query(), cursor, 7)
+            seen.extend(one.index for one in page.entries)
+            # Newer and older events arrive between two pages.
+            append(store, "w", prepared(number, 2, occurred_at=same + timedelta(days=2)))
+            number += 2
+            if page.next is None:
+                break
+            cursor = Cursor.parse(str(page.next))
+        wanted = sorted(range(70), key=lambda index: self._place(store, index), reverse=True)
+        assert seen == wanted
+
+    @staticmethod
+    def _place(store: Store, index: int) -> tuple[int, int]:
+        kept = store.get("w", index)
+        assert kept is not None
+        return kept.occurred_at, index
+
+    def test_every_question_agrees_with_its_meaning(self, store: Store) -> None:
+        """Lists, counts, histograms and facets agree with the predicate applied entry by entry."""
+        append(store, "w", prepared(0, 300))
+        entries = [restore(one, "w") for one in store.read("w", 0, 300)]
+        for text in QUESTIONS:
+            query = parse(text, now=EPOCH + timedelta(days=30))
+            wanted = compile_query(query)
+            expected = [one.index for one in entries if wanted(one)]
+            found = list(self._all(store, query))
+            assert sorted(found) == expected, text
+            assert sorted(one.index for one in store.stream("w", query, 300)) == expected, text
+            count = store.count("w", query, 10_000)
+            assert count.value == len(expected) or (not count.exact and count.value <= len(expected)), text
+            edges = [EPOCH + timedelta(hours=5 * step, minutes=20) for step in range(-1, 12)]
+            buckets = store.histogram("w", query, edges)
+            for (low, high), bucket in zip(pairwise(edges), buckets.buckets, strict=True):
+                inside = [one for one in entries if wanted(one) and low <= one.occurred_at < high]
+                assert sum(bucket.values()) == len(inside), text
+                for kind, n in bucket.items():
+                    assert n == sum(one.kind == kind for one in inside), text
+            for field in ("actor", "action", "kind", "category", "type", "outcome", "severity", "via", "resource"):
+                facets = store.facets("w", query, field, 500)
+                assert sum(facet.count for facet in facets.values) == len(expected), (text, field)
+
+    @staticmethod
+    def _all(store: Store, query: Query) -> Iterator[int]:
+        cursor: Cursor | None = None
+        while True:
+            page = store.find("w", query, cursor, 13)
+            yield from (one.index for one in page.entries)
+            if page.next is None:
+                return
+            cursor = page.next
+
+    def test_a_purge_removes_content_and_keeps_proofs(self, store: Store) -> None:
+        """What is forgotten is gone from every answer; the tree still proves what stays."""
+        append(store, "w", prepared(0, 600))
+        before = store.head("w")
+        assert before is not None
+        gone = [range(300), range(310, 320), range(590, 600)]
+        record = sequence.prepare(content(9_000), b"\1" * 32, 4)
+
+        def assemble(head: Head | None, known: Known) -> Batch | None:
+            assert head is not None
+            return sequence.assemble(
+                msgspec.structs.replace(head, first=300), [record], EPOCH + timedelta(days=40), drawer()
+            )
+
+        batch = store.forget("w", gone, assemble)
+        assert batch is not None
+        left = [index for index in range(601) if not any(index in one for one in gone)]
+        assert [one.index for one in store.read("w", 0, 601)] == left
+        assert store.get("w", 5) is None
+        assert store.get("w", sequence.prepare(content(5), b"\1" * 32).id) is None
+        assert store.count("w", Query(), 1000) == (len(left), True)
+        assert sum(facet.count for facet in store.facets("w", Query(), "actor", 50).values) == len(left)
+        found = parse("ticket", now=EPOCH)
+        assert sorted(self._all(store, found)) == [
+            index for index in left if (index == 600 and 9_000 % 3 == 0) or (index < 600 and index % 3 == 0)
+        ]
+        assert list(store.check("w")) == []
+        head = store.head("w")
+        assert head is not None
+        assert head.first == 300
+        assert store.tiles("w", [(0, 0)]) == [b""]
+        past = node_from_tiles(lambda level, number: store.tiles("w", [(level, number)])[0])
+        assert tree.root_at(head.size, past) == head.root
+        for index in (300, 305, 320, 599, 600):
+            proof = tree.inclusion_proof(index, head.size, past)
+            (leaf_hash,) = past([(0, index)])
+            tree.check_inclusion(index, head.size, leaf_hash, proof, head.root)
+        tree.check_consistency(
+            before.size, head.size, before.root, head.root, tree.consistency_proof(before.size, head.size, past)
+        )
+
+    def test_state_changes_only_from_what_it_was(self, store: Store) -> None:
+        """Compare-and-set lets one of two writers win."""
+        assert store.swap_state("w", "policy", None, b"90")
+        assert not store.swap_state("w", "policy", None, b"30")
+        assert store.state("w", "policy") == b"90"
+        assert store.swap_state("w", "policy", b"90", b"365")
+        assert store.state("other", "policy") is None
+        assert store.swap_state("w", "policy", b"365", None)
+        assert store.state("w", "policy") is None
+        assert store.workspaces() == []
+
+    def test_concurrent_appends_leave_no_gap(self, store: Store) -> None:
+        """Threads that append at once get consecutive places; nothing is lost or doubled."""
+        failures: list[StoreError] = []
+
+        def work(first: int) -> None:
+            try:
+                for step in range(8):
+                    append(store, "w", prepared(first + 10 * step, 10))
+            except StoreError as error:
+                failures.append(error)
+
+        threads = [threading.Thread(target=work, args=(1_000 * number,)) for number in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert failures == []
+        kept = list(store.read("w", 0, 10_000))
+        assert [one.index for one in kept] == list(range(480))
+        assert len({one.id for one in kept}) == 480
+        assert list(store.check("w")) == []
+
+    def test_segments_keep_their_salts(self, store: Store) -> None:
+        """A new day of recording opens a new segment with a salt of its own."""
+        for day in range(3):
+            append(store, "w", prepared(10 * day, 10), EPOCH + timedelta(days=30 + day))
+        segments = store.segments("w")
+        assert [(one.number, one.start) for one in segments] == [(0, 0), (1, 10), (2, 20)]
+        assert len({one.salt for one in segments}) == 3
+
+    def test_values_survive_unchanged(self, store: Store) -> None:
+        """Text of every script, control characters of text and long values come back exactly."""
+        odd = content(
+            0,
+            resource=Resource(type="contact", id="x" * 200, name="नमस्ते 👋 \u202e tab\tline\n"),
+            changes=(Change(path="notes", before="a" * 60_000, after=None),),
+            details={"deep": {"list": [1, -(2**53) + 1, 0.5, True, None, {"": ""}]}},
+        )
+        append(store, "w", [sequence.prepare(odd, b"\2" * 32)])
+        kept = store.get("w", 0)
+        assert kept is not None
+        entry = restore(kept, "w")
+        assert canonical.fields(entry) == canonical.fields(odd)
+        assert entry.resource == odd.resource
+        assert entry.changes == odd.changes
+
+
+QUESTIONS = (
+    "",
+    "action:contact.deleted",
+    "action:deleted",
+    "action:contact.*",
+    "-action:contact.*",
+    "kind:create,delete",
+    "-kind:security outcome:denied",
+    "category:contact",
+    "type:user",
+    "severity:>=warning",
+    "actor:usr_3",
+    'actor:"Person 3"',
+    "actor:p3@x.test",
+    "-actor:usr_3",
+    "actor:usr_3 kind:update",
+    "resource:contact:contact_3",
+    "resource:contact_3",
+    'resource:"Juan Pérez"',
+    "related:contact_1",
+    "change:city",
+    "-change:city",
+    'after:"Madrid 3"',
+    "before:getafe",
+    "reason:ticket",
+    '"ticket 9"',
+    "ticket",
+    "tick perez",
+    "juan -perez",
+    "राहुल",
+    "nothinglikethis",
+    "ip:10.0.1.0/24",
+    "ip:10.0.1.1",
+    "via:web",
+    "via:api",
+    "request:req_12",
+    "index:10..20",
+    "index:>=290",
+    "is:denied",
+    "is:failed",
+    "date:2026-08-25",
+    "date:2026-08-25..2026-08-26 kind:status",
+    "date:>=2026-08-26 actor:usr_1",
+    "contact_3",
+    "onerror",
+)

@@ -1,0 +1,33 @@
+"""Every store passes the same suite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from whodid.store.base import Store
+from whodid.store.memory import MemoryStore
+from whodid.store.sqlite import SQLiteStore
+from whodid.testing import StoreContract
+
+
+class TestMemoryStore(StoreContract):
+    """The store in memory."""
+
+    @pytest.fixture
+    def store(self) -> Store:
+        """Return an empty store."""
+        return MemoryStore()
+
+
+class TestSQLiteStore(StoreContract):
+    """The embedded store."""
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Iterator[Store]:
+        """Return an empty store in a new file."""
+        store = SQLiteStore(str(tmp_path / "audit.db"))
+        yield store
+        store.close()
