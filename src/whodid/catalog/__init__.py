@@ -1,0 +1,56 @@
+"""The catalog: the actions that a workspace knows, their words in each language and the classes of their fields.
+
+`builtin()` declares the actions of a WhatsApp marketing workspace; a host adds its own with `Catalog.declare`.
+"""
+
+from whodid.catalog.actions import builtin
+from whodid.catalog.catalog import Action, Catalog, Wording
+from whodid.catalog.classes import FieldClasses, is_secret_name, stricter
+from whodid.catalog.labels import (
+    LANGUAGES,
+    actor_label,
+    category_label,
+    field_label,
+    kind_label,
+    outcome_label,
+    reason_label,
+    severity_label,
+    source_label,
+    type_label,
+    write,
+)
+from whodid.catalog.secrets import SHORTEST, holds_secret, is_credential, without_secrets
+from whodid.catalog.sentences import ChangeLine, SecondLine, Sentence, second_line, sentence
+from whodid.catalog.templates import Part, Said
+
+__all__ = [
+    "LANGUAGES",
+    "SHORTEST",
+    "Action",
+    "Catalog",
+    "ChangeLine",
+    "FieldClasses",
+    "Part",
+    "Said",
+    "SecondLine",
+    "Sentence",
+    "Wording",
+    "actor_label",
+    "builtin",
+    "category_label",
+    "field_label",
+    "holds_secret",
+    "is_credential",
+    "is_secret_name",
+    "kind_label",
+    "outcome_label",
+    "reason_label",
+    "second_line",
+    "sentence",
+    "severity_label",
+    "source_label",
+    "stricter",
+    "type_label",
+    "without_secrets",
+    "write",
+]

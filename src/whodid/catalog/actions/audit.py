@@ -1,0 +1,255 @@
+"""The log about itself. The resource is the log of the workspace."""
+
+from __future__ import annotations
+
+from whodid.catalog.actions._story import AISHA, JOB, LOG, MADRID, MARIA, RETENTION, VERIFIER, said
+from whodid.catalog.catalog import Action, Wording
+
+_SPLUNK = {"type": "sink", "id": "snk_1S", "name": "Splunk", "rel": "sink"}
+_SIGN_INS = {"type": "rule", "id": "failed_sign_ins", "name": "Failed sign-ins", "rel": "rule"}
+
+ACTIONS = (
+    Action(
+        name="audit.exported",
+        kind="security",
+        severity="warning",
+        resource_type="log",
+        label={"en": "Audit log exported", "es": "Registro de auditoría exportado"},
+        sentences={
+            "en": Wording(
+                success=("{actor} exported {count} audit entries", "{actor} exported audit entries"),
+                denied="{actor} was not allowed to export audit entries",
+                failed="{actor} tried to export audit entries without success",
+            ),
+            "es": Wording(
+                success=("{actor} exportó {count} entradas de auditoría", "{actor} exportó entradas de auditoría"),
+                denied="{actor} no tuvo permiso para exportar entradas de auditoría",
+                failed="{actor} intentó sin éxito exportar entradas de auditoría",
+            ),
+        },
+        parts={"format": "details.format", "query": "details.query"},
+        summaries={"en": "{format}, query: {query}", "es": "{format}, consulta: {query}"},
+        example=said(
+            59,
+            "2026-11-20T13:35:00.871Z",
+            "audit.exported",
+            MARIA,
+            LOG,
+            details={
+                "count": 1_846,
+                "format": "evidence",
+                "query": "date:2026-11-14..2026-11-20",
+                "sha256": "4be1970c3ad25f68e19b04c7d6a8325f10e9b7c2d4f6835a9c0e7b1d2f483a65",
+            },
+            context=MADRID,
+        ),
+    ),
+    Action(
+        name="audit.viewer_opened",
+        kind="security",
+        severity="info",
+        resource_type="log",
+        label={"en": "Audit log opened", "es": "Registro de auditoría abierto"},
+        sentences={
+            "en": Wording(
+                success="{actor} opened the audit log",
+                denied="{actor} was not allowed to open the audit log",
+                failed="{actor} tried to open the audit log without success",
+            ),
+            "es": Wording(
+                success="{actor} abrió el registro de auditoría",
+                denied="{actor} no tuvo permiso para abrir el registro de auditoría",
+                failed="{actor} intentó sin éxito abrir el registro de auditoría",
+            ),
+        },
+        example=said(60, "2026-11-20T13:30:41.006Z", "audit.viewer_opened", MARIA, LOG, context=MADRID),
+    ),
+    Action(
+        name="audit.retention_changed",
+        kind="security",
+        severity="critical",
+        resource_type="log",
+        label={"en": "Retention changed", "es": "Retención cambiada"},
+        sentences={
+            "en": Wording(
+                success="{actor} changed the retention of the audit log",
+                denied="{actor} was not allowed to change the retention of the audit log",
+                failed="{actor} tried to change the retention of the audit log without success",
+            ),
+            "es": Wording(
+                success="{actor} cambió la retención del registro de auditoría",
+                denied="{actor} no tuvo permiso para cambiar la retención del registro de auditoría",
+                failed="{actor} intentó sin éxito cambiar la retención del registro de auditoría",
+            ),
+        },
+        example=said(
+            61,
+            "2026-11-02T09:18:20.557Z",
+            "audit.retention_changed",
+            AISHA,
+            LOG,
+            changes=[{"path": "retention_days", "before": 90, "after": 365}],
+            context=MADRID,
+        ),
+    ),
+    Action(
+        name="audit.purged",
+        kind="delete",
+        severity="notice",
+        resource_type="log",
+        label={"en": "Entries removed by retention", "es": "Entradas eliminadas por retención"},
+        sentences={
+            "en": Wording(
+                success=(
+                    "{actor} removed {count} entries from the audit log",
+                    "{actor} removed entries from the audit log",
+                ),
+                denied="{actor} was not allowed to remove entries from the audit log",
+                failed="{actor} tried to remove entries from the audit log without success",
+            ),
+            "es": Wording(
+                success=(
+                    "{actor} eliminó {count} entradas del registro de auditoría",
+                    "{actor} eliminó entradas del registro de auditoría",
+                ),
+                denied="{actor} no tuvo permiso para eliminar entradas del registro de auditoría",
+                failed="{actor} intentó sin éxito eliminar entradas del registro de auditoría",
+            ),
+        },
+        parts={"count": "details.entries", "until": "details.until"},
+        summaries={"en": "Recorded up to {until}", "es": "Registradas hasta {until}"},
+        example=said(
+            62,
+            "2026-11-20T02:00:00.412Z",
+            "audit.purged",
+            RETENTION,
+            LOG,
+            details={"entries": 3_120, "first": 3_120, "ranges": [[0, 3_120]], "until": "2026-08-22"},
+            context=JOB,
+        ),
+    ),
+    Action(
+        name="audit.alert_rule_changed",
+        kind="security",
+        severity="notice",
+        resource_type="log",
+        label={"en": "Alert rule changed", "es": "Regla de alerta cambiada"},
+        sentences={
+            "en": Wording(
+                success=("{actor} changed alert rule {rule}", "{actor} changed an alert rule"),
+                denied="{actor} was not allowed to change an alert rule",
+                failed="{actor} tried to change an alert rule without success",
+            ),
+            "es": Wording(
+                success=("{actor} cambió la regla de alerta {rule}", "{actor} cambió una regla de alerta"),
+                denied="{actor} no tuvo permiso para cambiar una regla de alerta",
+                failed="{actor} intentó sin éxito cambiar una regla de alerta",
+            ),
+        },
+        parts={"rule": "related.rule"},
+        example=said(
+            63,
+            "2026-11-12T10:40:05.285Z",
+            "audit.alert_rule_changed",
+            AISHA,
+            LOG,
+            related=[_SIGN_INS],
+            changes=[{"path": "attempts", "before": 10, "after": 5}],
+            context=MADRID,
+        ),
+    ),
+    Action(
+        name="audit.alert_acknowledged",
+        kind="security",
+        severity="notice",
+        resource_type="log",
+        label={"en": "Alert acknowledged", "es": "Alerta atendida"},
+        sentences={
+            "en": Wording(
+                success=("{actor} acknowledged an alert of rule {rule}", "{actor} acknowledged an alert"),
+                denied="{actor} was not allowed to acknowledge an alert",
+                failed="{actor} tried to acknowledge an alert without success",
+            ),
+            "es": Wording(
+                success=("{actor} atendió una alerta de la regla {rule}", "{actor} atendió una alerta"),
+                denied="{actor} no tuvo permiso para atender una alerta",
+                failed="{actor} intentó sin éxito atender una alerta",
+            ),
+        },
+        parts={"rule": "related.rule"},
+        example=said(
+            64,
+            "2026-11-20T11:52:38.940Z",
+            "audit.alert_acknowledged",
+            AISHA,
+            LOG,
+            related=[_SIGN_INS],
+            reason={"text": "Spoke to Maria: a bot from outside, password changed"},
+            context=MADRID,
+        ),
+    ),
+    Action(
+        name="audit.stream_changed",
+        kind="security",
+        severity="warning",
+        resource_type="log",
+        label={"en": "Log stream changed", "es": "Envío continuo cambiado"},
+        sentences={
+            "en": Wording(
+                success=("{actor} changed the log stream to {sink}", "{actor} changed a log stream"),
+                denied="{actor} was not allowed to change a log stream",
+                failed="{actor} tried to change a log stream without success",
+            ),
+            "es": Wording(
+                success=("{actor} cambió el envío continuo a {sink}", "{actor} cambió un envío continuo"),
+                denied="{actor} no tuvo permiso para cambiar un envío continuo",
+                failed="{actor} intentó sin éxito cambiar un envío continuo",
+            ),
+        },
+        parts={"sink": "related.sink"},
+        example=said(
+            65,
+            "2026-11-07T14:26:59.163Z",
+            "audit.stream_changed",
+            AISHA,
+            LOG,
+            related=[_SPLUNK],
+            changes=[{"path": "active", "before": True, "after": False}],
+            context=MADRID,
+        ),
+    ),
+    Action(
+        name="audit.verify_failed",
+        kind="security",
+        severity="critical",
+        resource_type="log",
+        label={"en": "Check of the log failed", "es": "Comprobación del registro fallida"},
+        sentences={
+            "en": Wording(
+                success=("The check of the audit log failed at entry {index}", "The check of the audit log failed"),
+                failed=("The check of the audit log failed at entry {index}", "The check of the audit log failed"),
+            ),
+            "es": Wording(
+                success=(
+                    "La comprobación del registro de auditoría falló en la entrada {index}",
+                    "La comprobación del registro de auditoría falló",
+                ),
+                failed=(
+                    "La comprobación del registro de auditoría falló en la entrada {index}",
+                    "La comprobación del registro de auditoría falló",
+                ),
+            ),
+        },
+        parts={"index": "details.index"},
+        example=said(
+            66,
+            "2026-11-08T03:00:12.720Z",
+            "audit.verify_failed",
+            VERIFIER,
+            LOG,
+            outcome="failed",
+            details={"index": 31_007, "checked": 48_213},
+            context=JOB,
+        ),
+    ),
+)

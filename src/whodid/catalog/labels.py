@@ -1,0 +1,344 @@
+"""Short names in each language: of kinds, outcomes, categories, types, fields, reasons; and how a value is written.
+
+Sentences live with their actions. A language that lacks here falls back to English; a name that lacks is made
+readable (`next_batch_at` → "Next batch at"), so that a host's own fields need no declaration.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+__all__ = [
+    "LANGUAGES",
+    "actor_label",
+    "category_label",
+    "field_label",
+    "kind_label",
+    "outcome_label",
+    "pick",
+    "reason_label",
+    "severity_label",
+    "source_label",
+    "type_label",
+    "write",
+]
+
+LANGUAGES = ("en", "es")
+"""The languages that everything in this package speaks; hosts may give their actions more."""
+
+_T = TypeVar("_T")
+_Names = Mapping[str, tuple[str, str]]  # name → (en, es)
+
+_INDEX = re.compile(r"\[\d+\]")
+_LONGEST = 200
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+_KINDS: _Names = {
+    "create": ("Created", "Creado"),
+    "update": ("Updated", "Modificado"),
+    "delete": ("Deleted", "Eliminado"),
+    "status": ("Status", "Estado"),
+    "security": ("Sign-in and security", "Acceso y seguridad"),
+}
+_OUTCOMES: _Names = {
+    "success": ("Done", "Hecho"),
+    "denied": ("Denied", "Denegado"),
+    "failed": ("Failed", "Fallido"),
+}
+_SEVERITIES: _Names = {
+    "info": ("Information", "Información"),
+    "notice": ("Notice", "Aviso"),
+    "warning": ("Warning", "Advertencia"),
+    "critical": ("Critical", "Crítico"),
+}
+_SOURCES: _Names = {
+    "web": ("Web", "Web"),
+    "api": ("API", "API"),
+    "import": ("Import", "Importación"),
+    "job": ("Automatic", "Automático"),
+    "webhook": ("Webhook", "Webhook"),
+    "sso": ("Single sign-on", "Inicio de sesión único"),
+    "cli": ("Command line", "Línea de comandos"),
+}
+_ACTORS: _Names = {
+    "user": ("User", "Usuario"),
+    "api_key": ("API key", "Clave de API"),
+    "system": ("Automatic", "Automático"),
+    "scheduler": ("Scheduler", "Programador"),
+    "provider": ("Provider", "Proveedor"),
+    "anonymous": ("Somebody not signed in", "Alguien sin iniciar sesión"),
+}
+_CATEGORIES: _Names = {
+    "account": ("WhatsApp accounts", "Cuentas de WhatsApp"),
+    "api_key": ("API keys", "Claves de API"),
+    "audit": ("Audit log", "Registro de auditoría"),
+    "auth": ("Sign-in", "Acceso"),
+    "campaign": ("Campaigns", "Campañas"),
+    "contact": ("Contacts", "Contactos"),
+    "role": ("Roles", "Roles"),
+    "sso": ("Single sign-on", "Inicio de sesión único"),
+    "team": ("Teams", "Equipos"),
+    "template": ("Templates", "Plantillas"),
+    "user": ("Users", "Usuarios"),
+    "webhook": ("Webhooks", "Webhooks"),
+    "workspace": ("Workspace", "Espacio de trabajo"),
+}
+_TYPES: _Names = {
+    "account": ("WhatsApp account", "cuenta de WhatsApp"),
+    "api_key": ("API key", "clave de API"),
+    "campaign": ("campaign", "campaña"),
+    "contact": ("contact", "contacto"),
+    "log": ("audit log", "registro de auditoría"),
+    "message": ("message", "mensaje"),
+    "role": ("role", "rol"),
+    "segment": ("segment", "segmento"),
+    "session": ("session", "sesión"),
+    "sso": ("single sign-on", "inicio de sesión único"),
+    "team": ("team", "equipo"),
+    "template": ("template", "plantilla"),
+    "user": ("user", "usuario"),
+    "webhook": ("webhook", "webhook"),
+    "workspace": ("workspace", "espacio de trabajo"),
+}
+_REASONS: _Names = {
+    "account_disconnected": ("The WhatsApp account lost its connection", "La cuenta de WhatsApp perdió la conexión"),
+    "account_restricted": ("WhatsApp restricted the account", "WhatsApp restringió la cuenta"),
+    "failure_rate": ("Too many messages failed", "Fallaron demasiados mensajes"),
+    "low_quality": ("Low quality", "Calidad baja"),
+    "manual": ("Decided by a person", "Decisión de una persona"),
+    "payment_problem": ("Payment problem", "Problema de pago"),
+    "portfolio_limit": ("The messaging limit was reached", "Se alcanzó el límite de mensajes"),
+    "quality_red": ("The quality of the number turned red", "La calidad del número pasó a rojo"),
+    "quiet_hours": ("Quiet hours", "Horas de silencio"),
+    "spam_rate_limit": ("Spam rate limit", "Límite por spam"),
+    "template_disabled": ("WhatsApp disabled the template", "WhatsApp desactivó la plantilla"),
+    "template_paused": ("WhatsApp paused the template", "WhatsApp pausó la plantilla"),
+}
+_FIELDS: _Names = {
+    "access_token": ("Access token", "Token de acceso"),
+    "account_id": ("WhatsApp account", "Cuenta de WhatsApp"),
+    "active": ("Active", "Activo"),
+    "api_version": ("API version", "Versión de la API"),
+    "app_secret": ("App secret", "Secreto de la aplicación"),
+    "assignment": ("Assignment", "Asignación"),
+    "auto_provision": ("Create users at sign-in", "Crear usuarios al entrar"),
+    "auto_read_receipt": ("Read receipts", "Confirmaciones de lectura"),
+    "birthday": ("Birthday", "Cumpleaños"),
+    "bsuid": ("WhatsApp id", "Id de WhatsApp"),
+    "category": ("Category", "Categoría"),
+    "city": ("City", "Ciudad"),
+    "client_id": ("Client id", "Id de cliente"),
+    "client_secret": ("Client secret", "Secreto de cliente"),
+    "components.body.text": ("Body", "Cuerpo"),
+    "components.buttons": ("Buttons", "Botones"),
+    "components.footer.text": ("Footer", "Pie"),
+    "components.header.handle": ("Header file", "Archivo del encabezado"),
+    "components.header.text": ("Header", "Encabezado"),
+    "consent.captured_at": ("Consent given on", "Fecha del consentimiento"),
+    "consent.evidence": ("Evidence of consent", "Prueba del consentimiento"),
+    "consent.marketing": ("Marketing consent", "Consentimiento de marketing"),
+    "consent.source": ("Source of consent", "Origen del consentimiento"),
+    "default_role_id": ("Default role", "Rol por defecto"),
+    "deleted_at": ("Deleted on", "Fecha de eliminación"),
+    "description": ("Description", "Descripción"),
+    "disable_at": ("Will be disabled on", "Se desactivará el"),
+    "display_name": ("Display name", "Nombre visible"),
+    "display_phone_number": ("Phone number", "Número de teléfono"),
+    "domains": ("Domains", "Dominios"),
+    "email": ("Email", "Correo electrónico"),
+    "enforced": ("Required for everybody", "Obligatorio para todos"),
+    "events": ("Events", "Eventos"),
+    "expires_at": ("Expires on", "Caduca el"),
+    "filter": ("Rule", "Regla"),
+    "headers": ("Headers", "Cabeceras"),
+    "health": ("Health", "Salud"),
+    "is_default_in": ("Default for incoming", "Predeterminada de entrada"),
+    "is_default_out": ("Default for outgoing", "Predeterminada de salida"),
+    "issuer": ("Issuer", "Emisor"),
+    "language": ("Language", "Idioma"),
+    "lifecycle": ("Lifecycle", "Ciclo de vida"),
+    "locale": ("Language and region", "Idioma y región"),
+    "member_ids": ("Members", "Miembros"),
+    "members": ("Members", "Miembros"),
+    "mfa_enabled": ("Two-step sign-in", "Acceso en dos pasos"),
+    "name": ("Name", "Nombre"),
+    "name_status": ("Status of the name", "Estado del nombre"),
+    "next_batch_at": ("Next send", "Próximo envío"),
+    "owner_user_id": ("Owner", "Responsable"),
+    "password": ("Password", "Contraseña"),
+    "password_hash": ("Password", "Contraseña"),
+    "pause.note": ("Note on the pause", "Nota de la pausa"),
+    "pause.reason": ("Pause reason", "Motivo de la pausa"),
+    "pause.resume": ("Resume", "Reanudación"),
+    "paused_until": ("Paused until", "En pausa hasta"),
+    "permissions": ("Permissions", "Permisos"),
+    "phone_e164": ("Phone", "Teléfono"),
+    "portfolio_limit": ("Messaging limit", "Límite de mensajes"),
+    "prefix": ("Prefix", "Prefijo"),
+    "provider": ("Provider", "Proveedor"),
+    "quality": ("Quality", "Calidad"),
+    "quality_rating": ("Quality", "Calidad"),
+    "quiet_hours": ("Quiet hours", "Horas de silencio"),
+    "rate_per_minute": ("Messages a minute", "Mensajes por minuto"),
+    "rejected_reason": ("Why it was rejected", "Motivo del rechazo"),
+    "retention_days": ("Retention in days", "Retención en días"),
+    "revoked_at": ("Revoked on", "Revocada el"),
+    "role": ("Role", "Rol"),
+    "role_id": ("Role", "Rol"),
+    "schedule_at": ("Scheduled for", "Programada para"),
+    "secret": ("Secret", "Secreto"),
+    "segment_id": ("Audience", "Audiencia"),
+    "slug": ("Short name", "Nombre corto"),
+    "started_at": ("Started on", "Inicio"),
+    "status": ("Status", "Estado"),
+    "tags": ("Tags", "Etiquetas"),
+    "team_ids": ("Teams", "Equipos"),
+    "teams": ("Teams", "Equipos"),
+    "template_id": ("Template", "Plantilla"),
+    "template_version": ("Template version", "Versión de la plantilla"),
+    "timezone": ("Time zone", "Zona horaria"),
+    "url": ("Address", "Dirección"),
+    "username": ("WhatsApp username", "Usuario de WhatsApp"),
+    "variables": ("Variables", "Variables"),
+    "verified_name": ("Verified name", "Nombre verificado"),
+    "webhook_verify_token": ("Webhook verify token", "Token de verificación del webhook"),
+    "window": ("Send between", "Enviar entre"),
+    "working_hours": ("Working hours", "Horario de trabajo"),
+}
+_WORDS: _Names = {
+    "yes": ("yes", "sí"),
+    "no": ("no", "no"),
+    "empty": ("empty", "vacío"),
+    "hidden": ("hidden", "oculto"),
+    "unknown": ("unknown", "desconocido"),
+}
+
+
+def pick(texts: Mapping[str, _T], lang: str) -> _T:
+    """Return the text in a language: `es-MX` is served by `es`, any other by `en`.
+
+    Args:
+        texts: By language; `en` is always there.
+        lang: BCP 47 tag.
+    """
+    found = texts.get(lang)
+    if found is None:
+        found = texts.get(lang.partition("-")[0])
+    return texts["en"] if found is None else found
+
+
+def kind_label(kind: str, lang: str = "en") -> str:
+    """Return what menus call a kind."""
+    return _name(_KINDS, kind, lang)
+
+
+def outcome_label(outcome: str, lang: str = "en") -> str:
+    """Return what menus call an outcome."""
+    return _name(_OUTCOMES, outcome, lang)
+
+
+def severity_label(severity: str, lang: str = "en") -> str:
+    """Return what menus call a severity."""
+    return _name(_SEVERITIES, severity, lang)
+
+
+def source_label(source: str, lang: str = "en") -> str:
+    """Return what menus call a source."""
+    return _name(_SOURCES, source, lang)
+
+
+def actor_label(type_: str, lang: str = "en") -> str:
+    """Return what an actor of a type is called when it has no name."""
+    return _name(_ACTORS, type_, lang)
+
+
+def category_label(category: str, lang: str = "en") -> str:
+    """Return what menus call a category of actions (plural)."""
+    return _name(_CATEGORIES, category, lang)
+
+
+def type_label(type_: str, lang: str = "en") -> str:
+    """Return the name of a resource type as it stands inside a sentence (singular, lower case)."""
+    known = _TYPES.get(type_)
+    return type_.replace("_", " ") if known is None else known[_column(lang)]
+
+
+def reason_label(code: str, lang: str = "en") -> str:
+    """Return the text for a reason that came as a code only."""
+    return _name(_REASONS, code, lang)
+
+
+def field_label(path: str, lang: str = "en") -> str:
+    """Return the name of a changed field.
+
+    Args:
+        path: Path of the change; indexes in brackets do not matter.
+        lang: BCP 47 tag.
+    """
+    bare = _INDEX.sub("", path)
+    last = bare.rpartition(".")[2] or bare
+    return _name(_FIELDS, bare if bare in _FIELDS else last, lang)
+
+
+def write(value: Any, lang: str = "en") -> str:
+    """Write a JSON value as a short plain text for people.
+
+    Args:
+        value: Any JSON value that intake let in, markers such as `{"$": "redacted"}` included.
+        lang: BCP 47 tag.
+
+    Returns:
+        At most 200 characters; a longer text ends in an ellipsis. Never empty.
+    """
+    text = _plain(value, lang)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1].rstrip()}…"
+
+
+def _plain(value: Any, lang: str) -> str:
+    if value is None or value in ("", [], {}):
+        return _word("empty", lang)
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return _word("yes" if value else "no", lang)
+    if isinstance(value, int):
+        return _number(value, lang)
+    if isinstance(value, float):
+        text = repr(value)
+        return text if _column(lang) == 0 else text.replace(".", ",")
+    if isinstance(value, list):
+        return ", ".join(_plain(item, lang) for item in value)
+    marker = value.get("$")
+    if marker == "unknown":
+        return _word("unknown", lang)
+    if marker in {"redacted", "hidden"}:
+        return _word("hidden", lang)
+    if marker is not None and isinstance(value.get("v"), str):
+        return str(value["v"])
+    return _encode(value).decode()
+
+
+def _number(value: int, lang: str) -> str:
+    if _column(lang) == 0:
+        return f"{value:,}"
+    # Spanish groups from five digits on (Ortografía de la lengua española, VIII 3.2).
+    return f"{value:,}".replace(",", ".") if abs(value) >= 10_000 else str(value)
+
+
+def _word(name: str, lang: str) -> str:
+    return _WORDS[name][_column(lang)]
+
+
+def _column(lang: str) -> int:
+    return 1 if lang.partition("-")[0] == "es" else 0
+
+
+def _name(names: _Names, name: str, lang: str) -> str:
+    known = names.get(name)
+    if known is not None:
+        return known[_column(lang)]
+    return (name[:1].upper() + name[1:]).replace("_", " ").replace(".", " ")
