@@ -54,8 +54,7 @@ def test_kill_9_loses_nothing(tmp_path: Path, record_property: Callable[[str, ob
         first = writer.stdout.readline()
         time.sleep(draw.random() * 0.08)
         writer.send_signal(signal.SIGKILL)
-        said = first + writer.stdout.read()
-        writer.wait()
+        said = first + writer.communicate()[0]
         # The last line may have been cut by the kill: what was not said in full was not acknowledged.
         for line in said.split(b"\n")[:-1]:
             at, _, id_ = line.decode().partition(" ")

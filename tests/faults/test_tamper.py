@@ -15,7 +15,7 @@ from tests.faults.writer import event
 from whodid.errors import WhodidError
 
 ENTRIES = 400
-FLIPS = 150
+FLIPS = 300
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +49,17 @@ def verdict(path: Path) -> whodid.Report | WhodidError:
 
 
 def content_of(path: Path) -> dict[str, list[tuple[object, ...]]]:
-    """Return everything the database says, table by table."""
+    """Return everything the database says, table by table.
+
+    Left out: the text index's figures for ranking, which no answer uses.
+    """
     connection = apsw.Connection(str(path))
     try:
-        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        tables = [
+            name
+            for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+            if name != "words_docsize"
+        ]
         return {name: sorted(connection.execute(f'SELECT * FROM "{name}"').fetchall(), key=repr) for name in tables}
     finally:
         connection.close()
@@ -76,10 +83,11 @@ def test_a_flipped_byte_in_an_entry_is_named(copy: Path) -> None:
     draw = random.Random(7)
     for index, seed, payload in draw.sample(rows, 25):
         for piece in (seed, payload):
-            assert stored.count(piece) == 1
-            damaged = bytearray(stored)
-            damaged[stored.index(piece) + draw.randrange(len(piece))] ^= 1 << draw.randrange(8)
-            copy.write_bytes(damaged)
+            place = draw.randrange(len(piece))
+            changed = bytearray(piece)
+            changed[place] ^= 1 << draw.randrange(8)
+            # Splitting a page can leave an old copy in its free space, so every copy is changed.
+            copy.write_bytes(stored.replace(piece, bytes(changed)))
             report = verdict(copy)
             assert isinstance(report, whodid.Report), report
             assert not report.ok
@@ -124,7 +132,7 @@ STATEMENTS: dict[str, tuple[str, int | None]] = {
     "a removed salt": ("DELETE FROM segment", 0),
     "a wrong roll-up": ("UPDATE hour_shape SET n = n + 1", None),
     "a missing resource": ("DELETE FROM touch WHERE pos = (SELECT max(pos) FROM touch)", None),
-    "a missing word": ("DELETE FROM words WHERE rowid & 0xFFFFFFFF = 5", 0),
+    "a missing word": ("DELETE FROM words WHERE rowid & 0xFFFFFFFF = 5", 5),
 }
 
 

@@ -7,8 +7,9 @@ bad entry.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import apsw
@@ -35,6 +36,7 @@ def problems(store: SQLiteStore, workspace: str) -> Iterator[Problem]:
         if ws is None:
             return
         found = _Comparison(store, reader, workspace, ws)
+        yield from found.dictionaries()
         yield from found.entries()
         yield from found.derived()
         try:
@@ -56,6 +58,13 @@ class _Comparison:
         # The text index is compared through an order-free sum over its (token, entry) pairs, one per chunk.
         self.texts: dict[int, int] = {}
         self.touches = 0
+        self.unreadable: set[int] = set()
+
+    def dictionaries(self) -> Iterator[Problem]:
+        """Compare the dictionaries with their checksums."""
+        for number, data, checksum in self.reader.each("SELECT number, bytes, checksum FROM dictionary"):
+            if sha256(data).digest() != checksum:
+                yield Problem(None, f"Dictionary {number} is damaged")
 
     def entries(self) -> Iterator[Problem]:
         """Compare the columns of each entry with its content."""
@@ -77,6 +86,7 @@ class _Comparison:
                     entry = restore(keep(row, self.store.packer), self.workspace)
                 except StoreCorrupt as error:
                     yield Problem(index, error.fact)
+                    self.unreadable.add(index)
                     continue
                 actor = key(self.ws, entry.actor.id)
                 if row[8] != self.ws or row[9] != actor or shapes.get(row[7]) != shape_of(entry):
@@ -130,7 +140,6 @@ class _Comparison:
             yield Problem(None, "The index of resources does not fit the entries")
 
     def _compare_texts(self) -> Iterator[Problem]:
-        low, high = pos_of(self.ws, 0), pos_of(self.ws + 1, 0)
         stored: dict[int, int] = {}
         try:
             # A temporary table, which a reader may make only when it says so.
@@ -139,19 +148,42 @@ class _Comparison:
                 "CREATE VIRTUAL TABLE IF NOT EXISTS temp.words_seen USING fts5vocab(main, words, instance); "
                 "PRAGMA query_only = ON"
             )
-            for term, pos in self.reader.each("SELECT term, doc FROM temp.words_seen"):
-                if low <= pos < high:
-                    chunk = index_of(pos) // _CHUNK
-                    stored[chunk] = stored.get(chunk, 0) ^ hash((term, pos))
+            for term, pos in self._seen():
+                chunk = index_of(pos) // _CHUNK
+                stored[chunk] = stored.get(chunk, 0) ^ hash((term, pos))
+            wrong = [
+                chunk
+                for chunk in sorted(stored.keys() | self.texts.keys())
+                if stored.get(chunk, 0) != self.texts.get(chunk, 0)
+            ]
+            if wrong:
+                yield from self._name_texts(range(wrong[0] * _CHUNK, (wrong[0] + 1) * _CHUNK))
         except apsw.Error as error:
             yield Problem(None, f"The text index cannot be read: {error}")
-            return
-        for chunk in sorted(stored.keys() | self.texts.keys()):
-            if stored.get(chunk, 0) != self.texts.get(chunk, 0):
-                yield Problem(
-                    chunk * _CHUNK,
-                    f"The text index does not fit the entries {chunk * _CHUNK} to {(chunk + 1) * _CHUNK - 1}",
-                )
+
+    def _seen(self) -> Iterator[tuple[str, int]]:
+        low, high = pos_of(self.ws, 0), pos_of(self.ws + 1, 0)
+        for term, pos in self.reader.each("SELECT term, doc FROM temp.words_seen"):
+            if low <= pos < high:
+                yield term, pos
+
+    def _name_texts(self, indexes: range) -> Iterator[Problem]:
+        """Say which entries of the first chunk that differs are at fault."""
+        seen: defaultdict[int, set[str]] = defaultdict(set)
+        for term, pos in self._seen():
+            if index_of(pos) in indexes:
+                seen[index_of(pos)].add(term)
+        bounds = (pos_of(self.ws, indexes.start), pos_of(self.ws, indexes.stop))
+        for row in self.reader.rows(f"SELECT {COLUMNS} FROM entry e WHERE e.pos >= ? AND e.pos < ?", bounds):
+            index = index_of(row[0])
+            found = seen.pop(index, set())
+            if index in self.unreadable:
+                continue
+            entry = restore(keep(row, self.store.packer), self.workspace)
+            if found != set(words(entry)):
+                yield Problem(index, "The text index does not fit its content")
+        for index in sorted(seen)[:_MAX_REPORTED]:
+            yield Problem(index, "The text index has words of an entry that is not there")
 
 
 def _tokens(tokens: set[str], pos: int) -> int:

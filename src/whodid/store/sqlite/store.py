@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 from whodid.errors import InvalidSetting, StoreCorrupt
@@ -61,7 +62,7 @@ class SQLiteStore(Store):
             if found is None:
                 found = (os.urandom(16),)
                 writer.execute("INSERT INTO setting VALUES ('key', ?)", found)
-                writer.execute("INSERT INTO dictionary VALUES (1, ?)", (shipped_dictionary(),))
+                self._add_dictionary(writer, 1, shipped_dictionary())
         self.keys = Keys(found[0])
         self.packer = Packer(self._dictionaries)
         self.shapes = Shapes()
@@ -342,11 +343,13 @@ class SQLiteStore(Store):
         # Training takes about a second, so it happens outside the write transaction.
         trained = dictionary.train(payloads, seed=number)
         with self.engine.transaction() as writer:
-            writer.execute(
-                "INSERT OR IGNORE INTO dictionary VALUES (?, ?)", (number + 1, trained or shipped_dictionary())
-            )
+            self._add_dictionary(writer, number + 1, trained or shipped_dictionary())
         self.packer.refresh()
         return True
+
+    @staticmethod
+    def _add_dictionary(writer: Connection, number: int, data: bytes) -> None:
+        writer.execute("INSERT OR IGNORE INTO dictionary VALUES (?, ?, ?)", (number, data, sha256(data).digest()))
 
     def _dictionaries(self) -> dict[int, bytes]:
         with self.engine.reading() as reader:

@@ -25,8 +25,9 @@ CREATE TABLE segment (
 ) WITHOUT ROWID;
 
 CREATE TABLE dictionary (
-    number INTEGER PRIMARY KEY,        -- first byte of every payload that needs it
-    bytes  BLOB NOT NULL
+    number   INTEGER PRIMARY KEY,      -- first byte of every payload that needs it
+    bytes    BLOB NOT NULL,
+    checksum BLOB NOT NULL             -- SHA-256: damage that no payload shows yet must be found all the same
 );
 
 CREATE TABLE entry (
