@@ -1,0 +1,64 @@
+"""The command that serves."""
+
+from __future__ import annotations
+
+from whodid.cli import ui
+from whodid.errors import InvalidSetting
+
+__all__ = ["COMMANDS"]
+
+
+@ui.command
+@ui.option("--host", metavar="ADDRESS", help="Address to listen on. [default: 127.0.0.1]")
+@ui.option("--port", type=int, help="Port to listen on, 0 for a free one. [default: 8321]")
+@ui.option("--url", metavar="URL", help="How browsers reach the server behind a proxy.")
+@ui.option("--proxies", type=int, metavar="N", help="How many proxies of yours stand in front.")
+@ui.option("--secret-file", metavar="PATH", help="Secret that hosts mint viewer tokens with.")
+@ui.option("--name", metavar="NAME", help="Name of the deployment. [default: localhost]")
+@ui.option("--strict/--lenient", default=None, help="Refuse or mark undeclared actions.")
+@ui.option("--config", metavar="PATH", help="TOML file with these and further settings.")
+@ui.workspace_option
+@ui.store_options
+def serve(
+    *,
+    host: str | None,
+    port: int | None,
+    url: str | None,
+    proxies: int | None,
+    secret_file: str | None,
+    name: str | None,
+    strict: bool | None,
+    config: str | None,
+    workspace: str | None,
+    store: str | None,
+    key_file: str | None,
+) -> None:
+    """Serve the HTTP API and the viewer, and purge by policy, until stopped.
+
+    The store is made if it is not there. A link that signs in once is printed.
+    """
+    try:
+        from whodid.server import config as settings
+        from whodid.server.serve import serve as run
+    except ModuleNotFoundError as error:
+        if error.name and error.name.startswith("whodid"):
+            raise
+        raise InvalidSetting(
+            f"The server needs {error.name}, which is not installed", "Run: pip install 'whodid[server]'"
+        ) from None
+    arguments = {
+        "host": host,
+        "port": port,
+        "url": url,
+        "trusted_proxies": proxies,
+        "secret_file": secret_file,
+        "name": name,
+        "strict": strict,
+        "workspace": workspace,
+        "store": store,
+        "key": key_file,
+    }
+    run(settings.load(arguments, file=config), announce=ui.note)
+
+
+COMMANDS = {"serve": serve}

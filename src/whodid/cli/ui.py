@@ -1,0 +1,283 @@
+"""What all commands share: options, exit codes, and how results and errors are shown.
+
+The only file that imports click and rich. Results go to standard output, everything else to standard error. A terminal
+gets tables and colours; a pipe gets one line per result with tabs between the fields, and nothing is cut. Text that
+came with an entry never reaches a terminal with its control characters.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any, TypeVar
+
+import click
+import msgspec
+
+from whodid.errors import NotFound, StoreError, WhodidError
+
+__all__ = [
+    "ABSENT",
+    "PROBLEM",
+    "UNKNOWN_KEY",
+    "USAGE",
+    "Choice",
+    "argument",
+    "command",
+    "finish",
+    "for_people",
+    "json",
+    "json_option",
+    "line",
+    "note",
+    "option",
+    "progress",
+    "raw",
+    "run",
+    "store_options",
+    "table",
+    "visible",
+    "workspace_option",
+    "zone_option",
+]
+
+OK, PROBLEM, USAGE, STORE, ABSENT, UNKNOWN_KEY, INTERRUPTED, UNEXPECTED = 0, 1, 2, 3, 4, 5, 130, 70
+
+argument = click.argument
+option = click.option
+Choice = click.Choice
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+_COMMANDS = {
+    "serve": ("serving", "Serve the HTTP API, the viewer and automatic purging."),
+    "tail": ("reading", "Show the newest entries, and follow new ones with -f."),
+    "search": ("reading", "Find entries: whodid search actor:maria deleted."),
+    "show": ("reading", "Show one entry by its index or id."),
+    "stats": ("reading", "Show how much a store holds, and of what."),
+    "export": ("keeping", "Write entries to a CSV, NDJSON or Parquet file."),
+    "verify": ("keeping", "Check a store, or an exported file, for tampering."),
+    "purge": ("keeping", "Remove what retention says; --dry-run only tells."),
+    "retention": ("keeping", "Show or change how long entries are kept."),
+    "import": ("bringing", "Record events from files of whodid, GitHub, AWS."),
+}
+_EPILOG = """\b
+Exit codes: 0 fine, 1 a problem was found, 2 bad usage or input, 3 the store
+failed, 4 not found or purged, 5 verified, but only with the file's own key."""
+
+# Control characters, line and paragraph separators, and what turns the direction of writing.
+_HOSTILE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+
+
+class _Group(click.Group):
+    """Commands that are imported when they are called, and listed without being imported."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = import_module(f"whodid.cli.{_COMMANDS[cmd_name][0]}")
+        found: click.Command = module.COMMANDS[cmd_name]
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, short) for name, (_, short) in _COMMANDS.items()])
+
+
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
+
+
+@click.group(cls=_Group, epilog=_EPILOG, context_settings=_SETTINGS)
+@click.version_option(package_name="whodid", message="whodid %(version)s")
+def _program() -> None:
+    """Who did what, when, and what changed.
+
+    Every command takes --store or WHODID_STORE: the address of the store, such as sqlite:///audit.db.
+    """
+
+
+def command(function: _Function) -> click.Command:
+    r"""Make a command of a function whose options were declared.
+
+    Its docstring is its help; a line with nothing but \b keeps the paragraph after it as it is written.
+    """
+    text = inspect.cleandoc(function.__doc__ or "").replace("\\b\n", "\b\n")
+    return click.command(help=text, context_settings=_SETTINGS)(function)
+
+
+def store_options(function: _Function) -> _Function:
+    """Add the options that name the store and its key file."""
+    function = click.option(
+        "--key-file",
+        envvar="WHODID_KEY_FILE",
+        metavar="PATH",
+        help="Its key file. [default: beside the store]",
+    )(function)
+    return click.option(
+        "--store",
+        envvar="WHODID_STORE",
+        metavar="URL",
+        help="Store: sqlite:///audit.db. [env: WHODID_STORE]",
+    )(function)
+
+
+def workspace_option(function: _Function) -> _Function:
+    """Add the option that names the workspace."""
+    return click.option(
+        "-w",
+        "--workspace",
+        envvar="WHODID_WORKSPACE",
+        metavar="NAME",
+        help="Workspace. [env: WHODID_WORKSPACE]",
+    )(function)
+
+
+def zone_option(function: _Function) -> _Function:
+    """Add the option that names the time zone of dates that are read and written."""
+    return click.option("--zone", default="UTC", show_default=True, metavar="NAME", help="Time zone of dates.")(
+        function
+    )
+
+
+def json_option(function: _Function) -> _Function:
+    """Add the option that asks for output for machines."""
+    return click.option("--json", "as_json", is_flag=True, help="Write JSON for machines.")(function)
+
+
+def finish(code: int) -> None:
+    """End the command with an exit code."""
+    raise click.exceptions.Exit(code)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the program.
+
+    Args:
+        arguments: Without the program's name.
+
+    Returns:
+        The exit code. Nothing is raised; what went wrong is on standard error as fact and remedy.
+    """
+    try:
+        return int(_program.main(list(arguments), prog_name="whodid", standalone_mode=False) or OK)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        error.show()
+        return USAGE
+    except (click.Abort, KeyboardInterrupt):
+        note("Interrupted.")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; without this, Python complains again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + 13
+    except WhodidError as error:
+        note(f"whodid: {error}")
+        return STORE if isinstance(error, StoreError) else ABSENT if isinstance(error, NotFound) else USAGE
+    except OSError as error:
+        note(f"whodid: {error.filename or 'The system'}: {error.strerror or error}.")
+        return USAGE
+    except Exception as error:  # noqa: BLE001 - a program of ours ends with a sentence, not with a traceback
+        if os.environ.get("WHODID_DEBUG"):
+            traceback.print_exc()
+        else:
+            note(f"whodid: This should not happen: {error!r}. Set WHODID_DEBUG=1 to see where, and report it.")
+        return UNEXPECTED
+
+
+# ------------------------------------------------------------------------------------------------------------- output
+
+
+def visible(text: str) -> str:
+    """Return a text with whatever could command a terminal written out as an escape."""
+    return _HOSTILE.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+
+
+def note(text: str) -> None:
+    """Say something on standard error."""
+    click.echo("\n".join(visible(line) for line in text.split("\n")), err=True)
+
+
+def line(*fields: str) -> None:
+    """Write one line on standard output, its fields divided by tabs."""
+    click.echo("\t".join(visible(field) for field in fields))
+
+
+def json(value: Any) -> None:
+    """Write a value as one line of JSON on standard output."""
+    raw(msgspec.json.encode(value) + b"\n")
+
+
+def raw(data: bytes) -> None:
+    """Write bytes on standard output as they are."""
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def for_people() -> bool:
+    """Tell whether standard output is a terminal."""
+    return sys.stdout.isatty()
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, wide: int = -1) -> None:
+    """Write rows: a table on a terminal, fields divided by tabs elsewhere.
+
+    Args:
+        columns: Headings; a heading that begins with `>` makes a column of numbers.
+        wide: Index of the column that takes the room that is left, and whose text is folded rather than cut.
+    """
+    if not for_people():
+        for row in rows:
+            line(*row)
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), expand=wide >= 0)
+    for at, heading in enumerate(columns):
+        number = heading.startswith(">")
+        shown.add_column(
+            heading.lstrip(">"),
+            justify="right" if number else "left",
+            ratio=1 if at == wide else None,
+            overflow="fold",
+            no_wrap=number,
+        )
+    for row in rows:
+        shown.add_row(*(Text(visible(field)) for field in row))
+    Console(highlight=False, emoji=False).print(shown)
+
+
+@contextmanager
+def progress(label: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Show how far something is, if standard error is a terminal.
+
+    Args:
+        label: What is going on.
+        total: How much there is to do, or None when that is not known.
+
+    Returns:
+        A function to call with how much was done so far.
+    """
+    if not sys.stderr.isatty():
+        yield lambda _done: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=total)
+        yield lambda done: bar.update(task, completed=done)

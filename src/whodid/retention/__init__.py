@@ -1,0 +1,24 @@
+"""Retention: content leaves the log when its time is over, by policy, in bounded steps, each of which is an entry.
+
+What lives here: the policy as a value (`policy`), the pure plan of what may go (`plan`), carrying it out (`purge`)
+and the thread that does so by itself (`worker`). What does not: how a store removes content (`Log.forget`).
+"""
+
+from whodid.retention.plan import removed_on
+from whodid.retention.policy import DEFAULT_DAYS, Policy, change_policy, class_of, read_policy
+from whodid.retention.purge import Preview, Purge, preview, purge
+from whodid.retention.worker import RetentionWorker
+
+__all__ = [
+    "DEFAULT_DAYS",
+    "Policy",
+    "Preview",
+    "Purge",
+    "RetentionWorker",
+    "change_policy",
+    "class_of",
+    "preview",
+    "purge",
+    "read_policy",
+    "removed_on",
+]

@@ -1,0 +1,209 @@
+"""What retention may take now, and when it will take the rest.
+
+Pure: values in, values out. Entries are judged by `recorded_at`, in whole days of UTC: content goes with the first
+midnight after its last full day, so a purge removes whole days and is recorded once a day, not once an hour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime, time, timedelta
+
+from msgspec import Struct
+
+from whodid.model import Entry
+from whodid.retention.policy import Policy
+
+__all__ = ["PURGE_RECORD", "UNKNOWN", "Step", "Tally", "Term", "cutoff", "plan_step", "removed_on", "tally", "terms"]
+
+PURGE_RECORD = "audit.purged"
+UNKNOWN = "unknown"
+"""What counts call the retention class of entries whose class is not known."""
+
+
+class Term(Struct, frozen=True, kw_only=True):
+    """Retention classes that are kept equally long.
+
+    Args:
+        cutoff: What was recorded before it may go.
+        classes: The classes; empty stands for all, because no class is kept longer.
+    """
+
+    days: int
+    cutoff: datetime
+    classes: frozenset[str]
+
+
+class Step(Struct, frozen=True, kw_only=True):
+    """What one step of a purge may remove.
+
+    Args:
+        ranges: Index ranges, ascending and disjoint.
+        entries: How many entries they hold.
+        classes: How many of them in each retention class.
+        following: Index at which the next step goes on.
+        done: Whether the term has nothing more to give now.
+    """
+
+    ranges: tuple[range, ...] = ()
+    entries: int = 0
+    classes: dict[str, int] = {}
+    following: int = 0
+    done: bool = True
+
+
+class Tally(Struct, frozen=True, kw_only=True):
+    """What of one term may go.
+
+    Args:
+        cutoff: What was recorded before it may go.
+        entries: How many entries may go.
+        classes: How many of them in each retention class.
+        lowest: Lowest of their indexes, or None.
+        highest: Highest of their indexes, or None.
+    """
+
+    days: int
+    cutoff: datetime
+    entries: int = 0
+    classes: dict[str, int] = {}
+    lowest: int | None = None
+    highest: int | None = None
+
+
+def cutoff(days: int, now: datetime) -> datetime:
+    """Return the instant before which an entry must have been recorded to go after so many days."""
+    day = (now.astimezone(UTC) - timedelta(days=days)).date()
+    return datetime.combine(day, time(), UTC)
+
+
+def removed_on(recorded_at: datetime, days: int | None) -> date | None:
+    """Return the day (UTC) that an entry loses its content on, or None when it is kept for good."""
+    return None if days is None else recorded_at.astimezone(UTC).date() + timedelta(days=days + 1)
+
+
+def terms(policy: Policy, classes: Iterable[str], now: datetime) -> list[Term]:
+    """Group retention classes by how long they are kept, shortest first.
+
+    Args:
+        classes: All classes of the catalog; those that the policy names are added.
+    """
+    grouped: dict[int, set[str]] = {}
+    for_good = False
+    for name in {*classes, *policy.classes}:
+        days = policy.days_for(name)
+        if days is None:
+            for_good = True
+        else:
+            grouped.setdefault(days, set()).add(name)
+    ordered = sorted(grouped)
+    return [
+        Term(
+            days=days,
+            cutoff=cutoff(days, now),
+            classes=frozenset() if days == ordered[-1] and not for_good else frozenset(grouped[days]),
+        )
+        for days in ordered
+    ]
+
+
+def plan_step(entries: Iterable[Entry], term: Term, class_of: Callable[[Entry], str | None], limit: int) -> Step:
+    """Choose what one step removes.
+
+    Records of earlier purges stay until everything below them goes, so that whatever is missing is covered by a record
+    that is still there; and they never go alone, because a workspace where nothing happens any more would replace the
+    last of them by a new one for ever.
+
+    Args:
+        entries: With content, by index, from where the term goes on.
+        class_of: Retention class of an entry; None where it is not known, and only the longest term may take it.
+        limit: How many entries a step looks at; more only while all that it found are records of purges.
+
+    Returns:
+        The step; empty when nothing may go.
+    """
+    chosen: list[int] = []
+    classes: dict[str, int] = {}
+    following = 0
+    beyond_records = False
+    done = True
+    for looked_at, entry in enumerate(entries):
+        if entry.recorded_at >= term.cutoff:
+            break
+        if looked_at >= limit and (beyond_records or not chosen):
+            done = False
+            break
+        following = entry.index + 1
+        is_record = entry.action == PURGE_RECORD
+        retention_class = class_of(entry)
+        if not term.classes or (retention_class in term.classes and not is_record):
+            chosen.append(entry.index)
+            name = retention_class or UNKNOWN
+            classes[name] = classes.get(name, 0) + 1
+            beyond_records = beyond_records or not is_record
+    if not beyond_records:
+        return Step(following=following, done=done)
+    return Step(ranges=_runs(chosen), entries=len(chosen), classes=classes, following=following, done=done)
+
+
+def tally(entries: Iterable[Entry], ordered: list[Term], class_of: Callable[[Entry], str | None]) -> list[Tally]:
+    """Count what all steps of a purge together would remove.
+
+    Args:
+        entries: With content, by index, from the lowest; read no further than the latest cut-off.
+        ordered: The terms, as `terms` returns them.
+        class_of: Retention class of an entry; None where it is not known, and only the longest term may take it.
+
+    Returns:
+        One per term, in their order.
+    """
+    counts = [_Count() for _ in ordered]
+    latest = max((term.cutoff for term in ordered), default=None)
+    for entry in entries:
+        if latest is None or entry.recorded_at >= latest:
+            break
+        retention_class = class_of(entry)
+        is_record = entry.action == PURGE_RECORD
+        for term, count in zip(ordered, counts, strict=True):
+            mine = not term.classes or (retention_class in term.classes and not is_record)
+            if mine and entry.recorded_at < term.cutoff:
+                count.add(entry.index, retention_class, is_record=is_record)
+                break
+    return [count.tally(term) for term, count in zip(ordered, counts, strict=True)]
+
+
+class _Count:
+    def __init__(self) -> None:
+        self.classes: dict[str, int] = {}
+        self.lowest: int | None = None
+        self.highest: int | None = None
+        self.beyond_records = False
+
+    def add(self, index: int, retention_class: str | None, *, is_record: bool) -> None:
+        name = retention_class or UNKNOWN
+        self.classes[name] = self.classes.get(name, 0) + 1
+        self.lowest = index if self.lowest is None else self.lowest
+        self.highest = index
+        self.beyond_records = self.beyond_records or not is_record
+
+    def tally(self, term: Term) -> Tally:
+        if not self.beyond_records:
+            return Tally(days=term.days, cutoff=term.cutoff)
+        return Tally(
+            days=term.days,
+            cutoff=term.cutoff,
+            entries=sum(self.classes.values()),
+            classes=self.classes,
+            lowest=self.lowest,
+            highest=self.highest,
+        )
+
+
+def _runs(indexes: Iterable[int]) -> tuple[range, ...]:
+    found: list[range] = []
+    for index in indexes:
+        if found and found[-1].stop == index:
+            found[-1] = range(found[-1].start, index + 1)
+        else:
+            found.append(range(index, index + 1))
+    return tuple(found)

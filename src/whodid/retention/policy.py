@@ -1,0 +1,160 @@
+"""The retention policy of a workspace: how long entries keep their content, counted from `recorded_at`.
+
+A value, and the two ways to it: reading it and changing it. It is kept as named state of the log; every change of it
+is an `audit.retention_changed` entry, and a crash between the two is made good by whoever reads the policy next.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from whodid.capture.events import uuid7
+from whodid.catalog import Catalog
+from whodid.errors import InvalidSetting, WhodidError
+from whodid.log import Log, Receipt
+from whodid.model import Actor, Change, Context, Event, Reason, Resource
+
+__all__ = ["DEFAULT_DAYS", "MAX_DAYS", "STANDARD", "Policy", "change_policy", "class_of", "read_policy"]
+
+DEFAULT_DAYS = 90
+MAX_DAYS = 36_500
+STANDARD = "standard"
+"""The retention class of actions whose declaration names no other, and of undeclared ones."""
+
+_STATE = "retention"
+
+
+class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long entries keep their content.
+
+    Args:
+        days: 1 to 36,500; None keeps it for good.
+        classes: The same for retention classes of the catalog that differ from it.
+    """
+
+    days: int | None = DEFAULT_DAYS
+    classes: dict[str, int | None] = {}
+
+    def days_for(self, retention_class: str) -> int | None:
+        """Return the days that hold for a class."""
+        return self.classes.get(retention_class, self.days)
+
+
+class _Kept(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The state: the policy, and the event that announces it until that is recorded."""
+
+    policy: Policy
+    pending: Event | None = None
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(_Kept).decode
+
+
+def class_of(catalog: Catalog, action: str) -> str:
+    """Return the retention class of an action."""
+    declared = catalog.get(action)
+    return STANDARD if declared is None else declared.retention
+
+
+def read_policy(log: Log, workspace: str) -> Policy:
+    """Return the policy of a workspace; the default one if none was ever set."""
+    kept = _settled(log, workspace)
+    return Policy() if kept is None else _decode(kept).policy
+
+
+def change_policy(
+    log: Log,
+    workspace: str,
+    policy: Policy,
+    *,
+    actor: Actor,
+    context: Context | None = None,
+    reason: Reason | None = None,
+) -> Receipt | None:
+    """Set the policy of a workspace and record that it changed.
+
+    Args:
+        policy: From now on; it holds for entries that are there already, too.
+        actor: Who changes it.
+        context: Where from.
+        reason: Why.
+
+    Returns:
+        The receipt of the `audit.retention_changed` entry, or None when it was the policy already.
+
+    Raises:
+        InvalidSetting: The policy cannot be used; nothing changed.
+        InvalidEvent: The entry was refused (actor, context or reason are at fault); nothing changed.
+    """
+    _check(policy, {action.retention for action in log.catalog.values()})
+    while True:
+        old = _settled(log, workspace)
+        before = Policy() if old is None else _decode(old).policy
+        if before == policy:
+            return None
+        now = log.now()
+        event = Event(
+            id=uuid7(now, os.urandom(8)),
+            occurred_at=now,
+            actor=actor,
+            action="audit.retention_changed",
+            resource=Resource(type="log", id=workspace),
+            changes=tuple(_changes(before, policy)),
+            context=context,
+            reason=reason,
+        )
+        announced = _encode(_Kept(policy=policy, pending=event))
+        if log.swap_state(workspace, _STATE, old, announced):
+            break
+    try:
+        receipt = log.record(workspace, event)
+    except WhodidError:
+        log.swap_state(workspace, _STATE, announced, old)
+        raise
+    log.swap_state(workspace, _STATE, announced, _encode(_Kept(policy=policy)))
+    return receipt
+
+
+def _settled(log: Log, workspace: str) -> bytes | None:
+    """Return the state, after recording a change that a crash left unannounced (the event's id makes that safe)."""
+    while (kept := log.state(workspace, _STATE)) is not None:
+        state = _decode(kept)
+        if state.pending is None:
+            break
+        log.record(workspace, state.pending)
+        log.swap_state(workspace, _STATE, kept, _encode(_Kept(policy=state.policy)))
+    return kept
+
+
+def _check(policy: Policy, classes: set[str]) -> None:
+    for days in (policy.days, *policy.classes.values()):
+        if days is not None and not 1 <= days <= MAX_DAYS:
+            raise InvalidSetting(f"A retention of {days} days cannot be had", f"Use 1 to {MAX_DAYS:,} days, or none")
+    for name in policy.classes:
+        if name == STANDARD:
+            raise InvalidSetting(f"The class {STANDARD} has the days of the policy itself", "Set those")
+        if name not in classes:
+            known = ", ".join(sorted(classes - {STANDARD})) or "no other class"
+            raise InvalidSetting(f"The catalog knows no retention class {name!r}", f"It knows {known}")
+
+
+def _changes(before: Policy, after: Policy) -> Iterable[Change]:
+    if before.days != after.days:
+        yield Change(path="retention_days", before=before.days, after=after.days)
+    for name in sorted({*before.classes, *after.classes}):
+        if before.days_for(name) != after.days_for(name) or (name in before.classes) != (name in after.classes):
+            yield Change(
+                path=f"retention_days.{name}",
+                op="replace"
+                if name in before.classes and name in after.classes
+                else "add"
+                if name in after.classes
+                else "remove",
+                before=before.classes.get(name, UNSET),
+                after=after.classes.get(name, UNSET),
+            )

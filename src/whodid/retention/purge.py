@@ -1,0 +1,274 @@
+"""Carrying retention out: bounded steps, each one transaction of the log that removes content and records that it did.
+
+`preview` says what `purge` would do and changes nothing. A lease kept as state of the log keeps two processes from
+purging one workspace at the same time; a process that dies holds it for ten minutes at most.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from time import monotonic
+
+import msgspec
+from msgspec import Struct
+
+from whodid.capture.events import uuid7
+from whodid.log import Log
+from whodid.model import Actor, Context, Entry, Event, Resource
+from whodid.retention.plan import PURGE_RECORD, Step, Tally, Term, plan_step, tally, terms
+from whodid.retention.policy import STANDARD, Policy, class_of, read_policy
+
+__all__ = ["RETENTION", "STEP", "Preview", "Purge", "preview", "purge"]
+
+RETENTION = Actor(type="system", id="retention", name="Retention")
+"""Who purges when nobody asked for it."""
+
+STEP = 2_000
+"""Entries that one step looks at: it blocks writers for some tens of milliseconds."""
+
+_LEASE = timedelta(minutes=10)
+_LEASE_STATE = "retention.lease"
+_SWEPT_STATE = "retention.swept"
+
+
+class Purge(Struct, frozen=True, kw_only=True):
+    """What a purge did.
+
+    Args:
+        entries: Entries that lost their content.
+        classes: How many of them in each retention class.
+        records: Indexes of the `audit.purged` entries, one per step.
+        first: Index below which no content is left.
+        finished: Whether nothing more may go now; false when it was stopped, or when another process is at it.
+    """
+
+    entries: int = 0
+    classes: dict[str, int] = {}
+    records: tuple[int, ...] = ()
+    first: int = 0
+    finished: bool = True
+
+
+class Preview(Struct, frozen=True, kw_only=True):
+    """What a purge would do now.
+
+    Args:
+        entries: Entries that would lose their content.
+        stays: Entries that would keep it.
+        terms: Of which classes and up to when, shortest retention first.
+    """
+
+    policy: Policy
+    entries: int
+    stays: int
+    terms: tuple[Tally, ...]
+
+
+class _Lease(Struct, frozen=True):
+    holder: str
+    until: datetime
+
+
+class _Swept(Struct, frozen=True):
+    """How far each term was looked through, so that entries that are kept longer are not looked at every day."""
+
+    policy: Policy
+    marks: dict[int, int] = {}
+
+    @classmethod
+    def read(cls, log: Log, workspace: str, policy: Policy) -> _Swept:
+        """Return the marks, or none after a change of the policy."""
+        kept = log.state(workspace, _SWEPT_STATE)
+        swept = msgspec.json.decode(kept, type=cls) if kept else None
+        return swept if swept is not None and swept.policy == policy else cls(policy)
+
+    def moved(self, log: Log, workspace: str, days: int, index: int) -> _Swept:
+        """Put a mark further; whoever loses a race over it only looks twice."""
+        swept = _Swept(self.policy, {**self.marks, days: index})
+        log.swap_state(workspace, _SWEPT_STATE, log.state(workspace, _SWEPT_STATE), msgspec.json.encode(swept))
+        return swept
+
+
+def preview(log: Log, workspace: str) -> Preview:
+    """Return what a purge would do now; nothing changes.
+
+    Raises:
+        NotFound: The workspace has no log.
+    """
+    head = log.head(workspace)
+    policy = read_policy(log, workspace)
+    found = tally(log.read(workspace, head.first), _terms(log, policy), _class_of(log))
+    entries = sum(one.entries for one in found)
+    kept = log.stats(workspace)["entries"]
+    return Preview(policy=policy, entries=entries, stays=kept - entries, terms=tuple(found))
+
+
+def purge(
+    log: Log,
+    workspace: str,
+    *,
+    actor: Actor = RETENTION,
+    context: Context | None = None,
+    step: int = STEP,
+    rest: Callable[[float], bool] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Purge:
+    """Remove what the policy says, step by step, and record each step as `audit.purged`.
+
+    Args:
+        actor: Who purges.
+        context: Where from, if a person asked for it.
+        step: How many entries one step looks at.
+        rest: Called after every step with the seconds that it took, to leave time to writers; returns whether to stop.
+        progress: Called after every step with the number of entries removed so far.
+
+    Returns:
+        What was done.
+
+    Raises:
+        NotFound: The workspace has no log.
+        StoreError: A step failed; the steps before it stand.
+    """
+    first = log.head(workspace).first
+    with _leased(log, workspace) as lease:
+        if lease is None:
+            return Purge(first=first, finished=False)
+        work = _Work(log, workspace, actor, context, lease)
+        finished = work.run(step, rest or (lambda _took: False), progress or (lambda _entries: None))
+        return work.done(finished=finished)
+
+
+class _Work:
+    def __init__(self, log: Log, workspace: str, actor: Actor, context: Context | None, lease: _Holder) -> None:
+        self._log = log
+        self._workspace = workspace
+        self._actor = actor
+        self._context = context
+        self._lease = lease
+        self._policy = read_policy(log, workspace)
+        self._first = log.head(workspace).first
+        self._entries = 0
+        self._classes: dict[str, int] = {}
+        self._records: list[int] = []
+
+    def run(self, step: int, rest: Callable[[float], bool], progress: Callable[[int], None]) -> bool:
+        class_of_action = _class_of(self._log)
+        swept = _Swept.read(self._log, self._workspace, self._policy)
+        for term in _terms(self._log, self._policy):
+            # The longest term takes everything below its cut-off, and so begins where content begins.
+            at = max(self._first, swept.marks.get(term.days, 0)) if term.classes else self._first
+            done = False
+            while not done:
+                begun = monotonic()
+                planned = plan_step(self._log.read(self._workspace, at), term, class_of_action, step)
+                if planned.entries:
+                    self._forget(term, planned)
+                    progress(self._entries)
+                done = planned.done
+                at = max(at, planned.following)
+                if term.classes:
+                    swept = swept.moved(self._log, self._workspace, term.days, at)
+                if not self._lease.renewed():
+                    return False
+                if not done and rest(monotonic() - begun):
+                    return False
+        return True
+
+    def _forget(self, term: Term, planned: Step) -> None:
+        now = self._log.now()
+        event = Event(
+            id=uuid7(now, os.urandom(8)),
+            occurred_at=now,
+            actor=self._actor,
+            action=PURGE_RECORD,
+            resource=Resource(type="log", id=self._workspace),
+            details={
+                "until": (term.cutoff - timedelta(days=1)).date().isoformat(),
+                "days": term.days,
+                "classes": planned.classes,
+                "policy": msgspec.to_builtins(self._policy),
+            },
+            context=self._context,
+        )
+        forgotten = self._log.forget(self._workspace, planned.ranges, event)
+        if forgotten is None:
+            return
+        self._entries += forgotten.entries
+        self._first = forgotten.first
+        self._records.append(forgotten.receipt.index)
+        for name, count in planned.classes.items():
+            self._classes[name] = self._classes.get(name, 0) + count
+
+    def done(self, *, finished: bool) -> Purge:
+        return Purge(
+            entries=self._entries,
+            classes=self._classes,
+            records=tuple(self._records),
+            first=self._first,
+            finished=finished,
+        )
+
+
+def _terms(log: Log, policy: Policy) -> list[Term]:
+    return terms(policy, {STANDARD, *(action.retention for action in log.catalog.values())}, log.now())
+
+
+def _class_of(log: Log) -> Callable[[Entry], str | None]:
+    """Return the function that tells an entry's retention class.
+
+    An action that this catalog does not know, but the one that recorded the entry did, has a class that is not known
+    here: a tool run without the application's own catalog must not take what the application keeps longer.
+    """
+
+    def known(entry: Entry) -> str | None:
+        declared = entry.action in log.catalog or "undeclared" in entry.marks
+        return class_of(log.catalog, entry.action) if declared else None
+
+    return known
+
+
+class _Holder:
+    """Whoever may purge a workspace for the next ten minutes."""
+
+    def __init__(self, log: Log, workspace: str) -> None:
+        self._log = log
+        self._workspace = workspace
+        self._name = os.urandom(8).hex()
+        self._mine: bytes | None = None
+
+    def acquired(self) -> bool:
+        """Take the lease if nobody holds it; say whether it was taken."""
+        held = self._log.state(self._workspace, _LEASE_STATE)
+        if held is not None and msgspec.json.decode(held, type=_Lease).until > self._log.now():
+            return False
+        return self._put(held)
+
+    def renewed(self) -> bool:
+        """Hold it for another ten minutes; say whether it still was ours."""
+        return self._put(self._mine)
+
+    def release(self) -> None:
+        """Let others have it."""
+        self._log.swap_state(self._workspace, _LEASE_STATE, self._mine, None)
+
+    def _put(self, old: bytes | None) -> bool:
+        lease = msgspec.json.encode(_Lease(self._name, self._log.now() + _LEASE))
+        if not self._log.swap_state(self._workspace, _LEASE_STATE, old, lease):
+            return False
+        self._mine = lease
+        return True
+
+
+@contextmanager
+def _leased(log: Log, workspace: str) -> Iterator[_Holder | None]:
+    holder = _Holder(log, workspace)
+    if not holder.acquired():
+        yield None
+        return
+    try:
+        yield holder
+    finally:
+        holder.release()

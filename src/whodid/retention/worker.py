@@ -1,0 +1,109 @@
+"""The clock of retention: a thread that purges every workspace when its time comes, and gives space back.
+
+It leaves writers more time than it takes: after each step it rests at least three times as long as the step took.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Self
+
+from whodid.errors import WhodidError
+from whodid.log import Log
+from whodid.retention.purge import purge
+
+__all__ = ["RetentionWorker"]
+
+_logger = logging.getLogger(__name__)
+
+_INTERVAL = 3600.0
+_LEAST_REST = 0.01
+_REST = 3
+
+
+class RetentionWorker:
+    """Purge automatically.
+
+    Use it as a context manager, or `start` and `stop` it. Several processes may each run one: a workspace is purged by
+    one of them at a time.
+
+    Args:
+        log: The log to purge.
+        interval: Seconds between two rounds over all workspaces. Content goes by whole days, so rounds are cheap.
+        on_error: Called with the workspace (or an empty text) and what went wrong there; the round goes on with the
+            next workspace, and the next round tries again. By default the error goes to the logger of this module.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        *,
+        interval: float = _INTERVAL,
+        on_error: Callable[[str, WhodidError], None] | None = None,
+    ) -> None:
+        self._log = log
+        self._interval = interval
+        self._on_error = on_error or _tell
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Begin with a round at once, then one per interval; does nothing when it runs already."""
+        if self._thread is None:
+            self._stopping.clear()
+            self._thread = threading.Thread(target=self._run, name="whodid-retention", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the present step and return when the thread has ended; idempotent."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def round(self) -> int:
+        """Purge every workspace once, in this thread.
+
+        Returns:
+            How many entries lost their content.
+        """
+        removed = 0
+        try:
+            workspaces = self._log.workspaces()
+        except WhodidError as error:
+            self._on_error("", error)
+            return 0
+        for workspace in workspaces:
+            if self._stopping.is_set():
+                break
+            try:
+                removed += purge(self._log, workspace, rest=self._rest).entries
+            except WhodidError as error:
+                self._on_error(workspace, error)
+        try:
+            while not self._stopping.is_set() and self._log.tend():
+                self._rest(_LEAST_REST)
+        except WhodidError as error:
+            self._on_error("", error)
+        return removed
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self.round()
+            self._stopping.wait(self._interval)
+
+    def _rest(self, took: float) -> bool:
+        return self._stopping.wait(max(_LEAST_REST, _REST * took))
+
+
+def _tell(workspace: str, error: WhodidError) -> None:
+    _logger.error("Retention of %s: %s", workspace or "the deployment", error)
