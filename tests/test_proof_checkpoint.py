@@ -124,6 +124,13 @@ def test_what_is_not_a_checkpoint(text: str) -> None:
         parse_checkpoint(text)
 
 
+def test_the_largest_size() -> None:
+    """A size of 2^63 - 1 is read, one more is not."""
+    assert parse_checkpoint(f"log\n9223372036854775807\n{ROOT_TEXT}\n").size == 2**63 - 1
+    with pytest.raises(MalformedProof):
+        parse_checkpoint(f"log\n9223372036854775808\n{ROOT_TEXT}\n")
+
+
 @pytest.mark.parametrize(
     "checkpoint",
     [

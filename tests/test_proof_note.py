@@ -248,6 +248,8 @@ def test_texts_that_cannot_be_signed(text: str) -> None:
     with pytest.raises(MalformedProof):
         sign_note(text, Signer("example.com/log", bytes(32)))
     with pytest.raises(MalformedProof):
+        format_note(text, [Signature("example.com/log", bytes(4), b"x")])
+    with pytest.raises(MalformedProof):
         PETER.check(text, bytes(64))
 
 
@@ -340,6 +342,15 @@ def test_verifier_keys_of_other_types(type: int, size: int) -> None:
     """A well-formed verifier key that is not an Ed25519 key of the two types, or not 32 bytes, is refused."""
     with pytest.raises(InvalidSetting, match="type 01 or 04"):
         Verifier(vkey("example.com/log", bytes(size), type))
+
+
+@pytest.mark.parametrize("name", ["", "two words", "a\u00a0b", "a\nb"])
+def test_verifier_keys_with_bad_names(name: str) -> None:
+    """A name that no signature line can bear is refused, even if the id is right for it."""
+    key = b64encode(bytes([1, *bytes(32)])).decode()
+
+    with pytest.raises(InvalidSetting, match="cannot be used"):
+        Verifier(f"{name}+{key_id(name, bytes(32)).hex()}+{key}")
 
 
 def test_two_keys_with_one_name_and_id_are_ambiguous() -> None:
