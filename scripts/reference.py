@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import io
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -15,11 +17,13 @@ from typing import Any
 import whodid
 from whodid import errors
 from whodid.catalog import Action
+from whodid.cli import ui
 from whodid.model import schema
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "reference"
 NOTICE = "<!-- Written by `make reference`. Change the code instead. -->\n"
+WIDEST = 110
 SECTIONS = ("Args:", "Returns:", "Raises:", "Yields:", "Example::", "Examples::")
 
 
@@ -130,15 +134,20 @@ def signature(name: str, value: Any) -> str:
     except ValueError:
         return name
     text = f"{name}{found}" if not inspect.isclass(value) else f"{name}{found.replace(return_annotation=found.empty)}"
-    text = text.replace("'", "").replace("<object object at", "<").replace("~", "")
-    if len(text) <= 110:
+    text = tidy(text)
+    if len(text) <= WIDEST:
         return text
-    arguments = [str(one).replace("'", "") for one in found.parameters.values()]
+    arguments = [tidy(str(one)) for one in found.parameters.values()]
     star = next((at for at, one in enumerate(found.parameters.values()) if one.kind is one.KEYWORD_ONLY), None)
     if star is not None:
         arguments.insert(star, "*")
     back = "" if inspect.isclass(value) or found.return_annotation is found.empty else f" -> {found.return_annotation}"
-    return f"{name}(\n" + "".join(f"    {one},\n" for one in arguments) + ")" + back.replace("'", "")
+    return f"{name}(\n" + "".join(f"    {one},\n" for one in arguments) + ")" + tidy(back)
+
+
+def tidy(text: str) -> str:
+    """Write annotations without quotes, and functions that are defaults without where they live."""
+    return re.sub(r"<(?:built-in )?function \S+( at 0x[0-9a-f]+)?>", "…", text.replace("'", ""))
 
 
 def members(name: str, value: type) -> Iterator[str]:
@@ -250,23 +259,25 @@ def type_text(shape: dict[str, Any]) -> str:
 
 
 def cli_page() -> Iterator[str]:
-    """Document every command of the command line."""
-    import click
-
-    from whodid.cli import command
-
+    """Document every command of the command line, in its own words."""
+    program = help_text()
     yield from ("# Command line", "", "Install it with `pip install 'whodid[cli]'`.", "")
+    yield from ("## whodid", "", "```text", program, "```", "")
+    for name in commands(program):
+        yield from (f"## whodid {name}", "", "```text", help_text(name), "```", "")
 
-    def walk(one: click.Command, names: tuple[str, ...], parent: click.Context | None) -> Iterator[str]:
-        context = click.Context(one, info_name=names[-1], parent=parent, max_content_width=100, terminal_width=100)
-        yield from (f"## {' '.join(names)}", "", "```text", one.get_help(context), "```", "")
-        if isinstance(one, click.Group):
-            for name in one.list_commands(context):
-                found = one.get_command(context, name)
-                if found is not None and not found.hidden:
-                    yield from walk(found, (*names, name), context)
 
-    yield from walk(command, ("whodid",), None)
+def help_text(*names: str) -> str:
+    """Return what `whodid … --help` prints."""
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        ui.run([*names, "--help"])
+    return printed.getvalue().rstrip()
+
+
+def commands(program: str) -> list[str]:
+    """Read the names of the commands from the program's help."""
+    _, _, listed = program.partition("\nCommands:\n")
+    return re.findall(r"^  (\w\S*)", listed.partition("\n\n")[0], flags=re.MULTILINE)
 
 
 if __name__ == "__main__":

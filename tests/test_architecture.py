@@ -23,9 +23,6 @@ SOURCE = ROOT / "src" / "whodid"
 CEILING = 500
 BASE = {"apsw", "cryptography", "msgspec", "zstandard"}
 
-HOME = {"click": "cli/", "rich": "cli/"}
-"""The command line is made of these; every other optional package is imported in one file."""
-
 
 @cache
 def parsed(path: Path) -> ast.Module:
@@ -170,18 +167,13 @@ def test_no_file_is_longer_than_a_reader_can_hold() -> None:
 
 
 def test_an_optional_package_is_imported_in_one_place() -> None:
-    """The packages of the command line stay there; every other optional package is imported in one file only."""
+    """Every package that the base install lacks is imported in one file only."""
     places: dict[str, list[str]] = {}
     for path in modules():
         for name in imported(path) - BASE - {"whodid"} - sys.stdlib_module_names:
             places.setdefault(name, []).append(str(path.relative_to(SOURCE)))
 
-    homeless = {
-        name: files
-        for name, files in places.items()
-        if (any(not file.startswith(HOME[name]) for file in files) if name in HOME else len(files) > 1)
-    }
-    assert homeless == {}
+    assert {name: files for name, files in places.items() if len(files) > 1} == {}
 
 
 def test_there_is_one_sqlite_in_the_process() -> None:
