@@ -102,6 +102,10 @@ class Log:
         """Return the log's present time, UTC."""
         return self._clock()
 
+    def fingerprint(self, workspace: str, value: bytes) -> str:
+        """Return the keyed fingerprint of a secret value, as intake writes it: what capture needs to make the same one."""
+        return self._key.fingerprint(workspace, value)
+
     # ---------------------------------------------------------------- the way in
 
     def record(self, workspace: str, event: Event) -> Receipt:
