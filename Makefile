@@ -87,7 +87,10 @@ $(TEST_READY): $(RUN_READY)
 .PHONY: frontend-with-npm
 frontend-with-npm: $(NPM_READY)
 	cd frontend && npm run --silent check
-	cd frontend && npm test --silent
+	cd frontend && npm run --silent test
+	@before=$$(mktemp -d) && cp -r src/whodid/viewer/static/. "$$before" && (cd frontend && npm run --silent build) && \
+	if diff -rq "$$before" src/whodid/viewer/static; then rm -rf "$$before"; \
+	else rm -rf "$$before"; echo 'The built viewer was stale; it is new now. Commit src/whodid/viewer/static.' >&2; exit 1; fi
 
 $(NPM_READY): frontend/package-lock.json
 	@echo 'Installing what the front end needs …'

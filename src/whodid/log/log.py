@@ -103,7 +103,7 @@ class Log:
         return self._clock()
 
     def fingerprint(self, workspace: str, value: bytes) -> str:
-        """Return the keyed fingerprint of a secret value, as intake writes it: what capture needs to make the same one."""
+        """Return the keyed fingerprint of a secret value, the same that intake would write."""
         return self._key.fingerprint(workspace, value)
 
     # ---------------------------------------------------------------- the way in
