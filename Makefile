@@ -39,7 +39,7 @@ check: $(TEST_READY) ## lint, formatting, types and the import contract, without
 	$(BIN)/ruff check $(wildcard $(CHECKED))
 	$(BIN)/ruff format --check $(wildcard $(CHECKED))
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 
 .PHONY: frontend
 frontend: ## type-check, test and rebuild the viewer; the committed file must be what was built
