@@ -129,25 +129,33 @@ def python_page() -> Iterator[str]:
 
 def signature(name: str, value: Any) -> str:
     """Write how a function or a class is called, one argument a line when it is long."""
-    try:
-        found = inspect.signature(value)
-    except ValueError:
-        return name
-    text = f"{name}{found}" if not inspect.isclass(value) else f"{name}{found.replace(return_annotation=found.empty)}"
-    text = tidy(text)
+    found = inspect.signature(value)
+    arguments = list[str]()
+    for one in found.parameters.values():
+        if one.kind is one.KEYWORD_ONLY and not any(text.startswith("*") for text in arguments):
+            arguments.append("*")
+        stars = "*" if one.kind is one.VAR_POSITIONAL else "**" if one.kind is one.VAR_KEYWORD else ""
+        typed = "" if one.annotation is one.empty else f": {annotation(one.annotation)}"
+        default = "" if one.default is one.empty else f" = {plain_default(one.default)}"
+        arguments.append(f"{stars}{one.name}{typed}{default}")
+    returns = found.return_annotation
+    back = "" if inspect.isclass(value) or returns is found.empty else f" -> {annotation(returns)}"
+    text = f"{name}({', '.join(arguments)}){back}"
     if len(text) <= WIDEST:
         return text
-    arguments = [tidy(str(one)) for one in found.parameters.values()]
-    star = next((at for at, one in enumerate(found.parameters.values()) if one.kind is one.KEYWORD_ONLY), None)
-    if star is not None:
-        arguments.insert(star, "*")
-    back = "" if inspect.isclass(value) or found.return_annotation is found.empty else f" -> {found.return_annotation}"
-    return f"{name}(\n" + "".join(f"    {one},\n" for one in arguments) + ")" + tidy(back)
+    return f"{name}(\n" + "".join(f"    {argument},\n" for argument in arguments) + f"){back}"
 
 
-def tidy(text: str) -> str:
-    """Write annotations without quotes, and functions that are defaults without where they live."""
-    return re.sub(r"<(?:built-in )?function \S+( at 0x[0-9a-f]+)?>", "…", text.replace("'", ""))
+def annotation(value: Any) -> str:
+    """Write a type without the modules that its parts come from."""
+    text = value if isinstance(value, str) else inspect.formatannotation(value)
+    return re.sub(r"\b(?:typing|datetime|collections\.abc|whodid(?:\.\w+)*)\.(?=[A-Za-z])", "", text)
+
+
+def plain_default(value: Any) -> str:
+    """Write a default; what can only be written as an address in memory is left out."""
+    text = repr(value)
+    return "…" if text.startswith("<") else text
 
 
 def members(name: str, value: type) -> Iterator[str]:
@@ -215,6 +223,7 @@ def events_page() -> Iterator[str]:
     """Document the wire form of an event and of an entry, and everything inside them."""
     definitions = schema()["$defs"]
     example = whodid.builtin()["contact.deleted"].example
+    common = {"Event": glossary(), "Entry": {**described(whodid.Event.__doc__ or "")[1], **glossary()}}
     yield from (
         "# Events and entries",
         "",
@@ -230,15 +239,20 @@ def events_page() -> Iterator[str]:
     )
     for name in ("Event", "Entry", *sorted(set(definitions) - {"Event", "Entry"})):
         found = definitions[name]
-        doc = getattr(whodid, name).__doc__ or ""
-        prose, arguments = described(doc)
+        prose, arguments = described(getattr(whodid, name).__doc__ or "")
         yield from (f"## {name}", "", prose, "", "| Field | Type | Required | Means |", "| --- | --- | --- | --- |")
         required = set(found.get("required", ()))
         for field, shape in found["properties"].items():
-            means = arguments.get(field) or arguments.get(f"{field}_", "")
+            means = arguments.get(field) or arguments.get(f"{field}_") or common.get(name, {}).get(field, "")
             needed = "yes" if field in required else ""
             yield f"| `{field}` | {cell(type_text(shape))} | {needed} | {cell(means)} |"
         yield ""
+
+
+def glossary() -> dict[str, str]:
+    """Return what the glossary says about each word."""
+    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    return dict(re.findall(r"^\| \*\*(\w+)\*\* \| (.*) \|$", text, flags=re.MULTILINE))
 
 
 def type_text(shape: dict[str, Any]) -> str:
