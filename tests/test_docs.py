@@ -23,9 +23,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from starlette.routing import Route
 
 import whodid
 from scripts.reference import commands, help_text, pages
+from whodid.server import asgi
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -238,3 +240,15 @@ def test_every_command_is_in_the_reference() -> None:
     for name in names:
         assert f"\n## whodid {name}\n" in text
         assert f"Usage: whodid {name}" in text
+
+
+def test_every_route_is_in_the_reference() -> None:
+    """The table of the HTTP API has the routes of the application, and no others."""
+    with whodid.open("memory://") as log:
+        app = asgi(log, secret=bytes(32))
+        routes = {
+            (method, route.path) for route in app.routes if isinstance(route, Route) for method in route.methods or ()
+        }
+    rows = re.findall(r"^\| `([A-Z]+) (/\S*)` \|", reference("http.md"), flags=re.MULTILINE)
+
+    assert sorted(rows) == sorted((method, path) for method, path in routes if method != "HEAD")
