@@ -64,7 +64,7 @@ _LAST = [
 _CITIES = [("Madrid", "ES"), ("Lisboa", "PT"), ("Getafe", "ES"), ("Mumbai", "IN"), ("Sevilla", "ES"), ("Porto", "PT")]
 _AGENTS = [
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36",
-    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.1 Safari/605.1.15",
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 Version/18.1 Safari/605.1.15",
     "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0",
     "crm-sync/2.4 (+https://casalumen.es)",
 ]

@@ -28,14 +28,16 @@ ROUNDS = 400
 _ID = re.compile(r"^([a-z]{3})_[0-9A-Za-z]+$")
 _NAMED = {"name", "email", "phone_e164", "text", "before", "after", "request", "session", "ip", "user_agent"}
 _WORDS = {"type", "action", "path", "rel", "op", "class", "code", "kind", "severity", "outcome", "source"}
+_WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
+_SAFARI = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
 _AGENTS = (
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{}.0.0.0 Safari/537.36",
-    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{}.0.0.0 Safari/537.36",
-    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/{} Safari/605.1.15",
-    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/{} Mobile/15E148 Safari/604.1",
+    f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {_WEBKIT} Chrome/{{}}.0.0.0 Safari/537.36",
+    f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) {_WEBKIT} Chrome/{{}}.0.0.0 Safari/537.36",
+    f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) {_SAFARI} Version/{{}} Safari/605.1.15",
+    f"Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) {_SAFARI} Version/{{}} Mobile/15E148 Safari/604.1",
     "Mozilla/5.0 (X11; Linux x86_64; rv:{}.0) Gecko/20100101 Firefox/{}.0",
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:{}.0) Gecko/20100101 Firefox/{}.0",
-    "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{}.0.0.0 Mobile Safari/537.36",
+    f"Mozilla/5.0 (Linux; Android 10; K) {_WEBKIT} Chrome/{{}}.0.0.0 Mobile Safari/537.36",
 )
 
 
@@ -63,7 +65,7 @@ def varied(value: Any, draw: random.Random, key: str = "") -> Any:
 def main() -> None:
     """Train and write the file."""
     draw = random.Random(20261123)
-    samples = []
+    samples: list[bytes | bytearray | memoryview] = []
     for action in builtin().values():
         for _ in range(ROUNDS):
             event = msgspec.convert(varied(action.example, draw), Event, strict=False)

@@ -6,6 +6,7 @@ import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -77,7 +78,7 @@ def test_the_untouched_log_verifies(copy: Path) -> None:
 def test_a_flipped_byte_in_an_entry_is_named(copy: Path) -> None:
     """Every bit flip within a seed or a payload is found, and the report names exactly that entry."""
     connection = apsw.Connection(str(copy))
-    rows = connection.execute("SELECT pos & 0xFFFFFFFF, seed, payload FROM entry").fetchall()
+    rows: list[Any] = connection.execute("SELECT pos & 0xFFFFFFFF, seed, payload FROM entry").fetchall()
     connection.close()
     stored = copy.read_bytes()
     draw = random.Random(7)

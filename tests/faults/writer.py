@@ -38,7 +38,11 @@ def event(name: str, number: int) -> Event:
 
 def main(url: str, workspace: str, name: str, threads: int, count: int) -> int:
     """Record until the count is reached or somebody ends the process."""
-    log = whodid.open(url)
+    try:
+        log = whodid.open(url)
+    except whodid.WhodidError as error:
+        os.write(1, f"! {type(error).__name__}\n".encode())
+        return 3
     numbers = itertools.count()
     failed: list[str] = []
 
@@ -70,5 +74,5 @@ def main(url: str, workspace: str, name: str, threads: int, count: int) -> int:
 
 
 if __name__ == "__main__":
-    arguments = sys.argv[1:]
-    sys.exit(main(*arguments[:3], int(arguments[3]), int(arguments[4]) if len(arguments) > 4 else 1 << 60))
+    url_, workspace_, name_, threads_, *count_ = sys.argv[1:]
+    sys.exit(main(url_, workspace_, name_, int(threads_), int(count_[0]) if count_ else 1 << 60))

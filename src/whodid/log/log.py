@@ -95,7 +95,7 @@ class Log:
         self.close()
 
     def close(self) -> None:
-        """Publish what is recorded and release the store; idempotent."""
+        """Release the store; idempotent."""
         self._store.close()
 
     def now(self) -> datetime:
@@ -170,6 +170,8 @@ class Log:
         if not gone:
             return None
         entries = sum(len(one) for one in gone)
+        # The newest signed head must stay provable, so it may not end inside a tile that goes.
+        self.checkpoint(workspace)
         head = self._existing(workspace)
         first = self._first_after(workspace, head, gone)
         details = {**(event.details or {}), "entries": entries, "first": first}

@@ -145,11 +145,14 @@ class Engine:
                 yield connection
             finally:
                 connection.execute("COMMIT")
-                with self._idle_lock:
-                    if self._closed:  # meanwhile, by another thread
-                        connection.close()
-                    else:
-                        self._idle.append(connection)
+                self._take_back(connection)
+
+    def _take_back(self, connection: Connection) -> None:
+        with self._idle_lock:
+            if self._closed:
+                connection.close()
+            else:
+                self._idle.append(connection)
 
     def close(self) -> None:
         """Close every idle connection and the writer."""

@@ -39,6 +39,7 @@ __all__ = ["SQLiteStore"]
 
 _RECLAIM_PAGES = 2_000
 _READ_CHUNK = 500
+_LOOK_UPS = 500  # ids in one statement
 _DICTIONARY_SIZES = (5_000, 100_000)  # entries from which the second and the third dictionary are trained
 _MAX_WORKSPACES = 1 << 22
 
@@ -107,12 +108,14 @@ class SQLiteStore(Store):
         return row[0], None if row[1] is None else decode_head(row[1])
 
     def _known(self, writer: Connection, ws: int, ids: Sequence[bytes]) -> dict[bytes, Kept]:
-        statement = f"SELECT {COLUMNS} FROM entry e INDEXED BY entry_id WHERE e.ws = ? AND e.id = ?"
         found = {}
-        for wanted in ids:
-            row = writer.row(statement, (ws, wanted))
-            if row is not None:
-                found[wanted] = keep(row, self.packer)
+        for at in range(0, len(ids), _LOOK_UPS):
+            wanted = ids[at : at + _LOOK_UPS]
+            marks = ", ".join("?" * len(wanted))
+            for row in writer.rows(
+                f"SELECT {COLUMNS} FROM entry e INDEXED BY entry_id WHERE e.ws = ? AND e.id IN ({marks})", (ws, *wanted)
+            ):
+                found[row[2]] = keep(row, self.packer)
         return found
 
     def _write(self, writer: Connection, ws: int, batch: Batch) -> None:
