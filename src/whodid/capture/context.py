@@ -1,0 +1,148 @@
+"""Who acts, where and why: what every event of a request, job or command has in common.
+
+One `ContextVar` holds the innermost `Scope`. `context(...)` opens a scope inside it and leaving restores the outer one
+exactly, whatever happened in between. A scope is a mutable cell: code that runs in a *copy* of the context (a thread
+pool, a synchronous dependency) may `bind` the actor into it, and the rest of the request sees it. A scope that ended is
+sealed: whoever still holds it reads the right actor and can no longer change it.
+
+Nothing here guesses. Without a scope there is no actor, and building an event says so.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Any, TypedDict, Unpack
+
+from whodid.errors import InvalidSetting
+from whodid.model import Actor, Context, Reason, Source
+
+__all__ = ["Scope", "Setting", "bind", "context", "current"]
+
+_scope: ContextVar[Scope | None] = ContextVar("whodid_scope", default=None)
+
+
+class Setting(TypedDict, total=False):
+    """What a scope can carry.
+
+    `actor` and `workspace` say who and where to record; `reason`, `cause` and `batch` are given to every event that
+    names none itself; the others are the fields of `whodid.model.Context`. None is the same as not given.
+    """
+
+    actor: Actor | None
+    workspace: str | None
+    reason: Reason | None
+    cause: str | None
+    batch: str | None
+    source: Source | None
+    ip: str | None
+    forwarded_ip: str | None
+    user_agent: str | None
+    country: str | None
+    city: str | None
+    request: str | None
+    session: str | None
+
+
+_CONTEXT_FIELDS = Context.__struct_fields__
+
+
+class Scope:
+    """The values of one `context`, and of those around it where it has none of its own."""
+
+    __slots__ = ("_own", "parent", "sealed")
+
+    def __init__(self, parent: Scope | None, own: Setting) -> None:
+        self.parent = parent
+        self.sealed = False
+        self._own: dict[str, Any] = {name: value for name, value in own.items() if value is not None}
+
+    def get(self, name: str) -> Any:
+        """Return the value of the innermost scope that has one, or None."""
+        scope: Scope | None = self
+        while scope is not None:
+            if name in scope._own:  # noqa: SLF001 - the parent is a scope too
+                return scope._own[name]  # noqa: SLF001
+            scope = scope.parent
+        return None
+
+    @property
+    def actor(self) -> Actor | None:
+        """Who acts."""
+        actor: Actor | None = self.get("actor")
+        return actor
+
+    @property
+    def workspace(self) -> str | None:
+        """In which workspace."""
+        workspace: str | None = self.get("workspace")
+        return workspace
+
+    @property
+    def context(self) -> Context | None:
+        """Where it comes from, or None when nothing is known of it."""
+        known = {name: value for name in _CONTEXT_FIELDS if (value := self.get(name)) is not None}
+        return Context(**known) if known else None
+
+    def bind(self, **values: Unpack[Setting]) -> None:
+        """Set values of this scope; everybody who holds it sees them.
+
+        Raises:
+            InvalidSetting: The scope has ended.
+        """
+        if self.sealed:
+            raise InvalidSetting(
+                "The scope has ended and can no longer be changed",
+                "Open a scope of its own for work that outlives the request: with context(...)",
+            )
+        self._own.update({name: value for name, value in values.items() if value is not None})
+
+
+class context:  # noqa: N801 - it is used as a statement: with context(...)
+    """Open a scope; leaving it restores the outer values exactly.
+
+    A value that is None or not given is that of the outer scope.
+
+    Example::
+
+        with context(actor=Actor(type="user", id="usr_1", name="Aisha Khan"), workspace="wsp_1", source="web"):
+            ...
+    """
+
+    def __init__(self, **values: Unpack[Setting]) -> None:
+        self._values = values
+        self._scope: Scope | None = None
+
+    def __enter__(self) -> Scope:
+        self._scope = Scope(_scope.get(), self._values)
+        _scope.set(self._scope)
+        return self._scope
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._scope is not None:
+            self._scope.sealed = True
+        # Not a token: a generator may be closed in another context than it was entered in, and scopes may be left out
+        # of order. The innermost scope that is still open is the right one in each of these cases.
+        scope = _scope.get()
+        while scope is not None and scope.sealed:
+            scope = scope.parent
+        _scope.set(scope)
+
+
+def current() -> Scope | None:
+    """Return the innermost scope, or None outside every `context`."""
+    return _scope.get()
+
+
+def bind(**values: Unpack[Setting]) -> None:
+    """Set values of the innermost scope: the actor once the sign-in is known, for example.
+
+    Raises:
+        InvalidSetting: There is no scope, or it has ended.
+    """
+    scope = _scope.get()
+    if scope is None:
+        raise InvalidSetting("There is no scope to bind to", "Open one around the request or job: with context(...)")
+    scope.bind(**values)

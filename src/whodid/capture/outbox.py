@@ -1,0 +1,236 @@
+"""The outbox of an application that uses SQLAlchemy 2: events as rows of its own database, in its own transaction.
+
+An event that is written here lives and dies with the change it tells of: the same connection, the same transaction, the
+same savepoint. Nothing is buffered, so nothing needs to be undone. This is the only file that imports SQLAlchemy.
+
+The log's own database is never touched from here; the relay carries the rows over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from msgspec import Struct
+from sqlalchemy.exc import SQLAlchemyError, StatementError
+from sqlalchemy.orm import Session, sessionmaker
+
+from whodid.canonical import encode
+from whodid.capture.relay import Waiting
+from whodid.errors import StoreUnavailable
+from whodid.model import Event
+
+__all__ = ["Backlog", "Outbox", "Quarantined", "outbox_table"]
+
+_WROTE = "whodid_outbox_written"
+
+
+class Quarantined(Struct, frozen=True, kw_only=True):
+    """An event that the log refused.
+
+    Args:
+        fault: Why, in the log's words.
+    """
+
+    place: int
+    workspace: str
+    event: bytes
+    fault: str
+
+
+class Backlog(Struct, frozen=True, kw_only=True):
+    """What is in the outbox.
+
+    Args:
+        oldest: When the longest waiting event was written; None when none waits.
+    """
+
+    waiting: int
+    oldest: datetime | None
+    quarantined: int
+
+
+def outbox_table(within: sa.MetaData, *, schema: str | None = None) -> sa.Table:
+    """Declare the table `whodid_outbox`, for the host's own metadata and migrations.
+
+    Args:
+        within: Where to declare it.
+        schema: Database schema; the default one when not given.
+    """
+    return sa.Table(
+        "whodid_outbox",
+        within,
+        sa.Column("place", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+        sa.Column("workspace", sa.String(200), nullable=False),
+        sa.Column("event", sa.Text, nullable=False),
+        sa.Column("written_at", sa.DateTime, nullable=False, comment="UTC"),
+        sa.Column("fault", sa.Text, comment="why the log refused it; null while it waits"),
+        schema=schema,
+        sqlite_autoincrement=True,
+    )
+
+
+class Outbox:
+    """The rows of `whodid_outbox`.
+
+    Args:
+        engine: The host's database, for delivering; writing uses the caller's own session or connection.
+        table: What `outbox_table` returned; one of its own when not given.
+    """
+
+    def __init__(self, engine: sa.Engine, table: sa.Table | None = None) -> None:
+        self._engine = engine
+        self._table = outbox_table(sa.MetaData()) if table is None else table
+        self._insert = sa.insert(self._table)
+
+    def create(self) -> None:
+        """Create the table if it is missing; for hosts without migrations of their own.
+
+        Raises:
+            StoreUnavailable: The database cannot be reached or is busy.
+        """
+        with _faults("created"):
+            self._table.create(self._engine, checkfirst=True)
+
+    def write(self, bind: Session | sa.Connection, workspace: str, events: Sequence[Event]) -> None:
+        """Write events into the transaction of `bind`, with one statement.
+
+        They are delivered if it commits and vanish if it, or the savepoint in force, is rolled back. Everything is
+        encoded before the first byte is sent, so that a bad event does not spoil the transaction.
+
+        Args:
+            bind: The session or connection that made the change.
+            workspace: Whose log they are for.
+            events: What happened, in order.
+
+        Raises:
+            StoreUnavailable: The rows could not be written; the caller's transaction must be rolled back, because the
+                change would be without its entry.
+        """
+        now = datetime.now(UTC).replace(tzinfo=None)
+        rows = [{"workspace": workspace, "event": encode(event).decode(), "written_at": now} for event in events]
+        if not rows:
+            return
+        with _faults("written"):
+            if isinstance(bind, Session):
+                bind.connection().execute(self._insert, rows)
+                bind.info[_WROTE] = True
+            else:
+                bind.execute(self._insert, rows)
+
+    def on_commit(self, sessions: sessionmaker[Session], wake: Callable[[], None]) -> None:
+        """Call `wake` after each commit of a session that wrote to the outbox.
+
+        It only wakes the relay: an entry never depends on a hook that runs after the commit.
+        """
+
+        def committed(session: Session) -> None:
+            # Releasing a savepoint is a commit too, but nothing can be read of it yet.
+            if not session.in_nested_transaction() and session.info.pop(_WROTE, False):
+                wake()
+
+        sa.event.listen(sessions, "after_commit", committed)
+
+    @contextmanager
+    def claim(self, limit: int) -> Iterator[_Claim]:
+        """Take up to `limit` waiting rows, in order of their places.
+
+        Other relays skip them while the claim lasts, where the engine can lock rows; where it cannot, two relays may
+        deliver the same row, which the log takes once.
+
+        Raises:
+            StoreUnavailable: The database cannot be reached or is busy.
+        """
+        table = self._table
+        waiting = (
+            sa.select(table.c.place, table.c.workspace, table.c.event)
+            .where(table.c.fault.is_(None))
+            .order_by(table.c.place)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        with _faults("read"), self._engine.connect() as connection:
+            rows = [Waiting(place=p, workspace=w, event=e.encode()) for p, w, e in connection.execute(waiting)]
+            if connection.dialect.name == "sqlite":
+                # SQLite has no row locks, and a transaction that has read cannot write once another one wrote since.
+                connection.rollback()
+            yield _Claim(connection, table, rows)
+
+    def backlog(self) -> Backlog:
+        """Count what waits and what was refused.
+
+        Raises:
+            StoreUnavailable: The database cannot be reached or is busy.
+        """
+        table = self._table
+        waits = table.c.fault.is_(None)
+        query = sa.select(
+            sa.func.count().filter(waits), sa.func.min(table.c.written_at).filter(waits), sa.func.count(table.c.fault)
+        ).select_from(table)
+        with _faults("read"), self._engine.connect() as connection:
+            waiting, oldest, quarantined = connection.execute(query).one()
+        return Backlog(waiting=waiting, oldest=oldest and oldest.replace(tzinfo=UTC), quarantined=quarantined)
+
+    def quarantined(self, limit: int = 100) -> list[Quarantined]:
+        """Return events that the log refused, oldest place first.
+
+        Raises:
+            StoreUnavailable: The database cannot be reached or is busy.
+        """
+        table = self._table
+        query = (
+            sa.select(table.c.place, table.c.workspace, table.c.event, table.c.fault)
+            .where(table.c.fault.is_not(None))
+            .order_by(table.c.place)
+            .limit(limit)
+        )
+        with _faults("read"), self._engine.connect() as connection:
+            return [
+                Quarantined(place=place, workspace=workspace, event=event.encode(), fault=fault)
+                for place, workspace, event, fault in connection.execute(query)
+            ]
+
+    def release(self, places: Iterable[int]) -> None:
+        """Let refused events wait for delivery again: after an action was declared, for example.
+
+        Raises:
+            StoreUnavailable: The database cannot be reached or is busy.
+        """
+        with _faults("written"), self._engine.begin() as connection:
+            connection.execute(sa.update(self._table).where(self._table.c.place.in_(list(places))).values(fault=None))
+
+
+class _Claim:
+    """Rows in delivery, and the connection that holds them."""
+
+    def __init__(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Waiting]) -> None:
+        self.rows = rows
+        self._connection = connection
+        self._table = table
+
+    def settle(self, delivered: Iterable[int], refused: Mapping[int, str]) -> None:
+        place = self._table.c.place
+        if gone := list(delivered):
+            self._connection.execute(sa.delete(self._table).where(place.in_(gone)))
+        if refused:
+            self._connection.execute(
+                sa.update(self._table).where(place == sa.bindparam("at")).values(fault=sa.bindparam("why")),
+                [{"at": at, "why": why} for at, why in refused.items()],
+            )
+        self._connection.commit()
+
+
+@contextmanager
+def _faults(done: str) -> Iterator[None]:
+    """Turn a database error into ours; its text must not carry the values of the statement."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        if isinstance(error, StatementError):
+            error.hide_parameters = True
+        raise StoreUnavailable(
+            f"The outbox could not be {done}: {type(error).__name__}",
+            "Check the application's database and that the table whodid_outbox exists; nothing was lost",
+        ) from error

@@ -1,0 +1,143 @@
+"""Scopes: who acts is never guessed, never leaks, and is found where the work is done."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from whodid import Actor, Context, Reason
+from whodid.capture import Scope, bind, context, current
+from whodid.errors import InvalidSetting
+
+AISHA = Actor(type="user", id="usr_1", name="Aisha Khan")
+MARIA = Actor(type="user", id="usr_2", name="Maria Torres")
+
+
+def actor() -> Actor | None:
+    """Return who acts here."""
+    scope = current()
+    return scope.actor if scope is not None else None
+
+
+class TestNesting:
+    """Scopes in scopes."""
+
+    def test_there_is_none_at_first(self) -> None:
+        """Nobody acts outside every scope."""
+        assert current() is None
+
+    def test_an_inner_scope_covers_and_leaving_restores(self) -> None:
+        """The innermost value counts, and the outer one is back exactly after it."""
+        with context(actor=AISHA, workspace="w1", ip="10.0.0.1") as outer:
+            with context(actor=MARIA, ip=None) as inner:
+                assert (inner.actor, inner.workspace, inner.context) == (MARIA, "w1", Context(ip="10.0.0.1"))
+            assert current() is outer
+            assert actor() is AISHA
+        assert current() is None
+
+    def test_an_exception_leaves_nothing_behind(self) -> None:
+        """A scope ends with its block, however the block ends."""
+        with pytest.raises(ZeroDivisionError), context(actor=AISHA):
+            raise ZeroDivisionError
+        assert current() is None
+
+    def test_leaving_out_of_order_never_brings_an_ended_scope_back(self) -> None:
+        """When the outer scope ends first, the inner one goes on, and nothing is left after it."""
+        outer, inner = context(actor=AISHA), context(actor=MARIA)
+        outer.__enter__()
+        inner.__enter__()
+
+        outer.__exit__(None, None, None)
+        assert actor() is MARIA
+
+        inner.__exit__(None, None, None)
+        assert current() is None
+
+    def test_a_generator_closed_in_another_context_is_no_error(self) -> None:
+        """A scope that is left in another context than it was entered in ends there without harm."""
+
+        def steps() -> Iterator[None]:
+            with context(actor=AISHA):
+                yield
+
+        started = steps()
+        contextvars.copy_context().run(next, started)
+
+        started.close()
+        assert current() is None
+
+    def test_the_parts_of_the_context(self) -> None:
+        """Fields of the context come together from every level; none at all is no context."""
+        with context(source="web", request="req_1"), context(session="ses_1"):
+            scope = current()
+            assert scope is not None
+            assert scope.context == Context(source="web", request="req_1", session="ses_1")
+        assert Scope(None, {"actor": AISHA, "reason": Reason(text="x")}).context is None
+
+
+class TestBinding:
+    """Filling in what is known later."""
+
+    def test_a_copied_context_fills_the_same_cell(self) -> None:
+        """A sign-in that happens in a thread of a pool is seen by the rest of the request."""
+        with context(request="req_1"), ThreadPoolExecutor(1) as pool:
+            pool.submit(contextvars.copy_context().run, lambda: bind(actor=AISHA)).result()
+            assert actor() is AISHA
+
+    def test_a_bare_thread_knows_nobody(self) -> None:
+        """A thread that was started without the context does not inherit somebody else's actor."""
+        seen: list[Actor | None] = []
+        with context(actor=AISHA):
+            thread = threading.Thread(target=lambda: seen.append(actor()))
+            thread.start()
+            thread.join()
+        assert seen == [None]
+
+    def test_binding_does_not_reach_the_outer_scope(self) -> None:
+        """What is bound inside ends inside."""
+        with context(actor=AISHA):
+            with context():
+                bind(actor=MARIA)
+                assert actor() is MARIA
+            assert actor() is AISHA
+
+    def test_binding_without_a_scope_is_refused(self) -> None:
+        """There is no place for a value outside every scope."""
+        with pytest.raises(InvalidSetting, match="no scope"):
+            bind(actor=AISHA)
+
+    def test_an_ended_scope_is_sealed_and_still_right(self) -> None:
+        """Work that outlives its request keeps the right actor and cannot change it."""
+        with context(actor=AISHA) as scope:
+            later = contextvars.copy_context()
+
+        assert later.run(actor) is AISHA
+        with pytest.raises(InvalidSetting, match="ended"):
+            later.run(lambda: bind(actor=MARIA))
+        assert scope.actor is AISHA
+
+
+class TestConcurrency:
+    """Many requests at once."""
+
+    def test_tasks_do_not_see_one_another(self) -> None:
+        """Each of many interleaved tasks keeps its own actor through nesting and waiting."""
+
+        async def request(number: int) -> bool:
+            me = Actor(type="user", id=f"usr_{number}")
+            with context(request=f"req_{number}"):
+                await asyncio.sleep(0)
+                await asyncio.to_thread(bind, actor=me)
+                with context(actor=MARIA):
+                    await asyncio.sleep(0)
+                return actor() is me
+
+        async def main() -> list[bool]:
+            return await asyncio.gather(*(request(number) for number in range(50)))
+
+        assert all(asyncio.run(main()))
