@@ -255,7 +255,11 @@ def _prove(entry: Entry, proof: Proof, checkpoint: Checkpoint) -> None:
         raise MalformedProof("The proof does not have one salt per field")
     root = leaf.content_root([leaf.commit(salt, *field) for salt, field in zip(salts, listed, strict=True)])
     tags = tuple(decode_base64(tag) for tag in proof.tags)
-    header = leaf.Header(proof.kind, canonical.micros(entry.recorded_at), root, tags)
+    recorded_at = canonical.micros(entry.recorded_at)
+    # What a header has no room for is refused before it is packed; the rest is for `decode` to judge.
+    if not 0 <= proof.kind <= 0xFF or recorded_at < 0 or len(tags) > leaf.MAX_TAGS:
+        raise MalformedProof("The proof does not make a leaf")
+    header = leaf.Header(proof.kind, recorded_at, root, tags)
     if leaf.Header.decode(header.encode()) != header:
         raise MalformedProof("The proof does not make a leaf")
     path = [decode_base64(value) for value in proof.path]

@@ -110,9 +110,9 @@ def terms(policy: Policy, classes: Iterable[str], now: datetime) -> list[Term]:
 def plan_step(entries: Iterable[Entry], term: Term, class_of: Callable[[Entry], str | None], limit: int) -> Step:
     """Choose what one step removes.
 
-    Records of earlier purges stay until everything below them goes, so that whatever is missing is covered by a record
-    that is still there; and they never go alone, because a workspace where nothing happens any more would replace the
-    last of them by a new one for ever.
+    A record of an earlier purge goes only with the longest term, which leaves nothing below it that could be missing
+    without a record, and only together with an entry above it: a workspace where nothing happens any more would
+    otherwise replace the last record by a new one for ever.
 
     Args:
         entries: With content, by index, from where the term goes on.
@@ -124,26 +124,36 @@ def plan_step(entries: Iterable[Entry], term: Term, class_of: Callable[[Entry], 
     """
     chosen: list[int] = []
     classes: dict[str, int] = {}
+    waiting: list[tuple[int, str]] = []
     following = 0
-    beyond_records = False
     done = True
     for looked_at, entry in enumerate(entries):
         if entry.recorded_at >= term.cutoff:
             break
-        if looked_at >= limit and (beyond_records or not chosen):
+        if looked_at >= limit and (chosen or not waiting):
             done = False
             break
         following = entry.index + 1
-        is_record = entry.action == PURGE_RECORD
-        retention_class = class_of(entry)
-        if not term.classes or (retention_class in term.classes and not is_record):
-            chosen.append(entry.index)
-            name = retention_class or UNKNOWN
-            classes[name] = classes.get(name, 0) + 1
-            beyond_records = beyond_records or not is_record
-    if not beyond_records:
-        return Step(following=following, done=done)
+        name = _name_in(term, entry, class_of)
+        if name is None:
+            continue
+        waiting.append((entry.index, name))
+        if entry.action != PURGE_RECORD:
+            for index, counted in waiting:
+                chosen.append(index)
+                classes[counted] = classes.get(counted, 0) + 1
+            waiting.clear()
+    if waiting:
+        following = waiting[0][0]
     return Step(ranges=_runs(chosen), entries=len(chosen), classes=classes, following=following, done=done)
+
+
+def _name_in(term: Term, entry: Entry, class_of: Callable[[Entry], str | None]) -> str | None:
+    """Return the class that an entry is counted under if the term may take it, else None."""
+    name = class_of(entry)
+    if not term.classes:
+        return name or UNKNOWN
+    return name if name in term.classes and entry.action != PURGE_RECORD else None
 
 
 def tally(entries: Iterable[Entry], ordered: list[Term], class_of: Callable[[Entry], str | None]) -> list[Tally]:
@@ -162,40 +172,37 @@ def tally(entries: Iterable[Entry], ordered: list[Term], class_of: Callable[[Ent
     for entry in entries:
         if latest is None or entry.recorded_at >= latest:
             break
-        retention_class = class_of(entry)
-        is_record = entry.action == PURGE_RECORD
         for term, count in zip(ordered, counts, strict=True):
-            mine = not term.classes or (retention_class in term.classes and not is_record)
-            if mine and entry.recorded_at < term.cutoff:
-                count.add(entry.index, retention_class, is_record=is_record)
+            name = _name_in(term, entry, class_of)
+            if name is not None and entry.recorded_at < term.cutoff:
+                count.add(entry, name)
                 break
     return [count.tally(term) for term, count in zip(ordered, counts, strict=True)]
 
 
 class _Count:
     def __init__(self) -> None:
-        self.classes: dict[str, int] = {}
-        self.lowest: int | None = None
-        self.highest: int | None = None
-        self.beyond_records = False
+        self._classes: dict[str, int] = {}
+        self._indexes: list[int] = []
+        self._waiting: list[tuple[int, str]] = []
 
-    def add(self, index: int, retention_class: str | None, *, is_record: bool) -> None:
-        name = retention_class or UNKNOWN
-        self.classes[name] = self.classes.get(name, 0) + 1
-        self.lowest = index if self.lowest is None else self.lowest
-        self.highest = index
-        self.beyond_records = self.beyond_records or not is_record
+    def add(self, entry: Entry, name: str) -> None:
+        self._waiting.append((entry.index, name))
+        if entry.action != PURGE_RECORD:
+            for index, counted in self._waiting:
+                # The lowest and the highest are enough.
+                self._indexes[1:] = [index]
+                self._classes[counted] = self._classes.get(counted, 0) + 1
+            self._waiting.clear()
 
     def tally(self, term: Term) -> Tally:
-        if not self.beyond_records:
-            return Tally(days=term.days, cutoff=term.cutoff)
         return Tally(
             days=term.days,
             cutoff=term.cutoff,
-            entries=sum(self.classes.values()),
-            classes=self.classes,
-            lowest=self.lowest,
-            highest=self.highest,
+            entries=sum(self._classes.values()),
+            classes=self._classes,
+            lowest=self._indexes[0] if self._indexes else None,
+            highest=self._indexes[-1] if self._indexes else None,
         )
 
 
