@@ -261,6 +261,14 @@ def test_index_of_the_specification(index: int, text: str) -> None:
     assert path(0, index) == f"tile/0/{text}"
 
 
+def test_the_last_tiles_that_can_be() -> None:
+    """The highest level and the largest index have a path."""
+    text = "tile/63/x009/x223/x372/x036/x854/x775/807"
+
+    assert path(63, 2**63 - 1) == text
+    assert parse_path(text) == (63, 2**63 - 1, TILE)
+
+
 @given(st.none() | st.integers(0, 63), st.integers(0, 2**63 - 1), st.integers(1, TILE))
 def test_paths_round_trip(level: int | None, index: int, width: int) -> None:
     """Every tile has a path that names it."""

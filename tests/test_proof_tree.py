@@ -178,6 +178,7 @@ def test_no_leaves_change_nothing() -> None:
         ((), 0, [LEAVES[0], LEAVES[1][:31]]),
         ((), 0, [LEAVES[0] + b"x", LEAVES[1][:31]]),
         ((), -1, LEAVES[:1]),
+        (LEAVES[:1], -1, LEAVES[:1]),
     ],
 )
 def test_extend_refuses_what_is_not_a_tree(frontier: Sequence[bytes], size: int, leaves: Sequence[bytes]) -> None:
@@ -289,6 +290,13 @@ def test_an_answer_of_another_shape_is_refused(answer: list[bytes]) -> None:
         root_at(1, lambda _: answer if answer != [LEAVES[0]] else [])
 
 
+def test_there_is_no_past_before_the_empty_tree() -> None:
+    """A negative size has neither a frontier nor a root."""
+    for read in (frontier_at, root_at):
+        with pytest.raises(MalformedProof):
+            read(-1, hashes)
+
+
 def test_a_leaf_cannot_pass_for_a_node() -> None:
     """The bytes of two hashes, taken as leaf data, do not hash like the node above them."""
     assert leaf_hash(LEAVES[0] + LEAVES[1]) != node_hash(LEAVES[0], LEAVES[1])
@@ -321,6 +329,29 @@ def test_only_subtrees_are_accepted() -> None:
             else:
                 with pytest.raises(MalformedProof):
                     subtree_root(start, end, hashes)
+
+
+@pytest.mark.parametrize(("start", "end"), [(1, 3), (2, 5), (2, 6), (4, 9), (-2, 2), (-4, -1), (5, 4)])
+def test_ranges_that_are_no_subtrees_have_no_proofs(start: int, end: int) -> None:
+    """Both sides of both pairs refuse a range that is not a subtree, even with what would be a proof in it."""
+    top, proof = (mth(start, end), path(0, start, end)) if 0 <= start < end else (LEAVES[0], [])
+
+    with pytest.raises(MalformedProof):
+        subtree_inclusion_proof(start, start, end, hashes)
+    with pytest.raises(MalformedProof):
+        check_subtree_inclusion(start, start, end, LEAVES[max(start, 0)], proof, top)
+    with pytest.raises(MalformedProof):
+        subtree_consistency_proof(start, end, 16, hashes)
+    with pytest.raises(MalformedProof):
+        check_subtree_consistency(start, end, 16, top, mth(0, 16), [])
+
+
+def test_subtrees_end_within_the_tree() -> None:
+    """A subtree that ends after the tree is not a part of it."""
+    with pytest.raises(MalformedProof):
+        subtree_consistency_proof(0, 9, 8, hashes)
+    with pytest.raises(MalformedProof):
+        check_subtree_consistency(0, 9, 8, mth(0, 9), mth(0, 8), [])
 
 
 def test_subtree_inclusion_is_inclusion_in_the_leaves_alone() -> None:
