@@ -24,6 +24,7 @@ __all__ = ["Period", "find_zone", "is_day", "period"]
 _FIRST_YEAR, _LAST_YEAR = 1900, 9998
 _LONGEST = timedelta(days=36_500)
 _DAY = timedelta(days=1)
+_TICK = timedelta(microseconds=1)
 
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _RELATIVE = re.compile(r"([0-9]{1,8})(min|h|d|w)")
@@ -193,9 +194,10 @@ def _absolute(found: re.Match[str], written: str, view: _View) -> _Piece:
     if shift is not None:
         low = wall.replace(tzinfo=shift).astimezone(UTC)
         return _Piece(low, low + step)
-    low = _instant(wall, zone)
-    last = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)
-    return _Piece(low, last + step if _wall(last, zone) == wall else low)
+    # The last tick, not the end, says when it is over: the end may already belong to the hour that comes twice.
+    last = wall + step - _TICK
+    late = last.replace(tzinfo=zone, fold=1).astimezone(UTC)
+    return _Piece(_instant(wall, zone), late + _TICK if _wall(late, zone) == last else _instant(last, zone))
 
 
 def _shift(offset: str) -> tzinfo:

@@ -213,7 +213,7 @@ def _network(text: str, span: Span) -> str:
             network = ip_network(text, strict=False)
         except ValueError:
             network = None
-        if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped and network.prefixlen >= 96:
+        if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped:
             network = ip_network((network.network_address.ipv4_mapped, network.prefixlen - 96))
         if network is not None:
             return str(network)

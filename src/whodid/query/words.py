@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from msgspec import UNSET
 
-from whodid.model import Change, Content
+from whodid.model import Content
 
 __all__ = ["BREAK", "Address", "address", "encode", "fold", "leaves", "runs", "split", "words"]
 
@@ -26,11 +26,15 @@ BREAK = "\0"
 """Stands between the tokens of two texts, so that no phrase reaches from one into the next."""
 
 _TOKEN_LENGTH = 64
-_REMEMBERED = (
-    20_000  # characters whose treatment is remembered: enough for every living script, bounded for hostile text
-)
+_REMEMBERED = 20_000  # characters: enough for the living scripts, and a bound for hostile text
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 _LONGEST_INT = 1 << 64
+
+# A capital becomes small, what is no part of a token a space. Bytes, because translating them costs a tenth.
+_ASCII = bytes(
+    ord(chr(code).lower()) if chr(code).isalnum() or chr(code) in ("_", BREAK) else ord(" ") for code in range(128)
+)
+_ASCII_BYTES = _ASCII + bytes(128)  # the table of `bytes.translate` has 256 places
 
 
 class _Characters(dict[int, int | str | None]):
@@ -43,11 +47,11 @@ class _Characters(dict[int, int | str | None]):
     def __missing__(self, code: int) -> int | str | None:
         character = chr(code)
         kept: int | str | None = code
-        if unicodedata.combining(character):
+        if self._split and code < len(_ASCII):
+            kept = _ASCII[code]
+        elif unicodedata.combining(character):
             kept = None
-        elif self._split and not (
-            character.isalnum() or character in ("_", BREAK) or unicodedata.category(character)[0] == "M"
-        ):
+        elif self._split and not (character.isalnum() or unicodedata.category(character)[0] == "M"):
             kept = " "
         if len(self) < _REMEMBERED:
             self[code] = kept
@@ -57,10 +61,6 @@ class _Characters(dict[int, int | str | None]):
 _MARKS = _Characters(split=False)
 _SPLIT = _Characters(split=True)
 _LATIN_MARKS = re.compile("[\u0300-\u034e\u0350-\u036f]+")
-# Bytes, because their translation costs a tenth of a string's.
-_ASCII = bytes(
-    ord(chr(code).lower()) if chr(code).isalnum() or chr(code) in ("_", BREAK) else ord(" ") for code in range(128)
-) + bytes(128)
 
 
 def fold(text: str) -> str:
@@ -84,8 +84,9 @@ def split(text: str) -> list[str]:
 
 
 def _split_folded(text: str) -> list[str]:
+    """Split a text that is folded, apart from its ASCII capitals."""
     if text.isascii():
-        return text.encode("ascii").translate(_ASCII).decode("ascii").split()
+        return text.encode("ascii").translate(_ASCII_BYTES).decode("ascii").split()
     return text.translate(_SPLIT).split()
 
 
