@@ -63,8 +63,8 @@ _LAST = [
 ]
 _CITIES = [("Madrid", "ES"), ("Lisboa", "PT"), ("Getafe", "ES"), ("Mumbai", "IN"), ("Sevilla", "ES"), ("Porto", "PT")]
 _AGENTS = [
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36",
-    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 Version/18.1 Safari/605.1.15",
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/141.0.0.0 Safari/537.36",
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Version/18.1 Safari/605.1.15",
     "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0",
     "crm-sync/2.4 (+https://casalumen.es)",
 ]
@@ -160,7 +160,7 @@ def events(count: int, *, seed: int = 1, actors: int = 400, resources: int = 60_
             changes=(
                 Change(path="city", before=draw.choice(_CITIES)[0], after=draw.choice(_CITIES)[0]),
                 Change(path="phone_e164", before=phone, after=phone[:-2] + f"{number % 100:02d}", class_="personal"),
-                Change(path="notes", before=_text(draw, 4), after=_text(draw, 7)),
+                *((Change(path="notes", before=_text(draw, 3), after=_text(draw, 5)),) if number % 4 == 0 else ()),
             )
             if action.endswith(("updated", "edited", "changed", "modified"))
             else (Change(path="name", op="add", after=name, class_="personal"),),

@@ -8,7 +8,7 @@ decide is decided by looking at the entry, with the same predicate as every othe
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
@@ -28,15 +28,19 @@ __all__ = ["Search"]
 
 _NEVER, _ALWAYS = -(1 << 62), 1 << 62
 _FEW_SHAPES = 16
-_RARE = 2_000  # matches of a word that are cheaper to fetch and sort than to meet while walking by time
 _SHORTEST = 3  # a shorter prefix stands for too many words
-_PROBE = 2_000  # how far sources are counted to compare them
+_PROBE = 1_000  # how far sources are counted to compare them
+_MANY = 20_000  # places of a word that are sorted in memory
+_AHEAD = 3_600_000_000  # an hour: far more than an event's clock may be ahead of the log's
 _CHUNK = 1_000
 _SCAN_LIMIT = 20_000  # entries that one call may look at
 
 Row = tuple[Any, ...]
 Edge = tuple[int, int]
 """(occurred_at, pos): rows strictly below it are still to come."""
+
+
+Fetch = Callable[[Edge, int], list[Row]]
 
 
 class Source(NamedTuple):
@@ -47,7 +51,7 @@ class Source(NamedTuple):
         total: How many it holds, counted up to a bound.
     """
 
-    fetch: Callable[[Edge, int], list[Row]]
+    fetch: Fetch
     total: int
 
 
@@ -176,10 +180,11 @@ class Search:
         sources = [source for term in self.query.terms if (source := self._by_clues(term)) is not None]
         if self.shapes is not None and len(self.shapes) <= _FEW_SHAPES:
             sources.append(self._by_shapes(sorted(self.shapes)))
-        sources.append(Source(self._by_time, _PROBE + 1))
+        sources.append(Source(self.by_time, _PROBE + 1))
         return min(sources, key=lambda source: source.total)
 
-    def _by_time(self, edge: Edge, size: int) -> list[Row]:
+    def by_time(self, edge: Edge, size: int) -> list[Row]:
+        """Fetch from all entries."""
         return self.reader.rows(
             f"SELECT {COLUMNS} FROM entry e INDEXED BY entry_time "
             "WHERE e.ws = ? AND (e.occurred_at, e.pos) < (?, ?) AND e.occurred_at >= ? "
@@ -189,7 +194,7 @@ class Search:
 
     def _by_shapes(self, numbers: Sequence[int]) -> Source:
         total = self._probe("entry INDEXED BY entry_shape WHERE shape = ?", numbers)
-        return Source(lambda edge, size: self._merged({_SHAPE_RUN: numbers}, (), edge, size), total)
+        return Source(lambda edge, size: self._merged({_SHAPE_RUN: numbers}, (), (), edge, size), total)
 
     def _by_clues(self, term: Term) -> Source | None:
         """Return the entries that carry one of the term's ids or the words of one of its groups."""
@@ -206,13 +211,13 @@ class Search:
         if keys and term.field in ("resource", "related", TEXT):
             runs[_TOUCH_RUN] = keys
             total += self._probe("touch WHERE key = ?", keys)
-        positions = self._positions(groups)
-        if positions is None:
+        words = [self._by_words(group) for group in groups]
+        if None in words:
             return None
-        if term.field == TEXT:
-            positions.update(self._by_id(wanted))
-        places = self._places(positions)
-        return Source(lambda edge, size: self._merged(runs, places, edge, size), total + len(places))
+        fetches = [source.fetch for source in words if source is not None]
+        total += sum(source.total for source in words if source is not None)
+        places = self._by_id(wanted) if term.field == TEXT else []
+        return Source(lambda edge, size: self._merged(runs, fetches, places, edge, size), total + len(places))
 
     def _probe(self, where: str, keys: Sequence[int]) -> int:
         """Count the rows of an index that have one of the keys, up to a bound."""
@@ -221,57 +226,107 @@ class Search:
             total += self.reader.value(f"SELECT count(*) FROM (SELECT 1 FROM {where} LIMIT {_PROBE})", (key,))
         return min(total, _PROBE)
 
-    def _positions(self, groups: Sequence[Sequence[str]]) -> set[int] | None:
-        """Look up words; None when they are too frequent or too short to narrow anything."""
-        found: set[int] = set()
-        for group in groups:
-            long = [token for token in group if len(token) >= _SHORTEST]
-            if not long:
-                return None
-            # Tokens are [a-z0-9_] only, so nothing in them can end the quotes.
-            match = " AND ".join(f'"{token}" *' for token in long)
-            rows = self.reader.rows(
-                f"SELECT rowid FROM words WHERE words MATCH ? AND rowid >= ? AND rowid < ? LIMIT {_RARE + 1}",
-                (match, pos_of(self.ws, 0), pos_of(self.ws + 1, 0)),
-            )
-            found.update(pos for (pos,) in rows)
-            if len(found) > _RARE:
-                return None
-        return found
+    def _by_words(self, group: Sequence[str]) -> Source | None:
+        """Return the entries that have a word for every prefix; None when the prefixes are too short to narrow."""
+        long = [token for token in group if len(token) >= _SHORTEST]
+        if not long:
+            return None
+        # Tokens are [a-z0-9_] only, so nothing in them can end the quotes.
+        match = " AND ".join(f'"{token}" *' for token in long)
+        low, high = pos_of(self.ws, 0), pos_of(self.ws + 1, 0)
+        total = self.reader.value(
+            "SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH ? AND rowid >= ? AND rowid < ? LIMIT ?)",
+            (match, low, high, _PROBE),
+        )
+        return Source(_WordRun(self, match, low, high).fetch, total)
 
-    def _by_id(self, wanted: Sequence[str]) -> list[int]:
+    def _by_id(self, wanted: Sequence[str]) -> list[Edge]:
         found = []
         for value in wanted:
             with suppress(ValueError):
                 row = self.reader.row(
-                    "SELECT pos FROM entry INDEXED BY entry_id WHERE ws = ? AND id = ?", (self.ws, UUID(value).bytes)
+                    "SELECT occurred_at, pos FROM entry INDEXED BY entry_id WHERE ws = ? AND id = ?",
+                    (self.ws, UUID(value).bytes),
                 )
                 if row is not None:
-                    found.append(row[0])
+                    found.append((row[0], row[1]))
         return found
 
-    def _places(self, positions: Iterable[int]) -> list[Edge]:
-        """Return (occurred_at, pos) of entries, ascending."""
-        places = []
-        for pos in sorted(positions):
-            row = self.reader.row("SELECT occurred_at FROM entry WHERE pos = ?", (pos,))
-            if row is not None:
-                places.append((row[0], pos))
-        places.sort()
-        return places
-
-    def _merged(self, runs: Mapping[str, Sequence[int]], places: Sequence[Edge], edge: Edge, size: int) -> list[Row]:
-        """Merge the runs of several keys and single places; an entry that is in two of them comes once."""
+    def _merged(
+        self,
+        runs: Mapping[str, Sequence[int]],
+        fetches: Sequence[Fetch],
+        places: Sequence[Edge],
+        edge: Edge,
+        size: int,
+    ) -> list[Row]:
+        """Merge the runs of several keys, of words and single places; an entry that is in two of them comes once."""
         rows: dict[int, Row] = {}
         for run, keys in runs.items():
             for key in keys:
                 for row in self.reader.rows(run, (key, *edge, self.low, size)):
                     rows[row[0]] = row
-        end = bisect_left(places, edge)
-        for _, pos in places[max(0, end - size) : end]:
-            if pos not in rows:
-                (rows[pos],) = self.reader.rows(f"SELECT {COLUMNS} FROM entry e WHERE e.pos = ?", (pos,))
+        for fetch in fetches:
+            for row in fetch(edge, size):
+                rows[row[0]] = row
+        for row in self.rows_at([pos for occurred_at, pos in places if (occurred_at, pos) < edge]):
+            rows[row[0]] = row
         return sorted(rows.values(), key=lambda row: (row[3], row[0]), reverse=True)[:size]
+
+    def rows_at(self, positions: Sequence[int]) -> list[Row]:
+        """Return the rows at positions, in any order."""
+        found: list[Row] = []
+        for at in range(0, len(positions), 500):
+            wanted = positions[at : at + 500]
+            marks = ", ".join("?" * len(wanted))
+            found += self.reader.rows(f"SELECT {COLUMNS} FROM entry e WHERE e.pos IN ({marks})", wanted)
+        return found
+
+
+class _WordRun:
+    """Entries that have certain words, newest first.
+
+    The text index gives them by index, and the list wants them by occurred_at. Intake admits no event from the future,
+    so whatever lies below an index occurred before that index was recorded: what occurred later than that is final.
+    """
+
+    def __init__(self, search: Search, match: str, low: int, high: int) -> None:
+        self._search = search
+        self._match = match
+        self._low = low
+        self._next = high
+        self._places: list[Edge] = []
+        self._final = _ALWAYS  # what occurred after this instant is all there
+        self._chunk = 64
+
+    def fetch(self, edge: Edge, size: int) -> list[Row]:
+        """Return up to that many rows strictly below an edge, newest first."""
+        while True:
+            end = bisect_left(self._places, edge)
+            ready = [place for place in self._places[max(0, end - size) : end] if place[0] > self._final]
+            if len(ready) >= size or self._final == _NEVER:
+                rows = self._search.rows_at([pos for _, pos in ready])
+                rows.sort(key=lambda row: (row[3], row[0]), reverse=True)
+                return rows
+            if len(self._places) > _MANY:
+                # So many came late that walking by time is the shorter way; it holds them all as well.
+                return self._search.by_time(edge, size)
+            self._more()
+
+    def _more(self) -> None:
+        found = self._search.reader.rows(
+            "SELECT e.occurred_at, e.pos, e.recorded_at FROM words w JOIN entry e ON e.pos = w.rowid "
+            "WHERE words MATCH ? AND w.rowid >= ? AND w.rowid < ? ORDER BY w.rowid DESC LIMIT ?",
+            (self._match, self._low, self._next, self._chunk),
+        )
+        self._places += [(occurred_at, pos) for occurred_at, pos, _ in found]
+        self._places.sort()
+        if len(found) < self._chunk:
+            self._final = _NEVER
+        else:
+            self._next = found[-1][1]
+            self._final = found[-1][2] + _AHEAD
+        self._chunk *= 4
 
 
 _BELOW = "AND (e.occurred_at, e.pos) < (?, ?) AND e.occurred_at >= ? ORDER BY e.occurred_at DESC, e.pos DESC LIMIT ?"
