@@ -291,6 +291,15 @@ def test_secret_values_are_never_looked_at() -> None:
     assert matches(ask("change:token"), entry)
 
 
+def test_an_address_that_cannot_be_read_is_in_no_network() -> None:
+    """A host may hand in anything as an address: it is there, and nowhere."""
+    entry = msgspec.structs.replace(ENTRIES["merged"], context=Context(ip="unix socket"))
+    assert matches(ask("ip:*"), entry)
+    for text in ("ip:0.0.0.0/0", "ip:::/0", "ip:10.0.0.1"):
+        assert not matches(ask(text), entry)
+        assert matches(ask(f"-{text}"), entry)
+
+
 def test_the_order_of_marks_makes_no_other_shape() -> None:
     """Equal sets of marks are counted together."""
     one = msgspec.structs.replace(ENTRIES["merged"], marks=("late", "sensitive"))

@@ -138,7 +138,10 @@ def test_terms_are_equal_when_they_ask_the_same() -> None:
     assert (one.start, two.start) == (0, 2)
     assert one != parse("-kind:create", now=NOW).terms[0]
     assert one != parse("kind:update", now=NOW).terms[0]
+    assert not one != two  # noqa: SIM202 - the operator itself is tried
     assert one != "kind:create"
+    assert not one == "kind:create"  # noqa: SIM201
+    assert parse("kind:create", now=NOW) != parse("kind:update", now=NOW)
 
 
 def test_narrowing_keeps_every_term_and_the_shorter_period() -> None:

@@ -15,11 +15,12 @@ from whodid.query.match import compile_query, matches
 from whodid.query.page import Cursor, Page
 from whodid.query.parse import parse
 from whodid.query.shape import Shape, matches_shape, shape_of
-from whodid.query.terms import FIELDS, Query, Term, Value, narrow
+from whodid.query.terms import FIELDS, TEXT, Query, Term, Value, narrow, quote
 from whodid.query.words import fold, words
 
 __all__ = [
     "FIELDS",
+    "TEXT",
     "Cursor",
     "Page",
     "Query",
@@ -34,6 +35,7 @@ __all__ = [
     "narrow",
     "needs_text",
     "parse",
+    "quote",
     "shape_of",
     "tokens",
     "words",

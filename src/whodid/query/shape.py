@@ -127,10 +127,7 @@ def _severities(term: Term) -> frozenset[str | None]:
 def _action_test(exact: frozenset[str], prefixes: tuple[str, ...]) -> Test:
     """An action is found by its full name and by its verb, whole or up to a `*`."""
 
-    def test(action: str | None) -> bool:
-        if action is None:
-            return False
-        verb = action.rpartition(".")[2]
-        return action in exact or verb in exact or action.startswith(prefixes) or verb.startswith(prefixes)
+    def found(text: str) -> bool:
+        return text in exact or text.startswith(prefixes)
 
-    return test
+    return lambda action: action is not None and (found(action) or found(action.rpartition(".")[2]))

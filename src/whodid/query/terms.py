@@ -103,6 +103,10 @@ class Term(Struct, frozen=True, kw_only=True, eq=False):
             return NotImplemented
         return self._key() == other._key()
 
+    # The base class brings its own, which would still compare identities.
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
     def __hash__(self) -> int:
         return hash(self._key())
 
