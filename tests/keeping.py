@@ -31,7 +31,7 @@ class Clock:
         return self.now
 
     def advance(self, **length: float) -> None:
-        """Move on by days, hours, minutes …"""
+        """Move on by days, hours, minutes or seconds."""
         self.now += timedelta(**length)
 
 

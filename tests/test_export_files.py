@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import stat
 from pathlib import Path
 
@@ -25,7 +24,7 @@ def test_a_file_appears_only_when_it_is_complete(tmp_path: Path) -> None:
 
     assert path.read_bytes() == b"half and half"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert os.listdir(tmp_path) == ["out.csv"]
+    assert [one.name for one in tmp_path.iterdir()] == ["out.csv"]
 
 
 def test_an_error_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -37,7 +36,7 @@ def test_an_error_leaves_nothing_behind(tmp_path: Path) -> None:
         raise ZeroDivisionError
 
     assert path.read_bytes() == b"before"
-    assert os.listdir(tmp_path) == ["out.csv"]
+    assert [one.name for one in tmp_path.iterdir()] == ["out.csv"]
 
 
 def test_an_existing_file_is_replaced_only_on_demand(tmp_path: Path) -> None:

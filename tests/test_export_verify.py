@@ -161,9 +161,7 @@ def test_a_removed_line_is_found_by_the_count(log: Log) -> None:
     del lines[100]
     report = check(lines, log.verifier_key(HOME))
 
-    assert [problem.fact for problem in report.problems][
-        0
-    ] == "The manifest announces 300 entries, and the file has 299"
+    assert report.problems[0].fact == "The manifest announces 300 entries, and the file has 299"
 
 
 def test_a_removed_line_ends_completeness_even_if_the_manifest_was_forged(log: Log) -> None:

@@ -141,7 +141,7 @@ def test_it_rests_longer_than_it_works(log: Log, monkeypatch: pytest.MonkeyPatch
     """After a step it leaves writers at least three times as long as the step took."""
     worker = RetentionWorker(log)
     waited: list[float] = []
-    monkeypatch.setattr(worker._stopping, "wait", lambda seconds: waited.append(seconds) or False)
+    monkeypatch.setattr(worker._stopping, "wait", waited.append)
     worker._rest(0.5)
     worker._rest(0.0)
 

@@ -8,7 +8,7 @@ found whatever their case, because some pipelines fold it. Actions get the prefi
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -152,6 +152,8 @@ def _resources(known: _Record) -> tuple[Resource, tuple[Related, ...]]:
         value = parameters.get(key)
         if isinstance(value, str) and value and all(value not in (other.id, other.name) for other in found):
             found.append(_resource(kind, value, value))
+    instances = _instances(parameters, known.group("responseElements"))
+    found.extend(_resource("instance", instance, None) for instance in instances)
     account = known.get("recipientAccountId") or known.group("userIdentity").get("accountId")
     if account:
         found.append(_resource("account", account, None))
@@ -159,6 +161,17 @@ def _resources(known: _Record) -> tuple[Resource, tuple[Related, ...]]:
         found.append(Resource(type="account", id="unknown"))
     related = (Related(type=other.type, id=other.id, name=other.name, rel="context") for other in found[1:32])
     return found[0], tuple(related)
+
+
+def _instances(*groups: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the instances that a call on several at once names, in its parameters or else in its answer."""
+    for group in groups:
+        listed = group.get("instancesSet")
+        items = listed.get("items") if isinstance(listed, dict) else None
+        names = [item.get("instanceId") for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+        if any(names):
+            yield from (name for name in names if isinstance(name, str) and name)
+            return
 
 
 def _resource(kind: str, value: object, name: str | None) -> Resource:

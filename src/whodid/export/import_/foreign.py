@@ -39,7 +39,8 @@ MAX_INTEGER = 2**53 - 1
 
 _UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _UNFIT_KEY = re.compile("[\x00-\x1f\x7f\ud800-\udfff\U00010000-\U0010ffff]")
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+# Before a capital after a small letter, and before the last capital of several, unless it is a plural: VPCs.
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z](?!s(?:[A-Z]|$))[a-z])")
 _PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,199}")
 _NOT_WORD = re.compile(r"[^a-z0-9]+")
 
