@@ -111,7 +111,7 @@ class Catalog(Mapping[str, Action]):
         InvalidCatalog: A declaration contradicts itself or another one.
     """
 
-    __slots__ = ("_actions", "_classes")
+    __slots__ = ("_actions", "_classes", "_unknown")
 
     def __init__(self, *actions: Action) -> None:
         self._actions: dict[str, Action] = {}
@@ -123,6 +123,9 @@ class Catalog(Mapping[str, Action]):
                 )
             self._actions[action.name] = action
         self._classes: dict[str, FieldClasses] = {}
+        for category in self.categories():
+            self._classes[category] = FieldClasses(self._of_category(category))
+        self._unknown = FieldClasses({})
 
     def declare(self, *actions: Action) -> Catalog:
         """Return a catalog with further actions; this one stays as it is.
@@ -141,13 +144,12 @@ class Catalog(Mapping[str, Action]):
         Args:
             action: Declared or not.
         """
-        declared = self._actions.get(action)
-        key = action if declared else action.partition(".")[0]
-        found = self._classes.get(key)
+        found = self._classes.get(action)
         if found is None:
-            found = FieldClasses(declared.classes if declared else self._of_category(key))
-            if declared or key in self.categories():
-                self._classes[key] = found
+            declared = self._actions.get(action)
+            if declared is None:
+                return self._classes.get(action.partition(".")[0], self._unknown)
+            found = self._classes[action] = FieldClasses(declared.classes)
         return found
 
     def infer_kind(self, action: str) -> Kind:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from itertools import pairwise
 
 from whodid.errors import InvalidCatalog
@@ -19,7 +20,8 @@ _SPLIT = re.compile(r"[./\[\]]+")
 _PATTERN = re.compile(r"[^\s.\[\]/*]+(\.([^\s.\[\]/*]+|\*))*")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _WORDS = re.compile(r"[^\W\d_]+|\d+")
-_MEMO = 8192
+_MEMO = 4096
+_LONGEST = 500
 
 # One of these words anywhere in a name makes it secret …
 _SECRET_WORDS = frozenset(
@@ -64,9 +66,8 @@ _HARMLESS = frozenset(
     """.split()  # noqa: SIM905 - a list of words reads as words
 )
 
-_known_names: dict[str, bool] = {}
 
-
+@lru_cache(maxsize=_MEMO)
 def is_secret_name(name: str) -> bool:
     """Tell whether a field of this name is denied by default.
 
@@ -77,15 +78,6 @@ def is_secret_name(name: str) -> bool:
     Args:
         name: One key or one segment of a path.
     """
-    known = _known_names.get(name)
-    if known is None:
-        if len(_known_names) >= _MEMO:
-            _known_names.clear()  # names come from outside: the memory they take must have an end
-        known = _known_names[name] = _judge(name)
-    return known
-
-
-def _judge(name: str) -> bool:
     words = _WORDS.findall(_CAMEL.sub("_", name).lower())
     if not words:
         return False
@@ -146,13 +138,16 @@ class FieldClasses:
 
     def declared(self, path: str) -> FieldClass | None:
         """Return the class that a pattern gives to a path, or None when no pattern speaks of it."""
+        if not self._patterns:
+            return None
         if path in self._declared:
             return self._declared[path]
         segments = tuple(segment for segment in _SPLIT.split(path) if segment)
         found = next((class_ for pattern, class_ in self._patterns if _matches(pattern, segments)), None)
         if len(self._declared) >= _MEMO:
-            self._declared.clear()
-        self._declared[path] = found
+            self._declared.clear()  # paths come from outside: the memory they take must have an end
+        if len(path) <= _LONGEST:
+            self._declared[path] = found
         return found
 
     def of(self, path: str, said: FieldClass = "plain") -> FieldClass:
@@ -169,7 +164,8 @@ class FieldClasses:
                 known = "secret" if any(is_secret_name(part) for part in _SPLIT.split(path)) else "plain"
             if len(self._classes) >= _MEMO:
                 self._classes.clear()
-            self._classes[path] = known
+            if len(path) <= _LONGEST:
+                self._classes[path] = known
         return known if said == "plain" else stricter(known, said)
 
     def hides(self, path: str, key: str) -> bool:

@@ -15,24 +15,34 @@ SHORTEST = 16
 
 _REDACTED = "[redacted]"
 
+_CARD = r"(?<!\d\d)\d{3}(?:(?:[ ]\d{4}){3}|(?:-\d{4}){3})(?!\d)"  # as people write it; the checksum is checked later
+# Every alternative begins with a literal that is rare in prose and looks back from there. The engine then skips from
+# one such character to the next, and lets prose go several times as fast as with patterns that begin with letters.
 _FORMATS = re.compile(
     r"""
-      eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*                          # JSON web token
-    | -----BEGIN\ [A-Z ]*PRIVATE\ KEY-----[\s\S]*?(?:-----END\ [A-Z ]*PRIVATE\ KEY-----|\Z)
-    | ://[^/\s:@"]*:[^/\s@"]+@                                  # password inside an address
-    | [?&](?:access_token|api_?key|client_secret|password|secret|sig|signature|token)=[^&\s"]{8,}
-    | [Bb]earer\ [\w.~+/=-]{16,}
-    | [rs]k_(?:live|test)_\w{16,}                               # Stripe
-    | sk-[\w-]{20,}
-    | gh[opsur]_[A-Za-z0-9]{30,} | github_pat_\w{30,} | glpat-[\w-]{20,}
-    | xox[abeoprs]-[\w-]{12,} | xapp-[\w-]{20,}                 # Slack
-    | A(?:KIA|SIA)[0-9A-Z]{16} | AIza[\w-]{35} | ya29\.[\w-]{20,}
-    | EAA[A-Za-z0-9]{40,}                                       # Meta
-    | whsec_[\w+/=]{16,} | SG\.[\w-]{16,}\.[\w-]{16,} | npm_[A-Za-z0-9]{36} | pypi-[\w-]{40,} | hf_[A-Za-z]{30,}
-    | \b[3-6]\d{3}(?P<gap>[\ -])\d{4}(?P=gap)\d{4}(?P=gap)\d{4}\b  # card number as people write it
-    """,
+      J(?<=\beyJ)[\w-]{8,1024}+\.[\w-]{8}                       # JSON web token
+    | _(?: (?<=\b[rs]k_)(?:live|test)_\w{16}                   # Stripe
+         | (?<=\bgh[opsur]_)[A-Za-z0-9]{30} | (?<=\bgithub_)pat_\w{30}
+         | (?<=\bwhsec_)[\w+/=]{16} | (?<=\bnpm_)[A-Za-z0-9]{36} | (?<=\bhf_)[A-Za-z]{30}
+       )
+    | -(?: (?<=\bsk-)[\w-]{20} | (?<=\bglpat-)[\w-]{20} | (?<=\bpypi-)[\w-]{40}
+         | (?<=\bxox[abeoprs]-)[\w-]{15} | (?<=\bxapp-)[\w-]{20}  # Slack
+         | ----BEGIN\ [A-Z ]*PRIVATE\ KEY-----(?:[\s\S]*?-----END\ [A-Z ]*PRIVATE\ KEY-----|[\s\S]*)
+       )
+    | A(?<=\bA)(?:[KS]IA[0-9A-Z]{16}|Iza[\w-]{35})              # Amazon, Google
+    | 9(?<=\bya29)\.[\w-]{20}
+    | S(?<=\bS)G\.[\w-]{16,}\.[\w-]{16}
+    | E(?<=\bE)AA[A-Za-z0-9]{40}                               # Meta
+    | B(?<=\bB)earer\ [\w.~+/=-]{20}
+    | b(?<=\bb)earer\ [\w.~+/=-]{20}
+    | :(?://[^/\s:@"]*:[^/\s@"]+@)                              # password inside an address
+    | =(?: (?<=token=) | (?<=api_key=) | (?<=apikey=) | (?<=secret=) | (?<=password=) | (?<=[?&]sig=)
+       )[^&\s"]{8}
+    """
+    + "".join(f"| {digit}{_CARD}" for digit in "3456"),
     re.VERBOSE | re.ASCII,
 )
+_SPACE = re.compile(r"\s")
 _HEADS = (
     "eyJ", "sk_", "rk_", "sk-", "ghp", "gho", "ghs", "ghu", "ghr", "git", "glp", "xox", "xap", "AKI", "ASI", "AIz",
     "ya2", "EAA", "whs", "SG.", "npm", "pyp", "hf_",
@@ -41,25 +51,37 @@ _HEADS = (
 
 def holds_secret(text: str) -> bool:
     """Tell whether a text contains something that has the format of a secret."""
-    if len(text) < SHORTEST:
-        return False
-    return any(_is_secret(match) for match in _FORMATS.finditer(text))
+    return len(text) >= SHORTEST and _first(text, 0) is not None
 
 
 def is_credential(identifier: str) -> bool:
-    """Tell whether an identifier is itself a credential; cheaper than `holds_secret`, for text without spaces."""
+    """Tell whether an identifier is itself a credential; cheaper than `holds_secret`."""
     return identifier.startswith(_HEADS) and holds_secret(identifier)
 
 
 def without_secrets(text: str) -> str:
-    """Return a text with every secret in it replaced by `[redacted]`; the very same text when there is none."""
-    if len(text) < SHORTEST or not holds_secret(text):
+    """Return a text with every secret in it replaced by `[redacted]`; the very same text when there is none.
+
+    The whole word goes that the secret stands in, with whatever was glued to it.
+    """
+    if not holds_secret(text):
         return text
-    return _FORMATS.sub(lambda match: _REDACTED if _is_secret(match) else match[0], text)
+    kept: list[str] = []
+    at = 0
+    while (match := _first(text, at)) is not None:
+        start = max((space.end() for space in _SPACE.finditer(text, at, match.start())), default=at)
+        space_after = _SPACE.search(text, match.end())
+        end = len(text) if space_after is None else space_after.start()
+        kept += text[at:start], _REDACTED
+        at = end
+    return "".join(kept) + text[at:]
 
 
-def _is_secret(match: re.Match[str]) -> bool:
-    return match["gap"] is None or _luhn(match[0])
+def _first(text: str, start: int) -> re.Match[str] | None:
+    match = _FORMATS.search(text, start)
+    while match is not None and match[0][0] in "3456" and not _luhn(match[0]):
+        match = _FORMATS.search(text, match.end())
+    return match
 
 
 def _luhn(number: str) -> bool:

@@ -90,7 +90,11 @@ class SecondLine(Struct, frozen=True, kw_only=True):
     more: int = 0
 
     def plain(self, lang: str = "en") -> str:
-        """Return the line as plain text, for terminals and files; empty when there is nothing to say."""
+        """Return the line as plain text, for terminals and files; empty when there is nothing to say.
+
+        Args:
+            lang: The language that the line was made in.
+        """
         if self.form == "reason":
             return pick(_QUOTES, lang).format(self.text)
         if self.form == "changes":

@@ -7,6 +7,7 @@ from typing import Any, get_args
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from whodid.catalog import SHORTEST
 from whodid.intake.limits import NAME, Fault, invalid
 from whodid.intake.parts import check_id, refuse_choice, refuse_type
 from whodid.intake.values import Hider, is_fingerprint, normal
@@ -54,22 +55,22 @@ def _change(change: Any, hider: Hider, at: int) -> Change:
     class_ = hider.classes.of(path, change.class_)
     if class_ == "secret" or change.before_fp is not None or change.after_fp is not None:
         return _hidden(change, hider)
-    before = change.before if change.before is UNSET else _value(change.before, path, hider, "before")
-    after = change.after if change.after is UNSET else _value(change.after, path, hider, "after")
-    if (before is not change.before and type(change.before) is str) or (
-        after is not change.after and type(change.after) is str
+    before, after, added, removed = change.before, change.after, change.added, change.removed
+    if before is not UNSET and (type(before) is not str or len(before) >= SHORTEST):
+        before = _value(before, path, hider, "before")
+    if after is not UNSET and (type(after) is not str or len(after) >= SHORTEST):
+        after = _value(after, path, hider, "after")
+    if added is not UNSET:
+        added = _list(added, path, hider, "added")
+    if removed is not UNSET:
+        removed = _list(removed, path, hider, "removed")
+    same = before is change.before and after is change.after and added is change.added and removed is change.removed
+    if same and class_ == change.class_:
+        return change
+    if (isinstance(before, dict) and isinstance(change.before, str)) or (
+        isinstance(after, dict) and isinstance(change.after, str)
     ):
         return _hidden(change, hider)  # an innocent name over a value in the format of a secret
-    added = change.added if change.added is UNSET else _list(change.added, path, hider, "added")
-    removed = change.removed if change.removed is UNSET else _list(change.removed, path, hider, "removed")
-    if (
-        before is change.before
-        and after is change.after
-        and added is change.added
-        and removed is change.removed
-        and class_ == change.class_
-    ):
-        return change
     return replace(change, before=before, after=after, added=added, removed=removed, class_=class_)
 
 

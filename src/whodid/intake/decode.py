@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator
 from difflib import get_close_matches
-from itertools import accumulate
+from itertools import accumulate, islice
 from typing import Any, NoReturn, get_args
 
 import msgspec
@@ -44,8 +44,8 @@ _elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
-_OTHER = bytes(set(range(256)) - set(b"{}[]:"))
-_STEP = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1, ord(":"): 0}
+_OTHER = bytes(set(range(256)) - set(b"{}[]"))
+_STEP = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
 # A string that never ends runs to the end of the text, so that every byte is looked at once.
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[{}\[\],:]', re.DOTALL)
 
@@ -108,20 +108,15 @@ def decode_event(raw: bytes) -> Event:
     """
     if len(raw) > _RAW_BYTES:
         raise InvalidEvent("", "The event takes more than 1 MiB as sent", "Keep an event below 256 KiB")
-    structure = b""
-    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
-        structure = _structure(raw)
-        if max(accumulate(map(_STEP.__getitem__, structure)), default=0) > MAX_DEPTH:
-            raise InvalidEvent(
-                _deep_place(raw), f"Values are nested deeper than {MAX_DEPTH} levels", "Flatten what you send"
-            )
+    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _depth(raw) > MAX_DEPTH:
+        raise InvalidEvent(_deep_place(raw), f"Values are nested deeper than {MAX_DEPTH} levels", "Flatten them")
     try:
         value = _value(raw)
     except _UNREADABLE as error:
         _explain(raw, error)
-    # A compact text that comes back byte by byte cannot have repeated a key. Any other text has as many colons outside
-    # its strings as it has keys: if fewer keys came out, one was repeated.
-    if _encode(value) != raw and (structure or _structure(raw)).count(b":") != _members(value):
+    # A repeated key is lost in reading, and with it at least the two quotation marks around it.
+    again = _encode(value)
+    if again != raw and _quotes(again) != _quotes(raw):
         _explain(raw, None)
     try:
         return msgspec.convert(value, Event)
@@ -129,24 +124,32 @@ def decode_event(raw: bytes) -> Event:
         raise _refusal(str(error)) from None
 
 
-def decode_batch(raw: bytes) -> list[Event | InvalidEvent]:
-    """Read many events: one JSON object per line, or one JSON array.
+def decode_batch(raw: bytes, *, limit: int = 1_000) -> list[Event | InvalidEvent]:
+    """Read many events: one JSON object per line, or one JSON array (a text that begins with `[`).
 
     A bad event becomes its refusal and never spoils another one. In lines, that holds whatever a line contains; in an
     array, from an element that does not end properly nothing more can be told apart, and its refusal covers the rest.
 
     Args:
         raw: JSON in UTF-8; empty lines do not count.
+        limit: Events that one batch may hold.
 
     Returns:
         For each event, in order, the event (still unchecked) or why it was refused.
+
+    Raises:
+        InvalidEvent: The batch holds more events than the limit; none was read.
     """
     if raw.lstrip()[:1] == b"[":
-        return [*_from_array(raw)]
-    lines = [line for line in raw.split(b"\n") if line.strip()]
-    if len(lines) > 1 and not lines[0].rstrip().endswith(b"}") and _is_one(raw):
-        lines = [raw]
-    return [_event_or_refusal(line) for line in lines]
+        parts = _elements_of(raw)
+    else:
+        lines = [line for line in raw.split(b"\n") if line.strip()]
+        alone = len(lines) > 1 and not lines[0].rstrip().endswith(b"}") and _is_one(raw)
+        parts = iter([raw] if alone else lines)
+    taken = list(islice(parts, limit + 1))
+    if len(taken) > limit:
+        raise InvalidEvent("", f"The batch holds more than {limit:,} events", "Send several smaller batches")
+    return [_event_or_refusal(part) if isinstance(part, bytes) else part for part in taken]
 
 
 def _event_or_refusal(raw: bytes) -> Event | InvalidEvent:
@@ -165,17 +168,16 @@ def _is_one(raw: bytes) -> bool:
     return True
 
 
-def _from_array(raw: bytes) -> Iterator[Event | InvalidEvent]:
+def _elements_of(raw: bytes) -> Iterator[bytes | InvalidEvent]:
+    """Take an array apart; a refusal stands for what cannot be told apart."""
     try:
         elements = _elements(raw)
     except _UNREADABLE:
-        yield from _from_broken_array(raw)
-    else:
-        for element in elements:
-            yield _event_or_refusal(bytes(element))
+        return _elements_of_broken(raw)
+    return (bytes(element) for element in elements)
 
 
-def _from_broken_array(raw: bytes) -> Iterator[Event | InvalidEvent]:
+def _elements_of_broken(raw: bytes) -> Iterator[bytes | InvalidEvent]:
     """Tell elements apart by brackets, commas and strings alone, whatever else is wrong inside them."""
     depth = 0
     start = raw.index(b"[") + 1
@@ -186,32 +188,31 @@ def _from_broken_array(raw: bytes) -> Iterator[Event | InvalidEvent]:
         if closed or (token == b"," and depth == 1):
             element = raw[start : match.start()]
             if not closed or element.strip():
-                yield _event_or_refusal(element)
+                yield element
             start = match.end()
         if closed:
             if raw[start:].strip():
                 yield InvalidEvent("", "Text follows the end of the list", "Send one list, or one event per line")
             return
-    rest = raw[start:]
-    if rest.strip():
-        yield _event_or_refusal(rest)
+    if raw[start:].strip():
+        yield raw[start:]
     yield InvalidEvent("", "The list does not end, so events may be missing from here on", "Send the rest again")
 
 
-def _structure(raw: bytes) -> bytes:
-    """Return the brackets and colons outside strings, in order."""
+def _quotes(raw: bytes) -> int:
+    """Count the quotation marks that begin or end a string of well-formed JSON."""
+    count = raw.count(b'"')
+    if b"\\" in raw:
+        count -= raw.replace(b"\\\\", b"").count(b'\\"')
+    return count
+
+
+def _depth(raw: bytes) -> int:
+    """Return how deep a text nests, without reading it; right up to the first fault of a malformed one."""
     if b"\\" in raw:
         raw = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
-    return b"".join(raw.split(b'"')[::2]).translate(None, _OTHER)
-
-
-def _members(value: Any) -> int:
-    """Count the members of all objects inside a value."""
-    if type(value) is dict:
-        return len(value) + sum([_members(item) for item in value.values() if type(item) in {dict, list}])
-    if type(value) is list:
-        return sum([_members(item) for item in value if type(item) in {dict, list}])
-    return 0
+    brackets = b"".join(raw.split(b'"')[::2]).translate(None, _OTHER)
+    return max(accumulate(map(_STEP.__getitem__, brackets)), default=0)
 
 
 def _deep_place(raw: bytes) -> str:
@@ -245,16 +246,18 @@ class _Number(str):
     __slots__ = ()
 
 
+_written = json.JSONDecoder(
+    object_pairs_hook=_Pairs, parse_float=_Number, parse_int=_Number, parse_constant=_Number, strict=False
+).decode
+
+
 def _explain(raw: bytes, error: Exception | None) -> NoReturn:
     """Say what is wrong with a text that could not be read or repeats a key: the slow and patient way."""
     malformed = InvalidEvent("", "The text is not JSON" if error is None else _fact(error), "Send one JSON object")
     if raw.startswith(b"\xef\xbb\xbf"):
         raise InvalidEvent("", "The text begins with a byte order mark", "Send plain UTF-8 without it")
-    decoder = json.JSONDecoder(
-        object_pairs_hook=_Pairs, parse_float=_Number, parse_int=_Number, parse_constant=_Number, strict=False
-    )
     try:
-        written = decoder.decode(raw.decode("utf-8"))
+        written = _written(raw.decode("utf-8"))
     except UnicodeDecodeError as fault:
         raise InvalidEvent("", f"The text is not UTF-8 (byte {fault.start})", "Send UTF-8") from None
     except (ValueError, RecursionError):

@@ -27,6 +27,7 @@ _HOLDING = frozenset(
 # What may stay readable beside a class "secret".
 _DESCRIBING = frozenset({*_NAMING, "class", "op", "rule", "type", "winner"})
 _HEX = frozenset("0123456789abcdef")
+_NONE: frozenset[str] = frozenset()
 
 
 def is_fingerprint(text: object) -> bool:
@@ -153,23 +154,22 @@ def _object(value: dict[Any, Any], depth: int, where: str, hider: Hider | None) 
     if len(value) > KEYS:
         raise Fault(f"The object has more than {KEYS} members", "Record what matters, or their number and digest")
     made: dict[str, Any] | None = None
-    named = None if hider is None else _named(value, hider)
+    named, suspects = (None, _NONE) if hider is None else (_named(value, hider), hider.classes.suspects)
     for key, item in value.items():
-        if type(key) is not str:
-            raise Fault(f"The object has a key of type {type(key).__name__}", "Make every key text")
-        _check_key(key)
+        if type(key) is not str or len(key) > KEY or not key.isascii():
+            _check_key(key)
+        kind = type(item)
         try:
-            if hider is None:
-                new = normal(item, depth + 1, where, None)
+            if hider is not None and (
+                (is_secret_name(key) or key in suspects or named is not None)
+                and item is not None
+                and _is_hidden(key, where, hider, named)
+            ):
+                new = hider.hide(item, depth + 1)
+            elif (kind is str and len(item) < SHORTEST) or (kind is int and -INTEGER <= item <= INTEGER):
+                continue
             else:
-                path = f"{where}.{key}" if where else key
-                suspect = is_secret_name(key) or key in hider.classes.suspects
-                if item is None:
-                    new = None
-                elif (suspect and hider.classes.hides(path, key)) or (named is not None and named(key)):
-                    new = hider.hide(item, depth + 1)
-                else:
-                    new = normal(item, depth + 1, path, hider)
+                new = normal(item, depth + 1, f"{where}.{key}" if where else key, hider)
         except Fault as fault:
             fault.tokens.append(key)
             raise
@@ -180,10 +180,16 @@ def _object(value: dict[Any, Any], depth: int, where: str, hider: Hider | None) 
     return value if made is None else made
 
 
-def _check_key(key: str) -> None:
+def _is_hidden(key: str, where: str, hider: Hider, named: Callable[[str], bool] | None) -> bool:
+    return hider.classes.hides(f"{where}.{key}" if where else key, key) or (named is not None and named(key))
+
+
+def _check_key(key: Any) -> None:
+    if type(key) is not str:
+        raise Fault(f"The object has a key of type {type(key).__name__}", "Make every key text")
     if len(key) > KEY:
         raise Fault(f"The object has a key of more than {KEY} characters", "Shorten it")
-    if not key.isascii() and max(key) > "\uffff":
+    if max(key) > "\uffff":
         # RFC 8785 sorts keys by UTF-16 units, fast encoders by code point: they part beyond the BMP.
         raise Fault("The object has a key with a character beyond U+FFFF", "Use other characters in keys")
 

@@ -1,0 +1,288 @@
+"""Names and looks that give secrets away, classes by pattern, and the short names in each language."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from whodid.catalog import (
+    LANGUAGES,
+    Action,
+    Catalog,
+    actor_label,
+    builtin,
+    category_label,
+    field_label,
+    holds_secret,
+    is_credential,
+    is_secret_name,
+    kind_label,
+    outcome_label,
+    reason_label,
+    severity_label,
+    source_label,
+    type_label,
+    without_secrets,
+    write,
+)
+from whodid.model import KINDS, OUTCOMES, SEVERITIES, FieldClass
+
+
+def with_classes(classes: dict[str, FieldClass]) -> Catalog:
+    """Return a catalog of one action with the given classes."""
+    return Catalog(
+        Action(
+            name="invoice.sent",
+            kind="create",
+            label={"en": "Invoice sent"},
+            sentences={"en": "{actor} sent invoice {resource}"},
+            classes=classes,
+        )
+    )
+
+
+# ------------------------------------------------------------------------------------------------------ field classes
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "password",
+        "clientSecret",
+        "client-secret",
+        "CLIENT_SECRET",
+        "clientsecret",
+        "X-Api-Key",
+        "apiKey",
+        "APIKey",
+        "Authorization",
+        "set-cookie",
+        "refresh_token",
+        "tokenV2",
+        "password_hash",
+        "private_key_pem",
+        "recovery codes",
+        "card_number",
+        "cvv",
+        "pin",
+        "contraseña",
+        "db.connectionString",
+        "user_passwd",
+    ],
+)
+def test_secret_names_are_denied_by_default(name: str) -> None:
+    """Case, separators and prefixes do not let a secret through."""
+    assert is_secret_name(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "name",
+        "password_changed_at",
+        "token_count",
+        "max_tokens",
+        "token_type",
+        "secretary",
+        "tokenizer",
+        "pinned",
+        "keyboard",
+        "key",
+        "cookie_consent",
+        "author",
+        "authorized_by",
+        "compass",
+        "monkey",
+        "tokens_used",
+        "§§",
+    ],
+)
+def test_innocent_names_are_let_in(name: str) -> None:
+    """A name that only resembles a secret's, or speaks about one, stays readable."""
+    assert not is_secret_name(name)
+
+
+def test_the_most_specific_pattern_decides() -> None:
+    """Patterns match whole segments, a closing star covers the field and all below, the longest pattern wins."""
+    mine = with_classes(
+        {
+            "headers.*": "secret",
+            "headers.accept": "plain",
+            "lines.*.price": "personal",
+            "customer.token_prefix": "plain",
+            "email": "personal",
+        }
+    )
+    classes = mine.classes("invoice.sent")
+
+    assert classes.of("headers") == "secret"
+    assert classes.of("headers.X-Custom") == "secret"
+    assert classes.of("headers.accept") == "plain"
+    assert classes.of("lines[3].price") == "personal"
+    assert classes.of("lines[3].amount") == "plain"
+    assert classes.of("lines") == "plain"
+    assert classes.of("customer.token_prefix") == "plain"
+    assert classes.of("token_prefix") == "secret"
+    assert classes.of("email.domain") == "plain"
+
+
+def test_the_sender_can_only_be_stricter() -> None:
+    """What a sender says about a class counts when it shows less than the catalog."""
+    classes = builtin().classes("contact.updated")
+    assert classes.of("email", "plain") == "personal"
+    assert classes.of("city", "personal") == "personal"
+    assert classes.of("email", "secret") == "secret"
+
+
+def test_an_undeclared_action_takes_the_classes_of_its_category() -> None:
+    """A new verb does not lay open what the declared verbs of the noun protect."""
+    assert builtin().classes("contact.tagged").of("phone_e164") == "personal"
+    assert builtin().classes("webhook.tested").of("headers.X-Custom") == "secret"
+    assert builtin().classes("nobody.knows").of("phone_e164") == "plain"
+
+
+SECRETS = [
+    "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U",
+    "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\n-----END RSA PRIVATE KEY-----",
+    "https://user:hunter2@db.example.com/app",
+    "https://example.com/in?access_token=abcdefgh1234",
+    "password=correct-horse",
+    "Bearer mF_9.B5f-4.1JqM_abcdef",
+    "sk_live_51HabcdEFGHijklmn",
+    "sk-proj-abcdefghijklmnop1234",
+    "ghp_0123456789abcdefghijklmnopqrstuvwxyz",
+    "github_pat_11ABCDEFG0abcdefghijklmnopqrs_tuvwxyz",
+    "glpat-abcdefghij1234567890",
+    "xoxb-123456789012-abcdefghijkl",
+    "AKIAIOSFODNN7EXAMPLE",
+    "AIzaSyA-1234567890abcdefghijklmnopqrstu",
+    "EAAGm0PX4ZCpsBAKZCZBabcdefghijklmnopqrstuvwxyz0123456789",
+    "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    "SG.abcdefghijklmnop.qrstuvwxyz0123456789",
+    "npm_abcdefghijklmnopqrstuvwxyz0123456789",
+    "pypi-AgEIcHlwaS5vcmcCJDAwMDAwMDAwLTAwMDAtMDAwMC0wMDAw",
+    "hf_abcdefghijklmnopqrstuvwxyzabcdefgh",
+    "ya29.a0AfH6SMBabcdefghijklmnop",
+    "4111 1111 1111 1111",
+    "5500-0000-0000-0004",
+]
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_secrets_are_known_by_their_look(secret: str) -> None:
+    """A secret is found alone and inside prose, and nothing of it stays."""
+    assert holds_secret(secret)
+    assert without_secrets(f"She sent {secret} by mail") == "She sent [redacted] by mail"
+    assert without_secrets(f"{secret}\n{secret}") == "[redacted]\n[redacted]"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Template diwali_offer_2026 was paused by WhatsApp for low quality",
+        "https://hooks.lumen.es/v2?page=2&sort=name",
+        "mailto:maria@casalumen.es at 10:30",
+        "risk-assessment-for-vendors-2026-final",
+        "con_01K9ZT4M8V3WABCDEFGHJKMNPQ",
+        "4111 1111 1111 1112",
+        "+34 910 555 020 and +34 611 204 880",
+        "01a08f3c-6d2e-7b41-9c5a-2f8e6b1d7a90",
+        "6f1e0a5b8c7d42f39b0c1e7a5d3f86422b90c4d1e8a7f6350d9c8b7a61524f3e",
+        "ES.13491208655302741918",
+    ],
+)
+def test_what_only_looks_long_is_left_alone(text: str) -> None:
+    """Ids, digests, addresses and telephone numbers are not secrets, and the very same text comes back."""
+    assert not holds_secret(text)
+    assert without_secrets(text) is text
+
+
+def test_an_identifier_can_be_a_credential() -> None:
+    """An id in the format of a token is told from an opaque id."""
+    assert is_credential("sk_live_51HabcdEFGHijklmn")
+    assert not is_credential("con_01K9ZT4M8V3WABCDEFGHJKMNPQ")
+
+
+@pytest.mark.parametrize(
+    "seed", ["eyJ-", "-----BEGIN ", "https://", "a:b@", "Bearer ", "SG.", "4111 ", "sk-", "=token="]
+)
+def test_the_search_takes_linear_time(seed: str) -> None:
+    """A hostile text of 64 KiB is searched in a fraction of a second."""
+    text = (seed * 65_536)[:65_536]
+    begun = time.process_time()
+    holds_secret(text)
+    without_secrets(text)
+    assert time.process_time() - begun < 1.5
+
+
+# ------------------------------------------------------------------------------------------------------------ labels
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_everything_declared_has_a_label(lang: str) -> None:
+    """Kinds, outcomes, severities, categories and types are named, each by another name, in every language."""
+    for values, label in (
+        (KINDS, kind_label),
+        (OUTCOMES, outcome_label),
+        (SEVERITIES, severity_label),
+        (builtin().categories(), category_label),
+    ):
+        names = [label(value, lang) for value in values]
+        assert all(names)
+        assert len(set(names)) == len(values)
+    types = [type_label(value, lang) for value in builtin().resource_types()]
+    assert len(set(types)) == len(types)
+
+
+def test_languages_fall_back() -> None:
+    """A region is served by its language, an unknown language by English."""
+    assert kind_label("delete", "es-MX") == "Eliminado"
+    assert kind_label("delete", "pt-BR") == "Deleted"
+    assert builtin()["contact.deleted"].wording("fr").success == "{actor} deleted contact {resource}"
+
+
+def test_labels_of_unknown_names_are_readable() -> None:
+    """A host's own names need no declaration to be read."""
+    assert field_label("next_review_at") == "Next review at"
+    assert field_label("custom.loyalty_tier", "es") == "Loyalty tier"
+    assert field_label("components.buttons[0].url") == "Address"
+    assert field_label("components.body.text", "es") == "Cuerpo"
+    assert type_label("delivery_note") == "delivery note"
+    assert category_label("delivery_note") == "Delivery note"
+    assert reason_label("out_of_stock") == "Out of stock"
+    assert source_label("webhook", "es") == "Webhook"
+    assert actor_label("api_key") == "API key"
+
+
+WRITTEN = [
+    (None, "empty", "vacío"),
+    ("", "empty", "vacío"),
+    ([], "empty", "vacío"),
+    ({}, "empty", "vacío"),
+    (0, "0", "0"),
+    (False, "no", "no"),
+    (True, "yes", "sí"),
+    (1_204, "1,204", "1204"),
+    (20_000, "20,000", "20.000"),
+    (-20_000, "-20,000", "-20.000"),
+    (2.5, "2.5", "2,5"),
+    (["vip", None, 3], "vip, empty, 3", "vip, vacío, 3"),
+    ({"b": 1, "a": "x"}, '{"a":"x","b":1}', '{"a":"x","b":1}'),
+    ({"$": "redacted", "fp": "9f2c41d07be85ae1"}, "hidden", "oculto"),
+    ({"$": "hidden"}, "hidden", "oculto"),
+    ({"$": "unknown"}, "unknown", "desconocido"),
+    ({"$": "decimal", "v": "10.50"}, "10.50", "10.50"),
+    ("x" * 200, "x" * 200, "x" * 200),
+    ("x" * 201, "x" * 199 + "…", "x" * 199 + "…"),
+]
+
+
+@pytest.mark.parametrize(("value", "english", "spanish"), WRITTEN)
+def test_values_are_written_for_people(value: Any, english: str, spanish: str) -> None:
+    """Every JSON value has a short plain text in each language, never an empty one."""
+    assert write(value) == english
+    assert write(value, "es") == spanish
