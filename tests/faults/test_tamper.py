@@ -131,7 +131,7 @@ STATEMENTS: dict[str, tuple[str, int | None]] = {
     "a text instead of a blob": ("UPDATE entry SET payload = 'surprise' WHERE pos & 0xFFFFFFFF = 83", 83),
     "another actor in the index": ("UPDATE entry SET actor = actor + 1 WHERE pos & 0xFFFFFFFF = 84", 84),
     "a removed salt": ("DELETE FROM segment", 0),
-    "a wrong roll-up": ("UPDATE hour_shape SET n = n + 1", None),
+    "a wrong roll-up": ("UPDATE tally SET n = n + 1 WHERE scale = 1", None),
     "a missing resource": ("DELETE FROM touch WHERE pos = (SELECT max(pos) FROM touch)", None),
     "a missing word": ("DELETE FROM words WHERE rowid & 0xFFFFFFFF = 5", 5),
 }

@@ -18,7 +18,7 @@ from whodid.errors import StoreCorrupt
 from whodid.query import shape_of, words
 from whodid.store.base import Problem, restore
 from whodid.store.sqlite.engine import Connection
-from whodid.store.sqlite.rows import COLUMNS, HOUR, index_of, keep, pos_of
+from whodid.store.sqlite.rows import COLUMNS, Tally, count_in, index_of, keep, pos_of
 
 if TYPE_CHECKING:
     from whodid.store.sqlite.store import SQLiteStore
@@ -53,8 +53,7 @@ class _Comparison:
         self.reader = reader
         self.workspace = workspace
         self.ws = ws
-        self.hour_shape: Counter[tuple[int, int]] = Counter()
-        self.hour_actor: Counter[tuple[int, int]] = Counter()
+        self.tally: Tally = Counter()
         # The text index is compared through an order-free sum over its (token, entry) pairs, one per chunk.
         self.texts: dict[int, int] = {}
         self.touches = 0
@@ -91,9 +90,7 @@ class _Comparison:
                 actor = key(self.ws, entry.actor.id)
                 if row[8] != self.ws or row[9] != actor or shapes.get(row[7]) != shape_of(entry):
                     yield Problem(index, "Its search columns do not fit its content")
-                hour = row[3] // HOUR
-                self.hour_shape[hour, row[7]] += 1
-                self.hour_actor[hour, row[9]] += 1
+                count_in(self.tally, row[3], row[7], row[9])
                 touched = {entry.resource.id, *(related.id for related in entry.related)}
                 for one in touched:
                     self.touches ^= hash((key(self.ws, one), row[3], row[0]))
@@ -105,23 +102,19 @@ class _Comparison:
 
     def derived(self) -> Iterator[Problem]:
         """Compare roll-ups, touched resources and the text index as wholes."""
-        for table, column, expected in (
-            ("hour_shape", "shape", self.hour_shape),
-            ("hour_actor", "actor", self.hour_actor),
-        ):
-            try:
-                stored = {
-                    (hour, value): n
-                    for hour, value, n in self.reader.rows(
-                        f"SELECT hour, {column}, n FROM {table} WHERE ws = ?", (self.ws,)
-                    )
-                }
-            except apsw.Error as error:
-                yield Problem(None, f"The roll-up {table} cannot be read: {error}")
-                continue
-            if stored != dict(expected):
-                wrong = min(set(stored.items()) ^ set(expected.items()))[0][0]
-                yield Problem(None, f"The roll-up {table} does not fit the entries of hour {wrong}")
+        try:
+            stored = {
+                (scale, bucket, value): n
+                for scale, bucket, value, n in self.reader.each(
+                    "SELECT scale, bucket, value, n FROM tally WHERE ws = ?", (self.ws,)
+                )
+            }
+        except apsw.Error as error:
+            yield Problem(None, f"The roll-ups cannot be read: {error}")
+        else:
+            if stored != self.tally:
+                scale, bucket, _ = min(set(stored.items()) ^ set(self.tally.items()))[0]
+                yield Problem(None, f"The roll-up of scale {scale} does not fit the entries of bucket {bucket}")
         yield from self._compare_touches()
         yield from self._compare_texts()
 
@@ -158,7 +151,7 @@ class _Comparison:
             ]
             if wrong:
                 yield from self._name_texts(range(wrong[0] * _CHUNK, (wrong[0] + 1) * _CHUNK))
-        except apsw.Error as error:
+        except (apsw.Error, UnicodeDecodeError) as error:
             yield Problem(None, f"The text index cannot be read: {error}")
 
     def _seen(self) -> Iterator[tuple[str, int]]:

@@ -211,7 +211,8 @@ class Search:
         if keys and term.field in ("resource", "related", TEXT):
             runs[_TOUCH_RUN] = keys
             total += self._probe("touch WHERE key = ?", keys)
-        words = [self._by_words(group) for group in groups]
+        # The tokens of an address are short and complete; elsewhere a token may be the beginning of one.
+        words = [self._by_words(group, exact=term.field == "ip") for group in groups]
         if None in words:
             return None
         fetches = [source.fetch for source in words if source is not None]
@@ -226,13 +227,13 @@ class Search:
             total += self.reader.value(f"SELECT count(*) FROM (SELECT 1 FROM {where} LIMIT {_PROBE})", (key,))
         return min(total, _PROBE)
 
-    def _by_words(self, group: Sequence[str]) -> Source | None:
+    def _by_words(self, group: Sequence[str], *, exact: bool) -> Source | None:
         """Return the entries that have a word for every prefix; None when the prefixes are too short to narrow."""
-        long = [token for token in group if len(token) >= _SHORTEST]
-        if not long:
+        telling = [token for token in group if exact or len(token) >= _SHORTEST]
+        if not telling:
             return None
         # Tokens are [a-z0-9_] only, so nothing in them can end the quotes.
-        match = " AND ".join(f'"{token}" *' for token in long)
+        match = " AND ".join(f'"{token}"' if exact else f'"{token}" *' for token in telling)
         low, high = pos_of(self.ws, 0), pos_of(self.ws + 1, 0)
         total = self.reader.value(
             "SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH ? AND rowid >= ? AND rowid < ? LIMIT ?)",

@@ -1,15 +1,15 @@
-"""Counts, histograms and facets: exact from hourly roll-ups where they answer, else bounded looking.
+"""Counts, histograms and facets: exact from roll-ups where they answer, else bounded looking.
 
-Roll-ups answer for queries made only of shape terms (action, kind, type, outcome …) and times. An interval that does
-not begin or end on an hour of UTC is completed by counting that part of an hour in the time index.
+Roll-ups answer for queries made only of shape terms (action, kind, type, outcome …) and times. A span is made of whole
+days, whole quarters of an hour at its ends, and, only where it cuts a quarter, of entries counted in the time index.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import pairwise
 
 from whodid import canonical
 from whodid.model import Kind
@@ -17,7 +17,7 @@ from whodid.query import Shape
 from whodid.store import scan
 from whodid.store.base import Count, Facet, Facets, Histogram
 from whodid.store.sqlite.find import Search
-from whodid.store.sqlite.rows import COLUMNS, HOUR
+from whodid.store.sqlite.rows import ACTOR_SCALES, COLUMNS, SHAPE_SCALES
 
 __all__ = ["count", "facets", "histogram"]
 
@@ -25,57 +25,59 @@ _LOOK = 5_000  # entries that a facet or histogram without a roll-up looks at
 _COUNT_LOOK = 2_000
 _NAMED = 300  # most frequent actors whose names are fetched
 
+Scales = Sequence[tuple[int, int]]
+
 Span = tuple[int, int]
 """[from, to) in microseconds since 1970."""
 
 
-def _hours(span: Span) -> tuple[Span, list[Span]]:
-    """Split a span into whole hours (as hour numbers) and the rests at its ends."""
-    low, high = span
-    first, last = -(-low // HOUR), high // HOUR
-    if first > last:
-        return (0, 0), [span]
-    rests = [rest for rest in ((low, first * HOUR), (last * HOUR, high)) if rest[0] < rest[1]]
-    return (first, last), rests
-
-
 def _bounds(search: Search) -> Span:
-    """Narrow an open-ended span to the hours that have entries."""
-    row = search.reader.row("SELECT min(hour), max(hour) FROM hour_shape WHERE ws = ?", (search.ws,))
+    """Narrow an open-ended span to the days that have entries."""
+    scale, unit = SHAPE_SCALES[0]
+    row = search.reader.row("SELECT min(bucket), max(bucket) FROM tally WHERE ws = ? AND scale = ?", (search.ws, scale))
     if row is None or row[0] is None:
         return 0, 0
-    return max(search.low, row[0] * HOUR), min(search.high, (row[1] + 1) * HOUR)
+    return max(search.low, row[0] * unit), min(search.high, (row[1] + 1) * unit)
+
+
+def _counts(search: Search, column: str, scales: Scales, span: Span) -> Counter[int]:
+    """Count entries per value in a span, exactly: whole days, then whole buckets of the finer scale, then entries."""
+    counts: Counter[int] = Counter()
+    rests = [span]
+    for scale, unit in scales:
+        uncounted = []
+        for low, high in rests:
+            first, last = -(-low // unit), high // unit
+            if first >= last:
+                uncounted.append((low, high))
+                continue
+            for value, n in search.reader.rows(
+                "SELECT value, sum(n) FROM tally WHERE ws = ? AND scale = ? AND bucket >= ? AND bucket < ? "
+                "GROUP BY value",
+                (search.ws, scale, first, last),
+            ):
+                counts[value] += n
+            uncounted += [(low, first * unit), (last * unit, high)]
+        rests = [rest for rest in uncounted if rest[0] < rest[1]]
+    for rest in rests:
+        for value, n in search.reader.rows(
+            f"SELECT {column}, count(*) FROM entry INDEXED BY entry_time "
+            f"WHERE ws = ? AND occurred_at >= ? AND occurred_at < ? GROUP BY {column}",
+            (search.ws, *rest),
+        ):
+            counts[value] += n
+    return counts
 
 
 def _shape_counts(search: Search, span: Span) -> Counter[int]:
-    """Count entries per shape number in a span, exactly."""
-    whole, rests = _hours(span)
-    counts: Counter[int] = Counter(
-        dict(
-            search.reader.rows(
-                "SELECT shape, sum(n) FROM hour_shape WHERE ws = ? AND hour >= ? AND hour < ? GROUP BY shape",
-                (search.ws, *whole),
-            )
-        )
-    )
-    for rest in rests:
-        counts.update(
-            dict(
-                search.reader.rows(
-                    "SELECT shape, count(*) FROM entry INDEXED BY entry_time "
-                    "WHERE ws = ? AND occurred_at >= ? AND occurred_at < ? GROUP BY shape",
-                    (search.ws, *rest),
-                )
-            )
-        )
-    return counts
+    return _counts(search, "shape", SHAPE_SCALES, span) if span[0] < span[1] else Counter()
 
 
 def count(search: Search, cap: int) -> Count:
     """Count matching entries; see `Store.count`."""
     if search.only_shapes:
         span = _bounds(search)
-        counts = _shape_counts(search, span) if span[0] < span[1] else Counter()
+        counts = _shape_counts(search, span)
         return Count(sum(n for shape, n in counts.items() if search.shapes is None or shape in search.shapes), True)
     found = 0
     for _ in search.walk(_COUNT_LOOK):
@@ -91,33 +93,17 @@ def histogram(search: Search, edges: Sequence[datetime]) -> Histogram:
         entries = (entry for _, entry in search.walk(_LOOK))
         found = scan.histogram(entries, edges, exact=True)
         return Histogram(found.buckets, search.exhausted)
-    kinds = {number: shape.kind for number, shape in search.known.items()}
-    borders = [canonical.micros(edge) for edge in edges]
-    buckets: list[dict[Kind, int]] = [{} for _ in borders[1:]]
-
-    def add(place: int, shape: int, n: int) -> None:
-        if 0 <= place < len(buckets) and (search.shapes is None or shape in search.shapes):
-            kind = kinds[shape]
-            buckets[place][kind] = buckets[place].get(kind, 0) + n
-
-    low, high = max(search.low, borders[0]), min(search.high, borders[-1])
-    if low >= high:
-        return Histogram(tuple(buckets), True)
-    # An hour that a border or an end cuts is counted entry by entry; all the others come from the roll-up.
-    cut = {at // HOUR for at in (low, high, *borders) if at % HOUR}
-    for hour, shape, n in search.reader.each(
-        "SELECT hour, shape, n FROM hour_shape WHERE ws = ? AND hour >= ? AND hour < ?",
-        (search.ws, low // HOUR, -(-high // HOUR)),
-    ):
-        if hour not in cut:
-            add(bisect_right(borders, hour * HOUR) - 1, shape, n)
-    for hour in sorted(cut):
-        for occurred_at, shape in search.reader.each(
-            "SELECT occurred_at, shape FROM entry INDEXED BY entry_time "
-            "WHERE ws = ? AND occurred_at >= ? AND occurred_at < ?",
-            (search.ws, max(low, hour * HOUR), min(high, (hour + 1) * HOUR)),
-        ):
-            add(bisect_right(borders, occurred_at) - 1, shape, 1)
+    kinds = {
+        number: shape.kind for number, shape in search.known.items() if search.shapes is None or number in search.shapes
+    }
+    buckets: list[dict[Kind, int]] = []
+    for low, high in pairwise(canonical.micros(edge) for edge in edges):
+        bucket: dict[Kind, int] = {}
+        for shape, n in _shape_counts(search, (max(low, search.low), min(high, search.high))).items():
+            if shape in kinds:
+                kind = kinds[shape]
+                bucket[kind] = bucket.get(kind, 0) + n
+        buckets.append(bucket)
     return Histogram(tuple(buckets), True)
 
 
@@ -125,10 +111,10 @@ def facets(search: Search, field: str, limit: int, prefix: str) -> Facets:
     """Count per value of a field; see `Store.facets`."""
     span = _bounds(search)
     if search.only_shapes and field in _SHAPE_FIELDS:
-        counts = _shape_counts(search, span) if span[0] < span[1] else Counter()
+        counts = _shape_counts(search, span)
         return scan.rank(_by_shape_value(search, field, counts), limit, prefix, exact=True)
     if field == "actor" and not search.query.terms:
-        counts = _actor_counts(search, span) if span[0] < span[1] else Counter()
+        counts = _counts(search, "actor", ACTOR_SCALES, span) if span[0] < span[1] else Counter()
         return _named(search, counts, limit, prefix)
     entries = (entry for _, entry in search.walk(_LOOK))
     found = scan.facets(entries, field, limit, prefix, exact=True)
@@ -153,29 +139,6 @@ def _shape_value(shape: Shape, field: str) -> str | None:
         return shape.action.partition(".")[0]
     value: str | None = getattr(shape, "source" if field == "via" else field)
     return value
-
-
-def _actor_counts(search: Search, span: Span) -> Counter[int]:
-    whole, rests = _hours(span)
-    counts: Counter[int] = Counter(
-        dict(
-            search.reader.rows(
-                "SELECT actor, sum(n) FROM hour_actor WHERE ws = ? AND hour >= ? AND hour < ? GROUP BY actor",
-                (search.ws, *whole),
-            )
-        )
-    )
-    for rest in rests:
-        counts.update(
-            dict(
-                search.reader.rows(
-                    "SELECT actor, count(*) FROM entry INDEXED BY entry_time "
-                    "WHERE ws = ? AND occurred_at >= ? AND occurred_at < ? GROUP BY actor",
-                    (search.ws, *rest),
-                )
-            )
-        )
-    return counts
 
 
 def _named(search: Search, counts: Counter[int], limit: int, prefix: str) -> Facets:

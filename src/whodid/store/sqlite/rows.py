@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
@@ -18,9 +19,31 @@ from whodid.sequence import Head
 from whodid.store.base import Kept
 from whodid.store.sqlite.engine import Connection
 
-__all__ = ["COLUMNS", "HOUR", "Keys", "Packer", "decode_head", "encode_head", "index_of", "keep", "pos_of"]
+__all__ = [
+    "ACTOR_SCALES",
+    "COLUMNS",
+    "SHAPE_SCALES",
+    "Keys",
+    "Packer",
+    "Shapes",
+    "Tally",
+    "count_in",
+    "decode_head",
+    "encode_head",
+    "index_of",
+    "keep",
+    "pos_of",
+    "shipped_dictionary",
+]
 
-HOUR = 3_600_000_000
+_DAY, _HOUR, _QUARTER = 86_400_000_000, 3_600_000_000, 900_000_000
+
+SHAPE_SCALES = ((0, _DAY), (1, _QUARTER))
+ACTOR_SCALES = ((2, _DAY), (3, _HOUR))
+"""Scales of the roll-ups, coarse before fine: number and microseconds of a bucket."""
+
+Tally = Counter[tuple[int, int, int]]
+"""Entries by (scale, bucket, value)."""
 _INDEX_BITS = 40
 _INDEX_MASK = (1 << _INDEX_BITS) - 1
 _LEVEL = 3
@@ -162,6 +185,14 @@ class Shapes:
         """Return every shape of a workspace by number."""
         rows = reader.rows("SELECT number, value FROM shape WHERE ws = ?", (ws,))
         return {number: self._decode(value) for number, value in rows}
+
+
+def count_in(tally: Tally, occurred_at: int, shape: int, actor: int) -> None:
+    """Count one entry in every roll-up."""
+    for scale, unit in SHAPE_SCALES:
+        tally[scale, occurred_at // unit, shape] += 1
+    for scale, unit in ACTOR_SCALES:
+        tally[scale, occurred_at // unit, actor] += 1
 
 
 def keep(row: Sequence[Any], packer: Packer) -> Kept:

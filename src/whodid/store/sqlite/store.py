@@ -24,10 +24,11 @@ from whodid.store.sqlite.engine import Connection, Engine
 from whodid.store.sqlite.find import Edge, Search
 from whodid.store.sqlite.rows import (
     COLUMNS,
-    HOUR,
     Keys,
     Packer,
     Shapes,
+    Tally,
+    count_in,
     decode_head,
     encode_head,
     keep,
@@ -123,8 +124,7 @@ class SQLiteStore(Store):
         entries: list[tuple[Any, ...]] = []
         touches: list[tuple[int, int, int]] = []
         texts: list[tuple[int, str]] = []
-        hours: Counter[tuple[int, int]] = Counter()
-        actors: Counter[tuple[int, int]] = Counter()
+        tally: Tally = Counter()
         numbers: dict[object, int] = {}
         for row in batch.rows:
             pos = pos_of(ws, row.index)
@@ -138,18 +138,15 @@ class SQLiteStore(Store):
             )
             touches.extend((key(ws, touched), occurred_at, pos) for touched in row.touched)
             texts.append((pos, row.text))
-            hour = occurred_at // HOUR
-            hours[hour, shape] += 1
-            actors[hour, actor] += 1
+            count_in(tally, occurred_at, shape, actor)
         writer.executemany("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", entries)
         writer.executemany("INSERT OR IGNORE INTO touch VALUES (?, ?, ?)", touches)
         writer.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", texts)
-        for table, column, counted in (("hour_shape", "shape", hours), ("hour_actor", "actor", actors)):
-            writer.executemany(
-                f"INSERT INTO {table} VALUES (?, ?, ?, ?) "
-                f"ON CONFLICT (ws, hour, {column}) DO UPDATE SET n = n + excluded.n",
-                [(ws, hour, value, n) for (hour, value), n in counted.items()],
-            )
+        writer.executemany(
+            "INSERT INTO tally VALUES (?, ?, ?, ?, ?) "
+            "ON CONFLICT (ws, scale, bucket, value) DO UPDATE SET n = n + excluded.n",
+            [(ws, *place, n) for place, n in tally.items()],
+        )
         for gain in tile.additions(batch.nodes):
             self._grow_tile(writer, ws, gain)
         writer.executemany(
@@ -178,31 +175,22 @@ class SQLiteStore(Store):
     def _remove(self, writer: Connection, workspace: str, ws: int, gone: range) -> None:
         """Remove content together with everything derived from it, counting the roll-ups down exactly."""
         bounds = (pos_of(ws, gone.start), pos_of(ws, gone.stop))
-        hours: Counter[tuple[int, int]] = Counter()
-        actors: Counter[tuple[int, int]] = Counter()
+        tally: Tally = Counter()
         touches: list[tuple[int, int, int]] = []
         texts: list[tuple[int]] = []
         key = self.keys.key
         for row in writer.rows(f"SELECT {COLUMNS}, e.actor FROM entry e WHERE e.pos >= ? AND e.pos < ?", bounds):
             kept = keep(row, self.packer)
             entry = restore(kept, workspace)
-            hour = kept.occurred_at // HOUR
-            hours[hour, row[7]] += 1
-            actors[hour, row[8]] += 1
+            count_in(tally, kept.occurred_at, row[7], row[8])
             touched = {entry.resource.id, *(related.id for related in entry.related)}
             touches.extend((key(ws, one), kept.occurred_at, row[0]) for one in touched)
             texts.append((row[0],))
         writer.executemany("DELETE FROM touch WHERE key = ? AND occurred_at = ? AND pos = ?", touches)
         writer.executemany("DELETE FROM words WHERE rowid = ?", texts)
-        for table, column, counted in (("hour_shape", "shape", hours), ("hour_actor", "actor", actors)):
-            writer.executemany(
-                f"UPDATE {table} SET n = n - ? WHERE ws = ? AND hour = ? AND {column} = ?",
-                [(n, ws, hour, value) for (hour, value), n in counted.items()],
-            )
-            writer.executemany(
-                f"DELETE FROM {table} WHERE ws = ? AND hour = ? AND {column} = ? AND n <= 0",
-                [(ws, hour, value) for hour, value in counted],
-            )
+        same = "ws = ? AND scale = ? AND bucket = ? AND value = ?"
+        writer.executemany(f"UPDATE tally SET n = n - ? WHERE {same}", [(n, ws, *place) for place, n in tally.items()])
+        writer.executemany(f"DELETE FROM tally WHERE {same} AND n <= 0", [(ws, *place) for place in tally])
         writer.execute("DELETE FROM entry WHERE pos >= ? AND pos < ?", bounds)
 
     # ---------------------------------------------------------------- reading
@@ -338,7 +326,7 @@ class SQLiteStore(Store):
             number = reader.value("SELECT max(number) FROM dictionary")
             if number > len(_DICTIONARY_SIZES):
                 return False
-            entries = reader.value("SELECT coalesce(sum(n), 0) FROM hour_shape")
+            entries = reader.value("SELECT coalesce(sum(n), 0) FROM tally WHERE scale = 0")
             if entries < _DICTIONARY_SIZES[number - 1]:
                 return False
             rows = reader.rows(f"SELECT {COLUMNS} FROM entry e ORDER BY e.pos DESC LIMIT ?", (dictionary.SAMPLES,))
@@ -361,7 +349,7 @@ class SQLiteStore(Store):
     def stats(self, workspace: str) -> dict[str, int]:
         with self.engine.reading() as reader:
             ws = self.number(reader, workspace)
-            entries = reader.value("SELECT coalesce(sum(n), 0) FROM hour_shape WHERE ws = ?", (ws,))
+            entries = reader.value("SELECT coalesce(sum(n), 0) FROM tally WHERE ws = ? AND scale = 0", (ws,))
             pages = reader.value("PRAGMA page_count")
             free = reader.value("PRAGMA freelist_count")
             size = reader.value("PRAGMA page_size")

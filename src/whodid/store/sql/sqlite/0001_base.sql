@@ -63,20 +63,15 @@ CREATE TABLE shape (
     UNIQUE (ws, value)
 );
 
-CREATE TABLE hour_shape (
-    ws    INTEGER NOT NULL,
-    hour  INTEGER NOT NULL,            -- hours since 1970, by occurred_at
-    shape INTEGER NOT NULL,
-    n     INTEGER NOT NULL,
-    PRIMARY KEY (ws, hour, shape)
-) WITHOUT ROWID;
-
-CREATE TABLE hour_actor (
-    ws    INTEGER NOT NULL,
-    hour  INTEGER NOT NULL,
-    actor INTEGER NOT NULL,
-    n     INTEGER NOT NULL,
-    PRIMARY KEY (ws, hour, actor)
+-- How many entries occurred in a bucket of time, per shape and per actor. Shapes are counted by quarter of an hour, the
+-- grid on which the days of every time zone begin, and both again by day of UTC for long periods.
+CREATE TABLE tally (
+    ws     INTEGER NOT NULL,
+    scale  INTEGER NOT NULL,           -- 0 shape by day, 1 shape by quarter, 2 actor by day, 3 actor by hour
+    bucket INTEGER NOT NULL,           -- number of that unit of time since 1970
+    value  INTEGER NOT NULL,           -- shape number or key of the actor
+    n      INTEGER NOT NULL,
+    PRIMARY KEY (ws, scale, bucket, value)
 ) WITHOUT ROWID;
 
 CREATE TABLE tile (
