@@ -51,7 +51,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
 
     store: Annotated[str, Meta(min_length=1)]
-    workspace: str | None = None
+    workspace: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:\-]{1,100}$")] | None = None
     host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8321
     url: Annotated[str, Meta(pattern=r"^https?://[^\s?#]+$")] | None = None

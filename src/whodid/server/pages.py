@@ -49,7 +49,7 @@ _PAGE = """<!doctype html>
 </head>
 <body>
 <p data-notice role="alert" hidden></p>
-<audit-log-viewer api="{base}" theme="auto"{tokens}></audit-log-viewer>
+<audit-log-viewer api="{base}" theme="auto" url-sync{tokens}></audit-log-viewer>
 <noscript><p>This page needs JavaScript. <code>whodid search</code> reads the same log.</p></noscript>
 </body>
 </html>

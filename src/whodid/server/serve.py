@@ -48,7 +48,9 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             "The server needs starlette and uvicorn, which are not installed", "Run: pip install 'whodid[server]'"
         ) from None
     secret = read_secret(settings)
+    stopping = threading.Event()
     with ExitStack() as stack:
+        stack.enter_context(_signals_call(stopping.set))
         log = stack.enter_context(
             open_log(settings.store, key=settings.key, name=settings.name, strict=settings.strict)
         )
@@ -84,12 +86,17 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
                 timeout_graceful_shutdown=settings.shutdown_seconds,
             )
         )
+
+        def stop() -> None:
+            server.should_exit = True
+
         address = _address(settings, listener)
         announce(f"whodid serves {workspace} of {settings.store}")
         announce(f"Address   {address}/")
         announce(f"Sign in   {address}/#code={console.invite(workspace)}   (works once, for 15 minutes)")
-        with _signals_end_here():
-            server.run(sockets=[listener])
+        with _signals_call(stop):
+            if not stopping.is_set():
+                server.run(sockets=[listener])
 
 
 def _workspace(settings: Settings, log: Log) -> str:
@@ -139,16 +146,17 @@ def _base(url: str | None) -> str:
 
 
 @contextmanager
-def _signals_end_here() -> Iterator[None]:
-    """Keep a signal that stopped the server from killing the process before the store is closed.
+def _signals_call(stop: Callable[[], None]) -> Iterator[None]:
+    """Keep a signal from killing the process before the store is closed.
 
-    uvicorn raises the signals that it caught once more when it has stopped; they find handlers that do nothing.
+    uvicorn catches signals while it runs, and raises them once more when it has stopped; before and after that they
+    find a handler that asks it to stop.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     caught = (signal.SIGINT, signal.SIGTERM)
-    before = {one: signal.signal(one, lambda *_: None) for one in caught}
+    before = {one: signal.signal(one, lambda *_: stop()) for one in caught}
     try:
         yield
     finally:

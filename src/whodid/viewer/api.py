@@ -10,13 +10,15 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from whodid.canonical import time_text
-from whodid.errors import InvalidQuery, NotFound
+from whodid.canonical import fields, time_text
+from whodid.errors import InvalidQuery, NotFound, Purged
 from whodid.model import Entry
-from whodid.query import Query, parse
+from whodid.proof.leaf import commit
+from whodid.query import Query, narrow, parse
 from whodid.query.terms import quote
 from whodid.viewer.asks import number, place
 from whodid.viewer.present import entry_view, facet_label, summary
@@ -75,8 +77,13 @@ def entry(
 
 
 def proof(reader: Reader, key: int | str) -> dict[str, Any]:
-    """Return the proof that an entry is in the log: leaf header, path, signed head and the key to check it."""
-    inclusion = reader.log.prove(reader.workspace, reader.entry(key).index)
+    """Return the proof that an entry is in the log: leaf header, path, signed head and the key to check it.
+
+    `fields` binds what the viewer sees of the entry to the leaf: each field that it sees whole comes with its salt and
+    its exact text, each other one as the bare commitment, which tells nothing.
+    """
+    found = reader.entry(key)
+    inclusion = reader.log.prove(reader.workspace, found.index)
     return {
         "index": inclusion.index,
         "size": inclusion.size,
@@ -84,7 +91,29 @@ def proof(reader: Reader, key: int | str) -> dict[str, Any]:
         "path": [b64encode(one).decode() for one in inclusion.path],
         "checkpoint": inclusion.checkpoint,
         "vkey": inclusion.vkey,
+        "fields": _disclosed(reader, found),
     }
+
+
+def _disclosed(reader: Reader, entry: Entry) -> list[dict[str, str]]:
+    # The instant leads the store straight to the entry.
+    only = narrow(
+        parse(f"id:{entry.id}", now=entry.occurred_at),
+        since=entry.occurred_at,
+        until=entry.occurred_at + timedelta(microseconds=1),
+    )
+    _, entries_with_salts = reader.log.proven(reader.workspace, only)
+    proven = next(entries_with_salts, None)
+    if proven is None:
+        raise Purged(entry.index)
+    listed: list[dict[str, str]] = []
+    pairs = zip(fields(entry), fields(reader.seen(entry).shown), proven.salts, strict=True)
+    for (path, value), (_, shown), salt in pairs:
+        if value == shown:
+            listed.append({"path": path.decode(), "salt": b64encode(salt).decode(), "value": value.decode()})
+        else:
+            listed.append({"commitment": b64encode(commit(salt, path, value)).decode()})
+    return listed
 
 
 def histogram(reader: Reader, asked: Query, found: Mapping[str, str], *, now: datetime) -> dict[str, Any]:
@@ -109,7 +138,7 @@ def histogram(reader: Reader, asked: Query, found: Mapping[str, str], *, now: da
     return {
         "buckets": [
             {"start": _stamp(start), "end": _stamp(end), "counts": bar}
-            for start, end, bar in zip(cut, cut[1:], bars.buckets, strict=True)
+            for (start, end), bar in zip(pairwise(cut), bars.buckets, strict=True)
         ],
         "total": total,
         "kinds": kinds,

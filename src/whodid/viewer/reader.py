@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import msgspec
 from msgspec import Struct
 
 from whodid.canonical import micros
@@ -144,7 +145,12 @@ class Reader:
         if self.personal:
             return facets
         # A label in the form of an address is hidden like everywhere else, and cannot be found by its first letters.
-        named = [one._replace(label=one.value) if formed_personal(one.label) else one for one in facets.values]
+        named = [
+            msgspec.structs.replace(one, label=one.value.removeprefix(f"{one.group}:"))
+            if formed_personal(one.label)
+            else one
+            for one in facets.values
+        ]
         return scan.rank(named, limit, prefix, exact=facets.exact)
 
     def stream(self, query: Query) -> Iterator[Entry]:

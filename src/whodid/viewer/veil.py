@@ -163,7 +163,8 @@ class _Walk:
         named = self._named(path, path)
         for name in ("before", "after"):
             if name in change:
-                if whole or (named and _hideable(change[name])):
+                # Where there was no value there is none to hide: "empty" may be shown.
+                if (whole and change[name] is not None) or (named and _hideable(change[name])):
                     self._put(change, name)
                 else:
                     self._value(change, name, path)

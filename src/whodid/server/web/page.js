@@ -32,13 +32,21 @@ async function signIn() {
   if (!answer.ok) say(await problemOf(answer));
 }
 
+// The viewer speaks the language of the page; the page speaks the reader's, where there is a catalogue for it.
+document.documentElement.lang = navigator.languages.find((one) => /^(en|es)\b/.test(one)) ?? "en";
+
 const signedIn = signIn().catch((error) => say(error.message));
 
+async function getToken() {
+  await signedIn;
+  const answer = await fetch(tokens, { method: "POST" });
+  if (!answer.ok) throw new Error(await problemOf(answer));
+  return answer.text();
+}
+
 if (tokens !== undefined) {
-  viewer.getToken = async () => {
-    await signedIn;
-    const answer = await fetch(tokens, { method: "POST" });
-    if (!answer.ok) throw new Error(await problemOf(answer));
-    return answer.text();
-  };
+  // Set before the element is defined, the property would hide the one that the element has.
+  customElements.whenDefined("audit-log-viewer").then(() => {
+    viewer.getToken = getToken;
+  });
 }

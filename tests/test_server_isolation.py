@@ -1,0 +1,171 @@
+"""No request of one workspace reaches another: every route, every id, every kind of token."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+from starlette.testclient import TestClient
+
+from tests.serving import ALL, AWAY, HOME, SECRET, Clock, bearer, client, open_log, token
+from whodid import Log
+from whodid.server import asgi
+
+AWAY_IDS = [str(UUID(int=number)) for number in (100, 101, 102)]
+FOREIGN = ("wsp_away", "con_100", "con_101", "con_102", "Contact 10", *AWAY_IDS)
+ABSENT = ["99", str(UUID(int=999))]
+
+
+@pytest.fixture(scope="module")
+def log() -> Iterator[Log]:
+    """Open two workspaces."""
+    with open_log(Clock()) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def http(log: Log) -> Iterator[TestClient]:
+    """Open a client; the records of opening are written before anything is compared."""
+    with client(log) as opened:
+        for workspace in (HOME, AWAY):
+            opened.get("/v1/entries", headers=bearer(token(workspace)))
+        yield opened
+
+
+def addresses(log: Log) -> list[tuple[str, str]]:
+    """List every (method, pattern) that the application answers to, from the application itself."""
+    routes = asgi(log, secret=SECRET).routes
+    return [(method, route.path) for route in routes for method in sorted(route.methods - {"HEAD"})]
+
+
+def test_the_matrix_covers_every_route(log: Log) -> None:
+    """A new route of the API has to be added here, or this fails."""
+    assert {path for _, path in addresses(log) if path.startswith("/v1/")} == {
+        "/v1/entries",
+        "/v1/entries/{key}",
+        "/v1/entries/{key}/proof",
+        "/v1/histogram",
+        "/v1/facets",
+        "/v1/catalog",
+        "/v1/retention",
+        "/v1/exports",
+        "/v1/exports/{ticket}",
+    }
+
+
+def clean(answer: Any) -> tuple[int, str]:
+    """Return status and body without what differs from request to request."""
+    return answer.status_code, re.sub(r"req_[0-9a-f]{16}", "req", answer.text)
+
+
+@pytest.mark.parametrize("rights", [ALL, ("audit:read",), ("audit:read", "audit:export")])
+@pytest.mark.parametrize("locked", [None, "type:contact"])
+def test_foreign_ids_answer_like_absent_ones(http: TestClient, rights: tuple[str, ...], locked: str | None) -> None:
+    """By number beyond the own log or by id: status, body and length are those of nothing."""
+    headers = bearer(token(HOME, rights, locked=locked))
+    for suffix in ("", "/proof"):
+        absent = {clean(http.get(f"/v1/entries/{key}{suffix}", headers=headers)) for key in ABSENT}
+        foreign = {clean(http.get(f"/v1/entries/{key}{suffix}", headers=headers)) for key in AWAY_IDS}
+        assert len(absent) == 1
+        assert foreign == absent
+        assert next(iter(absent))[0] == 404
+
+
+@pytest.mark.parametrize("rights", [ALL, ("audit:read",)])
+def test_no_foreign_byte_in_any_answer(http: TestClient, rights: tuple[str, ...]) -> None:
+    """Lists, counts, bars, values and retention of HOME hold nothing of AWAY, however they are asked."""
+    headers = bearer(token(HOME, rights))
+    questions = ["", "wsp_away", "resource:contact:con_100", f"id:{AWAY_IDS[0]}", '"Contact 100"', "-kind:security"]
+    for text in questions:
+        for path in ("/v1/entries", "/v1/histogram", "/v1/facets"):
+            for field in ("actor", "resource") if path == "/v1/facets" else (None,):
+                params = {"q": text} | ({"field": field} if field else {})
+                answer = http.get(path, params=params, headers=headers)
+                assert answer.status_code == 200
+                assert [word for word in FOREIGN if word in answer.text] == [], (path, params)
+    assert (
+        http.get("/v1/entries", params={"q": "resource:contact:con_100"}, headers=headers).json()["count"]["value"] == 0
+    )
+    assert [word for word in FOREIGN if word in http.get("/v1/retention", headers=headers).text] == []
+
+
+def test_a_cursor_of_another_workspace_opens_nothing(http: TestClient) -> None:
+    """A cursor is a place in time; used at home it lists what is at home."""
+    away = http.get("/v1/entries?limit=1", headers=bearer(token(AWAY))).json()["next"]
+    answer = http.get("/v1/entries", params={"cursor": away}, headers=bearer(token(HOME)))
+    assert answer.status_code == 200
+    assert [word for word in FOREIGN if word in answer.text] == []
+
+
+def test_tags_of_another_workspace_are_not_known(http: TestClient) -> None:
+    """The same question in two workspaces of the same size has two tags."""
+    for path in ("/v1/entries", "/v1/histogram", "/v1/retention"):
+        away = http.get(path, headers=bearer(token(AWAY))).headers["etag"]
+        assert http.get(path, headers=bearer(token(HOME)) | {"If-None-Match": away}).status_code == 200
+
+
+def test_no_parameter_or_header_names_another_workspace(http: TestClient) -> None:
+    """The workspace is the token's; a parameter is refused and a header is not heeded."""
+    headers = bearer(token(HOME))
+    assert http.get("/v1/entries?workspace=wsp_away", headers=headers).status_code == 400
+    answer = http.get("/v1/entries", headers=headers | {"X-Workspace": AWAY})
+    assert [word for word in FOREIGN if word in answer.text] == []
+    answer = http.post("/v1/exports", json={"format": "csv", "workspace": AWAY}, headers=headers)
+    assert answer.status_code == 422
+
+
+def test_an_export_holds_the_workspace_of_its_token(http: TestClient) -> None:
+    """All formats, asked from HOME for things of AWAY, hold nothing of AWAY."""
+    headers = bearer(token(HOME))
+    for format in ("csv", "ndjson", "parquet"):
+        for text in ("-category:audit", "contact -category:audit"):
+            made = http.post("/v1/exports", json={"format": format, "q": text}, headers=headers).json()
+            body = http.get(made["href"]).content
+            assert [word for word in FOREIGN if word.encode() in body] == [], (format, text)
+
+
+ESCAPES = [
+    "",
+    "resource:contact:con_juan",
+    "-resource:contact:con_ana",
+    "resource:contact:con_ana,contact:con_juan",
+    "actor:* -resource:contact:con_ana",
+    "date:90d",
+    "index:0..100",
+    "is:mine",
+    "juan",
+    '"Juan Pérez"',
+    "contact OR resource:contact:con_juan",
+]
+
+
+@pytest.mark.parametrize("rights", [ALL, ("audit:read", "audit:export")])
+def test_a_locked_filter_cannot_be_escaped(http: TestClient, rights: tuple[str, ...]) -> None:
+    """Whatever is asked, every list, bar, value and file stays within the filter of the token."""
+    headers = bearer(token(HOME, rights, locked="resource:contact:con_ana"))
+    for text in ESCAPES:
+        listed = http.get("/v1/entries", params={"q": text}, headers=headers).json()
+        assert {item["index"] for item in listed["items"]} <= {0, 4}, text
+        assert listed["count"]["value"] <= 2, text
+        bars = http.get("/v1/histogram", params={"q": text}, headers=headers).json()
+        assert sum(bars["kinds"].values()) <= 2, text
+        values = http.get("/v1/facets", params={"q": text, "field": "resource"}, headers=headers).json()["values"]
+        assert {one["value"] for one in values} <= {"contact:con_ana"}, text
+        made = http.post("/v1/exports", json={"format": "ndjson", "q": text}, headers=headers).json()
+        assert made["count"]["value"] <= 2, text
+        assert all('"con_ana"' in line for line in http.get(made["href"]).text.splitlines()), text
+    for key in ("1", str(UUID(int=2)), "99"):
+        assert http.get(f"/v1/entries/{key}", headers=headers).status_code == 404
+        assert http.get(f"/v1/entries/{key}/proof", headers=headers).status_code == 404
+    assert http.get("/v1/entries/4", headers=headers).status_code == 200
+
+
+def test_a_cursor_does_not_lead_out_of_a_locked_filter(http: TestClient) -> None:
+    """A cursor from a free list continues within the filter."""
+    free = http.get("/v1/entries?limit=2", headers=bearer(token(HOME))).json()["next"]
+    locked = bearer(token(HOME, locked="resource:contact:con_ana"))
+    listed = http.get("/v1/entries", params={"cursor": free}, headers=locked).json()
+    assert {item["index"] for item in listed["items"]} <= {0, 4}

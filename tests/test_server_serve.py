@@ -1,0 +1,137 @@
+"""`serve` for real: a process with a socket, from the printed link to the orderly end."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.serving import HOME, Clock, check_problem, open_log
+from whodid.errors import InvalidSetting
+from whodid.server.config import Settings
+from whodid.server.serve import serve
+
+PROGRAM = """
+import sys
+from whodid.server.config import load
+from whodid.server.serve import serve
+serve(load({"store": sys.argv[1], "port": 0}), announce=lambda line: print(line, flush=True))
+print("closed", flush=True)
+"""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> str:
+    """Make a store with the story in it."""
+    url = f"sqlite:///{tmp_path}/audit.db"
+    with open_log(Clock(), url) as log:
+        assert log.workspaces() == ["wsp_away", "wsp_home"]
+    return url
+
+
+@contextmanager
+def running(store: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
+    """Start the server as a process of its own; yield it, its address and the code of its link."""
+    environment = os.environ | {"WHODID_WORKSPACE": HOME, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", PROGRAM, store],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    try:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(3)]
+        link = re.search(r"(http://127\.0\.0\.1:[0-9]+)/#code=([A-Za-z0-9_\-]{43})", lines[2])
+        assert link is not None, (lines, process.stderr and process.stderr.read() if process.poll() else "")
+        yield process, link[1], link[2]
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait(10)
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
+
+
+def test_from_the_link_to_the_entries_to_the_end(store: str) -> None:
+    """Sign in once, read the log, ask it to stop: it finishes, closes the store and ends with 0."""
+    own = {"Sec-Fetch-Site": "same-origin"}
+    with running(store) as (process, address, code), httpx2.Client(base_url=address) as browser:
+        page = browser.get("/")
+        assert "<audit-log-viewer" in page.text
+        assert "server" not in page.headers
+        assert browser.post("/session", json={"code": code}, headers=own).status_code == 200
+        check_problem(browser.post("/session", json={"code": code}, headers=own), 403, "denied")
+        sent = {"Authorization": f"Bearer {browser.post('/session/token', headers=own).text}"}
+        listed = browser.get("/v1/entries", params={"q": "-category:audit"}, headers=sent).json()
+        assert [item["index"] for item in listed["items"]] == [6, 5, 4, 3, 2, 1, 0]
+        made = browser.post("/v1/exports", json={"format": "csv"}, headers=sent).json()
+        assert browser.get(made["href"]).text.count("\r\n") == made["count"]["value"] + 1
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout is not None
+        assert process.stdout.read() == "closed\n"
+        assert process.wait(20) == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+
+
+def test_an_interrupt_ends_it_in_order_too(store: str) -> None:
+    """Ctrl+C is no traceback."""
+    with running(store) as (process, _, _):
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+        assert process.stdout is not None
+        assert process.stdout.read() == "closed\n"
+
+
+def test_oversized_headers_are_refused(store: str) -> None:
+    """A header that does not end is cut off long before it fills the memory."""
+    with running(store) as (_, address, _):
+        host, port = address.removeprefix("http://").split(":")
+        connection = http.client.HTTPConnection(host, int(port), timeout=10)
+        connection.request("GET", "/", headers={"X-Long": "x" * 200_000})
+        try:
+            assert connection.getresponse().status in {400, 431}
+        except (ConnectionError, http.client.HTTPException):
+            pass  # closing the connection at once is an answer as well
+        finally:
+            connection.close()
+        assert httpx2.get(f"{address}/").status_code == 200
+
+
+def test_a_taken_port_says_so(tmp_path: Path) -> None:
+    """The error names the port and the way out."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(InvalidSetting, match=f"Port {port} of 127.0.0.1 cannot be used"):
+            serve(Settings(store="memory://", workspace="w", port=port))
+
+
+def test_the_workspace_has_to_be_clear(store: str) -> None:
+    """With several workspaces one has to be named; the error lists them."""
+    with pytest.raises(InvalidSetting, match="The store holds 2 workspaces: wsp_away, wsp_home"):
+        serve(Settings(store=store, port=0))
+
+
+def test_an_empty_store_needs_a_name(tmp_path: Path) -> None:
+    """Nothing recorded yet: the workspace to show cannot be guessed."""
+    with pytest.raises(InvalidSetting, match="no workspace yet"):
+        serve(Settings(store=f"sqlite:///{tmp_path}/new.db", port=0))
+
+
+def test_a_host_that_is_none_says_so() -> None:
+    """The error names the host."""
+    with pytest.raises(InvalidSetting, match="no address to listen on"):
+        serve(Settings(store="memory://", workspace="w", host="256.256.256.256"))
