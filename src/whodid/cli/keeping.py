@@ -173,7 +173,7 @@ def _verify_file(name: str, keys: tuple[str, ...], store: str | None, key_file: 
             trusted = [log.verifier_key(workspace) for workspace in log.workspaces()]
         file = stack.enter_context(Path(name).open("rb"))
         manifest = files.last_line(file)
-        progress = stack.enter_context(ui.progress("Verifying", None))
+        progress = stack.enter_context(ui.progress("Verifying", _announced(manifest)))
         report = verify_export(_counted(files.lines(file), progress), manifest, trusted=trusted)
         if log is not None and report.trusted:
             recorded = _recorded(log, report)
@@ -182,6 +182,18 @@ def _verify_file(name: str, keys: tuple[str, ...], store: str | None, key_file: 
     else:
         _tell(report, recorded, vouched=log is not None)
     ui.finish(ui.PROBLEM if not report.ok else ui.OK if report.trusted else ui.UNKNOWN_KEY)
+
+
+def _announced(manifest: bytes) -> int | None:
+    """Return how many entries a manifest speaks of, before anything is verified, for the progress bar alone."""
+    try:
+        return msgspec.json.decode(manifest, type=_Announced).count
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+class _Announced(msgspec.Struct):
+    count: int
 
 
 def _read_keys(given: str) -> list[str]:

@@ -110,7 +110,9 @@ def search(
             ui.json({"count": count.value, "exact": count.exact}) if as_json else ui.line(text)
             return
         shown = _show(log, _newest(log, workspace, asked, limit), tz, as_json=as_json)
-        if limit and shown == limit:
+        if not shown:
+            ui.note("No entries match.")
+        elif shown == limit:
             count = log.count(workspace, asked)
             if count.value > shown:
                 more = f"{count.value:,}{'' if count.exact else '+'}"

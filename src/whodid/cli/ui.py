@@ -101,7 +101,7 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
 def _program() -> None:
     """Who did what, when, and what changed.
 
-    Every command takes --store or WHODID_STORE: the address of the store, such as sqlite:///audit.db.
+    Every command takes --store, or WHODID_STORE, such as sqlite:///audit.db.
     """
 
 
@@ -233,7 +233,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, wide: int = 
     """Write rows: a table on a terminal, fields divided by tabs elsewhere.
 
     Args:
-        columns: Headings; a heading that begins with `>` makes a column of numbers.
+        columns: Headings, all empty for none; one that begins with `>` makes a column of numbers.
         wide: Index of the column that takes the room that is left, and whose text is folded rather than cut.
     """
     if not for_people():
@@ -245,7 +245,13 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, wide: int = 
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), expand=wide >= 0)
+    shown = Table(
+        box=box.SIMPLE_HEAD if any(columns) else None,
+        show_header=any(columns),
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+        expand=wide >= 0,
+    )
     for at, heading in enumerate(columns):
         number = heading.startswith(">")
         shown.add_column(
