@@ -141,6 +141,7 @@ def test_a_host_declares_its_own_actions() -> None:
     assert mine["invoice.sent"].resource_type == ""
     assert "invoice" in mine.categories()
     assert builtin().get("invoice.sent") is None
+    assert repr(mine) == "Catalog(68 actions)"
 
 
 def test_a_plain_sentence_is_the_wording_of_success() -> None:

@@ -127,6 +127,8 @@ def test_the_most_specific_pattern_decides() -> None:
     assert classes.of("customer.token_prefix") == "plain"
     assert classes.of("token_prefix") == "secret"
     assert classes.of("email.domain") == "plain"
+    assert classes.of("lines" + "[0]" * 200 + ".token") == "secret"
+    assert classes.of("headers" + "[0]" * 200) == "secret"
 
 
 def test_the_sender_can_only_be_stricter() -> None:

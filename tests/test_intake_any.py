@@ -31,7 +31,7 @@ PARTS = st.dictionaries(st.sampled_from(Event.__struct_fields__), JSON, max_size
 
 
 @given(PARTS)
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 def test_arbitrary_members_raise_nothing_but_refusals(parts: dict[str, Any]) -> None:
     """Decoding and checking any JSON value either gives content or an InvalidEvent with a pointer and a remedy."""
     for made in (lambda: decode_event(json.dumps(wire(**parts)).encode()), lambda: event(**parts)):
@@ -48,7 +48,7 @@ def test_arbitrary_members_raise_nothing_but_refusals(parts: dict[str, Any]) -> 
 @given_example(b'{"id":"\\ud83d"}')
 @given_example(b"-")
 @given_example(b"\xff\xfe{\x00}\x00")
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 def test_arbitrary_bytes_raise_nothing_but_refusals(raw: bytes) -> None:
     """Any bytes are an event or a refusal, alone and as a batch."""
     result = tried(lambda: decode_event(raw))
@@ -57,7 +57,7 @@ def test_arbitrary_bytes_raise_nothing_but_refusals(raw: bytes) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 300), st.binary(max_size=3)), max_size=4))
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_damaged_events_are_read_alike_or_refused(damage: list[tuple[int, bytes]]) -> None:
     """An event with bytes changed is either refused or read as the standard library reads it."""
     raw = bytearray(dumped(details={"a": [1, {"b": "ü"}], "c": "x\\y"}))
@@ -78,6 +78,7 @@ LINES = st.sampled_from(range(10)).map(lambda n: msgspec.json.encode(wire(batch=
 )
 
 
+@settings(deadline=None)
 @given(st.lists(LINES, min_size=1, max_size=12))
 def test_no_good_line_is_lost(lines: list[bytes]) -> None:
     """In lines, every good event comes out, in order, whatever the other lines hold."""
@@ -94,6 +95,7 @@ BAD_ELEMENTS = JSON.map(lambda value: json.dumps(value).encode()) | st.sampled_f
 )
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.sampled_from(range(10)).map(lambda n: msgspec.json.encode(wire(batch=f"b{n}"))) | BAD_ELEMENTS, max_size=12
@@ -113,7 +115,7 @@ HIDING_NAMES = st.sampled_from(["password", "apiToken", "x-api-key", "client_sec
 
 
 @given(JSON, HIDING_NAMES, st.lists(st.sampled_from(["a", "list", "class", "name"]), max_size=5), st.booleans())
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_a_secret_planted_anywhere_is_never_encoded(around: Any, name: str, path: list[str], changed: bool) -> None:
     """Under a secret name at any depth, in details or in a change, a value leaves nothing but its fingerprint."""
     value: Any = {name: {"x": ["planted-" + SECRET, around]} if path else "planted-" + SECRET}
@@ -128,6 +130,7 @@ def test_a_secret_planted_anywhere_is_never_encoded(around: Any, name: str, path
         assert "redacted" in result.marks
 
 
+@settings(deadline=None)
 @given(JSON, st.sampled_from(["plain", "personal", "secret"]))
 def test_a_secret_class_is_never_encoded(around: Any, side: str) -> None:
     """Whatever shape a secret-class change has, only fingerprints come out."""
@@ -142,6 +145,7 @@ def test_a_secret_class_is_never_encoded(around: Any, side: str) -> None:
         assert result.changes[0].class_ == "secret"
 
 
+@settings(deadline=None)
 @given(JSON)
 def test_checking_twice_changes_nothing(value: Any) -> None:
     """What intake let in is in its one form: a second check returns the same."""

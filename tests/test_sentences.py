@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from whodid.catalog import LANGUAGES, Action, Catalog, Part, Wording, builtin, second_line, sentence
@@ -234,6 +234,7 @@ def test_a_change_on_the_wire_has_the_names_of_the_api() -> None:
     assert msgspec.to_builtins(line)["class"] == "secret"
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(NAMES),
     st.sampled_from(LANGUAGES),

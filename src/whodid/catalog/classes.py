@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from itertools import pairwise
+from typing import Any
 
 from whodid.errors import InvalidCatalog
 from whodid.model import FieldClass
@@ -22,6 +23,7 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _WORDS = re.compile(r"[^\W\d_]+|\d+")
 _MEMO = 4096
 _LONGEST = 500
+_UNASKED: Any = object()
 
 # One of these words anywhere in a name makes it secret …
 _SECRET_WORDS = frozenset(
@@ -140,8 +142,9 @@ class FieldClasses:
         """Return the class that a pattern gives to a path, or None when no pattern speaks of it."""
         if not self._patterns:
             return None
-        if path in self._declared:
-            return self._declared[path]
+        known: FieldClass | None = self._declared.get(path, _UNASKED)
+        if known is not _UNASKED:
+            return known
         segments = tuple(segment for segment in _SPLIT.split(path) if segment)
         found = next((class_ for pattern, class_ in self._patterns if _matches(pattern, segments)), None)
         if len(self._declared) >= _MEMO:

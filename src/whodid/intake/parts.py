@@ -105,10 +105,12 @@ def check_actor(said: Any, hider: Hider, *at: _Token) -> Actor:
     if actor.type not in _ACTORS:
         refuse_choice(_ACTORS, *at, "type")
     check_id(actor.id, *at, "id")
-    for name in ("name", "email", "role"):
-        text = getattr(actor, name)
-        if text is not None:
-            check_name(text, *at, name)
+    if actor.name is not None:
+        check_name(actor.name, *at, "name")
+    if actor.email is not None:
+        check_name(actor.email, *at, "email")
+    if actor.role is not None:
+        check_name(actor.role, *at, "role")
     if actor.on_behalf_of is not None:
         if len(at) == MAX_DEPTH - 1:
             raise invalid("Actors act on behalf of one another too many times", "Name the one that matters", *at)
@@ -147,10 +149,10 @@ def check_context(context: Any) -> Context:
         refuse_type("an object", "context")
     if context.source is not None and context.source not in _SOURCES:
         refuse_choice(_SOURCES, "context", "source")
-    for name in ("request", "session"):
-        text = getattr(context, name)
-        if text is not None:
-            check_id(text, "context", name)
+    if context.request is not None:
+        check_id(context.request, "context", "request")
+    if context.session is not None:
+        check_id(context.session, "context", "session")
     if context.user_agent is not None:
         if type(context.user_agent) is not str:
             refuse_type("text", "context", "user_agent")
