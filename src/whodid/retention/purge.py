@@ -27,7 +27,7 @@ RETENTION = Actor(type="system", id="retention", name="Retention")
 """Who purges when nobody asked for it."""
 
 STEP = 2_000
-"""Entries that one step looks at: it blocks writers for some tens of milliseconds."""
+"""Entries that one step looks at: it blocks writers for about a tenth of a second on a small machine."""
 
 _LEASE = timedelta(minutes=10)
 _LEASE_STATE = "retention.lease"
