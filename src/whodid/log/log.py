@@ -273,8 +273,8 @@ class Log:
                 workspace=workspace,
                 index=kept.index,
                 entry_id=str(UUID(bytes=kept.id)),
-                occurred_at=canonical.from_micros(kept.occurred_at),
-                recorded_at=canonical.from_micros(kept.recorded_at),
+                occurred_at=kept.occurred_at,
+                recorded_at=kept.recorded_at,
             )
 
     def read(self, workspace: str, start: int = 0, stop: int | None = None) -> Iterator[Entry]:
