@@ -29,9 +29,7 @@ run: $(RUN_READY) ## start the example workspace at http://127.0.0.1:8000
 
 .PHONY: test
 test: check frontend ## run every check and every test
-	@rm -f .coverage .coverage.*
-	@$(BIN)/coverage run -m pytest -n $(JOBS) $(TESTS)
-	@$(BIN)/coverage combine --quiet
+	@$(BIN)/pytest -n $(JOBS) --cov --cov-report= $(TESTS)
 	@$(MAKE) coverage
 
 .PHONY: check

@@ -1,4 +1,4 @@
-"""What every test shares: the rule about skipping.
+"""What every test shares: the rule about skipping, and how properties are tried.
 
 A test that needs something which a machine may lack (a browser, Node.js) skips itself and says why. On the machine
 that decides, nothing may be skipped by accident: the variable WHODID_REQUIRE names the parts (separated by spaces)
@@ -12,8 +12,14 @@ import os
 from collections.abc import Generator
 
 import pytest
+from hypothesis import settings
 
 REQUIRED = frozenset(os.environ.get("WHODID_REQUIRE", "").split())
+
+# How long an example takes depends on what else the machine does; pytest-timeout ends what hangs. Where the result
+# decides, examples are the same every time.
+settings.register_profile("whodid", deadline=None, print_blob=True, derandomize=bool(REQUIRED))
+settings.load_profile("whodid")
 
 
 def _parts(node: pytest.Item | pytest.Collector) -> set[str]:
