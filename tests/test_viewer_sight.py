@@ -123,6 +123,23 @@ def test_hidden_labels_are_not_facet_labels(log: Log) -> None:
     assert len(open_eyes.facets(Query(), "resource", prefix="joao.private").values) == 1
 
 
+def test_hidden_labels_do_not_crowd_out_others() -> None:
+    """Of values that begin alike the hidden ones take no place, whatever the limit."""
+    with open_log(Clock()) as log:
+        names = [f"sam{number}@mail.example" for number in range(5)] + ["Samira"]
+        record(
+            log,
+            HOME,
+            [
+                event(number, "contact.updated", resource=Resource(type="contact", id=f"s{at}", name=name))
+                for at, name in enumerate(names)
+                for number in range(300 + 10 * at, 300 + 10 * at + (3 if "@" in name else 1))
+            ],
+        )
+        values = Reader(log, HOME).facets(Query(), "resource", prefix="sam", limit=1).values
+        assert [one.label for one in values] == ["Samira"]
+
+
 def test_pages_join_without_loss_or_repetition(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     """Following `next` through short pages gives every matching entry once, in order."""
     monkeypatch.setattr(reader_module, "STRETCH", 4)
@@ -139,6 +156,25 @@ def test_pages_join_without_loss_or_repetition(log: Log, monkeypatch: pytest.Mon
     whole = [seen.entry.index for seen in Reader(log, HOME, personal=True).find(asked("type:contact")).items]
     assert gathered == whole
     assert not reader.count(asked("contact")).exact
+
+
+def test_a_page_and_its_count_agree_with_each_alone(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asking for both at once gives what asking for each gives, for every sort of query and page."""
+    for stretch in (4, 4_000):
+        monkeypatch.setattr(reader_module, "STRETCH", stretch)
+        monkeypatch.setattr(reader_module, "_STEP", 2)
+        for personal in (True, False):
+            reader = Reader(log, HOME, personal=personal)
+            for text in ("", "contact", "-juan", "needle", "kind:update"):
+                for limit in (1, 2, 50):
+                    cursor: Cursor | None = None
+                    while True:
+                        page, count = reader.find_and_count(asked(text), cursor=cursor, limit=limit)
+                        assert page == reader.find(asked(text), cursor=cursor, limit=limit)
+                        assert count == reader.count(asked(text))
+                        cursor = page.next
+                        if cursor is None:
+                            break
 
 
 def test_where_a_stretch_ends_does_not_depend_on_hidden_values() -> None:

@@ -48,8 +48,8 @@ def entries(reader: Reader, asked: Query, found: Mapping[str, str], lang: str) -
         found: Further parameters: `cursor` and `limit` (1 to 200).
     """
     size, first = reader.head()
-    page = reader.find(asked, cursor=place(found), limit=number(found, "limit", _PAGE, 1, _LONGEST_PAGE))
-    count = reader.count(asked)
+    limit = number(found, "limit", _PAGE, 1, _LONGEST_PAGE)
+    page, count = reader.find_and_count(asked, cursor=place(found), limit=limit)
     return {
         "items": [summary(seen, lang, reader.log.catalog) for seen in page.items],
         "next": str(page.next) if page.next else None,

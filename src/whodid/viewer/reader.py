@@ -29,6 +29,7 @@ STRETCH = 4_000
 """How many entries one call tries veiled terms on; a page that ends there says where to go on."""
 
 _STEP = 200
+_WIDE = 1_000
 
 
 class Seen(Struct, frozen=True, kw_only=True):
@@ -112,10 +113,18 @@ class Reader:
         plan = self._plan(query)
         if plan.accept is None:
             page = self.log.find(self.workspace, plan.asked, cursor=cursor, limit=limit)
-            found, following = list(page.entries), page.next
-        else:
-            found, following = self._stretch(plan.asked, plan.accept, cursor, limit)
-        return SeenPage(tuple(self.seen(entry) for entry in found), following)
+            return SeenPage(tuple(self.seen(entry) for entry in page.entries), page.next)
+        # One more than wanted tells whether there is another page.
+        found, following = self._stretch(plan.asked, plan.accept, cursor, limit + 1)
+        return self._page(found, following, limit)
+
+    def find_and_count(self, query: Query, *, cursor: Cursor | None, limit: int) -> tuple[SeenPage, Count]:
+        """Return what `find` and `count` return, looking at a stretch once where both need the same one."""
+        plan = self._plan(query)
+        if plan.accept is None or cursor is not None:
+            return self.find(query, cursor=cursor, limit=limit), self.count(query)
+        found, following = self._stretch(plan.asked, plan.accept)
+        return self._page(found, following, limit), Count(len(found), following is None)
 
     def count(self, query: Query, *, cap: int = 10_000) -> Count:
         """Count matching entries; when not exact, there are at least that many."""
@@ -137,7 +146,9 @@ class Reader:
         """Count matching entries per value of a field, most frequent first."""
         plan = self._plan(query)
         if plan.accept is None:
-            facets = self.log.facets(self.workspace, plan.asked, field, limit=limit, prefix=prefix)
+            # Values with hidden labels are taken out below; they must not take the place of others before that.
+            wide = limit if self.personal else max(limit, _WIDE)
+            facets = self.log.facets(self.workspace, plan.asked, field, limit=wide, prefix=prefix)
         else:
             found, following = self._stretch(plan.asked, plan.accept)
             seen = [bare(entry, self.log.catalog) for entry in found]
@@ -188,6 +199,11 @@ class Reader:
         accept = compile_query(veiled) if veiled.terms else None
         return _Plan(self.within(open_part), accept)
 
+    def _page(self, found: list[Entry], following: Cursor | None, limit: int) -> SeenPage:
+        if len(found) > limit:
+            following = _after(found[limit - 1])
+        return SeenPage(tuple(self.seen(entry) for entry in found[:limit]), following)
+
     def _stretch(
         self, asked: Query, accept: Accept, cursor: Cursor | None = None, limit: int = STRETCH
     ) -> tuple[list[Entry], Cursor | None]:
@@ -203,8 +219,12 @@ class Reader:
                 if accept(bare(entry, self.log.catalog)):
                     found.append(entry)
                     if len(found) == limit:
-                        return found, Cursor(occurred_at=micros(entry.occurred_at), index=entry.index)
+                        return found, _after(entry)
             cursor = page.next
             if cursor is None or len(page.entries) < _STEP:
                 break
         return found, cursor
+
+
+def _after(entry: Entry) -> Cursor:
+    return Cursor(occurred_at=micros(entry.occurred_at), index=entry.index)

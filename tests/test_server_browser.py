@@ -1,0 +1,85 @@
+"""The standalone page in a real browser: the printed link, the session, the policy, the download."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tests.serving import HOME, Clock, open_log
+from tests.test_server_serve import running
+from whodid.query import parse
+
+CHROMIUM = os.environ.get("WHODID_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium found: install it or name it in WHODID_CHROMIUM"),
+]
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    """Open a page; whatever it complains about fails the test."""
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        opened = browser.new_page(locale="en-GB")
+        complaints: list[str] = []
+        opened.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        opened.on("pageerror", lambda error: complaints.append(str(error)))
+        yield opened
+        browser.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> str:
+    """Make a store with the story in it."""
+    url = f"sqlite:///{tmp_path}/audit.db"
+    open_log(Clock(), url).close()
+    return url
+
+
+def test_the_printed_link_leads_to_the_entries(store: str, page: Page, tmp_path: Path) -> None:
+    """Open the link, read the log, come back by the address alone, export: all under the strict policy."""
+    with running(store) as (_, address, code):
+        page.goto(f"{address}/?range=90d#code={code}")
+        expect(page.get_by_text("deleted contact", exact=False).first).to_be_visible()
+        assert code not in page.url
+        page.goto(f"{address}/?range=90d")
+        expect(page.get_by_text("deleted contact", exact=False).first).to_be_visible()
+        assert page.evaluate("document.cookie") == ""
+        made = page.evaluate(
+            """async () => {
+                const token = await document.querySelector("audit-log-viewer").getToken();
+                const answer = await fetch("/v1/exports", {
+                    method: "POST",
+                    headers: { "Content-Type": "application/json", "Authorization": `Bearer ${token}` },
+                    body: JSON.stringify({ format: "csv", q: "-category:audit" }),
+                });
+                return answer.json();
+            }"""
+        )
+        with page.expect_download() as download:
+            page.evaluate("href => { location.href = href; }", made["href"])
+        assert download.value.suggested_filename == made["filename"]
+        saved = tmp_path / "saved.csv"
+        download.value.save_as(saved)
+        with saved.open(newline="") as file:
+            assert len(list(csv.DictReader(file))) == made["count"]["value"] == 7
+    with open_log(Clock(), store) as log:
+        found = log.find(HOME, parse("category:audit", now=log.now())).entries
+        assert sorted(entry.action for entry in found) == ["audit.exported", "audit.viewer_opened"]
+
+
+def test_nothing_hostile_runs(store: str, page: Page) -> None:
+    """A contact that is called like markup is a strange name on the page."""
+    with running(store) as (_, address, code):
+        page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
+        page.goto(f"{address}/?range=90d#code={code}")
+        expect(page.get_by_text("<img src=x onerror=alert(1)>", exact=False).first).to_be_visible()
