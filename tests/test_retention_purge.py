@@ -12,9 +12,9 @@ import pytest
 
 from tests.keeping import HOME, MARIA, STORES, Clock, catalog, event, opened, record
 from whodid import Context, Entry, Log
-from whodid.errors import NotFound, Purged, StoreUnavailable
+from whodid.errors import NotFound, Purged, StoreCorrupt, StoreUnavailable
 from whodid.export import export, verify_export
-from whodid.retention import Policy, change_policy, preview, purge, read_policy
+from whodid.retention import Policy, Purge, change_policy, preview, purge, read_policy
 from whodid.retention.purge import RETENTION
 
 
@@ -192,6 +192,54 @@ def test_another_catalog_does_not_take_what_it_does_not_know(tmp_path: Path, clo
         purge(stranger, HOME)
         assert [entry.action for entry in stranger.read(HOME)].count("door.opened") == 0
         assert stranger.verify(HOME).ok
+
+
+def test_a_tool_with_another_catalog_does_not_hide_entries_from_the_right_one(tmp_path: Path, clock: Clock) -> None:
+    """What the stranger passed over, the application's own catalog still finds and removes in time."""
+    with opened("sqlite", tmp_path, clock, catalog()) as log:
+        change = Policy(days=90, classes={"brief": 7})
+        days_of(log, clock, 10, per_day=1, action="door.seen")
+        change_policy(log, HOME, change, actor=MARIA)
+        clock.advance(days=20)
+    with opened("sqlite", tmp_path, clock) as stranger:
+        assert purge(stranger, HOME).entries == 0
+    with opened("sqlite", tmp_path, clock, catalog()) as log:
+        assert purge(log, HOME).classes == {"brief": 10}
+
+
+def test_a_policy_that_changes_meanwhile_holds_from_the_next_step(log: Log, clock: Clock) -> None:
+    """Whoever decides to keep more does not lose what the running purge had planned."""
+    days_of(log, clock, 100)
+
+    def keep_more(_took: float) -> bool:
+        change_policy(log, HOME, Policy(days=365), actor=MARIA)
+        return False
+
+    done = purge(log, HOME, step=25, rest=keep_more)
+
+    assert (done.entries, done.finished) == (25, False)
+    assert purge(log, HOME).entries == 0
+    assert log.verify(HOME).ok
+
+
+def test_a_policy_that_cannot_be_read_purges_nothing(log: Log, clock: Clock) -> None:
+    """Damaged state is an error with a remedy, not ninety days by default."""
+    days_of(log, clock, 100)
+    log.swap_state(HOME, "retention", None, b'{"policy":{"days":"many"}}')
+
+    with pytest.raises(StoreCorrupt):
+        purge(log, HOME)
+    assert log.head(HOME).first == 0
+
+
+def test_a_purge_with_nothing_to_do_writes_nothing(log: Log, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounds over thousands of quiet workspaces cost reads only."""
+    days_of(log, clock, 3)
+    writes: list[object] = []
+    monkeypatch.setattr(log, "swap_state", lambda *arguments: writes.append(arguments))
+
+    assert purge(log, HOME) == Purge(first=0, finished=True)
+    assert writes == []
 
 
 def test_what_is_kept_for_good_stays(log: Log, clock: Clock) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.keeping import HOME, NOW, STORES, Clock, event, opened, record
 from whodid import Log
-from whodid.errors import StoreUnavailable, WhodidError
+from whodid.errors import StoreUnavailable
 from whodid.retention import RetentionWorker
 
 
@@ -87,7 +87,7 @@ def test_an_error_in_one_workspace_does_not_keep_the_others_waiting(log: Log, mo
         return real(workspace, *rest)
 
     monkeypatch.setattr(log, "forget", forget)
-    told: list[tuple[str, WhodidError]] = []
+    told: list[tuple[str, Exception]] = []
     worker = RetentionWorker(log, on_error=lambda workspace, error: told.append((workspace, error)))
 
     assert worker.round() == 50
@@ -110,6 +110,23 @@ def test_by_default_an_error_is_logged(
         assert RetentionWorker(log).round() == 0
 
     assert "The store is gone. Check the disk." in caplog.text
+
+
+def test_even_a_fault_of_ours_does_not_end_retention(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that dies unseen would keep personal data for ever."""
+    told: list[Exception] = []
+    real = log.forget
+
+    def forget(*arguments: Any) -> Any:
+        if not told:
+            raise ZeroDivisionError
+        return real(*arguments)
+
+    monkeypatch.setattr(log, "forget", forget)
+    with RetentionWorker(log, interval=0.01, on_error=lambda _, error: told.append(error)):
+        wait_until(lambda: log.head(HOME).first == log.head("wsp_away").first == 50)
+
+    assert [type(error) for error in told] == [ZeroDivisionError]
 
 
 def test_it_stops_at_once_and_leaves_no_thread(log: Log) -> None:

@@ -14,7 +14,7 @@ from msgspec import UNSET, Struct
 
 from whodid.capture.events import uuid7
 from whodid.catalog import Catalog
-from whodid.errors import InvalidSetting, WhodidError
+from whodid.errors import InvalidSetting, StoreCorrupt, WhodidError
 from whodid.log import Log, Receipt
 from whodid.model import Actor, Change, Context, Event, Reason, Resource
 
@@ -52,7 +52,7 @@ class _Kept(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(_Kept).decode
+_decoder = msgspec.json.Decoder(_Kept)
 
 
 def class_of(catalog: Catalog, action: str) -> str:
@@ -118,6 +118,16 @@ def change_policy(
         raise
     log.swap_state(workspace, _STATE, announced, _encode(_Kept(policy=policy)))
     return receipt
+
+
+def _decode(kept: bytes) -> _Kept:
+    try:
+        return _decoder.decode(kept)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        # Purging by a policy that cannot be read would be guessing.
+        raise StoreCorrupt(
+            f"The retention policy cannot be read: {error}", "Use the program that wrote it, or restore a backup"
+        ) from None
 
 
 def _settled(log: Log, workspace: str) -> bytes | None:

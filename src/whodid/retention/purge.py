@@ -10,11 +10,13 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from hashlib import sha256
 from time import monotonic
 
 import msgspec
 from msgspec import Struct
 
+from whodid import canonical
 from whodid.capture.events import uuid7
 from whodid.log import Log
 from whodid.model import Actor, Context, Entry, Event, Resource
@@ -73,21 +75,31 @@ class _Lease(Struct, frozen=True):
 
 
 class _Swept(Struct, frozen=True):
-    """How far each term was looked through, so that entries that are kept longer are not looked at every day."""
+    """How far each term was looked through, so that entries that are kept longer are not looked at every day.
+
+    Args:
+        classes: Digest of the retention classes of all actions: another catalog sees other entries.
+    """
 
     policy: Policy
+    classes: str
     marks: dict[int, int] = {}
 
     @classmethod
     def read(cls, log: Log, workspace: str, policy: Policy) -> _Swept:
-        """Return the marks, or none after a change of the policy."""
+        """Return the marks; there are none after a change of the policy or under another catalog."""
+        classes = sha256(canonical.encode({name: action.retention for name, action in log.catalog.items()})).hexdigest()
         kept = log.state(workspace, _SWEPT_STATE)
         swept = msgspec.json.decode(kept, type=cls) if kept else None
-        return swept if swept is not None and swept.policy == policy else cls(policy)
+        if swept is not None and swept.policy == policy and swept.classes == classes:
+            return swept
+        return cls(policy, classes)
 
     def moved(self, log: Log, workspace: str, days: int, index: int) -> _Swept:
         """Put a mark further; whoever loses a race over it only looks twice."""
-        swept = _Swept(self.policy, {**self.marks, days: index})
+        if self.marks.get(days) == index:
+            return self
+        swept = _Swept(self.policy, self.classes, {**self.marks, days: index})
         log.swap_state(workspace, _SWEPT_STATE, log.state(workspace, _SWEPT_STATE), msgspec.json.encode(swept))
         return swept
 
@@ -132,50 +144,62 @@ def purge(
         NotFound: The workspace has no log.
         StoreError: A step failed; the steps before it stand.
     """
-    first = log.head(workspace).first
+    work = _Work(log, workspace, actor, context)
+    if work.idle():
+        return work.done(finished=True)
     with _leased(log, workspace) as lease:
         if lease is None:
-            return Purge(first=first, finished=False)
-        work = _Work(log, workspace, actor, context, lease)
-        finished = work.run(step, rest or (lambda _took: False), progress or (lambda _entries: None))
+            return work.done(finished=False)
+        finished = work.run(lease, step, rest or (lambda _took: False), progress or (lambda _entries: None))
         return work.done(finished=finished)
 
 
 class _Work:
-    def __init__(self, log: Log, workspace: str, actor: Actor, context: Context | None, lease: _Holder) -> None:
+    def __init__(self, log: Log, workspace: str, actor: Actor, context: Context | None) -> None:
         self._log = log
         self._workspace = workspace
         self._actor = actor
         self._context = context
-        self._lease = lease
-        self._policy = read_policy(log, workspace)
         self._first = log.head(workspace).first
+        self._policy = read_policy(log, workspace)
+        self._terms = _terms(log, self._policy)
+        self._swept = _Swept.read(log, workspace, self._policy)
         self._entries = 0
         self._classes: dict[str, int] = {}
         self._records: list[int] = []
 
-    def run(self, step: int, rest: Callable[[float], bool], progress: Callable[[int], None]) -> bool:
-        class_of_action = _class_of(self._log)
-        swept = _Swept.read(self._log, self._workspace, self._policy)
-        for term in _terms(self._log, self._policy):
-            # The longest term takes everything below its cut-off, and so begins where content begins.
-            at = max(self._first, swept.marks.get(term.days, 0)) if term.classes else self._first
-            done = False
+    def idle(self) -> bool:
+        """Tell, without writing anything, whether no term has anything to look at."""
+        oldest = [next(self._log.read(self._workspace, self._start(term)), None) for term in self._terms]
+        return all(
+            entry is None or entry.recorded_at >= term.cutoff for entry, term in zip(oldest, self._terms, strict=True)
+        )
+
+    def run(self, lease: _Holder, step: int, rest: Callable[[float], bool], progress: Callable[[int], None]) -> bool:
+        """Take step after step; say whether nothing is left."""
+        class_of_entry = _class_of(self._log)
+        for term in self._terms:
+            at, done = self._start(term), False
             while not done:
                 begun = monotonic()
-                planned = plan_step(self._log.read(self._workspace, at), term, class_of_action, step)
+                # A policy that was changed meanwhile holds from this step on: the next purge begins with it.
+                if not lease.renewed() or read_policy(self._log, self._workspace) != self._policy:
+                    return False
+                planned = plan_step(self._log.read(self._workspace, at), term, class_of_entry, step)
                 if planned.entries:
                     self._forget(term, planned)
                     progress(self._entries)
                 done = planned.done
                 at = max(at, planned.following)
                 if term.classes:
-                    swept = swept.moved(self._log, self._workspace, term.days, at)
-                if not self._lease.renewed():
-                    return False
+                    self._swept = self._swept.moved(self._log, self._workspace, term.days, at)
                 if not done and rest(monotonic() - begun):
                     return False
         return True
+
+    def _start(self, term: Term) -> int:
+        """Return where a term begins: the longest takes everything below its cut-off, so where content begins."""
+        return max(self._first, self._swept.marks.get(term.days, 0)) if term.classes else self._first
 
     def _forget(self, term: Term, planned: Step) -> None:
         now = self._log.now()

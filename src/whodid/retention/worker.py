@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Self
 
-from whodid.errors import WhodidError
 from whodid.log import Log
 from whodid.retention.purge import purge
 
@@ -41,7 +41,7 @@ class RetentionWorker:
         log: Log,
         *,
         interval: float = _INTERVAL,
-        on_error: Callable[[str, WhodidError], None] | None = None,
+        on_error: Callable[[str, Exception], None] | None = None,
     ) -> None:
         self._log = log
         self._interval = interval
@@ -77,23 +77,14 @@ class RetentionWorker:
             How many entries lost their content.
         """
         removed = 0
-        try:
-            workspaces = self._log.workspaces()
-        except WhodidError as error:
-            self._on_error("", error)
-            return 0
-        for workspace in workspaces:
-            if self._stopping.is_set():
-                break
-            try:
-                removed += purge(self._log, workspace, rest=self._rest).entries
-            except WhodidError as error:
-                self._on_error(workspace, error)
-        try:
+        with self._told(""):
+            for workspace in self._log.workspaces():
+                if self._stopping.is_set():
+                    break
+                with self._told(workspace):
+                    removed += purge(self._log, workspace, rest=self._rest).entries
             while not self._stopping.is_set() and self._log.tend():
                 self._rest(_LEAST_REST)
-        except WhodidError as error:
-            self._on_error("", error)
         return removed
 
     def _run(self) -> None:
@@ -101,9 +92,17 @@ class RetentionWorker:
             self.round()
             self._stopping.wait(self._interval)
 
+    @contextmanager
+    def _told(self, workspace: str) -> Iterator[None]:
+        """Tell of an error instead of raising it: retention that ended with its first error would end unnoticed."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001
+            self._on_error(workspace, error)
+
     def _rest(self, took: float) -> bool:
         return self._stopping.wait(max(_LEAST_REST, _REST * took))
 
 
-def _tell(workspace: str, error: WhodidError) -> None:
+def _tell(workspace: str, error: Exception) -> None:
     _logger.error("Retention of %s: %s", workspace or "the deployment", error)
