@@ -1,0 +1,80 @@
+// Bundles the viewer and writes it, with hashes and the licences of what it contains, to where the wheel takes it from.
+// viewer.js is what a page loads; details.js and one catalogue follow by themselves. Each is one self-contained file.
+// The output depends on the sources and the lock file only: the same input gives the same bytes.
+import { createHash } from "node:crypto";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { gzipSync } from "node:zlib";
+import { build, transform } from "esbuild";
+
+const here = new URL("./", import.meta.url);
+const out = new URL("../src/whodid/viewer/static/", here);
+const KB = 1024;
+/** Gzipped bytes that a file may have. */
+const LIMITS = { "viewer.js": 45 * KB, "details.js": 30 * KB, "locales/en.json": 5 * KB, "locales/es.json": 5 * KB };
+
+const banner = `// whodid viewer. Generated from frontend/ by "npm run build": do not edit.
+// Contains Lit and jsdiff (BSD-3-Clause), see viewer.licenses.txt.`;
+
+/** Style sheets become minified strings; the component turns them into constructable style sheets. */
+const css = {
+  name: "css",
+  setup(plugin) {
+    plugin.onLoad({ filter: /\.css$/ }, async ({ path }) => {
+      const { code } = await transform(await readFile(path, "utf8"), { loader: "css", minify: true, target: "esnext" });
+      return { contents: code.trim(), loader: "text" };
+    });
+  },
+};
+
+async function bundle(entry, define = {}) {
+  const { outputFiles } = await build({
+    entryPoints: [new URL(`src/${entry}.ts`, here).pathname],
+    bundle: true,
+    format: "esm",
+    target: "es2022",
+    minify: true,
+    charset: "utf8",
+    legalComments: "none",
+    banner: { js: banner },
+    plugins: [css],
+    define,
+    write: false,
+    logLevel: "warning",
+  });
+  return outputFiles[0].contents;
+}
+
+async function licences() {
+  const texts = [];
+  for (const name of ["lit", "lit-html", "lit-element", "@lit/reactive-element", "diff"]) {
+    const root = new URL(`node_modules/${name}/`, here);
+    const { version, license } = JSON.parse(await readFile(new URL("package.json", root), "utf8"));
+    texts.push(`${name} ${version} (${license})\n\n${(await readFile(new URL("LICENSE", root), "utf8")).trim()}\n`);
+  }
+  return texts.join(`\n${"-".repeat(80)}\n\n`);
+}
+
+const files = { "details.js": await bundle("details") };
+for (const name of (await readdir(new URL("src/locales/", here))).sort()) {
+  files[`locales/${name}`] = Buffer.from(JSON.stringify(JSON.parse(await readFile(new URL(`src/locales/${name}`, here), "utf8"))));
+}
+// viewer.js names what it fetches by content, so that no cache can pair it with the files of another version.
+const digests = Object.fromEntries(Object.entries(files).map(([name, bytes]) => [name, createHash("sha256").update(bytes).digest("hex").slice(0, 16)]));
+files["viewer.js"] = await bundle("viewer", { DIGESTS: JSON.stringify(digests) });
+const integrity = (bytes) => `sha384-${createHash("sha384").update(bytes).digest("base64")}`;
+const manifest = Object.fromEntries(Object.entries(files).map(([name, bytes]) => [name, { bytes: bytes.length, integrity: integrity(bytes) }]));
+
+await mkdir(new URL("locales/", out), { recursive: true });
+for (const [name, bytes] of Object.entries(files)) await writeFile(new URL(name, out), bytes);
+await writeFile(new URL("manifest.json", out), `${JSON.stringify(manifest, null, 2)}\n`);
+await writeFile(new URL("viewer.licenses.txt", out), await licences());
+
+for (const [name, bytes] of Object.entries(files)) {
+  const packed = gzipSync(bytes, { level: 9 }).length;
+  const limit = LIMITS[name] ?? 5 * KB;
+  console.log(`${name.padEnd(16)} ${String(bytes.length).padStart(7)} bytes  ${(packed / KB).toFixed(1).padStart(5)} KB gzipped of ${limit / KB}`);
+  if (packed > limit) {
+    console.error(`${name} is over its limit. Find what grew with \`npx esbuild --analyze\`, or move what is not needed at first to details.js.`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,39 @@
+// What the parts of the viewer know of the element that holds them.
+
+import type { ReactiveControllerHost } from "lit";
+import type { Client } from "./api.js";
+import type { Clock } from "./format.js";
+import type { Words } from "./i18n.js";
+import type { Labels } from "./labels.js";
+import type { Retention } from "./types.js";
+import type { State } from "./url.js";
+
+export interface Host extends ReactiveControllerHost {
+  readonly client: Client;
+  readonly words: Words;
+  readonly clock: Clock;
+  readonly labels: Labels;
+  readonly state: State;
+  readonly retention: Retention | null;
+  readonly docs: string;
+  readonly openTypes: string;
+  /** Under 760 px of the element's own width. */
+  readonly narrow: boolean;
+  /** From 1,000 px: the drawer stands beside the list. */
+  readonly wide: boolean;
+  readonly renderRoot: HTMLElement | DocumentFragment;
+
+  /** Change the state. Filters push a step for Back, moving between entries replaces. */
+  go(patch: Partial<State>, how?: "push" | "replace"): void;
+  /** The link to a state that differs from this one. */
+  href(patch: Partial<State>): string;
+  /** Tell the reader, on screen and to assistive technology. */
+  say(text: string): void;
+  copy(text: string, done: string): Promise<void>;
+  copyLink(): void;
+  /** Put a filter in place; where the drawer covers the list, show the list. */
+  filter(field: string, value: string, negated?: boolean): void;
+  /** Report a failed request to the page around. */
+  report(problem: unknown): void;
+  openResource(type: string, id: string): void;
+}

@@ -1,0 +1,101 @@
+// Messages, numbers and lists in the reader's language. A language is one catalogue in locales/, fetched from beside
+// viewer.js: add the file there and its name here. Sentences are whole in the catalogue: {slots} are filled, plurals
+// chosen by the `n` slot, nothing is glued together.
+
+import { beside } from "./files.js";
+import type en from "../locales/en.json";
+
+export type Message = string | Partial<Record<Intl.LDMLPluralRule, string>>;
+export type Catalogue = Record<string, Message>;
+export type Key = keyof typeof en;
+
+export const LANGUAGES = ["en", "es"];
+
+/** `{name}` slots of a template and the text between them. */
+export function cut(template: string): { text: string; slot: boolean }[] {
+  return template
+    .split(/\{(\w+)\}/)
+    .map((text, at) => ({ text, slot: at % 2 === 1 }))
+    .filter(({ text, slot }) => slot || text);
+}
+
+export class Words {
+  /** Language of the messages: one that has a catalogue. */
+  readonly language: string;
+  /** Locale of numbers and dates. Plain `en` means international English: day before month, 24 hours. */
+  readonly locale: string;
+  readonly #messages: Catalogue;
+  readonly #plural: Intl.PluralRules;
+  readonly #number: Intl.NumberFormat;
+
+  constructor(wanted: string, messages: Catalogue = {}) {
+    let locale = "en";
+    try {
+      locale = Intl.getCanonicalLocales(wanted)[0] ?? "en";
+    } catch {
+      // Not a language tag: stay with English.
+    }
+    const language = locale.split("-")[0] as string;
+    this.language = LANGUAGES.includes(language) ? language : "en";
+    this.locale = this.language !== language || locale === "en" ? "en-GB" : locale;
+    this.#messages = messages;
+    this.#plural = new Intl.PluralRules(this.locale);
+    this.#number = new Intl.NumberFormat(this.locale);
+  }
+
+  /** Whether there is anything to say. */
+  get ready(): boolean {
+    return "title" in this.#messages;
+  }
+
+  /** The words of a locale with their catalogue. */
+  static async load({ language, locale }: Words): Promise<Words> {
+    const answer = await fetch(beside(`locales/${language}.json`));
+    return new Words(locale, (await answer.json()) as Catalogue);
+  }
+
+  /** A whole message as text. */
+  t(key: Key, slots: Record<string, string | number> = {}): string {
+    return this.tx(key, slots).join("");
+  }
+
+  /** A message whose slots are filled with anything that a template can show. */
+  tx(key: Key, slots: Record<string, unknown> = {}): unknown[] {
+    const message = this.#messages[key] ?? key;
+    const template = typeof message === "string" ? message : (message[this.#plural.select(Number(slots.n))] ?? message.other ?? key);
+    return cut(template).map(({ text, slot }) => {
+      if (!slot) return text;
+      const value = slots[text];
+      return typeof value === "number" ? this.n(value) : (value ?? "");
+    });
+  }
+
+  /** A message that need not exist, for codes that hosts invent. */
+  maybe(key: string): string | undefined {
+    const message = this.#messages[key];
+    return typeof message === "string" ? message : undefined;
+  }
+
+  n(value: number): string {
+    return this.#number.format(value);
+  }
+
+  list(items: string[], type: "conjunction" | "disjunction" = "conjunction"): string {
+    return new Intl.ListFormat(this.locale, { type }).format(items);
+  }
+
+  /** `41 seconds`, in the largest unit that fits. */
+  duration(ms: number): string {
+    const units = [["day", 86_400_000], ["hour", 3_600_000], ["minute", 60_000], ["second", 1000]] as const;
+    const [unit, size] = units.find(([, length]) => ms >= length) ?? units[3];
+    return new Intl.NumberFormat(this.locale, { style: "unit", unit, unitDisplay: "long" }).format(Math.round(ms / size));
+  }
+
+  country(code: string): string {
+    try {
+      return new Intl.DisplayNames(this.locale, { type: "region" }).of(code) ?? code;
+    } catch {
+      return code;
+    }
+  }
+}

@@ -1,0 +1,199 @@
+// The shapes that the HTTP API speaks, as far as the viewer reads them. No behaviour here.
+
+export const KINDS = ["create", "update", "delete", "status", "security"] as const;
+export type Kind = (typeof KINDS)[number];
+export type Outcome = "success" | "denied" | "failed";
+export type ActorType = "user" | "api_key" | "system" | "scheduler" | "provider" | "anonymous";
+
+/** A value that the server keeps back: hidden from this reader, replaced before storing, or erased. */
+export interface Marker {
+  $: "hidden" | "redacted" | "erased";
+  fp?: string;
+}
+export type Shown = string | Marker;
+
+export interface Actor {
+  type: ActorType;
+  id: string;
+  name?: Shown;
+  email?: Shown;
+  role?: string;
+  on_behalf_of?: Actor;
+}
+
+export interface Resource {
+  type: string;
+  id: string;
+  name?: Shown;
+}
+
+export interface Related extends Resource {
+  rel: string;
+}
+
+export interface Change {
+  path: string;
+  label?: string;
+  op?: "add" | "remove" | "replace" | "set";
+  before?: unknown;
+  after?: unknown;
+  added?: unknown[];
+  removed?: unknown[];
+  class?: "plain" | "personal" | "secret";
+  before_fp?: string;
+  after_fp?: string;
+  from?: string;
+}
+
+export interface Reason {
+  code?: string;
+  text?: Shown;
+}
+
+export interface Sentence {
+  template: string;
+  parts: Record<string, { text: Shown; type: string; id: string }>;
+}
+
+export interface Second {
+  form: "reason" | "changes" | "summary" | null;
+  text?: Shown;
+  changes?: Change[];
+  /** How many changes are not listed. */
+  more?: number;
+}
+
+/** What a row needs. */
+export interface Summary {
+  index: number;
+  id: string;
+  occurred_at: string;
+  recorded_at: string;
+  actor: Actor;
+  action: string;
+  kind: Kind;
+  severity: "info" | "notice" | "warning" | "critical";
+  outcome: Outcome;
+  resource: Resource;
+  related?: Related[];
+  reason?: Reason;
+  batch?: string;
+  marks?: string[];
+  source?: string | null;
+  country?: string | null;
+  city?: Shown | null;
+  ip?: Shown | null;
+  sentence: Sentence;
+  second: Second;
+}
+
+/** The entry in full, in wire form. */
+export interface Entry {
+  workspace: string;
+  index: number;
+  id: string;
+  occurred_at: string;
+  recorded_at: string;
+  actor: Actor;
+  action: string;
+  kind: Kind;
+  severity: Summary["severity"];
+  outcome?: Outcome;
+  resource: Resource;
+  related?: Related[];
+  changes?: Change[];
+  reason?: Reason;
+  cause?: string;
+  batch?: string;
+  details?: Record<string, unknown>;
+  context?: {
+    source?: string;
+    ip?: Shown;
+    forwarded_ip?: Shown;
+    user_agent?: Shown;
+    country?: string;
+    city?: Shown;
+    request?: string;
+    session?: string;
+  };
+  marks?: string[];
+}
+
+export interface Detail {
+  entry: Entry;
+  sentence: Sentence;
+  second: Second;
+  labels?: Record<string, string>;
+  cause?: Summary;
+  removed_on?: string | null;
+}
+
+export interface Count {
+  value: number;
+  exact: boolean;
+}
+
+export interface Page {
+  items: Summary[];
+  next: string | null;
+  count: Count;
+  head: { size: number; first: number };
+  range?: { since: string | null; until: string | null };
+}
+
+export interface Histogram {
+  buckets: { start: string; end: string; counts: Partial<Record<Kind, number>> }[];
+  total: Count;
+  kinds: Partial<Record<Kind, number>>;
+}
+
+export interface FacetValue {
+  value: string;
+  label?: string;
+  count: number;
+  type?: string;
+}
+
+export interface Facets {
+  values: FacetValue[];
+  exact: boolean;
+}
+
+export interface Labelled {
+  value: string;
+  label: string;
+}
+
+export interface CatalogPage {
+  actions: { name: string; kind: Kind; category: string; label: string }[];
+  kinds: Labelled[];
+  categories: Labelled[];
+  types: Labelled[];
+}
+
+export interface Retention {
+  days: number;
+  first: number;
+  oldest_at: string | null;
+  purges: { at: string; entries: number | null; until: string | null; index: number }[];
+}
+
+/** A field as it was committed to: shown with its salt, or withheld as a bare commitment (base64). */
+export type ProofField = { path: string; salt: string; value: string } | { commitment: string };
+
+export interface ProofAnswer {
+  index: number;
+  size: number;
+  leaf: string;
+  path: string[];
+  checkpoint: string;
+  vkey: string;
+  fields?: ProofField[];
+}
+
+export interface ExportTicket {
+  id: string;
+  href: string;
+  count: Count;
+  filename: string;
+}

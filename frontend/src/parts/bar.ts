@@ -1,0 +1,189 @@
+// The filter bar: the search field, the menus' buttons, the date presets, and the chips of what is active.
+
+import { html, nothing, type TemplateResult } from "lit";
+import type { Problem } from "../lib/api.js";
+import type { Host } from "../lib/host.js";
+import { icon, typeIcon, type Icon } from "../lib/icons.js";
+import type { Key } from "../lib/i18n.js";
+import { join, split, type Term } from "../lib/query.js";
+import { START, type Range } from "../lib/url.js";
+import { span } from "./feed.js";
+import type { Menus, MenuName } from "./menus.js";
+
+const DEBOUNCE = 150;
+
+/** Which menu edits a field, and the glyph of its chip. */
+const EDITORS: Record<string, [MenuName, Icon]> = {
+  actor: ["user", "user"], action: ["action", "pen"], kind: ["action", "pen"], category: ["action", "pen"],
+  type: ["resource", "doc"], resource: ["resource", "doc"],
+};
+
+export class Bar {
+  readonly #host: Host;
+  readonly #menus: Menus;
+  #timer: number | undefined;
+  #typing = false;
+
+  constructor(host: Host, menus: Menus) {
+    this.#host = host;
+    this.#menus = menus;
+  }
+
+  get field(): HTMLInputElement | null {
+    return this.#host.renderRoot.querySelector("#q");
+  }
+
+  render(problem: Problem | null): TemplateResult {
+    const { words, narrow } = this.#host;
+    const wrong = problem?.status === 400 && problem.start !== undefined ? problem : null;
+    return html`<div class="bar" part="bar">
+        <label class="search ${wrong ? "bad" : ""}">${icon("search")}<span class="sr">${words.t("search.label")}</span>
+          <span class="in">${wrong ? this.#underline(wrong) : nothing}
+            <input id="q" type="text" enterkeyhint="search" autocomplete="off" autocapitalize="off" spellcheck="false" placeholder=${words.t(narrow ? "search.short" : "search.hint")}
+              .value=${this.#shown()} aria-invalid=${wrong ? "true" : "false"} aria-describedby=${wrong ? "wrong" : ""}
+              @input=${this.#input} @keydown=${this.#keys} @blur=${this.#settle} @scroll=${() => this.#host.requestUpdate()}></span>
+          ${this.#host.state.text || this.#draft ? html`<button class="cl" aria-label=${words.t("search.clear")} @click=${this.#clear}>${icon("x", "s")}</button>` : html`<kbd aria-hidden="true">/</kbd>`}
+        </label>
+        ${narrow
+          ? html`<button class="btn ic" aria-label=${words.t("filters")} aria-haspopup="dialog" @click=${(event: Event) => this.#menus.toggle("dates", event)}>${icon("filter")}</button>`
+          : html`<div class="fbs">${this.#button("user", "user", "filter.user")}${this.#button("action", "pen", "filter.action")}${this.#button("resource", "doc", "filter.resource")}</div>${this.#presets()}`}
+      </div>
+      ${wrong ? this.#explain(wrong) : nothing}
+      ${narrow ? this.#scroller() : this.#chips()}`;
+  }
+
+  #draft = "";
+
+  #shown(): string {
+    return this.#typing ? this.#draft : this.#host.state.text;
+  }
+
+  #button(menu: MenuName, glyph: Icon, key: Key): TemplateResult {
+    const open = this.#menus.open === menu;
+    return html`<button class="btn fb" id="menu-${menu}" aria-haspopup="dialog" aria-expanded=${open} @click=${(event: Event) => this.#menus.toggle(menu, event)}>${icon(glyph)}${this.#host.words.t(key)}</button>`;
+  }
+
+  #presets(): TemplateResult {
+    const { words, state } = this.#host;
+    const preset = (range: Range, key: Key): TemplateResult =>
+      html`<button aria-pressed=${state.range === range} @click=${() => this.#host.go({ range, since: null, until: null })}>${words.t(key)}</button>`;
+    const own = state.range !== "7d" && state.range !== "30d";
+    return html`<div class="seg" role="group" aria-label=${words.t("range.label")}>${preset("7d", "range.7d")}${preset("30d", "range.30d")}
+      <button id="menu-dates" aria-pressed=${own} aria-haspopup="dialog" aria-expanded=${this.#menus.open === "dates"} @click=${(event: Event) => this.#menus.toggle("dates", event)}>${own ? this.rangeText() : words.t("range.custom")}</button></div>`;
+  }
+
+  /** The chosen span in words: by its name, or, `exact`, by its days. */
+  rangeText(exact = false): string {
+    const { words, clock, state } = this.#host;
+    const { since, until } = span(state, clock.zone);
+    if (state.range === "all" || (state.range !== "custom" && !exact)) return words.t(`range.${state.range}`);
+    if (since !== null && until !== null) return clock.range(since, until);
+    return since === null ? words.t("range.until", { day: clock.as("date", (until ?? 0) - 1) }) : words.t("range.since", { day: clock.as("date", since) });
+  }
+
+  /** A chip's three parts in words; also how the export dialog restates the filters. */
+  chipText(chip: Term): [string, string, string] {
+    const { words, labels } = this.#host;
+    const many = chip.values.length > 1;
+    const op = chip.op || words.t(many ? (chip.negated ? "op.none" : "op.any") : chip.negated ? "op.not" : "op.is");
+    const values = chip.values.map((value) => labels.value(words, chip.field, value));
+    return [words.maybe(`field.${chip.field}`) ?? chip.field, op, values.length > 3 ? words.t("chip.many", { first: values[0] as string, n: values.length - 1 }) : words.list(values, "disjunction")];
+  }
+
+  #chips(): unknown {
+    const { words, state } = this.#host;
+    if (!state.chips.length && !state.text) return nothing;
+    return html`<div class="chips">${this.#chipList()}<span class="sp"></span>
+      <button class="btn q sm" @click=${() => this.#host.go({ chips: [], text: "", range: START.range, since: null, until: null })}>${words.t("filters.clear")}</button></div>`;
+  }
+
+  #chipList(): TemplateResult[] {
+    const { words, state } = this.#host;
+    return state.chips.map((chip, at) => {
+      const [field, op, value] = this.chipText(chip);
+      const [menu, plain] = EDITORS[chip.field] ?? [null, "filter" as const];
+      const glyph = chip.field === "type" && chip.values.length === 1 ? typeIcon(chip.values[0] as string) : plain;
+      const edit = (event: Event): void => (menu ? this.#menus.toggle(menu, event) : this.#edit(at));
+      const replace = (next: Term[]): void => this.#host.go({ chips: next });
+      return html`<span class="chip on"><button @click=${edit}>${icon(glyph, "s")}${field}</button>
+        <button class="op" ?disabled=${Boolean(chip.op)} title=${words.t("chip.negate")} @click=${() => replace(state.chips.map((one, n) => (n === at ? { ...one, negated: !one.negated } : one)))}>${op}</button>
+        <button @click=${edit}><bdi>${value}</bdi></button>
+        <button class="rm" aria-label=${words.t("chip.remove", { field })} @click=${() => replace(state.chips.filter((_, n) => n !== at))}>${icon("x", "s")}</button></span>`;
+    });
+  }
+
+  /** Narrow pages: presets and filters as one scrolling line. */
+  #scroller(): TemplateResult {
+    const { words, state } = this.#host;
+    const open = (menu: MenuName) => (event: Event): void => this.#menus.toggle(menu, event);
+    const chip = (menu: MenuName, glyph: Icon, text: string, on: boolean): TemplateResult =>
+      html`<button class="chip ${on ? "sel" : ""}" aria-haspopup="dialog" @click=${open(menu)}>${icon(glyph, "s")}${text}</button>`;
+    const has = (menu: MenuName): boolean => state.chips.some(({ field }) => EDITORS[field]?.[0] === menu);
+    return html`<div class="chips line">${chip("dates", "calendar", this.rangeText(), true)}${this.#chipList()}
+      ${has("user") ? nothing : chip("user", "user", words.t("filter.user"), false)}${has("action") ? nothing : chip("action", "pen", words.t("filter.action"), false)}${has("resource") ? nothing : chip("resource", "doc", words.t("filter.resource"), false)}</div>`;
+  }
+
+  /** Put a chip that has no menu back into the field, to be typed over. */
+  #edit(at: number): void {
+    const { state } = this.#host;
+    const term = state.chips[at] as Term;
+    this.#typing = true;
+    this.#draft = join({ chips: [term], text: state.text });
+    this.#host.go({ chips: state.chips.filter((_, n) => n !== at), text: this.#draft }, "replace");
+    this.field?.focus();
+  }
+
+  // The term at fault, underlined in place: the same text behind the field, transparent but for the mark.
+  #underline({ start = 0, end = 0 }: Problem): unknown {
+    const before = [...join({ chips: this.#host.state.chips, text: "" })].length;
+    const shift = before && before + 1;
+    if (end <= shift) return nothing;
+    const text = [...this.#shown()];
+    const [from, to] = [Math.max(0, start - shift), Math.max(end - shift, start - shift + 1)];
+    const cut = (first: number, last?: number): string => text.slice(first, last).join("");
+    return html`<span class="ul" aria-hidden="true" .scrollLeft=${this.field?.scrollLeft ?? 0}><span>${cut(0, from)}<u>${cut(from, to)}</u>${cut(to)}</span></span>`;
+  }
+
+  #explain(problem: Problem): TemplateResult {
+    const query = [...join(this.#host.state)];
+    const { start = 0, end = 0 } = problem;
+    const cut = (from: number, to?: number): string => query.slice(from, to).join("");
+    return html`<p class="wrong" id="wrong" role="alert">${icon("warn", "s")}<span><code>${cut(0, start)}<u>${cut(start, end)}</u>${cut(end)}</code>
+      ${problem.detail || problem.title} ${problem.remedy}</span></p>`;
+  }
+
+  readonly #input = (event: InputEvent): void => {
+    const first = !this.#typing;
+    this.#typing = true;
+    this.#draft = (event.target as HTMLInputElement).value;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#host.go({ text: this.#draft.trim() }, first ? "push" : "replace"), DEBOUNCE) as unknown as number;
+    this.#host.requestUpdate();
+  };
+
+  readonly #keys = (event: KeyboardEvent): void => {
+    if (event.key === "Enter") this.#settle();
+    else if (event.key !== "Escape") return;
+    else if (this.#shown()) this.#clear();
+    else this.field?.blur();
+    event.preventDefault();
+    event.stopPropagation();
+  };
+
+  /** What was typed becomes final: terms with a field turn into chips. */
+  readonly #settle = (): void => {
+    clearTimeout(this.#timer);
+    if (!this.#typing) return;
+    const cut = split(this.#draft);
+    this.#typing = false;
+    this.#host.go({ chips: [...this.#host.state.chips, ...cut.chips], text: cut.text }, "replace");
+  };
+
+  readonly #clear = (): void => {
+    clearTimeout(this.#timer);
+    this.#typing = false;
+    this.#draft = "";
+    this.#host.go({ text: "" });
+    this.field?.focus();
+  };
+}

@@ -1,0 +1,87 @@
+// What changed: one block per field, told in the form that suits the value.
+
+import { html, nothing, type TemplateResult } from "lit";
+import type { Host } from "../lib/host.js";
+import { icon } from "../lib/icons.js";
+import { humane } from "../lib/labels.js";
+import type { Change, Detail } from "../lib/types.js";
+import { compare, isProse, isTree, type Piece } from "../lib/words.js";
+import { isMerge, merge } from "./merge.js";
+import { isEmpty, isMarker, markerPill, plain, raw, secretPill } from "./value.js";
+
+export function changes(host: Host, data: Detail, sideBySide: boolean, toggle: (on: boolean) => void): TemplateResult {
+  const { words } = host;
+  const { entry } = data;
+  const listed = entry.changes ?? [];
+  const { details } = entry;
+  const merged = isMerge(details);
+  const prose = listed.some(({ before, after }) => isProse(before, after));
+  const layout = (on: boolean, key: "diff.inline" | "diff.side"): TemplateResult =>
+    html`<button aria-pressed=${sideBySide === on} @click=${() => toggle(on)}>${words.t(key)}</button>`;
+  const rest = details ? Object.entries(details).filter(([name]) => !merged || !["fields", "moved", "survivor", "absorbed"].includes(name)) : [];
+  return html`${merged ? merge(host, entry, data.labels ?? {}) : html`<div class="dtool">${words.t(listed.length ? "diff.count" : "diff.none", { n: listed.length })}${prose
+      ? html`<div class="seg" role="group" aria-label=${words.t("diff.layout")}>${layout(false, "diff.inline")}${layout(true, "diff.side")}</div>`
+      : nothing}</div>
+    ${listed.length ? html`<div class="diff">${listed.map((change) => block(host, change, data.labels ?? {}, sideBySide))}</div>` : nothing}`}
+    ${rest.length ? html`<div class="dtool">${words.t("details.title")}</div><dl class="diff kv">${rest.map(([name, value]) => html`<dt>${data.labels?.[`details.${name}`] ?? humane(name)}</dt><dd title=${raw(value)}>${isMarker(value) ? markerPill(host, value) : isTree(value) && !Array.isArray(value) ? html`<pre class="mono">${JSON.stringify(value, null, 2)}</pre>` : plain(host, value)}</dd>`)}</dl>` : nothing}`;
+}
+
+function block(host: Host, change: Change, labels: Record<string, string>, sideBySide: boolean): TemplateResult {
+  const { words } = host;
+  const secret = change.class === "secret" || change.before_fp || change.after_fp;
+  const tag = secret ? words.t(change.before_fp === change.after_fp ? "tag.same" : "tag.changed") : change.class === "personal" ? words.t("tag.personal") : "";
+  return html`<div class="fr"><div class="fn"><b>${labels[change.path] ?? change.label ?? humane(change.path)}</b><span class="mono" translate="no">${change.path}</span>${tag ? html`<span class="tag">${tag}</span>` : nothing}</div>
+    ${secret ? secretPill(host, change) : body(host, change, sideBySide)}</div>`;
+}
+
+function body(host: Host, change: Change, sideBySide: boolean): unknown {
+  const { before, after, added, removed } = change;
+  if (isMarker(before) && isMarker(after)) return markerPill(host, after);
+  if (added?.length || removed?.length) return chips(host, added ?? [], removed ?? []);
+  if (isList(before) || isList(after)) {
+    const [old, now] = [isList(before) ? before : [], isList(after) ? after : []];
+    const texts = (list: unknown[]): Set<string> => new Set(list.map((one) => JSON.stringify(one)));
+    const [had, has] = [texts(old), texts(now)];
+    const isNew = (one: unknown): boolean => !had.has(JSON.stringify(one));
+    const isGone = (one: unknown): boolean => !has.has(JSON.stringify(one));
+    return chips(host, now.filter(isNew), old.filter(isGone), now.filter((one) => !isNew(one)));
+  }
+  if (isTree(before) && isTree(after)) {
+    const text = (value: object): string => JSON.stringify(value, null, 2) + "\n";
+    return html`<div class="txt mono" translate="no">${compare(text(before), text(after), null).map((piece) => mark(host, piece))}</div>`;
+  }
+  if (isProse(before, after)) return sideBySide ? boxes(host, before, after, true) : prose(host, before as string, after as string);
+  return boxes(host, before, after, false);
+}
+
+function isList(value: unknown): value is unknown[] {
+  return Array.isArray(value) && value.length > 0 && value.every((one) => !isTree(one));
+}
+
+/** Two boxes with an arrow. */
+export function boxes(host: Host, before: unknown, after: unknown, marked: boolean): TemplateResult {
+  const pieces = marked ? compare(String(before), String(after), host.words.language) : null;
+  const side = (value: unknown, old: boolean): TemplateResult => {
+    if (isMarker(value)) return html`<div class="val e">${markerPill(host, value)}</div>`;
+    if (isEmpty(value)) return html`<div class="val e">${host.words.t("value.empty")}</div>`;
+    const text = pieces ? pieces.filter(({ change }) => change !== (old ? "added" : "removed")).map((piece) => mark(host, piece)) : old ? html`<del>${plain(host, value)}</del>` : html`<ins>${plain(host, value)}</ins>`;
+    return html`<div class="val ${old ? "b" : "a"}" title=${raw(value)}><span class="sr">${host.words.t(old ? "diff.removed" : "diff.added")} </span><bdi class=${pieces ? "txt" : ""}>${text}</bdi></div>`;
+  };
+  return html`<div class="ba">${side(before, true)}${icon("arrow", "s")}${side(after, false)}</div>`;
+}
+
+/** One text with what went struck through and what came marked. */
+function prose(host: Host, before: string, after: string): TemplateResult {
+  return html`<div class="txt"><bdi>${compare(before, after, host.words.language).map((piece) => mark(host, piece))}</bdi></div>`;
+}
+
+function mark(host: Host, { text, change }: Piece): unknown {
+  if (change === "added") return html`<ins><span class="sr">${host.words.t("diff.added")} </span>${text}</ins>`;
+  if (change === "removed") return html`<del><span class="sr">${host.words.t("diff.removed")} </span>${text}</del>`;
+  return change === "fold" ? html`<span class="fold">${host.words.t("diff.fold", { n: Number(text) })}</span>` : text;
+}
+
+function chips(host: Host, added: unknown[], removed: unknown[], kept: unknown[] = []): TemplateResult {
+  const { words } = host;
+  return html`<div class="set">${removed.map((value) => html`<del><span class="sr">${words.t("diff.removed")} </span>− ${plain(host, value)}</del>`)}${added.map((value) => html`<ins><span class="sr">${words.t("diff.added")} </span>+ ${plain(host, value)}</ins>`)}${kept.map((value) => html`<span>${plain(host, value)}</span>`)}</div>`;
+}

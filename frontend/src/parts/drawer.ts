@@ -1,0 +1,179 @@
+// The drawer: one entry in full. Beside the list where there is room, a dialog over it where there is not.
+
+import { html, nothing, type TemplateResult } from "lit";
+import type { Host } from "../lib/host.js";
+import { actionIcon, icon, type Icon } from "../lib/icons.js";
+import type { Key } from "../lib/i18n.js";
+import { narrow } from "../lib/query.js";
+import type { Detail as Answer, Summary } from "../lib/types.js";
+import { TABS, type Tab } from "../lib/url.js";
+import { changes } from "./changes.js";
+import { Detail } from "./detail.js";
+import { facts, why } from "./facts.js";
+import { json } from "./json.js";
+import type { List } from "./list.js";
+import { proofCard, proofTab } from "./proof.js";
+import { link, row, sentenceText, shown, tile } from "./row.js";
+
+export class Drawer {
+  sideBySide = false;
+  readonly #host: Host;
+  readonly #detail: Detail;
+  readonly #list: List;
+
+  constructor(host: Host, list: List) {
+    this.#host = host;
+    this.#list = list;
+    this.#detail = new Detail(host);
+  }
+
+  /** Show an entry, or nothing; `focus` when a person asked for it. */
+  async open(key: string | null, focus: boolean): Promise<void> {
+    const opening = this.#detail.key === null && focus;
+    void this.#detail.open(key);
+    await this.#host.updateComplete;
+    if (opening) this.#host.renderRoot.querySelector<HTMLElement>(".drawer h2")?.focus();
+  }
+
+  /** Fetch an entry before it is asked for. */
+  prefetch(key: string): void {
+    this.#detail.prefetch(key);
+  }
+
+  /** Language or rights changed: what was fetched is no longer right. */
+  forget(): void {
+    this.#detail.forget();
+  }
+
+  close(): void {
+    const index = this.#index;
+    this.#host.go({ entry: null, tab: "changes" });
+    void this.#host.updateComplete.then(() => (index === null ? null : this.#list.link(index))?.focus());
+  }
+
+  /** Go to the entry before or after, as the list has them. */
+  step(by: 1 | -1): void {
+    const next = this.#index === null ? undefined : this.#list.neighbour(this.#index, by);
+    if (!next) return;
+    this.#list.current = next.index;
+    this.#host.go({ entry: String(next.index) }, "replace");
+    this.#list.link(next.index)?.scrollIntoView({ block: "nearest" });
+  }
+
+  tab(tab: Tab): void {
+    this.#host.go({ tab }, "replace");
+  }
+
+  get #index(): number | null {
+    const { key, data } = this.#detail;
+    return data?.entry.index ?? (key && /^\d+$/.test(key) ? Number(key) : null);
+  }
+
+  /** Everything that ever happened to a resource. */
+  history(type: string, id: string): void {
+    const own = this.#detail.data?.entry.resource;
+    if (own?.type === type && own.id === id) return this.tab("history");
+    this.#host.go({ chips: narrow([], "resource", `${type}:${id}`, false), text: "", range: "all", since: null, until: null });
+  }
+
+  render(known: Summary | undefined): unknown {
+    if (this.#detail.key === null) return nothing;
+    const { words, wide } = this.#host;
+    const { data, problem } = this.#detail;
+    return html`${wide ? nothing : html`<div class="scrim" @click=${() => this.close()}></div>`}
+      <aside class="drawer" part="drawer" role=${wide ? "complementary" : "dialog"} aria-modal=${wide ? nothing : "true"} aria-label=${words.t("drawer.label")}>
+        ${this.#head()}
+        <div class="db">${problem ? this.#problem() : this.#body(data, data ?? known)}</div>
+        ${data ? this.#foot(data) : nothing}
+      </aside>`;
+  }
+
+  #head(): TemplateResult {
+    const { words } = this.#host;
+    const index = this.#index;
+    const data = this.#detail.data;
+    const button = (glyph: Icon, key: Key, act: () => void, off = false): TemplateResult =>
+      html`<button class="btn q ic" aria-label=${words.t(key)} title=${words.t(key)} ?disabled=${off} @click=${act}>${icon(glyph)}</button>`;
+    const near = (by: 1 | -1): boolean => index !== null && Boolean(this.#list.neighbour(index, by));
+    return html`<div class="dh"><span class="seq num">${index === null ? nothing : words.t("drawer.entry", { n: index })}</span>
+      ${button("up", "drawer.newer", () => this.step(-1), !near(-1))}${button("down", "drawer.older", () => this.step(1), !near(1))}<span class="sep"></span>
+      ${button("link", "drawer.link", () => this.#host.copyLink())}${button("copy", "drawer.json", () => this.copyJson(), !data)}${button("x", "drawer.close", () => this.close())}</div>`;
+  }
+
+  copyJson(): void {
+    const { data } = this.#detail;
+    if (data) void this.#host.copy(JSON.stringify(data.entry, null, 2), this.#host.words.t("copied.json"));
+  }
+
+  #body(data: Answer | null, known: Answer | Summary | undefined): unknown {
+    if (!known) return html`<div class="bone drawer-bone" role="status" aria-label=${this.#host.words.t("list.loading")}><i></i><i></i><i></i></div>`;
+    const { action, kind } = "entry" in known ? known.entry : known;
+    return html`<div class="dt ${kind}">${tile(action, kind)}<div><h2 tabindex="-1">${sentenceText(this.#host, known.sentence)}</h2><p class="mono" translate="no">${action}</p></div></div>
+      ${data ? html`${why(this.#host, data)}
+        ${facts(this.#host, data, (type, id) => this.history(type, id))}${this.#tabs(data)}` : html`<div class="bone drawer-bone" role="status" aria-label=${this.#host.words.t("list.loading")}><i></i><i></i><i></i></div>`}`;
+  }
+
+  #tabs(data: Answer): TemplateResult {
+    const { words, state } = this.#host;
+    const counts: Partial<Record<Tab, string>> = { changes: data.entry.changes?.length ? words.n(data.entry.changes.length) : "" };
+    const past = this.#detail.history?.count;
+    if (past) counts.history = past.exact ? words.n(past.value) : `${words.n(past.value)}+`;
+    return html`<div class="tabs" role="tablist" aria-label=${words.t("drawer.label")} @keydown=${this.#keys}>${TABS.map(
+        (tab) => html`<button role="tab" id="tab-${tab}" aria-selected=${tab === state.tab} aria-controls="tabpanel" tabindex=${tab === state.tab ? 0 : -1} @click=${() => this.tab(tab)}>${words.t(`tab.${tab}`)}${counts[tab] ? html` <span class="c num">${counts[tab]}</span>` : nothing}</button>`,
+      )}</div>
+      <div role="tabpanel" id="tabpanel" aria-labelledby="tab-${state.tab}" tabindex="-1">${this.#panel(data, state.tab)}</div>`;
+  }
+
+  readonly #keys = (event: KeyboardEvent): void => {
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!step) return;
+    const next = TABS[(TABS.indexOf(this.#host.state.tab) + step + TABS.length) % TABS.length] as Tab;
+    this.tab(next);
+    void this.#host.updateComplete.then(() => this.#host.renderRoot.querySelector<HTMLElement>(`#tab-${next}`)?.focus());
+    event.preventDefault();
+    event.stopPropagation();
+  };
+
+  #panel(data: Answer, tab: Tab): unknown {
+    const again = (): void => void this.#detail.verify();
+    if (tab === "history") return this.#past(data);
+    if (tab === "json") return json(this.#host, data.entry, () => this.copyJson());
+    if (tab === "proof") return proofTab(this.#host, this.#detail, again);
+    const toggle = (on: boolean): void => {
+      this.sideBySide = on;
+      this.#host.requestUpdate();
+    };
+    return html`${changes(this.#host, data, this.sideBySide, toggle)}${proofCard(this.#host, this.#detail)}`;
+  }
+
+  #past(data: Answer): unknown {
+    const { words } = this.#host;
+    const { history, historyFailed } = this.#detail;
+    if (historyFailed) return html`<p class="note">${words.t("menu.failed")}</p>`;
+    if (!history) return html`<p class="note" role="status">${words.t("list.loading")}</p>`;
+    const { type, id } = data.entry.resource;
+    const all = { chips: narrow([], "resource", `${type}:${id}`, false), text: "", range: "all" as const, since: null, until: null };
+    const open = (item: Summary): void => this.#host.go({ entry: String(item.index), tab: "history" }, "replace");
+    return html`<ol class="past">${history.items.map((item) => row(this.#host, item, { selected: item.index === data.entry.index, current: true, past: true, open }))}</ol>
+      ${history.next ? html`<p class="end">${link(this.#host, all, words.t("history.all"))}</p>` : nothing}`;
+  }
+
+  #foot(data: Answer): TemplateResult {
+    const { words, openTypes } = this.#host;
+    const { resource } = data.entry;
+    const name = shown(this.#host, resource.name, resource.id);
+    const key = `${resource.type}:${resource.id}`;
+    const opens = openTypes === "*" || openTypes.split(/\s+/).includes(resource.type);
+    return html`<div class="df">
+      <button class="btn" @click=${() => this.tab("history")}>${icon("clock")}<span>${words.t("drawer.history", { name })}</span></button>
+      <button class="btn dk" @click=${() => this.#host.filter("resource", key)}>${icon("filter")}<span>${words.t("drawer.only", { name })}</span></button>
+      <span class="sp"></span>${opens ? html`<button class="btn" @click=${() => this.#host.openResource(resource.type, resource.id)}>${words.t("drawer.open")}</button>` : nothing}</div>`;
+  }
+
+  #problem(): TemplateResult {
+    const { words } = this.#host;
+    const problem = this.#detail.problem as NonNullable<Detail["problem"]>;
+    return html`<div class="empty" role="alert">${icon(actionIcon("", "delete"))}<h2 tabindex="-1">${problem.title || words.t("drawer.failed")}</h2><p>${problem.detail} ${problem.remedy}</p>
+      ${problem.status === 404 || problem.status === 410 ? nothing : html`<button class="btn" @click=${() => this.#detail.retry()}>${words.t("retry")}</button>`}</div>`;
+  }
+}

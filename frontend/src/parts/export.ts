@@ -1,0 +1,126 @@
+// The export dialog: format, the filters in words, how many entries, and that the export is itself an entry.
+
+import { html, nothing, type TemplateResult } from "lit";
+import { asProblem, type Problem } from "../lib/api.js";
+import type { Host } from "../lib/host.js";
+import { icon } from "../lib/icons.js";
+import type { ExportTicket } from "../lib/types.js";
+import type { Bar } from "./bar.js";
+import { filters, type Feed } from "./feed.js";
+
+const FORMATS = ["csv", "ndjson", "parquet"] as const;
+type Format = (typeof FORMATS)[number];
+
+export class Export {
+  shown = false;
+  #format: Format = "csv";
+  #proofs = false;
+  #busy = false;
+  #ticket: ExportTicket | null = null;
+  #problem: Problem | null = null;
+  readonly #host: Host;
+  readonly #feed: Feed;
+  readonly #bar: Bar;
+
+  constructor(host: Host, feed: Feed, bar: Bar) {
+    this.#host = host;
+    this.#feed = feed;
+    this.#bar = bar;
+  }
+
+  open(): void {
+    this.#ticket = this.#problem = null;
+    this.shown = true;
+    this.#host.requestUpdate();
+    void this.#host.updateComplete.then(() => this.#dialog?.showModal());
+  }
+
+  get #dialog(): HTMLDialogElement | null {
+    return this.#host.renderRoot.querySelector("#export");
+  }
+
+  render(): unknown {
+    if (!this.shown) return nothing;
+    const { words } = this.#host;
+    return html`<dialog id="export" class="dlg" aria-labelledby="export-title" @close=${this.#closed} @keydown=${(event: Event) => event.stopPropagation()}>
+      <form method="dialog" @submit=${this.#submit}>
+        <header><h2 id="export-title">${words.t("export.title")}</h2><p>${this.#summary()}</p></header>
+        ${this.#ticket ? this.#done(this.#ticket) : this.#choices()}
+      </form></dialog>`;
+  }
+
+  /** How many, when, and which, as the reader would say it. */
+  #summary(): TemplateResult {
+    const { words, state } = this.#host;
+    const { count } = this.#feed;
+    const n = count?.value ?? 0;
+    const entries = words.t(!count || count.exact ? "count.entries" : "count.more", { n });
+    return html`${words.t("export.summary", { entries, range: this.#bar.rangeText(true) })}
+      ${state.chips.length || state.text
+        ? html`<ul class="said">${state.chips.map((chip) => html`<li><bdi>${this.#bar.chipText(chip).join(" ")}</bdi></li>`)}${state.text ? html`<li>${words.t("export.text", { text: state.text })}</li>` : nothing}</ul>`
+        : html` ${words.t("export.everything")}`}`;
+  }
+
+  #choices(): TemplateResult {
+    const { words } = this.#host;
+    return html`<div class="bd"><div class="opt3" role="radiogroup" aria-label=${words.t("export.format")}>${FORMATS.map(
+          (format) => html`<label class=${format === this.#format ? "on" : ""}><input type="radio" name="format" value=${format} .checked=${format === this.#format} @change=${() => this.#set({ format })}><b>${words.t(`export.${format}`)}</b><small>${words.t(`export.${format}.text`)}</small></label>`,
+        )}</div>
+        ${this.#format === "ndjson" ? html`<label class="ckl"><input type="checkbox" .checked=${this.#proofs} @change=${(event: Event) => this.#set({ proofs: (event.target as HTMLInputElement).checked })}>${words.t("export.proofs")}</label>` : nothing}
+        <div class="est">${icon("log", "s")}<span>${words.tx("export.recorded", { action: html`<span class="mono" translate="no">audit.exported</span>` })}</span></div>
+        ${this.#problem ? html`<p class="wrong" role="alert">${icon("warn", "s")}<span>${this.#problem.detail || this.#problem.title || words.t("export.failed")} ${this.#problem.remedy}</span></p>` : nothing}</div>
+      <footer><span class="sp"></span><button class="btn" value="cancel" formnovalidate>${words.t("cancel")}</button>
+        <button class="btn p" value="go" ?disabled=${this.#busy}>${icon("download")}${words.t(this.#busy ? "export.busy" : "export.go")}</button></footer>`;
+  }
+
+  #done({ count, filename }: ExportTicket): TemplateResult {
+    const { words } = this.#host;
+    return html`<div class="bd"><div class="est ok" role="status">${icon("check", "s")}<span>${words.t("export.started", { n: count.value, file: filename })}</span></div></div>
+      <footer><span class="sp"></span><button class="btn p" value="cancel">${words.t("close")}</button></footer>`;
+  }
+
+  #set(patch: { format?: Format; proofs?: boolean }): void {
+    if (patch.format) this.#format = patch.format;
+    if (patch.proofs !== undefined) this.#proofs = patch.proofs;
+    this.#host.requestUpdate();
+  }
+
+  readonly #closed = (): void => {
+    this.shown = false;
+    this.#host.requestUpdate();
+  };
+
+  readonly #submit = (event: SubmitEvent): void => {
+    if ((event.submitter as HTMLButtonElement | null)?.value !== "go") return;
+    event.preventDefault();
+    if (!this.#busy) void this.#start();
+  };
+
+  async #start(): Promise<void> {
+    const { client, state, clock } = this.#host;
+    this.#busy = true;
+    this.#problem = null;
+    this.#host.requestUpdate();
+    try {
+      const proofs = this.#proofs && this.#format === "ndjson";
+      this.#ticket = await client.post<ExportTicket>("exports", { format: this.#format, proofs, ...filters(state, clock.zone) });
+      download(client.resolve(this.#ticket.href), this.#ticket.filename);
+    } catch (error) {
+      this.#problem = asProblem(error);
+      this.#host.report(this.#problem);
+    }
+    this.#busy = false;
+    this.#host.requestUpdate();
+  }
+}
+
+/** Navigate to a file: the address works once and carries no token. */
+function download(href: string, filename: string): void {
+  const link = document.createElement("a");
+  link.href = href;
+  link.download = filename;
+  link.rel = "noopener";
+  document.body.append(link);
+  link.click();
+  link.remove();
+}

@@ -1,0 +1,160 @@
+// The list's data: pages of entries for the current filters, newest first, and how the asking goes.
+
+import type { ReactiveController } from "lit";
+import { asProblem, isAbort, type Params, type Problem } from "../lib/api.js";
+import type { Host } from "../lib/host.js";
+import { join } from "../lib/query.js";
+import { preset } from "../lib/time.js";
+import type { Count, Page, Summary } from "../lib/types.js";
+import type { State } from "../lib/url.js";
+
+export const PAGE = 50;
+/** The document holds this many rows at most; reading on starts a fresh list, so that find-in-page stays quick. */
+export const MOST = 1000;
+/** A page may find nothing in its stretch of the log and still go on; so many in a row are asked for at once. */
+const PATIENCE = 10;
+/** The next page is asked for when this many rows remain. */
+const AHEAD = 15;
+
+/** The filters of a state as the API takes them. */
+export function filters(state: State, zone: string): Params {
+  const custom = state.range === "custom";
+  return {
+    q: join(state),
+    since: custom ? state.since : null,
+    until: custom ? state.until : null,
+    range: custom || state.range === "all" ? null : state.range,
+    tz: zone,
+  };
+}
+
+/** The span of a state, as far as it has ends. */
+export function span(state: State, zone: string): { since: number | null; until: number | null } {
+  if (state.range === "all") return { since: null, until: null };
+  if (state.range !== "custom") return preset(state.range, Date.now(), zone);
+  return { since: state.since ? Date.parse(state.since) : null, until: state.until ? Date.parse(state.until) : null };
+}
+
+export class Feed implements ReactiveController {
+  items: Summary[] = [];
+  next: string | null = null;
+  count: Count | null = null;
+  head: Page["head"] = { size: 0, first: 0 };
+  /** Entries read before this list, after "continue from". */
+  before = 0;
+  problem: Problem | null = null;
+  busy = false;
+  /** Nothing to show yet and the answer takes its time. */
+  skeleton = false;
+  slow = false;
+  more: "idle" | "busy" | "failed" = "idle";
+  readonly #host: Host;
+  #abort: AbortController | null = null;
+  #timers: number[] = [];
+  #observer: IntersectionObserver | null = null;
+  #watched: Element | null = null;
+
+  constructor(host: Host) {
+    this.#host = host;
+    host.addController(this);
+  }
+
+  hostConnected(): void {
+    this.#observer = new IntersectionObserver((seen) => {
+      if (seen.some(({ isIntersecting }) => isIntersecting)) void this.extend();
+    });
+  }
+
+  hostUpdated(): void {
+    const rows = this.#host.renderRoot.querySelectorAll(".row[data-index]");
+    const mark = this.next && this.more === "idle" && !this.busy ? (rows[Math.max(0, rows.length - AHEAD)] ?? null) : null;
+    if (mark === this.#watched) return;
+    this.#observer?.disconnect();
+    this.#watched = mark;
+    if (mark) this.#observer?.observe(mark);
+  }
+
+  hostDisconnected(): void {
+    this.cancel();
+    this.#observer?.disconnect();
+    this.#watched = null;
+  }
+
+  /** Ask anew for the current filters; a question still open is dropped. */
+  async load(cursor: string | null = null): Promise<void> {
+    this.cancel();
+    const abort = new AbortController();
+    this.#abort = abort;
+    this.busy = true;
+    this.problem = null;
+    this.more = "idle";
+    this.#timers = [
+      setTimeout(() => this.#set({ skeleton: !this.items.length }), 120) as unknown as number,
+      setTimeout(() => this.#set({ slow: true }), 4000) as unknown as number,
+    ];
+    this.#host.requestUpdate();
+    try {
+      let page = await this.#ask(cursor, abort.signal);
+      for (let n = 0; !page.items.length && page.next && n < PATIENCE; n += 1) page = await this.#ask(page.next, abort.signal);
+      this.before = cursor ? this.before + this.items.length : 0;
+      this.items = page.items;
+      this.#take(page);
+    } catch (error) {
+      if (isAbort(error) || this.#abort !== abort) return;
+      this.problem = asProblem(error);
+      this.#host.report(this.problem);
+    }
+    this.#rest();
+  }
+
+  /** Append the next page. */
+  async extend(): Promise<void> {
+    if (!this.next || this.busy || this.more === "busy" || this.items.length >= MOST) return;
+    const abort = this.#abort ?? new AbortController();
+    this.#set({ more: "busy" });
+    try {
+      const page = await this.#ask(this.next, abort.signal);
+      if (abort.signal.aborted) return;
+      const known = new Set(this.items.map(({ index }) => index));
+      this.items = [...this.items, ...page.items.filter(({ index }) => !known.has(index))];
+      this.#take(page);
+      this.#set({ more: "idle" });
+    } catch (error) {
+      if (!isAbort(error)) this.#set({ more: "failed" });
+    }
+  }
+
+  /** Stop asking; what is on the page stays. */
+  cancel(): void {
+    this.#abort?.abort();
+    this.#abort = null;
+    this.#rest();
+  }
+
+  get complete(): boolean {
+    return !this.next && !this.busy && !this.problem;
+  }
+
+  async #ask(cursor: string | null, signal: AbortSignal): Promise<Page> {
+    const { client, state, clock, words } = this.#host;
+    return client.get<Page>("entries", { ...filters(state, clock.zone), cursor, limit: PAGE, lang: words.language }, signal);
+  }
+
+  #take(page: Page): void {
+    this.next = page.next;
+    this.count = page.count;
+    this.head = page.head;
+    this.#host.labels.learn(page.items);
+  }
+
+  #rest(): void {
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers = [];
+    this.#set({ busy: false, skeleton: false, slow: false });
+  }
+
+  #set(patch: Partial<Feed>): void {
+    Object.assign(this, patch);
+    this.#host.requestUpdate();
+  }
+}

@@ -1,0 +1,54 @@
+// The list of shortcuts, and the switch that turns them off (WCAG 2.1.4).
+
+import { html, nothing } from "lit";
+import type { Host } from "../lib/host.js";
+import type { Key } from "../lib/i18n.js";
+import { SHORTCUTS } from "../lib/keys.js";
+
+const STORED = "alv-shortcuts";
+
+export class Help {
+  shown = false;
+  enabled = stored();
+  readonly #host: Host;
+
+  constructor(host: Host) {
+    this.#host = host;
+  }
+
+  open(): void {
+    this.shown = true;
+    this.#host.requestUpdate();
+    void this.#host.updateComplete.then(() => this.#host.renderRoot.querySelector<HTMLDialogElement>("#help")?.showModal());
+  }
+
+  render(): unknown {
+    if (!this.shown) return nothing;
+    const { words } = this.#host;
+    const closed = (): void => {
+      this.shown = false;
+      this.#host.requestUpdate();
+    };
+    const flip = (event: Event): void => {
+      this.enabled = (event.target as HTMLInputElement).checked;
+      try {
+        localStorage.setItem(STORED, this.enabled ? "on" : "off");
+      } catch {
+        // Storage may be closed to us: the choice then lasts until the page is left.
+      }
+    };
+    return html`<dialog id="help" class="dlg" aria-labelledby="help-title" @close=${closed} @keydown=${(event: Event) => event.stopPropagation()}>
+      <form method="dialog"><header><h2 id="help-title">${words.t("help.title")}</h2></header>
+        <div class="bd"><dl class="keys">${SHORTCUTS.map(([name, keys]) => html`<dt>${keys.map((key) => html`<kbd>${key}</kbd>`)}</dt><dd>${words.t(`key.${name}` as Key)}</dd>`)}</dl>
+          <label class="ckl"><input type="checkbox" .checked=${this.enabled} @change=${flip}>${words.t("help.enabled")}</label></div>
+        <footer><span class="sp"></span><button class="btn p">${words.t("close")}</button></footer></form></dialog>`;
+  }
+}
+
+function stored(): boolean {
+  try {
+    return localStorage.getItem(STORED) !== "off";
+  } catch {
+    return true;
+  }
+}

@@ -1,0 +1,42 @@
+// How the check of an entry turned out, in a card and in full.
+
+import { html, nothing, type TemplateResult } from "lit";
+import type { Host } from "../lib/host.js";
+import { icon, type Icon } from "../lib/icons.js";
+import type { Detail } from "./detail.js";
+
+interface Told {
+  look: "ok" | "bad" | "off" | "busy";
+  glyph: Icon;
+  title: string;
+  text: unknown;
+}
+
+function tell({ words, clock }: Host, { verdict, proofProblem, checkedAt }: Detail): Told {
+  if (proofProblem) return { look: "off", glyph: "guard", title: words.t("proof.none"), text: [proofProblem.detail, proofProblem.remedy].filter(Boolean).join(" ") || words.t("proof.none.text") };
+  if (!verdict) return { look: "busy", glyph: "guard", title: words.t("proof.busy"), text: words.t("proof.busy.text") };
+  if (verdict.state === "server") return { look: "off", glyph: "guard", title: words.t("proof.server"), text: words.t("proof.server.text") };
+  if (verdict.state === "failed") return { look: "bad", glyph: "warn", title: words.t("proof.failed"), text: words.t("proof.failed.text", { why: words.t(`flaw.${verdict.why}`, { field: verdict.field }) }) };
+  const key = html`<span class="mono" translate="no" title=${verdict.key}>${verdict.key.slice(0, 12)}…${verdict.key.slice(-2)}</span>`;
+  const slots = { size: verdict.size, steps: verdict.path.length, time: clock.as("time", checkedAt), key };
+  return { look: "ok", glyph: "shield", title: words.t(verdict.content ? "proof.ok" : "proof.place"), text: words.tx(verdict.content ? "proof.ok.text" : "proof.place.text", slots) };
+}
+
+/** The short form, below the changes. */
+export function proofCard(host: Host, detail: Detail): TemplateResult {
+  const { look, glyph, title, text } = tell(host, detail);
+  return html`<div class="prf ${look}" role=${look === "bad" ? "alert" : "status"}>${icon(glyph)}<div><b>${title}</b><p>${text}</p></div></div>`;
+}
+
+/** Every number that the check rests on. */
+export function proofTab(host: Host, detail: Detail, again: () => void): TemplateResult {
+  const { words } = host;
+  const { verdict, data } = detail;
+  const line = (label: string, value: unknown): TemplateResult => html`<dt>${label}</dt><dd class="mono" translate="no">${value}</dd>`;
+  return html`${proofCard(host, detail)}
+    ${verdict?.state === "verified"
+      ? html`<dl class="diff kv">${line(words.t("proof.size"), words.n(verdict.size))}${line(words.t("proof.index"), words.n(data?.entry.index ?? 0))}${line(words.t("proof.origin"), verdict.origin)}${line(words.t("proof.key"), verdict.key)}${line(words.t("proof.leaf"), verdict.leaf)}
+          <dt>${words.t("proof.path", { n: verdict.path.length })}</dt><dd><ol class="hashes mono" translate="no">${verdict.path.map((hash) => html`<li>${hash}</li>`)}</ol></dd>${line(words.t("proof.root"), verdict.root)}</dl>`
+      : nothing}
+    <p class="end"><button class="btn" ?disabled=${!verdict && !detail.proofProblem} @click=${again}>${icon("shield")}${words.t("proof.again")}</button></p>`;
+}

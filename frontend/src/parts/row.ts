@@ -1,0 +1,157 @@
+// One entry as a sentence: its first line, its second line, its tags. Text nodes only: a contact named `<img onerror>`
+// is just a strange name.
+
+import { html, nothing, type TemplateResult } from "lit";
+import { ms } from "../lib/format.js";
+import type { Host } from "../lib/host.js";
+import { actionIcon, actorIcon, icon, type Icon } from "../lib/icons.js";
+import { cut } from "../lib/i18n.js";
+import { narrow } from "../lib/query.js";
+import type { Change, Sentence, Shown, Summary } from "../lib/types.js";
+import type { State } from "../lib/url.js";
+import { isProse } from "../lib/words.js";
+import { isEmpty, isMarker, plain } from "./value.js";
+
+/** A text that may be kept back from this reader. */
+export function shown(host: Host, value: Shown | null | undefined, otherwise = ""): string {
+  return isMarker(value) ? host.words.t(`marker.${value.$}`) : (value ?? otherwise);
+}
+
+/** The sentence as text, for names and headings. */
+export function sentenceText(host: Host, { template, parts }: Sentence): string {
+  return cut(template).map(({ text, slot }) => (slot ? shown(host, parts[text]?.text, text) : text)).join("");
+}
+
+/** The sentence with the actor strong and every resource a link that filters by it. */
+export function sentence(host: Host, { template, parts }: Sentence, tab: number): unknown[] {
+  return cut(template).map(({ text, slot }) => {
+    const part = parts[text];
+    if (!slot || !part) return text;
+    const name = html`<bdi>${shown(host, part.text)}</bdi>`;
+    if (text === "actor") return html`<b>${name}</b>`;
+    return part.type && part.id ? filterLink(host, "resource", `${part.type}:${part.id}`, name, tab) : name;
+  });
+}
+
+/** A link to the same list narrowed to a value. */
+export function filterLink(host: Host, field: string, value: string, content: unknown, tab: number): TemplateResult {
+  const patch = { chips: narrow(host.state.chips, field, value, false), entry: null };
+  return html`<a class="r" href=${host.href(patch)} tabindex=${tab} data-field=${field} data-value=${value} @click=${follow(() => host.go(patch))}>${content}</a>`;
+}
+
+/** A link within a text to another state. */
+export function link(host: Host, patch: Partial<State>, content: unknown, act = (): void => host.go(patch)): TemplateResult {
+  return html`<a class="lk" href=${host.href(patch)} @click=${follow(act)}>${content}</a>`;
+}
+
+/** Act on a plain click and leave the others (new tab, new window) to the browser. */
+export function follow(act: () => void): (event: MouseEvent) => void {
+  return (event) => {
+    if (event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
+    event.preventDefault();
+    event.stopPropagation();
+    act();
+  };
+}
+
+/** Reason, else changes, else summary. */
+export function secondLine(host: Host, item: Summary): unknown {
+  const { form, text, changes = [], more } = item.second;
+  if (form === "reason") return html`<q>${shown(host, text)}</q>`;
+  if (form === "changes") return html`${changes.slice(0, 2).map((change) => glimpse(host, change))}${more ? html`<span class="f">+${more}</span>` : nothing}`;
+  return form === "summary" ? html`<span class="f">${shown(host, text)}</span>` : nothing;
+}
+
+function glimpse(host: Host, change: Change): TemplateResult {
+  const label = html`<span class="f">${change.label ?? change.path}</span>`;
+  if (change.class === "secret" || change.before_fp || change.after_fp) {
+    return html`<span class="c">${label} <span class="tag">${icon("lock", "s")}${host.words.t("tag.changed")}</span></span>`;
+  }
+  const [plus = [], minus = []] = [change.added, change.removed];
+  if (plus.length || minus.length) {
+    return html`<span class="c">${label} ${plus.map((value) => html`<span class="n">+ ${plain(host, value)}</span> `)}${minus.map((value) => html`<span class="n">− ${plain(host, value)}</span> `)}</span>`;
+  }
+  if (isProse(change.before, change.after)) return html`<span class="c">${label} <span class="n">${host.words.t("tag.changed")}</span></span>`;
+  const [old, now] = [isEmpty(change.before), isEmpty(change.after)];
+  return html`<span class="c">${label} ${old && !now ? nothing : html`<span class="o">${plain(host, change.before)}</span>`} ${old || now ? nothing : html`<span class="arrow">→</span>`} ${now ? nothing : html`<span class="n">${plain(host, change.after)}</span>`}</span>`;
+}
+
+/** What needs a word of its own: outcome, risk, lateness, a hidden value. */
+export function tags(host: Host, item: Summary): TemplateResult[] {
+  const { words } = host;
+  const marks = item.marks ?? [];
+  const listed: TemplateResult[] = [];
+  if (item.severity === "critical") listed.push(html`<span class="tag r">${words.t("tag.risk")}</span>`);
+  if (item.outcome !== "success") listed.push(html`<span class="tag r">${words.t(`outcome.${item.outcome}`)}</span>`);
+  if (marks.includes("redacted") && item.second.form !== "changes") {
+    listed.push(html`<span class="tag">${icon("lock", "s")}${words.t("tag.redacted")}</span>`);
+  }
+  if (marks.includes("late")) listed.push(html`<span class="tag a">${words.t("tag.late")}</span>`);
+  return listed;
+}
+
+/** Where it came from, in a few words. */
+export function source(host: Host, item: Summary): [Icon, string] {
+  const { words } = host;
+  const { actor } = item;
+  const where = shown(host, item.city) || (item.country ? words.country(item.country) : "") || shown(host, item.ip);
+  if (actor.type === "api_key") return ["key", join(words.t("via.api_key"), shown(host, actor.name, actor.id))];
+  if (item.source === "webhook") return ["hook", words.t("via.webhook")];
+  if (actor.type === "system" || actor.type === "scheduler") return [actorIcon(actor.type), words.t("via.job")];
+  if (item.source === "sso") return ["login", join(words.t("via.sso"), where)];
+  if (item.source) return ["web", join(words.maybe(`via.${item.source}`) ?? item.source, where)];
+  return ["web", where || words.t(`actor.${actor.type}`)];
+}
+
+function join(...texts: string[]): string {
+  return texts.filter(Boolean).join(" · ");
+}
+
+/** The tile at the left: tint by kind, glyph by action. */
+export function tile(action: string, kind: string): TemplateResult {
+  return html`<span class="k ${kind}">${icon(actionIcon(action, kind))}</span>`;
+}
+
+/** When, in full, and how much later the log took it. */
+export function moments(host: Host, occurred: string, recorded: string): string {
+  const late = ms(recorded) - ms(occurred);
+  const iso = host.clock.iso(occurred);
+  return late > 2000 ? host.words.t("time.arrived", { time: iso, later: host.words.duration(late) }) : iso;
+}
+
+export interface RowState {
+  selected: boolean;
+  /** The one row that Tab reaches. */
+  current: boolean;
+  member?: boolean;
+  /** In a history: with the date, without a selection of its own. */
+  past?: boolean;
+  fold?: { count: number; open: boolean; why: "batch" | "repeat"; toggle: () => void } | null;
+  open: (item: Summary) => void;
+}
+
+export function row(host: Host, item: Summary, state: RowState): TemplateResult {
+  const { clock, words } = host;
+  const [minutes, seconds, rest] = state.past ? [clock.as("short", item.occurred_at)] : clock.time(item.occurred_at);
+  const tab = state.current ? 0 : -1;
+  const [glyph, from] = source(host, item);
+  const folded = state.fold;
+  return html`<li class="row ${state.selected ? "sel" : ""} ${state.member ? "member" : ""}" data-index=${state.past ? nothing : item.index}
+    data-field="resource" data-value="${item.resource.type}:${item.resource.id}">
+    <a class="hit" href=${host.href({ entry: String(item.index), tab: "changes" })} tabindex=${tab}
+      aria-label="${sentenceText(host, item.sentence)}, ${minutes}${seconds ?? ""}${rest ?? ""}" aria-current=${state.selected ? "true" : nothing}
+      @click=${follow(() => state.open(item))}></a>
+    <time class="num" datetime=${item.occurred_at} title=${moments(host, item.occurred_at, item.recorded_at)}>${minutes}<span class="sec">${seconds}</span>${rest}</time>
+    ${tile(item.action, item.kind)}
+    <div class="m">
+      <div class="s1">${sentence(host, item.sentence, tab)}</div>
+      <div class="s2">${secondLine(host, item)}${tags(host, item)}${folded
+        ? html`<button class="tag fold" tabindex=${tab} aria-expanded=${folded.open} @click=${folded.toggle}>
+            ${words.t(`fold.${folded.why}`, { n: folded.count })}${icon(folded.open ? "up" : "down", "s")}</button>`
+        : nothing}</div>
+    </div>
+    <span class="src">${icon(glyph, "s")}<span>${from}</span></span>
+    <span class="code mono" translate="no">${item.action}</span>
+    ${icon("right", "s")}
+  </li>`;
+}

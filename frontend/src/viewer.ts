@@ -1,0 +1,438 @@
+// <audit-log-viewer>: the element. It holds the state, wires the parts together, and speaks to the page around it
+// through attributes, `getToken` and events. What a part looks like is in parts/, what is pure in lib/.
+
+import { html, LitElement, nothing, unsafeCSS, type PropertyValues, type TemplateResult } from "lit";
+import { asProblem, Client, type GetToken } from "./lib/api.js";
+import { beside } from "./lib/files.js";
+import { Clock } from "./lib/format.js";
+import type { Host } from "./lib/host.js";
+import { Words } from "./lib/i18n.js";
+import { icon } from "./lib/icons.js";
+import { command, type Command } from "./lib/keys.js";
+import { Labels } from "./lib/labels.js";
+import { narrow } from "./lib/query.js";
+import { isZone } from "./lib/time.js";
+import type { CatalogPage, Retention } from "./lib/types.js";
+import { filterKey, mergeSearch, readState, START, TABS, writeState, type State } from "./lib/url.js";
+import { Bar } from "./parts/bar.js";
+import { Export } from "./parts/export.js";
+import { Feed } from "./parts/feed.js";
+import { Help } from "./parts/help.js";
+import { Activity } from "./parts/histogram.js";
+import { List } from "./parts/list.js";
+import { Menus } from "./parts/menus.js";
+import { States } from "./parts/states.js";
+import type { Drawer } from "./parts/drawer.js";
+import sheets from "./styles/index.js";
+
+const NARROW = 760;
+const WIDE = 1000;
+
+export class AuditLogViewer extends LitElement implements Host {
+  static override readonly styles = sheets.map((sheet) => unsafeCSS(sheet));
+  static override readonly properties = {
+    api: {}, locale: {}, theme: { reflect: true }, docs: {}, zone: {},
+    urlSync: { type: Boolean, attribute: "url-sync" }, openTypes: { attribute: "open-types" },
+  };
+
+  /** Base address of the HTTP API; below it is `/v1`. */
+  declare api: string;
+  /** Language and formats; the page's language by default. */
+  declare locale: string;
+  declare theme: "auto" | "light" | "dark";
+  /** Where the first steps are explained; linked from the empty log. */
+  declare docs: string;
+  /** IANA zone to show times in at first; the reader's own by default. */
+  declare zone: string;
+  /** Keep the address of the page in step with the state. */
+  declare urlSync: boolean;
+  /** Resource types that the host can open, separated by spaces, or `*`. */
+  declare openTypes: string;
+
+  readonly client = new Client();
+  readonly labels = new Labels();
+  words = new Words("en");
+  clock = new Clock("en-GB", "UTC");
+  state: State = START;
+  retention: Retention | null = null;
+  narrow = false;
+  wide = true;
+
+  readonly #menus = new Menus(this);
+  readonly #bar = new Bar(this, this.#menus);
+  readonly #feed = new Feed(this);
+  readonly #activity = new Activity(this);
+  readonly #list = new List(this, this.#feed, (item) => this.#show(item.index));
+  readonly #export = new Export(this, this.#feed, this.#bar);
+  readonly #states = new States(this, this.#feed, this.#bar);
+  readonly #help = new Help(this);
+  /** The second file, once it is here. */
+  #drawer: Drawer | null = null;
+  #coming: Promise<void> | null = null;
+  #short = false;
+  /** The catalogue of messages could not be had. */
+  #mute = false;
+  #offline = false;
+  #loaded = "";
+  #started = false;
+  #said = "";
+  #toast = "";
+  #toastTimer: number | undefined;
+  #hoverTimer: number | undefined;
+  #sizes: ResizeObserver | null = null;
+
+  constructor() {
+    super();
+    this.api = this.docs = this.zone = this.openTypes = "";
+    this.locale = "";
+    this.theme = "auto";
+    this.urlSync = false;
+  }
+
+  /** How the viewer gets the token of its reader; asked at the start, before it runs out, and once when it is refused. */
+  set getToken(get: GetToken | undefined) {
+    this.client.getToken = get;
+    if (this.#started) this.#refresh();
+  }
+
+  get getToken(): GetToken | undefined {
+    return this.client.getToken;
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    if (this.urlSync) this.state = readState(location.search);
+    if (Object.hasOwn(this, "getToken")) {
+      // Set before this class was there: the property hides the accessor.
+      const { getToken } = this;
+      delete this.getToken;
+      this.getToken = getToken;
+    }
+    this.#sizes = new ResizeObserver(([entry]) => this.#measure(entry?.contentRect));
+    this.#sizes.observe(this);
+    document.addEventListener("keydown", this.#keys);
+    window.addEventListener("popstate", this.#back);
+    window.addEventListener("online", this.#network);
+    window.addEventListener("offline", this.#network);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#sizes?.disconnect();
+    this.#activity.stop();
+    this.#menus.close();
+    document.removeEventListener("keydown", this.#keys);
+    window.removeEventListener("popstate", this.#back);
+    window.removeEventListener("online", this.#network);
+    window.removeEventListener("offline", this.#network);
+  }
+
+  override willUpdate(changed: PropertyValues): void {
+    this.client.base = this.api.replace(/\/+$/, "");
+    if (changed.has("locale")) {
+      this.words = new Words(this.locale || document.documentElement.lang || navigator.language);
+      void this.#speak(this.words);
+    }
+    const own = this.zone && isZone(this.zone) ? this.zone : Intl.DateTimeFormat().resolvedOptions().timeZone;
+    const zone = this.state.tz ?? own;
+    if (this.clock.zone !== zone || this.clock.locale !== this.words.locale) this.clock = new Clock(this.words.locale, zone);
+    const key = [filterKey(this.state), this.api, this.words.locale, zone].join("\n");
+    if (key !== this.#loaded) {
+      const start = !this.#loaded || changed.has("api") || changed.has("locale");
+      const first = !this.#loaded;
+      this.#loaded = key;
+      void (first ? this.#settled() : Promise.resolve()).then(() => this.#refresh(start));
+    }
+  }
+
+  /** Without a token: until the page's own scripts had their turn to say how to get one. */
+  #settled(): Promise<unknown> {
+    if (this.getToken || document.readyState === "complete") return Promise.resolve();
+    const once = (target: EventTarget, type: string): Promise<unknown> => new Promise((done) => target.addEventListener(type, done, { once: true }));
+    return Promise.race([once(document, "DOMContentLoaded"), once(window, "load")]);
+  }
+
+  async #speak(words: Words): Promise<void> {
+    const loaded = await Words.load(words).catch(() => null);
+    if (this.words !== words) return;
+    this.#mute = !loaded;
+    if (loaded) this.words = loaded;
+    this.requestUpdate();
+  }
+
+  protected override firstUpdated(): void {
+    this.dispatchEvent(new CustomEvent("alv-ready", { bubbles: true, composed: true }));
+  }
+
+  protected override updated(): void {
+    this.#activity.placed();
+  }
+
+  #refresh(start = true): void {
+    this.#started = true;
+    if (start) {
+      this.#drawer?.forget();
+      void this.#facts();
+    }
+    void this.#feed.load().then(() => this.#announce());
+    void this.#activity.load();
+    this.#menus.refresh();
+    void this.#inspect();
+  }
+
+  /** Have the drawer show the entry of the state, fetching its code first if need be. */
+  async #inspect(focus = false): Promise<void> {
+    if (this.state.entry !== null) await this.#fetchDrawer();
+    await this.#drawer?.open(this.state.entry, focus);
+  }
+
+  #fetchDrawer(): Promise<void> {
+    return (this.#coming ??= (import(beside("details.js")) as Promise<typeof import("./details.js")>)
+      .then(({ Drawer: Made, sheets: more }) => {
+        for (const text of more) {
+          const sheet = new CSSStyleSheet();
+          sheet.replaceSync(text);
+          (this.renderRoot as ShadowRoot).adoptedStyleSheets.push(sheet);
+        }
+        this.#drawer = new Made(this, this.#list);
+      })
+      .catch((error: unknown) => {
+        this.#coming = null;
+        this.report(error);
+      }));
+  }
+
+  async #facts(): Promise<void> {
+    const { client, words } = this;
+    const quiet = <T>(asked: Promise<T>): Promise<T | null> => asked.catch(() => null);
+    const [catalog, retention] = await Promise.all([
+      quiet(client.get<CatalogPage>("catalog", { lang: words.language })),
+      quiet(client.get<Retention>("retention")),
+    ]);
+    if (catalog) this.labels.catalog = catalog;
+    this.retention = retention;
+    this.requestUpdate();
+  }
+
+  go(patch: Partial<State>, how: "push" | "replace" = "push"): void {
+    const before = writeState(this.state);
+    this.state = { ...this.state, ...patch };
+    const query = writeState(this.state);
+    this.requestUpdate();
+    if (query === before) return;
+    if (this.urlSync) {
+      const address = location.pathname + mergeSearch(location.search, this.state) + location.hash;
+      if (how === "push") history.pushState(null, "", address);
+      else history.replaceState(null, "", address);
+    }
+    this.dispatchEvent(new CustomEvent("alv-state", { detail: { query }, bubbles: true, composed: true }));
+    void this.#inspect(how === "push");
+  }
+
+  /** Take up a state from outside: what `alv-state` once reported. */
+  restore(query: string): void {
+    this.state = readState(query);
+    this.requestUpdate();
+    void this.#inspect();
+  }
+
+  href(patch: Partial<State>): string {
+    return mergeSearch(this.urlSync ? location.search : "", { ...this.state, ...patch }) || "?";
+  }
+
+  say(text: string): void {
+    this.#said = this.#toast = text;
+    clearTimeout(this.#toastTimer);
+    this.#toastTimer = setTimeout(() => {
+      this.#toast = "";
+      this.requestUpdate();
+    }, 2500) as unknown as number;
+    this.requestUpdate();
+  }
+
+  async copy(text: string, done: string): Promise<void> {
+    try {
+      await navigator.clipboard.writeText(text);
+      this.say(done);
+    } catch {
+      this.say(this.words.t("copied.not"));
+    }
+  }
+
+  copyLink(): void {
+    void this.copy(new URL(this.href({}), document.baseURI).href, this.words.t("copied.link"));
+  }
+
+  filter(field: string, value: string, negated = false): void {
+    const chips = narrow(this.state.chips, field, value, negated);
+    this.go(this.wide ? { chips } : { chips, entry: null });
+  }
+
+  report(problem: unknown): void {
+    const { status, title, detail } = asProblem(problem);
+    if (status === 0) this.#network();
+    this.dispatchEvent(new CustomEvent("alv-error", { detail: { status, title, detail, ended: status === 401 }, bubbles: true, composed: true }));
+  }
+
+  openResource(type: string, id: string): void {
+    this.dispatchEvent(new CustomEvent("alv-open-resource", { detail: { type, id }, bubbles: true, composed: true }));
+  }
+
+  #announce(): void {
+    const { count, problem } = this.#feed;
+    void this.#fetchDrawer();
+    if (count && !problem && this.words.ready) this.#said = this.words.t(count.exact ? "count.entries" : "count.more", { n: count.value });
+    this.requestUpdate();
+  }
+
+  #show(index: number): void {
+    const key = String(index);
+    this.#list.current = index;
+    this.go({ entry: key, tab: "changes" });
+  }
+
+  #measure(box: DOMRectReadOnly | undefined): void {
+    if (!box?.width) return;
+    const [narrow, wide, short] = [box.width < NARROW, box.width >= WIDE, box.height < 600];
+    if (narrow !== this.narrow || short !== this.#short) this.#menus.close();
+    Object.assign(this, { narrow, wide });
+    this.#short = short;
+    this.requestUpdate();
+  }
+
+  readonly #network = (): void => {
+    const back = this.#offline && navigator.onLine;
+    this.#offline = !navigator.onLine;
+    if (back) this.#refresh(!this.labels.catalog.kinds.length);
+    this.requestUpdate();
+  };
+
+  readonly #back = (): void => {
+    if (this.urlSync) this.restore(location.search);
+  };
+
+  readonly #keys = (event: KeyboardEvent): void => {
+    const inside = event.composedPath().includes(this);
+    const standing = this.urlSync && event.target === document.body;
+    if ((!inside && !standing) || (!this.#help.enabled && event.key !== "Escape")) return;
+    const found = command(event, event.composedPath()[0]);
+    if (found && this.#do(found)) event.preventDefault();
+  };
+
+  /** Carry out a command; false when there is nothing to do and the key is the browser's. */
+  #do(what: Command): boolean {
+    const active = (this.renderRoot as ShadowRoot).activeElement;
+    const open = this.state.entry !== null;
+    const inDrawer = Boolean(active?.closest(".drawer"));
+    switch (what) {
+      case "search":
+        this.#bar.field?.select();
+        break;
+      case "next":
+      case "previous":
+        if (inDrawer) this.#drawer?.step(what === "next" ? 1 : -1);
+        else this.#list.move(what === "next" ? 1 : -1);
+        break;
+      case "open":
+        if (this.#list.current === null || !active?.closest(".row")) return false;
+        this.#show(this.#list.current);
+        break;
+      case "close":
+        if (!open) return false;
+        this.#drawer?.close();
+        break;
+      case "newer":
+      case "older":
+        if (!open) return false;
+        this.#drawer?.step(what === "older" ? 1 : -1);
+        break;
+      case "filter":
+      case "exclude": {
+        const value = active?.closest<HTMLElement>("[data-field]")?.dataset;
+        if (!value?.field || !value.value) return false;
+        this.filter(value.field, value.value, what === "exclude");
+        break;
+      }
+      case "history": {
+        const [type, ...id] = (active?.closest<HTMLElement>("[data-field=resource]")?.dataset.value ?? "").split(":");
+        if (type) this.#drawer?.history(type, id.join(":"));
+        else if (open) this.#drawer?.tab("history");
+        else return false;
+        break;
+      }
+      case "link":
+        this.copyLink();
+        break;
+      case "json":
+        if (!open) return false;
+        this.#drawer?.copyJson();
+        break;
+      case "export":
+        this.#export.open();
+        break;
+      case "zone":
+        this.go({ tz: this.state.tz ? null : "UTC" }, "replace");
+        break;
+      case "help":
+        this.#help.open();
+        break;
+      default:
+        if (!open) return false;
+        this.#drawer?.tab(TABS[Number(what.slice(3)) - 1] ?? "changes");
+    }
+    return true;
+  }
+
+  readonly #hover = (event: Event): void => {
+    const row = (event.target as Element).closest<HTMLElement>(".row[data-index]");
+    clearTimeout(this.#hoverTimer);
+    if (row?.dataset.index) this.#hoverTimer = setTimeout(() => this.#drawer?.prefetch(row.dataset.index as string), 80) as unknown as number;
+  };
+
+  protected override render(): TemplateResult {
+    if (!this.words.ready) return html`<div class="v">${this.#mute ? html`<p class="note">The texts of this viewer could not be loaded. Reload the page.</p>` : nothing}</div>`;
+    const open = this.state.entry !== null && this.#drawer !== null;
+    const covered = open && this.wide;
+    const shown = this.#feed.items.find(({ index, id }) => this.state.entry === String(index) || this.state.entry === id);
+    const replaced = this.#states.render();
+    return html`<div class="v ${this.narrow ? "narrow" : ""} ${this.#short ? "short" : ""} ${open ? "open" : ""}" role=${this.closest("main") ? "region" : "main"} aria-labelledby="title">
+      <div class="page" ?inert=${open && !this.wide} @pointerover=${this.#hover} @focusin=${this.#hover}>
+        <div class="head" part="head">${this.#head(covered)}${this.#bar.render(this.#feed.problem)}</div>
+        ${this.#activity.render()}
+        ${this.#states.banners(this.#offline)}
+        ${replaced === nothing ? this.#list.render() : replaced}
+        ${this.#foot()}
+      </div>
+      ${this.#drawer?.render(shown) ?? nothing}
+      ${this.#menus.render(this.words.t("menu.show", { n: this.#feed.count?.value ?? 0 }))}
+      ${this.#export.render()}${this.#help.render()}
+      <div class="toast ${this.#toast ? "on" : ""}" aria-hidden="true">${this.#toast}</div>
+      <div class="sr" role="status">${this.#said}</div>
+    </div>`;
+  }
+
+  #head(covered: boolean): TemplateResult {
+    const { words, retention } = this;
+    return html`<div class="h1row"><div><h1 id="title">${words.t("title")}</h1>
+        <p class="sub"><span class="dk">${words.t("subtitle")} </span>${retention ? words.t("kept", { n: retention.days }) : nothing}</p></div>
+      <div class="acts" ?inert=${covered}><button class="btn p" aria-label=${words.t("export")} @click=${() => this.#export.open()}>${icon("download")}<span class="t">${words.t("export")}</span></button></div></div>`;
+  }
+
+  #foot(): TemplateResult {
+    const { words } = this;
+    const { items, count, before, complete } = this.#feed;
+    const total = count ? `${words.n(count.value)}${count.exact ? "" : "+"}` : "";
+    const text = !items.length || !count
+      ? "\u00a0"
+      : complete && !before
+        ? words.t("foot.all", { n: items.length })
+        : words.t("foot.some", { from: before + 1, to: before + items.length, total });
+    const keys: [string[], string][] = [[["J", "K"], words.t("foot.move")], [["↵"], words.t("foot.open")], [["F"], words.t("foot.filter")]];
+    return html`<div class="foot"><span class="num">${text}</span><span class="sp"></span>${this.narrow
+      ? nothing
+      : html`${keys.map(([names, does]) => html`<span class="dk" aria-hidden="true">${names.map((name) => html`<kbd>${name}</kbd>`)} ${does}</span>`)}
+          <button class="dk" @click=${() => this.#help.open()}><kbd>?</kbd> ${words.t("foot.help")}</button>`}</div>`;
+  }
+}
+
+customElements.define("audit-log-viewer", AuditLogViewer);

@@ -1,0 +1,152 @@
+"""The viewer's source and what was built from it: types, tests, size, and that the committed files are the build's.
+
+Everything happens in a copy, so that nothing of the work tree is touched while other tests read it.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+import whodid
+from whodid.catalog import builtin
+from whodid.model import Event
+from whodid.viewer import Reader, api
+
+ROOT = Path(__file__).resolve().parent.parent
+STATIC = ROOT / "src" / "whodid" / "viewer" / "static"
+LIMIT = 45 * 1024
+
+needs_node = pytest.mark.skipif(
+    shutil.which("npm") is None,
+    reason="Node.js with npm is missing; install Node.js 20.19 or newer, then run: pytest tests/test_frontend.py",
+)
+
+
+def built() -> dict[str, bytes]:
+    """Read the committed files, by their path below `static`."""
+    return {str(path.relative_to(STATIC)): path.read_bytes() for path in STATIC.rglob("*") if path.is_file()}
+
+
+def test_the_manifest_tells_the_hash_of_every_file() -> None:
+    """Whoever embeds a file with its hash gets the hash from the manifest."""
+    files = built()
+    manifest = json.loads(files["manifest.json"])
+
+    assert sorted(manifest) == sorted(files.keys() - {"manifest.json", "viewer.licenses.txt"})
+    for name, told in manifest.items():
+        digest = base64.b64encode(hashlib.sha384(files[name]).digest()).decode()
+        assert told == {"bytes": len(files[name]), "integrity": f"sha384-{digest}"}
+
+
+def test_the_viewer_is_small() -> None:
+    """What a page loads first stays under the limit, compressed as servers compress."""
+    assert len(gzip.compress(built()["viewer.js"], 9)) <= LIMIT
+
+
+def test_the_built_files_say_that_they_are_built() -> None:
+    """A person who opens a built file learns where its source is and whose code it contains."""
+    files = built()
+    for name in ("viewer.js", "details.js"):
+        head = files[name][:300].decode()
+        assert "Generated from frontend/" in head
+        assert "viewer.licenses.txt" in head
+    licences = files["viewer.licenses.txt"].decode()
+    assert all(f"{name} " in licences for name in ("lit", "lit-html", "lit-element", "diff"))
+    assert licences.count("Redistribution and use in source and binary forms") == 5
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install what the lock file says into a copy of the front end."""
+    root = tmp_path_factory.mktemp("viewer")
+    frontend = root / "frontend"
+    shutil.copytree(ROOT / "frontend", frontend, ignore=shutil.ignore_patterns("node_modules"))
+    for folder in ("tests/vectors", "docs/spec"):
+        shutil.copytree(ROOT / folder, root / folder)
+    run(frontend, "npm", "ci", "--no-audit", "--no-fund", "--prefer-offline")
+    return frontend
+
+
+def run(folder: Path, *command: str, text: str = "") -> str:
+    """Run a command of the front end; what it says is in the message when it fails."""
+    environment = {**os.environ, "npm_config_update_notifier": "false"}
+    done = subprocess.run(
+        command, cwd=folder, input=text, capture_output=True, text=True, check=False, timeout=300, env=environment
+    )
+    assert done.returncode == 0, f"{' '.join(command)} failed:\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@needs_node
+@pytest.mark.frontend
+class TestSource:
+    """What needs Node.js."""
+
+    def test_types(self, copy: Path) -> None:
+        """The source is well typed, strictly."""
+        run(copy, "npm", "run", "--silent", "check")
+
+    def test_units(self, copy: Path) -> None:
+        """The pure functions pass their tests."""
+        run(copy, "npm", "run", "--silent", "test")
+
+    def test_the_committed_files_are_what_the_source_builds(self, copy: Path) -> None:
+        """No byte differs, no file is missing and none is left over."""
+        run(copy, "npm", "run", "--silent", "build")
+        made = copy.parent / "src" / "whodid" / "viewer" / "static"
+        fresh = {str(path.relative_to(made)): path.read_bytes() for path in made.rglob("*") if path.is_file()}
+
+        stale = sorted(name for name in fresh.keys() | built().keys() if fresh.get(name) != built().get(name))
+
+        assert stale == [], "Run `npm run build` in frontend/ and commit src/whodid/viewer/static"
+
+    @pytest.mark.parametrize("personal", [True, False], ids=["all", "hidden"])
+    def test_a_browser_accepts_what_the_log_proves(self, copy: Path, *, personal: bool) -> None:
+        """Every declared action, seen with and without personal values, is verified field by field."""
+        pairs = proofs(personal=personal)
+
+        verdicts = judge(copy, pairs)
+
+        assert len(pairs) >= len(builtin())
+        assert [verdict for verdict in verdicts if verdict["state"] != "verified" or not verdict["content"]] == []
+
+    def test_a_browser_refuses_what_was_not_recorded(self, copy: Path) -> None:
+        """An actor's name changed after recording is found, and the field is named."""
+        pairs = proofs(personal=True)
+        for pair in pairs:
+            pair["entry"]["actor"]["name"] = "Somebody Else"
+
+        verdicts = judge(copy, pairs)
+
+        assert {(verdict["state"], verdict["field"]) for verdict in verdicts} == {("failed", "actor.name")}
+
+
+def proofs(*, personal: bool) -> list[dict[str, Any]]:
+    """Record the example of every declared action and return what the API answers about each."""
+    with whodid.open("memory://") as log:
+        for action in builtin().values():
+            log.record("casa-lumen", msgspec.convert(action.example, Event))
+        reader = Reader(log, "casa-lumen", personal=personal)
+        size, _ = reader.head()
+        answers = [
+            {"proof": api.proof(reader, index), "entry": api.entry(reader, index, "en")["entry"]}
+            for index in range(size)
+        ]
+        return list(msgspec.json.decode(msgspec.json.encode(answers)))
+
+
+def judge(frontend: Path, pairs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Have the viewer's own code check proofs."""
+    lines = "\n".join(json.dumps(pair) for pair in pairs)
+    return [json.loads(line) for line in run(frontend, "node", "test/accept.mjs", text=lines).splitlines()]
