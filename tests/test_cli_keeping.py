@@ -11,16 +11,19 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from urllib.request import urlopen
 
 import apsw
+import msgspec
 import pytest
 
 import whodid
 from tests import shell
 from tests.keeping import HOME, MARIA, event, record
 from tests.shell import DATA, Run, program
+from whodid.export.ndjson import Manifest, seal
 
 run, store = shell.run, shell.store
 
@@ -72,6 +75,39 @@ def test_a_file_from_another_store_is_not_vouched_for(run: Run, store: str, tmp_
 
     assert result.code == 1
     assert "not a trusted one" in result.err
+
+
+def test_the_store_misses_what_no_proof_speaks_of(run: Run, store: str, tmp_path: Path) -> None:
+    """A line taken out of a filtered file, with a forged manifest, passes offline; its own log knows better."""
+    run("export", "--proofs", "-o", "evidence.ndjson", "actor:usr_joao")
+    key = run("stats", "--json").json()["verifier_key"]
+    path = tmp_path / "evidence.ndjson"
+    lines = path.read_bytes().splitlines(keepends=True)
+    del lines[3]
+    manifest = msgspec.json.decode(lines[-1], type=Manifest)
+    forged = seal(msgspec.structs.replace(manifest, count=14), sha256(b"".join(lines[:-1])))
+    path.write_bytes(b"".join(lines[:-1]) + forged.encode())
+    offline = run("verify", "evidence.ndjson", "--key", key)
+    asked = run("verify", "evidence.ndjson")
+
+    assert offline.code == 0
+    assert "the file cannot tell" in offline.out
+    assert asked.code == 1
+    assert "recorded no export of this very file" in asked.err
+    assert run("verify", "evidence.ndjson", "--json").json()["ok"] is False
+
+
+def test_the_name_of_the_workspace_is_checked_by_the_store(run: Run, store: str, tmp_path: Path) -> None:
+    """Proofs know a log by its origin; whose log it is, the store knows."""
+    run("export", "--proofs", "-o", "evidence.ndjson", "index:0..3")
+    path = tmp_path / "evidence.ndjson"
+    lines = path.read_bytes().replace(b'"workspace":"wsp_home"', b'"workspace":"wsp_away"').splitlines(keepends=True)
+    manifest = msgspec.json.decode(lines[-1], type=Manifest)
+    path.write_bytes(b"".join(lines[:-1]) + seal(manifest, sha256(b"".join(lines[:-1]))).encode())
+    result = run("verify", "evidence.ndjson")
+
+    assert result.code == 1
+    assert "the key is that of 'wsp_home'" in result.err
 
 
 def test_a_file_without_proofs_is_told_apart(run: Run, store: str) -> None:

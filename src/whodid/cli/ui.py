@@ -62,7 +62,7 @@ _COMMANDS = {
     "show": ("reading", "Show one entry by its index or id."),
     "stats": ("reading", "Show how much a store holds, and of what."),
     "export": ("keeping", "Write entries to a CSV, NDJSON or Parquet file."),
-    "verify": ("keeping", "Check a store, or an exported file, for tampering."),
+    "verify": ("verifying", "Check a store, or an exported file, for tampering."),
     "purge": ("keeping", "Remove what retention says; --dry-run only tells."),
     "retention": ("keeping", "Show or change how long entries are kept."),
     "import": ("bringing", "Record events from files of whodid, GitHub, AWS."),

@@ -1,0 +1,194 @@
+"""The command that verifies: a store, or an exported file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from whodid.cli import ui
+from whodid.cli.opening import every, open_store
+from whodid.errors import InvalidSetting
+from whodid.export import Report as FileReport
+from whodid.export import files, verify_export
+from whodid.log import Log
+from whodid.log import Report as LogReport
+
+__all__ = ["COMMANDS"]
+
+
+@ui.command
+@ui.argument("file", required=False)
+@ui.option("--key", "keys", multiple=True, metavar="VKEY", help="Trusted verifier key, or a file of them.")
+@ui.json_option
+@ui.workspace_option
+@ui.store_options
+def verify(
+    *,
+    file: str | None,
+    keys: tuple[str, ...],
+    as_json: bool,
+    workspace: str | None,
+    store: str | None,
+    key_file: str | None,
+) -> None:
+    r"""Check for tampering: the store, or FILE, an export made with --proofs.
+
+    A file needs no store. Trust its key only if you got the key from elsewhere
+    (--key), or let a store vouch for it (--store).
+
+    \b
+    whodid verify --store sqlite:///audit.db
+    whodid verify evidence.ndjson --key 'localhost/audit/6f…+1a2b3c4d+AX…'
+
+    Exit code 0: all is well. 1: something was changed. 5: the file agrees with
+    itself, but nobody vouches for its key.
+    """
+    if file is None:
+        if keys:
+            raise InvalidSetting("--key belongs to a file, and none was named", "Name the exported file")
+        _verify_store(store, key_file, workspace, as_json=as_json)
+    else:
+        _verify_file(file, keys, store, key_file, as_json=as_json)
+
+
+def _verify_store(store: str | None, key_file: str | None, workspace: str | None, *, as_json: bool) -> None:
+    with open_store(store, key_file) as log:
+        reports = [_verified(log, name) for name in every(log, workspace)]
+    if as_json:
+        ui.json([{"ok": report.ok, **msgspec.to_builtins(report)} for report in reports])
+    else:
+        ui.table((">Checked", ">Purged", "Result", "Workspace"), map(_result_row, reports), wide=3)
+        for report in reports:
+            if report.first_bad is not None:
+                ui.note(f"{report.workspace}: the first bad entry is {report.first_bad}.")
+            for problem in report.problems:
+                place = "the log" if problem.index is None else f"entry {problem.index}"
+                ui.note(f"{report.workspace}, {place}: {problem.fact}.")
+    ui.finish(ui.OK if all(report.ok for report in reports) else ui.PROBLEM)
+
+
+def _verified(log: Log, workspace: str) -> LogReport:
+    with ui.progress(f"Verifying {workspace}", log.head(workspace).size) as progress:
+        return log.verify(workspace, lambda done, _total: progress(done))
+
+
+def _result_row(report: LogReport) -> tuple[str, ...]:
+    found = len(report.problems)
+    result = "ok" if report.ok else f"{found} problem{'s' * (found != 1)}"
+    return f"{report.checked:,}", f"{report.purged:,}", result, report.workspace
+
+
+def _verify_file(name: str, keys: tuple[str, ...], store: str | None, key_file: str | None, *, as_json: bool) -> None:
+    trusted = [key for given in keys for key in _read_keys(given)]
+    vouched: _Vouched | None = None
+    with ExitStack() as stack:
+        log = stack.enter_context(open_store(store, key_file)) if store and not trusted else None
+        owners = {} if log is None else {log.verifier_key(workspace): workspace for workspace in log.workspaces()}
+        file = stack.enter_context(Path(name).open("rb"))
+        manifest = files.last_line(file)
+        progress = stack.enter_context(ui.progress("Verifying", _announced(manifest)))
+        report = verify_export(_counted(files.lines(file), progress), manifest, trusted=trusted or owners)
+        if log is not None and report.trusted:
+            vouched = _vouched(log, owners[report.vkey], report)
+    good = report.ok and (vouched is None or vouched.fault is None)
+    if as_json:
+        known = None if vouched is None else vouched.entry
+        fault = None if vouched is None else vouched.fault
+        ui.json({"ok": good, "recorded_as": known, "log_says": fault, **msgspec.to_builtins(report)})
+    else:
+        _tell(report, vouched)
+    ui.finish(ui.PROBLEM if not good else ui.OK if report.trusted else ui.UNKNOWN_KEY)
+
+
+class _Vouched(NamedTuple):
+    """What the log says about a file that its key signed.
+
+    Args:
+        entry: Index of the entry that recorded this very file.
+        fault: Why the log cannot be the file's origin as it stands.
+    """
+
+    entry: int | None
+    fault: str | None
+
+
+def _vouched(log: Log, workspace: str, report: FileReport) -> _Vouched:
+    """Look for the entry that recorded the file; without it lines may be missing that no proof speaks of."""
+    if report.workspace != workspace:
+        return _Vouched(
+            None, f"The file calls the workspace {report.workspace!r}, and the key is that of {workspace!r}"
+        )
+    for entry in log.stream(workspace, "action:audit.exported"):
+        if entry.details and entry.details.get("sha256") == report.digest:
+            return _Vouched(entry.index, None)
+    # Its place was at or above the size that is signed in the file: if that was never purged, it was never there.
+    if report.gapless or log.head(workspace).first > report.size:
+        return _Vouched(None, None)
+    return _Vouched(None, "The log recorded no export of this very file: entries may be missing from it")
+
+
+def _announced(manifest: bytes) -> int | None:
+    """Return how many entries a manifest speaks of, before anything is verified, for the progress bar alone."""
+    try:
+        return msgspec.json.decode(manifest, type=_Announced).count
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+class _Announced(msgspec.Struct):
+    count: int
+
+
+def _read_keys(given: str) -> list[str]:
+    """Return the keys of a file, one per line, or the key itself."""
+    path = Path(given)
+    if "+" in given and not path.is_file():
+        return [given]
+    return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def _counted(lines: Iterator[bytes], progress: Callable[[int], None]) -> Iterator[bytes]:
+    for number, line in enumerate(lines, 1):
+        if not number % 500:
+            progress(number)
+        yield line
+
+
+def _tell(report: FileReport, vouched: _Vouched | None) -> None:
+    if report.origin:
+        asked = report.query or "everything"
+        at = "" if report.exported_at is None else f"{report.exported_at:%Y-%m-%d %H:%M:%S} UTC"
+        rows = [
+            ("Entries", f"{report.proven:,} of {report.count:,} proven"),
+            ("Query", f"{asked}, exported {at}"),
+            ("Log", f"{report.origin}, {report.size:,} entries, workspace {report.workspace}"),
+            ("Key", f"{report.vkey} ({'trusted' if report.trusted else 'nobody vouches for it'})"),
+            ("Complete", _completeness(report)),
+        ]
+        if vouched is not None:
+            found = f"this very file, as entry {vouched.entry}" if vouched.entry is not None else "not this file"
+            rows.append(("Recorded", found))
+        ui.table(("", ""), rows, wide=1)
+    for problem in report.problems:
+        place = "the manifest" if problem.line is None else f"line {problem.line}"
+        entry = "" if problem.index is None else f", entry {problem.index}"
+        ui.note(f"{place}{entry}: {problem.fact}.")
+    if vouched is not None and vouched.fault is not None:
+        ui.note(f"the log: {vouched.fault}.")
+    if report.ok and not report.trusted:
+        ui.note(
+            "The file agrees with itself. Compare its key with one that you got from elsewhere, and pass it as --key."
+        )
+
+
+def _completeness(report: FileReport) -> str:
+    if report.gapless:
+        return f"every entry from {report.first} to {report.size - 1}"
+    return "the file cannot tell; compare it with the log that it came from (--store)"
+
+
+COMMANDS = {"verify": verify}
