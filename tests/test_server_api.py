@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from unittest.mock import patch
 from uuid import UUID
 
 import pytest
@@ -34,6 +35,7 @@ from whodid import Actor, Log
 from whodid.errors import InvalidSetting
 from whodid.query import parse
 from whodid.server import asgi
+from whodid.server import sessions as sessions_module
 
 READS = (
     "/v1/entries",
@@ -335,3 +337,13 @@ def test_a_short_secret_is_refused_at_the_start(log: Log) -> None:
     """The application does not come up with a secret that can be guessed."""
     with pytest.raises(InvalidSetting):
         asgi(log, secret=b"short")
+
+
+def test_what_is_remembered_of_openings_is_bounded(log: Log) -> None:
+    """When the oldest is forgotten, the log itself still knows that it was recorded."""
+    with patch.object(sessions_module, "_MOST_OPENED", 2), client(log) as http:
+        for name in ("u1", "u2", "u3", "u1", "u2", "u3"):
+            viewer = Actor(type="user", id=name)
+            assert http.get("/v1/entries", headers=bearer(token(viewer=viewer))).status_code == 200
+    found = log.find(HOME, parse("action:audit.viewer_opened", now=NOW)).entries
+    assert sorted(entry.actor.id for entry in found) == ["u1", "u2", "u3"]

@@ -3,16 +3,55 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
+import anyio
+import msgspec
 import pytest
 from starlette.testclient import TestClient
 
-from tests.serving import ALL, HOME, READ, Clock, bearer, check_problem, client, open_log, token
-from whodid import Log
-from whodid.errors import StoreCorrupt, StoreError, StoreFull, StoreUnavailable
+from tests.serving import (
+    ALL,
+    HOME,
+    NOW,
+    READ,
+    SECRET,
+    Clock,
+    bearer,
+    check_problem,
+    client,
+    event,
+    open_log,
+    record,
+    token,
+)
+from whodid import Log, Page
+from whodid.errors import (
+    ConflictingEvent,
+    Denied,
+    InvalidCatalog,
+    InvalidEvent,
+    InvalidQuery,
+    InvalidSetting,
+    MalformedProof,
+    NotFound,
+    Purged,
+    StoreCorrupt,
+    StoreError,
+    StoreFull,
+    StoreUnavailable,
+    StoreVersion,
+    WhodidError,
+)
+from whodid.query import parse
+from whodid.server import app as app_module
+from whodid.server import asgi
+from whodid.server.problems import problem_of
 
 
 @pytest.fixture
@@ -151,3 +190,116 @@ def test_unknown_addresses_and_methods_are_problems_too(http: TestClient) -> Non
     answer = http.delete("/v1/entries", headers=bearer(token()))
     check_problem(answer, 405, "method-not-allowed")
     assert "GET" in answer.headers["allow"]
+
+
+def test_a_download_that_fails_under_way_is_broken_off(log: Log, caplog: pytest.LogCaptureFixture) -> None:
+    """A fault after the first bytes breaks the connection, so that half a file is never taken for the whole."""
+    record(log, HOME, [event(1000 + n, "contact.created", details={"pad": "x" * 500}) for n in range(1000)])
+
+    def failing(self: Log, workspace: str, query: object) -> Iterator[bytes]:
+        yield b"x" * 70_000
+        yield b"x" * 70_000
+        raise StoreUnavailable("The disk went away")
+
+    with patch.object(Log, "stream_wire", failing), client(log) as http:
+        made = http.post("/v1/exports", json={"format": "ndjson"}, headers=bearer(token())).json()
+        with caplog.at_level(logging.ERROR, "whodid.server"), pytest.raises(StoreUnavailable):
+            http.get(made["href"])
+    assert "broke off" in caplog.text
+    record_of_it = log.find(HOME, parse("action:audit.exported", now=NOW)).entries
+    assert [entry.outcome for entry in record_of_it] == ["failed"]
+
+
+def test_more_waiting_requests_than_can_be_served_are_told_so(log: Log) -> None:
+    """While one request works and the queue is full, the next is answered at once instead of waiting for ever."""
+    entered, release = threading.Event(), threading.Event()
+
+    def slow(self: Log, *_: object, **__: object) -> Page:
+        entered.set()
+        assert release.wait(20)
+        return Page(entries=(), next=None)
+
+    with (
+        patch.object(Log, "find", slow),
+        patch.object(app_module, "_MOST_WAITING", 1),
+        client(log, threads=1) as http,
+    ):
+        statuses: list[int] = []
+
+        def ask() -> None:
+            statuses.append(http.get("/v1/entries", headers=bearer(token())).status_code)
+
+        threads = [threading.Thread(target=ask)]
+        threads[0].start()
+        assert entered.wait(20)
+        for _ in range(3):
+            threads.append(threading.Thread(target=ask))
+            threads[-1].start()
+        deadline = time.monotonic() + 20
+        while statuses.count(503) < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        release.set()
+        for thread in threads:
+            thread.join(20)
+    assert sorted(statuses) == [200, 200, 503, 503]
+
+
+def test_a_dripping_body_is_given_up(log: Log) -> None:
+    """A body that does not end in time is a 408, and holds nothing up."""
+    sent: list[dict[str, Any]] = []
+    parts = [{"type": "http.request", "body": b'{"format":', "more_body": True}]
+
+    async def receive() -> dict[str, Any]:
+        if parts:
+            return parts.pop()
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"authorization", f"Bearer {token()}".encode()), (b"content-type", b"application/json")]
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/exports",
+        "query_string": b"",
+        "headers": headers,
+        "client": ("10.0.0.1", 1),
+        "scheme": "http",
+        "root_path": "",
+    }
+    with patch.object(app_module, "_BODY_SECONDS", 0.05):
+        anyio.run(asgi(log, secret=SECRET), scope, receive, send)
+    assert sent[0]["status"] == 408
+    assert b"urn:whodid:problem:slow-request" in sent[1]["body"]
+
+
+FAMILY: tuple[tuple[WhodidError, int, dict[str, object]], ...] = (
+    (InvalidEvent("/actor/id", "It is empty"), 422, {"pointer": "/actor/id"}),
+    (ConflictingEvent("x", 7), 409, {"index": 7}),
+    (InvalidQuery("No such field", "Use another", start=3, end=9), 400, {"start": 3, "end": 9}),
+    (InvalidCatalog("Two sentences"), 422, {}),
+    (InvalidSetting("Not a number"), 422, {}),
+    (Denied("audit:read"), 403, {"permission": "audit:read"}),
+    (NotFound("Nothing"), 404, {}),
+    (Purged(12), 410, {"index": 12}),
+    (StoreError("/srv/audit.db"), 500, {}),
+    (StoreFull("/srv/audit.db"), 507, {}),
+    (StoreUnavailable("/srv/audit.db"), 503, {}),
+    (StoreCorrupt("/srv/audit.db", index=3), 500, {}),
+    (StoreVersion("/srv/audit.db"), 500, {}),
+    (MalformedProof("/srv/audit.db"), 500, {}),
+)
+
+
+@pytest.mark.parametrize(("error", "status", "data"), FAMILY, ids=lambda value: type(value).__name__)
+def test_every_error_of_the_family_has_its_status(error: WhodidError, status: int, data: dict[str, object]) -> None:
+    """Each tells what it carries, states a fact and a remedy, and names nothing of the inside."""
+    answer = problem_of(error, "req_1")
+    assert isinstance(answer.body, bytes)
+    body = msgspec.json.decode(answer.body)
+    assert (answer.status, body["status"], body["request_id"]) == (status, status, "req_1")
+    assert {name: body[name] for name in data} == data
+    assert body.keys() - data.keys() == {"type", "title", "status", "detail", "remedy", "request_id"}
+    assert b"/srv/" not in answer.body

@@ -361,3 +361,30 @@ def test_later_entries_are_not_in_the_file(http: TestClient, log: Log) -> None:
     lines = http.get(order(http, format="ndjson", q="action:audit.exported")["href"]).text
     assert lines == ""
     assert log.count(HOME, Query()).value == 8
+
+
+def test_servers_that_begin_at_once_do_not_lose_a_ticket(http: TestClient) -> None:
+    """A change of the state that another server overtook is made again; one that never succeeds says so."""
+    real, calls = Log.swap_state, []
+
+    def overtaken(self: Log, workspace: str, name: str, old: bytes | None, new: bytes | None) -> bool:
+        calls.append(name)
+        return len(calls) % 3 == 0 and real(self, workspace, name, old, new)
+
+    with patch.object(Log, "swap_state", overtaken):
+        href = order(http)["href"]
+        assert http.get(href).status_code == 200
+    with patch.object(Log, "swap_state", lambda *_: False):
+        answer = http.post("/v1/exports", json={"format": "csv"}, headers=bearer(token()))
+        check_problem(answer, 503, "store-unavailable")
+    href = order(http)["href"]
+    with patch.object(Log, "swap_state", lambda *_: False):
+        check_problem(http.get(href), 503, "store-unavailable")
+    assert http.get(href).status_code == 200
+
+
+def test_parquet_says_when_it_is_not_installed(http: TestClient) -> None:
+    """Before a ticket is made, and with a way out."""
+    with patch("importlib.util.find_spec", return_value=None):
+        answer = http.post("/v1/exports", json={"format": "parquet"}, headers=bearer(token()))
+    check_problem(answer, 501, "not-available")

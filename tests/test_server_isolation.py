@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 from starlette.testclient import TestClient
 
-from tests.serving import ALL, AWAY, HOME, SECRET, Clock, bearer, client, open_log, token
+from tests.serving import ALL, AWAY, HOME, MARIA, NOW, SECRET, Clock, bearer, check_problem, client, open_log, token
 from whodid import Log
 from whodid.server import asgi
+from whodid.server.signing import mac, pack
+from whodid.server.tokens import Claims
 
 AWAY_IDS = [str(UUID(int=number)) for number in (100, 101, 102)]
 FOREIGN = ("wsp_away", "con_100", "con_101", "con_102", "Contact 10", *AWAY_IDS)
@@ -169,3 +172,20 @@ def test_a_cursor_does_not_lead_out_of_a_locked_filter(http: TestClient) -> None
     locked = bearer(token(HOME, locked="resource:contact:con_ana"))
     listed = http.get("/v1/entries", params={"cursor": free}, headers=locked).json()
     assert {item["index"] for item in listed["items"]} <= {0, 4}
+
+
+def test_a_filter_that_means_nothing_here_is_no_filter_and_no_way_in(http: TestClient) -> None:
+    """A token whose locked filter this server cannot read opens nothing; it does not turn into a free one."""
+    start = int(NOW.timestamp())
+    claims = Claims(
+        jti="x",
+        workspace=HOME,
+        viewer=MARIA,
+        permissions=ALL,
+        issued_at=start,
+        expires_at=start + 60,
+        locked="planet:mars",
+    )
+    payload = msgspec.json.encode(claims, order="sorted")
+    minted = f"wv1.{pack(payload)}.{pack(mac(SECRET, 'whodid viewer token 1', payload))}"
+    check_problem(http.get("/v1/entries", headers=bearer(minted)), 401, "unauthorised")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import timedelta
 
 import msgspec
@@ -158,3 +160,32 @@ def test_base64_has_one_spelling() -> None:
     assert unpack("AAF") is None  # the same bytes with stray bits at the end
     assert unpack("A A") is None
     assert unpack("\ud800") is None
+
+
+def test_signed_bytes_that_say_nothing_are_no_token() -> None:
+    """Even a right signature does not make claims of other JSON, of more members or of no JSON."""
+    for payload in (b"", b"[]", b"{}", b"\xff", b'{"jti":1}', b"[" * 3000):
+        minted = f"wv1.{pack(payload)}.{pack(mac(SECRET, 'whodid viewer token 1', payload))}"
+        assert verify_token(SECRET, minted, now=NOW) is None, payload[:20]
+    start = int(NOW.timestamp())
+    claims = Claims(jti="x", workspace="w", viewer=MARIA, permissions=ALL, issued_at=start, expires_at=start + 60)
+    more = msgspec.to_builtins(claims) | {"workspaces": ["w", "v"]}
+    payload = msgspec.json.encode(more)
+    minted = f"wv1.{pack(payload)}.{pack(mac(SECRET, 'whodid viewer token 1', payload))}"
+    assert verify_token(SECRET, minted, now=NOW) is None
+
+
+def test_minting_refuses_a_token_that_no_header_could_carry() -> None:
+    """A locked filter of six thousand characters is too long for a header."""
+    with pytest.raises(InvalidSetting, match="larger than a header"):
+        token(locked=" ".join(f"-resource:contact:con_{number:04}" for number in range(99)) + " x" + "y" * 4000)
+
+
+def test_a_host_mints_tokens_without_a_web_framework() -> None:
+    """Importing the server's face imports neither starlette nor uvicorn; asking for the application does."""
+    code = (
+        "import sys, whodid.server as s; assert not {'starlette', 'uvicorn', 'anyio'} & set(sys.modules); "
+        "assert callable(s.asgi) and 'starlette' in sys.modules; "
+        "assert not hasattr(s, 'nothing')"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

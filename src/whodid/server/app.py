@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import re
 import secrets
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from urllib.parse import parse_qsl
@@ -119,12 +118,12 @@ class _Door:
         async def respond(request: Request) -> Response:
             request_id: str = request.scope["state"]["request_id"]
             if self._working.statistics().tasks_waiting >= _MOST_WAITING:
-                return self._response(problem(503, request_id, headers=(("Retry-After", "2"),)))
+                return self._response(problem(503, request_id, headers=(("Retry-After", "2"),)), request_id)
             read = await self._call(request, request_id)
             if isinstance(read, Answer):
-                return self._response(read)
+                return self._response(read, request_id)
             answer = await anyio.to_thread.run_sync(_guarded, handler, read, limiter=self._working)
-            return self._response(answer)
+            return self._response(answer, request_id)
 
         return respond
 
@@ -180,11 +179,14 @@ class _Door:
             return problem(400, request_id)
         return b"".join(parts)
 
-    def _response(self, answer: Answer) -> Response:
+    @staticmethod
+    def _response(answer: Answer, request_id: str) -> Response:
         if isinstance(answer.body, bytes):
             response = Response(answer.body, status_code=answer.status, media_type=answer.media_type)
         else:
-            response = StreamingResponse(_pulled(answer.body), status_code=answer.status, media_type=answer.media_type)
+            response = StreamingResponse(
+                _pulled(answer.body, request_id), status_code=answer.status, media_type=answer.media_type
+            )
         for name, value in answer.headers:
             response.headers.append(name, value)
         return response
@@ -204,22 +206,25 @@ def _guarded(handler: Handler, call: Call) -> Answer:
         return problem(500, call.request_id)
 
 
-async def _pulled(body: Iterator[bytes]) -> AsyncIterator[bytes]:
+async def _pulled(body: Iterator[bytes], request_id: str) -> AsyncIterator[bytes]:
     """Send what an iterator makes, each step in a thread; close it when the client leaves.
 
-    No thread waits for a slow client, and the iterator is never run by two threads at once. How many downloads there
-    may be is decided where they begin.
+    No thread waits for a slow client, and the iterator is never run by two threads at once: a step is waited for even
+    when the request is cancelled. How many downloads there may be is decided where they begin.
     """
     step = partial(next, body, None)
-    lock = threading.Lock()
     limiter = anyio.CapacityLimiter(1)
     try:
         while (part := await anyio.to_thread.run_sync(step, limiter=limiter)) is not None:
             yield part
+    except Exception:
+        # The status is sent already: breaking the connection off is how the client learns that the file is not whole.
+        _log.exception("request %s broke off", request_id)
+        raise
     finally:
         close = getattr(body, "close", None)
         if close is not None:
-            with anyio.CancelScope(shield=True), lock:
+            with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(close, limiter=limiter)
 
 
