@@ -50,8 +50,12 @@ def test_an_export_with_proofs_is_verified_offline_and_by_the_store(run: Run, st
     path.write_bytes(path.read_bytes().replace(b"Contact 7", b"Contact 8", 1))
     changed = run("verify", "evidence.ndjson")
     assert changed.code == 1
-    assert "line 24, entry 6" in changed.err
-    assert "whose" not in changed.out
+    assert "line 24, entry 6: The entry is not what was recorded" in changed.err
+
+    path.write_bytes(path.read_bytes().replace(b"Contact", b"Kontact"))
+    many = run("verify", "evidence.ndjson")
+    assert many.err.count("is not what was recorded") == 10
+    assert "and 21 further problems" in many.err
 
 
 def test_the_files_own_key_is_not_enough(run: Run, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -209,11 +209,12 @@ def test_an_exchanged_proof_is_found(log: Log) -> None:
     """The proof of one entry does not prove another."""
     lines = proven_file(log)
     entry, _, _ = lines[3].partition(b',"proof":')
-    _, _, proof = lines[4].partition(b',"proof":')
+    _, _, proof = lines[5].partition(b',"proof":')
     lines[3] = entry + b',"proof":' + proof
     report = check(forged(lines), log.verifier_key(HOME))
 
     assert [problem.line for problem in report.problems] == [4]
+    assert report.problems[0].fact == "The entry is not what was recorded at this place of the log"
 
 
 def test_an_exchanged_path_is_found(log: Log) -> None:

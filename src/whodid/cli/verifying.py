@@ -19,6 +19,8 @@ from whodid.log import Report as LogReport
 
 __all__ = ["COMMANDS"]
 
+_TOLD = 10
+
 
 @ui.command
 @ui.argument("file", required=False)
@@ -65,9 +67,10 @@ def _verify_store(store: str | None, key_file: str | None, workspace: str | None
         for report in reports:
             if report.first_bad is not None:
                 ui.note(f"{report.workspace}: the first bad entry is {report.first_bad}.")
-            for problem in report.problems:
+            for problem in report.problems[:_TOLD]:
                 place = "the log" if problem.index is None else f"entry {problem.index}"
                 ui.note(f"{report.workspace}, {place}: {problem.fact}.")
+            _rest(len(report.problems))
     ui.finish(ui.OK if all(report.ok for report in reports) else ui.PROBLEM)
 
 
@@ -173,16 +176,23 @@ def _tell(report: FileReport, vouched: _Vouched | None) -> None:
             found = f"this very file, as entry {vouched.entry}" if vouched.entry is not None else "not this file"
             rows.append(("Recorded", found))
         ui.table(("", ""), rows, wide=1)
-    for problem in report.problems:
+    for problem in report.problems[:_TOLD]:
         place = "the manifest" if problem.line is None else f"line {problem.line}"
         entry = "" if problem.index is None else f", entry {problem.index}"
         ui.note(f"{place}{entry}: {problem.fact}.")
+    _rest(len(report.problems))
     if vouched is not None and vouched.fault is not None:
         ui.note(f"the log: {vouched.fault}.")
     if report.ok and not report.trusted:
         ui.note(
             "The file agrees with itself. Compare its key with one that you got from elsewhere, and pass it as --key."
         )
+
+
+def _rest(problems: int) -> None:
+    """Say how many problems were not told."""
+    if problems > _TOLD:
+        ui.note(f"… and {problems - _TOLD} further problems; --json lists them.")
 
 
 def _completeness(report: FileReport) -> str:

@@ -21,7 +21,7 @@ import msgspec
 from msgspec import Struct
 
 from whodid import canonical
-from whodid.errors import InvalidEvent, InvalidSetting, MalformedProof, UnverifiedNote, WhodidError
+from whodid.errors import InvalidEvent, InvalidSetting, MalformedProof, Refuted, UnverifiedNote, WhodidError
 from whodid.export.ndjson import VERSION, Manifest, Proof, seal
 from whodid.model import Entry
 from whodid.proof import leaf, tree
@@ -182,6 +182,9 @@ class _Verification:
             self._last = place
             self._lowest = index if self._lowest is None else min(self._lowest, index)
             self._proven += 1
+        except Refuted:
+            fact = "The entry is not what was recorded at this place of the log"
+            self._problems.append(Problem(line=self._lines, index=index, fact=fact))
         except WhodidError as error:
             self._problems.append(Problem(line=self._lines, index=index, fact=error.fact))
         except (RecursionError, OverflowError, ValueError) as error:
