@@ -1,0 +1,119 @@
+"""One installation: its settings, its database, its log, its keys, and how they are opened and closed together."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+import sqlalchemy as sa
+from msgspec import Struct
+from sqlalchemy.orm import Session, sessionmaker
+
+import whodid
+from sendero import tables
+from sendero.actions import catalog
+from sendero.migrations import migrate
+from sendero.vault import Vault, secret_file
+from whodid.capture import Capture, Relay
+from whodid.capture.outbox import Outbox
+
+__all__ = ["Installation", "Settings"]
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """Where an installation lives.
+
+    Args:
+        data: Folder of the databases and key files.
+        database: SQLAlchemy address of Sendero's own database; a SQLite file in `data` when not given.
+        trusted_proxies: How many proxies of yours stand in front; 0 heeds no forwarded address.
+    """
+
+    data: Path
+    database: str | None = None
+    trusted_proxies: int = 0
+
+    @property
+    def address(self) -> str:
+        """The SQLAlchemy address of Sendero's own database."""
+        return self.database or f"sqlite:///{self.data / 'sendero.db'}"
+
+    @property
+    def log_address(self) -> str:
+        """The address of the audit log."""
+        return f"sqlite:///{self.data / 'audit.db'}"
+
+
+class Installation:
+    """Everything that lives as long as the process.
+
+    Args:
+        settings: Where it lives.
+        clock: Returns now, UTC; the story of the demo tells its own time.
+        log_clock: The same for the log, when its present is another.
+        entropy: Returns that many random bytes for ids.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        log_clock: Callable[[], datetime] | None = None,
+        entropy: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.entropy = entropy
+        self._closing = ExitStack()
+        with ExitStack() as opening:
+            settings.data.mkdir(parents=True, exist_ok=True)
+            self.vault = Vault.at(settings.data / "vault.key")
+            self.secret = secret_file(settings.data / "web.key", secrets.token_bytes(32))
+            self.engine = _engine(settings.address)
+            opening.callback(self.engine.dispose)
+            migrate(self.engine)
+            self.sessions = sessionmaker(self.engine, expire_on_commit=False)
+            self.log = opening.enter_context(
+                whodid.open(
+                    settings.log_address, catalog=catalog(), strict=True, name="sendero", clock=log_clock or clock
+                )
+            )
+            self.capture = Capture(catalog(), self.log.fingerprint, clock=clock, entropy=entropy)
+            self.outbox = Outbox(self.engine, tables.outbox)
+            self.relay = Relay(self.outbox, self.log)
+            self.outbox.on_commit(self.sessions, self.relay.wake)
+            self._closing = opening.pop_all()
+
+    def close(self) -> None:
+        """Close the log and the database."""
+        self._closing.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def session(self) -> Session:
+        """Open a database session."""
+        return self.sessions()
+
+
+def _engine(address: str) -> sa.Engine:
+    engine = sa.create_engine(address)
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: sa.engine.interfaces.DBAPIConnection, _: object) -> None:
+    cursor = connection.cursor()
+    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON", "busy_timeout = 5000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()

@@ -1,0 +1,222 @@
+"""People: invited, given a role, deactivated, reactivated; never deleted, so that the log can always name them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from sendero import passwords
+from sendero.errors import Conflict, Forbidden, Invalid
+from sendero.service.auth import end_sessions
+from sendero.tables import Role, User
+from sendero.work import Work, resource_of
+from whodid import Reason
+
+__all__ = ["AVATAR_COLORS", "AWAY_REASONS", "change_role", "create", "deactivate", "listing", "reactivate", "rename"]
+
+AWAY_REASONS = ("left_the_company", "on_leave", "security", "other")
+_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+")
+AVATAR_COLORS = ("#7a5bd0", "#b0446a", "#276f9f", "#2f7d5b", "#a15c07", "#5d5b63", "#c4343a", "#3c47c4")
+_MIGHTY = ("Owner", "Admin")
+
+
+def snapshot(user: User) -> dict[str, Any]:
+    """Return the fields of a person as the log shows them."""
+    return {"name": user.name, "email": user.email, "role": user.role.name, "status": user.status}
+
+
+def create(work: Work, by: User | None, values: Mapping[str, Any], role: Role) -> tuple[User, str]:
+    """Invite a person.
+
+    Args:
+        by: Who invites; None for the installation itself.
+        values: name and email.
+
+    Returns:
+        The person and their first password, which is kept nowhere but as a hash.
+
+    Raises:
+        Invalid: A value cannot be taken.
+        Forbidden: The role can do more than `by`.
+    """
+    name, email = str(values["name"]).strip(), str(values["email"]).strip().casefold()
+    faults: dict[str, str] = {}
+    if not 0 < len(name) <= 100:
+        faults["name"] = "A person needs a name of at most 100 characters."
+    if not _EMAIL.fullmatch(email):
+        faults["email"] = "This is not an e-mail address."
+    elif work.session.execute(sa.select(sa.exists().where(User.email == email))).scalar():
+        faults["email"] = "Somebody with this e-mail address is here already."
+    if faults:
+        raise Invalid(faults)
+    now = work.now()
+    password = passwords.generate()
+    user = User(
+        id=work.new_id("usr"),
+        workspace_id=work.workspace.id,
+        created_at=now,
+        updated_at=now,
+        name=name,
+        email=email,
+        role_id=role.id,
+        role=role,
+        status="invited",
+        password_hash=None,
+        password_changed_at=None,
+        mfa_enabled=False,
+        auth_provider="password",
+        last_login_at=None,
+        avatar_color=AVATAR_COLORS[sum(email.encode()) % len(AVATAR_COLORS)],
+    )
+    if by is not None:
+        _check_power(by, role, "user.created", user)
+    user.password_hash = passwords.hashed(password)
+    work.add(user)
+    work.record(
+        "user.created",
+        resource_of(user),
+        after=snapshot(user) | ({"invited_by": by.name} if by is not None else {}),
+        severity="warning" if role.name in _MIGHTY else None,
+    )
+    return user, password
+
+
+def rename(work: Work, user: User, name: str) -> bool:
+    """Change the name of a person.
+
+    Returns:
+        Whether anything changed.
+    """
+    name = name.strip()
+    if not 0 < len(name) <= 100:
+        raise Invalid({"name": "A person needs a name of at most 100 characters."})
+    if name == user.name:
+        return False
+    before = snapshot(user)
+    user.name = name
+    work.touch(user)
+    work.record("user.updated", resource_of(user), before=before, after=snapshot(user))
+    return True
+
+
+def change_role(work: Work, by: User, user: User, role: Role) -> bool:
+    """Give a person another role; it acts at once.
+
+    Returns:
+        Whether anything changed.
+
+    Raises:
+        Forbidden: The role, the present one or the new one, can do more than `by`; or it is one's own.
+        Conflict: It would leave the workspace without an owner.
+    """
+    if role.id == user.role_id:
+        return False
+    if by.id == user.id:
+        raise Forbidden(
+            "You cannot change your own role. Ask another administrator.",
+            action="user.role_changed",
+            resource=resource_of(user),
+            code="own_role",
+        )
+    _check_power(by, user.role, "user.role_changed", user)
+    _check_power(by, role, "user.role_changed", user)
+    _check_owner_stays(work, user, role)
+    before = {"role": user.role.name, "permissions": user.role.permissions}
+    user.role_id, user.role = role.id, role
+    work.touch(user)
+    work.record(
+        "user.role_changed",
+        resource_of(user),
+        before=before,
+        after={"role": role.name, "permissions": role.permissions},
+        severity="critical" if role.name in _MIGHTY else None,
+    )
+    return True
+
+
+def deactivate(work: Work, by: User, user: User, reason: Reason | None) -> None:
+    """Keep a person from signing in; their sessions end at once.
+
+    Raises:
+        Forbidden: It is oneself, or their role can do more than `by`.
+        Conflict: They are deactivated already, or the only owner.
+    """
+    if by.id == user.id:
+        raise Forbidden(
+            "You cannot deactivate yourself. Ask another administrator.",
+            action="user.deactivated",
+            resource=resource_of(user),
+            code="oneself",
+        )
+    if user.status == "deactivated":
+        raise Conflict("This person is deactivated already.")
+    _check_power(by, user.role, "user.deactivated", user)
+    _check_owner_stays(work, user, None)
+    before = {"status": user.status}
+    user.status = "deactivated"
+    work.touch(user)
+    ended = end_sessions(work, user, "deactivated")
+    work.record(
+        "user.deactivated",
+        resource_of(user),
+        before=before,
+        after={"status": user.status},
+        reason=reason,
+        details={"sessions_ended": ended},
+    )
+
+
+def reactivate(work: Work, by: User, user: User, reason: Reason | None = None) -> None:
+    """Let a person sign in again.
+
+    Raises:
+        Forbidden: Their role can do more than `by`.
+        Conflict: They are not deactivated.
+    """
+    if user.status != "deactivated":
+        raise Conflict("This person is not deactivated.")
+    _check_power(by, user.role, "user.reactivated", user)
+    user.status = "active"
+    work.touch(user)
+    work.record(
+        "user.reactivated",
+        resource_of(user),
+        before={"status": "deactivated"},
+        after={"status": user.status},
+        reason=reason,
+    )
+
+
+def listing(work: Work) -> list[User]:
+    """Return everybody, those who can sign in first."""
+    query = sa.select(User).where(User.workspace_id == work.workspace.id)
+    people = work.session.execute(query.order_by(User.name)).scalars().all()
+    return sorted(people, key=lambda user: user.status == "deactivated")
+
+
+def _check_power(by: User, role: Role, action: str, user: User) -> None:
+    """Refuse to decide about a role that can do more than the person who decides."""
+    more = set(role.permissions) - set(by.role.permissions)
+    if more or (role.name == "Owner" and by.role.name != "Owner"):
+        raise Forbidden(
+            "This role can do more than you can. Only somebody with at least its permissions may decide about it.",
+            action=action,
+            resource=resource_of(user),
+            code="above_own_rights",
+        )
+
+
+def _check_owner_stays(work: Work, user: User, role: Role | None) -> None:
+    if user.role.name != "Owner" or (role is not None and role.name == "Owner"):
+        return
+    others = sa.select(sa.func.count()).where(
+        User.workspace_id == work.workspace.id,
+        User.role_id == user.role_id,
+        User.status == "active",
+        User.id != user.id,
+    )
+    if work.session.execute(others).scalar_one() == 0:
+        raise Conflict("A workspace needs an owner. Make somebody else an owner first.")

@@ -1,0 +1,17 @@
+// Lets the viewer in, and brings the reader from an entry to the thing it is about.
+
+const viewer = document.querySelector("audit-log-viewer");
+
+viewer.getToken = async () => {
+  const answer = await fetch("/audit-token", { method: "POST", redirect: "error" });
+  if (!answer.ok) throw new Error(`The token was refused (${answer.status}).`);
+  return answer.text();
+};
+
+viewer.addEventListener("alv-open-resource", ({ detail: { type, id } }) => {
+  location.assign(`/go/${encodeURIComponent(type)}/${encodeURIComponent(id)}`);
+});
+
+viewer.addEventListener("alv-error", ({ detail: { ended } }) => {
+  if (ended) location.assign(`/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`);
+});

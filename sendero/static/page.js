@@ -1,0 +1,41 @@
+// What the pages do beyond forms and links; everything works without it.
+
+// Filters act as soon as they are chosen.
+for (const form of document.querySelectorAll("form[data-auto]"))
+  for (const select of form.querySelectorAll("select")) select.addEventListener("change", () => form.requestSubmit());
+
+// "/" goes to the search field, except while something is being typed.
+const search = document.querySelector("[data-search]");
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || !search) return;
+  if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+  event.preventDefault();
+  search.focus();
+  search.select();
+});
+
+// A form that is being sent cannot be sent twice.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.method !== "post") return;
+  if (form.dataset.sent) event.preventDefault();
+  form.dataset.sent = "yes";
+});
+window.addEventListener("pageshow", () => {
+  for (const form of document.forms) delete form.dataset.sent;
+});
+
+// The preview of a template follows what is typed, with the examples in place of the variables.
+const template = document.querySelector("form[data-template]");
+if (template) {
+  const show = () => {
+    const samples = template.elements.samples.value.split("\n");
+    for (const part of document.querySelectorAll("[data-preview]"))
+      part.textContent = template.elements[part.dataset.preview].value.replace(
+        /\{\{(\d+)\}\}/g,
+        (whole, number) => samples[number - 1]?.trim() || whole,
+      );
+  };
+  template.addEventListener("input", show);
+  show();
+}

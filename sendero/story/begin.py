@@ -1,0 +1,174 @@
+"""The first start: what was there before the log, and the story from then until now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from sendero.installation import Installation, Settings
+from sendero.permissions import BUILTIN
+from sendero.service import accounts, contacts, roles, templates, users
+from sendero.story.cast import LUMEN, MARKETING, PEOPLE
+from sendero.story.clock import Punctual, StoryClock
+from sendero.story.days import plan_days
+from sendero.story.people import customer
+from sendero.story.teller import Teller
+from sendero.story.texts import TEMPLATES
+from sendero.story.threads import account, plan_threads
+from sendero.tables import Workspace, outbox
+from sendero.work import Work
+from whodid import Actor
+from whodid.capture import Relay, context
+
+__all__ = ["DAYS", "OWNER", "tell"]
+
+DAYS = 95
+OWNER = PEOPLE[0].email
+
+_BEFORE = 900  # contacts that were there before the log
+_INSTALLER = Actor(type="system", id="sendero", name="Sendero")
+
+
+def tell(
+    settings: Settings,
+    *,
+    seed: int = 2026,
+    days: int = DAYS,
+    end: datetime | None = None,
+    progress: Callable[[float], None] = lambda _: None,
+) -> str:
+    """Fill a new installation with the story, ending now.
+
+    The same seed and the same end tell the same story.
+
+    Args:
+        settings: Where; there is no workspace yet.
+        days: How long it is.
+        end: The present of the story.
+        progress: Called now and then with the part that was told, 0 to 1.
+
+    Returns:
+        The owner's password; it is kept nowhere but as a hash.
+    """
+    end = end or datetime.now(UTC)
+    start = end - timedelta(days=days)
+    dice = Random(f"{seed}")  # noqa: S311 - a story, not a secret
+    clock = StoryClock(start - timedelta(days=400))
+    with Installation(settings, clock=clock.now, log_clock=clock.log_now, entropy=dice.randbytes) as home:
+        home.relay = Relay(home.outbox, Punctual(home.log, clock))
+        with home.session() as session:
+            work = Work(home, session, _workspace(session, clock.now()))
+            teller = Teller(work, clock, dice)
+            with context(workspace=work.workspace.id):
+                password = _found(teller, start)
+                clock.to(start)
+                plan_days(teller, start, end)
+                plan_threads(teller, end)
+                teller.tell(end, progress)
+    return password
+
+
+def _workspace(session: Session, now: datetime) -> Workspace:
+    workspace = Workspace(
+        id="wsp_" + "0" * 25 + "1",
+        created_at=now,
+        updated_at=now,
+        name=LUMEN,
+        slug="casa-lumen",
+        timezone="Europe/Madrid",
+        locale="es-ES",
+        owner_user_id=None,
+        portfolio_limit="100000",
+        retention_days=90,
+        quiet_hours="22-8",
+    )
+    session.add(workspace)
+    session.flush()
+    return workspace
+
+
+def _found(teller: Teller, start: datetime) -> str:
+    """Set the workspace up as it was when the log began, without entries: the log knows only what came after."""
+    with context(actor=_INSTALLER):
+        password = _people(teller)
+        _things(teller, start)
+    teller.work.session.execute(sa.delete(outbox))
+    teller.work.session.commit()
+    return password
+
+
+def _people(teller: Teller) -> str:
+    work, clock = teller.work, teller.clock
+    for name, (description, permissions) in BUILTIN.items():
+        values = {"name": name, "description": description, "permissions": permissions}
+        clock.to(clock.now() + timedelta(seconds=1))
+        roles.create(work, None, values, builtin=True)
+    roles.create(work, None, MARKETING)
+    password = ""
+    for person in PEOPLE:
+        if person.since is not None:
+            continue
+        clock.to(clock.now() + timedelta(days=3))
+        values = {"name": person.name, "email": person.email}
+        user, generated = users.create(work, None, values, roles.by_name(work, person.role))
+        user.status = "active"
+        teller.people[person.key] = user
+        if person.email == OWNER:
+            password, work.workspace.owner_user_id = generated, user.id
+        else:
+            user.password_hash = None  # nobody knows it; `python -m sendero password` makes one
+        work.touch(user)
+    return password
+
+
+def _things(teller: Teller, start: datetime) -> None:
+    work, dice, clock = teller.work, teller.dice, teller.clock
+    shop = accounts.create(work, account("Casa Lumen Shop", "+34 910 555 014", teller))
+    for text in TEMPLATES:
+        clock.to(clock.now() + timedelta(days=2))
+        template = templates.create(work, shop, templates.checked(text), submitted=True)
+        templates.change_status(work, template, "approved")
+    span = (start - clock.now()) / _BEFORE
+    for _ in range(_BEFORE):
+        clock.to(clock.now() + span * 0.99)
+        _contact(teller, customer(dice))
+    juan = {"name": "Juan Pérez", "phone_e164": "+34655018342", "city": "Getafe", "tags": ["newsletter"]}
+    _contact(teller, juan | {"lifecycle": "customer"}, hidden=True)
+    ana = {
+        "name": "Ana García López",
+        "phone_e164": "+34611204880",
+        "city": "Madrid",
+        "tags": ["vip", "newsletter"],
+        "lifecycle": "customer",
+        "consent": _consent("opted_in", "form", "Web form, double opt-in", start - timedelta(days=200)),
+    }
+    double = {
+        "name": "Ana Garcia",
+        "phone_e164": "0611 204880",
+        "email": "ana.gl@correo.example",
+        "birthday": "--05-12",
+        "city": "Getafe",
+        "tags": ["newsletter", "ramadan-24"],
+        "lifecycle": "customer",
+        "consent": _consent("opted_out", "phone", "Said so on the phone", start - timedelta(days=20)),
+    }
+    for values in (ana, double):
+        _contact(teller, values, hidden=True)
+
+
+def _contact(teller: Teller, values: Mapping[str, Any], *, hidden: bool = False) -> None:
+    """Create a contact; a hidden one is left alone on ordinary days."""
+    if "consent" in values:
+        values = {**values, "consent": {"captured_at": teller.work.now(), **values["consent"]}}
+    made = contacts.create(teller.work, values, source="import")
+    if not hidden:
+        teller.contacts.append(made)
+
+
+def _consent(marketing: str, source: str, evidence: str, at: datetime) -> dict[str, object]:
+    return {"marketing": marketing, "source": source, "evidence": evidence, "captured_at": at}

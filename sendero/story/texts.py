@@ -1,0 +1,164 @@
+"""The templates of the story."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["DIWALI", "DRAFTS", "EDITS", "ORDER_UPDATE", "SUMMER", "TEMPLATES"]
+
+
+def _text(name: str, language: str, category: str, body: str, *samples: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "language": language, "category": category, "body": body, "samples": list(samples), **more}
+
+
+ORDER_UPDATE = _text(
+    "order_update",
+    "en",
+    "utility",
+    "Hi {{1}}, your order {{2}} has been confirmed and will arrive soon. Track it any time with the button below.",
+    "Ana",
+    "CL-20418",
+    buttons=[{"type": "url", "text": "Track order", "value": "https://casalumen.es/orders"}],
+)
+SUMMER = _text(
+    "summer_24",
+    "es",
+    "marketing",
+    "El verano llega a Casa Lumen, {{1}}: lámparas de terraza con {{2}} de descuento hasta el domingo.",
+    "Ana",
+    "20 %",
+)
+DIWALI = _text(
+    "diwali_offer_2026",
+    "es",
+    "marketing",
+    "Hola {{1}}, celebra Diwali con luz propia: {{2}} en toda la colección hasta el lunes.",
+    "Ana",
+    "15 %",
+    footer="Responde BAJA para no recibir más mensajes",
+)
+
+TEMPLATES = (
+    ORDER_UPDATE,
+    SUMMER,
+    _text("bienvenida_lumen", "es", "marketing", "Hola {{1}}, gracias por venir a Casa Lumen. Hasta pronto.", "Ana"),
+    _text(
+        "pedido_confirmado",
+        "es",
+        "utility",
+        "Hola {{1}}, tu pedido {{2}} está confirmado. Te avisaremos cuando salga del almacén.",
+        "Ana",
+        "CL-20418",
+    ),
+    _text(
+        "pedido_en_camino",
+        "es",
+        "utility",
+        "Hola {{1}}, tu pedido {{2}} está en camino y llegará {{3}}. Gracias por tu paciencia.",
+        "Ana",
+        "CL-20418",
+        "mañana",
+        buttons=[{"type": "url", "text": "Ver envío", "value": "https://casalumen.es/envios"}],
+    ),
+    _text(
+        "codigo_acceso", "es", "authentication", "Tu código de Casa Lumen es {{1}}. Caduca en diez minutos.", "482913"
+    ),
+)
+"""Written before the story begins."""
+
+DRAFTS: tuple[dict[str, Any], ...] = (
+    _text(
+        "loyalty_points_reminder",
+        "es",
+        "marketing",
+        "Hola {{1}}, tienes {{2}} puntos Lumen. Úsalos antes del {{3}} en tienda o en la web.",
+        "Ana",
+        "240",
+        "31 de diciembre",
+    ),
+    _text(
+        "valora_tu_compra",
+        "es",
+        "utility",
+        "Hola {{1}}, ¿qué tal tu nueva lámpara? Cuéntanoslo en un minuto, nos ayuda mucho.",
+        "Ana",
+        buttons=[
+            {"type": "quick_reply", "text": "Muy bien", "value": ""},
+            {"type": "quick_reply", "text": "Regular", "value": ""},
+        ],
+    ),
+    _text(
+        "vuelve_a_haber",
+        "es",
+        "marketing",
+        "Hola {{1}}, vuelve a haber existencias de {{2}}. Te la guardamos hasta el viernes.",
+        "Ana",
+        "Aplique Duna",
+    ),
+    _text(
+        "cita_showroom",
+        "es",
+        "utility",
+        "Hola {{1}}, te esperamos en el showroom el {{2}}. Gracias.",
+        "Ana",
+        "martes a las 17:00",
+    ),
+    _text(
+        "entrega_retrasada",
+        "es",
+        "utility",
+        "Hola {{1}}, tu entrega se retrasa al {{2}}. Lo sentimos; puedes elegir otro día.",
+        "Ana",
+        "jueves",
+        buttons=[{"type": "phone_number", "text": "Llamar", "value": "+34 910 555 014"}],
+    ),
+    _text(
+        "delivery_delayed",
+        "en",
+        "utility",
+        "Hi {{1}}, your delivery is delayed until {{2}}. Sorry; you can choose another day below.",
+        "Ana",
+        "Thursday",
+    ),
+    _text(
+        "black_friday_lumen",
+        "es",
+        "marketing",
+        "Hola {{1}}, el Black Friday de Casa Lumen empieza el {{2}}.",
+        "Ana",
+        "viernes",
+    ),
+    _text(
+        "arquitectos_catalogo",
+        "es",
+        "marketing",
+        "Hola {{1}}, el nuevo catálogo para profesionales ya está listo.",
+        "Ana",
+    ),
+    _text(
+        "devolucion_recibida",
+        "es",
+        "utility",
+        "Hola {{1}}, hemos recibido tu devolución {{2}}. Gracias.",
+        "Ana",
+        "DV-118",
+    ),
+)
+"""What the story may still write."""
+
+EDITS: dict[str, tuple[tuple[str, str], ...]] = {
+    "es": (
+        ("Gracias", "Muchas gracias"),
+        ("Hola {{1}}", "Buenos días, {{1}}"),
+        ("hasta el domingo", "hasta agotar existencias"),
+        ("Te avisaremos cuando salga", "Te escribiremos en cuanto salga"),
+        ("en tienda o en la web", "en nuestras tiendas o en la web"),
+        ("Lo sentimos", "Sentimos las molestias"),
+    ),
+    "en": (
+        ("Sorry", "We are sorry"),
+        ("will arrive soon", "should arrive soon"),
+        ("Hi {{1}}", "Hello {{1}}"),
+    ),
+}
+"""Language → words and what replaces them."""

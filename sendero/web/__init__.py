@@ -1,0 +1,1 @@
+"""The pages of the workspace: plain forms and links, rendered on the server."""

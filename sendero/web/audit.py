@@ -1,0 +1,63 @@
+"""Settings → Audit logs: the viewer, the token that lets it in, and the way from an entry back to the thing itself."""
+
+from __future__ import annotations
+
+from starlette.responses import PlainTextResponse, Response
+
+from sendero.errors import Missing
+from sendero.web.visit import Page, Visit
+from sendero.work import actor_of
+from whodid.server import PERMISSIONS, mint_token
+
+__all__ = ["PAGES"]
+
+_PLACES = {
+    "contact": "/contacts/{id}",
+    "template": "/templates/{id}",
+    "account": "/settings/accounts/{id}",
+    "user": "/settings/users/{id}",
+    "role": "/settings/roles/{id}",
+    "log": "/settings/audit-logs",
+    "page": "/",
+}
+
+
+def page(visit: Visit) -> Response:
+    """Show the audit log."""
+    return visit.render("audit.html")
+
+
+def token(visit: Visit) -> Response:
+    """Hand a viewer token to our own page."""
+    actor = actor_of(visit.viewer)
+    text = mint_token(
+        visit.home.secret,
+        workspace=visit.work.workspace.id,
+        viewer=actor,
+        permissions=[name for name in PERMISSIONS if visit.may(name)],
+        origin=visit.web_origin,
+        lang=visit.words.lang,
+        now=visit.work.now(),
+    )
+    return PlainTextResponse(text)
+
+
+def go(visit: Visit) -> Response:
+    """Send the browser to the page of a resource that the log names."""
+    place = _PLACES.get(visit.path["type"])
+    if place is None:
+        raise Missing
+    return visit.go(place.format(id=visit.path["id"]))
+
+
+PAGES = (
+    Page(
+        path="/settings/audit-logs",
+        answer=page,
+        needs="audit:read",
+        action="audit.viewer_opened",
+        title="Audit logs",
+    ),
+    Page(path="/audit-token", method="POST", answer=token, needs="audit:read", action="audit.viewer_opened"),
+    Page(path="/go/{type}/{id:path}", answer=go),
+)

@@ -1,0 +1,226 @@
+"""One request that is being answered: who visits, what was typed, and how to answer.
+
+Handlers get a `Visit` and return a response. They run in a thread, inside one unit of work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from msgspec import Struct
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from sendero.errors import Conflict, Invalid, SenderoError
+from sendero.installation import Installation
+from sendero.service.auth import Origin
+from sendero.service.users import AVATAR_COLORS
+from sendero.tables import Owned, Session, User
+from sendero.web.icons import icon
+from sendero.web.labels import LABELS
+from sendero.words import LANGUAGES, Words
+from sendero.work import Work
+from whodid import Reason
+
+__all__ = ["DONE", "Form", "Handler", "Page", "Visit"]
+
+Handler = Callable[["Visit"], Response]
+
+DONE = {
+    "contact_created": "The contact was created.",
+    "contact_saved": "The contact was saved.",
+    "contact_deleted": "The contact was deleted.",
+    "contact_merged": "The two contacts are one now.",
+    "consent_saved": "The consent was noted.",
+    "template_created": "The template was created.",
+    "template_submitted": "The template was sent to WhatsApp’s review.",
+    "template_saved": "The template was saved.",
+    "template_deleted": "The template was deleted.",
+    "account_saved": "The account was saved.",
+    "token_rotated": "The access token was replaced.",
+    "role_changed": "The role was changed; it acts at once.",
+    "user_deactivated": "The person can no longer sign in.",
+    "user_reactivated": "The person can sign in again.",
+    "role_created": "The role was created.",
+    "role_saved": "The role was saved; it acts at once for everybody who has it.",
+    "role_deleted": "The role was deleted.",
+    "password_changed": "Your password was changed; your other sessions were ended.",
+    "name_saved": "Your name was saved.",
+    "unchanged": "Nothing was changed.",
+}
+"""What a page can say after an act: the code in the address → the text."""
+
+
+class Page(Struct, frozen=True, kw_only=True):
+    """One address of the workspace.
+
+    Args:
+        method: GET or POST.
+        answer: What answers.
+        needs: The permission to have; empty for everybody who is signed in, None for everybody.
+        action: The action that a refusal is recorded as.
+        title: What the page is called when opening it is refused.
+        again: Shows the form again, with what was typed and what is wrong with it.
+        invited: Whether somebody who has yet to choose a password may go there.
+    """
+
+    path: str
+    answer: Handler
+    method: str = "GET"
+    needs: str | None = ""
+    action: str = "page.opened"
+    title: str = ""
+    again: Handler | None = None
+    invited: bool = False
+
+
+class Form:
+    """What was typed, as texts.
+
+    Args:
+        pairs: Names and values in the order of the form.
+    """
+
+    def __init__(self, pairs: Sequence[tuple[str, str]] = ()) -> None:
+        self._pairs = pairs
+
+    def __getitem__(self, name: str) -> str:
+        """Return the first value of a name; empty when there is none."""
+        return next((value for key, value in self._pairs if key == name), "")
+
+    def all(self, name: str) -> list[str]:
+        """Return every value of a name."""
+        return [value for key, value in self._pairs if key == name]
+
+    def group(self, prefix: str) -> dict[str, str]:
+        """Return the values whose names begin with a prefix, by the rest of the name."""
+        return {key.removeprefix(prefix): value for key, value in self._pairs if key.startswith(prefix)}
+
+    def on(self, name: str) -> bool:
+        """Tell whether a box is ticked."""
+        return any(key == name for key, _ in self._pairs)
+
+    def reason(self, codes: Iterable[str]) -> Reason | None:
+        """Return why something is done: a code of the list, a text, or both.
+
+        Raises:
+            Invalid: The text is too long.
+        """
+        code = self["reason"] if self["reason"] in codes else None
+        text = self["note"].strip() or None
+        if text is not None and len(text) > 500:
+            raise Invalid({"note": "Use at most 500 characters."})
+        return Reason(code=code, text=text) if code or text else None
+
+
+class Visit:
+    """One request, in one unit of work.
+
+    Args:
+        fault: What was wrong, when the form is shown again.
+    """
+
+    def __init__(
+        self,
+        *,
+        home: Installation,
+        work: Work,
+        page: Page,
+        path: dict[str, str],
+        query: dict[str, str],
+        form: Form,
+        words: Words,
+        origin: Origin,
+        web_origin: str,
+        session: Session | None = None,
+        fault: SenderoError | None = None,
+    ) -> None:
+        self.home = home
+        self.work = work
+        self.page = page
+        self.path = path
+        self.query = query
+        self.form = form
+        self.words = words
+        self.origin = origin
+        self.web_origin = web_origin
+        self.session = session
+        self.fault = fault
+
+    @property
+    def viewer(self) -> User:
+        """Who visits; only where somebody is signed in."""
+        if self.session is None:
+            raise AssertionError("nobody is signed in")
+        return self.session.user
+
+    def may(self, permission: str) -> bool:
+        """Tell whether the visitor has a permission."""
+        return self.session is not None and permission in self.session.user.role.permissions
+
+    def number(self, name: str) -> int:
+        """Return a whole number of the address, at least 1."""
+        text = self.query.get(name, "")
+        return max(1, int(text)) if text.isdecimal() and len(text) < 7 else 1
+
+    def check_version(self, row: Owned) -> None:
+        """Refuse a form that was filled in for an older version of a row.
+
+        Raises:
+            Conflict: Somebody else changed it since the form was opened.
+        """
+        if self.form["version"] != str(row.version):
+            raise Conflict("Somebody else changed this in the meantime. Look at it again and repeat your change.")
+
+    def go(self, address: str, done: str = "", of: str = "") -> Response:
+        """Send the browser to another page.
+
+        Args:
+            done: Code of what the page shall say, one of `DONE`.
+            of: What it was done to, as `type:id`.
+        """
+        said = urlencode({key: value for key, value in (("done", done), ("of", of)) if value})
+        return RedirectResponse(f"{address}?{said}" if said else address, status_code=303)
+
+    def render(self, template: str, /, *, status: int = 200, **data: Any) -> Response:
+        """Render a page."""
+        fields = self.fault.fields if isinstance(self.fault, Invalid) else {}
+        done = self.query.get("done", "")
+        if self.fault is not None and status == 200:
+            status = 422 if isinstance(self.fault, Invalid) else 409
+        body = environment.get_template(template).render(
+            t=self.words,
+            lang=self.words.lang,
+            languages=LANGUAGES,
+            may=self.may,
+            me=None if self.session is None else self.session.user,
+            workspace=self.work.workspace,
+            here=self.page.path,
+            form=self.form,
+            faults={name: self.words(text, **self.fault.parts) for name, text in fields.items()} if self.fault else {},
+            fault=None if self.fault is None or fields else self.words(self.fault.message, **self.fault.parts),
+            done=self.words(DONE[done]) if done in DONE else None,
+            of=self.query.get("of", ""),
+            icon=icon,
+            label=self._label,
+            options=lambda codes: [(code, self._label(code)) for code in codes],
+            **data,
+        )
+        return HTMLResponse(body, status_code=status)
+
+    def _label(self, code: str) -> str:
+        return self.words(LABELS.get(code, code))
+
+
+def _initials(name: str) -> str:
+    words = name.split()
+    return (words[0][:1] + (words[-1][:1] if len(words) > 1 else "")).upper() if words else "?"
+
+
+environment = Environment(
+    loader=PackageLoader("sendero"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+)
+environment.filters["initials"] = _initials
+environment.filters["tint"] = lambda color: f"tint-{AVATAR_COLORS.index(color)}" if color in AVATAR_COLORS else "tint-0"
