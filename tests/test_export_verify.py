@@ -208,12 +208,12 @@ def test_lines_after_the_manifest_are_found(log: Log) -> None:
 def test_an_exchanged_proof_is_found(log: Log) -> None:
     """The proof of one entry does not prove another."""
     lines = proven_file(log)
-    entry, _, _ = lines[3].partition(b',"proof":')
-    _, _, proof = lines[5].partition(b',"proof":')
-    lines[3] = entry + b',"proof":' + proof
+    entry, _, _ = lines[100].partition(b',"proof":')
+    _, _, proof = lines[102].partition(b',"proof":')
+    lines[100] = entry + b',"proof":' + proof
     report = check(forged(lines), log.verifier_key(HOME))
 
-    assert [problem.line for problem in report.problems] == [4]
+    assert [problem.line for problem in report.problems] == [101]
     assert report.problems[0].fact == "The entry is not what was recorded at this place of the log"
 
 
