@@ -159,7 +159,7 @@ def test_an_export_hides_what_the_page_hides(http: TestClient, format: str) -> N
     assert "[hidden]" in texts[1]
     if format == "ndjson":
         for line in texts[1].splitlines():
-            assert msgspec.json.decode(line, type=Entry)
+            assert msgspec.json.decode(line, type=Entry).workspace == HOME
 
 
 def test_an_export_cannot_be_searched_for_hidden_values(http: TestClient) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -133,7 +134,7 @@ def test_the_origin_binds_where_a_browser_names_one() -> None:
         ({"lang": "../../etc"}, "not a language tag"),
     ],
 )
-def test_minting_refuses_what_no_token_may_say(change: dict[str, object], message: str) -> None:
+def test_minting_refuses_what_no_token_may_say(change: dict[str, Any], message: str) -> None:
     """Mistakes show where the token is made, not later as a closed door."""
     with pytest.raises(InvalidSetting, match=message):
         token(**change)
