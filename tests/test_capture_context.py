@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -61,7 +61,7 @@ class TestNesting:
     def test_a_generator_closed_in_another_context_is_no_error(self) -> None:
         """A scope that is left in another context than it was entered in ends there without harm."""
 
-        def steps() -> Iterator[None]:
+        def steps() -> Generator[None, None, None]:
             with context(actor=AISHA):
                 yield
 

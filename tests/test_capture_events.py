@@ -120,17 +120,19 @@ class TestSecrets:
 
     @pytest.mark.usefixtures("scope")
     @pytest.mark.parametrize(
-        "change",
+        ("change", "fingerprints"),
         [
-            Change(path="access_token", before="old", after="new"),
-            Change(path="access_token", op="set", removed="old", added="new"),
-            Change(path="plain", class_="secret", before="old", after="new"),
+            (Change(path="access_token", before="old", after="new"), ('w1:"old"', 'w1:"new"')),
+            (Change(path="access_token", op="set", removed=["old"], added=["new"]), ('w1:["old"]', 'w1:["new"]')),
+            (Change(path="plain", class_="secret", before="old", after="new"), ('w1:"old"', 'w1:"new"')),
         ],
     )
-    def test_changes_that_were_made_by_hand(self, capture: Capture, change: Change) -> None:
+    def test_changes_that_were_made_by_hand(
+        self, capture: Capture, change: Change, fingerprints: tuple[str, str]
+    ) -> None:
         """Nobody can put a secret in by building the change themselves."""
         (made,) = capture.event("account.updated", SHOP, changes=[change]).changes
-        assert (made.class_, made.before_fp, made.after_fp) == ("secret", 'w1:"old"', 'w1:"new"')
+        assert (made.class_, made.before_fp, made.after_fp) == ("secret", *fingerprints)
         assert (made.before, made.after, made.added, made.removed) == (UNSET, UNSET, UNSET, UNSET)
 
     @pytest.mark.usefixtures("scope")

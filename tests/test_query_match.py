@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -29,6 +29,7 @@ from whodid.query import (
     tokens,
     words,
 )
+from whodid.query.terms import Op
 from whodid.query.values import FLAGS, SOURCES
 
 NOW = datetime(2026, 11, 20, 13, 21, 41, 118_000, tzinfo=UTC)
@@ -192,7 +193,7 @@ def terms(draw: st.DrawFn, fields: tuple[str, ...] = (*FIELDS, "text")) -> Term:
     texts = st.sampled_from(CHOICES[field]) if field in CHOICES else (TEXTS | IDS).filter(len)
     value = st.builds(Value, text=texts, prefix=st.just(False) if field in WITHOUT_STAR else st.booleans())
     if field in {"index", "severity"}:
-        op = draw(st.sampled_from(["is", "range", "<", "<=", ">", ">="]))
+        op = draw(st.sampled_from(get_args(Op)))
         found = draw(st.lists(value, min_size=1, max_size=2, unique=True))
         if op == "range":
             found = [found[0], found[-1]]
