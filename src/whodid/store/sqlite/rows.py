@@ -195,6 +195,33 @@ def count_in(tally: Tally, occurred_at: int, shape: int, actor: int) -> None:
         tally[scale, occurred_at // unit, actor] += 1
 
 
+class _Id(msgspec.Struct):
+    id: str
+
+
+class _Touched(msgspec.Struct):
+    resource: _Id
+    related: tuple[_Id, ...] = ()
+
+
+_decode_touched = msgspec.json.Decoder(_Touched).decode
+
+
+def touched_by(kept: Kept) -> set[str]:
+    """Return the ids of the resource and of the related resources, decoding nothing else.
+
+    Raises:
+        StoreCorrupt: The bytes are not what was written.
+    """
+    try:
+        found = _decode_touched(kept.payload)
+    except msgspec.DecodeError as error:
+        raise StoreCorrupt(
+            f"The content of entry {kept.index} cannot be read: {error}", "Restore a backup", index=kept.index
+        ) from None
+    return {found.resource.id, *(related.id for related in found.related)}
+
+
 def keep(row: Sequence[Any], packer: Packer) -> Kept:
     """Turn a row of `COLUMNS` into a kept entry."""
     index = index_of(row[0])

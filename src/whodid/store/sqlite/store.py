@@ -18,7 +18,7 @@ from whodid.errors import InvalidSetting, StoreCorrupt
 from whodid.proof import tile
 from whodid.query import Cursor, Page, Query
 from whodid.sequence import Batch, Head, Segment
-from whodid.store.base import Assemble, Count, Facets, Histogram, Kept, Problem, Store, restore
+from whodid.store.base import Assemble, Count, Facets, Histogram, Kept, Problem, Store
 from whodid.store.sqlite import check, dictionary, rollup
 from whodid.store.sqlite.engine import Connection, Engine
 from whodid.store.sqlite.find import Edge, Search
@@ -34,6 +34,7 @@ from whodid.store.sqlite.rows import (
     keep,
     pos_of,
     shipped_dictionary,
+    touched_by,
 )
 
 __all__ = ["SQLiteStore"]
@@ -87,7 +88,7 @@ class SQLiteStore(Store):
             if batch is None:
                 return None
             for gone in ranges:
-                self._remove(writer, workspace, ws, gone)
+                self._remove(writer, ws, gone)
             first = batch.head.first
             writer.execute("DELETE FROM tile WHERE ws = ? AND level = 0 AND number < ?", (ws, first // 256))
             writer.execute(
@@ -140,6 +141,7 @@ class SQLiteStore(Store):
             texts.append((pos, row.text))
             count_in(tally, occurred_at, shape, actor)
         writer.executemany("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", entries)
+        touches.sort()
         writer.executemany("INSERT OR IGNORE INTO touch VALUES (?, ?, ?)", touches)
         writer.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", texts)
         writer.executemany(
@@ -172,7 +174,7 @@ class SQLiteStore(Store):
             (*place, hashes),
         )
 
-    def _remove(self, writer: Connection, workspace: str, ws: int, gone: range) -> None:
+    def _remove(self, writer: Connection, ws: int, gone: range) -> None:
         """Remove content together with everything derived from it, counting the roll-ups down exactly."""
         bounds = (pos_of(ws, gone.start), pos_of(ws, gone.stop))
         tally: Tally = Counter()
@@ -181,11 +183,10 @@ class SQLiteStore(Store):
         key = self.keys.key
         for row in writer.rows(f"SELECT {COLUMNS}, e.actor FROM entry e WHERE e.pos >= ? AND e.pos < ?", bounds):
             kept = keep(row, self.packer)
-            entry = restore(kept, workspace)
             count_in(tally, kept.occurred_at, row[7], row[8])
-            touched = {entry.resource.id, *(related.id for related in entry.related)}
-            touches.extend((key(ws, one), kept.occurred_at, row[0]) for one in touched)
+            touches.extend((key(ws, one), kept.occurred_at, row[0]) for one in touched_by(kept))
             texts.append((row[0],))
+        touches.sort()
         writer.executemany("DELETE FROM touch WHERE key = ? AND occurred_at = ? AND pos = ?", touches)
         writer.executemany("DELETE FROM words WHERE rowid = ?", texts)
         same = "ws = ? AND scale = ? AND bucket = ? AND value = ?"
