@@ -6,5 +6,21 @@ from whodid.log.log import Forgotten, Log
 from whodid.log.opening import open_log
 from whodid.log.proving import Inclusion, ProvenEntry
 from whodid.log.verify import Report
+from whodid.store import scan
+from whodid.store.base import Count, Facet, Facets, Histogram
 
-__all__ = ["DeploymentKey", "Forgotten", "Inclusion", "Log", "ProvenEntry", "Receipt", "Report", "open_log"]
+__all__ = [
+    "Count",
+    "DeploymentKey",
+    "Facet",
+    "Facets",
+    "Forgotten",
+    "Histogram",
+    "Inclusion",
+    "Log",
+    "ProvenEntry",
+    "Receipt",
+    "Report",
+    "open_log",
+    "scan",
+]

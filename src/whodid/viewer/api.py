@@ -18,8 +18,7 @@ from whodid.canonical import fields, time_text
 from whodid.errors import InvalidQuery, NotFound, Purged
 from whodid.model import Entry
 from whodid.proof.leaf import commit
-from whodid.query import Query, narrow, parse
-from whodid.query.terms import quote
+from whodid.query import Query, narrow, parse, quote
 from whodid.viewer.asks import number, place
 from whodid.viewer.present import entry_view, facet_label, summary
 from whodid.viewer.reader import Reader

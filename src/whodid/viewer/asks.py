@@ -11,8 +11,7 @@ from datetime import datetime
 
 from whodid.catalog import LANGUAGES
 from whodid.errors import InvalidQuery
-from whodid.query import Cursor, Query, narrow, parse
-from whodid.query.terms import quote
+from whodid.query import Cursor, Query, narrow, parse, quote
 
 __all__ = ["FILTERS", "RANGES", "language", "number", "parameters", "place", "question"]
 

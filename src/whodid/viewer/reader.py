@@ -15,11 +15,9 @@ from msgspec import Struct
 
 from whodid.canonical import micros
 from whodid.errors import NotFound, Purged
-from whodid.log import Log
+from whodid.log import Count, Facets, Histogram, Log, scan
 from whodid.model import Entry
 from whodid.query import Cursor, Query, compile_query, narrow
-from whodid.store import scan
-from whodid.store.base import Count, Facets, Histogram
 from whodid.viewer.sight import split
 from whodid.viewer.veil import bare, covered, formed_personal, open_wire, veiled_wire
 

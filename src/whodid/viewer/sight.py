@@ -19,8 +19,7 @@ Pure functions.
 from __future__ import annotations
 
 from whodid.errors import Denied
-from whodid.query import Query, Term, Value
-from whodid.query.terms import TEXT
+from whodid.query import TEXT, Query, Term, Value
 from whodid.viewer.veil import formed_personal
 
 __all__ = ["PERSONAL", "split"]
