@@ -8,20 +8,16 @@ bad entry.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
-from typing import TYPE_CHECKING
 
 import apsw
 
 from whodid.errors import StoreCorrupt
 from whodid.query import shape_of, words
 from whodid.store.base import Problem, restore
-from whodid.store.sqlite.engine import Connection
-from whodid.store.sqlite.rows import COLUMNS, Tally, count_in, index_of, keep, pos_of
-
-if TYPE_CHECKING:
-    from whodid.store.sqlite.store import SQLiteStore
+from whodid.store.sqlite.engine import Connection, Engine
+from whodid.store.sqlite.rows import COLUMNS, Coding, Tally, count_in, index_of, keep, pos_of
 
 __all__ = ["problems"]
 
@@ -29,13 +25,19 @@ _CHUNK = 1_000
 _MAX_REPORTED = 20
 
 
-def problems(store: SQLiteStore, workspace: str) -> Iterator[Problem]:
-    """Report what disagrees, entries first in order of index; stops after a few of a sort."""
-    with store.engine.reading() as reader:
-        ws = store.number(reader, workspace)
+def problems(
+    engine: Engine, coding: Coding, number: Callable[[Connection, str], int | None], workspace: str
+) -> Iterator[Problem]:
+    """Report what disagrees, entries first in order of index; stops after a few of a sort.
+
+    Args:
+        number: Finds the small number of a workspace.
+    """
+    with engine.reading() as reader:
+        ws = number(reader, workspace)
         if ws is None:
             return
-        found = _Comparison(store, reader, workspace, ws)
+        found = _Comparison(coding, reader, workspace, ws)
         yield from found.dictionaries()
         yield from found.entries()
         yield from found.derived()
@@ -48,8 +50,8 @@ def problems(store: SQLiteStore, workspace: str) -> Iterator[Problem]:
 
 
 class _Comparison:
-    def __init__(self, store: SQLiteStore, reader: Connection, workspace: str, ws: int) -> None:
-        self.store = store
+    def __init__(self, coding: Coding, reader: Connection, workspace: str, ws: int) -> None:
+        self.coding = coding
         self.reader = reader
         self.workspace = workspace
         self.ws = ws
@@ -68,8 +70,8 @@ class _Comparison:
     def entries(self) -> Iterator[Problem]:
         """Compare the columns of each entry with its content."""
         low, high = pos_of(self.ws, 0), pos_of(self.ws + 1, 0)
-        shapes = self.store.shapes.all(self.reader, self.ws)
-        key = self.store.keys.key
+        shapes = self.coding.shapes.all(self.reader, self.ws)
+        key = self.coding.keys.key
         statement = (
             f"SELECT {COLUMNS}, e.ws, e.actor FROM entry e WHERE e.pos >= ? AND e.pos < ? ORDER BY e.pos LIMIT {_CHUNK}"
         )
@@ -82,7 +84,7 @@ class _Comparison:
             for row in rows:
                 index = index_of(row[0])
                 try:
-                    entry = restore(keep(row, self.store.packer), self.workspace)
+                    entry = restore(keep(row, self.coding.packer), self.workspace)
                 except StoreCorrupt as error:
                     yield Problem(index, error.fact)
                     self.unreadable.add(index)
@@ -172,7 +174,7 @@ class _Comparison:
             found = seen.pop(index, set())
             if index in self.unreadable:
                 continue
-            entry = restore(keep(row, self.store.packer), self.workspace)
+            entry = restore(keep(row, self.coding.packer), self.workspace)
             if found != set(words(entry)):
                 yield Problem(index, "The text index does not fit its content")
         for index in sorted(seen)[:_MAX_REPORTED]:

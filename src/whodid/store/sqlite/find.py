@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from whodid import canonical
@@ -19,10 +19,7 @@ from whodid.query import Cursor, Page, Query, Term, compile_query, ids, matches_
 from whodid.query.terms import TEXT
 from whodid.store.base import Kept, restore
 from whodid.store.sqlite.engine import Connection
-from whodid.store.sqlite.rows import COLUMNS, index_of, keep, pos_of
-
-if TYPE_CHECKING:
-    from whodid.store.sqlite.store import SQLiteStore
+from whodid.store.sqlite.rows import COLUMNS, Coding, index_of, keep, pos_of
 
 __all__ = ["Search"]
 
@@ -58,15 +55,15 @@ class Source(NamedTuple):
 class Search:
     """One query against one workspace within one read transaction."""
 
-    def __init__(self, store: SQLiteStore, reader: Connection, ws: int, workspace: str, query: Query) -> None:
-        self._store = store
+    def __init__(self, coding: Coding, reader: Connection, ws: int, workspace: str, query: Query) -> None:
+        self._coding = coding
         self.reader = reader
         self.ws = ws
         self.workspace = workspace
         self.query = query
         self.low = _NEVER if query.since is None else canonical.micros(query.since)
         self.high = _ALWAYS if query.until is None else canonical.micros(query.until)
-        self.known = store.shapes.all(reader, ws)
+        self.known = coding.shapes.all(reader, ws)
         self.shapes = self._allowed_shapes()
         self.only_shapes = self._only_shapes
         self._accept = compile_query(query)
@@ -89,7 +86,7 @@ class Search:
 
     def entry(self, row: Row) -> Entry:
         """Decode a row of `COLUMNS`."""
-        return restore(keep(row, self._store.packer), self.workspace)
+        return restore(keep(row, self._coding.packer), self.workspace)
 
     def page(self, cursor: Cursor | None, limit: int) -> Page:
         """Return the next page; see `Store.find`."""
@@ -137,7 +134,7 @@ class Search:
                 return found, None
             if row[0] >= stop or (self.shapes is not None and row[7] not in self.shapes):
                 continue
-            kept = keep(row, self._store.packer)
+            kept = keep(row, self._coding.packer)
             if self.only_shapes or self._accept(restore(kept, self.workspace)):
                 found.append(kept)
         return found, (rows[-1][3], rows[-1][0]) if len(rows) == _CHUNK else None
@@ -201,7 +198,7 @@ class Search:
         groups, wanted = tokens(term), ids(term)
         if groups is None or wanted is None:
             return None
-        key = self._store.keys.key
+        key = self._coding.keys.key
         keys = sorted({key(self.ws, value) for value in wanted})
         runs: dict[str, Sequence[int]] = {}
         total = 0

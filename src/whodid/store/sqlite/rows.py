@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import zstandard
@@ -23,6 +23,7 @@ __all__ = [
     "ACTOR_SCALES",
     "COLUMNS",
     "SHAPE_SCALES",
+    "Coding",
     "Keys",
     "Packer",
     "Shapes",
@@ -193,6 +194,14 @@ def count_in(tally: Tally, occurred_at: int, shape: int, actor: int) -> None:
         tally[scale, occurred_at // unit, shape] += 1
     for scale, unit in ACTOR_SCALES:
         tally[scale, occurred_at // unit, actor] += 1
+
+
+class Coding(NamedTuple):
+    """What turns entries into rows and back, in one database."""
+
+    keys: Keys
+    packer: Packer
+    shapes: Shapes
 
 
 class _Id(msgspec.Struct):

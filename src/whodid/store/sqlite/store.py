@@ -24,6 +24,7 @@ from whodid.store.sqlite.engine import Connection, Engine
 from whodid.store.sqlite.find import Edge, Search
 from whodid.store.sqlite.rows import (
     COLUMNS,
+    Coding,
     Keys,
     Packer,
     Shapes,
@@ -66,9 +67,7 @@ class SQLiteStore(Store):
                 found = (os.urandom(16),)
                 writer.execute("INSERT INTO setting VALUES ('key', ?)", found)
                 self._add_dictionary(writer, 1, shipped_dictionary())
-        self.keys = Keys(found[0])
-        self.packer = Packer(self._dictionaries)
-        self.shapes = Shapes()
+        self.coding = Coding(Keys(found[0]), Packer(self._dictionaries), Shapes())
         self._numbers: dict[str, int] = {}
 
     # ---------------------------------------------------------------- writing
@@ -117,11 +116,11 @@ class SQLiteStore(Store):
             for row in writer.rows(
                 f"SELECT {COLUMNS} FROM entry e INDEXED BY entry_id WHERE e.ws = ? AND e.id IN ({marks})", (ws, *wanted)
             ):
-                found[row[2]] = keep(row, self.packer)
+                found[row[2]] = keep(row, self.coding.packer)
         return found
 
     def _write(self, writer: Connection, ws: int, batch: Batch) -> None:
-        key, pack = self.keys.key, self.packer.pack
+        key, pack = self.coding.keys.key, self.coding.packer.pack
         entries: list[tuple[Any, ...]] = []
         touches: list[tuple[int, int, int]] = []
         texts: list[tuple[int, str]] = []
@@ -131,7 +130,7 @@ class SQLiteStore(Store):
             pos = pos_of(ws, row.index)
             shape = numbers.get(row.shape)
             if shape is None:
-                shape = numbers[row.shape] = self.shapes.number(writer, ws, row.shape)
+                shape = numbers[row.shape] = self.coding.shapes.number(writer, ws, row.shape)
             actor = key(ws, row.actor)
             occurred_at = row.occurred_at
             entries.append(
@@ -180,9 +179,9 @@ class SQLiteStore(Store):
         tally: Tally = Counter()
         touches: list[tuple[int, int, int]] = []
         texts: list[tuple[int]] = []
-        key = self.keys.key
+        key = self.coding.keys.key
         for row in writer.rows(f"SELECT {COLUMNS}, e.actor FROM entry e WHERE e.pos >= ? AND e.pos < ?", bounds):
-            kept = keep(row, self.packer)
+            kept = keep(row, self.coding.packer)
             count_in(tally, kept.occurred_at, row[7], row[8])
             touches.extend((key(ws, one), kept.occurred_at, row[0]) for one in touched_by(kept))
             texts.append((row[0],))
@@ -223,7 +222,7 @@ class SQLiteStore(Store):
             if isinstance(key, bytes):
                 return self._known(reader, ws, [key]).get(key)
             row = reader.row(f"SELECT {COLUMNS} FROM entry e WHERE e.pos = ?", (pos_of(ws, key),))
-        return keep(row, self.packer) if row else None
+        return keep(row, self.coding.packer) if row else None
 
     def read(self, workspace: str, start: int, stop: int) -> Iterator[Kept]:
         statement = f"SELECT {COLUMNS} FROM entry e WHERE e.pos >= ? AND e.pos < ? ORDER BY e.pos LIMIT {_READ_CHUNK}"
@@ -235,7 +234,7 @@ class SQLiteStore(Store):
                     return
                 rows = reader.rows(statement, (pos_of(ws, start), pos_of(ws, stop)))
             for row in rows:
-                yield keep(row, self.packer)
+                yield keep(row, self.coding.packer)
             if len(rows) < _READ_CHUNK:
                 return
             start = (rows[-1][0] & ((1 << 40) - 1)) + 1
@@ -273,7 +272,7 @@ class SQLiteStore(Store):
         """Begin a search with one consistent state; None when the workspace has no log."""
         with self.engine.reading() as reader:
             ws = self.number(reader, workspace)
-            yield None if ws is None else Search(self, reader, ws, workspace, query)
+            yield None if ws is None else Search(self.coding, reader, ws, workspace, query)
 
     def tiles(self, workspace: str, wanted: Sequence[tuple[int, int]]) -> list[bytes]:
         with self.engine.reading() as reader:
@@ -311,7 +310,7 @@ class SQLiteStore(Store):
             return True
 
     def check(self, workspace: str) -> Iterator[Problem]:
-        return check.problems(self, workspace)
+        return check.problems(self.engine, self.coding, self.number, workspace)
 
     def tend(self) -> bool:
         if self._improve_dictionary():
@@ -331,12 +330,12 @@ class SQLiteStore(Store):
             if entries < _DICTIONARY_SIZES[number - 1]:
                 return False
             rows = reader.rows(f"SELECT {COLUMNS} FROM entry e ORDER BY e.pos DESC LIMIT ?", (dictionary.SAMPLES,))
-            payloads = [keep(row, self.packer).payload for row in rows]
+            payloads = [keep(row, self.coding.packer).payload for row in rows]
         # Training takes about a second, so it happens outside the write transaction.
         trained = dictionary.train(payloads, seed=number)
         with self.engine.transaction() as writer:
             self._add_dictionary(writer, number + 1, trained or shipped_dictionary())
-        self.packer.refresh()
+        self.coding.packer.refresh()
         return True
 
     @staticmethod
