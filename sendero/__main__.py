@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -43,24 +45,29 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, default=8000, help="port to listen on (default: 8000)")
     parser.add_argument("--proxies", type=int, default=0, help="how many proxies of yours stand in front (default: 0)")
+    parser.add_argument("--days", type=int, default=DAYS, help=f"length of the first start's story (default: {DAYS})")
     commands = parser.add_subparsers(dest="command", title="commands")
     password = commands.add_parser("password", help="give a person a new generated password")
     password.add_argument("email")
     chosen = parser.parse_args(arguments)
     settings = Settings(data=chosen.data, database=chosen.database, trusted_proxies=chosen.proxies)
     try:
+        if chosen.days < 1:
+            raise InvalidSetting(f"A story cannot last {chosen.days} days", "Use --days 1 or more")
         if chosen.command == "password":
             return new_password(settings, chosen.email)
-        return serve(settings, chosen.host, chosen.port)
+        return serve(settings, chosen.host, chosen.port, chosen.days)
     except WhodidError as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
 
 
-def serve(settings: Settings, host: str, port: int) -> int:
+def serve(settings: Settings, host: str, port: int, days: int) -> int:
     """Serve the workspace until it is interrupted; fill it with the story first if it is new."""
     with _listen(host, port) as listening:
-        fresh = first_start(settings)
+        fresh = first_start(settings, days)
         with Installation(settings) as home, home.relay, RetentionWorker(home.log):
             shown = f"[{host}]" if ":" in host else host
             print(f"\nSendero runs at http://{shown}:{port}")
@@ -78,7 +85,9 @@ def serve(settings: Settings, host: str, port: int) -> int:
                 proxy_headers=False,
                 timeout_graceful_shutdown=5,
             )
-            uvicorn.Server(config).run(sockets=[listening])
+            # It ends in order and then raises the signal once more.
+            with contextlib.suppress(KeyboardInterrupt):
+                uvicorn.Server(config).run(sockets=[listening])
     return 0
 
 
@@ -103,7 +112,7 @@ def _python() -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-def first_start(settings: Settings) -> str | None:
+def first_start(settings: Settings, days: int) -> str | None:
     """Fill a new installation with the story.
 
     It is built elsewhere, in memory if there is a place for it, and moved into place when it is whole: whatever
@@ -113,7 +122,7 @@ def first_start(settings: Settings) -> str | None:
         The owner's password, or None when the installation was there already.
     """
     if settings.database is not None:
-        return _first_start_elsewhere(settings)
+        return _first_start_elsewhere(settings, days)
     if (settings.data / "sendero.db").exists():
         return None
     if settings.data.exists() and any(settings.data.iterdir()):
@@ -123,7 +132,7 @@ def first_start(settings: Settings) -> str | None:
     aside = settings.data.with_name(f".{settings.data.name}.first-start")
     shutil.rmtree(aside, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix="sendero-", dir=_memory()) as scratch:
-        password = _tell(Settings(data=Path(scratch) / "data"))
+        password = _tell(Settings(data=Path(scratch) / "data"), days)
         shutil.copytree(Path(scratch) / "data", aside)
     for file in [*aside.iterdir(), aside]:
         descriptor = os.open(file, os.O_RDONLY)
@@ -159,29 +168,31 @@ def new_password(settings: Settings, email: str) -> int:
     return 0
 
 
-def _first_start_elsewhere(settings: Settings) -> str | None:
+def _first_start_elsewhere(settings: Settings, days: int) -> str | None:
     """Fill a database of another engine, which cannot be moved into place."""
     with Installation(settings) as home, home.session() as session:
         workspace = session.execute(sa.select(Workspace)).scalar_one_or_none()
         if workspace is not None:
             return None
-    return _tell(settings)
+    return _tell(settings, days)
 
 
-def _tell(settings: Settings) -> str:
+def _tell(settings: Settings, days: int) -> str:
     began = time.monotonic()
-    print(f"First start: telling {DAYS} days of the workspace Casa Lumen …", flush=True)
+    print(f"First start: telling {days} days of the workspace Casa Lumen …", flush=True)
     terminal = sys.stdout.isatty()
 
     def progress(part: float) -> None:
         if terminal:
             print(f"\r  {part:4.0%}", end="", flush=True)
 
-    password = tell(settings, progress=progress)
+    password = tell(settings, days=days, progress=progress)
     print(f"{chr(13) if terminal else ''}  done in {time.monotonic() - began:.0f} s", flush=True)
     return password
 
 
 if __name__ == "__main__":
+    # Both ways of being stopped end in order.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     sys.exit(main())

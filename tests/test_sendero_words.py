@@ -119,7 +119,7 @@ def test_the_extraction_finds_texts() -> None:
     assert "A contact needs a name." in found
     assert "WhatsApp does not allow this to change." in found
     assert "WhatsApp allows one edit of an approved template a day." in found
-    assert "A workspace needs an owner. Make somebody else an owner first." in found
+    assert "Only a draft can be sent to review." in found
     assert "Use at least 12 characters; a sentence is easiest to remember." in found
     assert "Your role does not permit this." in found
     assert "There is nothing at this address. It may have been deleted." in found

@@ -145,7 +145,8 @@ def open_session(work: Work, user: User, method: str, origin: Origin) -> SignedI
         ended_at=None,
         end_reason=None,
     )
-    user.last_login_at = now
+    # Not through the row: a sign-in is no new version of the person, which would spoil a form that is open elsewhere.
+    work.session.execute(sa.update(User).where(User.id == user.id).values(last_login_at=now))
     work.add(session)
     with context(
         actor=actor_of(user),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -244,8 +245,8 @@ def listing(
     if lifecycle in LIFECYCLES:
         query = query.where(Contact.lifecycle == lifecycle)
     if tag:
-        # JSON lists are text in every engine; a tag stands in it between quotes.
-        query = query.where(sa.cast(Contact.tags, sa.Text).like(f'%"{_escaped(_ascii(tag))}"%', escape="\\"))
+        # JSON lists are text in every engine; a tag stands in it as JSON writes it, with its quotes.
+        query = query.where(sa.cast(Contact.tags, sa.Text).like(f"%{_escaped(json.dumps(tag))}%", escape="\\"))
     total = work.session.execute(sa.select(sa.func.count()).select_from(query.subquery())).scalar_one()
     rows = query.order_by(Contact.search_name, Contact.id).offset((page - 1) * size).limit(size)
     return list(work.session.execute(rows).scalars()), total
@@ -283,8 +284,3 @@ def _is_birthday(text: str) -> bool:
 
 def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-
-
-def _ascii(text: str) -> str:
-    """Write a text as JSON does inside its quotes."""
-    return "".join(c if c.isascii() else c.encode("ascii", "backslashreplace").decode() for c in text)

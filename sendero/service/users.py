@@ -109,8 +109,8 @@ def change_role(work: Work, by: User, user: User, role: Role) -> bool:
         Whether anything changed.
 
     Raises:
-        Forbidden: The role, the present one or the new one, can do more than `by`; or it is one's own.
-        Conflict: It would leave the workspace without an owner.
+        Forbidden: The role, the present one or the new one, can do more than `by`; or it is one's own. Only an owner
+            decides about owners, and nobody about themselves: an owner is always left.
     """
     if role.id == user.role_id:
         return False
@@ -123,7 +123,6 @@ def change_role(work: Work, by: User, user: User, role: Role) -> bool:
         )
     _check_power(by, user.role, "user.role_changed", user)
     _check_power(by, role, "user.role_changed", user)
-    _check_owner_stays(work, user, role)
     before = {"role": user.role.name, "permissions": user.role.permissions}
     user.role_id, user.role = role.id, role
     work.touch(user)
@@ -142,7 +141,7 @@ def deactivate(work: Work, by: User, user: User, reason: Reason | None) -> None:
 
     Raises:
         Forbidden: It is oneself, or their role can do more than `by`.
-        Conflict: They are deactivated already, or the only owner.
+        Conflict: They are deactivated already.
     """
     if by.id == user.id:
         raise Forbidden(
@@ -154,7 +153,6 @@ def deactivate(work: Work, by: User, user: User, reason: Reason | None) -> None:
     if user.status == "deactivated":
         raise Conflict("This person is deactivated already.")
     _check_power(by, user.role, "user.deactivated", user)
-    _check_owner_stays(work, user, None)
     before = {"status": user.status}
     user.status = "deactivated"
     work.touch(user)
@@ -207,16 +205,3 @@ def _check_power(by: User, role: Role, action: str, user: User) -> None:
             resource=resource_of(user),
             code="above_own_rights",
         )
-
-
-def _check_owner_stays(work: Work, user: User, role: Role | None) -> None:
-    if user.role.name != "Owner" or (role is not None and role.name == "Owner"):
-        return
-    others = sa.select(sa.func.count()).where(
-        User.workspace_id == work.workspace.id,
-        User.role_id == user.role_id,
-        User.status == "active",
-        User.id != user.id,
-    )
-    if work.session.execute(others).scalar_one() == 0:
-        raise Conflict("A workspace needs an owner. Make somebody else an owner first.")

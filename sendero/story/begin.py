@@ -30,7 +30,7 @@ __all__ = ["DAYS", "OWNER", "tell"]
 DAYS = 95
 OWNER = PEOPLE[0].email
 
-_BEFORE = 900  # contacts that were there before the log
+_BEFORE = 900  # contacts that were there before the log, for a story of full length
 _INSTALLER = Actor(type="system", id="sendero", name="Sendero")
 
 
@@ -65,7 +65,7 @@ def tell(
             work = Work(home, session, _workspace(session, clock.now()))
             teller = Teller(work, clock, dice)
             with context(workspace=work.workspace.id):
-                password = _found(teller, start)
+                password = _found(teller, start, max(40, _BEFORE * days // DAYS))
                 clock.to(start)
                 plan_days(teller, start, end)
                 plan_threads(teller, end)
@@ -92,11 +92,11 @@ def _workspace(session: Session, now: datetime) -> Workspace:
     return workspace
 
 
-def _found(teller: Teller, start: datetime) -> str:
+def _found(teller: Teller, start: datetime, many: int) -> str:
     """Set the workspace up as it was when the log began, without entries: the log knows only what came after."""
     with context(actor=_INSTALLER):
         password = _people(teller)
-        _things(teller, start)
+        _things(teller, start, many)
     teller.work.session.execute(sa.delete(outbox))
     teller.work.session.commit()
     return password
@@ -126,16 +126,16 @@ def _people(teller: Teller) -> str:
     return password
 
 
-def _things(teller: Teller, start: datetime) -> None:
+def _things(teller: Teller, start: datetime, many: int) -> None:
     work, dice, clock = teller.work, teller.dice, teller.clock
     shop = accounts.create(work, account("Casa Lumen Shop", "+34 910 555 014", teller))
     for text in TEMPLATES:
         clock.to(clock.now() + timedelta(days=2))
         template = templates.create(work, shop, templates.checked(text), submitted=True)
         templates.change_status(work, template, "approved")
-    span = (start - clock.now()) / _BEFORE
-    for _ in range(_BEFORE):
-        clock.to(clock.now() + span * 0.99)
+    span = (start - clock.now()) / (many + 1)
+    for _ in range(many):
+        clock.to(clock.now() + span)
         _contact(teller, customer(dice))
     juan = {"name": "Juan Pérez", "phone_e164": "+34655018342", "city": "Getafe", "tags": ["newsletter"]}
     _contact(teller, juan | {"lifecycle": "customer"}, hidden=True)
