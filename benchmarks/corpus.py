@@ -137,7 +137,8 @@ def events(count: int, *, seed: int = 1, actors: int = 400, resources: int = 60_
     """
     draw = random.Random(seed)
     people = [_actor(draw, number) for number in range(actors)]
-    names = [f"{draw.choice(_FIRST)} {draw.choice(_LAST)}" for _ in range(5_000)]
+    surnames = _LAST + [_surname(draw) for _ in range(2_000)]
+    names = [f"{draw.choice(_FIRST)} {draw.choice(surnames)}" for _ in range(20_000)]
     person_of = _zipf(actors, 1.1)
     thing_of = _zipf(resources, 0.8)
     kinds = list(itertools.accumulate(weight for *_, weight in _ACTIONS))
@@ -187,6 +188,10 @@ def _actor(draw: random.Random, number: int) -> tuple[Actor, str, str, tuple[str
     role = draw.choice(["Agent", "Agent", "Manager", "Admin"])
     actor = Actor(type="user", id=f"usr_{number:04X}", name=name, email=email, role=role)
     return actor, address, draw.choice(_AGENTS[:3]), draw.choice(_CITIES)
+
+
+def _surname(draw: random.Random) -> str:
+    return "".join(draw.choices(_SYLLABLES, k=draw.choice((2, 3, 3)))).capitalize()
 
 
 def _zipf(count: int, exponent: float) -> list[float]:
