@@ -68,7 +68,10 @@ class TestThreads:
         (entry,) = entries(home, "action:contact.merged resource:Ana*")
         assert said(home, entry).startswith("Maria Torres merged contact Ana Garcia into Ana García López")
         absorbed = entry.related[0].id
-        assert entries(home, f"resource:contact:{absorbed}") == [entry]
+        stopped = entries(home, f"resource:contact:{absorbed}")
+        assert [one.action for one in stopped] == ["contact.merged", "contact.consent_changed"]
+        history = entries(home, f"resource:contact:{entry.resource.id}")
+        assert [one.action for one in history] == ["contact.merged", "contact.updated"]
         assert {change.path for change in entry.changes} >= {"email", "birthday", "tags", "consent.marketing"}
 
     def test_who_made_joao_an_admin(self, home: Installation) -> None:

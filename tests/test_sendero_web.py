@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -233,8 +234,46 @@ class TestAuditLog:
         assert answer.status_code == (303 if place else 404)
 
 
+def test_many_people_at_once(lumen: Lumen) -> None:
+    """Each of many changes that happen together is made and recorded once, with the actor it belongs to."""
+    roles = ["Owner", "Admin", "Manager", "Agent"]
+    browsers = {role: lumen.signed_in(role) for role in roles}
+
+    def create(number: int) -> int:
+        role = roles[number % 4]
+        answer = browsers[role].post("/contacts/new", data={"name": f"{role} {number}", "lifecycle": "lead"})
+        return answer.status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(create, range(40))) == {303}
+
+    entries = lumen.entries("action:contact.created")
+    assert len(entries) == 40
+    for entry in entries:
+        assert entry.actor.role == str(entry.resource.name).partition(" ")[0]
+    assert len({entry.context.request for entry in entries if entry.context}) == 40
+
+
 class TestFailure:
     """When the log cannot take what happened."""
+
+    def test_a_fault_of_ours_is_a_page_with_a_number(
+        self, lumen: Lumen, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """The number leads to what the program wrote down; nothing was changed and no detail is shown."""
+        browser = lumen.signed_in("Manager")
+
+        def broken(*_: object) -> None:
+            raise RuntimeError("the shape of the earth")
+
+        monkeypatch.setattr(contacts, "delete", broken)
+        answer = browser.post(f"/contacts/{lumen.juan.id}/delete", data={"version": "1"})
+
+        assert answer.status_code == 500
+        assert answer.headers["x-request-id"] in answer.text
+        assert answer.headers["x-request-id"] in caplog.text
+        assert "shape of the earth" not in answer.text
+        assert lumen.entries() == []
 
     def test_a_change_that_cannot_be_recorded_is_not_made(self, lumen: Lumen) -> None:
         """The outbox fails: the person is told, and nothing changed."""

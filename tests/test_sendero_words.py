@@ -69,6 +69,8 @@ def spoken(node: ast.AST) -> Iterator[ast.AST]:
             yield from node.args[0].values
         elif node.func.id == "_problem":
             yield from node.args[2:]
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "words":
+        yield from (argument for argument in node.args[:1] if isinstance(argument, ast.Constant))
     elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript):
         holder = node.targets[0].value
         if isinstance(holder, ast.Name) and holder.id == "faults":

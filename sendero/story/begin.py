@@ -143,7 +143,7 @@ def _things(teller: Teller, start: datetime, many: int) -> None:
         "name": "Ana García López",
         "phone_e164": "+34611204880",
         "city": "Madrid",
-        "tags": ["vip", "newsletter"],
+        "tags": ["newsletter"],
         "lifecycle": "customer",
         "consent": _consent("opted_in", "form", "Web form, double opt-in", start - timedelta(days=200)),
     }
@@ -155,9 +155,11 @@ def _things(teller: Teller, start: datetime, many: int) -> None:
         "city": "Getafe",
         "tags": ["newsletter", "ramadan-24"],
         "lifecycle": "customer",
-        "consent": _consent("opted_out", "phone", "Said so on the phone", start - timedelta(days=20)),
+        "consent": _consent("opted_in", "in_person", "Signed card in the shop", start - timedelta(days=90)),
     }
-    for values in (ana, double):
+    lucia = {"name": "Lucía Ferrer", "phone_e164": "+34622901177", "city": "Madrid", "tags": ["vip", "lamps"]}
+    again = {"name": "Lucia Ferrer Soto", "phone_e164": "622 901 177", "email": "lucia.ferrer@correo.example"}
+    for values in (ana, double, lucia | {"lifecycle": "customer"}, again | {"lifecycle": "lead", "city": "Toledo"}):
         _contact(teller, values, hidden=True)
 
 

@@ -7,12 +7,14 @@ from typing import Any
 __all__ = ["DIWALI", "DRAFTS", "EDITS", "ORDER_UPDATE", "SUMMER", "TEMPLATES"]
 
 
-def _text(name: str, language: str, category: str, body: str, *samples: str, **more: Any) -> dict[str, Any]:
-    return {"name": name, "language": language, "category": category, "body": body, "samples": list(samples), **more}
+def _text(name: str, shown: str, language: str, category: str, body: str, *samples: str, **more: Any) -> dict[str, Any]:
+    kind = {"name": name, "display_name": shown, "language": language, "category": category}
+    return {**kind, "body": body, "samples": list(samples), **more}
 
 
 ORDER_UPDATE = _text(
     "order_update",
+    "Order update",
     "en",
     "utility",
     "Hi {{1}}, your order {{2}} has been confirmed and will arrive soon. Track it any time with the button below.",
@@ -22,6 +24,7 @@ ORDER_UPDATE = _text(
 )
 SUMMER = _text(
     "summer_24",
+    "Summer 24",
     "es",
     "marketing",
     "El verano llega a Casa Lumen, {{1}}: lámparas de terraza con {{2}} de descuento hasta el domingo.",
@@ -30,6 +33,7 @@ SUMMER = _text(
 )
 DIWALI = _text(
     "diwali_offer_2026",
+    "Diwali offer 2026",
     "es",
     "marketing",
     "Hola {{1}}, celebra Diwali con luz propia: {{2}} en toda la colección hasta el lunes.",
@@ -41,9 +45,17 @@ DIWALI = _text(
 TEMPLATES = (
     ORDER_UPDATE,
     SUMMER,
-    _text("bienvenida_lumen", "es", "marketing", "Hola {{1}}, gracias por venir a Casa Lumen. Hasta pronto.", "Ana"),
+    _text(
+        "bienvenida_lumen",
+        "Bienvenida",
+        "es",
+        "marketing",
+        "Hola {{1}}, gracias por venir a Casa Lumen. Hasta pronto.",
+        "Ana",
+    ),
     _text(
         "pedido_confirmado",
+        "Pedido confirmado",
         "es",
         "utility",
         "Hola {{1}}, tu pedido {{2}} está confirmado. Te avisaremos cuando salga del almacén.",
@@ -52,6 +64,7 @@ TEMPLATES = (
     ),
     _text(
         "pedido_en_camino",
+        "Pedido en camino",
         "es",
         "utility",
         "Hola {{1}}, tu pedido {{2}} está en camino y llegará {{3}}. Gracias por tu paciencia.",
@@ -61,7 +74,12 @@ TEMPLATES = (
         buttons=[{"type": "url", "text": "Ver envío", "value": "https://casalumen.es/envios"}],
     ),
     _text(
-        "codigo_acceso", "es", "authentication", "Tu código de Casa Lumen es {{1}}. Caduca en diez minutos.", "482913"
+        "codigo_acceso",
+        "Código de acceso",
+        "es",
+        "authentication",
+        "Tu código de Casa Lumen es {{1}}. Caduca en diez minutos.",
+        "482913",
     ),
 )
 """Written before the story begins."""
@@ -69,6 +87,7 @@ TEMPLATES = (
 DRAFTS: tuple[dict[str, Any], ...] = (
     _text(
         "loyalty_points_reminder",
+        "Puntos Lumen",
         "es",
         "marketing",
         "Hola {{1}}, tienes {{2}} puntos Lumen. Úsalos antes del {{3}} en tienda o en la web.",
@@ -78,6 +97,7 @@ DRAFTS: tuple[dict[str, Any], ...] = (
     ),
     _text(
         "valora_tu_compra",
+        "Valora tu compra",
         "es",
         "utility",
         "Hola {{1}}, ¿qué tal tu nueva lámpara? Cuéntanoslo en un minuto, nos ayuda mucho.",
@@ -89,6 +109,7 @@ DRAFTS: tuple[dict[str, Any], ...] = (
     ),
     _text(
         "vuelve_a_haber",
+        "Vuelve a haber",
         "es",
         "marketing",
         "Hola {{1}}, vuelve a haber existencias de {{2}}. Te la guardamos hasta el viernes.",
@@ -97,6 +118,7 @@ DRAFTS: tuple[dict[str, Any], ...] = (
     ),
     _text(
         "cita_showroom",
+        "Cita en el showroom",
         "es",
         "utility",
         "Hola {{1}}, te esperamos en el showroom el {{2}}. Gracias.",
@@ -105,6 +127,7 @@ DRAFTS: tuple[dict[str, Any], ...] = (
     ),
     _text(
         "entrega_retrasada",
+        "Entrega retrasada",
         "es",
         "utility",
         "Hola {{1}}, tu entrega se retrasa al {{2}}. Lo sentimos; puedes elegir otro día.",
@@ -114,6 +137,7 @@ DRAFTS: tuple[dict[str, Any], ...] = (
     ),
     _text(
         "delivery_delayed",
+        "Delivery delayed",
         "en",
         "utility",
         "Hi {{1}}, your delivery is delayed until {{2}}. Sorry; you can choose another day below.",
@@ -122,6 +146,7 @@ DRAFTS: tuple[dict[str, Any], ...] = (
     ),
     _text(
         "black_friday_lumen",
+        "Black Friday",
         "es",
         "marketing",
         "Hola {{1}}, el Black Friday de Casa Lumen empieza el {{2}}.",
@@ -130,6 +155,7 @@ DRAFTS: tuple[dict[str, Any], ...] = (
     ),
     _text(
         "arquitectos_catalogo",
+        "Catálogo para arquitectos",
         "es",
         "marketing",
         "Hola {{1}}, el nuevo catálogo para profesionales ya está listo.",
@@ -137,6 +163,7 @@ DRAFTS: tuple[dict[str, Any], ...] = (
     ),
     _text(
         "devolucion_recibida",
+        "Devolución recibida",
         "es",
         "utility",
         "Hola {{1}}, hemos recibido tu devolución {{2}}. Gracias.",

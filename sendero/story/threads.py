@@ -94,6 +94,8 @@ def plan_threads(teller: Teller, end: datetime) -> None:
         )
 
     # Ana García: two contacts that are one person. Juan Pérez: deleted because he asked for it.
+    ago(by(_WHO["sofia"], lambda work, _: _tag(work, "Ana García López", "vip")), days=24, hours=4)
+    ago(by(_CARLOS, lambda work, _: _stop_double(work)), days=5, hours=5)
     ago(by(_MARIA, lambda work, _: _move_juan(work)), days=2, hours=5)
     ago(by(_MARIA, lambda work, _: _merge_ana(work)), minutes=6)
     ago(by(_MARIA, lambda work, _: _delete_juan(work)), minutes=2.9)
@@ -232,6 +234,15 @@ def _new_password(teller: Teller, person: Person) -> None:
 def _merge_ana(work: Work) -> None:
     ana, double = _contact(work, "Ana García López"), _contact(work, "Ana Garcia")
     merge.merge(work, merge.plan(ana, double, {}))
+
+
+def _tag(work: Work, name: str, tag: str) -> None:
+    contact = _contact(work, name)
+    contacts.update(work, contact, {"tags": [*contact.tags, tag]})
+
+
+def _stop_double(work: Work) -> None:
+    contacts.change_consent(work, _contact(work, "Ana Garcia"), "opted_out", "phone", "Said so on the phone")
 
 
 def _move_juan(work: Work) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import NoReturn
@@ -157,6 +158,9 @@ class _Door:
                 return self._show(page, sent, _missing, fault)
             except (Invalid, Conflict) as fault:
                 return self._show(page, sent, page.again or _conflict, fault)
+            except Exception:  # noqa: BLE001 - whatever it was, the person gets a page and the operator a traceback
+                _log.exception("request %s failed", sent.request_id)
+                return self._show(page, sent, partial(_broken, request=sent.request_id), None)
 
     def _attempt(self, page: Page, sent: Sent) -> Response:
         with begin(self._home) as work:
@@ -264,6 +268,11 @@ def _forbidden(visit: Visit) -> Response:
 def _unrecorded(visit: Visit) -> Response:
     text = "Nothing was changed, because it could not be recorded. Try again in a moment."
     return _problem(visit, 503, "Try again in a moment", text)
+
+
+def _broken(visit: Visit, *, request: str) -> Response:
+    text = visit.words("Nothing was changed. If it happens again, tell your administrator this number: {n}", n=request)
+    return _problem(visit, 500, "Something went wrong here", text)
 
 
 async def _sent(request: Request) -> Sent:
