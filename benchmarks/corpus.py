@@ -190,6 +190,39 @@ def _actor(draw: random.Random, number: int) -> tuple[Actor, str, str, tuple[str
     return actor, address, draw.choice(_AGENTS[:3]), draw.choice(_CITIES)
 
 
+_SYLLABLES = [
+    "ba",
+    "ber",
+    "cas",
+    "do",
+    "fer",
+    "ga",
+    "gue",
+    "lan",
+    "lo",
+    "mar",
+    "men",
+    "mon",
+    "na",
+    "nes",
+    "nu",
+    "or",
+    "pa",
+    "que",
+    "ra",
+    "ri",
+    "ro",
+    "sal",
+    "san",
+    "ta",
+    "tor",
+    "va",
+    "ve",
+    "vi",
+    "za",
+]
+
+
 def _surname(draw: random.Random) -> str:
     return "".join(draw.choices(_SYLLABLES, k=draw.choice((2, 3, 3)))).capitalize()
 
