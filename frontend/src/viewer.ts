@@ -8,12 +8,12 @@ import { Clock } from "./lib/format.js";
 import type { Host } from "./lib/host.js";
 import { Words } from "./lib/i18n.js";
 import { icon } from "./lib/icons.js";
-import { command, type Command } from "./lib/keys.js";
+import { command } from "./lib/keys.js";
 import { Labels } from "./lib/labels.js";
 import { narrow } from "./lib/query.js";
 import { isZone } from "./lib/time.js";
 import type { CatalogPage, Retention } from "./lib/types.js";
-import { filterKey, mergeSearch, readState, START, TABS, writeState, type State } from "./lib/url.js";
+import { filterKey, mergeSearch, readState, START, writeState, type State } from "./lib/url.js";
 import { Bar } from "./parts/bar.js";
 import { Export } from "./parts/export.js";
 import { Feed } from "./parts/feed.js";
@@ -22,6 +22,7 @@ import { Activity } from "./parts/histogram.js";
 import { List } from "./parts/list.js";
 import { Menus } from "./parts/menus.js";
 import { States } from "./parts/states.js";
+import { obey, type Parts } from "./parts/commands.js";
 import type { Drawer } from "./parts/drawer.js";
 import sheets from "./styles/index.js";
 
@@ -316,71 +317,11 @@ export class AuditLogViewer extends LitElement implements Host {
     const standing = this.urlSync && event.target === document.body;
     if ((!inside && !standing) || (!this.#help.enabled && event.key !== "Escape")) return;
     const found = command(event, event.composedPath()[0]);
-    if (found && this.#do(found)) event.preventDefault();
+    if (found && obey(found, this, this.#parts())) event.preventDefault();
   };
 
-  /** Carry out a command; false when there is nothing to do and the key is the browser's. */
-  #do(what: Command): boolean {
-    const active = (this.renderRoot as ShadowRoot).activeElement;
-    const open = this.state.entry !== null;
-    const inDrawer = Boolean(active?.closest(".drawer"));
-    switch (what) {
-      case "search":
-        this.#bar.field?.select();
-        break;
-      case "next":
-      case "previous":
-        if (inDrawer) this.#drawer?.step(what === "next" ? 1 : -1);
-        else this.#list.move(what === "next" ? 1 : -1);
-        break;
-      case "open":
-        if (this.#list.current === null || !active?.closest(".row")) return false;
-        this.#show(this.#list.current);
-        break;
-      case "close":
-        if (!open) return false;
-        this.#drawer?.close();
-        break;
-      case "newer":
-      case "older":
-        if (!open) return false;
-        this.#drawer?.step(what === "older" ? 1 : -1);
-        break;
-      case "filter":
-      case "exclude": {
-        const value = active?.closest<HTMLElement>("[data-field]")?.dataset;
-        if (!value?.field || !value.value) return false;
-        this.filter(value.field, value.value, what === "exclude");
-        break;
-      }
-      case "history": {
-        const [type, ...id] = (active?.closest<HTMLElement>("[data-field=resource]")?.dataset.value ?? "").split(":");
-        if (type) this.#drawer?.history(type, id.join(":"));
-        else if (open) this.#drawer?.tab("history");
-        else return false;
-        break;
-      }
-      case "link":
-        this.copyLink();
-        break;
-      case "json":
-        if (!open) return false;
-        this.#drawer?.copyJson();
-        break;
-      case "export":
-        this.#export.open();
-        break;
-      case "zone":
-        this.go({ tz: this.state.tz ? null : "UTC" }, "replace");
-        break;
-      case "help":
-        this.#help.open();
-        break;
-      default:
-        if (!open) return false;
-        this.#drawer?.tab(TABS[Number(what.slice(3)) - 1] ?? "changes");
-    }
-    return true;
+  #parts(): Parts {
+    return { bar: this.#bar, list: this.#list, drawer: this.#drawer, exporter: this.#export, help: this.#help, show: (index) => this.#show(index) };
   }
 
   readonly #hover = (event: Event): void => {
@@ -398,7 +339,7 @@ export class AuditLogViewer extends LitElement implements Host {
     return html`<div class="v ${this.narrow ? "narrow" : ""} ${this.#short ? "short" : ""} ${open ? "open" : ""}" role=${this.closest("main") ? "region" : "main"} aria-labelledby="title">
       <div class="page" ?inert=${open && !this.wide} @pointerover=${this.#hover} @focusin=${this.#hover}>
         <div class="head" part="head">${this.#head(covered)}${this.#bar.render(this.#feed.problem)}</div>
-        ${this.#activity.render()}
+        ${this.#activity.render(this.#feed.problem !== null)}
         ${this.#states.banners(this.#offline)}
         ${replaced === nothing ? this.#list.render() : replaced}
         ${this.#foot()}

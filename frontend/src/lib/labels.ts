@@ -1,5 +1,6 @@
 // Names of kinds, categories, types and actions as the catalog of this log has them, and names of actors met so far.
 
+import { capital } from "./format.js";
 import type { CatalogPage, Kind, Shown, Summary } from "./types.js";
 import type { Words } from "./i18n.js";
 
@@ -14,11 +15,11 @@ export class Labels {
   }
 
   category(name: string): string {
-    return this.catalog.categories.find(({ value }) => value === name)?.label ?? humane(name);
+    return capital(this.catalog.categories.find(({ value }) => value === name)?.label ?? humane(name));
   }
 
   type(name: string): string {
-    return this.catalog.types.find(({ value }) => value === name)?.label ?? humane(name);
+    return capital(this.catalog.types.find(({ value }) => value === name)?.label ?? humane(name));
   }
 
   action(name: string): string {
@@ -69,6 +70,5 @@ export class Labels {
 
 /** A code as words: `api_key` → `Api key`. */
 export function humane(code: string): string {
-  const words = code.replace(/[._]+/g, " ").trim();
-  return words.charAt(0).toUpperCase() + words.slice(1);
+  return capital(code.replace(/[._]+/g, " ").trim());
 }

@@ -1,4 +1,4 @@
-// The shapes that the HTTP API speaks, as far as the viewer reads them. No behaviour here.
+// The shapes that the HTTP API speaks, as far as the viewer reads them.
 
 export const KINDS = ["create", "update", "delete", "status", "security"] as const;
 export type Kind = (typeof KINDS)[number];
@@ -180,6 +180,11 @@ export interface Retention {
 
 /** A field as it was committed to: shown with its salt, or withheld as a bare commitment (base64). */
 export type ProofField = { path: string; salt: string; value: string } | { commitment: string };
+
+/** The instant before which retention removed things; 0 while it removed nothing. */
+export function edge(retention: Retention | null): number {
+  return retention?.first && retention.oldest_at ? Date.parse(retention.oldest_at) : 0;
+}
 
 export interface ProofAnswer {
   index: number;

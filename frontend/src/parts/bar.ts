@@ -23,6 +23,7 @@ export class Bar {
   readonly #menus: Menus;
   #timer: number | undefined;
   #typing = false;
+  #stepped = false;
 
   constructor(host: Host, menus: Menus) {
     this.#host = host;
@@ -37,13 +38,12 @@ export class Bar {
     const { words, narrow } = this.#host;
     const wrong = problem?.status === 400 && problem.start !== undefined ? problem : null;
     return html`<div class="bar" part="bar">
-        <label class="search ${wrong ? "bad" : ""}">${icon("search")}<span class="sr">${words.t("search.label")}</span>
-          <span class="in">${wrong ? this.#underline(wrong) : nothing}
+        <div class="search ${wrong ? "bad" : ""}"><label>${icon("search")}<span class="sr">${words.t("search.label")}</span><span class="in">${wrong ? this.#underline(wrong) : nothing}
             <input id="q" type="text" enterkeyhint="search" autocomplete="off" autocapitalize="off" spellcheck="false" placeholder=${words.t(narrow ? "search.short" : "search.hint")}
               .value=${this.#shown()} aria-invalid=${wrong ? "true" : "false"} aria-describedby=${wrong ? "wrong" : ""}
-              @input=${this.#input} @keydown=${this.#keys} @blur=${this.#settle} @scroll=${() => this.#host.requestUpdate()}></span>
-          ${this.#host.state.text || this.#draft ? html`<button class="cl" aria-label=${words.t("search.clear")} @click=${this.#clear}>${icon("x", "s")}</button>` : html`<kbd aria-hidden="true">/</kbd>`}
-        </label>
+              @input=${this.#input} @keydown=${this.#keys} @blur=${this.#settle} @scroll=${() => this.#host.requestUpdate()}></span></label>
+          ${this.#shown() ? html`<button class="cl" aria-label=${words.t("search.clear")} @click=${this.#clear}>${icon("x", "s")}</button>` : html`<kbd aria-hidden="true">/</kbd>`}
+        </div>
         ${narrow
           ? html`<button class="btn ic" aria-label=${words.t("filters")} aria-haspopup="dialog" @click=${(event: Event) => this.#menus.toggle("dates", event)}>${icon("filter")}</button>`
           : html`<div class="fbs">${this.#button("user", "user", "filter.user")}${this.#button("action", "pen", "filter.action")}${this.#button("resource", "doc", "filter.resource")}</div>${this.#presets()}`}
@@ -92,7 +92,7 @@ export class Bar {
 
   #chips(): unknown {
     const { words, state } = this.#host;
-    if (!state.chips.length && !state.text) return nothing;
+    if (!state.chips.length) return nothing;
     return html`<div class="chips">${this.#chipList()}<span class="sp"></span>
       <button class="btn q sm" @click=${() => this.#host.go({ chips: [], text: "", range: START.range, since: null, until: null })}>${words.t("filters.clear")}</button></div>`;
   }
@@ -153,12 +153,17 @@ export class Bar {
   }
 
   readonly #input = (event: InputEvent): void => {
-    const first = !this.#typing;
     this.#typing = true;
     this.#draft = (event.target as HTMLInputElement).value;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#host.go({ text: this.#draft.trim() }, first ? "push" : "replace"), DEBOUNCE) as unknown as number;
+    this.#timer = setTimeout(this.#apply, DEBOUNCE) as unknown as number;
     this.#host.requestUpdate();
+  };
+
+  /** One search is one step for Back, however long the typing took. */
+  readonly #apply = (): void => {
+    this.#host.go({ text: this.#draft.trim() }, this.#stepped ? "replace" : "push");
+    this.#stepped = true;
   };
 
   readonly #keys = (event: KeyboardEvent): void => {
@@ -172,16 +177,17 @@ export class Bar {
 
   /** What was typed becomes final: terms with a field turn into chips. */
   readonly #settle = (): void => {
-    clearTimeout(this.#timer);
     if (!this.#typing) return;
+    clearTimeout(this.#timer);
+    this.#apply();
     const cut = split(this.#draft);
-    this.#typing = false;
+    this.#typing = this.#stepped = false;
     this.#host.go({ chips: [...this.#host.state.chips, ...cut.chips], text: cut.text }, "replace");
   };
 
   readonly #clear = (): void => {
     clearTimeout(this.#timer);
-    this.#typing = false;
+    this.#typing = this.#stepped = false;
     this.#draft = "";
     this.#host.go({ text: "" });
     this.field?.focus();

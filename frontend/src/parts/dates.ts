@@ -5,6 +5,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import type { Host } from "../lib/host.js";
 import { icon } from "../lib/icons.js";
 import { dayKey, instant, midnight, understand, utc, wall } from "../lib/time.js";
+import { edge } from "../lib/types.js";
 import type { Range } from "../lib/url.js";
 import { span } from "./feed.js";
 
@@ -55,7 +56,7 @@ export class Dates {
   render(): TemplateResult {
     const { words, clock, narrow, state } = this.#host;
     const preset = (range: Range): TemplateResult =>
-      html`<button class="chip ${state.range === range ? "sel" : ""}" aria-pressed=${state.range === range} @click=${() => this.#preset(range)}>${words.t(`range.${range as "7d"}`)}</button>`;
+      html`<button type="button" class="chip ${state.range === range ? "sel" : ""}" aria-pressed=${state.range === range} @click=${() => this.#preset(range)}>${words.t(`range.${range as "7d"}`)}</button>`;
     return html`<form class="dates" @submit=${this.#apply}>
       <div class="quick">${(narrow ? ["7d", "30d", "90d", "all"] : ["90d", "all"]).map((range) => preset(range as Range))}
         ${(["today", "yesterday"] as const).map((day) => html`<button type="button" class="chip" @click=${() => this.#day(day)}>${words.t(`range.${day}`)}</button>`)}</div>
@@ -92,13 +93,13 @@ export class Dates {
     const lead = (new Date(Date.UTC(year, month - 1, 1)).getUTCDay() + 6 - first + 7) % 7;
     const days = new Date(Date.UTC(year, month, 0)).getUTCDate();
     const today = dayKey(this.#host.clock.now(), zone);
-    const oldest = retention?.oldest_at ? dayKey(Date.parse(retention.oldest_at), zone) : "";
+    const oldest = dayKey(edge(retention), zone);
     const [from, to] = this.#days();
     const cell = (day: number): unknown => {
       if (day < 1 || day > days) return html`<td></td>`;
       const at = instant({ year, month, day, hour: 12, minute: 0, second: 0 }, zone);
       const key = dayKey(at, zone);
-      const gone = oldest !== "" && key < oldest;
+      const gone = edge(retention) > 0 && key < oldest;
       const kind = `${key === from ? "a " : ""}${key === to ? "z " : ""}${from && to && key >= from && key <= to ? "in " : ""}${key === today ? "now " : ""}${gone ? "gone" : ""}`;
       const label = `${clock.as("day", at)}${gone ? `, ${words.t("dates.gone")}` : ""}`;
       return html`<td><button type="button" class=${kind} data-day=${key} aria-label=${label} aria-pressed=${key === from || key === to} title=${gone ? words.t("dates.gone") : nothing}

@@ -81,11 +81,11 @@ export class Drawer {
     const { words, wide } = this.#host;
     const { data, problem } = this.#detail;
     return html`${wide ? nothing : html`<div class="scrim" @click=${() => this.close()}></div>`}
-      <aside class="drawer" part="drawer" role=${wide ? "complementary" : "dialog"} aria-modal=${wide ? nothing : "true"} aria-label=${words.t("drawer.label")}>
+      <div class="drawer" part="drawer" role=${wide ? "complementary" : "dialog"} aria-modal=${wide ? nothing : "true"} aria-label=${words.t("drawer.label")}>
         ${this.#head()}
         <div class="db">${problem ? this.#problem() : this.#body(data, data ?? known)}</div>
         ${data ? this.#foot(data) : nothing}
-      </aside>`;
+      </div>`;
   }
 
   #head(): TemplateResult {
@@ -108,7 +108,7 @@ export class Drawer {
   #body(data: Answer | null, known: Answer | Summary | undefined): unknown {
     if (!known) return html`<div class="bone drawer-bone" role="status" aria-label=${this.#host.words.t("list.loading")}><i></i><i></i><i></i></div>`;
     const { action, kind } = "entry" in known ? known.entry : known;
-    return html`<div class="dt ${kind}">${tile(action, kind)}<div><h2 tabindex="-1">${sentenceText(this.#host, known.sentence)}</h2><p class="mono" translate="no">${action}</p></div></div>
+    return html`<div class="dt ${kind}">${tile(action, kind)}<div><h2 tabindex="-1"><bdi>${sentenceText(this.#host, known.sentence)}</bdi></h2><p class="mono" translate="no">${action}</p></div></div>
       ${data ? html`${why(this.#host, data)}
         ${facts(this.#host, data, (type, id) => this.history(type, id))}${this.#tabs(data)}` : html`<div class="bone drawer-bone" role="status" aria-label=${this.#host.words.t("list.loading")}><i></i><i></i><i></i></div>`}`;
   }

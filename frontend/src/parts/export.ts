@@ -44,7 +44,7 @@ export class Export {
     const { words } = this.#host;
     return html`<dialog id="export" class="dlg" aria-labelledby="export-title" @close=${this.#closed} @keydown=${(event: Event) => event.stopPropagation()}>
       <form method="dialog" @submit=${this.#submit}>
-        <header><h2 id="export-title">${words.t("export.title")}</h2><p>${this.#summary()}</p></header>
+        <div class="top"><h2 id="export-title">${words.t("export.title")}</h2><p>${this.#summary()}</p></div>
         ${this.#ticket ? this.#done(this.#ticket) : this.#choices()}
       </form></dialog>`;
   }
@@ -69,14 +69,14 @@ export class Export {
         ${this.#format === "ndjson" ? html`<label class="ckl"><input type="checkbox" .checked=${this.#proofs} @change=${(event: Event) => this.#set({ proofs: (event.target as HTMLInputElement).checked })}>${words.t("export.proofs")}</label>` : nothing}
         <div class="est">${icon("log", "s")}<span>${words.tx("export.recorded", { action: html`<span class="mono" translate="no">audit.exported</span>` })}</span></div>
         ${this.#problem ? html`<p class="wrong" role="alert">${icon("warn", "s")}<span>${this.#problem.detail || this.#problem.title || words.t("export.failed")} ${this.#problem.remedy}</span></p>` : nothing}</div>
-      <footer><span class="sp"></span><button class="btn" value="cancel" formnovalidate>${words.t("cancel")}</button>
-        <button class="btn p" value="go" ?disabled=${this.#busy}>${icon("download")}${words.t(this.#busy ? "export.busy" : "export.go")}</button></footer>`;
+      <div class="ft"><span class="sp"></span><button class="btn" value="cancel" formnovalidate>${words.t("cancel")}</button>
+        <button class="btn p" value="go" ?disabled=${this.#busy}>${icon("download")}${words.t(this.#busy ? "export.busy" : "export.go")}</button></div>`;
   }
 
   #done({ count, filename }: ExportTicket): TemplateResult {
     const { words } = this.#host;
     return html`<div class="bd"><div class="est ok" role="status">${icon("check", "s")}<span>${words.t("export.started", { n: count.value, file: filename })}</span></div></div>
-      <footer><span class="sp"></span><button class="btn p" value="cancel">${words.t("close")}</button></footer>`;
+      <div class="ft"><span class="sp"></span><button class="btn p" value="cancel">${words.t("close")}</button></div>`;
   }
 
   #set(patch: { format?: Format; proofs?: boolean }): void {

@@ -52,7 +52,7 @@ export class Feed implements ReactiveController {
   #abort: AbortController | null = null;
   #timers: number[] = [];
   #observer: IntersectionObserver | null = null;
-  #watched: Element | null = null;
+  #watched: Element | undefined;
 
   constructor(host: Host) {
     this.#host = host;
@@ -66,18 +66,19 @@ export class Feed implements ReactiveController {
   }
 
   hostUpdated(): void {
-    const rows = this.#host.renderRoot.querySelectorAll(".row[data-index]");
-    const mark = this.next && this.more === "idle" && !this.busy ? (rows[Math.max(0, rows.length - AHEAD)] ?? null) : null;
-    if (mark === this.#watched) return;
+    const ready = this.next && this.more === "idle" && !this.busy;
+    const rows = ready ? [...this.#host.renderRoot.querySelectorAll(".row[data-index]")].slice(-AHEAD) : [];
+    if (rows[0] === this.#watched) return;
     this.#observer?.disconnect();
-    this.#watched = mark;
-    if (mark) this.#observer?.observe(mark);
+    this.#watched = rows[0];
+    // All of them: a jump to the end passes the first without ever showing it.
+    for (const row of rows) this.#observer?.observe(row);
   }
 
   hostDisconnected(): void {
     this.cancel();
     this.#observer?.disconnect();
-    this.#watched = null;
+    this.#watched = undefined;
   }
 
   /** Ask anew for the current filters; a question still open is dropped. */

@@ -38,10 +38,10 @@ export class Help {
       }
     };
     return html`<dialog id="help" class="dlg" aria-labelledby="help-title" @close=${closed} @keydown=${(event: Event) => event.stopPropagation()}>
-      <form method="dialog"><header><h2 id="help-title">${words.t("help.title")}</h2></header>
+      <form method="dialog"><div class="top"><h2 id="help-title">${words.t("help.title")}</h2></div>
         <div class="bd"><dl class="keys">${SHORTCUTS.map(([name, keys]) => html`<dt>${keys.map((key) => html`<kbd>${key}</kbd>`)}</dt><dd>${words.t(`key.${name}` as Key)}</dd>`)}</dl>
           <label class="ckl"><input type="checkbox" .checked=${this.enabled} @change=${flip}>${words.t("help.enabled")}</label></div>
-        <footer><span class="sp"></span><button class="btn p">${words.t("close")}</button></footer></form></dialog>`;
+        <div class="ft"><span class="sp"></span><button class="btn p">${words.t("close")}</button></div></form></dialog>`;
   }
 }
 

@@ -8,7 +8,7 @@ import { icon } from "../lib/icons.js";
 import type { Key } from "../lib/i18n.js";
 import { chosen, toggled } from "../lib/query.js";
 import { DAY, midnight, utc } from "../lib/time.js";
-import { KINDS, type Facets, type Histogram, type Kind } from "../lib/types.js";
+import { edge, KINDS, type Facets, type Histogram, type Kind } from "../lib/types.js";
 import { filters, span } from "./feed.js";
 
 /** From the base of a bar to its top: the commonest below, so that the rare ones stand out. */
@@ -35,7 +35,7 @@ export class Activity {
   #bars: Bar[] = [];
   #data: Histogram | null = null;
   #people: Facets | null = null;
-  #failed = false;
+  #fault = false;
   #width = 0;
   readonly #host: Host;
   #abort: AbortController | null = null;
@@ -56,15 +56,16 @@ export class Activity {
     const take = <T>(path: string, more: Record<string, string | number>): Promise<T | null> =>
       client.get<T>(path, { ...filters(state, clock.zone), ...more }, signal).catch((error: unknown) => {
         if (isAbort(error)) throw error;
+        this.#fault = true;
         return null;
       });
+    this.#fault = false;
     try {
       const asked = [take<Histogram>("histogram", { buckets: BUCKETS }), take<Facets>("facets", { field: "actor", limit: ACTORS })] as const;
       [this.#data, this.#people] = await Promise.all(asked);
     } catch {
       return; // A newer question took over.
     }
-    this.#failed = !this.#data;
     this.#bars = (this.#data?.buckets ?? []).map(({ start, end, counts }) => ({
       start: ms(start), end: ms(end), counts, n: KINDS.reduce((sum, kind) => sum + (counts[kind] ?? 0), 0),
     }));
@@ -76,17 +77,18 @@ export class Activity {
     this.#abort?.abort();
   }
 
-  render(): unknown {
+  /** The card; `told` when the list already says what went wrong. */
+  render(told: boolean): unknown {
     const { words } = this.#host;
     const total = this.#data?.total;
-    if (total && !total.value) return nothing;
+    if ((total && !total.value) || (!this.#data && this.#fault && told)) return nothing;
     const flip = words.t(this.#table ? "chart.bars" : "chart.table");
     return html`<section class="histo" part="histogram" aria-label=${words.t("chart.title")}>
       <div class="hh"><b class="num">${total ? words.t(total.exact ? "count.entries" : "count.more", { n: total.value }) : "\u00a0"}</b>
         <span class="tot num">${this.#subline()}</span>
         <div class="leg" role="group" aria-label=${words.t("chart.kinds")}>${KINDS.map((kind) => this.#legend(kind))}
           <button class="tw" aria-pressed=${this.#table} aria-label=${flip} title=${flip} @click=${() => this.#set(() => (this.#table = !this.#table))}>${icon(this.#table ? "bars" : "table", "s")}</button></div></div>
-      ${this.#failed ? html`<p class="note">${words.t("chart.failed")}</p>` : this.#table ? this.#twin() : this.#plot()}
+      ${!this.#data && this.#fault ? html`<p class="note">${words.t("chart.failed")}</p>` : this.#table ? this.#twin() : this.#plot()}
     </section>`;
   }
 
@@ -133,7 +135,7 @@ export class Activity {
     const hover = this.#hover === null ? undefined : this.#bars[this.#hover];
     return html`<div class="pw" dir="ltr" tabindex="0" role="group" aria-label=${this.#sentence()} @keydown=${this.#keys} @dblclick=${this.zoom}
         @pointerdown=${this.#down} @pointermove=${this.#moved} @pointerup=${() => this.#set(() => (this.#dragging = false))} @pointerleave=${this.#leave} @focusout=${this.#leave}>
-        <svg class="plot" viewBox="0 0 ${this.#width || 1} ${height}" aria-hidden="true">${this.#width ? this.#drawing(height) : nothing}</svg>
+        <svg class="plot" viewBox="0 0 ${this.#width || 1} ${height}" aria-hidden="true">${this.#width && this.#data ? this.#drawing(height) : nothing}</svg>
         <div class="tip" aria-live="polite" ?hidden=${!hover}>${hover ? this.#card(hover) : nothing}</div>
         <span class="sr">${this.#host.words.t("chart.keys")}</span></div>
       ${this.#brushed()}`;
@@ -149,7 +151,8 @@ export class Activity {
     const y = (value: number): number => floor * (1 - value / top);
     const box = (of: string, x: number, up: number, width: number, tall: number, rx: number): unknown =>
       svg`<rect class=${of} x=${x.toFixed(1)} y=${up.toFixed(1)} width=${width.toFixed(1)} height=${tall.toFixed(1)} rx=${rx}></rect>`;
-    const gone = this.#bars.filter(({ end }) => end <= ms(retention?.oldest_at ?? 0)).length * step;
+    const begin = this.#bars.findIndex(({ n, end }) => n || end > edge(retention));
+    const gone = (begin < 0 ? this.#bars.length : begin) * step;
     const [from, to] = this.#range() ?? [0, -1];
     return [
       [0, top / 2, top].map((value) => svg`<line class="ax" x1="0" x2=${plot} y1=${y(value)} y2=${y(value)}></line>${value ? svg`<text x=${plot + 8} y=${y(value) + 4}>${value < 1000 ? value : `${value / 1000}k`}</text>` : nothing}`),
@@ -220,7 +223,7 @@ export class Activity {
   #twin(): TemplateResult {
     const { words, labels } = this.#host;
     const kinds = KINDS.filter((kind) => this.#data?.kinds[kind]);
-    return html`<div class="twin" tabindex="0" role="region" aria-label=${words.t("chart.title")}><table>
+    return html`<div class="twin" tabindex="0" role="group" aria-label=${words.t("chart.title")}><table>
       <thead><tr><th scope="col">${words.t("chart.when")}</th>${kinds.map((kind) => html`<th scope="col">${labels.kind(words, kind)}</th>`)}<th scope="col">${words.t("chart.all")}</th></tr></thead>
       <tbody class="num">${this.#bars.map((bar) => (bar.n ? html`<tr><th scope="row">${this.#when(bar)}</th>${kinds.map((kind) => html`<td>${words.n(bar.counts[kind] ?? 0)}</td>`)}<td>${words.n(bar.n)}</td></tr>` : nothing))}</tbody>
     </table></div>`;

@@ -6,11 +6,16 @@ import type { Host } from "../lib/host.js";
 import { icon } from "../lib/icons.js";
 import { fold, type Run } from "../lib/fold.js";
 import { capital, ms } from "../lib/format.js";
-import { dayKey, midnight } from "../lib/time.js";
+import { midnight } from "../lib/time.js";
 import type { Summary } from "../lib/types.js";
 import { filterKey } from "../lib/url.js";
 import { MOST, span, type Feed } from "./feed.js";
 import { link, row } from "./row.js";
+
+interface Day {
+  at: number;
+  runs: Run[];
+}
 
 export class List {
   /** The entry that holds the tab stop. */
@@ -18,6 +23,7 @@ export class List {
   readonly #host: Host;
   readonly #feed: Feed;
   readonly #unfolded = new Set<number>();
+  #groups: { items: Summary[] | null; zone: string; days: Day[] } = { items: null, zone: "", days: [] };
   readonly #open: (item: Summary) => void;
 
   constructor(host: Host, feed: Feed, open: (item: Summary) => void) {
@@ -64,25 +70,37 @@ export class List {
     </div>`;
   }
 
-  #days(items: Summary[]): unknown {
-    const { clock } = this.#host;
-    const selected = this.#host.state.entry;
-    const days: { key: string; at: number; runs: Run[] }[] = [];
+  /** Runs by day; worked out once per list and zone, for drawing happens far more often. */
+  #grouped(items: Summary[]): Day[] {
+    const { zone } = this.#host.clock;
+    if (this.#groups.items === items && this.#groups.zone === zone) return this.#groups.days;
+    const days: Day[] = [];
+    let from = Infinity;
     for (const run of fold(items)) {
       const at = ms(run.head.occurred_at);
-      const key = dayKey(at, clock.zone);
-      if (days.at(-1)?.key === key) days.at(-1)?.runs.push(run);
-      else days.push({ key, at, runs: [run] });
+      if (at < from) {
+        from = midnight(at, zone);
+        days.push({ at, runs: [] });
+      }
+      days.at(-1)?.runs.push(run);
     }
+    this.#groups = { items, zone, days };
+    return days;
+  }
+
+  #days(items: Summary[]): unknown {
+    const days = this.#grouped(items);
+    const selected = this.#host.state.entry;
+    const key = filterKey(this.#host.state);
     const isSelected = (item: Summary): boolean => selected === String(item.index) || selected === item.id;
     if (!items.some(({ index }) => index === this.current)) this.current = (items.find(isSelected) ?? items[0])?.index ?? null;
     return days.map(
       (day, at) => html`<h2 class="day">${this.#dayName(day.at)}${at ? nothing : this.#zone(day.at)}</h2>
-        <ol>${day.runs.map((run) => this.#run(run, isSelected))}</ol>`,
+        <ol>${day.runs.map((run) => this.#run(run, isSelected, key))}</ol>`,
     );
   }
 
-  #run(run: Run, isSelected: (item: Summary) => boolean): unknown {
+  #run(run: Run, isSelected: (item: Summary) => boolean, key: string): unknown {
     const { head, rest, why } = run;
     const open = this.#unfolded.has(head.index);
     const toggle = (): void => {
@@ -94,8 +112,8 @@ export class List {
       const count = why && !member ? rest.length + 1 : 0;
       const folded = count && why ? { count, open, why, toggle } : null;
       const state = { selected: isSelected(item) || (!open && !member && rest.some(isSelected)), current, member, fold: folded, open: this.#open };
-      const { clock, words, state: shared } = this.#host;
-      return guard([item, state.selected, current, count, open, clock, words, filterKey(shared)], () => row(this.#host, item, state));
+      const { clock, words } = this.#host;
+      return guard([item, state.selected, current, count, open, clock, words, key], () => row(this.#host, item, state));
     };
     return [one(head, false), open ? rest.map((item) => one(item, true)) : nothing];
   }

@@ -267,7 +267,7 @@ export class Menus {
 
   #resources(): Group[] {
     const { words, labels, state } = this.#host;
-    const types = this.#values("type").map(({ value, label, count }) => ({ field: "type", value, label: label || labels.type(value), count, glyph: icon(typeIcon(value)) }));
+    const types = this.#values("type").map(({ value, count }) => ({ field: "type", value, label: labels.type(value), count, glyph: icon(typeIcon(value)) }));
     const had = chosen(state.chips, "resource").filter((value) => !this.#found.some((one) => one.value === value));
     const named = had.map((value) => ({ field: "resource", value, label: labels.value(words, "resource", value), count: null, glyph: icon(typeIcon(value.split(":")[0] ?? "")) }));
     return [{ title: words.t("menu.types"), items: types }, { title: words.t("menu.named"), items: [...named, ...this.#found] }];

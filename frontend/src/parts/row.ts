@@ -57,7 +57,7 @@ export function follow(act: () => void): (event: MouseEvent) => void {
 /** Reason, else changes, else summary. */
 export function secondLine(host: Host, item: Summary): unknown {
   const { form, text, changes = [], more } = item.second;
-  if (form === "reason") return html`<q>${shown(host, text)}</q>`;
+  if (form === "reason") return html`<q><bdi>${shown(host, text)}</bdi></q>`;
   if (form === "changes") return html`${changes.slice(0, 2).map((change) => glimpse(host, change))}${more ? html`<span class="f">+${more}</span>` : nothing}`;
   return form === "summary" ? html`<span class="f">${shown(host, text)}</span>` : nothing;
 }
@@ -136,7 +136,7 @@ export function row(host: Host, item: Summary, state: RowState): TemplateResult 
   const tab = state.current ? 0 : -1;
   const [glyph, from] = source(host, item);
   const folded = state.fold;
-  return html`<li class="row ${state.selected ? "sel" : ""} ${state.member ? "member" : ""}" data-index=${state.past ? nothing : item.index}
+  return html`<li part="row" class="row ${state.selected ? "sel" : ""} ${state.member ? "member" : ""}" data-index=${state.past ? nothing : item.index}
     data-field="resource" data-value="${item.resource.type}:${item.resource.id}">
     <a class="hit" href=${host.href({ entry: String(item.index), tab: "changes" })} tabindex=${tab}
       aria-label="${sentenceText(host, item.sentence)}, ${minutes}${seconds ?? ""}${rest ?? ""}" aria-current=${state.selected ? "true" : nothing}
@@ -144,7 +144,7 @@ export function row(host: Host, item: Summary, state: RowState): TemplateResult 
     <time class="num" datetime=${item.occurred_at} title=${moments(host, item.occurred_at, item.recorded_at)}>${minutes}<span class="sec">${seconds}</span>${rest}</time>
     ${tile(item.action, item.kind)}
     <div class="m">
-      <div class="s1">${sentence(host, item.sentence, tab)}</div>
+      <div class="s1"><bdi>${sentence(host, item.sentence, tab)}</bdi></div>
       <div class="s2">${secondLine(host, item)}${tags(host, item)}${folded
         ? html`<button class="tag fold" tabindex=${tab} aria-expanded=${folded.open} @click=${folded.toggle}>
             ${words.t(`fold.${folded.why}`, { n: folded.count })}${icon(folded.open ? "up" : "down", "s")}</button>`

@@ -81,7 +81,8 @@ export class States {
 
   #noMatch(): TemplateResult {
     const { words, state } = this.#host;
-    if (this.#asked !== filterKey(state)) void this.#look(filterKey(state));
+    const key = JSON.stringify([filterKey(state), state.chips]);
+    if (this.#asked !== key) void this.#look(key);
     const best = this.#closest.reduce<Closest | null>((most, one) => (one.n > (most?.n ?? 0) ? one : most), null);
     return this.#frame("search", words.t("none"), html`<p>${best ? words.t("none.closest", { n: best.n, filter: best.label }) : words.t("none.text")}</p>
       ${this.#closest.length ? html`<ul class="lift">${this.#closest.map(({ label, patch, n, exact }) => html`<li><button class="btn" @click=${() => this.#host.go(patch)}>${icon("x", "s")}<span>${words.t("none.lift", { filter: label })}</span> <em class="num">${words.n(n)}${exact ? "" : "+"}</em></button></li>`)}</ul>` : nothing}`);

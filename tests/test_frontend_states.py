@@ -1,0 +1,178 @@
+"""The viewer in a real browser: what it says when something is hidden, missing, refused or empty, and for everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from playwright.sync_api import Browser, Route, expect
+
+from tests.serving import READ
+from tests.visiting import NARROW, WIDE, Visit, World, needs_chromium, open_browser, open_world, visiting
+
+pytestmark = [pytest.mark.browser, needs_chromium]
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    """Serve a host application with a log."""
+    with open_world() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Start Chromium."""
+    with open_browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def visit(browser: Browser, world: World) -> Iterator[Callable[..., Visit]]:
+    """Return a function that opens a page; what the page complains about fails the test."""
+    with visiting(browser, world) as opening:
+        yield opening
+
+
+def test_hidden_values_say_that_they_are_hidden(visit: Callable[..., Visit], world: World) -> None:
+    """Without the right to see them, personal values are pills with a reason, and the proof still holds."""
+    world.permissions = (READ,)
+    seen = visit()
+    seen.row("Maria Torres updated contact Ana").click()
+    expect(seen.drawer.locator(".red").first).to_contain_text("Personal, hidden for your role")
+    expect(seen.drawer.locator(".prf.ok")).to_contain_text("Verified in this browser")
+    assert "ana.old@mail.example" not in seen.page.content()
+
+
+def test_a_refused_token_is_replaced_once(visit: Callable[..., Visit], world: World) -> None:
+    """One refusal is mended silently, with one new token for all requests that it hit."""
+    seen = visit(forgive="401")
+    before = len(world.tokens)
+    refused: list[str] = []
+
+    def refuse(route: Route) -> None:
+        if refused and route.request.headers["authorization"] != refused[0]:
+            return route.continue_()
+        refused.append(route.request.headers["authorization"])
+        return route.fulfill(status=401, json={"title": "The token is no longer valid", "status": 401})
+
+    seen.page.route("**/v1/**", refuse)
+    # A tick of the clock makes this token differ from the last one.
+    seen.viewer.get_by_role("button", name="30 days").click()
+    expect(seen.viewer.locator(".list:not(.dim) .row").first).to_be_visible()
+    assert len(world.tokens) == before + 1
+    assert not seen.page.evaluate("window.seen.some(([name]) => name === 'alv-error')")
+
+
+def test_a_session_that_ended(visit: Callable[..., Visit], world: World) -> None:
+    """The list says so, and the host hears it."""
+    world.expired = True
+    seen = visit(forgive="401")
+    expect(seen.viewer.get_by_role("alert")).to_contain_text("Your session ended")
+    errors = seen.page.evaluate("window.seen.filter(([name]) => name === 'alv-error').map(([, detail]) => detail)")
+    assert errors
+    assert all(error["status"] == 401 and error["ended"] for error in errors)
+    world.expired = False
+    seen.viewer.get_by_role("button", name="Try again").click()
+    expect(seen.viewer.locator(".row").first).to_be_visible()
+
+
+def test_no_right_to_read(visit: Callable[..., Visit], world: World) -> None:
+    """The page says which permission is missing and who can give it."""
+    world.permissions = ("audit:export",)
+    seen = visit(forgive="403")
+    expect(seen.viewer.get_by_role("alert")).to_contain_text("You may not read this log")
+    expect(seen.viewer.get_by_role("alert")).to_contain_text("audit:read")
+
+
+def test_nothing_matches(visit: Callable[..., Visit]) -> None:
+    """Every filter is offered for removal with the count that this would give."""
+    seen = visit("?q=kind:delete+action:contact.created")
+    expect(seen.viewer.locator(".empty")).to_contain_text("No entries match")
+    lift = seen.viewer.get_by_role("button", name="Without “Kind is")
+    expect(lift).to_contain_text("1")
+    lift.click()
+    expect(seen.viewer.locator(".row")).to_have_count(1)
+
+
+def test_offline_keeps_what_was_loaded(visit: Callable[..., Visit]) -> None:
+    """A banner, and the rows stay; back online everything is asked again."""
+    seen = visit(forgive="ERR_INTERNET_DISCONNECTED")
+    seen.page.context.set_offline(True)
+    seen.viewer.get_by_role("button", name="30 days").click()
+    expect(seen.viewer.locator(".banner")).to_contain_text("You are offline")
+    expect(seen.viewer.locator(".row").first).to_be_visible()
+    seen.page.context.set_offline(False)
+    expect(seen.viewer.locator(".banner")).to_have_count(0)
+
+
+def test_the_host_hears_and_is_asked(visit: Callable[..., Visit]) -> None:
+    """Ready, state and open-resource are events with their details."""
+    seen = visit()
+    seen.row("Maria Torres deleted contact").click()
+    seen.drawer.get_by_role("button", name="Open", exact=True).click()
+    events = seen.page.evaluate("window.seen")
+    assert ["alv-open-resource", {"type": "contact", "id": "con_juan"}] in events
+    assert ["alv-state", {"query": "entry=1"}] in events
+    seen.row("Campaign guard paused").click()
+    expect(seen.drawer.get_by_role("button", name="Open", exact=True)).to_have_count(0)
+
+
+def test_spanish(visit: Callable[..., Visit]) -> None:
+    """The page's language is the viewer's: sentences, labels and dates."""
+    seen = visit()
+    seen.viewer.evaluate("viewer => { viewer.locale = 'es'; }")
+    expect(seen.viewer.get_by_role("heading", level=1)).to_have_text("Registro de auditoría")
+    expect(seen.row("Maria Torres eliminó")).to_be_attached()
+    expect(seen.viewer.locator(".day").first).to_contain_text("Hoy viernes 20 de noviembre")
+
+
+STATES: dict[str, tuple[str, Callable[[Visit], object]]] = {
+    "list": ("", lambda _: None),
+    "drawer": ("", lambda seen: seen.row("Campaign guard paused").click()),
+    "merge": ("", lambda seen: seen.row("João Silva merged").click()),
+    "history": ("&entry=1&tab=history", lambda _: None),
+    "json": ("&entry=1&tab=json", lambda _: None),
+    "proof": ("&entry=1&tab=proof", lambda _: None),
+    "nothing": ("+zzzz", lambda _: None),
+    "dates": ("", lambda seen: seen.viewer.locator("[aria-haspopup=dialog]").last.click()),
+    "export": ("", lambda seen: seen.viewer.get_by_role("button", name="Export").click()),
+    "help": ("", lambda seen: seen.page.keyboard.press("?")),
+}
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_no_barrier(visit: Callable[..., Visit], size: dict[str, int], state: str) -> None:
+    """Axe finds no violation of WCAG 2.2 AA, in either theme."""
+    query, act = STATES[state]
+    # axe-core is put into the page by the test, which the page's policy rightly forbids.
+    seen = visit(f"?q=-category:audit+-action:contact.updated{query}", size=size, bypass_csp=True)
+    act(seen)
+    for theme in ("light", "dark"):
+        seen.viewer.evaluate("(viewer, theme) => { viewer.theme = theme; }", theme)
+        seen.page.wait_for_timeout(300)
+        answer = Axe().run(seen.page, options=RULES)
+        assert [(one["id"], one["nodes"][0]["target"]) for one in answer.response["violations"]] == [], theme
+
+
+@pytest.mark.parametrize("width", [320, 390, 760, 1024, 1440])
+def test_nothing_scrolls_sideways(visit: Callable[..., Visit], width: int) -> None:
+    """At every width the page and the drawer fit, and no button is under 24 pixels."""
+    seen = visit(size={"width": width, "height": 800})
+    measure = """viewer => {
+        const inside = (selector) => [...viewer.shadowRoot.querySelectorAll(selector)];
+        const size = (one) => [one.className || one.id, one.getBoundingClientRect()];
+        const wide = inside(".v, .page, .list, .drawer, .db").filter((one) => one.scrollWidth > one.clientWidth + 1);
+        const small = inside("button:not(.tag), input").filter((one) => one.checkVisibility()).map(size)
+            .filter(([, box]) => box.width && Math.min(box.width, box.height) < 24 && box.width !== 15);
+        return { wide: wide.map((one) => one.className), small: small.map(([name]) => name) };
+    }"""
+    expect(seen.viewer.locator(".row").first).to_be_visible()
+    measured = [seen.viewer.evaluate(measure)]
+    seen.row("João Silva merged").click()
+    seen.heading("João Silva merged")
+    measured.append(seen.viewer.evaluate(measure))
+    assert measured == [{"wide": [], "small": []}] * 2
