@@ -105,18 +105,38 @@ _TYPES: _Names = {
     "workspace": ("workspace", "espacio de trabajo"),
 }
 _REASONS: _Names = {
+    "above_own_rights": ("It would exceed their own rights", "Superaría sus propios permisos"),
     "account_disconnected": ("The WhatsApp account lost its connection", "La cuenta de WhatsApp perdió la conexión"),
     "account_restricted": ("WhatsApp restricted the account", "WhatsApp restringió la cuenta"),
+    "asked_to_be_removed": ("Asked to be removed", "Pidió que lo eliminaran"),
+    "cross_site": ("The request came from another site", "La petición vino de otro sitio"),
+    "deactivated": ("Deactivated user", "Usuario desactivado"),
+    "duplicate": ("Duplicate", "Duplicado"),
     "failure_rate": ("Too many messages failed", "Fallaron demasiados mensajes"),
+    "left_the_company": ("Left the company", "Dejó la empresa"),
+    "locked": ("Too many attempts", "Demasiados intentos"),
     "low_quality": ("Low quality", "Calidad baja"),
     "manual": ("Decided by a person", "Decisión de una persona"),
+    "no_permission": ("Lacks the permission", "No tiene permiso"),
+    "not_used": ("No longer used", "Ya no se usa"),
+    "on_leave": ("On leave", "De permiso"),
+    "oneself": ("Not possible for oneself", "No es posible para uno mismo"),
+    "other": ("Another reason", "Otro motivo"),
+    "own_role": ("Not possible for one's own role", "No es posible para el propio rol"),
     "payment_problem": ("Payment problem", "Problema de pago"),
     "portfolio_limit": ("The messaging limit was reached", "Se alcanzó el límite de mensajes"),
     "quality_red": ("The quality of the number turned red", "La calidad del número pasó a rojo"),
     "quiet_hours": ("Quiet hours", "Horas de silencio"),
+    "rejected": ("Rejected", "Rechazado"),
+    "replaced": ("Replaced", "Sustituido"),
+    "security": ("For security", "Por seguridad"),
     "spam_rate_limit": ("Spam rate limit", "Límite por spam"),
     "template_disabled": ("WhatsApp disabled the template", "WhatsApp desactivó la plantilla"),
     "template_paused": ("WhatsApp paused the template", "WhatsApp pausó la plantilla"),
+    "test_data": ("Test data", "Datos de prueba"),
+    "unknown_user": ("Nobody has this address", "Nadie tiene esa dirección"),
+    "wrong_number": ("Wrong number", "Número equivocado"),
+    "wrong_password": ("Wrong password", "Contraseña incorrecta"),
 }
 _FIELDS: _Names = {
     "access_token": ("Access token", "Token de acceso"),
@@ -268,7 +288,7 @@ def type_label(type_: str, lang: str = "en") -> str:
 
 
 def reason_label(code: str, lang: str = "en") -> str:
-    """Return the text for a reason that came as a code only."""
+    """Return the text for a reason, or the cause of a failure, that came as a code only."""
     return _name(_REASONS, code, lang)
 
 

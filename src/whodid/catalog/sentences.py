@@ -156,7 +156,9 @@ def _parts(entry: Said, template: str, lang: str, action: Action | None) -> dict
         if part is None:
             return None
         if isinstance(part, Value):
-            part = Part(text=write(part.value, lang), type="value")
+            # A cause is a code, like a reason; any other value is written as it is.
+            coded = name == "cause" and isinstance(part.value, str)
+            part = Part(text=reason_label(part.value, lang) if coded else write(part.value, lang), type="value")
         elif not part.text:
             part = Part(text=actor_label(part.type, lang), type=part.type, id=part.id)
         parts[name] = part
