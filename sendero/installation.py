@@ -85,7 +85,7 @@ class Installation:
                 )
             )
             self.capture = Capture(catalog(), self.log.fingerprint, clock=clock, entropy=entropy)
-            self.outbox = Outbox(self.engine, tables.outbox)
+            self.outbox = Outbox(self.engine, tables.outbox, check=self.log.check)
             self.relay = Relay(self.outbox, self.log)
             self.outbox.on_commit(self.sessions, self.relay.wake)
             self._closing = opening.pop_all()
@@ -106,7 +106,8 @@ class Installation:
 
 
 def _engine(address: str) -> sa.Engine:
-    engine = sa.create_engine(address)
+    # What people type and the hashes of their passwords must not reach the server's own log with an error.
+    engine = sa.create_engine(address, hide_parameters=True)
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _prepare_sqlite)
     return engine

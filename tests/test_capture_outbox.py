@@ -12,10 +12,11 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
+import whodid
 from tests.capturing import TABLE, Base, Thing, event
-from whodid import Event
+from whodid import Event, Reason
 from whodid.capture.outbox import Outbox
-from whodid.errors import StoreUnavailable
+from whodid.errors import InvalidEvent, InvalidSetting, StoreUnavailable
 
 
 @pytest.fixture
@@ -56,6 +57,21 @@ class TestWriting:
             session.add(Thing(id=3, name="a"))
 
         assert waiting(outbox) == ["1"]
+
+    def test_what_the_log_would_refuse_is_refused_at_once(self, engine: sa.Engine) -> None:
+        """With the check of the log no change is committed whose event could never be recorded."""
+        with whodid.open("memory://") as log:
+            outbox = Outbox(engine, TABLE, check=log.check)
+            with pytest.raises(InvalidEvent, match="control character"), Session(engine) as session, session.begin():
+                session.add(Thing(id=1, name="a"))
+                outbox.write(session, "w1", [event(1), event(2, reason=Reason(text="a\x01"))])
+            with pytest.raises(InvalidSetting), Session(engine) as session, session.begin():
+                outbox.write(session, "not a name", [event(1)])
+            with Session(engine) as session, session.begin():
+                assert session.get(Thing, 1) is None
+                outbox.write(session, "w1", [event(3)])
+
+        assert waiting(outbox) == ["3"]
 
     def test_a_connection_will_do(self, engine: sa.Engine, outbox: Outbox) -> None:
         """Code without an ORM writes through its connection."""

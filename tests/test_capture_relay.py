@@ -120,6 +120,28 @@ class TestDelivery:
         assert [number for _, number in taker.taken] == ["2"]
         assert outbox.quarantined()[0].fault.startswith("It cannot be read")
 
+    @pytest.mark.parametrize("value", [b"blob", b"\xff", 5, ""])
+    def test_a_row_of_another_type_steps_aside(self, engine: sa.Engine, outbox: Outbox, value: object) -> None:
+        """SQLite keeps any type in any column."""
+        taker = Taker()
+        write(engine, outbox, "w1", 1, 2)
+        with engine.begin() as connection:
+            connection.exec_driver_sql("UPDATE whodid_outbox SET event = ? WHERE place = 1", (value,))
+        Relay(outbox, taker).drain()
+
+        assert [number for _, number in taker.taken] == ["2"]
+        assert outbox.quarantined()[0].fault.startswith("It cannot be read")
+
+    def test_a_workspace_without_a_name_steps_aside(self, engine: sa.Engine, outbox: Outbox) -> None:
+        """No log will ever take them, so they do not hold up the others, were they more than a batch."""
+        write(engine, outbox, "not a name", 1, 2, 3)
+        write(engine, outbox, "w1", 4)
+        with whodid.open("memory://") as log:
+            assert Relay(outbox, log, batch=2).drain() == 4
+            assert log.head("w1").size == 1
+        assert "not a name" in outbox.quarantined()[0].fault
+        assert outbox.backlog().waiting == 0
+
     def test_an_unreachable_log_keeps_everything(self, engine: sa.Engine, outbox: Outbox) -> None:
         """The rows stay, the caller hears of it, and later they arrive; other workspaces do not wait."""
         taker = Taker()
@@ -241,6 +263,25 @@ class TestThread:
             assert "whodid-relay" in {thread.name for thread in threading.enumerate()}
             relay.stop()
             assert "whodid-relay" not in {thread.name for thread in threading.enumerate()}
+
+    def test_it_outlives_what_nobody_foresaw(
+        self, engine: sa.Engine, outbox: Outbox, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """An unexpected error is told in the status and in the server's log, and the next delivery succeeds."""
+        taker = Taker()
+
+        def fail() -> None:
+            raise KeyError("nobody foresaw it")
+
+        taker.during = fail
+        write(engine, outbox, "w1", 1)
+        with Relay(outbox, taker, interval=0.01) as relay:
+            until(lambda: relay.status().failures > 0)
+            assert relay.status().fault == "A delivery stopped: KeyError"
+            taker.during = lambda: None
+            until(lambda: taker.taken == [("w1", "1")])
+        assert relay.status().fault == ""
+        assert "a delivery stopped" in caplog.text
 
 
 PROGRAM = textwrap.dedent(

@@ -107,17 +107,18 @@ def refuse(
         resource = Resource(type="user", id=f"unknown:{typed}")
     else:
         resource = resource_of(user)
-    with context(ip=origin.ip, user_agent=origin.user_agent, country=origin.country, city=origin.city, source="web"):
-        event = home.capture.event(
+    with (
+        begin(home, workspace) as work,
+        context(ip=origin.ip, user_agent=origin.user_agent, country=origin.country, city=origin.city, source="web"),
+    ):
+        work.record(
             "auth.login_failed",
             resource,
             outcome="failed",
             details={"cause": cause, "attempts": counted.person},
             severity="warning" if counted.person >= throttle.ALERT else None,
             actor=_NOBODY,
-            workspace=workspace.id,
         )
-    home.log.record(workspace.id, event)
 
 
 def open_session(work: Work, user: User, method: str, origin: Origin) -> SignedIn:

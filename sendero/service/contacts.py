@@ -44,6 +44,8 @@ EDITABLE = (
 )  # fmt: skip
 """What a person edits; consent has its own act."""
 
+LONGEST_SEARCH = 200
+
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+")
 _TAG = re.compile(r"[\w][\w .+-]{0,39}")
 _KEY = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -227,7 +229,12 @@ def listing(
 
     Returns:
         One page in order of names, and how many match in all.
+
+    Raises:
+        Invalid: The text is longer than a search can be.
     """
+    if len(text) > LONGEST_SEARCH:
+        raise Invalid({"q": "Search for at most 200 characters."})
     query = living(work)
     for word in folded(text).split():
         pattern = f"%{_escaped(word)}%"

@@ -9,19 +9,17 @@ __all__ = ["refused"]
 
 
 def refused(work: Work, action: str, resource: Resource, *, code: str, permission: str) -> None:
-    """Record that somebody was refused; it goes straight to the log, because the request is rolled back.
+    """Record that somebody was refused, in a unit of work of its own, because the request is rolled back.
 
     Args:
         action: What was attempted; it has the same name whether it succeeds or is refused.
         code: Why, as a reason code.
         permission: What was missing; empty when it was something else.
     """
-    event = work.home.capture.event(
+    work.record(
         action,
         resource,
         outcome="denied",
         reason=Reason(code=code),
         details={"permission": permission} if permission else None,
-        workspace=work.workspace.id,
     )
-    work.home.log.record(work.workspace.id, event)

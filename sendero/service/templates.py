@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from sendero.errors import Conflict, Invalid
 from sendero.phones import e164
+from sendero.service.contacts import LONGEST_SEARCH
 from sendero.tables import Account, Template
 from sendero.work import Work, resource_of
 from whodid import Reason
@@ -299,7 +300,13 @@ def delete(work: Work, template: Template, reason: Reason | None) -> None:
 
 
 def listing(work: Work, *, text: str = "", status: str = "", category: str = "") -> list[Template]:
-    """Return the templates of the workspace in order of their names."""
+    """Return the templates of the workspace in order of their names.
+
+    Raises:
+        Invalid: The text is longer than a search can be.
+    """
+    if len(text) > LONGEST_SEARCH:
+        raise Invalid({"q": "Search for at most 200 characters."})
     query = sa.select(Template).where(Template.workspace_id == work.workspace.id, Template.deleted_at.is_(None))
     if text:
         query = query.where(

@@ -7,14 +7,15 @@ is recorded by itself.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from functools import partial
-from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import parse_qsl, quote
 
 from msgspec import Struct
+from sqlalchemy.exc import OperationalError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -36,7 +37,7 @@ from sendero.words import Words, choose
 from sendero.work import Work, actor_of, begin
 from whodid import Resource
 from whodid.capture import bind, context
-from whodid.errors import StoreError
+from whodid.errors import InvalidEvent, StoreError
 from whodid.server import asgi
 
 __all__ = ["PAGES", "application"]
@@ -44,7 +45,11 @@ __all__ = ["PAGES", "application"]
 _log = logging.getLogger("sendero")
 
 _LARGEST = 256 * 1024
+_LONGEST_QUERY = 8192
 _MOST_FIELDS = 500
+# No keyboard types them, and the log takes no event that holds one. CR LF becomes LF before.
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
+_ID = re.compile(r"[\w.-]{1,200}", re.ASCII)
 
 PAGES: tuple[Page, ...] = (
     *me.PAGES,
@@ -124,7 +129,9 @@ class _Door:
         """Return what Starlette calls for a page."""
 
         async def respond(request: Request) -> Response:
-            sent = await _sent(request)
+            if len(request.url.query) > _LONGEST_QUERY:
+                raise HTTPException(414, "The address is too long.")
+            sent = await _sent(request, await _form(request) if request.method == "POST" else Form())
             return await run_in_threadpool(self._answer, page, sent)
 
         return respond
@@ -139,28 +146,46 @@ class _Door:
     async def lost(self, request: Request, error: Exception) -> Response:
         """Answer what no route took."""
         page = Page(path=request.url.path, answer=_nothing_here)
-        sent = await _sent(request)
+        sent = await _sent(request, Form())
         return await run_in_threadpool(self._answer, page, sent)
 
     def _answer(self, page: Page, sent: Sent) -> Response:
         origin = sent.origin
         with context(source="web", ip=origin.ip, user_agent=origin.user_agent, request=sent.request_id):
+            told: Callable[[Visit], Response]
             try:
-                return self._attempt(page, sent)
-            except StoreError:
-                # The outbox could not be written: the change was rolled back with it.
+                return self._refuse_or(page, sent)
+            except (StoreError, OperationalError):
+                # A database is full, locked or away: whatever was begun was rolled back.
                 _log.exception("request %s changed nothing, because it could not be recorded", sent.request_id)
-                return self._show(page, sent, _unrecorded, None)
-            except Forbidden as refusal:
-                self._record_refusal(page, sent, refusal)
-                return self._show(page, sent, _forbidden, refusal)
-            except Missing as fault:
-                return self._show(page, sent, _missing, fault)
-            except (Invalid, Conflict) as fault:
-                return self._show(page, sent, page.again or _conflict, fault)
+                told = _unrecorded
             except Exception:  # noqa: BLE001 - whatever it was, the person gets a page and the operator a traceback
                 _log.exception("request %s failed", sent.request_id)
-                return self._show(page, sent, partial(_broken, request=sent.request_id), None)
+                told = partial(_broken, request=sent.request_id)
+            try:
+                return self._show(page, sent, told, None)
+            except (StoreError, OperationalError):
+                return PlainTextResponse("The database cannot be used now. Try again in a moment.", status_code=503)
+
+    def _refuse_or(self, page: Page, sent: Sent) -> Response:
+        """Answer, or say what stands in the way."""
+        try:
+            return self._attempt(page, sent)
+        except InvalidEvent as fault:
+            # Without its entry there is no change: it was rolled back.
+            _log.warning("request %s changed nothing, because the log refuses it: %s", sent.request_id, fault)
+            refused = Conflict(
+                "Nothing was changed, because the audit log cannot take it: "
+                "a text is too long or has invisible characters."
+            )
+            return self._show(page, sent, page.again or _conflict, refused)
+        except Forbidden as refusal:
+            self._record_refusal(page, sent, refusal)
+            return self._show(page, sent, _forbidden, refusal)
+        except Missing as fault:
+            return self._show(page, sent, _missing, fault)
+        except (Invalid, Conflict) as fault:
+            return self._show(page, sent, page.again or _conflict, fault)
 
     def _attempt(self, page: Page, sent: Sent) -> Response:
         with begin(self._home) as work:
@@ -227,7 +252,9 @@ def _attempted(work: Work, page: Page, action: str, sent: Sent) -> Resource:
     if key is None:
         return Resource(type=type_, id="new")
     row = work.find(type_, key)
-    return Resource(type=type_, id=key[:200], name=row.name if row is not None else None)
+    if row is None and not _ID.fullmatch(key):
+        return Resource(type=type_, id="unknown")
+    return Resource(type=type_, id=key, name=row.name if row is not None else None)
 
 
 def _to_sign_in(page: Page, sent: Sent) -> Response:
@@ -275,10 +302,9 @@ def _broken(visit: Visit, *, request: str) -> Response:
     return _problem(visit, 500, "Something went wrong here", text)
 
 
-async def _sent(request: Request) -> Sent:
+async def _sent(request: Request, form: Form) -> Sent:
     """Read a request."""
-    form = await _form(request) if request.method == "POST" else Form()
-    cookies = {name: morsel.value for name, morsel in SimpleCookie(request.headers.get("cookie", "")).items()}
+    cookies = request.cookies
     state = request.scope["state"]
     return Sent(
         path=dict(request.path_params),
@@ -308,4 +334,4 @@ async def _form(request: Request) -> Form:
         pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
     except ValueError:
         raise HTTPException(400, "The form cannot be read.") from None
-    return Form([(name, value.replace("\r\n", "\n").replace("\x00", "")) for name, value in pairs])
+    return Form([(name, _CONTROLS.sub("", value.replace("\r\n", "\n"))) for name, value in pairs])

@@ -7,6 +7,7 @@ from starlette.responses import PlainTextResponse, Response
 from sendero.errors import Missing
 from sendero.web.visit import Page, Visit
 from sendero.work import actor_of
+from whodid.errors import StoreError
 from whodid.server import PERMISSIONS, mint_token
 
 __all__ = ["PAGES"]
@@ -23,8 +24,13 @@ _PLACES = {
 
 
 def page(visit: Visit) -> Response:
-    """Show the audit log."""
-    return visit.render("audit.html")
+    """Show the audit log, and say so when it does not hold everything that happened."""
+    behind = False
+    try:
+        visit.home.relay.drain()
+    except StoreError:
+        behind = True
+    return visit.render("audit.html", behind=behind, refused=visit.home.outbox.backlog().quarantined > 0)
 
 
 def token(visit: Visit) -> Response:

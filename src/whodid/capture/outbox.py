@@ -78,10 +78,19 @@ class Outbox:
     Args:
         engine: The host's database, for delivering; writing uses the caller's own session or connection.
         table: What `outbox_table` returned; one of its own when not given.
+        check: Raises for an event that the log would refuse: `log.check`. Without it such an event is committed with
+            its change and set aside by the relay afterwards.
     """
 
-    def __init__(self, engine: sa.Engine, table: sa.Table | None = None) -> None:
+    def __init__(
+        self,
+        engine: sa.Engine,
+        table: sa.Table | None = None,
+        *,
+        check: Callable[[str, Event], object] | None = None,
+    ) -> None:
         self._engine = engine
+        self._check = check
         self._table = outbox_table(sa.MetaData()) if table is None else table
         self._insert = sa.insert(self._table)
 
@@ -98,7 +107,7 @@ class Outbox:
         """Write events into the transaction of `bind`, with one statement.
 
         They are delivered if it commits and vanish if it, or the savepoint in force, is rolled back. Everything is
-        encoded before the first byte is sent, so that a bad event does not spoil the transaction.
+        checked and encoded before the first byte is sent, so that a bad event does not spoil the transaction.
 
         Args:
             bind: The session or connection that made the change.
@@ -106,9 +115,13 @@ class Outbox:
             events: What happened, in order.
 
         Raises:
-            StoreUnavailable: The rows could not be written; the caller's transaction must be rolled back, because the
+            InvalidEvent: The log would refuse one of them; the caller's transaction must be rolled back, because the
                 change would be without its entry.
+            StoreUnavailable: The rows could not be written; roll back, for the same reason.
         """
+        if self._check is not None:
+            for event in events:
+                self._check(workspace, event)
         now = datetime.now(UTC).replace(tzinfo=None)
         rows = [{"workspace": workspace, "event": encode(event).decode(), "written_at": now} for event in events]
         if not rows:
@@ -152,7 +165,7 @@ class Outbox:
             .with_for_update(skip_locked=True)
         )
         with _faults("read"), self._engine.connect() as connection:
-            rows = [Waiting(place=p, workspace=w, event=e.encode()) for p, w, e in connection.execute(waiting)]
+            rows = [Waiting(place=p, workspace=w, event=_bytes(e)) for p, w, e in connection.execute(waiting)]
             if connection.dialect.name == "sqlite":
                 # SQLite has no row locks, and a transaction that has read cannot write once another one wrote since.
                 connection.rollback()
@@ -188,7 +201,7 @@ class Outbox:
         )
         with _faults("read"), self._engine.connect() as connection:
             return [
-                Quarantined(place=place, workspace=workspace, event=event.encode(), fault=fault)
+                Quarantined(place=place, workspace=workspace, event=_bytes(event), fault=fault)
                 for place, workspace, event, fault in connection.execute(query)
             ]
 
@@ -220,6 +233,11 @@ class _Claim:
                 [{"at": at, "why": why} for at, why in refused.items()],
             )
         self._connection.commit()
+
+
+def _bytes(event: object) -> bytes:
+    """Return what a row holds; SQLite keeps any type in any column, and an edited row must not stop the others."""
+    return event if isinstance(event, bytes) else str(event).encode()
 
 
 @contextmanager

@@ -10,6 +10,7 @@ rows stay where they are and the pauses grow to half a minute.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -19,12 +20,14 @@ from typing import Protocol, Self
 import msgspec
 from msgspec import Struct
 
-from whodid.errors import ConflictingEvent, InvalidEvent, WhodidError
+from whodid.errors import ConflictingEvent, InvalidEvent, InvalidSetting, WhodidError
 from whodid.model import Event
 
 __all__ = ["Claim", "Queue", "Recorder", "Relay", "RelayStatus", "Waiting"]
 
 _decode = msgspec.json.Decoder(Event).decode
+
+_log = logging.getLogger("whodid.capture")
 
 _LONGEST_PAUSE = 30.0
 
@@ -168,6 +171,11 @@ class Relay:
                 except WhodidError as error:
                     self._note(failures=1, fault=str(error))
                     pause = min(pause * 2, _LONGEST_PAUSE)
+                except Exception as error:  # noqa: BLE001 - whatever it is, the next delivery is tried
+                    # A thread that ends would leave every later event undelivered, and nobody the wiser.
+                    _log.exception("a delivery stopped; it is tried again")
+                    self._note(failures=1, fault=f"A delivery stopped: {type(error).__name__}")
+                    pause = min(pause * 2, _LONGEST_PAUSE)
             self._wake.wait(pause)
 
     def _deliver(self) -> int:
@@ -187,6 +195,10 @@ class Relay:
                         refused[row.place] = f"It cannot be read: {error}"
                 try:
                     answers = self._log.record_many(workspace, [event for _, event in readable]) if readable else ()
+                except InvalidSetting as error:
+                    # No log can have this name: waiting would not help, and would hold up what comes after.
+                    refused.update((place, str(error)) for place, _ in readable)
+                    continue
                 except WhodidError as error:
                     fault = error  # of this workspace; the others go on
                     continue

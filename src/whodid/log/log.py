@@ -108,6 +108,16 @@ class Log:
 
     # ---------------------------------------------------------------- the way in
 
+    def check(self, workspace: str, event: Event) -> None:
+        """Refuse now what `record` would refuse, without recording: for events that are recorded later, by a relay.
+
+        Raises:
+            InvalidSetting: The workspace's name is not a name.
+            InvalidEvent: The event would be refused; `pointer` says where the fault is.
+        """
+        _check_name(workspace)
+        self._intake.check(event, workspace, self._clock())
+
     def record(self, workspace: str, event: Event) -> Receipt:
         """Record an event durably.
 
