@@ -237,6 +237,10 @@ export class AuditLogViewer extends LitElement implements Host {
     void this.#inspect();
   }
 
+  get covered(): boolean {
+    return this.state.entry !== null && this.#drawer !== null && this.wide;
+  }
+
   href(patch: Partial<State>): string {
     return mergeSearch(this.urlSync ? location.search : "", { ...this.state, ...patch }) || "?";
   }
@@ -333,12 +337,11 @@ export class AuditLogViewer extends LitElement implements Host {
   protected override render(): TemplateResult {
     if (!this.words.ready) return html`<div class="v">${this.#mute ? html`<p class="note">The texts of this viewer could not be loaded. Reload the page.</p>` : nothing}</div>`;
     const open = this.state.entry !== null && this.#drawer !== null;
-    const covered = open && this.wide;
     const shown = this.#feed.items.find(({ index, id }) => this.state.entry === String(index) || this.state.entry === id);
     const replaced = this.#states.render();
     return html`<div class="v ${this.narrow ? "narrow" : ""} ${this.#short ? "short" : ""} ${open ? "open" : ""}" role=${this.closest("main") ? "region" : "main"} aria-labelledby="title">
       <div class="page" ?inert=${open && !this.wide} @pointerover=${this.#hover} @focusin=${this.#hover}>
-        <div class="head" part="head">${this.#head(covered)}${this.#bar.render(this.#feed.problem)}</div>
+        <div class="head" part="head">${this.#head()}${this.#bar.render(this.#feed.problem)}</div>
         ${this.#activity.render(this.#feed.problem !== null)}
         ${this.#states.banners(this.#offline)}
         ${replaced === nothing ? this.#list.render() : replaced}
@@ -352,11 +355,11 @@ export class AuditLogViewer extends LitElement implements Host {
     </div>`;
   }
 
-  #head(covered: boolean): TemplateResult {
+  #head(): TemplateResult {
     const { words, retention } = this;
     return html`<div class="h1row"><div><h1 id="title">${words.t("title")}</h1>
         <p class="sub"><span class="dk">${words.t("subtitle")} </span>${retention ? words.t("kept", { n: retention.days }) : nothing}</p></div>
-      <div class="acts" ?inert=${covered}><button class="btn p" aria-label=${words.t("export")} @click=${() => this.#export.open()}>${icon("download")}<span class="t">${words.t("export")}</span></button></div></div>`;
+      <div class="acts" ?inert=${this.covered}><button class="btn p" aria-label=${words.t("export")} @click=${() => this.#export.open()}>${icon("download")}<span class="t">${words.t("export")}</span></button></div></div>`;
   }
 
   #foot(): TemplateResult {

@@ -21,6 +21,8 @@ export interface Host extends ReactiveControllerHost {
   readonly narrow: boolean;
   /** From 1,000 px: the drawer stands beside the list. */
   readonly wide: boolean;
+  /** The drawer stands over the right end of the page: what is there takes no focus. */
+  readonly covered: boolean;
   readonly renderRoot: HTMLElement | DocumentFragment;
 
   /** Change the state. Filters push a step for Back, moving between entries replaces. */

@@ -46,7 +46,7 @@ export class Bar {
         </div>
         ${narrow
           ? html`<button class="btn ic" aria-label=${words.t("filters")} aria-haspopup="dialog" @click=${(event: Event) => this.#menus.toggle("dates", event)}>${icon("filter")}</button>`
-          : html`<div class="fbs">${this.#button("user", "user", "filter.user")}${this.#button("action", "pen", "filter.action")}${this.#button("resource", "doc", "filter.resource")}</div>${this.#presets()}`}
+          : html`<div class="fbs" ?inert=${this.#host.covered}>${this.#button("user", "user", "filter.user")}${this.#button("action", "pen", "filter.action")}${this.#button("resource", "doc", "filter.resource")}</div>${this.#presets()}`}
       </div>
       ${wrong ? this.#explain(wrong) : nothing}
       ${narrow ? this.#scroller() : this.#chips()}`;
@@ -68,7 +68,7 @@ export class Bar {
     const preset = (range: Range, key: Key): TemplateResult =>
       html`<button aria-pressed=${state.range === range} @click=${() => this.#host.go({ range, since: null, until: null })}>${words.t(key)}</button>`;
     const own = state.range !== "7d" && state.range !== "30d";
-    return html`<div class="seg" role="group" aria-label=${words.t("range.label")}>${preset("7d", "range.7d")}${preset("30d", "range.30d")}
+    return html`<div class="seg" role="group" aria-label=${words.t("range.label")} ?inert=${this.#host.covered}>${preset("7d", "range.7d")}${preset("30d", "range.30d")}
       <button id="menu-dates" aria-pressed=${own} aria-haspopup="dialog" aria-expanded=${this.#menus.open === "dates"} @click=${(event: Event) => this.#menus.toggle("dates", event)}>${own ? this.rangeText() : words.t("range.custom")}</button></div>`;
   }
 
@@ -94,7 +94,7 @@ export class Bar {
     const { words, state } = this.#host;
     if (!state.chips.length) return nothing;
     return html`<div class="chips">${this.#chipList()}<span class="sp"></span>
-      <button class="btn q sm" @click=${() => this.#host.go({ chips: [], text: "", range: START.range, since: null, until: null })}>${words.t("filters.clear")}</button></div>`;
+      <button class="btn q sm" ?inert=${this.#host.covered} @click=${() => this.#host.go({ chips: [], text: "", range: START.range, since: null, until: null })}>${words.t("filters.clear")}</button></div>`;
   }
 
   #chipList(): TemplateResult[] {

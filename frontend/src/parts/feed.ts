@@ -143,7 +143,10 @@ export class Feed implements ReactiveController {
 
   #take(page: Page): void {
     this.next = page.next;
-    this.count = page.count;
+    // Reading may go further than counting did: no list says less than it shows, and one that was read to its end knows.
+    const read = this.before + this.items.length;
+    const { value, exact } = page.count;
+    this.count = exact ? page.count : page.next ? { value: Math.max(value, read), exact } : { value: read, exact: true };
     this.head = page.head;
     this.#host.labels.learn(page.items);
   }

@@ -86,7 +86,7 @@ export class Activity {
     return html`<section class="histo" part="histogram" aria-label=${words.t("chart.title")}>
       <div class="hh"><b class="num">${total ? words.t(total.exact ? "count.entries" : "count.more", { n: total.value }) : "\u00a0"}</b>
         <span class="tot num">${this.#subline()}</span>
-        <div class="leg" role="group" aria-label=${words.t("chart.kinds")}>${KINDS.map((kind) => this.#legend(kind))}
+        <div class="leg" role="group" aria-label=${words.t("chart.kinds")} ?inert=${this.#host.covered}>${KINDS.map((kind) => this.#legend(kind))}
           <button class="tw" aria-pressed=${this.#table} aria-label=${flip} title=${flip} @click=${() => this.#set(() => (this.#table = !this.#table))}>${icon(this.#table ? "bars" : "table", "s")}</button></div></div>
       ${!this.#data && this.#fault ? html`<p class="note">${words.t("chart.failed")}</p>` : this.#table ? this.#twin() : this.#plot()}
     </section>`;
