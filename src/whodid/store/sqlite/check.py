@@ -17,7 +17,8 @@ from whodid.errors import StoreCorrupt
 from whodid.query import shape_of, words
 from whodid.store.base import Problem, restore
 from whodid.store.sqlite.engine import Connection, Engine
-from whodid.store.sqlite.rows import COLUMNS, Coding, Tally, count_in, index_of, keep, pos_of
+from whodid.store.sqlite.rows import COLUMNS, Coding, index_of, keep, pos_of
+from whodid.store.tally import Tally, count_in
 
 __all__ = ["problems"]
 

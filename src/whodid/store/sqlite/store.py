@@ -18,25 +18,15 @@ from whodid.errors import InvalidSetting, StoreCorrupt
 from whodid.proof import tile
 from whodid.query import Cursor, Page, Query
 from whodid.sequence import Batch, Head, Segment
+from whodid.store import dictionary, rollup
 from whodid.store.base import Assemble, Count, Facets, Histogram, Kept, Problem, Store
-from whodid.store.sqlite import check, dictionary, rollup
+from whodid.store.packing import Packer, decode_head, encode_head, shipped_dictionary
+from whodid.store.search import Edge
+from whodid.store.sqlite import check
 from whodid.store.sqlite.engine import Connection, Engine
-from whodid.store.sqlite.find import Edge, Search
-from whodid.store.sqlite.rows import (
-    COLUMNS,
-    Coding,
-    Keys,
-    Packer,
-    Shapes,
-    Tally,
-    count_in,
-    decode_head,
-    encode_head,
-    keep,
-    pos_of,
-    shipped_dictionary,
-    touched_by,
-)
+from whodid.store.sqlite.find import SQLiteSearch
+from whodid.store.sqlite.rows import COLUMNS, Coding, Keys, Shapes, keep, pos_of, touched_by
+from whodid.store.tally import Tally, count_in
 
 __all__ = ["SQLiteStore"]
 
@@ -268,11 +258,11 @@ class SQLiteStore(Store):
             return rollup.facets(search, field, limit, prefix) if search else Facets((), True)
 
     @contextmanager
-    def _search(self, workspace: str, query: Query) -> Iterator[Search | None]:
+    def _search(self, workspace: str, query: Query) -> Iterator[SQLiteSearch | None]:
         """Begin a search with one consistent state; None when the workspace has no log."""
         with self.engine.reading() as reader:
             ws = self.number(reader, workspace)
-            yield None if ws is None else Search(self.coding, reader, ws, workspace, query)
+            yield None if ws is None else SQLiteSearch(self.coding, reader, ws, workspace, query)
 
     def tiles(self, workspace: str, wanted: Sequence[tuple[int, int]]) -> list[bytes]:
         with self.engine.reading() as reader:

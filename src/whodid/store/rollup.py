@@ -16,8 +16,8 @@ from whodid.model import Kind
 from whodid.query import Shape
 from whodid.store import scan
 from whodid.store.base import Count, Facet, Facets, Histogram
-from whodid.store.sqlite.find import Search
-from whodid.store.sqlite.rows import ACTOR_SCALES, COLUMNS, SHAPE_SCALES
+from whodid.store.search import Search
+from whodid.store.tally import ACTOR_SCALES, SHAPE_SCALES, Scales
 
 __all__ = ["count", "facets", "histogram"]
 
@@ -25,59 +25,50 @@ _LOOK = 5_000  # entries that a facet or histogram without a roll-up looks at
 _COUNT_LOOK = 2_000
 _NAMED = 300  # most frequent actors whose names are fetched
 
-Scales = Sequence[tuple[int, int]]
-
 Span = tuple[int, int]
 """[from, to) in microseconds since 1970."""
 
 
 def _bounds(search: Search) -> Span:
     """Narrow an open-ended span to the days that have entries."""
-    scale, unit = SHAPE_SCALES[0]
-    row = search.reader.row("SELECT min(bucket), max(bucket) FROM tally WHERE ws = ? AND scale = ?", (search.ws, scale))
-    if row is None or row[0] is None:
+    days = search.days()
+    if days is None:
         return 0, 0
-    return max(search.low, row[0] * unit), min(search.high, (row[1] + 1) * unit)
+    unit = SHAPE_SCALES[0][1]
+    return max(search.low, days[0] * unit), min(search.high, (days[1] + 1) * unit)
 
 
-def _counts(search: Search, column: str, scales: Scales, span: Span) -> Counter[int]:
-    """Count entries per value in a span, exactly: whole days, then whole buckets of the finer scale, then entries."""
-    counts: Counter[int] = Counter()
-    rests = [span]
+def _counts(search: Search, column: str, scales: Scales, spans: Sequence[Span]) -> list[Counter[int]]:
+    """Count per value in each span, exactly: whole days, then whole buckets of the finer scale, then entries."""
+    counts: list[Counter[int]] = [Counter() for _ in spans]
+    rests = [(number, low, high) for number, (low, high) in enumerate(spans) if low < high]
     for scale, unit in scales:
-        uncounted = []
-        for low, high in rests:
+        whole, uncounted = [], []
+        for number, low, high in rests:
             first, last = -(-low // unit), high // unit
             if first >= last:
-                uncounted.append((low, high))
-                continue
-            for value, n in search.reader.rows(
-                "SELECT value, sum(n) FROM tally WHERE ws = ? AND scale = ? AND bucket >= ? AND bucket < ? "
-                "GROUP BY value",
-                (search.ws, scale, first, last),
-            ):
-                counts[value] += n
-            uncounted += [(low, first * unit), (last * unit, high)]
-        rests = [rest for rest in uncounted if rest[0] < rest[1]]
-    for rest in rests:
-        for value, n in search.reader.rows(
-            f"SELECT {column}, count(*) FROM entry INDEXED BY entry_time "
-            f"WHERE ws = ? AND occurred_at >= ? AND occurred_at < ? GROUP BY {column}",
-            (search.ws, *rest),
-        ):
-            counts[value] += n
+                uncounted.append((number, low, high))
+            else:
+                whole.append((number, first, last))
+                uncounted += [(number, low, first * unit), (number, last * unit, high)]
+        if whole:
+            for number, value, n in search.tallied(scale, whole):
+                counts[number][value] += n
+        rests = [rest for rest in uncounted if rest[1] < rest[2]]
+    if rests:
+        for number, value, n in search.counted(column, rests):
+            counts[number][value] += n
     return counts
 
 
-def _shape_counts(search: Search, span: Span) -> Counter[int]:
-    return _counts(search, "shape", SHAPE_SCALES, span) if span[0] < span[1] else Counter()
+def _shape_counts(search: Search, spans: Sequence[Span]) -> list[Counter[int]]:
+    return _counts(search, "shape", SHAPE_SCALES, spans)
 
 
 def count(search: Search, cap: int) -> Count:
     """Count matching entries; see `Store.count`."""
     if search.only_shapes:
-        span = _bounds(search)
-        counts = _shape_counts(search, span)
+        (counts,) = _shape_counts(search, [_bounds(search)])
         return Count(sum(n for shape, n in counts.items() if search.shapes is None or shape in search.shapes), True)
     found = 0
     for _ in search.walk(_COUNT_LOOK):
@@ -90,16 +81,19 @@ def count(search: Search, cap: int) -> Count:
 def histogram(search: Search, edges: Sequence[datetime]) -> Histogram:
     """Count per kind and interval; see `Store.histogram`."""
     if not search.only_shapes:
-        entries = (entry for _, entry in search.walk(_LOOK))
-        found = scan.histogram(entries, edges, exact=True)
+        found = scan.histogram(search.walk(_LOOK), edges, exact=True)
         return Histogram(found.buckets, search.exhausted)
     kinds = {
         number: shape.kind for number, shape in search.known.items() if search.shapes is None or number in search.shapes
     }
+    spans = [
+        (max(low, search.low), min(high, search.high))
+        for low, high in pairwise(canonical.micros(edge) for edge in edges)
+    ]
     buckets: list[dict[Kind, int]] = []
-    for low, high in pairwise(canonical.micros(edge) for edge in edges):
+    for counts in _shape_counts(search, spans):
         bucket: dict[Kind, int] = {}
-        for shape, n in _shape_counts(search, (max(low, search.low), min(high, search.high))).items():
+        for shape, n in counts.items():
             if shape in kinds:
                 kind = kinds[shape]
                 bucket[kind] = bucket.get(kind, 0) + n
@@ -111,13 +105,12 @@ def facets(search: Search, field: str, limit: int, prefix: str) -> Facets:
     """Count per value of a field; see `Store.facets`."""
     span = _bounds(search)
     if search.only_shapes and field in _SHAPE_FIELDS:
-        counts = _shape_counts(search, span)
+        (counts,) = _shape_counts(search, [span])
         return scan.rank(_by_shape_value(search, field, counts), limit, prefix, exact=True)
     if field == "actor" and not search.query.terms:
-        counts = _counts(search, "actor", ACTOR_SCALES, span) if span[0] < span[1] else Counter()
+        (counts,) = _counts(search, "actor", ACTOR_SCALES, [span])
         return _named(search, counts, limit, prefix)
-    entries = (entry for _, entry in search.walk(_LOOK))
-    found = scan.facets(entries, field, limit, prefix, exact=True)
+    found = scan.facets(search.walk(_LOOK), field, limit, prefix, exact=True)
     return Facets(found.values, search.exhausted)
 
 
@@ -146,11 +139,7 @@ def _named(search: Search, counts: Counter[int], limit: int, prefix: str) -> Fac
     ranked = counts.most_common(_NAMED if prefix else limit)
     values = []
     for actor, n in ranked:
-        row = search.reader.row(
-            f"SELECT {COLUMNS} FROM entry e INDEXED BY entry_actor WHERE e.actor = ? "
-            "ORDER BY e.occurred_at DESC, e.pos DESC LIMIT 1",
-            (actor,),
-        )
+        row = search.newest_of(actor)
         if row is not None:
             entry = search.entry(row)
             values.append(Facet(entry.actor.id, entry.actor.name or entry.actor.id, entry.actor.type, n))
