@@ -3,16 +3,20 @@
 A test that needs something which a machine may lack (a browser, Node.js) skips itself and says why. On the machine
 that decides, nothing may be skipped by accident: the variable WHODID_REQUIRE names the parts (separated by spaces)
 that have to run, and a skipped test of such a part fails there. A test belongs to a part by its marker of that name
-(`browser`, `frontend`, `faults`) or, without a marker, by the part's name in its file name (`sqlite`).
+(`browser`, `frontend`, `faults`, `postgres`) or, without a marker, by the part's name in its file name (`sqlite`).
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from tests.postgresing import Server
 
 REQUIRED = frozenset(os.environ.get("WHODID_REQUIRE", "").split())
 
@@ -51,3 +55,23 @@ def pytest_make_collect_report(
     report = yield
     _refuse(report, collector)
     return report
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """Lend a running PostgreSQL, one per test process."""
+    pytest.importorskip("psycopg", reason="the driver is missing: pip install 'psycopg[binary]'")
+    from tests import postgresing
+
+    place = postgresing.programs()
+    if place is None:
+        pytest.skip(postgresing.MISSING)
+    server = postgresing.Server(place)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def postgres_url(postgres: Server, request: pytest.FixtureRequest) -> str:
+    """Return the address of an empty database, one per test file."""
+    return postgres.database(f"t_{request.path.stem}")

@@ -31,3 +31,17 @@ class TestSQLiteStore(StoreContract):
         store = SQLiteStore(str(tmp_path / "audit.db"))
         yield store
         store.close()
+
+
+@pytest.mark.postgres
+class TestPostgresStore(StoreContract):
+    """The server's store."""
+
+    @pytest.fixture
+    def store(self, postgres_url: str) -> Iterator[Store]:
+        """Return an empty store in an emptied database."""
+        from whodid.store.postgres import PostgresStore
+
+        store = PostgresStore(postgres_url)
+        yield store
+        store.close()

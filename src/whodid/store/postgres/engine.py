@@ -1,0 +1,300 @@
+"""Connections to PostgreSQL: transactions bound to a workspace, settings that durability rests on, migrations, errors.
+
+The only file that imports psycopg. Connections are made when they are needed and kept for reuse; there is no thread and
+no waiting in the background, so a database that went away is an error at once, and one that came back is used at once.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import psycopg
+from psycopg import errors
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import TupleRow
+
+from whodid.errors import InvalidSetting, StoreCorrupt, StoreError, StoreFull, StoreUnavailable
+from whodid.store import migrate
+
+Values = Sequence[Any] | Mapping[str, Any]
+
+__all__ = ["Connection", "Engine", "Retry"]
+
+_OLDEST = 150_000
+_CONNECTIONS = 10
+_CONNECT_S = 10
+_WAIT_S = 30
+_LOCK_MS, _WRITE_MS, _READ_MS = 30_000, 60_000, 60_000
+_MIGRATING = 0x77686F646964  # advisory lock, one per database
+_ENDINGS = (psycopg.OperationalError, psycopg.InterfaceError)
+
+_SETTINGS = "SET LOCAL lock_timeout = {lock}; SET LOCAL statement_timeout = {statement}; SET LOCAL jit = off"
+# A commit must mean a disk. Whatever waits for more than that (a replica) stays as the operator set it.
+_DURABLE = "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
+_BEGIN_WRITING = f"BEGIN ISOLATION LEVEL READ COMMITTED; {_SETTINGS.format(lock=_LOCK_MS, statement=_WRITE_MS)}"
+_BEGIN_READING = (
+    f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_SETTINGS.format(lock=_LOCK_MS, statement=_READ_MS)}"
+)
+
+
+class Retry(StoreUnavailable):
+    """The transaction met another one, or a week that came or went: do it again from the beginning."""
+
+
+class Connection:
+    """A connection within a transaction, whose results are typed as what SQL gives: anything."""
+
+    def __init__(self, raw: psycopg.Connection[TupleRow]) -> None:
+        self.raw = raw
+        self.committing = False
+
+    def rows(self, statement: str, values: Values = ()) -> list[tuple[Any, ...]]:
+        """Return all rows of a statement."""
+        return self.raw.execute(statement, values, binary=True).fetchall()
+
+    def row(self, statement: str, values: Values = ()) -> tuple[Any, ...] | None:
+        """Return the first row of a statement, or None."""
+        return self.raw.execute(statement, values, binary=True).fetchone()
+
+    def value(self, statement: str, values: Values = ()) -> Any:
+        """Return the only value of a statement that always has one row."""
+        row = self.row(statement, values)
+        return None if row is None else row[0]
+
+    def execute(self, statement: str, values: Values = ()) -> int:
+        """Execute a statement; return how many rows it changed."""
+        return self.raw.execute(statement, values).rowcount
+
+    def queue(self, statement: str, values: Values = ()) -> Callable[[], int]:
+        """Execute a statement within `together`; return what tells after that block how many rows it changed."""
+        cursor = self.raw.execute(statement, values)
+        return lambda: cursor.rowcount
+
+    def copy(self, table: str, columns: str, data: bytes) -> None:
+        """Write rows that are encoded in PostgreSQL's binary COPY format, without its header and trailer."""
+        with (
+            self.raw.cursor() as cursor,
+            cursor.copy(f"COPY {table} ({columns}) FROM STDIN (FORMAT binary)") as copy,
+        ):
+            copy.write(b"PGCOPY\n\xff\r\n\0" + bytes(8) + data + b"\xff\xff")
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Send the statements of the block without waiting for each answer; the first error is raised at the end."""
+        with self.raw.pipeline():
+            yield
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Undo the block alone, and go on after it, when a lock is not to be had in time."""
+        self.raw.execute("SAVEPOINT attempt")
+        try:
+            yield
+        except errors.LockNotAvailable:
+            self.raw.execute("ROLLBACK TO attempt")
+        else:
+            self.raw.execute("RELEASE attempt")
+
+    @property
+    def broken(self) -> bool:
+        """Whether nothing can be said through it any more."""
+        return self.raw.closed or self.raw.broken
+
+
+class Engine:
+    """Connections to one database, at most ten at a time.
+
+    Args:
+        url: A libpq connection URI.
+
+    Raises:
+        InvalidSetting: The URI cannot be read, or the server must not hold a log.
+        StoreUnavailable: The database cannot be reached.
+        StoreVersion: It was written by another version of the schema.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            parts = conninfo_to_dict(url)
+        except psycopg.ProgrammingError as error:
+            raise InvalidSetting(
+                f"The address of the database cannot be read: {error}", "Use postgresql://user@host/database"
+            ) from None
+        # Never with the password: this name goes into messages.
+        self.name = f"{parts.get('host') or 'localhost'}/{parts.get('dbname') or parts.get('user') or ''}"
+        self._url = make_conninfo(url, **{"connect_timeout": _CONNECT_S, "application_name": "whodid", **parts})
+        self._idle: list[psycopg.Connection[TupleRow]] = []
+        self._idle_lock = threading.Lock()
+        self._slots = threading.BoundedSemaphore(_CONNECTIONS)
+        self._closed = False
+        with self.translated():
+            self._examine()
+            self._migrate()
+
+    # ---------------------------------------------------------------- transactions
+
+    @contextmanager
+    def writing(self, ws: int) -> Iterator[Connection]:
+        """Write within a workspace; commit at the end, roll back on any error.
+
+        The connection's `committing` says whether an error came so late that the outcome is unknown.
+        """
+        with self._transaction(f"{_BEGIN_WRITING}; SET LOCAL whodid.workspace = '{ws}'; {_DURABLE}") as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self, ws: int) -> Iterator[Connection]:
+        """Read within a workspace with one consistent state for the length of the block."""
+        with self._transaction(f"{_BEGIN_READING}; SET LOCAL whodid.workspace = '{ws}'") as connection:
+            yield connection
+
+    @contextmanager
+    def listing(self) -> Iterator[Connection]:
+        """Read which workspaces there are, and what belongs to none."""
+        with self._transaction(f"{_BEGIN_READING}; SET LOCAL whodid.listing = 'on'") as connection:
+            yield connection
+
+    @contextmanager
+    def keeping(self) -> Iterator[Connection]:
+        """Write what belongs to no workspace."""
+        with self._transaction(f"{_BEGIN_WRITING}; {_DURABLE}") as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[Connection]:
+        with self.translated():
+            if not self._slots.acquire(timeout=_WAIT_S):
+                raise StoreUnavailable(f"All connections to {self.name} are in use", "Try again; nothing was written")
+            try:
+                connection = Connection(self._begun(begin))
+                try:
+                    yield connection
+                    connection.committing = True
+                    connection.raw.execute("COMMIT", prepare=False)
+                    connection.committing = False
+                except BaseException:
+                    if not connection.broken:
+                        with suppress(psycopg.Error):
+                            connection.raw.rollback()
+                    raise
+                finally:
+                    self._take_back(connection.raw)
+            finally:
+                self._slots.release()
+
+    def _begun(self, begin: str) -> psycopg.Connection[TupleRow]:
+        """Return a connection in a new transaction; one that died while idle is replaced."""
+        while True:
+            with self._idle_lock:
+                if self._closed:
+                    raise StoreUnavailable(f"The store at {self.name} was closed", "Open it again")
+                raw = self._idle.pop() if self._idle else None
+            fresh = raw is None
+            if raw is None:
+                raw = self._connect()
+            try:
+                raw.execute(begin, prepare=False)
+                return raw
+            except BaseException as error:
+                raw.close()
+                if fresh or not isinstance(error, _ENDINGS):
+                    raise
+
+    def _connect(self) -> psycopg.Connection[TupleRow]:
+        return psycopg.connect(self._url, autocommit=True)
+
+    def _take_back(self, raw: psycopg.Connection[TupleRow]) -> None:
+        with self._idle_lock:
+            idle = raw.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+            if self._closed or not idle:
+                raw.close()
+            else:
+                self._idle.append(raw)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the database to answer again, at most so long; say whether it does."""
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                self._connect().close()
+                return True
+            except psycopg.OperationalError:
+                if time.monotonic() >= end:
+                    return False
+                time.sleep(0.2)
+
+    # ---------------------------------------------------------------- errors
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Raise the driver's errors as ours; unless the commit had begun, nothing was written."""
+        try:
+            yield
+        except (errors.DeadlockDetected, errors.SerializationFailure, errors.UndefinedTable) as error:
+            raise Retry(f"{self.name} is changing under this transaction: {error}", "Try again") from error
+        except errors.DiskFull as error:
+            raise StoreFull(f"The disk of {self.name} is full: {error}", "Free space; nothing was written") from error
+        except (errors.DataCorrupted, errors.IndexCorrupted) as error:
+            raise StoreCorrupt(
+                f"{self.name} is damaged: {error}", "Run whodid verify, then restore a backup"
+            ) from error
+        except (errors.LockNotAvailable, errors.QueryCanceled) as error:
+            raise StoreUnavailable(
+                f"{self.name} did not answer in time: {error}", "Try again; nothing was written"
+            ) from error
+        except (errors.ReadOnlySqlTransaction, errors.InsufficientResources) as error:
+            raise StoreUnavailable(f"{self.name} takes no writes now: {error}", "Try again later") from error
+        except errors.InsufficientPrivilege as error:
+            raise InvalidSetting(
+                f"The role lacks a right on {self.name}: {error}", "Let it own the database or the schema whodid"
+            ) from error
+        except _ENDINGS as error:
+            raise StoreUnavailable(f"{self.name} cannot be reached: {str(error).strip()}", "Try again later") from error
+        except psycopg.Error as error:
+            raise StoreError(f"PostgreSQL refused a statement on {self.name}: {error}") from error
+
+    # ---------------------------------------------------------------- beginning and end
+
+    def _examine(self) -> None:
+        """Refuse a server on which an acknowledgement would mean nothing."""
+        raw = self._connect()
+        try:
+            if raw.info.server_version < _OLDEST:
+                raise InvalidSetting(
+                    f"{self.name} is PostgreSQL {raw.info.server_version // 10_000}", "Use 15 or newer"
+                )
+            for name in ("fsync", "full_page_writes"):
+                if raw.execute("SELECT current_setting(%s)", (name,)).fetchone() != ("on",):
+                    raise InvalidSetting(
+                        f"{self.name} runs with {name} = off: a crash would lose what was acknowledged",
+                        f"Set {name} = on",
+                    )
+        finally:
+            raw.close()
+
+    def _migrate(self) -> None:
+        with self._transaction(_BEGIN_WRITING) as writer:
+            writer.row("SELECT pg_advisory_xact_lock(%s)", (_MIGRATING,))
+            if writer.value("SELECT to_regclass('whodid.migration') IS NULL"):
+                writer.execute("CREATE SCHEMA IF NOT EXISTS whodid")
+                writer.execute(
+                    "CREATE TABLE whodid.migration "
+                    "(number integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL)"
+                )
+            applied = dict(writer.rows("SELECT number, checksum FROM whodid.migration"))
+            for step in migrate.pending("postgres", applied):
+                writer.raw.execute(step.text, prepare=False)
+                writer.execute(
+                    "INSERT INTO whodid.migration VALUES (%s, %s, %s)", (step.number, step.name, step.checksum)
+                )
+
+    def close(self) -> None:
+        """Close every idle connection; those in use close when they are done."""
+        with self._idle_lock:
+            self._closed = True
+            while self._idle:
+                self._idle.pop().close()

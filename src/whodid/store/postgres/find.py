@@ -1,0 +1,252 @@
+"""Searches on PostgreSQL: which statement gives which run of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from whodid.query import Query, Term
+from whodid.query.terms import TEXT
+from whodid.store.base import Kept
+from whodid.store.postgres.engine import Connection
+from whodid.store.postgres.rows import COLUMNS, keep
+from whodid.store.postgres.weeks import Weeks, name_of, week_of
+from whodid.store.search import AHEAD, NEVER, PROBE, Edge, Row, Search, Source, Span, WordRun, newest_first
+from whodid.store.tally import SHAPE_SCALES
+
+if TYPE_CHECKING:
+    from whodid.store.postgres.store import PostgresStore
+
+__all__ = ["PostgresSearch"]
+
+
+class PostgresSearch(Search):
+    """One query against one workspace within one read transaction; a place is an index."""
+
+    def __init__(self, store: PostgresStore, reader: Connection, ws: int, workspace: str, query: Query) -> None:
+        super().__init__(workspace, query, store.shapes.all(reader, ws))
+        self._store = store
+        self.reader = reader
+        self.ws = ws
+        # What occurred since then was not recorded before it: weeks that ended earlier need not be opened.
+        self.since = NEVER if self.low == NEVER else self.low - AHEAD
+
+    def place(self, index: int) -> int:
+        return index
+
+    def index(self, place: int) -> int:
+        return place
+
+    def keep(self, row: Row) -> Kept:
+        return keep(row, self._store.packer)
+
+    def by_time(self, edge: Edge, size: int) -> list[Row]:
+        return self.reader.rows(
+            f"SELECT {COLUMNS} FROM whodid.entry e WHERE e.ws = %(ws)s {_BELOW}", self._values(edge, size)
+        )
+
+    def by_shapes(self, numbers: Sequence[int]) -> Source:
+        return Source(
+            lambda edge, size: self._merged([(_SHAPE_RUN, numbers)], (), (), edge, size),
+            lambda: self._probe("whodid.entry WHERE ws = %s AND shape = %s", numbers),
+        )
+
+    def by_clues(self, term: Term, wanted: Sequence[str], words: Sequence[Source]) -> Source:
+        keys = sorted({self._store.keys.key(self.ws, value) for value in wanted})
+        runs: list[tuple[str, Sequence[int]]] = []
+        probes: list[str] = []
+        if keys and term.field in ("actor", TEXT):
+            runs.append((_ACTOR_RUN, keys))
+            probes.append("whodid.entry WHERE ws = %s AND actor = %s")
+        if keys and term.field in ("resource", TEXT):
+            runs.append((_RESOURCE_RUN, keys))
+            probes.append("whodid.entry WHERE ws = %s AND resource = %s")
+        if keys and term.field in ("resource", "related", TEXT):
+            runs.append((_TOUCH_RUN, keys))
+            probes.append("whodid.touch WHERE ws = %s AND key = %s")
+        places = self._by_id(wanted) if term.field == TEXT else []
+
+        def total() -> int:
+            probed = sum(self._probe(where, keys) for where in probes)
+            return probed + sum(source.total() for source in words) + len(places)
+
+        return Source(lambda edge, size: self._merged(runs, words, places, edge, size), total)
+
+    def _probe(self, where: str, keys: Sequence[int]) -> int:
+        """Count the rows of an index that have one of the keys, up to a bound."""
+        total = 0
+        for key in keys:
+            total += self.reader.value(
+                f"SELECT count(*) FROM (SELECT FROM {where} LIMIT {PROBE}) AS counted", (self.ws, key)
+            )
+        return min(total, PROBE)
+
+    def by_words(self, prefixes: Sequence[str], *, exact: bool) -> Source | None:
+        if not self._store.has_words:
+            return None
+        # Tokens are [a-z0-9_] only, so nothing in them can end the quotes.
+        mark = self._store.keys.mark(self.ws).decode()
+        match = " & ".join(f"'{mark}{token}'" if exact else f"'{mark}{token}':*" for token in prefixes)
+        run = _WordRun(self, match)
+        return Source(run.fetch, run.total)
+
+    def _by_id(self, wanted: Sequence[str]) -> list[Edge]:
+        ids = []
+        for value in wanted:
+            with suppress(ValueError):
+                ids.append(UUID(value).bytes)
+        found = self.reader.rows(
+            "SELECT e.occurred_at, e.index FROM whodid.entry_id i JOIN whodid.entry e "
+            "ON e.ws = i.ws AND e.index = i.index AND e.recorded_at = i.recorded_at WHERE i.ws = %s AND i.id = ANY(%s)",
+            (self.ws, ids),
+        ) if ids else []  # fmt: skip
+        return [(occurred_at, index) for occurred_at, index in found]
+
+    def _merged(
+        self,
+        runs: Sequence[tuple[str, Sequence[int]]],
+        words: Sequence[Source],
+        places: Sequence[Edge],
+        edge: Edge,
+        size: int,
+    ) -> list[Row]:
+        """Merge the runs of several keys, of words and single places; an entry that is in two of them comes once."""
+        rows: dict[int, Row] = {}
+        for run, keys in runs:
+            for row in self.reader.rows(run, {**self._values(edge, size), "keys": list(keys)}):
+                rows[row[0]] = row
+        for source in words:
+            for row in source.fetch(edge, size):
+                rows[row[0]] = row
+        for row in self.rows_at([index for occurred_at, index in places if (occurred_at, index) < edge]):
+            rows[row[0]] = row
+        return newest_first(rows.values())[:size]
+
+    def _values(self, edge: Edge, size: int) -> dict[str, Any]:
+        at, index = edge
+        return {"ws": self.ws, "at": at, "index": index, "low": self.low, "since": self.since, "size": size}
+
+    def rows_at(self, indexes: Sequence[int]) -> list[Row]:
+        """Return the rows of indexes, in any order."""
+        if not indexes:
+            return []
+        return self.reader.rows(
+            f"SELECT {COLUMNS} FROM whodid.entry e WHERE e.ws = %s AND e.index = ANY(%s)", (self.ws, list(indexes))
+        )
+
+    # ---------------------------------------------------------------- roll-ups
+
+    def days(self) -> tuple[int, int] | None:
+        row = self.reader.row(
+            "SELECT min(bucket), max(bucket) FROM whodid.tally WHERE ws = %s AND scale = %s",
+            (self.ws, SHAPE_SCALES[0][0]),
+        )
+        return None if row is None or row[0] is None else (row[0], row[1])
+
+    def tallied(self, scale: int, spans: Sequence[Span]) -> Iterable[tuple[int, int, int]]:
+        return self._summed(
+            "SELECT s.number, t.value, sum(t.n)::int8 FROM {spans} JOIN whodid.tally t ON t.ws = %s AND t.scale = %s "
+            "AND t.bucket >= s.low AND t.bucket < s.high GROUP BY 1, 2",
+            spans,
+            (self.ws, scale),
+        )
+
+    def counted(self, column: str, spans: Sequence[Span]) -> Iterable[tuple[int, int, int]]:
+        return self._summed(
+            f"SELECT s.number, e.{column}, count(*) FROM {{spans}} JOIN whodid.entry e ON e.ws = %s "
+            "AND e.occurred_at >= s.low AND e.occurred_at < s.high GROUP BY 1, 2",
+            spans,
+            (self.ws,),
+        )
+
+    def _summed(self, statement: str, spans: Sequence[Span], values: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+        numbers, lows, highs = zip(*spans, strict=True)
+        source = "unnest(%b::int8[], %b::int8[], %b::int8[]) AS s(number, low, high)"
+        found = self.reader.rows(statement.format(spans=source), (list(numbers), list(lows), list(highs), *values))
+        return ((number, value, n) for number, value, n in found)
+
+    def newest_of(self, actor: int) -> Row | None:
+        return self.reader.row(
+            f"SELECT {COLUMNS} FROM whodid.entry e WHERE e.ws = %s AND e.actor = %s "
+            "ORDER BY e.occurred_at DESC, e.index DESC LIMIT 1",
+            (self.ws, actor),
+        )
+
+
+class _WordRun(WordRun):
+    """Goes back week by week, in the week's own table.
+
+    Behind a policy the planner may not use an index of words, because its operator could tell about rows that the
+    policy hides. Only places come from here; the entries at them are then read through the policy like all others.
+    """
+
+    def __init__(self, search: PostgresSearch, match: str) -> None:
+        super().__init__()
+        self._search = search
+        self._match = match
+        self._weeks: list[int] | None = None
+        self._below = 1 << 62
+
+    def total(self) -> int:
+        """Estimate from how densely the newest ones lie."""
+        found = self.more(PROBE // 4)
+        self._weeks, self._below = None, 1 << 62
+        if len(found) < PROBE // 4:
+            return len(found)
+        size: int = self._search.reader.value("SELECT size FROM whodid.log WHERE ws = %s", (self._search.ws,))
+        return min(PROBE, len(found) * size // max(1, size - found[-1][1]))
+
+    def more(self, size: int) -> list[tuple[int, int, int]]:
+        search = self._search
+        if self._weeks is None:
+            oldest = week_of(search.since) if search.since != NEVER else NEVER
+            self._weeks = [week for week in Weeks.all(search.reader) if week >= oldest]
+        found: list[tuple[int, int, int]] = []
+        while self._weeks and len(found) < size:
+            wanted = size - len(found)
+            rows = search.reader.rows(
+                f"SELECT occurred_at, index, recorded_at FROM {name_of('entry', self._weeks[0])} "
+                "WHERE ws = %s AND words @@ %s::tsquery AND index < %s ORDER BY index DESC LIMIT %s",
+                (search.ws, self._match, self._below, wanted),
+            )
+            found += [(occurred_at, index, recorded_at) for occurred_at, index, recorded_at in rows]
+            if len(rows) < wanted:
+                del self._weeks[0]
+        if found:
+            self._below = found[-1][1]
+        return found
+
+    def rows_at(self, places: Sequence[int]) -> list[Row]:
+        return self._search.rows_at(places)
+
+    def by_time(self, edge: Edge, size: int) -> list[Row]:
+        return self._search.by_time(edge, size)
+
+
+_BELOW = (
+    "AND (e.occurred_at, e.index) < (%(at)s, %(index)s) AND e.occurred_at >= %(low)s AND e.recorded_at >= %(since)s "
+    "ORDER BY e.occurred_at DESC, e.index DESC LIMIT %(size)s"
+)
+# A bounded run per key, merged: one condition with all keys would sort everything that has one of them.
+_EACH = "SELECT {distinct} f.* FROM unnest(%(keys)s::int8[]) AS k(key) CROSS JOIN LATERAL ({run}) AS f"
+_FIRST = "ORDER BY occurred_at DESC, index DESC LIMIT %(size)s"
+
+
+def _by_column(column: str) -> str:
+    run = f"SELECT {COLUMNS} FROM whodid.entry e WHERE e.ws = %(ws)s AND e.{column} = k.key {_BELOW}"
+    return f"{_EACH.format(distinct='', run=run)} {_FIRST}"
+
+
+def _by_touch() -> str:
+    run = f"SELECT e.index, e.recorded_at FROM whodid.touch e WHERE e.ws = %(ws)s AND e.key = k.key {_BELOW}"
+    return (
+        f"SELECT {COLUMNS} FROM ({_EACH.format(distinct='DISTINCT', run=run)}) AS t JOIN whodid.entry e "
+        "ON e.ws = %(ws)s AND e.index = t.index AND e.recorded_at = t.recorded_at "
+        f"{_FIRST.replace('occurred_at', 'e.occurred_at').replace('index', 'e.index')}"
+    )
+
+
+_ACTOR_RUN, _RESOURCE_RUN, _SHAPE_RUN = _by_column("actor"), _by_column("resource"), _by_column("shape")
+_TOUCH_RUN = _by_touch()

