@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -45,11 +46,16 @@ def purged_event() -> Event:
     )
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def log(request: pytest.FixtureRequest, tmp_path: Path) -> whodid.Log:
+@pytest.fixture(params=["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[whodid.Log]:
     """Return an empty log on each store."""
-    url = "memory://" if request.param == "memory" else f"sqlite:///{tmp_path}/audit.db"
-    return whodid.open(url, clock=Clock())
+    url, key = "memory://", None
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path}/audit.db"
+    elif request.param == "postgres":
+        url, key = request.getfixturevalue("postgres_url"), tmp_path / "whodid.key"
+    with whodid.open(url, clock=Clock(), key=key) as log:
+        yield log
 
 
 def test_a_recorded_event_is_found_and_proven(log: whodid.Log) -> None:

@@ -16,6 +16,7 @@ from whodid.store.base import Store
 __all__ = ["open_log"]
 
 _SQLITE = "sqlite:///"
+_POSTGRES = ("postgresql://", "postgres://")
 
 
 def open_log(
@@ -31,11 +32,13 @@ def open_log(
     """Open the logs of a deployment, creating the store and its key at first use.
 
     Args:
-        url: `sqlite:///audit.db` (below the working folder), `sqlite:////srv/audit.db` (absolute) or `memory://`.
+        url: `sqlite:///audit.db` (below the working folder), `sqlite:////srv/audit.db` (absolute),
+            `postgresql://user@host/database` (needs the extra `postgres`) or `memory://`.
         catalog: The declared actions; the built-in ones when absent.
         name: The deployment's name, first part of every new log's origin. Witnesses see it: name no customer.
         strict: Refuse actions that the catalog does not declare, instead of marking their entries.
-        key: The key file; by default the database's path with `.key` appended. Keep its backup apart from the
+        key: The key file; by default the database's path with `.key` appended, with PostgreSQL the one that the
+            variable WHODID_KEY_FILE names, or `whodid.key` in the working folder. Keep its backup apart from the
             database's.
         clock: Returns now, UTC.
         draw: Returns that many cryptographically random bytes.
@@ -59,18 +62,32 @@ def open_log(
 
         path = url.removeprefix(_SQLITE)
         store = SQLiteStore(path)
+        deployment = _key(store, Path(path + ".key") if key is None else Path(key))
+    elif url.startswith(_POSTGRES):
         try:
-            file = Path(path + ".key") if key is None else Path(key)
-            deployment = DeploymentKey.at(file, create=not store.workspaces())
-        except BaseException:
-            store.close()
-            raise
+            from whodid.store.postgres import PostgresStore
+        except ModuleNotFoundError as error:
+            raise InvalidSetting(
+                f"PostgreSQL needs the package {error.name}", "pip install 'whodid[postgres]'"
+            ) from None
+        store = PostgresStore(url)
+        deployment = _key(store, Path(os.environ.get("WHODID_KEY_FILE", "whodid.key") if key is None else key))
     else:
         raise InvalidSetting(
-            f"{url} is not the address of a store", "Use sqlite:///audit.db, sqlite:////absolute/path.db or memory://"
+            f"{url} is not the address of a store",
+            "Use sqlite:///audit.db, sqlite:////absolute/path.db, postgresql://user@host/database or memory://",
         )
     try:
         return Log(store, deployment, catalog or builtin(), name=name, strict=strict, clock=clock, draw=draw)
+    except BaseException:
+        store.close()
+        raise
+
+
+def _key(store: Store, file: Path) -> DeploymentKey:
+    """Read the key of a store, or make it where nothing was recorded yet."""
+    try:
+        return DeploymentKey.at(file, create=not store.workspaces())
     except BaseException:
         store.close()
         raise

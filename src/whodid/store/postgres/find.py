@@ -60,12 +60,10 @@ class PostgresSearch(Search):
         if keys and term.field in ("actor", TEXT):
             runs.append((_ACTOR_RUN, keys))
             probes.append("whodid.entry WHERE ws = %s AND actor = %s")
-        if keys and term.field in ("resource", TEXT):
-            runs.append((_RESOURCE_RUN, keys))
-            probes.append("whodid.entry WHERE ws = %s AND resource = %s")
         if keys and term.field in ("resource", "related", TEXT):
-            runs.append((_TOUCH_RUN, keys))
-            probes.append("whodid.touch WHERE ws = %s AND key = %s")
+            # A resource that an entry names twice stands in the first index alone.
+            runs += [(_RESOURCE_RUN, keys), (_TOUCH_RUN, keys)]
+            probes += ["whodid.entry WHERE ws = %s AND resource = %s", "whodid.touch WHERE ws = %s AND key = %s"]
         places = self._by_id(wanted) if term.field == TEXT else []
 
         def total() -> int:
