@@ -1,20 +1,32 @@
-"""The SQLite log against a list: any sequence of recording, repeating, purging and reopening gives the same answers."""
+"""The log on each engine against a list: any sequence of recording, repeating, purging and reopening."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 from uuid import UUID
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 import whodid
 from whodid.model import Actor, Change, Context, Entry, Event, Resource
 from whodid.query import compile_query, parse
 from whodid.testing import EPOCH, QUESTIONS
+
+if TYPE_CHECKING:
+    from tests.postgresing import Server
 
 _ACTIONS = ("contact.created", "contact.updated", "contact.deleted", "auth.login", "campaign.started", "shop.opened")
 
@@ -30,6 +42,7 @@ class LogMachine(RuleBasedStateMachine):
         self.said: list[Event] = []
         self.expected: dict[int, Entry] = {}
         self.purges = 0
+        self.url = self._address()
         self._open()
 
     def teardown(self) -> None:
@@ -39,7 +52,10 @@ class LogMachine(RuleBasedStateMachine):
             shutil.rmtree(self.folder)
 
     def _open(self) -> None:
-        self.log = whodid.open(f"sqlite:///{self.folder}/audit.db", clock=self._clock)
+        self.log = whodid.open(self.url, clock=self._clock, key=f"{self.folder}/key")
+
+    def _address(self) -> str:
+        return f"sqlite:///{self.folder}/audit.db"
 
     def _clock(self) -> datetime:
         return self.now
@@ -155,7 +171,18 @@ class LogMachine(RuleBasedStateMachine):
             assert report.checked == len(self.expected)
 
 
+SETTINGS = settings(max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck))
+
 TestLogMachine = LogMachine.TestCase
-TestLogMachine.settings = settings(
-    max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
-)
+TestLogMachine.settings = SETTINGS
+
+
+@pytest.mark.postgres
+def test_the_log_on_postgres_against_a_list(postgres: Server) -> None:
+    """The same on PostgreSQL."""
+
+    class OnPostgres(LogMachine):
+        def _address(self) -> str:
+            return postgres.database("machine")
+
+    run_state_machine_as_test(OnPostgres, settings=settings(SETTINGS, max_examples=15))

@@ -16,7 +16,7 @@ from whodid.store.base import Store
 __all__ = ["open_log"]
 
 _SQLITE = "sqlite:///"
-_POSTGRES = ("postgresql://", "postgres://")
+_POSTGRES = "postgresql://"
 
 
 def open_log(
