@@ -201,8 +201,8 @@ STATEMENTS: dict[str, tuple[str, int | None]] = {
     "an id of nothing": ("INSERT INTO whodid.entry_id SELECT ws, 'x', 1, 1 FROM whodid.log WHERE name = 'w'", None),
     "a removed salt": ("DELETE FROM whodid.segment", 0),
     "a wrong roll-up": ("UPDATE whodid.tally SET n = n + 1 WHERE scale = 1", None),
-    "a wrong hash": ("UPDATE whodid.tile SET hashes = set_byte(hashes, 32 * 5, 0) WHERE level = 0 AND number = 0", 5),
-    "a missing tile": ("DELETE FROM whodid.tile WHERE level = 1", None),
+    "a wrong hash": ("UPDATE whodid.tile SET hashes = set_byte(hashes, 32 * 5, 0) WHERE level = 0 AND number = 0", 0),
+    "a missing tile": ("DELETE FROM whodid.tile WHERE level = 1", 0),
     "a changed dictionary": ("UPDATE whodid.dictionary SET checksum = 'x'", None),
     "an exchanged signature": ("UPDATE whodid.state SET value = '{}' WHERE name = 'checkpoint'", None),
 }  # fmt: skip

@@ -131,9 +131,13 @@ class Engine:
         self._idle_lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(_CONNECTIONS)
         self._closed = False
-        with self.translated():
-            self._examine()
-            self._migrate()
+        try:
+            with self.translated():
+                self._examine()
+                self._migrate()
+        except BaseException:
+            self.close()
+            raise
 
     # ---------------------------------------------------------------- transactions
 

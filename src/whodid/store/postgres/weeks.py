@@ -82,7 +82,13 @@ class Weeks:
 
 
 def _exists(connection: Connection, week: int) -> bool:
-    return bool(connection.value("SELECT to_regclass(%s) IS NOT NULL", (name_of("touch", week),)))
+    # Read from the catalog: to_regclass may answer from memory until the transaction ends.
+    return bool(
+        connection.row(
+            "SELECT 1 FROM pg_class WHERE relnamespace = 'whodid'::regnamespace AND relname = %s",
+            (name_of("touch", week).removeprefix("whodid."),),
+        )
+    )
 
 
 def drop_whole(writer: Connection, week: int, entries: int) -> bool:
