@@ -189,7 +189,7 @@ def test_a_statement_sees_its_own_workspace_only(store: PostgresStore) -> None:
     append(store, "a", prepared(0, 30))
     append(store, "b", prepared(0, 20))
     store.swap_state("b", "x", None, b"1")
-    ws = store.keys.workspace("b")
+    ws = store.coding.keys.workspace("b")
     tables = ("log", "segment", "entry", "entry_id", "touch", "shape", "tally", "tile", "state")
     for table in tables:
         with store.engine.keeping() as connection:
@@ -202,7 +202,7 @@ def test_a_statement_writes_its_own_workspace_only(store: PostgresStore) -> None
     """Writing into another workspace is refused, and changing or deleting its rows finds none."""
     append(store, "a", prepared(0, 3))
     append(store, "b", prepared(0, 3))
-    a, b = store.keys.workspace("a"), store.keys.workspace("b")
+    a, b = store.coding.keys.workspace("a"), store.coding.keys.workspace("b")
     with pytest.raises(InvalidSetting, match="row-level security"), store.engine.writing(b) as connection:
         connection.execute("INSERT INTO whodid.state VALUES (%s, 'x', 'y')", (a,))
     with store.engine.writing(b) as connection:
@@ -238,7 +238,7 @@ def test_without_an_index_of_words_the_answers_are_the_same(opened: Callable[[],
     opened()
     beside.execute("DROP INDEX whodid.entry_words")
     without = opened()
-    assert not without.has_words
+    assert not without.coding.has_words
     StoreContract().test_every_question_agrees_with_its_meaning(without)
 
 
@@ -287,7 +287,7 @@ def test_servers_that_open_an_empty_database_at_once_agree(opened: Callable[[], 
         thread.start()
     for thread in threads:
         thread.join()
-    assert len({one.keys.workspace("w") for one in stores}) == 1
+    assert len({one.coding.keys.workspace("w") for one in stores}) == 1
     assert len(stores) == 4
 
 
@@ -304,7 +304,7 @@ def test_a_lock_that_is_not_to_be_had_is_an_error_in_our_words(store: PostgresSt
     append(store, "w", prepared(0, 1))
     with beside.transaction():
         beside.execute("SELECT 1 FROM whodid.log FOR UPDATE")
-        with pytest.raises(StoreUnavailable), store.engine.writing(store.keys.workspace("w")) as writer:
+        with pytest.raises(StoreUnavailable), store.engine.writing(store.coding.keys.workspace("w")) as writer:
             writer.execute("SET LOCAL lock_timeout = '50ms'")
             writer.execute("UPDATE whodid.log SET size = size")
     assert len(list(store.read("w", 0, 9))) == 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -162,7 +161,7 @@ def test_a_commit_whose_answer_is_lost_is_settled(
 
 
 @pytest.fixture
-def original(postgres_url: str) -> Iterator[str]:
+def original(postgres_url: str) -> str:
     """Return the address of a log with 400 entries and a signed head."""
     with whodid.open(postgres_url) as log:
         for first in range(0, ENTRIES, 50):

@@ -9,20 +9,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from hashlib import sha256
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from whodid.errors import StoreCorrupt
 from whodid.model import Entry
 from whodid.query import shape_of, words
 from whodid.store.base import Problem, restore
-from whodid.store.postgres.engine import Connection
-from whodid.store.postgres.rows import COLUMNS, keep, words_of
+from whodid.store.postgres.engine import Connection, Engine
+from whodid.store.postgres.rows import COLUMNS, Coding, keep, words_of
 from whodid.store.search import Row
 from whodid.store.tally import Tally, count_in
-
-if TYPE_CHECKING:
-    from whodid.store.postgres.store import PostgresStore
 
 __all__ = ["problems"]
 
@@ -31,24 +27,24 @@ _MAX_REPORTED = 20
 _MORE = "e.actor, e.resource, e.words, i.index, i.recorded_at"
 
 
-def problems(store: PostgresStore, workspace: str) -> Iterator[Problem]:
+def problems(engine: Engine, coding: Coding, workspace: str) -> Iterator[Problem]:
     """Report what disagrees, entries first in order of index; stops after a few of a sort."""
-    ws = store.keys.workspace(workspace)
-    with store.engine.reading(ws) as reader:
-        found = _Comparison(store, reader, workspace, ws)
+    ws = coding.keys.workspace(workspace)
+    with engine.reading(ws) as reader:
+        found = _Comparison(coding, reader, workspace, ws)
         yield from found.dictionaries()
         yield from found.entries()
         yield from found.derived()
 
 
 class _Comparison:
-    def __init__(self, store: PostgresStore, reader: Connection, workspace: str, ws: int) -> None:
-        self.store = store
+    def __init__(self, coding: Coding, reader: Connection, workspace: str, ws: int) -> None:
+        self.coding = coding
         self.reader = reader
         self.workspace = workspace
         self.ws = ws
-        self.mark = store.keys.mark(ws)
-        self.shapes = store.shapes.all(reader, ws)
+        self.mark = coding.keys.mark(ws)
+        self.shapes = coding.shapes.all(reader, ws)
         self.tally: Tally = Counter()
         self.seen = 0
         self.strays: list[int] = []  # where the index of related resources names an entry that is not there
@@ -75,7 +71,7 @@ class _Comparison:
                 count_in(self.tally, row[3], row[7], row[8])
                 self.seen += 1
                 try:
-                    entry = restore(keep(row, self.store.packer), self.workspace)
+                    entry = restore(keep(row, self.coding.packer), self.workspace)
                 except StoreCorrupt as error:
                     yield Problem(index, error.fact)
                     continue
@@ -98,7 +94,7 @@ class _Comparison:
         return found
 
     def _faults(self, row: Row, entry: Entry, touched: set[tuple[int, int, int]]) -> Iterator[str]:
-        key = self.store.keys.key
+        key = self.coding.keys.key
         resource = key(self.ws, entry.resource.id)
         columns = (key(self.ws, entry.actor.id), resource)
         if (row[8], row[9]) != columns or self.shapes.get(row[7]) != shape_of(entry):

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from whodid.query import Query, Term
 from whodid.query.terms import TEXT
 from whodid.store.base import Kept
 from whodid.store.postgres.engine import Connection
-from whodid.store.postgres.rows import COLUMNS, keep
+from whodid.store.postgres.rows import COLUMNS, Coding, keep
 from whodid.store.postgres.weeks import Weeks, name_of, week_of
 from whodid.store.search import AHEAD, NEVER, PROBE, Edge, Row, Search, Source, Span, WordRun, newest_first
 from whodid.store.tally import SHAPE_SCALES
-
-if TYPE_CHECKING:
-    from whodid.store.postgres.store import PostgresStore
 
 __all__ = ["PostgresSearch"]
 
@@ -25,9 +22,9 @@ __all__ = ["PostgresSearch"]
 class PostgresSearch(Search):
     """One query against one workspace within one read transaction; a place is an index."""
 
-    def __init__(self, store: PostgresStore, reader: Connection, ws: int, workspace: str, query: Query) -> None:
-        super().__init__(workspace, query, store.shapes.all(reader, ws))
-        self._store = store
+    def __init__(self, coding: Coding, reader: Connection, ws: int, workspace: str, query: Query) -> None:
+        super().__init__(workspace, query, coding.shapes.all(reader, ws))
+        self._coding = coding
         self.reader = reader
         self.ws = ws
         # What occurred since then was not recorded before it: weeks that ended earlier need not be opened.
@@ -40,7 +37,7 @@ class PostgresSearch(Search):
         return place
 
     def keep(self, row: Row) -> Kept:
-        return keep(row, self._store.packer)
+        return keep(row, self._coding.packer)
 
     def by_time(self, edge: Edge, size: int) -> list[Row]:
         return self.reader.rows(
@@ -54,7 +51,7 @@ class PostgresSearch(Search):
         )
 
     def by_clues(self, term: Term, wanted: Sequence[str], words: Sequence[Source]) -> Source:
-        keys = sorted({self._store.keys.key(self.ws, value) for value in wanted})
+        keys = sorted({self._coding.keys.key(self.ws, value) for value in wanted})
         runs: list[tuple[str, Sequence[int]]] = []
         probes: list[str] = []
         if keys and term.field in ("actor", TEXT):
@@ -82,10 +79,10 @@ class PostgresSearch(Search):
         return min(total, PROBE)
 
     def by_words(self, prefixes: Sequence[str], *, exact: bool) -> Source | None:
-        if not self._store.has_words:
+        if not self._coding.has_words:
             return None
         # Tokens are [a-z0-9_] only, so nothing in them can end the quotes.
-        mark = self._store.keys.mark(self.ws).decode()
+        mark = self._coding.keys.mark(self.ws).decode()
         match = " & ".join(f"'{mark}{token}'" if exact else f"'{mark}{token}':*" for token in prefixes)
         run = _WordRun(self, match)
         return Source(run.fetch, run.total)

@@ -14,7 +14,19 @@ from whodid.store.base import Kept
 from whodid.store.packing import Packer, decode_shape, encode_shape
 from whodid.store.postgres.engine import Connection
 
-__all__ = ["COLUMNS", "ENTRY", "TOUCH", "Columns", "Keys", "Shapes", "encode_entry", "encode_touch", "keep", "words_of"]
+__all__ = [
+    "COLUMNS",
+    "ENTRY",
+    "TOUCH",
+    "Coding",
+    "Columns",
+    "Keys",
+    "Shapes",
+    "encode_entry",
+    "encode_touch",
+    "keep",
+    "words_of",
+]
 
 COLUMNS = "e.index, e.kind, e.id, e.occurred_at, e.recorded_at, e.seed, e.payload, e.shape"
 
@@ -125,6 +137,19 @@ def encode_touch(ws: int, key: int, row: Row) -> bytes:
 def words_of(data: bytes, mark: bytes) -> set[bytes]:
     """Read the words of a binary tsvector; what is not behind the workspace's mark keeps what stands before it."""
     return {lexeme.removeprefix(mark) for lexeme in data[4:].split(_LEXEME_END) if lexeme}
+
+
+class Coding(NamedTuple):
+    """What turns entries into rows and back, in one database.
+
+    Args:
+        has_words: Whether the index of words is there.
+    """
+
+    keys: Keys
+    packer: Packer
+    shapes: Shapes
+    has_words: bool
 
 
 def keep(row: Sequence[Any], packer: Packer) -> Kept:

@@ -22,7 +22,7 @@ from whodid.store.packing import Packer, decode_head, shipped_dictionary
 from whodid.store.postgres import check
 from whodid.store.postgres.engine import Connection, Engine, Retry
 from whodid.store.postgres.find import PostgresSearch
-from whodid.store.postgres.rows import COLUMNS, Keys, Shapes, keep
+from whodid.store.postgres.rows import COLUMNS, Coding, Keys, Shapes, keep
 from whodid.store.postgres.weeks import Weeks, drop_whole, empty_before, week_of
 from whodid.store.postgres.write import Writing, locked
 from whodid.store.search import Edge
@@ -54,12 +54,10 @@ class PostgresStore(Store):
             writer.execute("INSERT INTO whodid.setting VALUES ('key', %b) ON CONFLICT DO NOTHING", (os.urandom(16),))
             self._add_dictionary(writer, 1, shipped_dictionary())
             secret = writer.value("SELECT value FROM whodid.setting WHERE name = 'key'")
-            self.has_words: bool = writer.value("SELECT to_regclass('whodid.entry_words') IS NOT NULL")
-        self.keys = Keys(secret)
-        self.packer = Packer(self._dictionaries)
-        self.shapes = Shapes()
+            has_words = writer.value("SELECT to_regclass('whodid.entry_words') IS NOT NULL")
+        self.coding = Coding(Keys(secret), Packer(self._dictionaries), Shapes(), has_words)
         self._weeks = Weeks()
-        self._writing = Writing(self.keys, self.shapes, self.packer, self._weeks)
+        self._writing = Writing(self.coding, self._weeks)
 
     # ---------------------------------------------------------------- writing
 
@@ -81,7 +79,7 @@ class PostgresStore(Store):
                     raise
 
     def _turn(self, workspace: str, ranges: Sequence[range], assemble: Assemble) -> Batch | None:
-        ws = self.keys.workspace(workspace)
+        ws = self.coding.keys.workspace(workspace)
         batch: Batch | None = None
         connection: Connection | None = None
         try:
@@ -130,7 +128,7 @@ class PostgresStore(Store):
             "WHERE e.ws = %s AND e.index = ANY(%b::int8[]) AND e.recorded_at >= %s AND e.recorded_at <= %s",
             (ws, [index for index, _ in places], min(times), max(times)),
         )
-        return {row[2]: keep(row, self.packer) for row in rows}
+        return {row[2]: keep(row, self.coding.packer) for row in rows}
 
     # ---------------------------------------------------------------- reading
 
@@ -140,21 +138,21 @@ class PostgresStore(Store):
         return sorted(name for (name,) in found)
 
     def head(self, workspace: str) -> Head | None:
-        ws = self.keys.workspace(workspace)
+        ws = self.coding.keys.workspace(workspace)
         with self.engine.reading(ws) as reader:
             row = reader.row("SELECT head FROM whodid.log WHERE ws = %s", (ws,))
         return decode_head(row[0]) if row and row[0] is not None else None
 
     def get(self, workspace: str, key: int | bytes) -> Kept | None:
-        ws = self.keys.workspace(workspace)
+        ws = self.coding.keys.workspace(workspace)
         with self.engine.reading(ws) as reader:
             if isinstance(key, bytes):
                 return self._known(reader, ws, [key]).get(key)
             row = reader.row(f"SELECT {COLUMNS} FROM whodid.entry e WHERE e.ws = %s AND e.index = %s", (ws, key))
-        return keep(row, self.packer) if row else None
+        return keep(row, self.coding.packer) if row else None
 
     def read(self, workspace: str, start: int, stop: int) -> Iterator[Kept]:
-        ws = self.keys.workspace(workspace)
+        ws = self.coding.keys.workspace(workspace)
         statement = (
             f"SELECT {COLUMNS} FROM whodid.entry e WHERE e.ws = %s AND e.index >= %s AND e.index < %s "
             f"ORDER BY e.index LIMIT {_READ_CHUNK}"
@@ -164,7 +162,7 @@ class PostgresStore(Store):
             with self.engine.reading(ws) as reader:
                 rows = reader.rows(statement, (ws, start, stop))
             for row in rows:
-                yield keep(row, self.packer)
+                yield keep(row, self.coding.packer)
             if len(rows) < _READ_CHUNK:
                 return
             start = rows[-1][0] + 1
@@ -197,12 +195,12 @@ class PostgresStore(Store):
     @contextmanager
     def _search(self, workspace: str, query: Query) -> Iterator[PostgresSearch]:
         """Begin a search with one consistent state."""
-        ws = self.keys.workspace(workspace)
+        ws = self.coding.keys.workspace(workspace)
         with self.engine.reading(ws) as reader:
-            yield PostgresSearch(self, reader, ws, workspace, query)
+            yield PostgresSearch(self.coding, reader, ws, workspace, query)
 
     def tiles(self, workspace: str, wanted: Sequence[tuple[int, int]]) -> list[bytes]:
-        ws = self.keys.workspace(workspace)
+        ws = self.coding.keys.workspace(workspace)
         with self.engine.reading(ws) as reader:
             rows = reader.rows(
                 "SELECT level, number, string_agg(hashes, ''::bytea ORDER BY start) FROM whodid.tile WHERE ws = %s "
@@ -213,7 +211,7 @@ class PostgresStore(Store):
         return [found.get((level, number), b"") for level, number in wanted]
 
     def segments(self, workspace: str) -> list[Segment]:
-        ws = self.keys.workspace(workspace)
+        ws = self.coding.keys.workspace(workspace)
         with self.engine.reading(ws) as reader:
             rows = reader.rows("SELECT number, start, salt FROM whodid.segment WHERE ws = %s ORDER BY number", (ws,))
         return [Segment(number=number, start=start, salt=salt) for number, start, salt in rows]
@@ -221,13 +219,13 @@ class PostgresStore(Store):
     # ---------------------------------------------------------------- keeping
 
     def state(self, workspace: str, name: str) -> bytes | None:
-        ws = self.keys.workspace(workspace)
+        ws = self.coding.keys.workspace(workspace)
         with self.engine.reading(ws) as reader:
             row = reader.row("SELECT value FROM whodid.state WHERE ws = %s AND name = %s", (ws, name))
         return row[0] if row else None
 
     def swap_state(self, workspace: str, name: str, old: bytes | None, new: bytes | None) -> bool:
-        ws = self.keys.workspace(workspace)
+        ws = self.coding.keys.workspace(workspace)
         with self.engine.writing(ws) as writer:
             if old is None and new is None:
                 return writer.row("SELECT 1 FROM whodid.state WHERE ws = %s AND name = %s", (ws, name)) is None
@@ -240,7 +238,7 @@ class PostgresStore(Store):
             return writer.execute(f"UPDATE whodid.state SET value = %b WHERE {same}", (new, ws, name, old)) == 1
 
     def check(self, workspace: str) -> Iterator[Problem]:
-        return check.problems(self, workspace)
+        return check.problems(self.engine, self.coding, workspace)
 
     def tend(self) -> bool:
         if self._improve_dictionary():
@@ -268,12 +266,12 @@ class PostgresStore(Store):
                     f"SELECT {COLUMNS} FROM whodid.entry e WHERE e.ws = %s ORDER BY e.index DESC LIMIT %s",
                     (ws, -(-dictionary.SAMPLES * size // total)),
                 )
-            payloads += [keep(row, self.packer).payload for row in rows]
+            payloads += [keep(row, self.coding.packer).payload for row in rows]
         # Training takes about a second, so it happens outside any transaction.
         trained = dictionary.train(payloads, seed=number)
         with self.engine.keeping() as writer:
             self._add_dictionary(writer, number + 1, trained or shipped_dictionary())
-        self.packer.refresh()
+        self.coding.packer.refresh()
         return True
 
     @staticmethod
@@ -288,7 +286,7 @@ class PostgresStore(Store):
             return dict(reader.rows("SELECT number, bytes FROM whodid.dictionary"))
 
     def stats(self, workspace: str) -> dict[str, int]:
-        ws = self.keys.workspace(workspace)
+        ws = self.coding.keys.workspace(workspace)
         with self.engine.reading(ws) as reader:
             entries = reader.value(
                 "SELECT coalesce(sum(n), 0)::int8 FROM whodid.tally WHERE ws = %s AND scale = 0", (ws,)

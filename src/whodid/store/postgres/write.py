@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from whodid.errors import InvalidSetting, StoreCorrupt
 from whodid.proof import tile
 from whodid.sequence import Batch, Head
-from whodid.store.packing import Packer, decode_head, encode_head
+from whodid.store.packing import decode_head, encode_head
 from whodid.store.postgres.engine import Connection
-from whodid.store.postgres.rows import ENTRY, TOUCH, Columns, Keys, Shapes, encode_entry, encode_touch
+from whodid.store.postgres.rows import ENTRY, TOUCH, Coding, Columns, encode_entry, encode_touch
 from whodid.store.postgres.weeks import Weeks, drop_whole, name_of, start_of, week_of
 from whodid.store.tally import Tally, count_in
 
@@ -38,10 +38,8 @@ def locked(writer: Connection, ws: int, workspace: str) -> Head | None:
 class Writing:
     """Write batches and remove content."""
 
-    def __init__(self, keys: Keys, shapes: Shapes, packer: Packer, weeks: Weeks) -> None:
-        self._keys = keys
-        self._shapes = shapes
-        self._packer = packer
+    def __init__(self, coding: Coding, weeks: Weeks) -> None:
+        self._coding = coding
         self._weeks = weeks
 
     def write(self, writer: Connection, ws: int, batch: Batch) -> None:
@@ -81,8 +79,8 @@ class Writing:
         """Copy the entries into their week, and return what they count."""
         week = week_of(batch.head.recorded_at)
         self._weeks.ensure(writer, week)
-        shapes = self._shapes.numbers(writer, ws, {row.shape for row in batch.rows})
-        key, pack, mark = self._keys.key, self._packer.pack, self._keys.mark(ws)
+        shapes = self._coding.shapes.numbers(writer, ws, {row.shape for row in batch.rows})
+        key, pack, mark = self._coding.keys.key, self._coding.packer.pack, self._coding.keys.mark(ws)
         entries: list[bytes] = []
         touches: list[bytes] = []
         tally: Tally = Counter()
