@@ -320,3 +320,20 @@ def test_a_database_that_is_not_there_is_an_error_in_our_words(postgres: Server)
     assert "secret" not in str(caught.value)
     with pytest.raises(InvalidSetting):
         PostgresStore("postgresql://[broken")
+
+
+def test_threads_append_to_different_logs_at_once(store: PostgresStore) -> None:
+    """Workspaces do not wait for one another within a process either, and no entry is garbled."""
+
+    def work(number: int) -> None:
+        for step in range(6):
+            append(store, f"w{number}", prepared(100 * step, 100))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for number in range(5):
+        assert len(list(store.read(f"w{number}", 0, 1_000))) == 600
+        assert list(store.check(f"w{number}")) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -40,6 +41,7 @@ class Writing:
 
     def __init__(self, coding: Coding, weeks: Weeks) -> None:
         self._coding = coding
+        self._packing = threading.Lock()  # appends to different workspaces run at once, and a compressor serves one
         self._weeks = weeks
 
     def write(self, writer: Connection, ws: int, batch: Batch) -> None:
@@ -80,14 +82,16 @@ class Writing:
         week = week_of(batch.head.recorded_at)
         self._weeks.ensure(writer, week)
         shapes = self._coding.shapes.numbers(writer, ws, {row.shape for row in batch.rows})
-        key, pack, mark = self._coding.keys.key, self._coding.packer.pack, self._coding.keys.mark(ws)
+        key, mark = self._coding.keys.key, self._coding.keys.mark(ws)
+        with self._packing:
+            payloads = [self._coding.packer.pack(row.payload) for row in batch.rows]
         entries: list[bytes] = []
         touches: list[bytes] = []
         tally: Tally = Counter()
-        for row in batch.rows:
+        for row, payload in zip(batch.rows, payloads, strict=True):
             shape, actor = shapes[row.shape], key(ws, row.actor)
             resource, *related = [key(ws, touched) for touched in row.touched]
-            entries += encode_entry(row, Columns(ws, shape, actor, resource), pack(row.payload), mark)
+            entries += encode_entry(row, Columns(ws, shape, actor, resource), payload, mark)
             touches += [encode_touch(ws, one, row) for one in set(related) - {resource}]
             count_in(tally, row.occurred_at, shape, actor)
         writer.copy(name_of("entry", week), ENTRY, b"".join(entries))
