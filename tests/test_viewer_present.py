@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
+import whodid
 from tests.serving import HOME, JOAO, NOW, Clock, dump, event, open_log, record
 from whodid import Action, Change, Log, Resource, builtin
 from whodid.proof import leaf
@@ -116,6 +117,22 @@ def test_a_full_view_leads_to_the_cause(log: Log) -> None:
     assert view["removed_on"] == "2027-02-19"
     assert view["entry"]["details"] == {"sent": 8214, "audience": 20000}
     assert view["entry"]["outcome"] == "success"
+
+
+def test_the_fields_of_a_merge_have_names(log: Log) -> None:
+    """What a merge compared is called like what changed, in the reader's language."""
+    reader = Reader(log, HOME, personal=True)
+    assert api.entry(reader, 4, "en")["labels"] == {"phone_e164": "Phone", "birthday": "Birthday"}
+    assert api.entry(reader, 4, "es")["labels"] == {"phone_e164": "Teléfono", "birthday": "Cumpleaños"}
+
+
+@pytest.mark.parametrize("fields", [7, "path", {"path": "name"}, [7, {"path": 7}, {}]])
+def test_details_that_are_no_merge_name_nothing(fields: object) -> None:
+    """A host's own details may be called `fields` and be anything."""
+    log = whodid.open("memory://", clock=Clock())
+    record(log, HOME, [event(1, "contact.updated", details={"fields": fields})])
+    with log:
+        assert api.entry(Reader(log, HOME), 0, "en")["labels"] == {}
 
 
 def test_a_cause_out_of_reach_is_not_shown(log: Log) -> None:

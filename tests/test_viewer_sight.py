@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,8 @@ from tests.serving import HIDDEN_ADDRESS, HOME, JOAO, NOW, Clock, event, open_lo
 from whodid import Change, Context, Log, Resource
 from whodid.errors import Denied, NotFound
 from whodid.query import Cursor, Query, parse
+from whodid.store.base import Count
+from whodid.store.sqlite import rollup
 from whodid.viewer import Reader
 from whodid.viewer import reader as reader_module
 
@@ -175,6 +178,19 @@ def test_a_page_and_its_count_agree_with_each_alone(log: Log, monkeypatch: pytes
                         cursor = page.next
                         if cursor is None:
                             break
+
+
+def test_no_list_says_less_than_it_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where counting gives up before the list does, the first page mends the number; all of it makes it exact."""
+    monkeypatch.setattr(rollup, "_COUNT_LOOK", 3)
+    with open_log(Clock(), f"sqlite:///{tmp_path}/audit.db") as log:
+        reader = Reader(log, HOME, personal=True)
+        assert reader.count(asked("-before:never")) == Count(3, False)
+        page, count = reader.find_and_count(asked("-before:never"), cursor=None, limit=50)
+        assert count == Count(len(page.items), True) == Count(7, True)
+        page, count = reader.find_and_count(asked("-before:never"), cursor=None, limit=5)
+        assert page.next is not None
+        assert count == Count(5, False)
 
 
 def test_where_a_stretch_ends_does_not_depend_on_hidden_values() -> None:

@@ -23,7 +23,7 @@ from whodid.catalog import (
     source_label,
     type_label,
 )
-from whodid.model import KINDS, OUTCOMES, SEVERITIES
+from whodid.model import KINDS, OUTCOMES, SEVERITIES, Entry
 from whodid.viewer.reader import Seen
 from whodid.viewer.veil import HIDDEN
 
@@ -81,7 +81,7 @@ def entry_view(
     view: dict[str, Any] = {
         "entry": {"outcome": "success", "marks": (), **seen.wire},
         **_words(seen, lang, catalog),
-        "labels": {change.path: field_label(change.path, lang) for change in seen.entry.changes},
+        "labels": _labels(seen.entry, lang),
         "removed_on": removed_on.isoformat() if removed_on else None,
     }
     if cause is not None:
@@ -119,6 +119,15 @@ def facet_label(field: str, value: str, label: str, lang: str, catalog: Catalog)
         "via": source_label,
     }.get(field)
     return named(value, lang) if named else label
+
+
+def _labels(entry: Entry, lang: str) -> dict[str, str]:
+    """Return what the fields of an entry are called: those that changed, and those that a merge compared."""
+    compared = (entry.details or {}).get("fields")
+    # Details are the host's own: what looks like a comparison may be anything.
+    named = [one.get("path") for one in compared if isinstance(one, dict)] if isinstance(compared, list) else []
+    paths = [change.path for change in entry.changes] + [path for path in named if isinstance(path, str)]
+    return {path: field_label(path, lang) for path in paths}
 
 
 def _words(seen: Seen, lang: str, catalog: Catalog) -> dict[str, Any]:

@@ -120,7 +120,12 @@ class Reader:
         """Return what `find` and `count` return, looking at a stretch once where both need the same one."""
         plan = self._plan(query)
         if plan.accept is None or cursor is not None:
-            return self.find(query, cursor=cursor, limit=limit), self.count(query)
+            page, count = self.find(query, cursor=cursor, limit=limit), self.count(query)
+            if cursor is None and not count.exact:
+                # The first page may have looked further than the count: no list says less than it shows.
+                shown = len(page.items)
+                count = Count(max(count.value, shown), False) if page.next else Count(shown, True)
+            return page, count
         found, following = self._stretch(plan.asked, plan.accept)
         return self._page(found, following, limit), Count(len(found), following is None)
 
