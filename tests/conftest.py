@@ -3,7 +3,8 @@
 A test that needs something which a machine may lack (a browser, Node.js) skips itself and says why. On the machine
 that decides, nothing may be skipped by accident: the variable WHODID_REQUIRE names the parts (separated by spaces)
 that have to run, and a skipped test of such a part fails there. A test belongs to a part by its marker of that name
-(`browser`, `frontend`, `faults`, `postgres`) or, without a marker, by the part's name in its file name (`sqlite`).
+(`browser`, `frontend`, `faults`, `postgres`) or, without a marker, by the part's name in the name of its file or
+folder (`sqlite`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
     from tests.postgresing import Server
 
 REQUIRED = frozenset(os.environ.get("WHODID_REQUIRE", "").split())
@@ -26,9 +29,18 @@ settings.register_profile("whodid", deadline=None, print_blob=True, derandomize=
 settings.load_profile("whodid")
 
 
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Start the browser of this test process."""
+    from tests.browsing import started
+
+    with started() as browser:
+        yield browser
+
+
 def _parts(node: pytest.Item | pytest.Collector) -> set[str]:
     names = {marker.name for marker in node.iter_markers()}
-    return {part for part in REQUIRED if part in names or part in node.path.stem.split("_")}
+    return {part for part in REQUIRED if part in names or part in {*node.path.stem.split("_"), node.path.parent.name}}
 
 
 def _refuse(report: pytest.TestReport | pytest.CollectReport, node: pytest.Item | pytest.Collector) -> None:

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Route, expect
 
+from tests.browsing import Browser, Route, expect
 from tests.serving import HOME
-from tests.visiting import Visit, World, needs_chromium, open_browser, open_world, visiting
+from tests.visiting import Visit, World, open_world, visiting
 from whodid.query import parse
 
-pytestmark = [pytest.mark.browser, needs_chromium]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
@@ -22,17 +22,10 @@ def world() -> Iterator[World]:
         yield made
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Start Chromium."""
-    with open_browser() as opened:
-        yield opened
-
-
 @pytest.fixture
-def visit(browser: Browser, world: World) -> Iterator[Callable[..., Visit]]:
+def visit(chromium: Browser, world: World) -> Iterator[Callable[..., Visit]]:
     """Return a function that opens a page; what the page complains about fails the test."""
-    with visiting(browser, world) as opening:
+    with visiting(chromium, world) as opening:
         yield opening
 
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
-from playwright.sync_api import Browser, Route, expect
 
+from tests.browsing import Browser, Route, expect
 from tests.serving import READ
-from tests.visiting import NARROW, WIDE, Visit, World, needs_chromium, open_browser, open_world, visiting
+from tests.visiting import NARROW, WIDE, Visit, World, open_world, visiting
 
-pytestmark = [pytest.mark.browser, needs_chromium]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
@@ -21,17 +21,10 @@ def world() -> Iterator[World]:
         yield made
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Start Chromium."""
-    with open_browser() as opened:
-        yield opened
-
-
 @pytest.fixture
-def visit(browser: Browser, world: World) -> Iterator[Callable[..., Visit]]:
+def visit(chromium: Browser, world: World) -> Iterator[Callable[..., Visit]]:
     """Return a function that opens a page; what the page complains about fails the test."""
-    with visiting(browser, world) as opening:
+    with visiting(chromium, world) as opening:
         yield opening
 
 

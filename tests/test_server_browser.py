@@ -3,38 +3,24 @@
 from __future__ import annotations
 
 import csv
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
 
+from tests.browsing import Browser, Page, expect, watched
 from tests.serving import HOME, Clock, open_log
 from tests.test_server_serve import running
 from whodid.query import parse
 
-CHROMIUM = os.environ.get("WHODID_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium found: install it or name it in WHODID_CHROMIUM"),
-]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def page() -> Iterator[Page]:
+def page(chromium: Browser) -> Iterator[Page]:
     """Open a page; whatever it complains about fails the test."""
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        opened = browser.new_page(locale="en-GB")
-        complaints: list[str] = []
-        opened.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-        opened.on("pageerror", lambda error: complaints.append(str(error)))
-        yield opened
-        browser.close()
-    assert complaints == []
+    with watched(chromium, "http://127.0.0.1:") as (context, _):
+        yield context.new_page()
 
 
 @pytest.fixture
@@ -80,6 +66,5 @@ def test_the_printed_link_leads_to_the_entries(store: str, page: Page, tmp_path:
 def test_nothing_hostile_runs(store: str, page: Page) -> None:
     """A contact that is called like markup is a strange name on the page."""
     with running(store) as (_, address, code):
-        page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
         page.goto(f"{address}/?range=90d#code={code}")
         expect(page.get_by_text("<img src=x onerror=alert(1)>", exact=False).first).to_be_visible()

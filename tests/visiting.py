@@ -5,8 +5,6 @@ A page that complains (a script error, a violated policy, a failed request that 
 
 from __future__ import annotations
 
-import os
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,23 +12,16 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-import pytest
 import uvicorn
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
+from tests.browsing import Browser, Locator, Page, expect
 from tests.serving import ALL, HOME, NOW, SECRET, Clock, event, open_log, record, token
 from whodid import Context, Log, Resource
 from whodid.server import asgi
-
-CHROMIUM = os.environ.get("WHODID_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-
-needs_chromium = pytest.mark.skipif(
-    CHROMIUM is None, reason="no Chromium found: install it or name it in WHODID_CHROMIUM"
-)
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -122,17 +113,6 @@ def open_world() -> Iterator[World]:
         made = World(log)
         with serving(made):
             yield made
-
-
-@contextmanager
-def open_browser() -> Iterator[Browser]:
-    """Start Chromium once."""
-    with sync_playwright() as play:
-        opened = play.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-background-networking"]
-        )
-        yield opened
-        opened.close()
 
 
 class Visit:
