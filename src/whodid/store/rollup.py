@@ -1,7 +1,7 @@
 """Counts, histograms and facets: exact from roll-ups where they answer, else bounded looking.
 
 Roll-ups answer for queries made only of shape terms (action, kind, type, outcome …) and times. A span is made of whole
-days, whole quarters of an hour at its ends, and, only where it cuts a quarter, of entries counted in the time index.
+days, at its ends of whole hours and quarters, and, only where it cuts a quarter, of entries counted in the time index.
 """
 
 from __future__ import annotations

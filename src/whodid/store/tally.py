@@ -10,8 +10,8 @@ _DAY, _HOUR, _QUARTER = 86_400_000_000, 3_600_000_000, 900_000_000
 
 Scales = tuple[tuple[int, int], ...]
 
-SHAPE_SCALES: Scales = ((0, _DAY), (1, _QUARTER))
-ACTOR_SCALES: Scales = ((2, _DAY), (3, _HOUR))
+SHAPE_SCALES: Scales = ((0, _DAY), (1, _HOUR), (2, _QUARTER))
+ACTOR_SCALES: Scales = ((3, _DAY), (4, _HOUR))
 """Scales of the roll-ups, coarse before fine: number and microseconds of a bucket."""
 
 Tally = Counter[tuple[int, int, int]]

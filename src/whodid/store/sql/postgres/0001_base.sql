@@ -88,7 +88,7 @@ CREATE TABLE whodid.shape (
 -- grid on which the days of every time zone begin, and both again by day of UTC for long periods.
 CREATE TABLE whodid.tally (
     ws     bigint NOT NULL,
-    scale  smallint NOT NULL,           -- 0 shape by day, 1 shape by quarter, 2 actor by day, 3 actor by hour
+    scale  smallint NOT NULL,           -- shape by 0 day, 1 hour, 2 quarter; actor by 3 day, 4 hour
     bucket integer NOT NULL,            -- number of that unit of time since 1970
     value  bigint NOT NULL,             -- shape number or key of the actor
     n      bigint NOT NULL,

@@ -67,7 +67,7 @@ CREATE TABLE shape (
 -- grid on which the days of every time zone begin, and both again by day of UTC for long periods.
 CREATE TABLE tally (
     ws     INTEGER NOT NULL,
-    scale  INTEGER NOT NULL,           -- 0 shape by day, 1 shape by quarter, 2 actor by day, 3 actor by hour
+    scale  INTEGER NOT NULL,           -- shape by 0 day, 1 hour, 2 quarter; actor by 3 day, 4 hour
     bucket INTEGER NOT NULL,           -- number of that unit of time since 1970
     value  INTEGER NOT NULL,           -- shape number or key of the actor
     n      INTEGER NOT NULL,
