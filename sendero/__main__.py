@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import fcntl
 import logging
 import os
 import shutil
@@ -12,6 +13,7 @@ import socket
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -60,6 +62,9 @@ def main(arguments: list[str] | None = None) -> int:
     except WhodidError as error:
         print(error, file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"{error.filename or chosen.data}: {error.strerror}. Check the folder and its rights.", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
 
@@ -98,6 +103,8 @@ def _listen(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        # Bound alone, another one could bind it too, and fail only when its story is told.
+        listening.listen()
     except OSError as error:
         listening.close()
         raise InvalidSetting(
@@ -123,12 +130,42 @@ def first_start(settings: Settings, days: int) -> str | None:
     """
     if settings.database is not None:
         return _first_start_elsewhere(settings, days)
-    if (settings.data / "sendero.db").exists():
-        return None
-    if settings.data.exists() and any(settings.data.iterdir()):
-        raise InvalidSetting(
-            f"The folder {settings.data} holds something else", "Choose an empty folder with --data, or remove it"
-        )
+    settings.data.mkdir(parents=True, exist_ok=True)
+    with _locked(settings.data):
+        return None if _is_there(settings.data) else _begin(settings, days)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep other processes from beginning in the same folder."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise InvalidSetting(f"Another process begins in {folder} just now", "Wait until it has started") from None
+    finally:
+        os.close(descriptor)
+
+
+def _is_there(folder: Path) -> bool:
+    """Tell whether a folder holds an installation, whole.
+
+    Raises:
+        InvalidSetting: It holds something else, or lacks what cannot be made anew.
+    """
+    if (folder / "sendero.db").exists():
+        for name in ("audit.db", "vault.key"):
+            # Made anew, an empty log or a key that opens nothing would pass for the real one.
+            if not (folder / name).exists():
+                raise InvalidSetting(f"{folder / name} is missing", "Restore it from its backup")
+        return True
+    if any(folder.iterdir()):
+        raise InvalidSetting(f"The folder {folder} holds something else", "Choose an empty folder with --data")
+    return False
+
+
+def _begin(settings: Settings, days: int) -> str:
     aside = settings.data.with_name(f".{settings.data.name}.first-start")
     shutil.rmtree(aside, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix="sendero-", dir=_memory()) as scratch:

@@ -168,6 +168,14 @@ def test_one_record_over_many_lines_is_read(log: Log) -> None:
 # ---------------------------------------------------------------------------------------------------- lines at fault
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_record(log: Log) -> None:
+    """Programs on Windows write one, before lines and before a document over many lines."""
+    mark, record_ = b"\xef\xbb\xbf", {"action": "org.add_member", "actor": "m", "org": "acme"}
+    for number, data in enumerate((json.dumps(record_).encode(), json.dumps([record_], indent=1).encode())):
+        account, faults = imported(log, mark + data)
+        assert (account.read, account.duplicates, faults) == (1, number, [])
+
+
 def test_bad_lines_are_named_and_the_others_recorded(log: Log) -> None:
     """Each refused line is reported once with its number and the reason, and the account adds up."""
     data = (

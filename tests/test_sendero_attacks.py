@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
-from sendero.tables import Contact
-from tests.lumen import Lumen, email, lumen
+import pytest
+from starlette.testclient import TestClient
+
+from sendero import passwords
+from sendero.service import users
+from sendero.tables import Contact, Role, User
+from tests.lumen import PASSWORD, Lumen, email, lumen
 from whodid.errors import StoreUnavailable
 
 __all__ = ["lumen"]
@@ -78,6 +85,38 @@ class TestTheLogIsAway:
             connection.execute(lumen.home.outbox._table.insert(), [values])
 
         assert "the log refused their entries" in lumen.signed_in().get("/settings/audit-logs").text
+
+
+@pytest.mark.parametrize("act", ["deactivate", "role"])
+def test_an_owner_is_always_left(lumen: Lumen, monkeypatch: pytest.MonkeyPatch, act: str) -> None:
+    """Two owners who put one another out at the same moment: one of them is first, the other one too late."""
+    with lumen.working() as work:
+        values = {"name": "Second Person", "email": email("Second")}
+        second, _ = users.create(work, None, values, lumen.row(Role, name="Owner"))
+        second.status, second.password_hash = "active", passwords.hashed(PASSWORD)
+    agent = lumen.row(Role, name="Agent")
+    browsers = [lumen.signed_in("Owner"), lumen.signed_in("Second")]
+    victims = [lumen.user("Second"), lumen.user("Owner")]
+    looked, check = threading.Barrier(2, timeout=20), users._check_power
+
+    def check_together(*asked: Any) -> None:
+        check(*asked)
+        if asked[1].name == "Owner":
+            looked.wait()
+
+    monkeypatch.setattr(users, "_check_power", check_together)
+
+    def put_out(browser: TestClient, victim: User) -> bool:
+        data = {"version": victim.version, "role": agent.id}
+        answer = browser.post(f"/settings/users/{victim.id}/{act}", data=data)
+        assert answer.status_code in {303, 409}
+        return "done=" in answer.headers.get("location", "")
+
+    with ThreadPoolExecutor(2) as both:
+        assert sorted(both.map(put_out, browsers, victims)) == [False, True]
+    with lumen.home.session() as session:
+        owners = session.query(User).filter(User.role.has(name="Owner"), User.status == "active").count()
+    assert owners == 1
 
 
 class TestOddRequests:

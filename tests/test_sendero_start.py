@@ -19,6 +19,7 @@ import pytest
 from sendero.__main__ import first_start, main
 from sendero.installation import Settings
 from tests.lumen import SAME
+from whodid.errors import InvalidSetting
 
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", "PYTHONUNBUFFERED": "1"}
@@ -130,7 +131,7 @@ def test_an_interrupted_first_start_begins_anew(tmp_path: Path, monkeypatch: pyt
         patch.setattr("sendero.__main__._tell", torn)
         with pytest.raises(KeyboardInterrupt):
             first_start(settings, 1)
-    assert not settings.data.exists()
+    assert not any(settings.data.iterdir())
     (tmp_path / ".var.first-start").mkdir()
     (tmp_path / ".var.first-start" / "sendero.db").write_bytes(b"half")
 
@@ -150,3 +151,49 @@ def test_who_cannot_get_a_password(tmp_path: Path, capsys: pytest.CaptureFixture
 
     assert main(["--data", str(tmp_path / "var"), "password", address]) == 1
     assert told in capsys.readouterr().err
+
+
+def test_two_first_starts_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second one is refused, and the first one's work is left alone."""
+    settings = Settings(data=tmp_path / "var")
+
+    def tell(_: Settings, days: int) -> str:
+        first_start(settings, days)
+        return "never"
+
+    monkeypatch.setattr("sendero.__main__._tell", tell)
+    with pytest.raises(InvalidSetting, match="Another process begins"):
+        first_start(settings, 1)
+
+
+def test_a_port_is_taken_before_the_story_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever starts a second one while the first still builds is told at once."""
+    port = free_port()
+    second: list[int] = []
+
+    def begin(_: Settings, __: int) -> str:
+        monkeypatch.undo()
+        second.append(main(["--data", str(tmp_path / "other"), "--port", str(port)]))
+        raise InvalidSetting("Enough was seen", "End here")
+
+    monkeypatch.setattr("sendero.__main__.first_start", begin)
+    assert main(["--data", str(tmp_path / "var"), "--port", str(port)]) == 1
+    assert second == [1]
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("name", ["audit.db", "vault.key"])
+def test_a_part_that_is_missing(tmp_path: Path, name: str) -> None:
+    """An empty log or a fresh key would pass for the real one: neither is made beside an existing workspace."""
+    for present in {"sendero.db", "audit.db", "vault.key"} - {name}:
+        (tmp_path / present).touch()
+    with pytest.raises(InvalidSetting, match=f"{name} is missing"):
+        first_start(Settings(data=tmp_path), 1)
+    assert not (tmp_path / name).exists()
+
+
+def test_a_folder_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One sentence, no traceback."""
+    (tmp_path / "file").touch()
+    assert main(["--data", str(tmp_path / "file"), "--port", str(free_port())]) == 1
+    assert str(tmp_path / "file") in capsys.readouterr().err

@@ -126,6 +126,7 @@ def change_role(work: Work, by: User, user: User, role: Role) -> bool:
     before = {"role": user.role.name, "permissions": user.role.permissions}
     user.role_id, user.role = role.id, role
     work.touch(user)
+    _check_in_power(work, by)
     work.record(
         "user.role_changed",
         resource_of(user),
@@ -156,6 +157,7 @@ def deactivate(work: Work, by: User, user: User, reason: Reason | None) -> None:
     before = {"status": user.status}
     user.status = "deactivated"
     work.touch(user)
+    _check_in_power(work, by)
     ended = end_sessions(work, user, "deactivated")
     work.record(
         "user.deactivated",
@@ -205,3 +207,13 @@ def _check_power(by: User, role: Role, action: str, user: User) -> None:
             resource=resource_of(user),
             code="above_own_rights",
         )
+
+
+def _check_in_power(work: Work, by: User) -> None:
+    """Refuse when whoever decides lost their own place meanwhile: of two who decide about one another, one is first.
+
+    Called after the write, which waits for the other one's commit.
+    """
+    query = sa.select(User.status, User.role_id).where(User.id == by.id).with_for_update()
+    if work.session.execute(query).one() != (by.status, by.role_id):
+        raise Conflict("Somebody else changed this in the meantime. Look at it again and repeat your change.")

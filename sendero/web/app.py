@@ -206,7 +206,10 @@ class _Door:
     ) -> Response:
         """Answer after a rollback, in a unit of work of its own."""
         with begin(self._home) as work:
-            return answer(self._visit(work, page, sent, self._session(work, sent), fault))
+            session = self._session(work, sent)
+            if session is None and page.needs is not None and fault is not None:
+                return _to_sign_in(page, sent)  # it ended meanwhile
+            return answer(self._visit(work, page, sent, session, fault))
 
     def _session(self, work: Work, sent: Sent) -> Session | None:
         token = sent.cookies.get(me.SESSION_COOKIE)

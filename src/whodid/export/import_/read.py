@@ -22,7 +22,7 @@ __all__ = ["MAX_DOCUMENT", "MAX_LINE", "Line", "read"]
 MAX_LINE = 4 * 1024 * 1024
 MAX_DOCUMENT = 256 * 1024 * 1024
 
-_DOCUMENT = re.compile(rb'\s*(\[|\{\s*("Records"\s*:|$))')
+_DOCUMENT = re.compile(rb'(?:\xef\xbb\xbf)?\s*(\[|\{\s*("Records"\s*:|$))')
 
 
 class Line(NamedTuple):
