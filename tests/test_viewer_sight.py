@@ -12,8 +12,8 @@ from tests.serving import HIDDEN_ADDRESS, HOME, JOAO, NOW, Clock, event, open_lo
 from whodid import Change, Context, Log, Resource
 from whodid.errors import Denied, NotFound
 from whodid.query import Cursor, Query, parse
+from whodid.store import rollup
 from whodid.store.base import Count
-from whodid.store.sqlite import rollup
 from whodid.viewer import Reader
 from whodid.viewer import reader as reader_module
 

@@ -11,7 +11,7 @@ import pytest
 from tests.browser.copies import copy_log, serving
 from tests.browser.workspace import JOURNEY, Person, Sendero
 from tests.browsing import Browser, expect, watched
-from whodid.store.sqlite.rows import Packer
+from whodid.store.packing import Packer
 
 pytestmark = JOURNEY
 
