@@ -261,11 +261,21 @@ def test_opening_the_log_is_recorded_once_a_day(log: Log, clock: Clock, http: Te
     assert entry.actor.name == "Maria Torres"
 
 
-def test_only_lists_count_as_opening(log: Log, http: TestClient) -> None:
-    """A refused request opens nothing, and neither does a lookup."""
+@pytest.mark.parametrize("path", ["entries/0", "entries/0/proof", "histogram", "facets?field=actor"])
+def test_no_way_around_the_list_is_silent(log: Log, http: TestClient, path: str) -> None:
+    """Whoever reads entries one by one, or counts them, is recorded like whoever lists them."""
+    size = log.head(HOME).size
+    assert http.get(f"/v1/{path}", headers=bearer(token())).status_code == 200
+    assert log.head(HOME).size == size + 1
+    assert log.get(HOME, size).action == "audit.viewer_opened"
+
+
+def test_what_does_not_count_as_opening(log: Log, http: TestClient) -> None:
+    """A refused request opens nothing, and neither does asking for the catalog."""
     http.get("/v1/entries")
     http.get("/v1/entries", headers=bearer(token(permissions=[EXPORT])))
     http.get("/v1/entries?q=nosuch:x", headers=bearer(token()))
+    http.get("/v1/entries/999", headers=bearer(token()))
     http.get("/v1/catalog", headers=bearer(token()))
     assert log.head(HOME).size == 7
 

@@ -44,10 +44,10 @@ class Routes:
         self._keeping = Keeping(log)
         self.handlers = (
             Handler("GET", "/v1/entries", self._read(self._entries)),
-            Handler("GET", "/v1/entries/{key}", self._read(self._entry)),
-            Handler("GET", "/v1/entries/{key}/proof", self._read(self._proof)),
-            Handler("GET", "/v1/histogram", self._read(self._histogram)),
-            Handler("GET", "/v1/facets", self._read(self._facets)),
+            Handler("GET", "/v1/entries/{key}", self._look(self._entry)),
+            Handler("GET", "/v1/entries/{key}/proof", self._look(self._proof)),
+            Handler("GET", "/v1/histogram", self._look(self._histogram)),
+            Handler("GET", "/v1/facets", self._look(self._facets)),
             Handler("GET", "/v1/catalog", self._read(self._catalog)),
             Handler("GET", "/v1/retention", self._read(self._retention)),
         )
@@ -61,6 +61,16 @@ class Routes:
             return inner(call, session)
 
         return answer
+
+    def _look(self, inner: _Inner) -> Callable[[Call], Answer]:
+        """Answer with a part of the log: whoever got one without asking for a list opened the log as well."""
+
+        def looked(call: Call, session: Session) -> Answer:
+            answer = inner(call, session)
+            self._sessions.opened(session, call)
+            return answer
+
+        return self._read(looked)
 
     def _entries(self, call: Call, session: Session) -> Answer:
         found = asks.parameters(call.query, *FILTERS, "cursor", "limit")
