@@ -31,6 +31,7 @@ __all__ = [
     "Span",
     "WordRun",
     "newest_first",
+    "whole_words",
 ]
 
 NEVER, ALWAYS = -(1 << 62), 1 << 62
@@ -40,6 +41,7 @@ AHEAD = 3_600_000_000
 """An hour: far more than an event's clock may be ahead of the log's."""
 
 _FEW_SHAPES = 16
+_WITHIN = ("reason", "before", "after")
 _SHORTEST = 3  # a shorter prefix stands for too many words
 _MANY = 20_000  # places of a word that are sorted in memory
 _CHUNK = 1_000
@@ -248,8 +250,7 @@ class Search(ABC):
         groups, wanted = tokens(term), ids(term)
         if groups is None or wanted is None:
             return None
-        # The tokens of an address are short and complete; elsewhere a token may be the beginning of one.
-        exact = term.field == "ip"
+        exact = whole_words(term)
         words = []
         for group in groups:
             telling = [token for token in group if exact or len(token) >= _SHORTEST]
@@ -258,6 +259,15 @@ class Search(ABC):
                 return None
             words.append(source)
         return self.by_clues(term, wanted, words)
+
+
+def whole_words(term: Term) -> bool:
+    """Tell whether the words of a term are whole words of the entries it finds, not only beginnings of them.
+
+    A value in quotes is made of whole words. A free word, and a value with a `*`, may go on; a text within a reason or
+    a changed value may begin and end within a word.
+    """
+    return term.field not in _WITHIN and not any(value.prefix for value in term.values)
 
 
 class WordRun(ABC):
