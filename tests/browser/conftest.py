@@ -74,12 +74,14 @@ def sendero(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sendero]:
 
 @pytest.fixture(scope="session")
 def _owner(chromium: Browser, sendero: Sendero) -> StorageState:
-    """Sign the owner in once, and return the cookies."""
+    """Sign the owner in once, look at the log (the day's first look is an entry), and return the cookies."""
     from tests.browser.workspace import Person
     from tests.browsing import watched
 
     with watched(chromium, sendero.address) as (context, watch):
-        Person(context, watch, sendero).sign_in(sendero.email, sendero.password)
+        person = Person(context, watch, sendero)
+        person.sign_in(sendero.email, sendero.password)
+        person.open_log()
         return context.storage_state()
 
 

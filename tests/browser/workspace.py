@@ -159,9 +159,18 @@ class Person:
 
     def open_entry(self, sentence: str) -> Locator:
         """Click an entry of the list and wait until all of it is there."""
-        self.row(sentence).locator(".hit").click()
+        return self.open_row(self.row(sentence))
+
+    def open_row(self, row: Locator) -> Locator:
+        """Click a row beside its links and wait until all of the entry is there."""
+        row.locator(".hit").click(position={"x": 6, "y": 6})
         expect(self.drawer.get_by_role("tablist")).to_be_visible()
         return self.drawer
+
+    def close_entry(self) -> None:
+        """Press Escape and wait until the details are gone."""
+        self.page.keyboard.press("Escape")
+        expect(self.drawer).to_have_count(0)
 
     def search(self, text: str) -> None:
         """Type into the search field and press Enter."""
