@@ -1,6 +1,6 @@
 """The workspace that the journeys share: one real process per test process, filled once, and people who use it.
 
-All files here belong to one group of pytest-xdist, so that a parallel run fills one workspace, not one per worker.
+A parallel run keeps all journeys in one of its processes (tests/conftest.py), so that one workspace is filled.
 """
 
 from __future__ import annotations

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from tests.browser.workspace import JOURNEY, Person
+import pytest
+
+from tests.browser.workspace import Person
 from tests.browsing import expect
 
-pytestmark = JOURNEY
+pytestmark = pytest.mark.browser
 
 
 def test_a_deletion_is_found_read_and_linked(owner: Person) -> None:

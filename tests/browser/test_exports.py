@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.browser.copies import whodid
-from tests.browser.workspace import JOURNEY, Person
+from tests.browser.workspace import Person
 from tests.browsing import expect
 
-pytestmark = JOURNEY
+pytestmark = pytest.mark.browser
 
 FORMULA = '=HYPERLINK("http://evil.example","Click")'
 

@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.browser.workspace import JOURNEY, Person
+from tests.browser.workspace import Person
 from tests.browsing import expect
 
-pytestmark = JOURNEY
+pytestmark = pytest.mark.browser
 
 MADRID = ZoneInfo("Europe/Madrid")
 

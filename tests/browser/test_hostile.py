@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.browser.test_exports import export
-from tests.browser.workspace import JOURNEY, Person
+from tests.browser.workspace import Person
 from tests.browsing import expect
 
-pytestmark = JOURNEY
+pytestmark = pytest.mark.browser
 
 NAMES = (
     "<img src=x onerror=alert(1)>",

@@ -5,13 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 import whodid as library
 from tests.browser.copies import copy_log, serving, whodid
 from tests.browser.test_exports import export
-from tests.browser.workspace import JOURNEY, Person, Sendero
+from tests.browser.workspace import Person, Sendero
 from tests.browsing import Browser, expect, watched
 
-pytestmark = JOURNEY
+pytestmark = pytest.mark.browser
 
 LATER = timedelta(days=91)
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.browser.workspace import JOURNEY, Person
+from tests.browser.workspace import Person
 from tests.browsing import expect
 
-pytestmark = JOURNEY
+pytestmark = pytest.mark.browser
 
 OWN = "a lamp on every table of mine"
 

@@ -9,11 +9,11 @@ import apsw
 import pytest
 
 from tests.browser.copies import copy_log, serving
-from tests.browser.workspace import JOURNEY, Person, Sendero
+from tests.browser.workspace import Person, Sendero
 from tests.browsing import Browser, expect, watched
 from whodid.store.packing import Packer
 
-pytestmark = JOURNEY
+pytestmark = pytest.mark.browser
 
 
 def test_the_proof_of_an_entry_is_verified_in_this_browser(owner: Person) -> None:

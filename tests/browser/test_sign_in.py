@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.browser.workspace import JOURNEY, Person, Sendero
+import pytest
+
+from tests.browser.workspace import Person, Sendero
 from tests.browsing import expect
 
-pytestmark = JOURNEY
+pytestmark = pytest.mark.browser
 
 
 def test_signing_in_and_out_appears(visitor: Callable[..., Person], sendero: Sendero) -> None:

@@ -6,15 +6,11 @@ import re
 from pathlib import Path
 from typing import Any, cast
 
-import pytest
 from msgspec import Struct
 
 from tests.browsing import BrowserContext, Locator, Page, Watch, expect
 
-__all__ = ["JOURNEY", "Person", "Sendero"]
-
-JOURNEY = [pytest.mark.browser, pytest.mark.xdist_group("sendero")]
-"""The marks of every file of journeys."""
+__all__ = ["Person", "Sendero"]
 
 _ASK = """
 async ([path, body]) => {
@@ -151,7 +147,7 @@ class Person:
 
     def newest(self, at: int = 0) -> str:
         """Return the sentence of an entry, counted from the newest."""
-        return self.rows.nth(at).locator(".s1").inner_text()
+        return (self.rows.nth(at).locator(".s1").text_content() or "").strip()
 
     def row(self, sentence: str) -> Locator:
         """Return the newest entry with exactly this sentence."""
