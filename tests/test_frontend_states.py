@@ -155,7 +155,10 @@ def test_no_barrier(visit: Callable[..., Visit], size: dict[str, int], state: st
 def test_nothing_scrolls_sideways(visit: Callable[..., Visit], width: int) -> None:
     """At every width the page and the drawer fit, and no button is under 24 pixels."""
     seen = visit(size={"width": width, "height": 800})
-    measure = """viewer => {
+    measure = """async viewer => {
+        // The drawer slides in: what counts is where it comes to rest.
+        const moving = viewer.shadowRoot.getAnimations().filter((one) => one.effect.getTiming().iterations !== Infinity);
+        await Promise.all(moving.map((one) => one.finished));
         const inside = (selector) => [...viewer.shadowRoot.querySelectorAll(selector)];
         const size = (one) => [one.className || one.id, one.getBoundingClientRect()];
         const wide = inside(".v, .page, .list, .drawer, .db").filter((one) => one.scrollWidth > one.clientWidth + 1);
