@@ -9,6 +9,7 @@ folder (`sqlite`).
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,22 @@ def chromium() -> Iterator[Browser]:
 
     with started() as browser:
         yield browser
+
+
+@pytest.fixture(autouse=True)
+def _loop_of_the_browser_aside(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let other tests of the process run event loops of their own.
+
+    Playwright's loop counts as running in the main thread from the first browser test to the end of the process, even
+    while nobody uses it, and asyncio refuses to start another one beside it.
+    """
+    if request.node.get_closest_marker("browser"):
+        yield
+        return
+    loop = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    yield
+    asyncio._set_running_loop(loop)
 
 
 @pytest.hookimpl(optionalhook=True)
