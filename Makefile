@@ -29,7 +29,7 @@ run: $(RUN_READY) ## start the example workspace at http://127.0.0.1:8000
 
 .PHONY: test
 test: check frontend ## run every check and every test
-	@$(BIN)/pytest -n $(JOBS) --cov --cov-report= $(TESTS)
+	@$(BIN)/pytest -n $(JOBS) --durations=10 --durations-min=10 --cov --cov-report= $(TESTS)
 	@$(MAKE) coverage
 
 .PHONY: check
