@@ -157,7 +157,8 @@ def test_nothing_scrolls_sideways(visit: Callable[..., Visit], width: int) -> No
     seen = visit(size={"width": width, "height": 800})
     measure = """async viewer => {
         // The drawer slides in: what counts is where it comes to rest.
-        const moving = viewer.shadowRoot.getAnimations().filter((one) => one.effect.getTiming().iterations !== Infinity);
+        const all = viewer.shadowRoot.getAnimations();
+        const moving = all.filter((one) => one.effect.getTiming().iterations !== Infinity);
         await Promise.all(moving.map((one) => one.finished));
         const inside = (selector) => [...viewer.shadowRoot.querySelectorAll(selector)];
         const size = (one) => [one.className || one.id, one.getBoundingClientRect()];
