@@ -16,7 +16,7 @@ NPM_READY := frontend/node_modules/.ready
 TESTS ?=
 JOBS ?= auto
 
-CORE := src/whodid/errors.py,src/whodid/model.py,src/whodid/canonical.py,src/whodid/sequence.py,src/whodid/intake.py,src/whodid/proof/*,src/whodid/query/*,src/whodid/catalog/*
+CORE := src/whodid/errors.py,src/whodid/model.py,src/whodid/canonical.py,src/whodid/sequence.py,src/whodid/intake/*,src/whodid/proof/*,src/whodid/query/*,src/whodid/catalog/*
 CHECKED := src sendero scripts tests benchmarks
 
 .PHONY: help
