@@ -20,6 +20,7 @@ import sqlalchemy as sa
 import uvicorn
 
 from sendero.installation import Installation, Settings
+from sendero.jobs import Jobs
 from sendero.service import auth
 from sendero.story.begin import DAYS, OWNER, tell
 from sendero.tables import User, Workspace
@@ -73,7 +74,7 @@ def serve(settings: Settings, host: str, port: int, days: int) -> int:
     """Serve the workspace until it is interrupted; fill it with the story first if it is new."""
     with _listen(host, port) as listening:
         fresh = first_start(settings, days)
-        with Installation(settings) as home, home.relay, RetentionWorker(home.log):
+        with Installation(settings) as home, home.relay, RetentionWorker(home.log), Jobs(home):
             shown = f"[{host}]" if ":" in host else host
             print(f"\nSendero runs at http://{shown}:{port}")
             if fresh is not None:

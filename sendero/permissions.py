@@ -7,19 +7,34 @@ from collections.abc import Collection
 __all__ = ["AREAS", "BUILTIN", "PERMISSIONS", "touches_power"]
 
 AREAS: dict[str, tuple[str, ...]] = {
-    "contacts": ("read", "create", "update", "delete", "merge"),
+    "contacts": ("read", "create", "update", "delete", "merge", "export", "manage"),
+    "segments": ("read", "create", "update", "delete"),
     "templates": ("read", "create", "update", "delete"),
-    "accounts": ("read", "update", "manage"),
+    "campaigns": ("read", "create", "update", "delete", "start", "pause"),
+    "accounts": ("read", "create", "update", "delete", "manage"),
     "users": ("read", "create", "manage"),
+    "teams": ("read", "create", "update", "delete"),
     "roles": ("read", "create", "update", "delete"),
-    "audit": ("read", "export", "pii"),
+    "webhooks": ("read", "create", "update", "delete"),
+    "keys": ("read", "create", "delete"),
+    "sso": ("read", "manage"),
+    "workspace": ("update",),
+    "audit": ("read", "export", "pii", "manage"),
 }
-"""Verbs by area. `accounts:manage` replaces tokens, `users:manage` changes roles and deactivates people, `audit:pii`
-shows personal values in the log."""
+"""Verbs by area. `accounts:manage` replaces tokens, `users:manage` changes roles and deactivates people and ends their
+sessions, `contacts:manage` erases a person, `campaigns:start` schedules, starts and resumes, `campaigns:pause` pauses and
+cancels, `audit:pii` shows personal values in the log, `audit:manage` changes how long it is kept."""
 
 PERMISSIONS: tuple[str, ...] = tuple(f"{area}:{verb}" for area, verbs in AREAS.items() for verb in verbs)
 
-_EVERYDAY = ("contacts:read", "contacts:create", "contacts:update", "templates:read")
+_EVERYDAY = (
+    "contacts:read",
+    "contacts:create",
+    "contacts:update",
+    "segments:read",
+    "templates:read",
+    "campaigns:read",
+)
 
 BUILTIN: dict[str, tuple[str, tuple[str, ...]]] = {
     "Owner": ("Everything, including who may do what.", PERMISSIONS),
@@ -30,11 +45,23 @@ BUILTIN: dict[str, tuple[str, tuple[str, ...]]] = {
             *_EVERYDAY,
             "contacts:delete",
             "contacts:merge",
+            "contacts:export",
+            "segments:create",
+            "segments:update",
+            "segments:delete",
             "templates:create",
             "templates:update",
             "templates:delete",
+            "campaigns:create",
+            "campaigns:update",
+            "campaigns:delete",
+            "campaigns:start",
+            "campaigns:pause",
             "accounts:read",
             "users:read",
+            "teams:read",
+            "teams:update",
+            "webhooks:read",
             "audit:read",
         ),
     ),

@@ -17,7 +17,21 @@ from sqlalchemy.orm.exc import StaleDataError
 from sendero.errors import Conflict, Missing
 from sendero.ids import ulid
 from sendero.installation import Installation
-from sendero.tables import Account, Contact, Owned, Role, Template, User, Workspace
+from sendero.tables import (
+    Account,
+    ApiKey,
+    Campaign,
+    Contact,
+    Owned,
+    Role,
+    Segment,
+    SsoConnection,
+    Team,
+    Template,
+    User,
+    Webhook,
+    Workspace,
+)
 from whodid import Actor, Change, Reason, Related, Resource
 from whodid.model import Outcome, Severity
 
@@ -27,10 +41,16 @@ _Row = TypeVar("_Row", bound=Owned)
 
 _TYPES: Mapping[type, str] = {
     Account: "account",
+    ApiKey: "api_key",
+    Campaign: "campaign",
     Contact: "contact",
     Role: "role",
+    Segment: "segment",
+    SsoConnection: "sso",
+    Team: "team",
     Template: "template",
     User: "user",
+    Webhook: "webhook",
     Workspace: "workspace",
 }
 

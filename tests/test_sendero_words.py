@@ -20,7 +20,10 @@ from sendero.web.visit import DONE, environment
 from sendero.words import Words, choose
 
 HOME = Path(__file__).resolve().parent.parent / "sendero"
-SPANISH: dict[str, str] = json.loads((HOME / "words" / "es.json").read_text(encoding="utf-8"))
+PARTS: list[dict[str, str]] = [
+    json.loads(part.read_text(encoding="utf-8")) for part in sorted((HOME / "words" / "es").glob("*.json"))
+]
+SPANISH = {text: translated for part in PARTS for text, translated in part.items()}
 
 
 def texts_of_templates() -> Iterator[str]:
@@ -102,6 +105,11 @@ def test_every_text_is_translated() -> None:
 def test_nothing_else_is_translated() -> None:
     """A text that is no longer shown leaves the catalogue too."""
     assert sorted(SPANISH.keys() - shown()) == []
+
+
+def test_a_text_is_translated_once() -> None:
+    """No text stands in two catalogues of a language."""
+    assert sum(len(part) for part in PARTS) == len(SPANISH)
 
 
 def test_translations_keep_the_parts() -> None:

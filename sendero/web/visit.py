@@ -222,5 +222,6 @@ def _initials(name: str) -> str:
 environment = Environment(
     loader=PackageLoader("sendero"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
+environment.tests["permitted"] = lambda permission, may: may(permission)
 environment.filters["initials"] = _initials
 environment.filters["tint"] = lambda color: f"tint-{AVATAR_COLORS.index(color)}" if color in AVATAR_COLORS else "tint-0"

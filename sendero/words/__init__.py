@@ -1,4 +1,4 @@
-"""The languages of the workspace: English texts are the keys, the catalogues beside this file translate them.
+"""The languages of the workspace: English texts are the keys; the folder of a language translates them, a file per part.
 
 A text with a number has two forms. A text that a catalogue lacks stays English; a test sees to it that none lacks.
 """
@@ -83,6 +83,7 @@ def choose(wish: str | None, accepted: str) -> str:
 def _catalogue(lang: str) -> dict[str, str]:
     if lang == "en":
         return {}
-    text = (resources.files(__name__) / f"{lang}.json").read_text(encoding="utf-8")
-    texts: dict[str, str] = json.loads(text)
+    texts: dict[str, str] = {}
+    for part in sorted((resources.files(__name__) / lang).iterdir(), key=lambda part: part.name):
+        texts |= json.loads(part.read_text(encoding="utf-8"))
     return texts

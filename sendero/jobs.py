@@ -1,0 +1,76 @@
+"""What happens by itself: named jobs, each done again and again in one thread.
+
+A job that fails is tried at its next turn and never stops the others. Every job does its work in units of work of its
+own, so that a stop between two of them leaves nothing half done.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Self
+
+from msgspec import Struct
+
+from sendero.installation import Installation
+
+__all__ = ["JOBS", "Job", "Jobs"]
+
+_log = logging.getLogger("sendero.jobs")
+
+
+class Job(Struct, frozen=True, kw_only=True):
+    """Something to do every so often.
+
+    Args:
+        every: Seconds from the end of one turn to the beginning of the next.
+        run: Does one turn; returns whether there is more to do at once.
+    """
+
+    name: str
+    every: float
+    run: Callable[[Installation], bool]
+
+
+JOBS: tuple[Job, ...] = ()
+"""Every job of the workspace."""
+
+
+class Jobs:
+    """Does jobs in a thread, from `__enter__` to `__exit__`.
+
+    Args:
+        home: The installation.
+        jobs: What to do.
+    """
+
+    def __init__(self, home: Installation, jobs: Sequence[Job] = JOBS) -> None:
+        self._home = home
+        self._due = dict.fromkeys(jobs, 0.0)
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sendero-jobs", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ending.set()
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            for job, due in self._due.items():
+                if due <= time.monotonic() and not self._ending.is_set():
+                    self._due[job] = time.monotonic() + (0 if self._turn(job) else job.every)
+            rest = min(self._due.values(), default=time.monotonic() + 1) - time.monotonic()
+            self._ending.wait(max(rest, 0.01))
+
+    def _turn(self, job: Job) -> bool:
+        try:
+            return job.run(self._home)
+        except Exception:  # noqa: BLE001 - whatever it was, the others go on and this one has another turn
+            _log.exception("the job %s failed; it is tried again", job.name)
+            return False

@@ -1,0 +1,50 @@
+"""The tables of the workspace, a file per part of it.
+
+Only shapes live here; what may happen to a row is decided in `sendero.service`.
+"""
+
+from sendero.tables.audience import Contact, Import, Note, Segment
+from sendero.tables.base import Base, Owned, Workspace, outbox
+from sendero.tables.people import (
+    ApiKey,
+    Attempt,
+    ResetLink,
+    Role,
+    Session,
+    SsoAttempt,
+    SsoConnection,
+    Team,
+    TeamMember,
+    User,
+)
+from sendero.tables.sending import Campaign, Message
+from sendero.tables.webhooks import Delivery, Webhook
+from sendero.tables.whatsapp import Account, Notification, Template
+
+__all__ = [
+    "Account",
+    "ApiKey",
+    "Attempt",
+    "Base",
+    "Campaign",
+    "Contact",
+    "Delivery",
+    "Import",
+    "Message",
+    "Note",
+    "Notification",
+    "Owned",
+    "ResetLink",
+    "Role",
+    "Segment",
+    "Session",
+    "SsoAttempt",
+    "SsoConnection",
+    "Team",
+    "TeamMember",
+    "Template",
+    "User",
+    "Webhook",
+    "Workspace",
+    "outbox",
+]
