@@ -1,4 +1,4 @@
-"""The languages of the workspace: English texts are the keys; the folder of a language translates them, a file per part.
+"""The languages of the workspace: English texts are the keys, the folder of a language translates them, file by file.
 
 A text with a number has two forms. A text that a catalogue lacks stays English; a test sees to it that none lacks.
 """
