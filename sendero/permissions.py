@@ -21,9 +21,12 @@ AREAS: dict[str, tuple[str, ...]] = {
     "workspace": ("update",),
     "audit": ("read", "export", "pii", "manage"),
 }
-"""Verbs by area. `accounts:manage` replaces tokens, `users:manage` changes roles and deactivates people and ends their
-sessions, `contacts:manage` erases a person, `campaigns:start` schedules, starts and resumes, `campaigns:pause` pauses and
-cancels, `audit:pii` shows personal values in the log, `audit:manage` changes how long it is kept."""
+"""Verbs by area.
+
+`accounts:manage` replaces tokens, `users:manage` changes roles, deactivates people and ends their sessions,
+`contacts:manage` erases a person, `campaigns:start` schedules, starts and resumes, `campaigns:pause` pauses and
+cancels, `audit:pii` shows personal values in the log, `audit:manage` changes how long it is kept.
+"""
 
 PERMISSIONS: tuple[str, ...] = tuple(f"{area}:{verb}" for area, verbs in AREAS.items() for verb in verbs)
 
