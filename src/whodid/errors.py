@@ -141,11 +141,19 @@ class StoreVersion(StoreError):
 
 
 class SpoolError(WhodidError):
-    """The spool of a sender could not take an event; nothing of it was kept."""
+    """The spool of a sender could not take an event."""
 
 
 class SpoolFull(SpoolError):
-    """The spool has reached its limit, or its disk is full; nothing was kept."""
+    """The spool has reached its limit, or its disk is full.
+
+    Args:
+        kept: How many of the events of this call were kept before that, from the first on.
+    """
+
+    def __init__(self, fact: str, remedy: str = "", *, kept: int = 0) -> None:
+        self.kept = kept
+        super().__init__(fact, remedy)
 
 
 class ProofError(WhodidError):

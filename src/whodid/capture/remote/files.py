@@ -8,6 +8,7 @@ the owner is dead and may deliver for it.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import hmac
@@ -15,7 +16,6 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,14 +24,25 @@ import msgspec
 
 from whodid.errors import InvalidSetting, SpoolError, SpoolFull
 
-__all__ = ["Owner", "Place", "Segment", "folder_bytes", "open_folder", "owners", "set_aside", "spool_error", "spool_key"]
+__all__ = [
+    "Owner",
+    "Place",
+    "Segment",
+    "folder_bytes",
+    "keyed",
+    "open_folder",
+    "owners",
+    "set_aside",
+    "spool_error",
+    "spool_key",
+]
 
 _OWNER = re.compile(r"(?P<owner>[0-9]+-[0-9]+-[0-9a-f]{16})\.owner")
 _SEGMENT = re.compile(r"(?P<owner>[0-9]+-[0-9]+-[0-9a-f]{16})\.(?P<number>[0-9]{8})\.spool")
 _PLACE = re.compile(rb"([0-9]{8}) ([0-9]{12})\n")
 _REFUSED = "refused.ndjson"
 _KEY = "fingerprint.key"
-_FULL = {"ENOSPC", "EDQUOT", "EFBIG"}
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class Place(NamedTuple):
@@ -94,7 +105,13 @@ class Owner:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             # Between making and locking, somebody may have taken it for the file of a dead owner.
             if _locked(descriptor) and _still_there(path, descriptor):
-                return cls(folder, name, descriptor)
+                owner = cls(folder, name, descriptor)
+                try:
+                    owner.move(Place(1, 0))
+                except OSError:
+                    owner.remove()
+                    raise
+                return owner
             os.close(descriptor)
 
     @classmethod
@@ -121,13 +138,13 @@ class Owner:
 
     def numbers(self) -> list[int]:
         """List the numbers of the spool files that are there, ascending."""
-        found = (_SEGMENT.fullmatch(name) for name in os.listdir(self.folder))
+        found = (_SEGMENT.fullmatch(path.name) for path in self.folder.iterdir())
         return sorted(int(one["number"]) for one in found if one is not None and one["owner"] == self.name)
 
     def place(self) -> Place:
         """Return how far the frames were delivered; the beginning when that is not known."""
         match = _PLACE.match(os.pread(self._descriptor, 64, 0))
-        return Place(int(match[1]), int(match[2])) if match else Place(0, 0)
+        return Place(int(match[1]), int(match[2])) if match else Place(1, 0)
 
     def move(self, place: Place) -> None:
         """Remember how far the frames were delivered."""
@@ -159,7 +176,9 @@ def open_folder(path: Path) -> Path:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = path.stat()
     except OSError as error:
-        raise InvalidSetting(f"The spool {path} cannot be used: {error.strerror}", "Name a folder of your own") from None
+        raise InvalidSetting(
+            f"The spool {path} cannot be used: {error.strerror}", "Name a folder of your own"
+        ) from None
     if found.st_uid != os.geteuid() or found.st_mode & 0o077:
         raise InvalidSetting(
             f"Others may use the folder {path}", f"Run: chown {os.geteuid()} {path} && chmod 700 {path}"
@@ -169,7 +188,7 @@ def open_folder(path: Path) -> Path:
 
 def owners(folder: Path) -> list[str]:
     """Name the owners that left something in a folder, oldest first."""
-    found = (_OWNER.fullmatch(name) for name in os.listdir(folder))
+    found = (_OWNER.fullmatch(path.name) for path in folder.iterdir())
     names = [one["owner"] for one in found if one is not None]
     return sorted(names, key=lambda name: (int(name.split("-")[1]), name))
 
@@ -205,7 +224,7 @@ def set_aside(folder: Path, lines: list[dict[str, Any]]) -> None:
 
 def spool_error(error: OSError, folder: Path) -> SpoolError:
     """Turn a refusal of the system into an error of the family."""
-    if os.strerror(error.errno or 0) and _name_of(error) in _FULL:
+    if error.errno in _FULL:
         return SpoolFull(f"The disk of the spool {folder} is full: {error.strerror}", "Make room; nothing was kept")
     return SpoolError(f"The spool {folder} cannot be written: {error.strerror}", "Check the folder and its disk")
 
@@ -232,7 +251,9 @@ def spool_key(folder: Path) -> bytes:
             aside.unlink()
         key = bytes.fromhex(path.read_text(encoding="ascii"))
     except (OSError, ValueError) as error:
-        raise InvalidSetting(f"The file {path} cannot be used: {error}", "Restore it, or give fingerprint_key=") from None
+        raise InvalidSetting(
+            f"The file {path} cannot be used: {error}", "Restore it, or give fingerprint_key="
+        ) from None
     if len(key) != 32:
         raise InvalidSetting(f"The file {path} is damaged", "Restore it, or give fingerprint_key=")
     return key
@@ -242,20 +263,6 @@ def keyed(key: bytes, workspace: str, value: bytes) -> str:
     """Return a keyed fingerprint: 64 bits, comparable within a workspace only."""
     own = hmac.digest(key, b"whodid/client fingerprint/v1\n" + workspace.encode(), hashlib.sha256)
     return hmac.digest(own, value, hashlib.sha256)[:8].hex()
-
-
-def segments(folder: Path) -> Iterator[tuple[str, int]]:
-    """Name the spool files of a folder as owner and number."""
-    for name in sorted(os.listdir(folder)):
-        match = _SEGMENT.fullmatch(name)
-        if match is not None:
-            yield match["owner"], int(match["number"])
-
-
-def _name_of(error: OSError) -> str:
-    import errno
-
-    return errno.errorcode.get(error.errno or 0, "")
 
 
 def _locked(descriptor: int) -> bool:

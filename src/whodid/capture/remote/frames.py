@@ -140,7 +140,7 @@ def _unfinished(data: bytes, start: int) -> bool:
     if start + _HEADER.size > len(data):
         return _MARKER.startswith(data[start : start + len(_MARKER)])
     marker, length, _ = _HEADER.unpack_from(data, start)
-    return marker == _MARKER and length <= LARGEST_FRAME and start + _HEADER.size + length > len(data)
+    return bool(marker == _MARKER) and length <= LARGEST_FRAME and start + _HEADER.size + length > len(data)
 
 
 def _last_chance(data: bytes, start: int) -> int:

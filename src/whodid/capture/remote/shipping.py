@@ -1,0 +1,125 @@
+"""Sending what dead processes left in a spool, once, in the calling thread: what `whodid ship` does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from msgspec import Struct
+
+from whodid.capture.remote.files import Owner, open_folder, owners
+from whodid.capture.remote.gaps import Gaps
+from whodid.capture.remote.sender import Counts, Courier, pause_after
+from whodid.capture.remote.shelf import Shelf
+from whodid.capture.remote.transport import Later, Transport
+from whodid.errors import InvalidSetting, NotFound
+
+__all__ = ["Shipped", "ship"]
+
+
+class Shipped(Struct, frozen=True, kw_only=True):
+    """What was sent.
+
+    Args:
+        delivered: Events that the log has now.
+        quarantined: Events that it refused; they lie in `refused.ndjson` with the reasons.
+        dropped: Events that a full spool had dropped, and that an entry tells of now.
+        damaged: Bytes that were unreadable and were skipped.
+        finished: Whether nothing is left of dead processes.
+        running: Processes that are running and send by themselves.
+        fault: Why something is left.
+    """
+
+    delivered: int
+    quarantined: int
+    dropped: int
+    damaged: int
+    finished: bool
+    running: int
+    fault: str
+
+
+def ship(
+    folder: Path,
+    url: str,
+    key: str | Callable[[], str],
+    *,
+    timeout: float = 60.0,
+    workspace: str | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Shipped:
+    """Send what dead processes left in a spool; those that run send by themselves.
+
+    Args:
+        folder: Of the spool.
+        url: Address of the server.
+        key: Its API key with the scope write, or what returns it.
+        timeout: Seconds after which to give up on a server that does not take them.
+        workspace: The workspace of the key: events wait rather than being refused when the key is another one's.
+        progress: Called with how many events were settled so far.
+
+    Returns:
+        What was sent. What is left stays in the spool.
+
+    Raises:
+        NotFound: There is no such folder.
+        InvalidSetting: A setting cannot be used, or the extra `client` is not installed.
+    """
+    if not folder.is_dir():
+        raise NotFound(f"There is no spool {folder}", "Name the folder that the client was given")
+    open_folder(folder)
+    if timeout <= 0:
+        raise InvalidSetting("The timeout is not positive", "Give it in seconds")
+    counts = Counts()
+    Transport(url, key).close()
+    courier = Courier(folder, lambda: Transport(url, key), counts, workspace)
+    until = time.monotonic() + timeout
+    running, finished, fault = 0, True, ""
+    try:
+        for name in owners(folder):
+            owner = Owner.claim(folder, name)
+            if owner is None:
+                running += 1
+                continue
+            gaps = Gaps(owner.gaps) if owner.gaps.exists() else None
+            try:
+                fault = _deliver(
+                    Shelf(owner, gaps, ended=lambda _: True, freed=lambda _: None), courier, until, progress
+                )
+                if fault:
+                    finished = False
+                    break
+                owner.remove()
+            finally:
+                if gaps is not None:
+                    gaps.close()
+                owner.release()
+    finally:
+        courier.close()
+    return Shipped(
+        delivered=counts.delivered,
+        quarantined=counts.quarantined,
+        dropped=counts.told,
+        damaged=counts.damaged,
+        finished=finished,
+        running=running,
+        fault=fault,
+    )
+
+
+def _deliver(shelf: Shelf, courier: Courier, until: float, progress: Callable[[int], None]) -> str:
+    """Deliver an owner's frames; return why that could not be done, or nothing."""
+    attempts = 0
+    while True:
+        try:
+            if not courier.step(shelf):
+                return ""
+            attempts = 0
+            progress(courier.counts.delivered + courier.counts.quarantined)
+        except Later as error:
+            attempts += 1
+            pause = pause_after(error, attempts)
+            if time.monotonic() + pause > until:
+                return error.fault
+            time.sleep(pause)
