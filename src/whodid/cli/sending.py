@@ -177,7 +177,9 @@ def ship(*, spool: str, url: str, key_file: str, timeout: float, as_json: bool, 
     if as_json:
         ui.json(msgspec.to_builtins(done))
     else:
-        ui.note(f"Delivered {done.delivered:,}; refused {done.quarantined:,}, see refused.ndjson there.")
+        ui.note(f"Delivered {done.delivered:,} events.")
+        if done.quarantined:
+            ui.note(f"The server refused {done.quarantined:,}; they lie in {spool}/refused.ndjson, with the reasons.")
         if done.dropped:
             ui.note(f"A full spool had dropped {done.dropped:,}; the log has an entry about it.")
         if done.damaged:

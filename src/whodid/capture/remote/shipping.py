@@ -12,7 +12,7 @@ from whodid.capture.remote.files import Owner, open_folder, owners
 from whodid.capture.remote.gaps import Gaps
 from whodid.capture.remote.sender import Counts, Courier, pause_after
 from whodid.capture.remote.shelf import Shelf
-from whodid.capture.remote.transport import Later, Transport
+from whodid.capture.remote.transport import Later, Transport, checked_key
 from whodid.errors import InvalidSetting, NotFound
 
 __all__ = ["Shipped", "ship"]
@@ -72,7 +72,9 @@ def ship(
     if timeout <= 0:
         raise InvalidSetting("The timeout is not positive", "Give it in seconds")
     counts = Counts()
+    # What is missing or wrong shows here, before anything is claimed.
     Transport(url, key).close()
+    checked_key(key)
     courier = Courier(folder, lambda: Transport(url, key), counts, workspace)
     until = time.monotonic() + timeout
     running, finished, fault = 0, True, ""

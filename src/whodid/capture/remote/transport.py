@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from whodid.errors import InvalidSetting
 
-__all__ = ["Elsewhere", "Later", "Result", "Transport", "Unreadable"]
+__all__ = ["Elsewhere", "Later", "Result", "Transport", "Unreadable", "checked_key", "checked_url"]
 
 _LONG = 60.0
 _LONGEST = 600.0

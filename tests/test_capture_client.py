@@ -1,0 +1,434 @@
+"""The remote client: what the server refuses is set aside, keys, settings, and what an application sees of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any, ClassVar
+
+import msgspec
+import pytest
+import zstandard
+
+import whodid
+from tests.remoting import ROOT, WORKSPACE, Server, environment, event, ids, serving, shipped
+from tests.test_architecture import GUARD
+from whodid import Actor, Resource
+from whodid.capture import Capture, context
+from whodid.capture.remote import transport
+from whodid.capture.remote.sender import pause_after
+from whodid.capture.remote.transport import Later, Transport, Unreadable
+from whodid.errors import InvalidEvent, InvalidSetting, WhodidError
+from whodid.server.keys import KeyRing
+
+OPERATOR = Actor(type="system", id="tests", name="Tests")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """Run a server."""
+    with serving(tmp_path) as running:
+        yield running
+
+
+def refused(spool: Path) -> list[dict[str, Any]]:
+    """Return what was set aside."""
+    path = spool / "refused.ndjson"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def test_an_application_records_as_it_does_with_a_log(server: Server, tmp_path: Path) -> None:
+    """Capture builds the events; the secret in them leaves only its fingerprint, in the spool and on the wire."""
+    with whodid.connect(server.url, server.key, spool=tmp_path / "spool", workspace=WORKSPACE) as client:
+        capture = Capture(client.catalog, client.fingerprint)
+        with context(actor=OPERATOR, workspace=WORKSPACE, ip="203.0.113.7"):
+            made = capture.event(
+                "contact.updated",
+                Resource(type="contact", id="con_1", name="Juan"),
+                before={"city": "Getafe", "api_token": "hunter2hunter2"},
+                after={"city": "Madrid", "api_token": "hunter3hunter3"},
+            )
+        client.check(WORKSPACE, made)
+        client.take(WORKSPACE, [made])
+        spooled = b"".join(path.read_bytes() for path in client.folder.iterdir())
+        assert asyncio.run(client.aflush(20))
+    entry = server.log.get(WORKSPACE, made.id)
+    assert {change.path for change in entry.changes} == {"city", "api_token"}
+    assert b"Getafe" in spooled
+    assert b"hunter" not in spooled
+    assert entry.changes[1].before_fp == client.fingerprint(WORKSPACE, b'"hunter2hunter2"')
+
+
+def test_refused_events_are_set_aside_with_the_reason_and_the_rest_flows(server: Server, tmp_path: Path) -> None:
+    """Among good events: one from the future, one with other content under a known id. Both are told apart."""
+    spool = tmp_path / "spool"
+    future = msgspec.structs.replace(event(900), occurred_at=datetime.now(UTC) + timedelta(days=2))
+    with whodid.connect(server.url, server.key, spool=spool) as client:
+        client.take(WORKSPACE, [event(1), future, event(2)])
+        client.take(WORKSPACE, [event(1, batch="another"), event(3)])
+        assert client.flush(20)
+        status = client.status()
+        assert (status.delivered, status.quarantined, status.waiting) == (3, 2, 0)
+    first, second = refused(spool)
+    assert (first["pointer"], first["workspace"]) == ("/occurred_at", WORKSPACE)
+    assert "ahead" in first["fault"]
+    assert first["event"]["id"] == future.id
+    assert second["event"]["batch"] == "another"
+    assert "already belongs to entry" in second["fault"]
+    assert sorted(ids(server.log)) == sorted(event(number).id for number in (1, 2, 3))
+
+
+def test_an_event_that_the_log_would_never_take_is_refused_at_once(server: Server, tmp_path: Path) -> None:
+    """Too large, or without a JSON form: nothing of the call is kept. `check` says the rest beforehand."""
+    with whodid.connect(server.url, server.key, spool=tmp_path / "spool", strict=True) as client:
+        with pytest.raises(InvalidEvent, match="256 KiB"):
+            client.take(WORKSPACE, [event(1), event(2, details={"text": "x" * 300_000})])
+        assert client.status().accepted == 0
+        with pytest.raises(InvalidEvent, match="does not declare"):
+            client.check(WORKSPACE, event(1))
+
+
+def test_another_workspace_is_refused_clearly(server: Server, tmp_path: Path) -> None:
+    """By the client where it knows its workspace, else by the server; events of the right one go on."""
+    with (
+        whodid.connect(server.url, server.key, spool=tmp_path / "a", workspace=WORKSPACE) as client,
+        pytest.raises(InvalidSetting, match="not for 'other'"),
+    ):
+        client.take("other", [event(1)])
+    with whodid.connect(server.url, server.key, spool=tmp_path / "b") as client:
+        client.take("other", [event(2)])
+        client.take(WORKSPACE, [event(3)])
+        assert client.flush(20)
+    (one,) = refused(tmp_path / "b")
+    assert "another workspace" in one["fault"]
+    assert ids(server.log) == [event(3).id]
+
+
+def test_a_wrong_key_keeps_events_until_the_right_one(server: Server, tmp_path: Path) -> None:
+    """Unknown, revoked, without the scope, of another workspace: nothing is refused or lost, and the fault is told."""
+    ring = KeyRing(server.log, WORKSPACE, actor=OPERATOR)
+    revoked, reader = ring.create("revoked"), ring.create("reader", scopes=("read",))
+    ring.revoke(revoked.key.id)
+    away = KeyRing(server.log, "away", actor=OPERATOR).create("away")
+    key = {"now": "wk_nobody"}
+    for number, (text, part) in enumerate(
+        (
+            ("wk_nobody", "401"),
+            (revoked.text, "401"),
+            (reader.text, "may not write"),
+            (away.text, "another workspace"),
+        )
+    ):
+        key["now"] = text
+        with whodid.connect(
+            server.url, lambda: key["now"], spool=tmp_path / "spool", workspace=WORKSPACE, exit_flush_s=0.5
+        ) as client:
+            client.take(WORKSPACE, [event(number)])
+            assert not client.flush(0.7)
+            assert part in client.status().fault
+    key["now"] = server.key
+    done = shipped(server, tmp_path / "spool", tmp_path)
+    assert json.loads(done.stdout)["delivered"] == 4
+    assert sorted(ids(server.log)) == sorted(event(number).id for number in range(4))
+    assert refused(tmp_path / "spool") == []
+
+
+def test_a_rotated_key_is_taken_up_while_running(server: Server, tmp_path: Path) -> None:
+    """With a function for a key, the next request shows the new one."""
+    key = {"now": server.key}
+    with whodid.connect(server.url, lambda: key["now"], spool=tmp_path / "spool") as client:
+        client.take(WORKSPACE, [event(1)])
+        assert client.flush(20)
+        ring = KeyRing(server.log, WORKSPACE, actor=OPERATOR)
+        key["now"] = ring.rotate(server.key.split("_")[1], overlap=timedelta()).text
+        client.take(WORKSPACE, [event(2)])
+        assert client.flush(20)
+    assert len(ids(server.log)) == 2
+
+
+def test_damage_on_the_disk_is_reported_and_skipped(
+    server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Overwritten bytes in the middle of a spool cost the frames they hit; the others arrive, and the loss is told."""
+    spool = tmp_path / "spool"
+    server.stop()
+    with whodid.connect(server.url, server.key, spool=spool, exit_flush_s=0.1) as client:
+        for number in range(20):
+            client.take(WORKSPACE, [event(number)])
+    (path,) = spool.glob("*.spool")
+    data = bytearray(path.read_bytes())
+    data[500:520] = bytes(20)
+    path.write_bytes(bytes(data))
+    server.start()
+    with caplog.at_level(logging.WARNING):
+        done = json.loads(shipped(server, spool, tmp_path).stdout)
+    assert 1 <= 20 - done["delivered"] <= 2
+    assert done["damaged"] >= 200
+    assert done["finished"]
+    assert len(ids(server.log)) == done["delivered"]
+
+
+# ------------------------------------------------------------------------------------------------------------ transport
+
+
+class Scripted(BaseHTTPRequestHandler):
+    """Answers what the test wrote down, and remembers the requests."""
+
+    script: ClassVar[list[tuple[int, dict[str, str], bytes]]] = []
+    seen: ClassVar[list[tuple[dict[str, str], bytes]]] = []
+
+    def do_POST(self) -> None:
+        """Answer the next line of the script."""
+        body = self.rfile.read(int(self.headers["content-length"]))
+        self.seen.append(({name.lower(): value for name, value in self.headers.items()}, body))
+        status, headers, answer = self.script.pop(0)
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("content-length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def scripted() -> Iterator[str]:
+    """Run a server that follows a script."""
+    Scripted.script.clear()
+    Scripted.seen.clear()
+    server = HTTPServer(("127.0.0.1", 0), Scripted)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def answer(*statuses: str) -> bytes:
+    """Write an answer with one result per status."""
+    return json.dumps({"results": [{"status": status} for status in statuses]}).encode()
+
+
+def test_one_bad_event_cannot_hold_up_a_batch(scripted: str, tmp_path: Path) -> None:
+    """A server that refuses the whole batch gets halves of it, until the one event is alone and set aside."""
+    bad = (413, {}, b"{}")
+    Scripted.script += [bad, (200, {}, answer("recorded", "known")), bad, bad, (200, {}, answer("recorded"))]
+    with whodid.connect(scripted, "wk_1", spool=tmp_path / "spool", exit_flush_s=0) as client:
+        client.take(WORKSPACE, [event(number) for number in range(4)])
+        assert client.flush(20)
+        assert (client.status().delivered, client.status().quarantined) == (3, 1)
+    assert [one["event"]["id"] for one in refused(tmp_path / "spool")] == [event(2).id]
+
+
+def test_bodies_are_packed_and_no_key_stands_in_an_address(scripted: str) -> None:
+    """Larger bodies travel as zstd; the key is a header, and so is the workspace."""
+    Scripted.script += [(200, {}, answer("recorded")), (200, {}, answer(*["recorded"] * 40))]
+    sender = Transport(scripted, "wk_secret")
+    one = msgspec.json.encode(event(1))
+    sender.send("w", [one])
+    sender.send("w", [one] * 40)
+    sender.close()
+    (small, _), (large, body) = Scripted.seen
+    assert "content-encoding" not in small
+    assert large["content-encoding"] == "zstd"
+    assert json.loads(zstandard.ZstdDecompressor().decompressobj().decompress(body))["events"] == [json.loads(one)] * 40
+    assert large["authorization"] == "Bearer wk_secret"
+    assert large["x-whodid-workspace"] == "w"
+
+
+LATER = [
+    ((503, {"Retry-After": "7"}, b"{}"), 7.0),
+    ((429, {"Retry-After": "99999"}, b""), 600.0),
+    ((503, {"Retry-After": "soon"}, b""), 0.0),
+    ((500, {}, b"<html>"), 0.0),
+    ((401, {}, b'{"detail":"No.","remedy":"Yes."}'), 60.0),
+    ((302, {"Location": "http://127.0.0.1:1/"}, b""), 60.0),
+    ((404, {}, b""), 60.0),
+    ((200, {}, b"<html>a portal</html>"), 60.0),
+    ((200, {}, answer("recorded", "recorded")), 0.0),
+]
+
+
+@pytest.mark.parametrize(("said", "pause"), LATER)
+def test_what_is_tried_again_and_when(scripted: str, said: tuple[int, dict[str, str], bytes], pause: float) -> None:
+    """Whatever is not an answer about the events leaves them where they are; the server's wish is heeded."""
+    Scripted.script.append(said)
+    sender = Transport(scripted, "wk_1")
+    with pytest.raises(Later) as later:
+        sender.send("w", [b"{}"])
+    sender.close()
+    assert later.value.pause == pause
+
+
+def test_retry_after_may_be_a_date(scripted: str) -> None:
+    """The other form of the header counts from the server's own clock."""
+    dates = {"Date": "Thu, 26 Nov 2026 10:00:00 GMT", "Retry-After": "Thu, 26 Nov 2026 10:00:40 GMT"}
+    assert transport._pause(dates["Retry-After"], dates["Date"]) == 40.0
+    assert transport._pause("Thu, 26 Nov 2026 09:00:00 GMT", dates["Date"]) == 0.0
+
+
+def test_pauses_grow_and_scatter() -> None:
+    """The part of chance grows to half a minute, and what the server asked for is added to it."""
+    early = [pause_after(Later("x"), 1) for _ in range(500)]
+    late = [pause_after(Later("x"), 40) for _ in range(500)]
+    asked = [pause_after(Later("x", 5.0), 1) for _ in range(500)]
+    assert max(early) <= 1.0
+    assert 20 < max(late) <= 30.0
+    assert min(late) < 10
+    assert min(asked) >= 5.0
+    assert len(set(late)) > 400
+
+
+def test_a_request_that_is_wrong_is_not_repeated(scripted: str) -> None:
+    """400, 413, 415 and 422 say that the same request will never do."""
+    sender = Transport(scripted, "wk_1")
+    for status in (400, 413, 415, 422):
+        Scripted.script.append((status, {}, b'{"detail":"It is wrong."}'))
+        with pytest.raises(Unreadable, match="It is wrong"):
+            sender.send("w", [b"{}"])
+    sender.close()
+
+
+# ------------------------------------------------------------------------------------------------------------- settings
+
+
+@pytest.mark.parametrize(
+    ("url", "key", "more", "fact"),
+    [
+        ("audit.example.com", "wk_1", {}, "not the address"),
+        ("https://u:p@audit.example.com", "wk_1", {}, "not the address"),
+        ("https://audit.example.com?key=wk_1", "wk_1", {}, "not the address"),
+        ("https://audit.example.com:port", "wk_1", {}, "not the address"),
+        ("https://audit.example.com", "", {}, "not an API key"),
+        ("https://audit.example.com", "two words", {}, "not an API key"),
+        ("https://audit.example.com", "wk_1\nX: y", {}, "not an API key"),
+        ("https://audit.example.com", "wk_1", {"fingerprint_key": b"short"}, "5 bytes"),
+        ("https://audit.example.com", "wk_1", {"max_bytes": 10}, "too small"),
+    ],
+)
+def test_wrong_settings_are_told_at_once(url: str, key: str, more: dict[str, Any], fact: str, tmp_path: Path) -> None:
+    """Before anything is recorded, with a remedy."""
+    with pytest.raises(InvalidSetting, match=fact) as told:
+        whodid.connect(url, key, spool=tmp_path / "spool", **more)
+    assert told.value.remedy
+
+
+def test_the_usual_folder_belongs_to_one_destination(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a folder, each server and key has its own below the user's state; nothing is sent with another's key."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    folders = set()
+    for url, key in (("http://a:1", "wk_AAA_x"), ("http://a:1", "wk_BBB_x"), ("http://b:1", "wk_AAA_x")):
+        with whodid.connect(url, key) as client:
+            folders.add(client.folder)
+            assert "x" not in client.folder.name.split("-")[-1]
+    assert len(folders) == 3
+    assert all(folder.is_relative_to(tmp_path / "whodid" / "spool") for folder in folders)
+
+
+def test_fingerprints_are_keyed(tmp_path: Path) -> None:
+    """The same key and workspace give the same fingerprint, wherever; anything else another."""
+    with (
+        whodid.connect("http://a:1", "wk_1", spool=tmp_path / "a") as one,
+        whodid.connect("http://a:1", "wk_1", spool=tmp_path / "a") as same,
+        whodid.connect("http://a:1", "wk_1", spool=tmp_path / "b") as other,
+        whodid.connect("http://a:1", "wk_1", spool=tmp_path / "b", fingerprint_key=bytes(32)) as given,
+        whodid.connect("http://a:1", "wk_1", spool=tmp_path / "c", fingerprint_key=bytes(32)) as again,
+    ):
+        assert one.fingerprint("w", b"v") == same.fingerprint("w", b"v")
+        assert given.fingerprint("w", b"v") == again.fingerprint("w", b"v")
+        texts = {one.fingerprint("w", b"v"), other.fingerprint("w", b"v"), given.fingerprint("w", b"v")}
+        assert len(texts | {one.fingerprint("w2", b"v"), one.fingerprint("w", b"v2")}) == 5
+    (tmp_path / "a" / "fingerprint.key").write_text("nonsense")
+    with pytest.raises(InvalidSetting, match=r"fingerprint\.key"):
+        whodid.connect("http://a:1", "wk_1", spool=tmp_path / "a")
+
+
+def test_a_closed_client_takes_nothing(server: Server, tmp_path: Path) -> None:
+    """Closing is idempotent, and an event after it is an error rather than lost."""
+    client = whodid.connect(server.url, server.key, spool=tmp_path / "spool")
+    client.close()
+    client.close()
+    with pytest.raises(InvalidSetting, match="was closed"):
+        client.take(WORKSPACE, [event(1)])
+
+
+def test_without_the_extra_it_says_what_to_install(tmp_path: Path) -> None:
+    """On the base install `import whodid` works, and connecting names the extra."""
+    code = GUARD + (
+        "import whodid\n"
+        "try: whodid.connect('http://a:1', 'wk_1', spool='spool')\n"
+        "except whodid.errors.InvalidSetting as error: print(error)"
+    )
+    around = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=around | {"PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert "pip install 'whodid[client]'" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "part"),
+    [
+        (["missing", "--url", "http://a:1", "--key-file", "key"], 4, "There is no spool"),
+        (["spool", "--url", "nowhere", "--key-file", "key"], 2, "not the address"),
+        (["spool", "--url", "http://127.0.0.1:1", "--key-file", "nokey"], 2, "nokey"),
+        (["spool", "--url", "http://127.0.0.1:1"], 2, "--key-file"),
+    ],
+)
+def test_shipping_explains_what_is_wrong(tmp_path: Path, arguments: list[str], code: int, part: str) -> None:
+    """`whodid ship` with a wrong folder, address or key file."""
+    (tmp_path / "spool").mkdir(mode=0o700)
+    (tmp_path / "key").write_text("wk_1")
+    done = subprocess.run(
+        [sys.executable, "-m", "whodid", "ship", *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment(),
+        timeout=60,
+    )
+    assert done.returncode == code, done.stderr
+    assert part in done.stderr
+    assert issubclass(InvalidSetting, WhodidError)
+
+
+def test_shipping_gives_up_in_time(server: Server, tmp_path: Path) -> None:
+    """While the server is away `whodid ship` ends with 1 after its timeout, says why, and leaves everything."""
+    spool = tmp_path / "spool"
+    server.stop()
+    with whodid.connect(server.url, server.key, spool=spool, exit_flush_s=0) as client:
+        client.take(WORKSPACE, [event(1)])
+    (tmp_path / "key").write_text(server.key)
+    done = subprocess.run(
+        [sys.executable, "-m", "whodid", "ship", str(spool), "--url", server.url, "--timeout", "1",
+         "--key-file", str(tmp_path / "key")],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment(),
+        timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "Something is left: The server cannot be reached" in done.stderr
+    server.start()
+    assert shipped(server, spool, tmp_path).returncode == 0
+    assert ids(server.log) == [event(1).id]
