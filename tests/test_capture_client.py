@@ -223,7 +223,7 @@ def answer(*statuses: str) -> bytes:
 
 def test_one_bad_event_cannot_hold_up_a_batch(scripted: str, tmp_path: Path) -> None:
     """A server that refuses the whole batch gets halves of it, until the one event is alone and set aside."""
-    bad = (413, {}, b"{}")
+    bad: tuple[int, dict[str, str], bytes] = (413, {}, b"{}")
     Scripted.script += [bad, (200, {}, answer("recorded", "known")), bad, bad, (200, {}, answer("recorded"))]
     with whodid.connect(scripted, "wk_1", spool=tmp_path / "spool", exit_flush_s=0) as client:
         client.take(WORKSPACE, [event(number) for number in range(4)])

@@ -165,10 +165,12 @@ def test_files_follow_one_another_and_go_when_delivered(spool: Spool) -> None:
 
 def test_threads_share_a_file_without_a_lock(spool: Spool) -> None:
     """Eight threads and a thousand events each: all there, and each thread's in its order."""
-    workers = [
-        threading.Thread(target=lambda part=part: [spool.take("w", [event(part * 1000 + n)]) for n in range(1000)])
-        for part in range(8)
-    ]
+
+    def record(part: int) -> None:
+        for number in range(1000):
+            spool.take("w", [event(part * 1000 + number)])
+
+    workers = [threading.Thread(target=record, args=(part,)) for part in range(8)]
     for worker in workers:
         worker.start()
     for worker in workers:

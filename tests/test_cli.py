@@ -20,7 +20,20 @@ from tests.shell import Run, program
 
 run, store = shell.run, shell.store
 
-COMMANDS = ("serve", "tail", "search", "show", "stats", "export", "verify", "purge", "retention", "import")
+COMMANDS = (
+    "serve",
+    "tail",
+    "search",
+    "show",
+    "stats",
+    "export",
+    "verify",
+    "purge",
+    "retention",
+    "import",
+    "keys",
+    "ship",
+)
 
 
 # --------------------------------------------------------------------------------------------------------------- help

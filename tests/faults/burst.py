@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 if sys.argv[6] == "gevent":
-    from gevent import monkey
+    from gevent import monkey  # type: ignore[import-untyped]
 
     monkey.patch_all()
 

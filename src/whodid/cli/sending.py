@@ -32,7 +32,7 @@ def keys() -> None:
 def list_keys(*, as_json: bool, workspace: str | None, store: str | None, key_file: str | None) -> None:
     """List the keys of a workspace."""
     with open_store(store, key_file) as log:
-        found, now = _ring(log, workspace).keys(), log.now()
+        found, now = _ring(log, workspace).all(), log.now()
     if as_json:
         ui.json([_shown(key, now) for key in found])
         return

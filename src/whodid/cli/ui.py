@@ -102,10 +102,7 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
 @click.group(cls=_Group, epilog=_EPILOG, context_settings=_SETTINGS)
 @click.version_option(package_name="whodid", message="whodid %(version)s")
 def _program() -> None:
-    """Who did what, when, and what changed.
-
-    Every command takes --store, or WHODID_STORE, such as sqlite:///audit.db.
-    """
+    """Who did what, when, and what changed, in the log that --store names."""
 
 
 def command(function: _Function) -> click.Command:

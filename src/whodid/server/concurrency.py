@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from anyio import CancelScope, CapacityLimiter, Lock, fail_after
-from anyio.to_thread import run_sync
+import anyio
+import anyio.to_thread
 
-__all__ = ["CancelScope", "CapacityLimiter", "Lock", "fail_after", "run_sync"]
+CancelScope = anyio.CancelScope
+CapacityLimiter = anyio.CapacityLimiter
+Lock = anyio.Lock
+fail_after = anyio.fail_after
+run_sync = anyio.to_thread.run_sync

@@ -118,7 +118,7 @@ class KeyRing:
         self._actor = actor
         self._context = context
 
-    def keys(self) -> tuple[ApiKey, ...]:
+    def all(self) -> tuple[ApiKey, ...]:
         """Return the keys, oldest first."""
         kept = _settled(self._log, self._workspace)
         return () if kept is None else _decode(kept).keys
@@ -154,7 +154,7 @@ class KeyRing:
         """
         if overlap < timedelta():
             raise InvalidSetting("The overlap is negative", "Use 0 to end the old key at once")
-        old = self._one(self.keys(), key_id)
+        old = self._one(self.all(), key_id)
         made = self._made(old.name, old.scopes, expires_at, old.id)
 
         def change(keys: tuple[ApiKey, ...], now: datetime) -> tuple[tuple[ApiKey, ...], tuple[Event, ...]]:
@@ -189,7 +189,7 @@ class KeyRing:
             return tuple(revoked if one.id == known.id else one for one in keys), (event,)
 
         self._change(change)
-        return self._one(self.keys(), key_id)
+        return self._one(self.all(), key_id)
 
     def _made(self, name: str, scopes: tuple[str, ...], expires_at: datetime | None, replaces: str | None) -> MadeKey:
         now = self._log.now()

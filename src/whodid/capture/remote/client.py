@@ -1,4 +1,4 @@
-"""The remote client: what a service without the log records to."""
+"""The remote client: where a service records that does not hold the log."""
 
 from __future__ import annotations
 
