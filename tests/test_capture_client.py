@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -27,7 +28,7 @@ from whodid.capture import Capture, context
 from whodid.capture.remote import transport
 from whodid.capture.remote.sender import pause_after
 from whodid.capture.remote.transport import Later, Transport, Unreadable
-from whodid.errors import InvalidEvent, InvalidSetting, WhodidError
+from whodid.errors import InvalidEvent, InvalidSetting, SpoolFull, WhodidError
 from whodid.server.keys import KeyRing
 
 OPERATOR = Actor(type="system", id="tests", name="Tests")
@@ -175,6 +176,50 @@ def test_damage_on_the_disk_is_reported_and_skipped(
     assert done["damaged"] >= 200
     assert done["finished"]
     assert len(ids(server.log)) == done["delivered"]
+
+
+def test_what_was_delivered_is_not_sent_again(server: Server, tmp_path: Path) -> None:
+    """The place in the spool outlives the process: the next one sends what came after it, and no more."""
+    spool = tmp_path / "spool"
+    program = (
+        "import os, sys, whodid; from tests.capturing import event\n"
+        "client = whodid.connect(*sys.argv[1:3], spool=sys.argv[3])\n"
+        "for number in range(2000): client.take('wsp', [event(number)])\n"
+        "assert client.flush(60)\n"
+        "os.kill(os.getpid(), 9)"
+    )
+    subprocess.run(
+        [sys.executable, "-c", program, server.url, server.key, str(spool)],
+        check=False,
+        env=environment(),
+        timeout=100,
+    )
+    assert len(ids(server.log)) == 2000
+    done = json.loads(shipped(server, spool, tmp_path).stdout)
+    assert (done["delivered"], done["finished"]) == (0, True)
+
+
+def test_a_spool_full_of_dead_events_empties_itself(server: Server, tmp_path: Path) -> None:
+    """What dead processes left may fill the limit: recording raises, and goes on once that is delivered."""
+    spool = tmp_path / "spool"
+    server.stop()
+    with whodid.connect(server.url, server.key, spool=spool, max_bytes=2**21, exit_flush_s=0) as client:
+        for number in range(4000):
+            client.take(WORKSPACE, [event(number)])
+    server.start()
+    with whodid.connect(server.url, server.key, spool=spool, max_bytes=2**20) as client:
+        with pytest.raises(SpoolFull):
+            client.take(WORKSPACE, [event(5000)])
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            try:
+                client.take(WORKSPACE, [event(5000)])
+            except SpoolFull:
+                time.sleep(0.05)
+            else:
+                break
+        assert client.flush(20)
+    assert len(ids(server.log)) == len(set(ids(server.log))) == 4001
 
 
 # ------------------------------------------------------------------------------------------------------------ transport

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -166,7 +167,9 @@ def test_a_child_has_nothing_of_its_parent(server: Server, spool: Path) -> None:
     with whodid.connect(server.url, server.key, spool=spool) as client:
         client.take(WORKSPACE, [event(1)])
         reader, writer = os.pipe()
-        pid = os.fork()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of what this test is about
+            pid = os.fork()
         if not pid:
             status = 1
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 import whodid
@@ -155,3 +157,26 @@ def test_more_actions_than_there_is_room_for_are_still_counted(tmp_path: Path) -
     assert told.details is not None
     assert told.details["count"] == 301
     assert told.details["actions"]["*"] == 301 - 127
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_damaged_file_of_counts_stops_nothing(tmp_path: Path, seed: int) -> None:
+    """Whatever the bytes are, something can be told or nothing, and counting goes on."""
+    path = tmp_path / "one.gaps"
+    gaps = Gaps(path)
+    gaps.count("a", "x.made", 1_000)
+    gaps.close()
+    chance = random.Random(seed)
+    data = bytearray(path.read_bytes())
+    for _ in range(chance.randrange(1, 50)):
+        start = chance.randrange(600)
+        data[start : start + 8] = chance.randbytes(8)
+    path.write_bytes(bytes(data[: chance.choice([len(data), 700])]))
+
+    gaps = Gaps(path)
+    gaps.count("b", "y.made", 2_000)
+    for _ in range(2):
+        told = gaps.untold()
+        assert all(msgspec.json.encode(one) for _, one in told)
+        gaps.told()
+    assert gaps.untold() == []

@@ -56,6 +56,13 @@ class _Job:
         return self.results is not None or self.error is not None
 
 
+class _Held:
+    """What a request takes of the bounds, and gives back when it ends."""
+
+    inside = 0
+    size = 0
+
+
 class Events:
     """The route, as an ASGI application.
 
@@ -83,16 +90,15 @@ class Events:
     async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:
         """Answer one request."""
         request_id: str = scope["state"]["request_id"]
-        held = [0]
-        self._inside += 1
+        held = _Held()
         try:
             answer = await self._answer(scope, receive, request_id, held)
         except Exception:  # noqa: BLE001 - whatever it is, the caller gets a problem and the log the traceback
             _log.exception("request %s failed", request_id)
             answer = problem(500, request_id)
         finally:
-            self._inside -= 1
-            self._bytes -= held[0]
+            self._inside -= held.inside
+            self._bytes -= held.size
         body = answer.body if isinstance(answer.body, bytes) else b""
         headers = [
             (b"content-type", (answer.media_type or "application/json").encode()),
@@ -102,7 +108,7 @@ class Events:
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def _answer(self, scope: _Message, receive: _Receive, request_id: str, held: list[int]) -> Answer:
+    async def _answer(self, scope: _Message, receive: _Receive, request_id: str, held: _Held) -> Answer:
         headers: dict[bytes, bytes] = {}
         for name, value in scope["headers"]:
             headers[name] = headers[name] + b", " + value if name in headers else value
@@ -119,6 +125,8 @@ class Events:
         if isinstance(admitted, Answer):
             await self._drain(receive)
             return admitted
+        held.inside = 1
+        self._inside += 1
         try:
             body = await self._body(receive, request_id, held)
             if isinstance(body, Answer):
@@ -148,7 +156,7 @@ class Events:
         length = headers.get(b"content-length", b"")
         if length.isdigit() and int(length) > LARGEST_BODY:
             return _too_large(request_id)
-        if self._inside > _MOST_WAITING or self._bytes > _MOST_BYTES:
+        if self._inside >= _MOST_WAITING or self._bytes > _MOST_BYTES:
             return problem(503, request_id, headers=_AGAIN)
         return None
 
@@ -190,7 +198,7 @@ class Events:
         client = client_address(peer, forwarded.decode("latin-1") if forwarded else None, self._trusted_proxies)
         return network_context("api", client, headers.get(b"user-agent", b"").decode("latin-1"), request_id)
 
-    async def _body(self, receive: _Receive, request_id: str, held: list[int]) -> bytes | Answer:
+    async def _body(self, receive: _Receive, request_id: str, held: _Held) -> bytes | Answer:
         """Read the body; `held` tells the caller how many bytes it has to give back."""
         parts: list[bytes] = []
         try:
@@ -200,9 +208,9 @@ class Events:
                     if message["type"] != "http.request":
                         return problem(400, request_id)
                     part: bytes = message.get("body", b"")
-                    held[0] += len(part)
+                    held.size += len(part)
                     self._bytes += len(part)
-                    if held[0] > LARGEST_BODY:
+                    if held.size > LARGEST_BODY:
                         return _too_large(request_id)
                     parts.append(part)
                     if not message.get("more_body"):

@@ -153,8 +153,11 @@ class Client:
                 f"This client is for the workspace {self._workspace!r}, not for {workspace!r}",
                 "Connect once more with the key of the other one",
             )
-        self._spool.take(workspace, events)
-        self._sender.wake()
+        try:
+            self._spool.take(workspace, events)
+        finally:
+            # Also when there is no room: what fills the spool may be what dead processes left.
+            self._sender.wake()
 
     def check(self, workspace: str, event: Event) -> None:
         """Refuse now what the server would refuse, by the catalog of this client.

@@ -35,6 +35,7 @@ _COUNTING, _SEALED = 0, 1
 _REST = "*"
 _ACTOR = Actor(type="system", id="whodid.client", name="whodid client")
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST = 253_402_300_799_000  # the last second of the year 9999: a damaged file tells a time all the same
 
 
 class _Slot(NamedTuple):
@@ -147,8 +148,11 @@ class Gaps:
         for number in range(_SLOTS):
             count, first, last, workspace, action = _SLOT.unpack_from(self._map, self._where(table, number))
             if count:
-                names = (workspace.rstrip(b"\0").decode(), action.rstrip(b"\0").decode())
-                yield number, _Slot(count, first, last, *names)
+                names = (
+                    workspace.rstrip(b"\0").decode("ascii", "replace"),
+                    action.rstrip(b"\0").decode("ascii", "replace"),
+                )
+                yield number, _Slot(count, first, last, *map(_plain, names))
 
     def _events(self, table: int) -> Iterator[tuple[str, Event]]:
         _, identity = _HEADER.unpack_from(self._map, table * _TABLE)
@@ -175,13 +179,17 @@ class Gaps:
             )
 
 
+def _read(name: bytes) -> str:
+    return _plain(name.rstrip(b"\0").decode("ascii", "replace"))
+
+
 def _plain(name: object) -> str:
     text = name if isinstance(name, str) else _REST
     return text if text.isascii() and text.isprintable() and 0 < len(text) <= 100 else _REST
 
 
 def _instant(milliseconds: int) -> datetime:
-    return _BEGINNING + timedelta(milliseconds=milliseconds)
+    return _BEGINNING + timedelta(milliseconds=min(max(0, milliseconds), _LATEST))
 
 
 def _derived(identity: bytes, workspace: str) -> str:

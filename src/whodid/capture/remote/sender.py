@@ -177,7 +177,7 @@ class Sender:
         self.counts = Counts()
         self.settled = 0
         for shelf in self._adopted:
-            shelf.owner.release()
+            shelf.close()
         self._begin()
 
     def wake(self) -> None:
@@ -243,10 +243,10 @@ class Sender:
             syncer = threading.Thread(target=self._sync, name="whodid-spool", daemon=True)
             try:
                 thread.start()
+                self._thread = thread
                 syncer.start()
             except RuntimeError:
                 return  # the interpreter is ending: what was taken is on the disk, and somebody will send it
-            self._thread = thread
 
     def _inline(self, until: float, *, once: bool) -> bool:
         """Deliver in the calling thread: at the end of the interpreter no other can be started."""
@@ -306,8 +306,7 @@ class Sender:
             shelf = self._adopted[0]
             if not self._courier.step(shelf):
                 shelf.owner.remove()
-                if shelf.gaps is not None:
-                    shelf.gaps.close()
+                shelf.close()
                 del self._adopted[0]
                 self._spool.look_around()
             if self._new.is_set():
@@ -339,13 +338,12 @@ class Sender:
                 continue
             owner = Owner.claim(self._spool.folder, name)
             if owner is not None:
-                gaps = Gaps(owner.gaps) if owner.gaps.exists() else None
-                self._adopted.append(Shelf(owner, gaps, ended=lambda _: True, freed=lambda _: None))
+                self._adopted.append(Shelf.of_dead(owner))
         self._spool.look_around()
 
     def _let_go(self) -> None:
         for shelf in self._adopted:
-            shelf.owner.release()
+            shelf.close()
         self._adopted.clear()
         self._courier.close()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from whodid.capture.remote.files import Owner, Place
 from whodid.capture.remote.frames import LARGEST_FRAME, Frame, open_payload, parts
@@ -50,6 +50,26 @@ class Shelf:
         self._ended = ended
         self._freed = freed
         self._place = owner.place()
+
+    @classmethod
+    def of_dead(cls, owner: Owner) -> Self:
+        """Return the frames of an owner that was claimed; gives up its lock when they cannot be read.
+
+        Raises:
+            OSError: What it dropped cannot be read.
+        """
+        try:
+            gaps = Gaps(owner.gaps) if owner.gaps.exists() else None
+        except OSError:
+            owner.release()
+            raise
+        return cls(owner, gaps, ended=lambda _: True, freed=lambda _: None)
+
+    def close(self) -> None:
+        """Give up the lock of the owner."""
+        if self.gaps is not None:
+            self.gaps.close()
+        self.owner.release()
 
     def next(self) -> Batch | None:
         """Return what to deliver next: at most 500 events and 1 MiB; None when nothing is left for now."""

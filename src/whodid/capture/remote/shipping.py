@@ -9,7 +9,6 @@ from pathlib import Path
 from msgspec import Struct
 
 from whodid.capture.remote.files import Owner, open_folder, owners
-from whodid.capture.remote.gaps import Gaps
 from whodid.capture.remote.sender import Counts, Courier, pause_after
 from whodid.capture.remote.shelf import Shelf
 from whodid.capture.remote.transport import Later, Transport, checked_key
@@ -84,19 +83,15 @@ def ship(
             if owner is None:
                 running += 1
                 continue
-            gaps = Gaps(owner.gaps) if owner.gaps.exists() else None
+            shelf = Shelf.of_dead(owner)
             try:
-                fault = _deliver(
-                    Shelf(owner, gaps, ended=lambda _: True, freed=lambda _: None), courier, until, progress
-                )
+                fault = _deliver(shelf, courier, until, progress)
                 if fault:
                     finished = False
                     break
                 owner.remove()
             finally:
-                if gaps is not None:
-                    gaps.close()
-                owner.release()
+                shelf.close()
     finally:
         courier.close()
     return Shipped(
