@@ -5,7 +5,7 @@ over loopback from this process: single events over 64 connections, and batches 
 FastAPI endpoint that checks the same event with pydantic and inserts it as a row with four indexes through SQLAlchemy:
 one transaction per request, SQLite with the same durability (WAL, synchronous=FULL), the same program, no proofs.
 The third is `log.record_many` in one process and thread with the same batches and no HTTP. Rounds are interleaved.
-Printed: events per second, processor microseconds of the server per event (the sender does not count), ratios in a round.
+Printed: events per second, processor microseconds of the server per event (the sender does not count), and ratios.
 The peer takes half as many events, which flatters it a little: its indexes stay smaller.
 
     python -m benchmarks.ingest [--rounds 3]
