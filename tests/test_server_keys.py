@@ -196,6 +196,23 @@ def test_damaged_keys_are_not_guessed(log: Log, ring: KeyRing) -> None:
         admitted(log, made.text)
 
 
+@pytest.mark.postgres
+def test_keys_work_on_postgresql_and_between_processes(postgres_url: str, tmp_path: Path) -> None:
+    """Another process on the same database finds the key at once, and refuses it once it is revoked."""
+    with (
+        whodid.open(postgres_url, key=tmp_path / "whodid.key") as log,
+        whodid.open(postgres_url, key=tmp_path / "whodid.key") as server,
+    ):
+        ring = KeyRing(log, HOME, actor=MARIA)
+        made = ring.create("billing")
+        assert admitted(server, made.text) == HOME
+        new = ring.rotate(made.key.id)
+        assert [admitted(server, text) for text in (made.text, new.text)] == [HOME, HOME]
+        ring.revoke(made.key.id)
+        assert [admitted(server, text) for text in (made.text, new.text)] == [None, HOME]
+        assert server.verify(HOME).ok
+
+
 # --------------------------------------------------------------------------------------------------------- command line
 
 
