@@ -8,26 +8,20 @@ import logging
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import msgspec
 import pytest
-import zstandard
 
 import whodid
 from tests.remoting import ROOT, WORKSPACE, Server, environment, event, ids, serving, shipped
 from tests.test_architecture import GUARD
 from whodid import Actor, Resource
 from whodid.capture import Capture, context
-from whodid.capture.remote import transport
-from whodid.capture.remote.sender import pause_after
-from whodid.capture.remote.transport import Later, Transport, Unreadable
 from whodid.errors import InvalidEvent, InvalidSetting, SpoolFull, WhodidError
 from whodid.server.keys import KeyRing
 
@@ -86,6 +80,36 @@ def test_refused_events_are_set_aside_with_the_reason_and_the_rest_flows(server:
     assert second["event"]["batch"] == "another"
     assert "already belongs to entry" in second["fault"]
     assert sorted(ids(server.log)) == sorted(event(number).id for number in (1, 2, 3))
+
+
+def test_what_was_refused_is_sent_once_more_on_request(server: Server, tmp_path: Path) -> None:
+    """Once the cause is gone they are taken; what is refused again, or cannot be read, is not lost or sent."""
+    spool, key = tmp_path / "spool", tmp_path / "key"
+    with whodid.connect(server.url, server.key, spool=spool) as client:
+        client.take("away", [event(1), event(2)])
+        client.take(WORKSPACE, [event(3), event(3, batch="other")])
+        assert client.flush(20)
+    assert len(refused(spool)) == 3
+    with (spool / "refused.ndjson").open("a") as file:
+        file.write("{torn\n")
+    away = KeyRing(server.log, "away", actor=OPERATOR).create("away")
+    key.write_text(away.text)
+    command = [sys.executable, "-m", "whodid", "ship", str(spool), "--url", server.url, "--key-file", str(key)]
+    server.mode = "503"
+    left = subprocess.run(
+        [*command, "--refused", "--json"], capture_output=True, text=True, check=False, env=environment(), timeout=60
+    )
+    assert not json.loads(left.stdout)["finished"]
+    server.mode = "fine"
+    done = subprocess.run(
+        [*command, "--refused", "--json"], capture_output=True, text=True, check=False, env=environment(), timeout=60
+    )
+    said = json.loads(done.stdout)
+    assert (said["delivered"], said["quarantined"], said["damaged"]) == (2, 1, len("{torn"))
+    assert {entry.id for entry in server.log.read("away")} >= {event(1).id, event(2).id}
+    (one,) = refused(spool)
+    assert one["event"]["id"] == event(3).id
+    assert sorted(path.name for path in spool.iterdir()) == ["fingerprint.key", "refused.ndjson"]
 
 
 def test_an_event_that_the_log_would_never_take_is_refused_at_once(server: Server, tmp_path: Path) -> None:
@@ -220,130 +244,6 @@ def test_a_spool_full_of_dead_events_empties_itself(server: Server, tmp_path: Pa
                 break
         assert client.flush(20)
     assert len(ids(server.log)) == len(set(ids(server.log))) == 4001
-
-
-# ------------------------------------------------------------------------------------------------------------ transport
-
-
-class Scripted(BaseHTTPRequestHandler):
-    """Answers what the test wrote down, and remembers the requests."""
-
-    script: ClassVar[list[tuple[int, dict[str, str], bytes]]] = []
-    seen: ClassVar[list[tuple[dict[str, str], bytes]]] = []
-
-    def do_POST(self) -> None:
-        """Answer the next line of the script."""
-        body = self.rfile.read(int(self.headers["content-length"]))
-        self.seen.append(({name.lower(): value for name, value in self.headers.items()}, body))
-        status, headers, answer = self.script.pop(0)
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("content-length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
-
-
-@pytest.fixture
-def scripted() -> Iterator[str]:
-    """Run a server that follows a script."""
-    Scripted.script.clear()
-    Scripted.seen.clear()
-    server = HTTPServer(("127.0.0.1", 0), Scripted)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def answer(*statuses: str) -> bytes:
-    """Write an answer with one result per status."""
-    return json.dumps({"results": [{"status": status} for status in statuses]}).encode()
-
-
-def test_one_bad_event_cannot_hold_up_a_batch(scripted: str, tmp_path: Path) -> None:
-    """A server that refuses the whole batch gets halves of it, until the one event is alone and set aside."""
-    bad: tuple[int, dict[str, str], bytes] = (413, {}, b"{}")
-    Scripted.script += [bad, (200, {}, answer("recorded", "known")), bad, bad, (200, {}, answer("recorded"))]
-    with whodid.connect(scripted, "wk_1", spool=tmp_path / "spool", exit_flush_s=0) as client:
-        client.take(WORKSPACE, [event(number) for number in range(4)])
-        assert client.flush(20)
-        assert (client.status().delivered, client.status().quarantined) == (3, 1)
-    assert [one["event"]["id"] for one in refused(tmp_path / "spool")] == [event(2).id]
-
-
-def test_bodies_are_packed_and_no_key_stands_in_an_address(scripted: str) -> None:
-    """Larger bodies travel as zstd; the key is a header, and so is the workspace."""
-    Scripted.script += [(200, {}, answer("recorded")), (200, {}, answer(*["recorded"] * 40))]
-    sender = Transport(scripted, "wk_secret")
-    one = msgspec.json.encode(event(1))
-    sender.send("w", [one])
-    sender.send("w", [one] * 40)
-    sender.close()
-    (small, _), (large, body) = Scripted.seen
-    assert "content-encoding" not in small
-    assert large["content-encoding"] == "zstd"
-    assert json.loads(zstandard.ZstdDecompressor().decompressobj().decompress(body))["events"] == [json.loads(one)] * 40
-    assert large["authorization"] == "Bearer wk_secret"
-    assert large["x-whodid-workspace"] == "w"
-
-
-LATER = [
-    ((503, {"Retry-After": "7"}, b"{}"), 7.0),
-    ((429, {"Retry-After": "99999"}, b""), 600.0),
-    ((503, {"Retry-After": "soon"}, b""), 0.0),
-    ((500, {}, b"<html>"), 0.0),
-    ((401, {}, b'{"detail":"No.","remedy":"Yes."}'), 60.0),
-    ((302, {"Location": "http://127.0.0.1:1/"}, b""), 60.0),
-    ((404, {}, b""), 60.0),
-    ((200, {}, b"<html>a portal</html>"), 60.0),
-    ((200, {}, answer("recorded", "recorded")), 0.0),
-]
-
-
-@pytest.mark.parametrize(("said", "pause"), LATER)
-def test_what_is_tried_again_and_when(scripted: str, said: tuple[int, dict[str, str], bytes], pause: float) -> None:
-    """Whatever is not an answer about the events leaves them where they are; the server's wish is heeded."""
-    Scripted.script.append(said)
-    sender = Transport(scripted, "wk_1")
-    with pytest.raises(Later) as later:
-        sender.send("w", [b"{}"])
-    sender.close()
-    assert later.value.pause == pause
-
-
-def test_retry_after_may_be_a_date(scripted: str) -> None:
-    """The other form of the header counts from the server's own clock."""
-    dates = {"Date": "Thu, 26 Nov 2026 10:00:00 GMT", "Retry-After": "Thu, 26 Nov 2026 10:00:40 GMT"}
-    assert transport._pause(dates["Retry-After"], dates["Date"]) == 40.0
-    assert transport._pause("Thu, 26 Nov 2026 09:00:00 GMT", dates["Date"]) == 0.0
-
-
-def test_pauses_grow_and_scatter() -> None:
-    """The part of chance grows to half a minute, and what the server asked for is added to it."""
-    early = [pause_after(Later("x"), 1) for _ in range(500)]
-    late = [pause_after(Later("x"), 40) for _ in range(500)]
-    asked = [pause_after(Later("x", 5.0), 1) for _ in range(500)]
-    assert max(early) <= 1.0
-    assert 20 < max(late) <= 30.0
-    assert min(late) < 10
-    assert min(asked) >= 5.0
-    assert len(set(late)) > 400
-
-
-def test_a_request_that_is_wrong_is_not_repeated(scripted: str) -> None:
-    """400, 413, 415 and 422 say that the same request will never do."""
-    sender = Transport(scripted, "wk_1")
-    for status in (400, 413, 415, 422):
-        Scripted.script.append((status, {}, b'{"detail":"It is wrong."}'))
-        with pytest.raises(Unreadable, match="It is wrong"):
-            sender.send("w", [b"{}"])
-    sender.close()
 
 
 # ------------------------------------------------------------------------------------------------------------- settings

@@ -153,9 +153,12 @@ def _day(at: datetime | None) -> str:
 @ui.option("--url", metavar="URL", required=True, help="Address of the server.")
 @ui.option("--key-file", "key_file", metavar="PATH", required=True, help="File that holds the API key.")
 @ui.option("--timeout", type=float, default=60.0, show_default=True, metavar="N", help="Seconds to keep trying.")
+@ui.option("--refused", is_flag=True, help="Also send once more what the server had refused.")
 @ui.json_option
 @ui.workspace_option
-def ship(*, spool: str, url: str, key_file: str, timeout: float, as_json: bool, workspace: str | None) -> None:
+def ship(
+    *, spool: str, url: str, key_file: str, timeout: float, refused: bool, as_json: bool, workspace: str | None
+) -> None:
     """Send what dead processes left in the folder SPOOL.
 
     Processes that run send by themselves, and are left alone.
@@ -172,6 +175,7 @@ def ship(*, spool: str, url: str, key_file: str, timeout: float, as_json: bool, 
             lambda: path.read_text(encoding="utf-8"),
             timeout=timeout,
             workspace=workspace,
+            refused=refused,
             progress=progress,
         )
     if as_json:

@@ -35,6 +35,7 @@ __all__ = [
     "set_aside",
     "spool_error",
     "spool_key",
+    "take_refused",
 ]
 
 _OWNER = re.compile(r"(?P<owner>[0-9]+-[0-9]+-[0-9a-f]{16})\.owner")
@@ -220,6 +221,17 @@ def set_aside(folder: Path, lines: list[dict[str, Any]]) -> None:
         os.fdatasync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def take_refused(folder: Path) -> list[Path]:
+    """Take what was set aside out of the way of what is being set aside, and return the files to look through.
+
+    They include those that an earlier taker left when it was ended.
+    """
+    path = folder / _REFUSED
+    with suppress(FileNotFoundError):
+        path.rename(folder / f"refused.{secrets.token_hex(8)}.ndjson")
+    return sorted(folder.glob("refused.*.ndjson"))
 
 
 def spool_error(error: OSError, folder: Path) -> SpoolError:

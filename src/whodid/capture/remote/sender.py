@@ -83,7 +83,7 @@ class Courier:
         groups: dict[str, list[bytes]] = {}
         for frame in batch.frames:
             groups.setdefault(frame.workspace, []).append(frame.event)
-        refused = [one for workspace, events in groups.items() for one in self._refused(workspace, events)]
+        refused = [one for workspace, events in groups.items() for one in self.settle(workspace, events)]
         if refused:
             set_aside(self._folder, refused)
         shelf.done(batch)
@@ -103,15 +103,19 @@ class Courier:
         untold = gaps.untold() if gaps is not None else []
         if gaps is None or not untold:
             return False
-        refused = [one for workspace, event in untold for one in self._refused(workspace, [_encode(event)])]
+        refused = [one for workspace, event in untold for one in self.settle(workspace, [_encode(event)])]
         if refused:
             set_aside(self._folder, refused)
         gaps.told()
         self.counts.told += sum(event.details["count"] for _, event in untold if event.details)
         return True
 
-    def _refused(self, workspace: str, events: Sequence[bytes]) -> list[dict[str, Any]]:
-        """Send events and return those that the log refused, with the reasons."""
+    def settle(self, workspace: str, events: Sequence[bytes]) -> list[dict[str, Any]]:
+        """Send events and return those that the log refused, with the reasons, as lines to set aside.
+
+        Raises:
+            Later: The log cannot take them now.
+        """
         try:
             results = self._send(workspace, events)
         except Elsewhere as error:
@@ -121,7 +125,7 @@ class Courier:
         except Unreadable as error:
             if len(events) > 1:
                 half = len(events) // 2
-                return [*self._refused(workspace, events[:half]), *self._refused(workspace, events[half:])]
+                return [*self.settle(workspace, events[:half]), *self.settle(workspace, events[half:])]
             results = [Result(status="refused", fault=str(error))]
         except WhodidError as error:
             raise Later(str(error), _WRONG_KEY) from None

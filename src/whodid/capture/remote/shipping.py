@@ -6,15 +6,28 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
-from whodid.capture.remote.files import Owner, open_folder, owners
+from whodid.capture.remote.files import Owner, open_folder, owners, set_aside, take_refused
 from whodid.capture.remote.sender import Counts, Courier, pause_after
 from whodid.capture.remote.shelf import Shelf
 from whodid.capture.remote.transport import Later, Transport, checked_key
 from whodid.errors import InvalidSetting, NotFound
 
 __all__ = ["Shipped", "ship"]
+
+_MOST = 200
+
+
+class _Refused(Struct, frozen=True):
+    """What a line of refused events is read for."""
+
+    workspace: str
+    event: msgspec.Raw
+
+
+_line = msgspec.json.Decoder(_Refused).decode
 
 
 class Shipped(Struct, frozen=True, kw_only=True):
@@ -46,6 +59,7 @@ def ship(
     *,
     timeout: float = 60.0,
     workspace: str | None = None,
+    refused: bool = False,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Shipped:
     """Send what dead processes left in a spool; those that run send by themselves.
@@ -56,6 +70,7 @@ def ship(
         key: Its API key with the scope write, or what returns it.
         timeout: Seconds after which to give up on a server that does not take them.
         workspace: The workspace of the key: events wait rather than being refused when the key is another one's.
+        refused: Whether to send what was refused earlier once more; what is refused again is set aside again.
         progress: Called with how many events were settled so far.
 
     Returns:
@@ -92,6 +107,9 @@ def ship(
                 owner.remove()
             finally:
                 shelf.close()
+        if refused and finished:
+            fault = _again(folder, courier)
+            finished = not fault
     finally:
         courier.close()
     return Shipped(
@@ -120,3 +138,30 @@ def _deliver(shelf: Shelf, courier: Courier, until: float, progress: Callable[[i
             if time.monotonic() + pause > until:
                 return error.fault
             time.sleep(pause)
+
+
+def _again(folder: Path, courier: Courier) -> str:
+    """Send what was refused once more; return why that could not be done, or nothing."""
+    for path in take_refused(folder):
+        groups: dict[str, list[bytes]] = {}
+        for line in path.read_bytes().splitlines():
+            try:
+                one = _line(line)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                courier.counts.damaged += len(line)
+                continue
+            groups.setdefault(one.workspace, []).append(bytes(one.event))
+        still: list[dict[str, object]] = []
+        try:
+            for workspace, events in groups.items():
+                for at in range(0, len(events), _MOST):
+                    still += courier.settle(workspace, events[at : at + _MOST])
+        except Later as error:
+            return error.fault  # the file stays as it is: the log knows by the ids what it has
+        if still:
+            set_aside(folder, still)
+        path.unlink()
+        count = sum(map(len, groups.values()))
+        courier.counts.delivered += count - len(still)
+        courier.counts.quarantined += len(still)
+    return ""
