@@ -17,7 +17,7 @@ import whodid
 from tests.remoting import WORKSPACE, event
 from whodid import Actor
 from whodid.capture.remote import transport
-from whodid.capture.remote.sender import pause_after
+from whodid.capture.remote.courier import pause_after
 from whodid.capture.remote.transport import Later, Transport, Unreadable
 
 OPERATOR = Actor(type="system", id="tests", name="Tests")

@@ -30,6 +30,11 @@ def tell() -> None:
 # Registered before the client registers its own, so it runs after it.
 atexit.register(tell)
 
+if sys.argv[4] == "gevent":
+    from gevent import monkey  # type: ignore[import-untyped]
+
+    monkey.patch_all()
+
 import whodid  # noqa: E402
 from tests.capturing import event  # noqa: E402
 from whodid.capture.remote import Client  # noqa: E402

@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from whodid.capture.remote.courier import Counts, Courier, pause_after
 from whodid.capture.remote.files import Owner, open_folder, owners, set_aside, take_refused
-from whodid.capture.remote.sender import Counts, Courier, pause_after
 from whodid.capture.remote.shelf import Shelf
 from whodid.capture.remote.transport import Later, Transport, checked_key
 from whodid.errors import InvalidSetting, NotFound
