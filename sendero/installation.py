@@ -84,7 +84,7 @@ class Installation:
                     settings.log_address, catalog=catalog(), strict=True, name="sendero", clock=log_clock or clock
                 )
             )
-            self.capture = Capture(catalog(), self.log.fingerprint, clock=clock, entropy=entropy)
+            self.capture = Capture.to(self.log, strict=True, clock=clock, entropy=entropy)
             self.outbox = Outbox(self.engine, tables.outbox, check=self.log.check)
             self.relay = Relay(self.outbox, self.log)
             self.outbox.on_commit(self.sessions, self.relay.wake)
