@@ -58,6 +58,7 @@ def test_the_matrix_covers_every_route(log: Log) -> None:
         "/v1/resources/{type}/{id:path}/history",
         "/v1/catalog",
         "/v1/retention",
+        "/v1/stream",
         "/v1/exports",
         "/v1/exports/{ticket}",
     }
