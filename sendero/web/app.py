@@ -26,6 +26,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from sendero import api
 from sendero.errors import Conflict, Forbidden, Invalid, Missing, SenderoError
 from sendero.installation import Installation
 from sendero.service import auth, refusals
@@ -96,6 +97,7 @@ def application(home: Installation) -> Starlette:
     ]
     log = asgi(home.log, secret=home.secret, trusted_proxies=home.settings.trusted_proxies)
     routes += [
+        *api.routes(home),
         Route("/healthz", door.health, methods=["GET"]),
         Mount("/static", StaticFiles(directory=Path(__file__).parent.parent / "static")),
         Mount("/audit", _Current(log, home)),
