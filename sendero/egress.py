@@ -49,7 +49,7 @@ _CARRIERS = (
 )
 
 
-class RefusedAddress(OSError):
+class _Refused(httpcore2.ConnectError):
     """A name leads to an address that is not public."""
 
 
@@ -178,7 +178,7 @@ def _read(answer: httpx2.Response) -> None:
 def _fault(error: BaseException) -> str:
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, RefusedAddress):
+        if isinstance(cause, _Refused):
             return "refused_address"
         if isinstance(cause, socket.gaierror):
             return "unknown_host"
@@ -232,7 +232,7 @@ class _Checked(httpcore2.NetworkBackend):
         except (OSError, UnicodeError) as error:
             raise httpcore2.ConnectError(f"{host} has no address") from error
         if not addresses or not all(is_public(address, loopback=self._loopback) for address in addresses):
-            raise httpcore2.ConnectError("not public") from RefusedAddress(f"{host} is not on the public internet")
+            raise _Refused(f"{host} is not on the public internet")
         for address in addresses[:-1]:
             try:
                 return self._connect(address, port, local_address, socket_options)

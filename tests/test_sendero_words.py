@@ -55,7 +55,12 @@ def constants(node: nodes.Node) -> Iterator[nodes.Const]:
 
 def texts_of_code() -> Iterator[str]:
     """Yield every literal of the code that tells a person something: errors, faults of fields, explanations."""
-    for path in [*(HOME / "service").glob("*.py"), *(HOME / "web").glob("*.py"), HOME / "passwords.py", HOME / "egress.py"]:
+    for path in [
+        *(HOME / "service").glob("*.py"),
+        *(HOME / "web").glob("*.py"),
+        HOME / "passwords.py",
+        HOME / "egress.py",
+    ]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             for child in spoken(node):
                 for constant in ast.walk(child):

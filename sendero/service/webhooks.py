@@ -37,7 +37,7 @@ def snapshot(work: Work, webhook: Webhook) -> dict[str, Any]:
         "name": webhook.name,
         "url": webhook.url,
         "events": webhook.events,
-        "headers": {name: opened(value) for name, value in webhook.headers.items()},
+        **{f"headers.{name}": opened(value) for name, value in webhook.headers.items()},
         "secret": opened(webhook.secret),
         "active": webhook.active,
     }
