@@ -15,6 +15,7 @@ from sendero.work import Work
 __all__ = ["PAGES"]
 
 _DELETE_REASONS = ("not_used", "replaced", "other")
+_USUAL = ("09:00", "18:00")
 
 
 def living(work: Work, key: str) -> Team:
@@ -76,7 +77,7 @@ def delete(visit: Visit) -> Response:
 
 def _form(visit: Visit, team: Team | None) -> Response:
     typed: dict[str, Any] = {"name": "", "description": "", "assignment": "round_robin", "members": []}
-    typed |= {"days": "weekdays", "opens": "09:00", "closes": "18:00"}
+    typed |= {"days": "weekdays", "opens": _USUAL[0], "closes": _USUAL[1]}
     if visit.fault:
         typed = _values(visit)
     elif team is not None:
@@ -87,8 +88,8 @@ def _form(visit: Visit, team: Team | None) -> Response:
             "assignment": team.assignment,
             "members": [member.id for member in team.members],
             "days": days,
-            "opens": opens,
-            "closes": closes,
+            "opens": opens or _USUAL[0],
+            "closes": closes or _USUAL[1],
         }
     return visit.render(
         "teams/form.html",
