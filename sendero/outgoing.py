@@ -59,8 +59,8 @@ def listeners(session: Session, workspace: str) -> tuple[Listener, ...]:
 def body_of(event: Event, workspace: str) -> str:
     """Return what a receiver gets of an event.
 
-    No values of a person: a contact goes by its id alone, changed fields by their names alone. Whoever wants more asks
-    for it with an API key, which can be refused.
+    It says who did it, by id and name. A contact goes by its id alone and changed fields by their names alone: whoever
+    wants more asks for it with an API key, which can be refused.
     """
     status = next((change for change in event.changes if change.path == "status"), None)
     said: dict[str, Any] = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -367,3 +369,13 @@ def test_a_stranger_learns_nothing(lumen: Lumen) -> None:
     for route in ROUTES:
         told(stranger.request(route.method, f"/api/v1{route.path}".replace("{id}", lumen.juan.id)), 401)
     assert lumen.entries() == []
+
+
+def test_the_documentation_has_every_address() -> None:
+    """The table of the reference says what each address needs, takes and does, and lists no others."""
+    page = (Path(__file__).parent.parent / "docs" / "reference" / "sendero-api.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([A-Z]+) (/\S*)` \| `(\S+)` \| (.*) \| (.*) \|$", page, flags=re.MULTILINE)
+    assert rows == [
+        (route.method, route.path, route.needs, ", ".join(f"`{name}`" for name in route.query), route.says)
+        for route in ROUTES
+    ]
