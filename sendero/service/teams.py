@@ -13,7 +13,7 @@ from sendero.tables import Team, TeamMember, User
 from sendero.work import Work, resource_of
 from whodid import Change, Reason, Related
 
-__all__ = ["ASSIGNMENTS", "DAYS", "LARGEST", "create", "delete", "leave", "listing", "update"]
+__all__ = ["ASSIGNMENTS", "DAYS", "LARGEST", "create", "delete", "leave", "listing", "teams_of", "update"]
 
 ASSIGNMENTS = ("round_robin", "least_busy", "manual")
 DAYS = ("every_day", "weekdays", "weekend")

@@ -10,8 +10,9 @@ import sqlalchemy as sa
 
 from sendero import passwords
 from sendero.errors import Conflict, Forbidden, Invalid
-from sendero.service import api_keys, contacts, teams
+from sendero.service import api_keys, contacts
 from sendero.service.auth import end_sessions
+from sendero.service.teams import leave, teams_of
 from sendero.tables import Role, User
 from sendero.work import Work, resource_of
 from whodid import Reason
@@ -173,12 +174,12 @@ def deactivate(work: Work, by: User, user: User, reason: Reason | None) -> None:
             "sessions_ended": end_sessions(work, user, "deactivated"),
             "api_keys_revoked": len(api_keys.active_of(work, user)),
             "conversations_unassigned": len(contacts.owned_by(work, user)),
-            "teams_left": teams.teams_of(work, user),
+            "teams_left": teams_of(work, user),
         },
     )
     api_keys.revoke_all(work, user, event)
     contacts.unassign(work, user, event)
-    teams.leave(work, user, event)
+    leave(work, user, event)
 
 
 def reactivate(work: Work, by: User, user: User, reason: Reason | None = None) -> None:

@@ -120,9 +120,9 @@ LABELS = {
     # webhooks
     "ok": "Working",
     "failing": "Failing",
-    "waiting": "Waiting",
-    "delivered": "Delivered",
-    "given_up": "Given up",
+    "delivery_waiting": "Waiting to be sent",
+    "delivery_delivered": "Arrived",
+    "delivery_failed": "Not delivered",
     "timeout": "No answer in time",
     "connection": "No connection",
     "tls": "The certificate cannot be trusted",
