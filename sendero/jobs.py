@@ -15,6 +15,7 @@ from typing import Self
 from msgspec import Struct
 
 from sendero.installation import Installation
+from sendero.whatsapp import inbound, turns
 
 __all__ = ["JOBS", "Job", "Jobs"]
 
@@ -34,7 +35,11 @@ class Job(Struct, frozen=True, kw_only=True):
     run: Callable[[Installation], bool]
 
 
-JOBS: tuple[Job, ...] = ()
+JOBS: tuple[Job, ...] = (
+    Job(name="whatsapp-demo", every=1, run=turns.play),
+    Job(name="whatsapp-standings", every=900, run=turns.ask_standings),
+    Job(name="whatsapp-forget", every=3600, run=inbound.forget),
+)
 """Every job of the workspace."""
 
 

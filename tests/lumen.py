@@ -18,6 +18,7 @@ from sendero.permissions import BUILTIN
 from sendero.service import accounts, contacts, roles, templates, users
 from sendero.tables import Account, Contact, Template, User, Workspace
 from sendero.web.app import application
+from sendero.whatsapp.demo import DemoWhatsApp
 from sendero.work import Work, actor_of, begin
 from whodid import Actor, Entry
 from whodid.capture import context
@@ -55,6 +56,19 @@ class Lumen:
         """Work on the rows directly."""
         with begin(self.home) as work, context(actor=actor, workspace=work.workspace.id):
             yield work
+
+    @property
+    def whatsapp(self) -> DemoWhatsApp:
+        """The WhatsApp that the workspace speaks with."""
+        provider = self.home.provider
+        assert isinstance(provider, DemoWhatsApp)
+        return provider
+
+    def whatsapp_goes_on(self, seconds: float = 10) -> None:
+        """Let time pass over there, and everything arrive that is told."""
+        self.advance(seconds=seconds)
+        while self.whatsapp.tick():
+            pass
 
     def visitor(self, *, follow: bool = False) -> TestClient:
         """Return a browser that nobody is signed in with."""
