@@ -124,8 +124,7 @@ class DemoWhatsApp:
         key = _new_key()
         with self.state.begin() as state:
             if _template(state, line.waba_id, template["name"], template["language"]) is not None:
-                text = "Content in this language already exists"
-                raise ProviderFault(100, text, subcode=EXISTS)
+                raise ProviderFault(100, "Content in this language already exists", subcode=EXISTS)
             state.execute(
                 demo_state.templates.insert().values(
                     id=key,
