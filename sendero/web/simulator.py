@@ -25,7 +25,7 @@ def show(visit: Visit) -> Response:
     """Show what WhatsApp knows, and what it can be made to do."""
     whatsapp = _whatsapp(visit)
     query = sa.select(Account.phone_number_id, Account.name).where(Account.deleted_at.is_(None))
-    names = {key: name for key, name in visit.work.session.execute(query)}
+    names = {row.phone_number_id: row.name for row in visit.work.session.execute(query)}
     people = living(visit.work).where(Contact.phone_e164.is_not(None)).order_by(Contact.updated_at.desc())
     return visit.render(
         "simulator.html",

@@ -31,6 +31,9 @@ class Line(Struct, frozen=True, kw_only=True):
     access_token: str
     api_version: str
 
+    def __repr__(self) -> str:
+        return f"Line(phone_number_id={self.phone_number_id!r}, waba_id={self.waba_id!r})"
+
 
 class Outgoing(Struct, frozen=True, kw_only=True):
     """A template message to one person.
