@@ -143,6 +143,11 @@ class Lumen:
         return actor_of(self.user(role))
 
 
+def source(entry: Entry) -> str | None:
+    """Return how an entry came about: web, webhook, job …"""
+    return None if entry.context is None else entry.context.source
+
+
 def email(role: str) -> str:
     """Return the address of the person of a role."""
     return f"{role.lower()}@lumen.example"

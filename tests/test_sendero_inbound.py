@@ -88,7 +88,7 @@ class TestForged:
     def test_a_wrong_signature(self, lumen: Lumen, given: str | None) -> None:
         """It is refused and recorded as denied, by nobody who is known, from their address."""
         body = json.dumps(notice("message_template_status_update", template("PAUSED"))).encode()
-        headers = {} if given is None else {"X-Hub-Signature-256": given.encode()}
+        headers = {} if given is None else {b"X-Hub-Signature-256": given.encode()}
 
         answer = stranger(lumen).post(HOOK, content=body, headers=headers)
 
@@ -98,6 +98,7 @@ class TestForged:
         assert (entry.action, entry.outcome, entry.severity) == ("account.notice_refused", "denied", "warning")
         assert (entry.actor.type, entry.actor.name) == ("anonymous", None)
         assert entry.resource == Resource(type="workspace", id=lumen.workspace, name="Casa Lumen")
+        assert entry.context is not None
         assert (entry.context.source, entry.context.ip) == ("webhook", "203.0.113.9")
         assert entry.details == {"cause": "signature" if given else "no_signature"}
 

@@ -11,7 +11,7 @@ from sendero.service import accounts, contacts, templates
 from sendero.tables import Account, Campaign, Contact, Message, Segment, Template, Workspace
 from sendero.whatsapp.actor import WHATSAPP
 from sendero.work import Work
-from tests.lumen import NOW, Lumen, account_values, lumen
+from tests.lumen import NOW, Lumen, account_values, lumen, source
 from tests.telling import AT, SECRET, message, preference, tell, template
 from whodid import Change, Entry, Reason, Resource
 
@@ -41,7 +41,7 @@ class TestTemplates:
             Change(path="paused_until", op="add", after="2026-11-20T16:00:00Z"),
         )
         assert (entry.reason, entry.severity) == (Reason(code="low_quality", text="First pause, 3 hours"), "warning")
-        assert entry.context.source == "webhook"
+        assert source(entry) == "webhook"
         row = lumen.row(Template)
         assert (row.pause_count, row.meta_template_id) == (1, "1689556908129832")
 
@@ -64,7 +64,7 @@ class TestTemplates:
             assert row.status == status, event
             if title == "SECOND_PAUSE":
                 assert row.paused_until == NOW.replace(microsecond=0) + timedelta(hours=at + 6)
-        assert row.pause_count == 2
+        assert lumen.row(Template).pause_count == 2
         assert len(lumen.entries("action:template.status_changed")) == len(ways)
 
     def test_rejected(self, lumen: Lumen) -> None:

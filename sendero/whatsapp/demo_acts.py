@@ -43,6 +43,7 @@ def play(whatsapp: DemoWhatsApp, act: str, key: str, choice: str = "") -> None:
         Conflict: The state of things does not allow it.
         Invalid: It is not a telephone number.
     """
+    whatsapp.meet()
     now = whatsapp.now()
     with whatsapp.state.begin() as state:
         if act in TEMPLATE_ACTS:
