@@ -144,7 +144,7 @@ class Lumen:
 
 
 def source(entry: Entry) -> str | None:
-    """Return how an entry came about: web, webhook, job …"""
+    """Return how an entry came about, such as web, webhook or job."""
     return None if entry.context is None else entry.context.source
 
 

@@ -11,8 +11,8 @@ from starlette.testclient import TestClient
 from sendero.installation import Installation, Settings
 from sendero.service import accounts, templates
 from sendero.tables import Account, Contact, Message, Template, Workspace
-from sendero.web import hook
 from sendero.web.app import application
+from sendero.whatsapp import inbound
 from sendero.whatsapp.actor import WHATSAPP
 from sendero.whatsapp.cloud import CloudApi
 from sendero.whatsapp.demo import DemoWhatsApp
@@ -183,7 +183,7 @@ class TestMessages:
 
         press(lumen.signed_in("Admin"), "green", "2002")
         with monkeypatch.context() as patch:
-            patch.setattr(hook.inbound, "trusted", broken)
+            patch.setattr(inbound, "trusted", broken)
             press(lumen.signed_in("Admin"), "pause", key_of(lumen))
             assert lumen.row(Template).status == "approved"
         lumen.whatsapp_goes_on()

@@ -17,7 +17,14 @@ __all__ = ["LIMITS", "NUMBER_ACTS", "PERSON_ACTS", "TEMPLATE_ACTS", "numbers", "
 
 _DAY = 86400.0
 
-LIMITS = ("TIER_250", "TIER_2K", "TIER_10K", "TIER_100K", "TIER_UNLIMITED")
+LIMITS = {
+    "TIER_250": "250",
+    "TIER_2K": "2000",
+    "TIER_10K": "10000",
+    "TIER_100K": "100000",
+    "TIER_UNLIMITED": "unlimited",
+}
+"""What WhatsApp calls a messaging limit → what we call it."""
 
 
 def templates(whatsapp: DemoWhatsApp) -> list[dict[str, Any]]:
