@@ -143,7 +143,7 @@ class TestMessages:
                         campaign_id=None,
                         contact_id=lumen.juan.id,
                         account_id=lumen.account.id,
-                        status="queued",
+                        status="sending",
                         provider_id=None,
                         error_code=None,
                         created_at=now,

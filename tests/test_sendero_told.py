@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -327,9 +327,7 @@ class TestMessages:
         """Sent, delivered, read; what comes late changes nothing."""
         for status in ("sent", "read", "delivered"):
             tell(lumen, "messages", {"statuses": [{"id": "wamid.M", "status": status, "timestamp": str(AT + 60)}]})
-        row = lumen.row(Message, id=sent)
-        assert row.status == "read"
-        assert row.sent_at == datetime.fromtimestamp(AT + 60, UTC)
+        assert lumen.row(Message, id=sent).status == "read"
 
     def test_a_failed_message(self, lumen: Lumen, sent: str) -> None:
         """By our reference, with WhatsApp's code."""
@@ -364,7 +362,7 @@ def _send(work: Work, place: Lumen) -> str:
             status="running",
             pause={},
             cancel={},
-            counters={},
+            counters=dict.fromkeys(("audience", "queued", "sent", "delivered", "read", "failed", "skipped_optout"), 0),
             started_at=now,
             ended_at=None,
             next_batch_at=None,
@@ -379,7 +377,7 @@ def _send(work: Work, place: Lumen) -> str:
             campaign_id="cmp_1",
             contact_id=place.juan.id,
             account_id=place.account.id,
-            status="queued",
+            status="sending",
             provider_id="wamid.M",
             error_code=None,
             created_at=now,

@@ -11,7 +11,7 @@ from sendero.work import Work
 
 __all__ = ["noted"]
 
-_ORDER = ("queued", "sent", "delivered", "read", "failed", "skipped")
+_ORDER = ("queued", "sending", "sent", "delivered", "read", "failed", "skipped")
 
 
 def noted(work: Work, reference_or_provider_id: str, status: str, error_code: int | None, at: datetime) -> None:
