@@ -143,6 +143,17 @@ class Lumen:
         return actor_of(self.user(role))
 
 
+def row_of(table: Any, **given: Any) -> Any:
+    """Return a row with these values, and with as little as it can have in its other columns."""
+    least: dict[str, Any] = {}
+    for column in table.__table__.columns:
+        if column.nullable:
+            least[column.name] = None
+        elif column.name != "version":
+            least[column.name] = {"JSON": {}, "INTEGER": 0, "DATETIME": NOW}.get(str(column.type), "")
+    return table(**least | given)
+
+
 def source(entry: Entry) -> str | None:
     """Return how an entry came about, such as web, webhook or job."""
     return None if entry.context is None else entry.context.source

@@ -14,7 +14,7 @@ from sendero.whatsapp import turns
 from sendero.whatsapp.actor import WHATSAPP
 from sendero.whatsapp.cloud import CloudApi
 from tests.graphing import fault, graph_server
-from tests.lumen import TOKEN, Lumen, account_values, lumen, source
+from tests.lumen import TOKEN, Lumen, account_values, lumen, row_of, source
 from whodid import Change, Entry, Reason, Resource
 
 __all__ = ["lumen"]
@@ -36,29 +36,10 @@ def changes(entry: Entry) -> dict[str, Change]:
 def campaign(place: Lumen, status: str) -> None:
     """Put a campaign on the account of the set-up."""
     with place.working() as work:
-        now = work.now()
-        common: dict[str, Any] = {"workspace_id": place.workspace, "created_at": now, "updated_at": now}
-        work.add(Segment(id="seg_1", name="All", filter={}, count_cached=1, deleted_at=None, **common))
-        empty: dict[str, Any] = dict.fromkeys(("schedule_at", "started_at", "ended_at", "next_batch_at", "deleted_at"))
-        work.add(
-            Campaign(
-                id="cmp_1",
-                name="Diwali",
-                account_id=place.account.id,
-                template_id=place.template.id,
-                segment_id="seg_1",
-                variables={},
-                window="",
-                rate_per_minute=60,
-                status=status,
-                pause={},
-                cancel={},
-                counters={},
-                template_version=None,
-                **empty,
-                **common,
-            )
-        )
+        mine = {"workspace_id": place.workspace}
+        work.add(row_of(Segment, id="seg_1", **mine))
+        on = {"account_id": place.account.id, "template_id": place.template.id, "segment_id": "seg_1"}
+        work.add(row_of(Campaign, id="cmp_1", name="Diwali", status=status, **on, **mine))
 
 
 class TestConnecting:

@@ -18,7 +18,7 @@ from sendero.whatsapp.cloud import CloudApi
 from sendero.whatsapp.demo import DemoWhatsApp
 from sendero.whatsapp.forms import handed_in
 from sendero.whatsapp.provider import EXISTS, Line, Outgoing, ProviderFault
-from tests.lumen import TOKEN, Lumen, lumen, source, template_values
+from tests.lumen import TOKEN, Lumen, lumen, row_of, source, template_values
 from whodid import Change, Reason
 
 __all__ = ["lumen"]
@@ -135,25 +135,12 @@ class TestMessages:
     def sent(self, lumen: Lumen) -> list[str]:
         """Send thirty messages, one of them to a number that nobody has."""
         with lumen.working() as work:
-            now = work.now()
+            to = {"contact_id": lumen.juan.id, "account_id": lumen.account.id}
             for number in range(30):
-                work.add(
-                    Message(
-                        id=f"msg_{number}",
-                        campaign_id=None,
-                        contact_id=lumen.juan.id,
-                        account_id=lumen.account.id,
-                        status="sending",
-                        provider_id=None,
-                        error_code=None,
-                        created_at=now,
-                        sent_at=None,
-                        updated_at=now,
-                    )
-                )
+                work.add(row_of(Message, id=f"msg_{number}", status="sending", **to))
         for number in range(30):
-            to = "+34611204000" if number == 0 else f"+346112048{number:02}"
-            told = {"to": to, "reference": f"msg_{number}"}
+            person = "+34611204000" if number == 0 else f"+346112048{number:02}"
+            told = {"to": person, "reference": f"msg_{number}"}
             lumen.whatsapp.send(LINE, Outgoing(template="order_update", language="en", body=("Ana", "1"), **told))
         return [f"msg_{number}" for number in range(30)]
 

@@ -11,7 +11,7 @@ from sendero.service import accounts, contacts, templates
 from sendero.tables import Account, Campaign, Contact, Message, Segment, Template, Workspace
 from sendero.whatsapp.actor import WHATSAPP
 from sendero.work import Work
-from tests.lumen import NOW, Lumen, account_values, lumen, source
+from tests.lumen import NOW, Lumen, account_values, lumen, row_of, source
 from tests.telling import AT, SECRET, message, preference, tell, template
 from whodid import Change, Entry, Reason, Resource
 
@@ -344,47 +344,12 @@ class TestMessages:
 
 
 def _send(work: Work, place: Lumen) -> str:
-    now = work.now()
-    common: dict[str, Any] = {"workspace_id": place.workspace, "created_at": now, "updated_at": now}
-    segment = Segment(id="seg_1", name="All", filter={}, count_cached=1, deleted_at=None, **common)
-    work.add(segment)
-    work.add(
-        Campaign(
-            id="cmp_1",
-            name="Diwali",
-            account_id=place.account.id,
-            template_id=place.template.id,
-            segment_id="seg_1",
-            variables={},
-            schedule_at=None,
-            window="",
-            rate_per_minute=60,
-            status="running",
-            pause={},
-            cancel={},
-            counters=dict.fromkeys(("audience", "queued", "sent", "delivered", "read", "failed", "skipped_optout"), 0),
-            started_at=now,
-            ended_at=None,
-            next_batch_at=None,
-            template_version=None,
-            deleted_at=None,
-            **common,
-        )
-    )
-    work.add(
-        Message(
-            id="msg_1",
-            campaign_id="cmp_1",
-            contact_id=place.juan.id,
-            account_id=place.account.id,
-            status="sending",
-            provider_id="wamid.M",
-            error_code=None,
-            created_at=now,
-            sent_at=None,
-            updated_at=now,
-        )
-    )
+    mine = {"workspace_id": place.workspace}
+    work.add(row_of(Segment, id="seg_1", **mine))
+    on = {"account_id": place.account.id, "template_id": place.template.id, "segment_id": "seg_1"}
+    work.add(row_of(Campaign, id="cmp_1", name="Diwali", status="running", **on, **mine))
+    to = {"campaign_id": "cmp_1", "contact_id": place.juan.id, "account_id": place.account.id}
+    work.add(row_of(Message, id="msg_1", status="sending", provider_id="wamid.M", **to))
     return "msg_1"
 
 
