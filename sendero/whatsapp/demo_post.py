@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -120,6 +121,7 @@ class Post:
         self._whatsapp = whatsapp
         self._app: ASGIApp | None = None
         self._address = ""
+        self._at_work = Lock()
 
     def to(self, app: ASGIApp, address: str) -> None:
         """Let it know where notices go."""
@@ -127,12 +129,14 @@ class Post:
 
     def turn(self) -> bool:
         """Do what is due, send what there is; return whether there is more at once."""
-        now = self._whatsapp.now()
-        with self._whatsapp.state.begin() as state:
-            _review(state, now)
-            _lift(state, now)
-            busy = _deliver(state, now)
-        return self._send(now) or busy
+        # One at a time: whoever presses a button of the panel sees what comes of it, not that it is on its way.
+        with self._at_work:
+            now = self._whatsapp.now()
+            with self._whatsapp.state.begin() as state:
+                _review(state, now)
+                _lift(state, now)
+                busy = _deliver(state, now)
+            return self._send(now) or busy
 
     def _send(self, now: float) -> bool:
         if self._app is None:
@@ -266,7 +270,7 @@ def _status(message: Mapping[str, Any], status: str, now: float) -> dict[str, An
     said: dict[str, Any] = {
         "id": message["id"],
         "status": status,
-        "timestamp": str(int(datetime.fromtimestamp(now, UTC).timestamp())),
+        "timestamp": str(int(now)),
     }
     number = message["to"].startswith("+")
     said["recipient_id" if number else "recipient_user_id"] = message["to"].removeprefix("+")

@@ -107,10 +107,6 @@ class State:
         with self._opened().begin() as connection:
             yield connection
 
-    def exists(self) -> bool:
-        """Tell whether anything was ever written."""
-        return self._path.exists()
-
     def close(self) -> None:
         """Close the file."""
         if self._engine is not None:
