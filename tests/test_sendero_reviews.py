@@ -159,7 +159,7 @@ class TestAsking:
             accounts.create(work, account_values() | more | {"is_default_out": True})
         browser = lumen.signed_in("Manager")
         support, shop = lumen.row(Account, name="Support"), lumen.account
-        assert 'name="account"' in browser.get("/templates/new").text
+        assert f'<option value="{support.id}" selected>Support' in browser.get("/templates/new").text
         browser.post("/templates/new", data=form(name="one"))
         browser.post("/templates/new", data=form(name="two") | {"account": shop.id})
         assert lumen.row(Template, name="one").account_id == support.id

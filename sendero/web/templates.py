@@ -182,6 +182,8 @@ def _kept(visit: Visit, template: Template) -> dict[str, Any]:
 def _form(visit: Visit, template: Template | None, typed: dict[str, Any]) -> Response:
     buttons = [*typed["buttons"], *({"type": "", "text": "", "value": ""} for _ in range(_ROWS))][:_ROWS]
     status = template.status if template is not None else "draft"
+    listed = accounts.listing(visit.work) if template is None else []
+    default = next((one.id for one in listed if one.is_default_out), "")
     return visit.render(
         "templates/form.html",
         template=template,
@@ -194,8 +196,8 @@ def _form(visit: Visit, template: Template | None, typed: dict[str, Any]) -> Res
         languages_of_templates=templates.LANGUAGES,
         categories=templates.CATEGORIES,
         kinds=templates.BUTTONS,
-        accounts=[(one.id, one.name) for one in accounts.listing(visit.work)] if template is None else [],
-        chosen_account=visit.form["account"],
+        accounts=[(one.id, one.name) for one in listed],
+        chosen_account=visit.form["account"] or default,
     )
 
 
