@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from sendero.installation import Installation
 from sendero.service import api_keys, deliveries
+from sendero.whatsapp import inbound, turns
 
 __all__ = ["JOBS", "Job", "Jobs"]
 
@@ -41,6 +42,9 @@ JOBS: tuple[Job, ...] = (
     Job(name="expire API keys", every=30, run=api_keys.expire),
     Job(name="deliver to webhooks", every=1, run=deliveries.deliver, alone=True),
     Job(name="forget old deliveries", every=3600, run=deliveries.forget),
+    Job(name="whatsapp-demo", every=1, run=turns.play, alone=True),
+    Job(name="whatsapp-standings", every=900, run=turns.ask_standings, alone=True),
+    Job(name="whatsapp-forget", every=3600, run=inbound.forget),
 )
 """Every job of the workspace."""
 

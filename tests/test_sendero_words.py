@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from jinja2 import nodes
 
+from sendero.errors import REFUSED, SILENT
 from sendero.permissions import BUILTIN
 from sendero.story.cast import MARKETING
 from sendero.web.labels import LABELS
@@ -55,9 +56,9 @@ def constants(node: nodes.Node) -> Iterator[nodes.Const]:
 
 def texts_of_code() -> Iterator[str]:
     """Yield every literal of the code that tells a person something: errors, faults of fields, explanations."""
+    folders = ("service", "web", "whatsapp")
     for path in [
-        *(HOME / "service").glob("*.py"),
-        *(HOME / "web").glob("*.py"),
+        *(path for name in folders for path in (HOME / name).glob("*.py")),
         HOME / "passwords.py",
         HOME / "egress.py",
     ]:
@@ -98,7 +99,7 @@ def spoken(node: ast.AST) -> Iterator[ast.AST]:
 def shown() -> set[str]:
     """Return every text that a person can see."""
     described = [description for description, _ in BUILTIN.values()]
-    listed = [*LABELS.values(), *DONE.values(), *RULES.values(), *FIELD_LABELS.values(), *described]
+    listed = [REFUSED, SILENT, *LABELS.values(), *DONE.values(), *RULES.values(), *FIELD_LABELS.values(), *described]
     return {*texts_of_templates(), *texts_of_code(), *listed, str(MARKETING["description"])}
 
 

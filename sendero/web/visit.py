@@ -38,7 +38,12 @@ DONE = {
     "template_submitted": "The template was sent to WhatsApp’s review.",
     "template_saved": "The template was saved.",
     "template_deleted": "The template was deleted.",
+    "account_connected": "The number is connected.",
     "account_saved": "The account was saved.",
+    "account_deleted": "The account was deleted.",
+    "account_tested": "WhatsApp answered; nothing has changed there.",
+    "account_told": "WhatsApp answered; what has changed was noted.",
+    "played": "WhatsApp did it.",
     "token_rotated": "The access token was replaced.",
     "role_changed": "The role was changed; it acts at once.",
     "user_deactivated": "The person can no longer sign in.",
@@ -72,6 +77,8 @@ class Page(Struct, frozen=True, kw_only=True):
         action: The action that a refusal is recorded as.
         title: What the page is called when opening it is refused.
         again: Shows the form again, with what was typed and what is wrong with it.
+        asks: Checks what was typed and returns a question to somebody else (WhatsApp), asked before `answer` with no
+            transaction open; the answer is `Visit.asked`.
         invited: Whether somebody who has yet to choose a password may go there.
     """
 
@@ -82,6 +89,7 @@ class Page(Struct, frozen=True, kw_only=True):
     action: str = "page.opened"
     title: str = ""
     again: Handler | None = None
+    asks: Callable[[Visit], Callable[[], Any] | None] | None = None
     invited: bool = False
 
 
@@ -157,6 +165,7 @@ class Visit:
         self.web_origin = web_origin
         self.session = session
         self.fault = fault
+        self.asked: Any = None
 
     @property
     def viewer(self) -> User:
