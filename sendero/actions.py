@@ -1,9 +1,10 @@
-"""The actions of the workspace: whodid's own, and one that Sendero declares by the same means."""
+"""The actions of the workspace: whodid's own, and those that Sendero declares by the same means."""
 
 from __future__ import annotations
 
 from functools import cache
 
+from sendero.segment_actions import SEGMENT_ACTIONS
 from whodid import Action, Catalog, builtin
 from whodid.catalog import Wording
 
@@ -41,4 +42,4 @@ _PAGE_OPENED = Action(
 @cache
 def catalog() -> Catalog:
     """Return the catalog that Sendero's log is opened with."""
-    return builtin().declare(_PAGE_OPENED)
+    return builtin().declare(_PAGE_OPENED, *SEGMENT_ACTIONS)

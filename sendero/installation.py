@@ -19,6 +19,7 @@ from sendero import tables
 from sendero.actions import catalog
 from sendero.migrations import migrate
 from sendero.vault import Vault, secret_file
+from sendero.whatsapp.provider import Provider
 from whodid.capture import Capture, Relay
 from whodid.capture.outbox import Outbox
 
@@ -88,6 +89,7 @@ class Installation:
             self.outbox = Outbox(self.engine, tables.outbox, check=self.log.check)
             self.relay = Relay(self.outbox, self.log)
             self.outbox.on_commit(self.sessions, self.relay.wake)
+            self.provider: Provider | None = None
             self._closing = opening.pop_all()
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from typing import Self
 from msgspec import Struct
 
 from sendero.installation import Installation
+from sendero.service import scheduler, sender
 
 __all__ = ["JOBS", "Job", "Jobs"]
 
@@ -34,7 +35,11 @@ class Job(Struct, frozen=True, kw_only=True):
     run: Callable[[Installation], bool]
 
 
-JOBS: tuple[Job, ...] = ()
+JOBS: tuple[Job, ...] = (
+    Job(name="scheduler", every=2, run=scheduler.turn),
+    Job(name="sender", every=0.5, run=sender.turn),
+    Job(name="lost messages", every=60, run=sender.give_up),
+)
 """Every job of the workspace."""
 
 

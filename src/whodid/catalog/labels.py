@@ -106,6 +106,7 @@ _TYPES: _Names = {
 }
 _REASONS: _Names = {
     "above_own_rights": ("It would exceed their own rights", "Superaría sus propios permisos"),
+    "account_deleted": ("The WhatsApp account was deleted", "La cuenta de WhatsApp se eliminó"),
     "account_disconnected": ("The WhatsApp account lost its connection", "La cuenta de WhatsApp perdió la conexión"),
     "account_restricted": ("WhatsApp restricted the account", "WhatsApp restringió la cuenta"),
     "asked_to_be_removed": ("Asked to be removed", "Pidió que lo eliminaran"),
@@ -118,6 +119,7 @@ _REASONS: _Names = {
     "low_quality": ("Low quality", "Calidad baja"),
     "manual": ("Decided by a person", "Decisión de una persona"),
     "no_permission": ("Lacks the permission", "No tiene permiso"),
+    "no_recipients": ("Nobody could get it", "Nadie podía recibirla"),
     "not_used": ("No longer used", "Ya no se usa"),
     "on_leave": ("On leave", "De permiso"),
     "oneself": ("Not possible for oneself", "No es posible para uno mismo"),
@@ -131,7 +133,9 @@ _REASONS: _Names = {
     "replaced": ("Replaced", "Sustituido"),
     "security": ("For security", "Por seguridad"),
     "spam_rate_limit": ("Spam rate limit", "Límite por spam"),
+    "template_deleted": ("The template was deleted", "La plantilla se eliminó"),
     "template_disabled": ("WhatsApp disabled the template", "WhatsApp desactivó la plantilla"),
+    "template_in_review": ("The template is not approved", "La plantilla no está aprobada"),
     "template_paused": ("WhatsApp paused the template", "WhatsApp pausó la plantilla"),
     "test_data": ("Test data", "Datos de prueba"),
     "unknown_user": ("Nobody has this address", "Nadie tiene esa dirección"),

@@ -1,0 +1,117 @@
+"""The audience of a campaign: who gets it, frozen when it starts, and how far each of them came.
+
+Who stopped marketing messages gets none of any kind; a marketing template needs consent that was given. Counters are
+counted up in the database by whoever moves a message, so that no two of them overwrite one another.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+import sqlalchemy as sa
+from msgspec import Struct
+
+from sendero.ids import ulid
+from sendero.service import segments
+from sendero.tables import Campaign, Contact, Message
+from sendero.work import Work
+
+__all__ = ["COUNTERS", "Preview", "discard", "freeze", "may_get", "preview", "tally"]
+
+COUNTERS = ("audience", "left_out", "queued", "sent", "delivered", "read", "failed", "skipped", "unknown")
+
+_AT_ONCE = 5_000
+_REACHABLE = sa.or_(Contact.phone_e164.is_not(None), Contact.bsuid.is_not(None))
+
+
+class Preview(Struct, frozen=True, kw_only=True):
+    """Who would get a campaign now.
+
+    Args:
+        many: How many people.
+        optout: How many of the segment may get nothing, for want of consent.
+        unreachable: How many of the others have neither a telephone number nor a WhatsApp id.
+    """
+
+    many: int
+    optout: int
+    unreachable: int
+
+
+def may_get(category: str) -> sa.ColumnElement[bool]:
+    """Return the condition on a contact's consent for templates of a category."""
+    if category == "marketing":
+        return Contact.consent_marketing == "opted_in"
+    return Contact.consent_marketing != "opted_out"
+
+
+def preview(work: Work, campaign: Campaign) -> Preview:
+    """Count who would get a campaign now."""
+    query = segments.matching(work, campaign.segment.filter)
+    allowed = query.where(may_get(campaign.template.category))
+    total, willing, many = (_count(work, one) for one in (query, allowed, allowed.where(_REACHABLE)))
+    return Preview(many=many, optout=total - willing, unreachable=willing - many)
+
+
+def freeze(work: Work, campaign: Campaign, now: datetime) -> tuple[Preview, str]:
+    """Write one queued message for everybody who gets the campaign.
+
+    Returns:
+        How many there are, and the SHA-256 of their sorted ids, one a line.
+    """
+    counted = preview(work, campaign)
+    query = segments.matching(work, campaign.segment.filter).where(may_get(campaign.template.category), _REACHABLE)
+    ids = sorted(work.session.execute(query.with_only_columns(Contact.id)).scalars())
+    common = {
+        "campaign_id": campaign.id,
+        "account_id": campaign.account_id,
+        "status": "queued",
+        "created_at": now,
+        "updated_at": now,
+    }
+    connection = work.session.connection()
+    for at in range(0, len(ids), _AT_ONCE):
+        rows: list[dict[str, Any]] = [
+            {"id": ulid("msg", now, work.home.entropy(10)), "contact_id": key, **common}
+            for key in ids[at : at + _AT_ONCE]
+        ]
+        connection.execute(sa.insert(Message.__table__), rows)  # type: ignore[arg-type]
+    digest = sha256("\n".join(ids).encode()).hexdigest()
+    return Preview(many=len(ids), optout=counted.optout, unreachable=counted.unreachable), digest
+
+
+def discard(work: Work, campaign: Campaign) -> int:
+    """Give up the messages that wait.
+
+    Returns:
+        How many.
+    """
+    table = Message.__table__
+    discarding = (
+        sa.update(table)  # type: ignore[arg-type]
+        .where(table.c.campaign_id == campaign.id, table.c.status == "queued")
+        .values(status="discarded", updated_at=work.now())
+    )
+    many = work.session.connection().execute(discarding).rowcount
+    tally(work, campaign.id, queued=-many)
+    work.session.expire(campaign, ["queued"])
+    return many
+
+
+def tally(work: Work, campaign_id: str, **by: int) -> None:
+    """Add to the counters of a campaign; its version stays, because nobody decided anything.
+
+    Args:
+        by: Counter → how many more.
+    """
+    table = Campaign.__table__
+    values = {table.c[name]: table.c[name] + more for name, more in by.items() if more}
+    if values:
+        work.session.connection().execute(sa.update(table).where(table.c.id == campaign_id).values(values))  # type: ignore[arg-type]
+
+
+def _count(work: Work, query: sa.Select[Contact]) -> int:
+    ids = query.with_only_columns(Contact.id).subquery()
+    return work.session.execute(sa.select(sa.func.count()).select_from(ids)).scalar_one()
