@@ -25,6 +25,7 @@ __all__ = [
     "create",
     "delete",
     "filled",
+    "instant",
     "listing",
     "schedule",
     "unschedule",
@@ -72,7 +73,7 @@ def checked(work: Work, values: Mapping[str, Any]) -> dict[str, Any]:
     else:
         clean["segment_id"] = segment.id
     try:
-        clean["schedule_at"] = _instant(work, values["schedule_at"])
+        clean["schedule_at"] = instant(work, values["schedule_at"])
     except ValueError:
         faults["schedule_at"] = "Write a day and a time, like 2026-11-20T10:31."
     try:
@@ -159,8 +160,11 @@ def update(work: Work, campaign: Campaign, values: Mapping[str, Any]) -> bool:
         raise Conflict("A campaign that has ended cannot be changed.")
     before = snapshot(campaign)
     if campaign.started_at is not None:
-        moved = [name for name in _PLANNED if values[name] != getattr(campaign, name)]
-        wrong = dict.fromkeys(moved, "It was started with this, so this can no longer change.")
+        wrong = {
+            name: "It was started with this, so this can no longer change."
+            for name in _PLANNED
+            if values[name] != getattr(campaign, name)
+        }
         if wrong:
             raise Invalid(wrong)
     elif values["schedule_at"] != campaign.schedule_at:
@@ -245,6 +249,19 @@ def listing(
     return list(work.session.execute(rows).scalars()), total
 
 
+def instant(work: Work, text: str) -> datetime | None:
+    """Read a day and a time of the workspace; None when the text is empty.
+
+    Raises:
+        ValueError: The text is something else.
+    """
+    if not text.strip():
+        return None
+    at = datetime.fromisoformat(text.strip())
+    local = at if at.tzinfo is not None else at.replace(tzinfo=ZoneInfo(work.workspace.timezone))
+    return local.astimezone(work.now().tzinfo)
+
+
 def snapshot(campaign: Campaign) -> dict[str, Any]:
     """Return the fields of a campaign as the log shows them."""
     fields = {name: getattr(campaign, name) for name in (*_PLANNED, *_RUNNING)}
@@ -274,11 +291,3 @@ def _living(work: Work, table: type[Template | Segment], key: str) -> Any:
     except Missing:
         return None
     return row if row.deleted_at is None else None
-
-
-def _instant(work: Work, text: str) -> datetime | None:
-    if not text.strip():
-        return None
-    at = datetime.fromisoformat(text.strip())
-    local = at if at.tzinfo is not None else at.replace(tzinfo=ZoneInfo(work.workspace.timezone))
-    return local.astimezone(work.now().tzinfo)

@@ -30,7 +30,19 @@ from sendero.errors import Conflict, Forbidden, Invalid, Missing, SenderoError
 from sendero.installation import Installation
 from sendero.service import auth, refusals
 from sendero.tables import Session
-from sendero.web import accounts, audit, contacts, me, merging, people, roles, templates
+from sendero.web import (
+    accounts,
+    audit,
+    campaign_acts,
+    campaigns,
+    contacts,
+    me,
+    merging,
+    people,
+    roles,
+    segments,
+    templates,
+)
 from sendero.web.frame import Frame
 from sendero.web.visit import Form, Page, Visit
 from sendero.words import Words, choose
@@ -55,7 +67,10 @@ PAGES: tuple[Page, ...] = (
     *me.PAGES,
     *contacts.PAGES,
     *merging.PAGES,
+    *segments.PAGES,
     *templates.PAGES,
+    *campaigns.PAGES,
+    *campaign_acts.PAGES,
     *accounts.PAGES,
     *people.PAGES,
     *roles.PAGES,
