@@ -1,4 +1,4 @@
-"""Campaigns for the tests: people who agreed, a segment, a template with variables, and a WhatsApp that does as told."""
+"""Campaigns for the tests: people who agreed, a segment, a template with variables, and a WhatsApp told what to say."""
 
 from __future__ import annotations
 

@@ -36,9 +36,9 @@ class Lumen:
     Everything that its set-up recorded is told apart by its actor: `entries` shows what the test did.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database: str | None = None) -> None:
         self.now = NOW
-        self.home = Installation(Settings(data=folder), clock=self._clock)
+        self.home = Installation(Settings(data=folder, database=database), clock=self._clock)
         self.app = application(self.home)
         self._found()
 
