@@ -143,11 +143,11 @@ def acting_on(lumen: Lumen, made: Campaign) -> Iterator[tuple[Work, Campaign]]:
 
 
 def send(lumen: Lumen, *, turns: int = 200) -> None:
-    """Let time pass and the sender send, until a turn has nothing to do for a minute."""
+    """Let time pass and the sender send, until nothing is to do for five minutes."""
     idle = 0
     for _ in range(turns):
         idle = 0 if sender.turn(lumen.home) else idle + 1
-        if idle > 3:
+        if idle > 15:
             return
         lumen.advance(seconds=20)
 

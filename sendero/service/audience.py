@@ -6,7 +6,9 @@ counted up in the database by whoever moves a message, so that no two of them ov
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from hashlib import sha256
 from typing import Any
 
@@ -15,15 +17,47 @@ from msgspec import Struct
 
 from sendero.ids import ulid
 from sendero.service import segments
-from sendero.tables import Campaign, Contact, Message
+from sendero.tables import Campaign, Contact, Message, Template
 from sendero.work import Work
 
-__all__ = ["COUNTERS", "Preview", "discard", "freeze", "may_get", "preview", "tally"]
+__all__ = ["CONDITIONS", "COUNTERS", "Preview", "discard", "freeze", "preview", "tally"]
 
 COUNTERS = ("audience", "left_out", "queued", "sent", "delivered", "read", "failed", "skipped", "unknown")
 
 _AT_ONCE = 5_000
+_TABLE = Message.__table__
+_CAMPAIGNS = Campaign.__table__
+
+
+def _may_get(marketing: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """Return the condition on a contact's consent, given whether the template is one for marketing."""
+    return sa.or_(
+        Contact.consent_marketing == "opted_in", sa.and_(~marketing, Contact.consent_marketing != "opted_out")
+    )
+
+
 _REACHABLE = sa.or_(Contact.phone_e164.is_not(None), Contact.bsuid.is_not(None))
+_RUNS = sa.exists().where(Campaign.id == _TABLE.c.campaign_id, Campaign.status == "running").correlate(_TABLE)
+_WILLING = (
+    sa.select(Contact.id)
+    .join(Campaign, Campaign.id == _TABLE.c.campaign_id)
+    .join(Template, Template.id == Campaign.template_id)
+    .where(
+        Contact.id == _TABLE.c.contact_id,
+        Contact.deleted_at.is_(None),
+        Contact.merged_into.is_(None),
+        Contact.erased_at.is_(None),
+        _may_get(Template.category == "marketing"),
+        _REACHABLE,
+    )
+    .correlate(_TABLE)
+    .exists()
+)
+CONDITIONS: Mapping[str, sa.ColumnElement[bool]] = {
+    "may_get": sa.and_(_RUNS, _WILLING),
+    "may_not_get": sa.and_(_RUNS, ~_WILLING),
+}
+"""What can be asked of a message as it is moved: that its campaign runs, and whether its person may get it."""
 
 
 class Preview(Struct, frozen=True, kw_only=True):
@@ -40,17 +74,10 @@ class Preview(Struct, frozen=True, kw_only=True):
     unreachable: int
 
 
-def may_get(category: str) -> sa.ColumnElement[bool]:
-    """Return the condition on a contact's consent for templates of a category."""
-    if category == "marketing":
-        return Contact.consent_marketing == "opted_in"
-    return Contact.consent_marketing != "opted_out"
-
-
 def preview(work: Work, campaign: Campaign) -> Preview:
     """Count who would get a campaign now."""
     query = segments.matching(work, campaign.segment.filter)
-    allowed = query.where(may_get(campaign.template.category))
+    allowed = query.where(_allowed(campaign))
     total, willing, many = (_count(work, one) for one in (query, allowed, allowed.where(_REACHABLE)))
     return Preview(many=many, optout=total - willing, unreachable=willing - many)
 
@@ -62,7 +89,7 @@ def freeze(work: Work, campaign: Campaign, now: datetime) -> tuple[Preview, str]
         How many there are, and the SHA-256 of their sorted ids, one a line.
     """
     counted = preview(work, campaign)
-    query = segments.matching(work, campaign.segment.filter).where(may_get(campaign.template.category), _REACHABLE)
+    query = segments.matching(work, campaign.segment.filter).where(_allowed(campaign), _REACHABLE)
     ids = sorted(work.session.execute(query.with_only_columns(Contact.id)).scalars())
     common = {
         "campaign_id": campaign.id,
@@ -77,7 +104,7 @@ def freeze(work: Work, campaign: Campaign, now: datetime) -> tuple[Preview, str]
             {"id": ulid("msg", now, work.home.entropy(10)), "contact_id": key, **common}
             for key in ids[at : at + _AT_ONCE]
         ]
-        connection.execute(sa.insert(Message.__table__), rows)  # type: ignore[arg-type]
+        connection.execute(sa.insert(_TABLE), rows)  # type: ignore[arg-type]
     digest = sha256("\n".join(ids).encode()).hexdigest()
     return Preview(many=len(ids), optout=counted.optout, unreachable=counted.unreachable), digest
 
@@ -88,10 +115,9 @@ def discard(work: Work, campaign: Campaign) -> int:
     Returns:
         How many.
     """
-    table = Message.__table__
     discarding = (
-        sa.update(table)  # type: ignore[arg-type]
-        .where(table.c.campaign_id == campaign.id, table.c.status == "queued")
+        sa.update(_TABLE)  # type: ignore[arg-type]
+        .where(_TABLE.c.campaign_id == campaign.id, _TABLE.c.status == "queued")
         .values(status="discarded", updated_at=work.now())
     )
     many = work.session.connection().execute(discarding).rowcount
@@ -106,10 +132,19 @@ def tally(work: Work, campaign_id: str, **by: int) -> None:
     Args:
         by: Counter → how many more.
     """
-    table = Campaign.__table__
-    values = {table.c[name]: table.c[name] + more for name, more in by.items() if more}
-    if values:
-        work.session.connection().execute(sa.update(table).where(table.c.id == campaign_id).values(values))  # type: ignore[arg-type]
+    if by:
+        more = {f"more_{name}": many for name, many in by.items()}
+        work.session.connection().execute(_tallying(tuple(by)), {"key": campaign_id, **more})
+
+
+@cache
+def _tallying(names: tuple[str, ...]) -> sa.Update:
+    values = {name: _CAMPAIGNS.c[name] + sa.bindparam(f"more_{name}", type_=sa.Integer) for name in names}
+    return sa.update(_CAMPAIGNS).where(_CAMPAIGNS.c.id == sa.bindparam("key")).values(values)  # type: ignore[arg-type]
+
+
+def _allowed(campaign: Campaign) -> sa.ColumnElement[bool]:
+    return _may_get(sa.literal(campaign.template.category == "marketing"))
 
 
 def _count(work: Work, query: sa.Select[Contact]) -> int:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 
-from sendero.service.audience import tally
+from sendero.service.audience import CONDITIONS, tally
 from sendero.tables import Message
 from sendero.work import Work
 
@@ -59,27 +60,23 @@ def noted(work: Work, key: str, status: str, error_code: int | None, at: datetim
     return True
 
 
-def move(work: Work, key: str, status: str, at: datetime, *conditions: sa.ColumnElement[bool], **values: Any) -> bool:
+def move(work: Work, key: str, status: str, at: datetime, *, only: str = "", **values: Any) -> bool:
     """Move a message to another status if it can come there from where it is, and count it.
 
     Args:
-        conditions: What else must hold.
+        only: What else must hold: a key of `CONDITIONS`, or nothing.
         values: Further columns to set.
 
     Returns:
         Whether it moved.
     """
-    table = Message.__table__
     connection = work.session.connection()
     for was in _BEFORE[status]:
         # The condition and the change are one statement: of two who move a message from here, one does.
-        moving = (
-            sa.update(table)  # type: ignore[arg-type]
-            .where(table.c.id == key, table.c.status == was, *conditions)
-            .values(status=status, updated_at=work.now(), **values, **_sent_at(status, was, at))
-            .returning(table.c.campaign_id)
-        )
-        moved = connection.execute(moving).first()
+        changed = values if status not in _WAY or was not in ("sending", "unknown") else {**values, "sent_at": at}
+        moving = _moving(was, status, only, tuple(changed))
+        given = {f"to_{name}": value for name, value in changed.items()}
+        moved = connection.execute(moving, {"key": key, "to_updated_at": work.now(), **given}).first()
         if moved is not None:
             if moved[0] is not None:
                 tally(work, moved[0], **_difference(was, status))
@@ -87,8 +84,18 @@ def move(work: Work, key: str, status: str, at: datetime, *conditions: sa.Column
     return False
 
 
-def _sent_at(status: str, was: str, at: datetime) -> dict[str, datetime]:
-    return {"sent_at": at} if status in _WAY and was in ("sending", "unknown") else {}
+@cache
+def _moving(was: str, status: str, only: str, names: tuple[str, ...]) -> sa.Update:
+    """Return the statement of a move; made once, because making it costs more than running it."""
+    table = Message.__table__
+    changed: dict[str, Any] = {name: sa.bindparam(f"to_{name}") for name in (*names, "updated_at")}
+    moving = (
+        sa.update(table)  # type: ignore[arg-type]
+        .where(table.c.id == sa.bindparam("key"), table.c.status == was)
+        .values(status=status, **changed)
+        .returning(table.c.campaign_id)
+    )
+    return moving.where(CONDITIONS[only]) if only else moving
 
 
 def _difference(was: str, status: str) -> dict[str, int]:

@@ -32,6 +32,11 @@ _LARGEST_BATCH = 50
 _SKIPPED = (131049, 131050, 131056)  # WhatsApp spares this person; the others get theirs
 _SLOWER = (4, 80007, 130429)
 _LONGEST_WAIT = 900
+_RECIPIENT = (
+    sa.select(Contact.name, Contact.phone_e164, Contact.bsuid)
+    .join(Message, Message.contact_id == Contact.id)
+    .where(Message.id == sa.bindparam("key"))
+)
 
 
 class Batch(Struct, frozen=True, kw_only=True):
@@ -186,25 +191,12 @@ def _send(home: Installation, provider: Provider, batch: Batch, key: str) -> boo
 
 def _claim(work: Work, batch: Batch, key: str) -> Outgoing | None:
     """Mark a message as being sent, if it waits, its campaign runs and its person may get it."""
-    campaign = batch.campaign
-    runs = sa.exists().where(Campaign.id == campaign.id, Campaign.status == "running")
-    mine = sa.select(Contact.id).where(
-        Contact.id == Message.contact_id,
-        Contact.deleted_at.is_(None),
-        Contact.merged_into.is_(None),
-        Contact.erased_at.is_(None),
-        audience.may_get(campaign.template.category),
-        sa.or_(Contact.phone_e164.is_not(None), Contact.bsuid.is_not(None)),
-    )
-    willing = mine.exists()
     now = work.now()
-    if not delivery.move(work, key, "sending", now, runs, willing, tried_at=now):
-        delivery.move(work, key, "skipped", now, runs, ~willing)
+    if not delivery.move(work, key, "sending", now, only="may_get", tried_at=now):
+        delivery.move(work, key, "skipped", now, only="may_not_get")
         return None
-    query = sa.select(Contact.name, Contact.phone_e164, Contact.bsuid)
-    name, phone, bsuid = work.session.execute(
-        query.join(Message, Message.contact_id == Contact.id).where(Message.id == key)
-    ).one()
+    campaign = batch.campaign
+    name, phone, bsuid = work.session.connection().execute(_RECIPIENT, {"key": key}).one()
     return Outgoing(
         to=phone or bsuid or "",
         template=campaign.template.name,
