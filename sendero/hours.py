@@ -10,7 +10,7 @@ from msgspec import Struct
 
 __all__ = ["Hours"]
 
-_HOURS = re.compile(r"(\d{1,2})(?::(\d\d))?\s*[-–]\s*(\d{1,2})(?::(\d\d))?")
+_HOURS = re.compile(r"(\d{1,2})(?::(\d\d))?\s*[-–]\s*(\d{1,2})(?::(\d\d))?", re.ASCII)
 
 
 class Hours(Struct, frozen=True, kw_only=True):

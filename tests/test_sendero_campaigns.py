@@ -1,4 +1,4 @@
-"""Campaigns over HTTP: every act of people on record, with its reason; refusals told; why one stopped is on its page."""
+"""Campaigns over HTTP: every act on record, with its reason; what is refused; why one stopped is on its page."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ class TestActs:
 
     def test_completed(self, lumen: Lumen) -> None:
         """By the scheduler, with the final counters."""
-        made = started(lumen, many=5)
+        started(lumen, many=5)
         lumen.home.provider = Told()
         send(lumen)
 

@@ -171,11 +171,10 @@ def update(work: Work, campaign: Campaign, values: Mapping[str, Any]) -> bool:
         _check_future(values["schedule_at"], work.now())
     if campaign.status != "draft" and campaign.started_at is None and values["schedule_at"] is None:
         raise Invalid({"schedule_at": "A scheduled campaign needs a time. Take it back to the drafts first."})
+    template, segment = work.get(Template, values["template_id"]), work.get(Segment, values["segment_id"])
     for name in (*_PLANNED, *_RUNNING):
         setattr(campaign, name, values[name])
-    campaign.template = work.get(Template, values["template_id"])
-    campaign.account = campaign.template.account
-    campaign.segment = work.get(Segment, values["segment_id"])
+    campaign.template, campaign.account, campaign.segment = template, template.account, segment
     after = snapshot(campaign)
     if before == after:
         return False

@@ -174,8 +174,8 @@ def update(work: Work, segment: Segment, values: Mapping[str, Any]) -> bool:
     if values == before:
         return False
     _check_free(work, values["name"], segment.id)
-    segment.name, segment.filter = values["name"], values["filter"]
-    segment.count_cached = count(work, segment.filter)
+    people = count(work, values["filter"])
+    segment.name, segment.filter, segment.count_cached = values["name"], values["filter"], people
     work.touch(segment)
     work.record("segment.updated", resource_of(segment), before=before, after=snapshot(segment), details=_told(segment))
     return True
