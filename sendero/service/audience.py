@@ -22,7 +22,7 @@ from sendero.work import Work
 
 __all__ = ["CONDITIONS", "COUNTERS", "Preview", "discard", "freeze", "preview", "tally"]
 
-COUNTERS = ("audience", "left_out", "queued", "sent", "delivered", "read", "failed", "skipped", "unknown")
+COUNTERS = ("audience", "left_out", "queued", "sent", "delivered", "read", "failed", "skipped", "unknown", "discarded")
 
 _AT_ONCE = 5_000
 _TABLE = Message.__table__
@@ -121,8 +121,8 @@ def discard(work: Work, campaign: Campaign) -> int:
         .values(status="discarded", updated_at=work.now())
     )
     many = work.session.connection().execute(discarding).rowcount
-    tally(work, campaign.id, queued=-many)
-    work.session.expire(campaign, ["queued"])
+    tally(work, campaign.id, queued=-many, discarded=many)
+    work.session.expire(campaign, ["queued", "discarded"])
     return many
 
 

@@ -22,7 +22,8 @@ class Campaign(Owned, Base):
     {reason, note, by, at, entry}, of a failure too; `variables` is {number: text}; `window` is "09:00-21:00" or empty.
 
     `audience` counts the people it was started with, `left_out` those of the segment who may or can get nothing. Of the
-    audience, `queued` wait, `skipped` got nothing after all, and of `unknown` nobody knows. `sent`, `delivered` and
+    audience, `queued` wait, `skipped` got nothing after all, `discarded` were given up when it ended, and of `unknown`
+    nobody knows. `sent`, `delivered` and
     `read` count whoever came that far. They are counted up in the database and are no part of the version.
 
     `held_back` counts how often in a row WhatsApp asked to wait.
@@ -50,6 +51,7 @@ class Campaign(Owned, Base):
     failed: Mapped[int]
     skipped: Mapped[int]
     unknown: Mapped[int]
+    discarded: Mapped[int]
     held_back: Mapped[int]
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]

@@ -29,6 +29,7 @@ _COUNTS = {
     "skipped": "skipped",
     "unknown": "unsure",
     "queued": "queued",
+    "discarded": "discarded",
 }
 """Counter → the code of what it is called."""
 
@@ -68,7 +69,7 @@ def listing(visit: Visit) -> Response:
 def show(visit: Visit) -> Response:
     """Show a campaign: how far it came and, if it stopped, why."""
     campaign = living(visit.work, visit.path["id"])
-    started = campaign.started_at is not None
+    started, stopped = campaign.started_at is not None, campaign.status in ("cancelled", "failed")
     return visit.render(
         "campaigns/show.html",
         campaign=campaign,
@@ -76,7 +77,7 @@ def show(visit: Visit) -> Response:
         machines=(GUARD.name, SCHEDULER.name),
         rule=segments.rule(campaign.segment.filter),
         preview=None if started else audience.preview(visit.work, campaign),
-        counts=_COUNTS.items(),
+        counts=[(count, code) for count, code in _COUNTS.items() if count != ("queued" if stopped else "discarded")],
         live=_live(visit, campaign),
         message=_message(campaign),
         ended=campaign.status in campaigns.ENDED,
@@ -154,7 +155,7 @@ def _why(campaign: Campaign) -> dict[str, Any] | None:
 
 def _live(visit: Visit, campaign: Campaign) -> dict[str, Any]:
     words = visit.words
-    done = campaign.audience - campaign.queued
+    done = campaign.audience - campaign.queued - campaign.discarded
     part = done * 100 // campaign.audience if campaign.audience else 0
     return {
         "version": campaign.version,
@@ -213,7 +214,6 @@ def _form(visit: Visit, campaign: Campaign | None, typed: dict[str, Any]) -> Res
         bodies=[(one.display_name, one.components["body"]["text"]) for one in offered],
         fixed=campaign is not None and campaign.started_at is not None,
         zone=visit.work.workspace.timezone,
-        placeholders=campaigns.PLACEHOLDERS,
     )
 
 

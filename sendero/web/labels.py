@@ -86,6 +86,7 @@ LABELS = {
     "failures": "Failures",
     "skipped": "Skipped",
     "unsure": "Not known",
+    "discarded": "Discarded",
     # why a campaign stopped
     "reason:manual": "somebody decided so",
     "reason:template_paused": "WhatsApp paused the template for low quality",
