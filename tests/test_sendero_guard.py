@@ -40,7 +40,7 @@ def template_becomes(lumen: Lumen, made: Campaign, *statuses: str) -> str:
     return cause
 
 
-def account_becomes(lumen: Lumen, code: int | None = None, **fields: str) -> str:
+def account_becomes(lumen: Lumen, fields: dict[str, str], code: int | None = None) -> str:
     """Let WhatsApp change the number, as its webhook does; return the entry's id."""
     with lumen.working() as work, context(actor=WHATSAPP, source="webhook", ip=ADDRESS):
         account = work.get(Account, lumen.account.id)
@@ -183,7 +183,7 @@ class TestNumbers:
     def test_stopped(self, lumen: Lumen, fields: dict[str, str], code: str, text: str) -> None:
         """Every campaign of the number, with the entry that told of it."""
         made, other = started(lumen, many=3), scheduled(lumen)
-        cause = account_becomes(lumen, 131031, **fields)
+        cause = account_becomes(lumen, fields, 131031)
         entries = paused(lumen)
         assert {entry.resource.id for entry in entries} == {made.id, other.id}
         for entry in entries:
@@ -197,7 +197,7 @@ class TestNumbers:
     def test_not_that_bad(self, lumen: Lumen, fields: dict[str, str]) -> None:
         """It goes on."""
         made = started(lumen, many=3)
-        account_becomes(lumen, **fields)
+        account_becomes(lumen, fields)
         assert now(lumen, made).status == "running"
 
 

@@ -6,12 +6,14 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from sendero.jobs import Jobs
 from sendero.service import campaigns, contacts, delivery, running, scheduler, sender
 from sendero.tables import Campaign, Contact, Message
 from sendero.whatsapp.provider import Outgoing, ProviderFault
@@ -108,6 +110,26 @@ class TestSending:
         sender.turn(lumen.home)
         sender.turn(lumen.home)
         assert (now(lumen, one).sent, now(lumen, two).sent) == (5, 5)
+
+    def test_a_slow_whatsapp(self, lumen: Lumen, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A batch that takes too long ends early, so that nobody waits for it; the rest comes with the next ones."""
+        monkeypatch.setattr(sender, "_LONGEST_BATCH", -1)
+        made = started(lumen, many=4)
+        lumen.home.provider = provider = Told()
+        sender.turn(lumen.home)
+        assert len(provider.sent) == 1
+        send(lumen)
+        assert counted(now(lumen, made)) == {"audience": 4, "sent": 4}
+
+    def test_among_the_jobs(self, lumen: Lumen) -> None:
+        """The workspace itself sends what was started, without anybody asking."""
+        made = started(lumen, many=3)
+        lumen.home.provider = Told()
+        with Jobs(lumen.home):
+            patience = time.monotonic() + 20
+            while now(lumen, made).sent < 3 and time.monotonic() < patience:
+                time.sleep(0.02)
+        assert counted(now(lumen, made)) == {"audience": 3, "sent": 3}
 
     def test_without_a_provider_nothing_moves(self, lumen: Lumen) -> None:
         """A campaign waits until there is one."""

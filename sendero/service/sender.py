@@ -7,6 +7,7 @@ If the answer never comes, because the process died or the network did, nobody k
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -29,6 +30,7 @@ LOST_AFTER = timedelta(minutes=5)
 
 _PER_MINUTE = 12  # batches at most: what is decided meanwhile acts within five seconds, mostly at once
 _LARGEST_BATCH = 50
+_LONGEST_BATCH = 5.0
 _SKIPPED = (131049, 131050, 131056)  # WhatsApp spares this person; the others get theirs
 _SLOWER = (4, 80007, 130429)
 _LONGEST_WAIT = 900
@@ -66,8 +68,10 @@ def turn(home: Installation) -> bool:
     except Conflict:
         return True  # somebody decided about the campaign meanwhile: look again
     if batch is not None:
+        end = time.monotonic() + _LONGEST_BATCH
         for key in batch.keys:
-            if not _send(home, provider, batch, key):
+            # What a slow WhatsApp leaves over is part of the next batch.
+            if not _send(home, provider, batch, key) or time.monotonic() > end:
                 break
     return True
 
@@ -145,7 +149,9 @@ def _within_limit(work: Work, rows: Sequence[sa.Row[str, str]]) -> list[str]:
 
 def _finish(work: Work, campaign: Campaign) -> None:
     """Complete a campaign, as soon as nothing of it is under way."""
-    under_way = sa.exists().where(Message.campaign_id == campaign.id, Message.status == "sending")
+    # One look at both: a message that goes from one to the other meanwhile is seen in either.
+    left = Message.status.in_(("queued", "sending"))
+    under_way = sa.exists().where(Message.campaign_id == campaign.id, left)
     if work.session.execute(sa.select(under_way)).scalar():
         _wait_until(work, campaign, work.now() + timedelta(seconds=10))
     else:
