@@ -138,6 +138,18 @@ class TestTemplates:
             guard.template_changed(work, other, cause)
         assert now(lumen, made).status == "running"
 
+    def test_sent_back_to_review(self, lumen: Lumen) -> None:
+        """Somebody edited it: the campaign pauses because of that."""
+        made = started(lumen, many=3)
+        with lumen.working() as work:
+            template = work.get(Template, made.template_id)
+            template.status = "pending"
+            guard.template_changed(work, template, "01930000-0000-7000-8000-000000000009")
+        (entry,) = paused(lumen)
+        assert entry.reason == Reason(code="template_in_review", text="Template diwali_offer_2026 is not approved")
+        assert entry.cause == "01930000-0000-7000-8000-000000000009"
+        assert entry.details == {"sent": 0, "audience": 3, "waiting": 3}
+
     def test_edited_while_it_runs(self, lumen: Lumen) -> None:
         """A template in review is not sent."""
         made = started(lumen, many=3)
@@ -220,7 +232,7 @@ class TestAnswers:
         """The message is kept for later, and what else would be refused pauses because of the first."""
         made, other = started(lumen, many=5), scheduled(lumen)
         lumen.home.provider = provider = Told()
-        provider.refuse(code, at=(3,))
+        provider.refuse(code, at=range(3, 1000))
         send(lumen)
 
         first, second = paused(lumen)
@@ -232,6 +244,23 @@ class TestAnswers:
         assert first.details == {"sent": 2, "audience": 5, "waiting": 3, "provider_code": code}
         assert len(provider.sent) == 2
         assert now(lumen, made).queued == 3
+
+    @pytest.mark.parametrize("code", [132015, 132016, 131031])
+    def test_the_notice_comes_a_moment_later(self, lumen: Lumen, code: int) -> None:
+        """The sender waits for it, so that the pause has its cause."""
+        made = started(lumen, many=5)
+        lumen.home.provider = provider = Told()
+        provider.refuse(code)
+        sender.turn(lumen.home)
+        assert paused(lumen) == []
+        assert now(lumen, made).queued == 5
+        if code == 131031:
+            cause = account_becomes(lumen, {"status": "restricted"})
+        else:
+            cause = template_becomes(lumen, made, "paused" if code == 132015 else "disabled")
+        send(lumen)
+        (entry,) = paused(lumen)
+        assert entry.cause == cause
 
     def test_after_it_is_settled_all_get_it(self, lumen: Lumen) -> None:
         """Nobody is lost by a pause, and nobody gets two."""

@@ -71,16 +71,16 @@ class Obstacle(Struct, frozen=True, kw_only=True):
 
 
 def template_changed(work: Work, template: Template, cause: str) -> None:
-    """Pause the campaigns of a template that WhatsApp paused or disabled.
+    """Pause the campaigns of a template that WhatsApp paused or disabled, or that somebody sent back to review.
 
     Args:
         cause: The id of the entry that told of it.
     """
-    if template.status in ("paused", "disabled"):
-        code = f"template_{template.status}"
+    if template.status != "approved":
+        code = _state_of_template(template)
         for campaign in _stoppable(work, Campaign.template_id == template.id):
             text = _of_template(template, code)
-            _stop(work, campaign, code, text, cause=cause, provider_code=_PROVIDER_CODES[code])
+            _stop(work, campaign, code, text, cause=cause, provider_code=_PROVIDER_CODES.get(code))
 
 
 def account_changed(work: Work, account: Account, cause: str, code: int | str | None = None) -> None:
@@ -105,7 +105,7 @@ def obstacle(campaign: Campaign) -> Obstacle | None:
     if account.deleted_at is not None:
         return Obstacle(code="account_deleted", text=f"The account {account.name} was deleted", final=True)
     if template.status != "approved":
-        code = f"template_{template.status}" if template.status in ("paused", "disabled") else "template_in_review"
+        code = _state_of_template(template)
         return Obstacle(code=code, text=_of_template(template, code))
     if (state := _state_of(account)) is not None:
         return Obstacle(code=state, text=_of_account(account, state))
@@ -215,6 +215,10 @@ def _stoppable(work: Work, which: sa.ColumnElement[bool]) -> list[Campaign]:
     )
     rows = work.session.execute(query.order_by(Campaign.id)).scalars()
     return [row for row in rows if row.status != "paused" or row.pause["reason"] == "quiet_hours"]
+
+
+def _state_of_template(template: Template) -> str:
+    return f"template_{template.status}" if template.status in ("paused", "disabled") else "template_in_review"
 
 
 def _state_of(account: Account) -> str | None:

@@ -153,6 +153,7 @@ def resume(work: Work, campaign: Campaign) -> None:
     before = {"status": "paused", "pause": {"reason": campaign.pause["reason"]}, "next_batch_at": None}
     campaign.status = "running" if running else "scheduled"
     campaign.next_batch_at = now if running else None
+    campaign.held_back = 0
     campaign.pause = {**campaign.pause, "resumed_at": now.isoformat()}
     work.record(
         "campaign.resumed",

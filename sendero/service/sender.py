@@ -33,6 +33,9 @@ _LARGEST_BATCH = 50
 _LONGEST_BATCH = 5.0
 _SKIPPED = (131049, 131050, 131056)  # WhatsApp spares this person; the others get theirs
 _SLOWER = (4, 80007, 130429)
+# WhatsApp tells of these by a notice too, which says more. It gets a moment to arrive: then the pause can name it as
+# its cause. Refused once more, the campaign pauses without.
+_NEWS = (131031, 132015, 132016)
 _LONGEST_WAIT = 900
 _RECIPIENT = (
     sa.select(Contact.name, Contact.phone_e164, Contact.bsuid)
@@ -227,7 +230,7 @@ def _refused(home: Installation, batch: Batch, key: str, fault: ProviderFault) -
             delivery.move(work, key, "skipped" if code in _SKIPPED else "failed", now, error_code=code)
             return True
     with begin(home, batch.workspace) as work:
-        if code in guard.CODES:
+        if code in guard.CODES and (batch.campaign.held_back or code not in _NEWS):
             campaign = work.get(Campaign, batch.campaign.id)
             if campaign.status == "running":
                 guard.refused(work, campaign, code)
