@@ -6,13 +6,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sendero.service import campaigns, contacts, running, scheduler, segments, sender, templates
-from sendero.tables import Account, Campaign, Contact, Segment, Template
+from sendero.service import campaigns, contacts, guard, running, scheduler, segments, sender, templates
+from sendero.tables import Account, Campaign, Contact, Message, Segment, Template
 from sendero.whatsapp.provider import Line, Outgoing, ProviderFault, Standing, Submitted
 from sendero.work import Work
 from tests.lumen import Lumen, template_values
-from whodid import Change, Entry
+from whodid import Actor, Change, Entry, Reason
+from whodid.capture import context
 
+WHATSAPP = Actor(type="provider", id="whatsapp", name="WhatsApp")
+ADDRESS = "157.240.212.35"
 OFFER = {
     "name": "diwali_offer_2026",
     "display_name": "Diwali offer",
@@ -167,3 +170,31 @@ def now(lumen: Lumen, made: Campaign) -> Campaign:
 def changes(entry: Entry) -> dict[str, Change]:
     """Return the changes of an entry by their paths."""
     return {change.path: change for change in entry.changes}
+
+
+def messages(lumen: Lumen, made: Campaign) -> dict[str, str]:
+    """Return the status of each message by its id."""
+    with lumen.home.session() as session:
+        return {one.id: one.status for one in session.query(Message).filter_by(campaign_id=made.id)}
+
+
+def counted(made: Campaign) -> dict[str, int]:
+    """Return the counters that are not zero."""
+    names = ("audience", "queued", "sent", "delivered", "read", "failed", "skipped", "unknown")
+    return {name: many for name in names if (many := getattr(made, name))}
+
+
+def template_becomes(lumen: Lumen, made: Campaign, *statuses: str) -> str:
+    """Let WhatsApp change the status of a campaign's template, as its webhook does; return the last entry's id."""
+    cause = ""
+    for status in statuses:
+        with lumen.working() as work, context(actor=WHATSAPP, source="webhook", ip=ADDRESS):
+            template = work.get(Template, made.template_id)
+            cause = templates.change_status(work, template, status, reason=Reason(code="low_quality"))
+            guard.template_changed(work, template, cause)
+    return cause
+
+
+def paused(lumen: Lumen) -> list[Entry]:
+    """Return the pauses, oldest first."""
+    return [entry for entry in reversed(lumen.entries()) if entry.action == "campaign.paused"]

@@ -11,14 +11,13 @@ from starlette.testclient import TestClient
 
 from sendero.service import guard, templates
 from sendero.tables import Campaign, Message, Template
-from tests.campaigning import Told, campaign, changes, madrid, now, offer, people, send, started
+from tests.campaigning import WHATSAPP, Told, campaign, changes, madrid, now, offer, people, send, started
 from tests.lumen import Lumen, lumen
-from whodid import Actor, Reason, Related
+from whodid import Reason, Related
 from whodid.capture import context
 
 __all__ = ["lumen"]
 
-WHATSAPP = Actor(type="provider", id="whatsapp", name="WhatsApp")
 WHY = "Wrong audience: it included people who had opted out"
 
 

@@ -14,16 +14,15 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from sendero.service import guard, running, sender, templates
 from sendero.tables import Template
 from tests.browsing import Browser, Page, expect, watched
-from tests.campaigning import Told, acting_on, campaign, started
+from tests.campaigning import WHATSAPP, Told, acting_on, campaign, started
 from tests.lumen import PASSWORD, Lumen, email, lumen
-from whodid import Actor, Reason
+from whodid import Reason
 from whodid.capture import context
 
 __all__ = ["lumen"]
 
 pytestmark = pytest.mark.browser
 
-WHATSAPP = Actor(type="provider", id="whatsapp", name="WhatsApp")
 OPTIONS = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "resultTypes": ["violations"]}
 
 
