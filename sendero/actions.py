@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
+from sendero.segment_actions import SEGMENT_ACTIONS
 from whodid import Action, Catalog, builtin
 from whodid.catalog import Wording
 
@@ -68,4 +69,4 @@ _NOTICE_REFUSED = Action(
 @cache
 def catalog() -> Catalog:
     """Return the catalog that Sendero's log is opened with."""
-    return builtin().declare(_PAGE_OPENED, _NOTICE_REFUSED)
+    return builtin().declare(_PAGE_OPENED, _NOTICE_REFUSED, *SEGMENT_ACTIONS)

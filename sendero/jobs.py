@@ -15,7 +15,7 @@ from typing import Self
 from msgspec import Struct
 
 from sendero.installation import Installation
-from sendero.service import api_keys, deliveries
+from sendero.service import api_keys, deliveries, scheduler, sender
 from sendero.whatsapp import inbound, turns
 
 __all__ = ["JOBS", "Job", "Jobs"]
@@ -45,6 +45,9 @@ JOBS: tuple[Job, ...] = (
     Job(name="whatsapp-demo", every=1, run=turns.play, alone=True),
     Job(name="whatsapp-standings", every=900, run=turns.ask_standings, alone=True),
     Job(name="whatsapp-forget", every=3600, run=inbound.forget),
+    Job(name="scheduler", every=2, run=scheduler.turn),
+    Job(name="sender", every=0.5, run=sender.turn, alone=True),
+    Job(name="lost messages", every=60, run=sender.give_up),
 )
 """Every job of the workspace."""
 

@@ -6,6 +6,7 @@ Handlers get a `Visit` and return a response. They run in a thread, inside one u
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -39,6 +40,18 @@ DONE = {
     "template_saved": "The template was saved.",
     "template_deleted": "The template was deleted.",
     "account_connected": "The number is connected.",
+    "segment_created": "The segment was created.",
+    "segment_saved": "The segment was saved.",
+    "segment_deleted": "The segment was deleted.",
+    "campaign_created": "The campaign is a draft now: nothing is sent yet.",
+    "campaign_saved": "The campaign was saved.",
+    "campaign_scheduled": "The campaign was scheduled; it starts by itself.",
+    "campaign_unscheduled": "The campaign is a draft again.",
+    "campaign_started": "The campaign has started.",
+    "campaign_paused": "The campaign is paused: nothing is sent until somebody resumes it.",
+    "campaign_resumed": "The campaign goes on.",
+    "campaign_cancelled": "The campaign was cancelled; what had not been sent never will be.",
+    "campaign_deleted": "The draft was deleted.",
     "account_saved": "The account was saved.",
     "account_deleted": "The account was deleted.",
     "account_tested": "WhatsApp answered; nothing has changed there.",
@@ -242,4 +255,5 @@ environment = Environment(
 )
 environment.tests["permitted"] = lambda permission, may: may(permission)
 environment.filters["initials"] = _initials
+environment.filters["instant"] = datetime.fromisoformat
 environment.filters["tint"] = lambda color: f"tint-{AVATAR_COLORS.index(color)}" if color in AVATAR_COLORS else "tint-0"
