@@ -10,3 +10,4 @@ CapacityLimiter = anyio.CapacityLimiter
 Lock = anyio.Lock
 fail_after = anyio.fail_after
 run_sync = anyio.to_thread.run_sync
+sleep = anyio.sleep

@@ -56,12 +56,12 @@ class Sessions:
 
     Args:
         secret: What viewer tokens are signed with.
-        gate: Reads API keys.
+        gate: Reads API keys; one of its own when not given.
     """
 
-    def __init__(self, log: Log, *, secret: bytes, gate: Gate) -> None:
+    def __init__(self, log: Log, *, secret: bytes, gate: Gate | None = None) -> None:
         self._log = log
-        self._gate = gate
+        self._gate = gate or Gate(log, secret=secret)
         self._secret = secret
         self._lock = threading.Lock()
         self._opened: dict[bytes, None] = {}
