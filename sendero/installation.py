@@ -33,11 +33,13 @@ class Settings(Struct, frozen=True, kw_only=True):
         data: Folder of the databases and key files.
         database: SQLAlchemy address of Sendero's own database; a SQLite file in `data` when not given.
         trusted_proxies: How many proxies of yours stand in front; 0 heeds no forwarded address.
+        private_webhooks: Whether webhooks may reach this machine itself, without TLS too: for trying them out.
     """
 
     data: Path
     database: str | None = None
     trusted_proxies: int = 0
+    private_webhooks: bool = False
 
     @property
     def address(self) -> str:
@@ -85,7 +87,7 @@ class Installation:
                     settings.log_address, catalog=catalog(), strict=True, name="sendero", clock=log_clock or clock
                 )
             )
-            self.capture = Capture(catalog(), self.log.fingerprint, clock=clock, entropy=entropy)
+            self.capture = Capture.to(self.log, strict=True, clock=clock, entropy=entropy)
             self.outbox = Outbox(self.engine, tables.outbox, check=self.log.check)
             self.relay = Relay(self.outbox, self.log)
             self.outbox.on_commit(self.sessions, self.relay.wake)

@@ -62,7 +62,7 @@ def anywhere(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest
         address = server.database(name).replace("postgresql://", "postgresql+psycopg://")
         with server.connect(name) as connection:
             connection.execute("GRANT ALL ON SCHEMA public TO whodid")
-    place = Lumen(tmp_path / "var", address)
+    place = Lumen(tmp_path / "var", database=address)
     yield place
     place.home.close()
 

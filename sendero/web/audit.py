@@ -20,6 +20,10 @@ _PLACES = {
     "account": "/settings/accounts/{id}",
     "user": "/settings/users/{id}",
     "role": "/settings/roles/{id}",
+    "team": "/settings/teams/{id}",
+    "webhook": "/settings/webhooks/{id}",
+    "api_key": "/settings/api-keys/{id}",
+    "workspace": "/settings/workspace",
     "log": "/settings/audit-logs",
     "page": "/",
 }

@@ -18,7 +18,7 @@ from sendero.errors import Conflict, Invalid, SenderoError
 from sendero.installation import Installation
 from sendero.service.auth import Origin
 from sendero.service.users import AVATAR_COLORS
-from sendero.tables import Owned, Session, User
+from sendero.tables import Owned, Session, User, Workspace
 from sendero.web.icons import icon
 from sendero.web.labels import LABELS
 from sendero.words import LANGUAGES, Words
@@ -61,6 +61,15 @@ DONE = {
     "role_deleted": "The role was deleted.",
     "password_changed": "Your password was changed; your other sessions were ended.",
     "name_saved": "Your name was saved.",
+    "team_created": "The team was created.",
+    "team_saved": "The team was saved.",
+    "team_deleted": "The team was deleted.",
+    "webhook_saved": "The webhook was saved.",
+    "webhook_deleted": "The webhook was deleted.",
+    "webhook_tested": "A test is on its way. Its result appears below within a few seconds.",
+    "key_revoked": "The API key was revoked.",
+    "workspace_saved": "The settings were saved.",
+    "retention_saved": "The retention was changed.",
     "unchanged": "Nothing was changed.",
 }
 """What a page can say after an act: the code in the address → the text."""
@@ -178,7 +187,7 @@ class Visit:
         text = self.query.get(name, "")
         return max(1, int(text)) if text.isdecimal() and len(text) < 7 else 1
 
-    def check_version(self, row: Owned) -> None:
+    def check_version(self, row: Owned | Workspace) -> None:
         """Refuse a form that was filled in for an older version of a row.
 
         Raises:
