@@ -125,7 +125,9 @@ class _Door:
 
     def __init__(self, trusted_proxies: int, threads: int) -> None:
         self._trusted_proxies = trusted_proxies
+        self._threads = threads
         self._working = CapacityLimiter(threads)
+        self._inside = 0
 
     def endpoint(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         async def respond(request: Request) -> Response:
@@ -133,10 +135,14 @@ class _Door:
             read = await self._call(request, request_id)
             if isinstance(read, Answer):
                 return self._response(read, request_id)
-            # Nothing may be awaited between this look and the queue: all that look together would get in.
-            if self._working.statistics().tasks_waiting >= _MOST_WAITING:
+            # Counted here, where nothing is awaited in between: all that look together would get into the queue.
+            if self._inside >= self._threads + _MOST_WAITING:
                 return self._response(problem(503, request_id, headers=(("Retry-After", "2"),)), request_id)
-            answer = await run_sync(_guarded, handler, read, limiter=self._working)
+            self._inside += 1
+            try:
+                answer = await run_sync(_guarded, handler, read, limiter=self._working)
+            finally:
+                self._inside -= 1
             return self._response(answer, request_id)
 
         return respond
