@@ -15,13 +15,13 @@ from msgspec import UNSET, Struct
 from whodid.capture.capture import reason_of
 from whodid.capture.context import Scope
 from whodid.capture.diff import diff
-from whodid.capture.pending import Row
+from whodid.capture.pending import Collection, Row
 from whodid.capture.redact import masked
 from whodid.capture.values import same
 from whodid.catalog.classes import FieldClasses
 from whodid.catalog.secrets import SHORTEST, holds_secret
 from whodid.errors import InvalidEvent
-from whodid.model import Actor, Change, Context, Event, Kind, Reason, Related
+from whodid.model import Actor, Change, Context, Event, Kind, Reason
 
 if TYPE_CHECKING:
     from whodid.capture.capture import Capture
@@ -89,8 +89,7 @@ class Describer:
         action = shape.actions[verb]
         capture = self._capture
         workspace = row.workspace
-        fingerprint = self._fingerprint(workspace)
-        changes = tuple(self._changes(row, shape, capture.catalog.classes(action), fingerprint))
+        changes = tuple(_Sides(shape, capture.catalog.classes(action), self._fingerprint(workspace)).changes(row))
         if not changes and verb == "updated" and row.details is None:
             return None
         whence = self._whence.get(id(row.scope)) or self._from(row.scope)
@@ -122,7 +121,7 @@ class Describer:
         if row.place is not None:
             self.places[event.id] = row.place
         classes = self._capture.catalog.classes(event.action)
-        return tuple(self._changes(row, row.shape, classes, self._fingerprint(workspace)))
+        return tuple(_Sides(row.shape, classes, self._fingerprint(workspace)).changes(row))
 
     def _from(self, scope: Scope | None) -> _Whence:
         here = scope or Scope(None, {})
@@ -153,105 +152,101 @@ class Describer:
         self._capture.counts.add("unknown_workspace")
         self.faults[event.id] = "It is not known in which workspace it happened."
 
-    def _changes(
-        self, row: Row, shape: Shape, classes: FieldClasses, fingerprint: Callable[[Any], str]
-    ) -> Iterator[Change]:
+
+class _Sides:
+    """One comparison: how the row's model is told, how the action sees its fields, and whose fingerprints they get."""
+
+    __slots__ = ("_classes", "_fingerprint", "_shape")
+
+    def __init__(self, shape: Shape, classes: FieldClasses, fingerprint: Callable[[Any], str]) -> None:
+        self._shape = shape
+        self._classes = classes
+        self._fingerprint = fingerprint
+
+    def changes(self, row: Row) -> Iterator[Change]:
+        """Compare the two sides of a row, and tell who came and went."""
         before, after = row.before or {}, row.after or {}
         whole = row.before is None or row.after is None
-        for path in {**after, **before} if len(before) != len(after) or before.keys() != after.keys() else after:
+        shape, class_of = self._shape, self._classes.of
+        secret = shape.secret
+        for path in after if before.keys() <= after.keys() else {**after, **before}:
             old, new = before.get(path), after.get(path)
             if type(old) in _SCALARS and type(new) in _SCALARS:
                 if type(old) is type(new) and old == new:
                     continue
-                if not (shape.hide_body or path in shape.secret or _long(old) or _long(new)):
-                    class_ = classes.of(path)
+                if not (shape.hide_body or path in secret or _long(old) or _long(new)):
+                    class_ = class_of(path)
                     if class_ != "secret":
                         yield Change(
                             path=path,
-                            op="add" if old is None else "remove" if new is None else "replace",
+                            op=_op(old, new),
                             before=UNSET if old is None else old,
                             after=UNSET if new is None else new,
                             class_=class_,
                         )
                         continue
-            yield from _careful(path, old, new, shape, classes, fingerprint, whole=whole)
-        for path, change in row.collections.items():
-            if found := _members(path, change.added, change.removed, shape, classes, fingerprint, row):
+            yield from self._careful(path, old, new, whole=whole)
+        for path, members in row.collections.items():
+            if (found := self._members(path, members, row)) is not None:
                 yield found
+
+    def _hidden(self, path: str) -> bool:
+        return self._shape.hide_body or path in self._shape.secret
+
+    def _careful(self, path: str, old: Any, new: Any, *, whole: bool) -> Iterator[Change]:
+        classes, fingerprint = self._classes, self._fingerprint
+        if self._hidden(path):
+            if not same(old, new):
+                yield self._secret(path, old, new)
+        elif (marker(old) or marker(new)) and classes.of(path) != "secret":
+            if not same(old, new):
+                yield Change(
+                    path=path,
+                    op=_op(old, new),
+                    before=UNSET if old is None else masked(old, path, classes, fingerprint),
+                    after=UNSET if new is None else masked(new, path, classes, fingerprint),
+                    class_=classes.of(path),
+                )
+        else:
+            gone, made = whole and new is None, whole and old is None
+            yield from diff(None if made else {path: old}, None if gone else {path: new}, classes, fingerprint)
+
+    def _secret(self, path: str, old: Any, new: Any) -> Change:
+        return Change(
+            path=path,
+            op=_op(old, new),
+            class_="secret",
+            before_fp=None if old is None else self._fingerprint(old),
+            after_fp=None if new is None else self._fingerprint(new),
+        )
+
+    def _members(self, path: str, members: Collection, row: Row) -> Change | None:
+        """Tell who came and went; of a resource that itself came or went, they are a value like any other."""
+        added, removed = members.added, members.removed
+        if not added and not removed:
+            return None
+        class_ = self._classes.of(path)
+        if self._hidden(path) or class_ == "secret":
+            return self._secret(path, removed or None, added or None)
+        if row.before is None:
+            return Change(path=path, op="add", after=added, class_=class_) if added else None
+        if row.after is None:
+            return Change(path=path, op="remove", before=removed, class_=class_) if removed else None
+        return Change(path=path, op="set", added=added, removed=removed, class_=class_)
 
 
 def marker(value: Any) -> bool:
-    """Tell whether a JSON value stands for one that is not shown: unknown, computed by the database, of no JSON form."""
+    """Tell whether a JSON value stands for one that has no form of its own, or is not shown."""
     return isinstance(value, dict) and "$" in value
 
 
 def _long(value: Any) -> bool:
-    """Tell whether a text must be searched for secrets; a shorter one cannot hold any."""
+    """Tell whether a text must take the careful way; one shorter than every secret need not."""
     return isinstance(value, str) and len(value) >= SHORTEST and (len(value) > 200 or holds_secret(value))
 
 
-def _careful(
-    path: str,
-    old: Any,
-    new: Any,
-    shape: Shape,
-    classes: FieldClasses,
-    fingerprint: Callable[[Any], str],
-    *,
-    whole: bool,
-) -> Iterator[Change]:
-    if shape.hide_body or path in shape.secret:
-        if not same(old, new):
-            yield Change(
-                path=path,
-                op="add" if old is None else "remove" if new is None else "replace",
-                class_="secret",
-                before_fp=None if old is None else fingerprint(old),
-                after_fp=None if new is None else fingerprint(new),
-            )
-    elif (marker(old) or marker(new)) and classes.of(path) != "secret":
-        if not same(old, new):
-            yield Change(
-                path=path,
-                op="add" if old is None else "remove" if new is None else "replace",
-                before=UNSET if old is None else masked(old, path, classes, fingerprint),
-                after=UNSET if new is None else masked(new, path, classes, fingerprint),
-                class_=classes.of(path),
-            )
-    elif whole:
-        yield from diff(
-            None if old is None else {path: old}, None if new is None else {path: new}, classes, fingerprint
-        )
-    else:
-        yield from diff({path: old}, {path: new}, classes, fingerprint)
-
-
-def _members(
-    path: str,
-    added: list[Any],
-    removed: list[Any],
-    shape: Shape,
-    classes: FieldClasses,
-    fingerprint: Callable[[Any], str],
-    row: Row,
-) -> Change | None:
-    """Tell who came and went; of a resource that itself came or went, they are a value like any other."""
-    if not added and not removed:
-        return None
-    if shape.hide_body or path in shape.secret or classes.of(path) == "secret":
-        return Change(
-            path=path,
-            op="set",
-            class_="secret",
-            before_fp=fingerprint(removed) if removed else None,
-            after_fp=fingerprint(added) if added else None,
-        )
-    class_ = classes.of(path)
-    if row.before is None:
-        return Change(path=path, op="add", after=added, class_=class_) if added else None
-    if row.after is None:
-        return Change(path=path, op="remove", before=removed, class_=class_) if removed else None
-    return Change(path=path, op="set", added=added, removed=removed, class_=class_)
+def _op(old: Any, new: Any) -> Literal["add", "remove", "replace"]:
+    return "add" if old is None else "remove" if new is None else "replace"
 
 
 def _verb(row: Row, shape: Shape) -> Verb:

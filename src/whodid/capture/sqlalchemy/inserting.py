@@ -164,7 +164,10 @@ def _conflict(plan: Plan, statement: Any) -> tuple[bool, tuple[str, ...]] | None
 
 def _constrained(plan: Plan, name: str) -> list[str]:
     for table in plan.tables:
-        for constraint in (*table.constraints, *table.indexes):
-            if constraint.name == name:
-                return [column.name for column in constraint.columns]  # type: ignore[attr-defined]
+        for constraint in table.constraints:
+            if constraint.name == name and isinstance(constraint, (sa.UniqueConstraint, sa.PrimaryKeyConstraint)):
+                return [column.name for column in constraint.columns]
+        for index in table.indexes:
+            if index.name == name:
+                return [column.name for column in index.columns]
     return list(plan.keys)

@@ -62,7 +62,7 @@ def install(
     capture: Capture,
     outbox: Outbox | None = None,
     *,
-    models: Literal["all"] | Collection[type] = "all",
+    models: Collection[type] | Literal["all"] = "all",
     exclude: Collection[type] = (),
     unclaimed: Policy = "record",
     row_limit: int = 1000,
@@ -94,7 +94,7 @@ def install(
         InvalidSetting: It cannot be installed there, or there is no database to make an outbox for.
     """
     owner, class_, engines, prepared = _watched(sessions)
-    settings = (capture, outbox, models if models == "all" else tuple(models), tuple(exclude))
+    settings: Settings = (capture, outbox, models if models == "all" else tuple(models), tuple(exclude))
     settings += (unclaimed, row_limit, hold, on_failure)
     former = _handles.get(owner)
     if former is not None:

@@ -163,7 +163,7 @@ class Net:
         return hits or None
 
     def _before(
-        self, connection: sa.Connection, _cursor: Any, statement: str, _values: Any, context: Any, _many: bool
+        self, connection: sa.Connection, _cursor: Any, statement: str, _values: Any, context: Any, _many: object
     ) -> None:
         if self._hits(statement) is None or (hits := self._unclaimed(connection, statement, context)) is None:
             return
@@ -178,7 +178,7 @@ class Net:
             _log.warning("A statement changed %s without an entry: %s", tables, shape(statement))
 
     def _after(
-        self, connection: sa.Connection, cursor: Any, statement: str, _values: Any, context: Any, _many: bool
+        self, connection: sa.Connection, cursor: Any, statement: str, _values: Any, context: Any, _many: object
     ) -> None:
         if self._policy != "record" or self._hits(statement) is None:
             return
