@@ -207,9 +207,14 @@ def _merged_collection(one: Collection | None, next_: Collection) -> Collection:
     if one is None:
         return next_
     return Collection(
-        added=[item for item in [*one.added, *next_.added] if item not in next_.removed or item not in one.added],
-        removed=[item for item in [*one.removed, *next_.removed] if item not in next_.added or item not in one.removed],
+        added=_less(one.added, next_.removed) + _less(next_.added, one.removed),
+        removed=_less(one.removed, next_.added) + _less(next_.removed, one.added),
     )
+
+
+def _less(items: list[Any], others: list[Any]) -> list[Any]:
+    """Return the items that are not among the others: who came and went again did neither."""
+    return [item for item in items if item not in others]
 
 
 def _joined(notes: list[Row | Said], said: list[Said], describe: Describe, compare: Compare) -> list[tuple[str, Event]]:

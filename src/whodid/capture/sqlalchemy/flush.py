@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+import sqlalchemy as sa
 from sqlalchemy.orm.base import NO_VALUE, PASSIVE_NO_INITIALIZE
 from sqlalchemy.orm.state import InstanceState
 from sqlalchemy.orm.unitofwork import UOWTransaction
@@ -33,6 +34,7 @@ def before_flush(hook: SessionHook, unit: SessionUnit) -> None:
     """Read the values that the flush would make unknown, with one statement per mapper."""
     session = unit.session
     unit.known.clear()
+    unit.computing.clear()
     needs: dict[Plan, dict[State, set[str]]] = {}
     deleted = {item._sa_instance_state for item in session.deleted}  # noqa: SLF001 - what `inspect` returns, quicker
     changed = [item._sa_instance_state for item in session.dirty]  # noqa: SLF001
@@ -79,7 +81,14 @@ def _overwritten(unit: SessionUnit, plan: Plan, state: State) -> set[str]:
         for key, value in committed.items()
         if value is NO_VALUE and (column := plan.columns.get(key)) is not None and not column.heavy
     }
+    for key, value in committed.items():
+        if isinstance(loaded.get(key), sa.ClauseElement) and key in plan.columns:
+            # The flush forgets that an expression was assigned; its value is asked for afterwards.
+            unit.computing.setdefault(state, set()).add(key)
+            if value is not NO_VALUE:
+                unit.known.setdefault(state, {})[key] = value
     if plan.updated and any(key in plan.columns for key in committed):
+        unit.computing.setdefault(state, set()).update(column.key for column in plan.updated)
         for column in plan.updated:
             if column.key in loaded and column.key not in committed:
                 unit.known.setdefault(state, {})[column.key] = loaded[column.key]
@@ -122,6 +131,7 @@ def after_flush(hook: SessionHook, unit: SessionUnit, context: UOWTransaction) -
     """Note the rows that the flush wrote."""
     _After(hook, unit, context).note()
     unit.known.clear()
+    unit.computing.clear()
 
 
 class _After:
@@ -185,18 +195,18 @@ class _After:
         """Read what the database computed and the flush did not bring back."""
         needs: dict[Plan, dict[State, set[str]]] = {}
         for state, plan in created:
-            loaded, committed = state.dict, state.committed_state
-            if plan.inserted or not committed.keys() <= loaded.keys():
+            loaded = state.dict
+            if plan.inserted or state.expired_attributes:
                 keys = {column.key for column in plan.inserted if column.key not in loaded and not column.heavy}
-                keys |= {key for key in committed if key not in loaded and _readable(plan, key)}
+                keys |= {key for key in state.expired_attributes if key not in loaded and _readable(plan, key)}
                 if keys:
                     _need(needs, plan, state, keys)
         for state, plan in changed:
             loaded, committed = state.dict, state.committed_state
-            if plan.updated or not committed.keys() <= loaded.keys():
-                known = self._unit.known.get(state, ())
-                keys = {key for key in committed if key not in loaded and _readable(plan, key)}
-                keys |= {one.key for one in plan.updated if one.key not in loaded and one.key in known}
+            computing = self._unit.computing.get(state)
+            if computing is not None or not committed.keys() <= loaded.keys():
+                asked = (*committed, *(computing or ()))
+                keys = {key for key in asked if key not in loaded and _readable(plan, key)}
                 if keys:
                     _need(needs, plan, state, keys)
         for plan, states in needs.items():
@@ -209,23 +219,28 @@ class _After:
         values = state.dict
         if (found := self._computed.get(state)) is not None:
             values = {**found, **values}
-        after = {}
+        after: dict[str, Any] = {}
         for column in plan.listed:
             value = values.get(column.key)
             if value is not None:
                 after[column.path] = value if type(value) is str else column.read(value)
             elif column.on_insert and column.key not in values:
                 after[column.path] = COMPUTED
-        before = None if replaced is None else _last(self._unit, plan, replaced)
+        before: dict[str, Any] | None = None
         place = self._places[plan]
+        if replaced is not None:  # the flush sets only what the new object says
+            said = {column.path for column in plan.listed if column.key in values}
+            last = _last(self._unit, plan, replaced)
+            before = {path: value for path, value in last.items() if path in said}
+            after = {path: after.get(path) for path in said}
         self._unit.note(plan, _identity(plan, state), values, self._now, place, before=before, after=after)
 
     def _note_changed(self, plan: Plan, state: State) -> Row | None:
         values, known, columns = state.dict, self._unit.known.get(state), plan.columns
         committed = state.committed_state
         keys: Collection[str] = committed
-        if plan.updated and any(key in columns for key in keys):
-            keys = dict.fromkeys([*keys, *(column.key for column in plan.updated)])
+        if (computing := self._unit.computing.get(state)) is not None:
+            keys = dict.fromkeys([*committed, *sorted(computing)])
         before: dict[str, Any] = {}
         after: dict[str, Any] = {}
         for key in keys:

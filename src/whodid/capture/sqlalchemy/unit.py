@@ -55,6 +55,7 @@ class SessionUnit:
 
     Attributes:
         known: Values before, by state and attribute, that the flush under way could not have told otherwise.
+        computing: Attributes, by state, of which the flush lets the database make the value.
         committing: Whether the outermost commit has begun.
         released: The savepoint that was kept, between its release and its end.
         claimed: How many statements are under way that somebody takes care of.
@@ -66,6 +67,7 @@ class SessionUnit:
         self._session = ref(session)
         self.pending: Pending = _Notes(self)
         self.known: dict[Any, dict[str, Any]] = {}
+        self.computing: dict[Any, set[str]] = {}
         self.lost: list[Any] = []
         self.committing = False
         self.released: SessionTransaction | None = None
