@@ -56,7 +56,11 @@ class Person(Base):
 
     __tablename__ = "person"
     __audit__ = model(
-        "person", label="name", ignore={"updated_at"}, redact={"notes"}, fields={"consent_marketing": "consent.marketing"}
+        "person",
+        label="name",
+        ignore={"updated_at"},
+        redact={"notes"},
+        fields={"consent_marketing": "consent.marketing"},
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(sa.String(100), unique=True)
@@ -198,9 +202,8 @@ class Bed:
         settings: Further arguments of `install`.
     """
 
-    def __init__(self, url: str, *, strict: bool = True, engine_settings: dict[str, Any] | None = None, **settings: Any):
-        self.url = url
-        self.asynchronous = "aiosqlite" in url or "async" in url
+    def __init__(self, url: str, *, strict: bool = True, **settings: Any) -> None:
+        self.asynchronous = sa.make_url(url).drivername.endswith(("aiosqlite", "async"))
         plain_url = url.replace("+aiosqlite", "").replace("psycopg_async", "psycopg")
         self.plain = sa.create_engine(plain_url)
         if self.plain.dialect.name == "sqlite":
@@ -210,13 +213,13 @@ class Bed:
         self.capture = Capture(builtin(), lambda workspace, value: f"fp:{len(value)}", workspace="w1", strict=strict)
         self.sessions: Any
         if self.asynchronous:
-            self.async_engine = create_async_engine(url, **(engine_settings or {}))
+            self.async_engine = create_async_engine(url)
             if self.plain.dialect.name == "sqlite":
                 sa.event.listen(self.async_engine.sync_engine, "connect", _enforce)
             self.engine = self.async_engine.sync_engine
             self.sessions = async_sessionmaker(self.async_engine)
         else:
-            self.engine = sa.create_engine(plain_url, **(engine_settings or {}))
+            self.engine = sa.create_engine(plain_url)
             if self.plain.dialect.name == "sqlite":
                 sa.event.listen(self.engine, "connect", _enforce)
             self.sessions = sessionmaker(self.engine)
@@ -274,10 +277,10 @@ class Bed:
         saw = self._oracle()
         told: dict[tuple[str, str], dict[str, Any]] = {}
         for event in events:
-            fact = _fact(event)
+            key = event.resource.type, event.resource.id
             assert event.actor == AISHA
-            assert (key := (event.resource.type, event.resource.id)) not in told, f"{key} was told twice: {events}"
-            told[key] = fact
+            assert key not in told, f"{key} was told twice: {events}"
+            told[key] = _fact(event)
         assert told == saw, f"told {told}, but the oracle saw {saw}"
         return events
 
@@ -324,7 +327,8 @@ class Bed:
     def _oracle(self) -> dict[tuple[str, str], dict[str, Any]]:
         with self.plain.connect() as connection:
             rows = connection.execute(
-                sa.text("SELECT place, tab, was, now FROM oracle WHERE place > :seen ORDER BY place"), {"seen": self._seen}
+                sa.text("SELECT place, tab, was, now FROM oracle WHERE place > :seen ORDER BY place"),
+                {"seen": self._seen},
             ).all()
         if rows:
             self._seen = rows[-1][0]
@@ -421,9 +425,7 @@ def _expected(old: dict[str, Any] | None, new: dict[str, Any] | None) -> dict[st
         return None
     before, after = old or {}, new or {}
     found: dict[str, Any] = {
-        path: (before.get(path), after.get(path))
-        for path in {**before, **after}
-        if before.get(path) != after.get(path)
+        path: (before.get(path), after.get(path)) for path in {**before, **after} if before.get(path) != after.get(path)
     }
     if "notes" in found:
         found["notes"] = "secret"
@@ -439,7 +441,7 @@ def _fact(event: Event) -> dict[str, Any]:
     for change in event.changes:
         path = change.path
         if change.class_ == "secret":
-            assert change.before is UNSET and change.after is UNSET
+            assert (change.before, change.after) == (UNSET, UNSET)
             found[path] = "secret"
             continue
         if path == "groups":

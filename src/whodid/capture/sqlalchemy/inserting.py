@@ -52,7 +52,7 @@ class Inserting:
             else:
                 result, identities = self._returning(state, work)
         if len(identities) > self._hook.row_limit:
-            work.summary("created", len(identities), statement)
+            work.summary("created", len(identities), _text(work.plan, statement))
         else:
             self._note(work, identities, there or {})
         return result
@@ -62,7 +62,7 @@ class Inserting:
         with work.unit.claim():
             result: Any = state.invoke_statement()
         rows = count if count is not None else getattr(result, "rowcount", -1)
-        work.summary("created", rows, state.statement)
+        work.summary("created", rows, _text(work.plan, state.statement))
         return result
 
     def _note(self, work: Work, identities: Sequence[Identity], there: Mapping[Identity, Values]) -> None:
@@ -113,6 +113,12 @@ class Inserting:
             for row in work.place.execute(query):
                 found[tuple(row[: len(primary)])] = dict(zip(columns, row[len(primary) :], strict=True))
         return found
+
+
+def _text(plan: Plan, statement: Any) -> str:
+    """Write an insert in short: the ORM's own cannot be written before it is run."""
+    ending = "" if _conflict(plan, statement) is None else " ON CONFLICT …"
+    return f"INSERT INTO {statement.table.name}{ending}"
 
 
 def _given(plan: Plan, statement: Any, parameters: Any) -> list[Values] | None:
