@@ -1,4 +1,4 @@
-"""What the benchmarks of capture share: contestants in processes of their own, and ratios to the plain ORM of a round."""
+"""What the benchmarks of capture share: contestants in processes of their own, and ratios to the plain ORM."""
 
 from __future__ import annotations
 

@@ -60,6 +60,14 @@ class _Whence(Struct, frozen=True):
     batch: str | None
 
 
+class _Way(Struct, frozen=True):
+    """What the events of a model have in common, by what happened and in which workspace."""
+
+    action: str
+    kind: Kind | None
+    sides: _Sides
+
+
 class Describer:
     """Makes the events of one writing, and remembers what belongs to them.
 
@@ -74,7 +82,7 @@ class Describer:
     def __init__(self, capture: Capture) -> None:
         self._capture = capture
         self._whence: dict[int, _Whence] = {}
-        self._keyed: dict[str, Callable[[Any], str]] = {}
+        self._ways: dict[tuple[int, Verb, str | None], _Way] = {}
         self.faults: dict[str, str] = {}
         self.places: dict[str, Any] = {}
 
@@ -86,10 +94,9 @@ class Describer:
         """
         shape: Shape = row.shape
         verb: Verb = row.verb or _verb(row, shape)  # type: ignore[assignment]  # hooks name no others
-        action = shape.actions[verb]
-        capture = self._capture
-        workspace = row.workspace
-        changes = tuple(_Sides(shape, capture.catalog.classes(action), self._fingerprint(workspace)).changes(row))
+        capture, workspace = self._capture, row.workspace
+        way = self._ways.get((id(shape), verb, workspace)) or self._way(shape, verb, workspace)
+        changes = way.sides.changes(row)
         if not changes and verb == "updated" and row.details is None:
             return None
         whence = self._whence.get(id(row.scope)) or self._from(row.scope)
@@ -97,16 +104,16 @@ class Describer:
             id=capture.new_id(row.at),
             occurred_at=row.at,
             actor=whence.actor,
-            action=action,
+            action=way.action,
             resource=row.resource,
             related=row.related,
-            changes=changes,
+            changes=tuple(changes),
             reason=whence.reason,
             cause=whence.cause,
             batch=whence.batch,
             details=row.details,
             context=whence.context,
-            kind=None if action in capture.catalog else _KINDS[verb],
+            kind=way.kind,
         )
         capture.counts.add("recorded")
         if row.place is not None:
@@ -123,6 +130,15 @@ class Describer:
         classes = self._capture.catalog.classes(event.action)
         return tuple(_Sides(row.shape, classes, self._fingerprint(workspace)).changes(row))
 
+    def _way(self, shape: Shape, verb: Verb, workspace: str | None) -> _Way:
+        action, catalog = shape.actions[verb], self._capture.catalog
+        found = self._ways[id(shape), verb, workspace] = _Way(
+            action=action,
+            kind=None if action in catalog else _KINDS[verb],
+            sides=_Sides(shape, catalog.classes(action), self._fingerprint(workspace)),
+        )
+        return found
+
     def _from(self, scope: Scope | None) -> _Whence:
         here = scope or Scope(None, {})
         found = self._whence[id(scope)] = _Whence(
@@ -137,10 +153,7 @@ class Describer:
     def _fingerprint(self, workspace: str | None) -> Callable[[Any], str]:
         if workspace is None:
             return lambda _: "unknown"  # there is no key without a workspace
-        found = self._keyed.get(workspace)
-        if found is None:
-            found = self._keyed[workspace] = self._capture.keyed(workspace)
-        return found
+        return self._capture.keyed(workspace)
 
     def _set_aside(self, event: Event) -> None:
         if self._capture.strict:
@@ -163,32 +176,37 @@ class _Sides:
         self._classes = classes
         self._fingerprint = fingerprint
 
-    def changes(self, row: Row) -> Iterator[Change]:
+    def changes(self, row: Row) -> list[Change]:
         """Compare the two sides of a row, and tell who came and went."""
         before, after = row.before or {}, row.after or {}
         whole = row.before is None or row.after is None
-        shape, class_of = self._shape, self._classes.of
-        secret = shape.secret
+        class_of, secret, hidden = self._classes.of, self._shape.secret, self._shape.hide_body
+        made: list[Change] = []
         for path in after if before.keys() <= after.keys() else {**after, **before}:
             old, new = before.get(path), after.get(path)
-            if type(old) in _SCALARS and type(new) in _SCALARS:
-                if type(old) is type(new) and old == new:
+            was, now = type(old), type(new)
+            if was in _SCALARS and now in _SCALARS:
+                if was is now and old == new:
                     continue
-                if not (shape.hide_body or path in secret or _long(old) or _long(new)):
-                    class_ = class_of(path)
-                    if class_ != "secret":
-                        yield Change(
-                            path=path,
-                            op=_op(old, new),
-                            before=UNSET if old is None else old,
-                            after=UNSET if new is None else new,
-                            class_=class_,
-                        )
-                        continue
-            yield from self._careful(path, old, new, whole=whole)
+                if not (
+                    hidden
+                    or path in secret
+                    or (was is str and len(old) >= SHORTEST and _searched(old))  # type: ignore[arg-type]  # a text
+                    or (now is str and len(new) >= SHORTEST and _searched(new))  # type: ignore[arg-type]
+                    or (class_ := class_of(path)) == "secret"
+                ):
+                    if old is None:
+                        made.append(Change(path=path, op="add", after=new, class_=class_))
+                    elif new is None:
+                        made.append(Change(path=path, op="remove", before=old, class_=class_))
+                    else:
+                        made.append(Change(path=path, before=old, after=new, class_=class_))
+                    continue
+            made += self._careful(path, old, new, whole=whole)
         for path, members in row.collections.items():
             if (found := self._members(path, members, row)) is not None:
-                yield found
+                made.append(found)
+        return made
 
     def _hidden(self, path: str) -> bool:
         return self._shape.hide_body or path in self._shape.secret
@@ -240,9 +258,9 @@ def marker(value: Any) -> bool:
     return isinstance(value, dict) and "$" in value
 
 
-def _long(value: Any) -> bool:
-    """Tell whether a text must take the careful way; one shorter than every secret need not."""
-    return isinstance(value, str) and len(value) >= SHORTEST and (len(value) > 200 or holds_secret(value))
+def _searched(text: str) -> bool:
+    """Tell whether a text must take the careful way; one shorter than every secret is not even asked for."""
+    return len(text) > 200 or holds_secret(text)
 
 
 def _op(old: Any, new: Any) -> Literal["add", "remove", "replace"]:

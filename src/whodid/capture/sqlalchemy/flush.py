@@ -7,7 +7,8 @@ orphans included.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -76,13 +77,11 @@ def _need(needs: dict[Plan, dict[State, set[str]]], plan: Plan, state: State, ke
 def _overwritten(unit: SessionUnit, plan: Plan, state: State) -> set[str]:
     """Return the attributes of a changed object whose committed values are not known."""
     committed, loaded = state.committed_state, state.dict
-    missing = {
-        key
-        for key, value in committed.items()
-        if value is NO_VALUE and (column := plan.columns.get(key)) is not None and not column.heavy
-    }
+    missing: set[str] = set()
     for key, value in committed.items():
-        if isinstance(loaded.get(key), sa.ClauseElement) and key in plan.columns:
+        if value is NO_VALUE and (column := plan.columns.get(key)) is not None and not column.heavy:
+            missing.add(key)
+        if type(new := loaded.get(key)) not in SIMPLE and isinstance(new, sa.ClauseElement) and key in plan.columns:
             # The flush forgets that an expression was assigned; its value is asked for afterwards.
             unit.computing.setdefault(state, set()).add(key)
             if value is not NO_VALUE:
@@ -147,9 +146,9 @@ class _After:
 
     def note(self) -> None:
         """Note the rows, the collections and what the database did to others."""
-        created: list[tuple[State, Plan]] = []
-        changed: list[tuple[State, Plan]] = []
-        deleted: list[tuple[State, Plan]] = []
+        created: list[State] = []
+        changed: dict[Plan, list[State]] = {}
+        deleted: dict[Plan, list[State]] = {}
         places, unit, plan_of = self._places, self._unit, self._hook.plan
         for state, (gone, passive) in self._context.states.items():
             plan = plan_of(state.mapper)
@@ -157,51 +156,62 @@ class _After:
                 continue
             if plan not in places:
                 places[plan] = unit.connection(plan)
-            (deleted if gone else created if state.key is None else changed).append((state, plan))
+                changed[plan], deleted[plan] = [], []
+            if gone:
+                deleted[plan].append(state)
+            elif state.key is None:
+                created.append(state)
+            else:
+                changed[plan].append(state)
         replaced = self._replaced(created)
         self._read_computed(created, changed)
         noted: list[tuple[Plan, Row]] = []
-        for state, plan in sorted(created, key=_place_in_session):
-            self._note_created(plan, state, replaced.get(state))
-        for state, plan in _ordered(changed):
-            row = self._note_changed(plan, state)
-            if row is not None and deleted:
+        links = any(deleted.values())
+        created.sort(key=_place_in_session)
+        for state in created:
+            if (plan := plan_of(state.mapper)) is not None:
+                self._note_created(plan, state, replaced.get(state))
+        for plan, states in changed.items():
+            for state in _ordered(states):
+                row = self._note_changed(plan, state)
+                if row is not None and links:
+                    noted.append((plan, row))
+        for plan, states in deleted.items():
+            for state in _ordered(states):
+                values = dict(_values_before(unit, state))
+                last = _last(unit, plan, state)
+                identity = tuple(state.key[1]) if state.key else ()
+                row = unit.note(plan, identity, values, self._now, places[plan], before=last, after=None)
                 noted.append((plan, row))
-        for state, plan in _ordered(deleted):
-            values = dict(_values_before(unit, state))
-            last = _last(unit, plan, state)
-            identity = tuple(state.key[1]) if state.key else ()
-            row = unit.note(plan, identity, values, self._now, places[plan], before=last, after=None)
-            noted.append((plan, row))
         self._hook.members.after(unit, self._context, self._now)
-        if deleted:
+        if links:
             noted += self._hook.cascades.after(unit, self._now)
             self._hook.cascades.link(noted)
 
-    def _replaced(self, created: list[tuple[State, Plan]]) -> dict[State, State]:
+    def _replaced(self, created: list[State]) -> dict[State, State]:
         """Find new objects that took the row of a deleted one: the flush makes one update of the two."""
         states = self._context.states
         if not any(gone and passive for gone, passive in states.values()):
             return {}
         session, found = self._unit.session, {}
-        for state, _ in created:
+        for state in created:
             key = state.mapper._identity_key_from_state(state)  # noqa: SLF001 - the flush asks the same
             other = session.identity_map._dict.get(key)  # noqa: SLF001 - a lookup that loads nothing
             if other is not None and states.get(other) == (True, True):
                 found[state] = other
         return found
 
-    def _read_computed(self, created: list[tuple[State, Plan]], changed: list[tuple[State, Plan]]) -> None:
+    def _read_computed(self, created: list[State], changed: Mapping[Plan, list[State]]) -> None:
         """Read what the database computed and the flush did not bring back."""
         needs: dict[Plan, dict[State, set[str]]] = {}
-        for state, plan in created:
-            loaded = state.dict
-            if plan.inserted or state.expired_attributes:
+        for state in created:
+            plan, loaded = self._hook.plan(state.mapper), state.dict
+            if plan is not None and (plan.inserted or state.expired_attributes):
                 keys = {column.key for column in plan.inserted if column.key not in loaded and not column.heavy}
                 keys |= {key for key in state.expired_attributes if key not in loaded and _readable(plan, key)}
                 if keys:
                     _need(needs, plan, state, keys)
-        for state, plan in changed:
+        for plan, state in ((plan, state) for plan, states in changed.items() for state in states):
             loaded, committed = state.dict, state.committed_state
             computing = self._unit.computing.get(state)
             if computing is not None or not committed.keys() <= loaded.keys():
@@ -223,7 +233,7 @@ class _After:
         for column in plan.listed:
             value = values.get(column.key)
             if value is not None:
-                after[column.path] = value if type(value) is str else column.read(value)
+                after[column.path] = value if type(value) is column.native else column.read(value)
             elif column.on_insert and column.key not in values:
                 after[column.path] = COMPUTED
         before: dict[str, Any] | None = None
@@ -255,8 +265,9 @@ class _After:
                 new = self._computed.get(state, {}).get(key, _MISSING)
             if old is new or (type(old) is type(new) and type(old) in SIMPLE and old == new):
                 continue
-            before[column.path] = UNKNOWN if old is _MISSING else column.read(old)
-            after[column.path] = COMPUTED if new is _MISSING else column.read(new)
+            path, native = column.path, column.native
+            before[path] = old if type(old) is native else UNKNOWN if old is _MISSING else column.read(old)
+            after[path] = new if type(new) is native else COMPUTED if new is _MISSING else column.read(new)
         if not before:
             return None
         if known:
@@ -265,16 +276,19 @@ class _After:
         return self._unit.note(plan, _identity(plan, state), values, self._now, place, before=before, after=after)
 
 
-def _place_in_session(one: tuple[State, Plan]) -> int:
-    return one[0].insert_order or 0
+def _place_in_session(state: State) -> int:
+    return state.insert_order or 0
 
 
-def _ordered(states: list[tuple[State, Plan]]) -> list[tuple[State, Plan]]:
-    """Return persistent states in the order of their keys, as the flush writes them."""
-    try:
-        return sorted(states, key=lambda one: (one[1].type, one[0].key[1] if one[0].key else ()))
-    except TypeError:
-        return states  # keys that know no order
+def _ordered(states: list[State]) -> list[State]:
+    """Return persistent states of a mapper in the order of their keys, as the flush writes them."""
+    with suppress(TypeError):  # keys that know no order
+        states.sort(key=_identity_of)
+    return states
+
+
+def _identity_of(state: State) -> Any:
+    return state.key[1] if state.key is not None else ()
 
 
 def _readable(plan: Plan, key: str) -> bool:
@@ -311,5 +325,5 @@ def _last(unit: SessionUnit, plan: Plan, state: State) -> dict[str, Any]:
         if value is _MISSING:
             last[column.path] = UNKNOWN
         elif value is not None:
-            last[column.path] = value if type(value) is str else column.read(value)
+            last[column.path] = value if type(value) is column.native else column.read(value)
     return last
