@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session, sessionmaker
 
-from tests.watching import AISHA, Base, Bed, Crowd, Person, Post, watched_models
+from tests.watching import AISHA, Base, Bed, Crowd, Person, Post, adding, watched_models
 from whodid import Event, builtin
 from whodid.capture import Capture, context
 from whodid.capture.outbox import Outbox
@@ -89,7 +89,7 @@ class TestRollback:
         with pytest.raises(sa.exc.IntegrityError):
             bed.run(scene)
         assert bed.check() == []
-        bed.run(lambda session: (session.add(Crowd(name="a")), session.commit()))
+        bed.run(adding(Crowd(name="a")))
         assert len(bed.check()) == 1
 
 
@@ -189,7 +189,9 @@ class TestSavepoints:
         with bed.plain.connect() as connection:
             crowds = connection.execute(sa.select(Crowd.name)).scalars().all()
             name = connection.scalar(sa.select(Person.name))
-        assert sorted(event.changes[0].after for event in events if event.action == "crowd.created") == sorted(crowds)
+        assert sorted(str(event.changes[0].after) for event in events if event.action == "crowd.created") == sorted(
+            crowds
+        )
         (created,) = [event for event in events if event.action == "person.created"]
         assert created.changes[0].after == name == (f"at {surviving[-1]}" if surviving else "0")
 
@@ -308,7 +310,7 @@ class TestFailures:
         with bed.plain.begin() as connection:
             connection.execute(sa.text("DROP TABLE whodid_outbox"))
         with pytest.raises(StoreUnavailable, match="outbox"):
-            bed.run(lambda session: (session.add(Person(name="Juan")), session.commit()))
+            bed.run(adding(Person(name="Juan")))
         with bed.plain.connect() as connection:
             assert connection.scalar(sa.select(sa.func.count()).select_from(Person)) == 0
         assert bed.capture.status().failures == 1
@@ -318,11 +320,11 @@ class TestFailures:
         bed = Bed(bed_url, on_failure="spool")
         kept = Kept()
         bed.capture._destination = kept
-        bed.run(lambda session: (session.add(Person(name="Eva")), session.commit()))
+        bed.run(adding(Person(name="Eva")))
         assert len(bed.check()) == 1
         with bed.plain.begin() as connection:
             connection.execute(sa.text("DROP TABLE whodid_outbox"))
-        bed.run(lambda session: (session.add(Person(name="Juan")), session.commit()))
+        bed.run(adding(Person(name="Juan")))
         with bed.plain.connect() as connection:
             assert connection.scalar(sa.select(sa.func.count()).select_from(Person)) == 2
         assert [event.action for _, event in kept.events] == ["person.created"]
@@ -333,11 +335,11 @@ class TestFailures:
         bed = Bed(bed_url)
         bed.capture._workspace = None
         with pytest.raises(InvalidEvent, match="workspace"):
-            bed.run(lambda session: (session.add(Crowd(name="a")), session.commit()))
+            bed.run(adding(Crowd(name="a")))
         bed.close()
         bed = Bed(bed_url, strict=False)
         bed.capture._workspace = None
-        bed.run(lambda session: (session.add_all([Crowd(name="a"), Post(title="t", shop="w7")]), session.commit()))
+        bed.run(adding(Crowd(name="a"), Post(title="t", shop="w7")))
         with bed.plain.connect() as connection:
             table = bed.handle.outbox.table
             rows = connection.execute(sa.select(table.c.workspace, table.c.fault).order_by(table.c.workspace)).all()
@@ -351,7 +353,7 @@ class TestSaidOutright:
 
     def test_it_speaks_for_the_row(self, bed: Bed) -> None:
         """It carries the changes of the object that it is about, and there is no second entry."""
-        bed.run(lambda session: (session.add(Person(name="Juan")), session.commit()))
+        bed.run(adding(Person(name="Juan")))
         bed.check()
 
         def scene(session: Session) -> None:

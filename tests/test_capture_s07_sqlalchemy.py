@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from tests.watching import AISHA, Bed, Crowd, Person, members
+from tests.watching import AISHA, Bed, Crowd, Person, adding, doing, members, table_of
 from whodid.capture import context
 from whodid.capture.sqlalchemy.net import changes, shape
 from whodid.errors import InvalidSetting
@@ -18,13 +18,13 @@ from whodid.errors import InvalidSetting
 
 def crowds(bed: Bed) -> None:
     """Make some rows that were told."""
-    bed.run(lambda session: (session.add_all([Crowd(name="a"), Crowd(name="b"), Person(name="p")]), session.commit()))
+    bed.run(adding(Crowd(name="a"), Crowd(name="b"), Person(name="p")))
     bed.check()
 
 
 WRITES: dict[str, tuple[Callable[[sa.Connection], Any], str]] = {
     "text": (lambda c: c.execute(sa.text("UPDATE crowd SET name = 'secret'")), "crowd.updated"),
-    "core": (lambda c: c.execute(sa.update(Crowd.__table__).values(name="secret")), "crowd.updated"),
+    "core": (lambda c: c.execute(sa.update(table_of(Crowd)).values(name="secret")), "crowd.updated"),
     "driver": (lambda c: c.exec_driver_sql('DELETE FROM "crowd" WHERE 1 = 1'), "crowd.deleted"),
     "select": (
         lambda c: c.execute(sa.text("INSERT INTO crowd (id, name) SELECT id + 100, 'secret' FROM crowd")),
@@ -85,7 +85,7 @@ def test_warn(bed_url: str, caplog: pytest.LogCaptureFixture) -> None:
     bed = Bed(bed_url, unclaimed="warn")
     crowds(bed)
     with caplog.at_level(logging.WARNING, logger="whodid.capture"):
-        bed.run(lambda session: (WRITES["text"][0](session.connection()), session.commit()))
+        bed.run(doing(lambda session: WRITES["text"][0](session.connection())))
     assert [record.getMessage() for record in caplog.records] == [
         "A statement changed crowd without an entry: UPDATE crowd SET name = ?"
     ]

@@ -6,7 +6,22 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from tests.watching import Bed, Clerk, Comment, Engineer, Like, Note, Person, Post, Project, Staff, Task, Team
+from tests.watching import (
+    Bed,
+    Clerk,
+    Comment,
+    Engineer,
+    Like,
+    Note,
+    Person,
+    Post,
+    Project,
+    Staff,
+    Task,
+    Team,
+    adding,
+    doing,
+)
 from whodid.model import Related
 
 
@@ -121,7 +136,7 @@ def test_too_many_children(bed_url: str) -> None:
         session.add_all([Project(id=number, team_id=1, name="p") for number in range(50)])
         session.commit()
 
-    bed.run(make, lambda session: (session.delete(session.get_one(Team, 1)), session.commit()))
+    bed.run(make, doing(lambda session: session.delete(session.get_one(Team, 1))))
     summary = next(event for event in bed.events() if event.resource.id == "*")
     assert (summary.action, summary.details and summary.details["rows"]) == ("project.deleted", 50)
     bed.close()
@@ -129,7 +144,7 @@ def test_too_many_children(bed_url: str) -> None:
 
 def test_a_new_object_takes_the_row_of_a_deleted_one(bed: Bed) -> None:
     """The session makes one update of the two, and so does the entry."""
-    bed.run(lambda session: (session.add(Person(id=1, name="Juan")), session.commit()))
+    bed.run(adding(Person(id=1, name="Juan")))
     bed.check()
 
     def scene(session: Session) -> None:
