@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 import msgspec
+import pytest
 import sqlalchemy as sa
 from msgspec import UNSET
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
@@ -26,7 +27,32 @@ from whodid import Actor, Event, builtin
 from whodid.capture import Capture, context
 from whodid.capture.sqlalchemy import Handle, install, model
 
-__all__ = ["AISHA", "Base", "Bed", "adding", "doing", "table_of", "watched_models"]
+__all__ = [
+    "AISHA",
+    "ASYNC",
+    "ON_POSTGRES",
+    "ON_SQLITE",
+    "SYNC",
+    "Base",
+    "Bed",
+    "adding",
+    "doing",
+    "table_of",
+    "watched_models",
+]
+
+_POSTGRES = pytest.mark.postgres
+
+
+def _on(*drivers: str) -> pytest.MarkDecorator:
+    params = [pytest.param(one, marks=_POSTGRES) if one.startswith("psycopg") else one for one in drivers]
+    return pytest.mark.parametrize("bed_url", params, indirect=True)
+
+
+ON_SQLITE = _on("sqlite", "aiosqlite")
+ON_POSTGRES = _on("psycopg", "psycopg_async")
+SYNC = _on("sqlite", "psycopg")
+ASYNC = _on("aiosqlite", "psycopg_async")
 
 AISHA = Actor(type="user", id="usr_1", name="Aisha Khan")
 _R = TypeVar("_R")
