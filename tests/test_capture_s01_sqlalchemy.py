@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, scoped_session, sessionmaker
 
 from tests.shell import program
-from tests.watching import AISHA, Bed, Crowd, Note, Person, watched_models
+from tests.watched import Crowd, Note, Person
+from tests.watching import AISHA, Bed, watched_models
 from whodid import builtin
 from whodid.capture import Capture, context
 from whodid.capture.outbox import Outbox

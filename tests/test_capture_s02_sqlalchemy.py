@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session, sessionmaker
 
 from tests import postgresing
-from tests.watching import AISHA, ASYNC, ON_POSTGRES, SYNC, Base, Bed, Crowd, Person, Post, adding, watched_models
+from tests.watched import Base, Crowd, Person, Post
+from tests.watching import AISHA, ASYNC, ON_POSTGRES, SYNC, Bed, adding, watched_models
 from whodid import Event, builtin
 from whodid.capture import Capture, context
 from whodid.capture.outbox import Outbox

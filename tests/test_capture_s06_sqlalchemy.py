@@ -10,7 +10,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from tests.watching import Bed, Crowd, Engineer, Person, Post, Staff, doing, table_of
+from tests.watched import Crowd, Engineer, Person, Post, Staff
+from tests.watching import Bed, doing, table_of
 
 MANY = 1000
 

@@ -10,7 +10,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from tests.watching import AISHA, ON_POSTGRES, SYNC, Bed, Crowd, Person, adding, doing, members, table_of
+from tests.watched import Crowd, Person, members
+from tests.watching import AISHA, ON_POSTGRES, SYNC, Bed, adding, doing, table_of
 from whodid.capture import context
 from whodid.capture.sqlalchemy.net import changes, shape
 from whodid.errors import InvalidSetting

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session, defer, load_only, make_transient_to_detached
 from sqlalchemy.orm.attributes import flag_modified
 
 from tests.test_capture_s09_sqlalchemy import made, one
-from tests.watching import Bed, Person, Post, adding, doing
+from tests.watched import Person, Post
+from tests.watching import Bed, adding, doing
 
 
 def change(bed: Bed) -> dict[str, tuple[Any, Any]]:

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import flag_modified
 
-from tests.watching import Bed, Person, Post, Role
+from tests.watched import Person, Post, Role
+from tests.watching import Bed
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
-from tests.watching import Bed, Crowd, Person, Seat, Team
+from tests.watched import Crowd, Person, Seat, Team
+from tests.watching import Bed
 from whodid.model import Change
 
 

@@ -6,23 +6,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from tests.watching import (
-    ON_SQLITE,
-    Bed,
-    Clerk,
-    Comment,
-    Engineer,
-    Like,
-    Note,
-    Person,
-    Post,
-    Project,
-    Staff,
-    Task,
-    Team,
-    adding,
-    doing,
-)
+from tests.watched import Clerk, Comment, Engineer, Like, Note, Person, Post, Project, Staff, Task, Team
+from tests.watching import ON_SQLITE, Bed, adding, doing
 from whodid.model import Related
 
 
