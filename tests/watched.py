@@ -14,8 +14,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from whodid.capture.sqlalchemy import model
 
 __all__ = [
-    "Base", "Clerk", "Comment", "Crowd", "Engineer", "Like", "Note", "Person", "Post", "Project", "Role", "Seat", "Staff",
-    "Task", "Team", "members",
+    "Base", "Clerk", "Comment", "Crowd", "Engineer", "Like", "Note", "Person", "Post", "Project", "Role", "Seat",
+    "Staff", "Task", "Team", "members",
 ]  # fmt: skip
 
 
