@@ -7,10 +7,10 @@ Secrets are replaced here too, before the event is written anywhere.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from typing import Any, Literal, Protocol, Self
+from typing import Any, ClassVar, Literal, Protocol, Self
 
 from whodid.canonical import encode
 from whodid.capture.action import Act, Impersonation
@@ -29,7 +29,7 @@ from whodid.catalog.secrets import without_secrets
 from whodid.errors import InvalidEvent, InvalidSetting
 from whodid.model import Actor, Change, Event, Kind, Outcome, Reason, Related, Resource, Severity
 
-__all__ = ["Capture", "Hook"]
+__all__ = ["Capture", "Hook", "reason_of"]
 
 Bind = Literal["auto", "independent"] | object
 
@@ -65,7 +65,13 @@ class Capture:
         strict: Refuse an event of which nobody said who acts. Otherwise the actor is `unknown`, and counted.
         clock: Returns now, UTC.
         entropy: Returns that many random bytes.
+
+    Attributes:
+        watchers: Told of the events of every capture when they are written, with the transaction that they live and
+            die with; for the tests of applications.
     """
+
+    watchers: ClassVar[list[Callable[[Unit | None, Sequence[tuple[str, Event]]], None]]] = []
 
     def __init__(
         self,
@@ -84,8 +90,8 @@ class Capture:
         self._fingerprint = fingerprint
         self._destination = destination
         self._workspace = workspace
-        self._strict = strict
-        self._entropy = entropy
+        self.strict = strict
+        self.entropy = entropy
         self._hooks: list[Hook] = []
 
     @classmethod
@@ -144,16 +150,9 @@ class Capture:
             InvalidEvent: Nobody is said to have done it, and the capture is strict.
         """
         scope = scope or current() or Scope(None, {})
-        who = actor or scope.actor
-        if who is None:
-            if self._strict:
-                raise InvalidEvent(
-                    "/actor", "it is not known who acts", "Pass actor=, or open a scope: context(actor=...)"
-                )
-            self.counts.add("unknown_actor")
-            who = UNKNOWN
+        who = self.actor(actor, scope)
         now = self.clock()
-        fingerprint = self._keyed(workspace or scope.workspace)
+        fingerprint = self.keyed(workspace or scope.workspace)
         classes = self.catalog.classes(action)
         if changes is not None:
             changes = [masked_change(change, classes, fingerprint) for change in changes]
@@ -161,7 +160,7 @@ class Capture:
             changes = diff(before, after, classes, fingerprint)
         self.counts.add("recorded")
         return Event(
-            id=id or uuid7(now, self._entropy(8)),
+            id=id or uuid7(now, self.entropy(8)),
             occurred_at=occurred_at or now,
             actor=who,
             action=action,
@@ -169,7 +168,7 @@ class Capture:
             outcome=outcome,
             related=tuple(related),
             changes=tuple(changes or ()),
-            reason=_without_secrets(Reason(text=reason) if isinstance(reason, str) else reason or scope.get("reason")),
+            reason=reason_of(Reason(text=reason) if isinstance(reason, str) else reason or scope.get("reason")),
             cause=cause or scope.get("cause"),
             batch=batch or scope.get("batch"),
             details=masked(plain(details, "/details"), "", classes, fingerprint) if details else None,
@@ -192,12 +191,32 @@ class Capture:
             The changes; none when the two are equal, and then there is nothing to record.
         """
         scope = current()
-        keyed = self._keyed(workspace or (scope.workspace if scope is not None else None))
+        keyed = self.keyed(workspace or (scope.workspace if scope is not None else None))
         return diff(before, after, self.catalog.classes(action), keyed)
 
-    def new_id(self) -> str:
-        """Return the id of an event that will be built later."""
-        return uuid7(self.clock(), self._entropy(8))
+    def new_id(self, at: datetime | None = None) -> str:
+        """Return the id of an event that will be built later.
+
+        Args:
+            at: When it is made, if not just now.
+        """
+        return uuid7(self.clock() if at is None else at, self.entropy(8))
+
+    def actor(self, given: Actor | None = None, scope: Scope | None = None) -> Actor:
+        """Return who acts; `unknown`, and counted, when nobody said it.
+
+        Raises:
+            InvalidEvent: Nobody said it, and the capture is strict.
+        """
+        who = given or (scope.actor if scope is not None else None)
+        if who is None:
+            if self.strict:
+                raise InvalidEvent(
+                    "/actor", "it is not known who acts", "Pass actor=, or open a scope: context(actor=...)"
+                )
+            self.counts.add("unknown_actor")
+            who = UNKNOWN
+        return who
 
     # ------------------------------------------------------------------------------------------------ recording
 
@@ -298,6 +317,8 @@ class Capture:
             self.counts.add("failures")
             raise
         self.counts.add("independent", len(events))
+        for watcher in self.watchers:
+            watcher(None, [(workspace, event) for event in events])
 
     def action(self, name: str, resource: About | Callable[..., About] | None = None, **said: Any) -> Act:
         """Make of many rows one action: a decorator, or a manager for `with` and `async with`.
@@ -411,7 +432,9 @@ class Capture:
             )
         return units[0] if units else None
 
-    def _keyed(self, workspace: str | None) -> Callable[[Any], str]:
+    def keyed(self, workspace: str | None) -> Callable[[Any], str]:
+        """Return what makes fingerprints of JSON values for a workspace; without one it refuses to."""
+
         def fingerprint(value: Any) -> str:
             if workspace is None:
                 raise InvalidEvent(
@@ -422,7 +445,8 @@ class Capture:
         return fingerprint
 
 
-def _without_secrets(reason: Reason | None) -> Reason | None:
+def reason_of(reason: Reason | None) -> Reason | None:
+    """Return a reason without secrets in its text."""
     if reason is None or reason.text is None:
         return reason
     return Reason(code=reason.code, text=without_secrets(reason.text))
