@@ -28,6 +28,7 @@ __all__ = [
     "create",
     "delete",
     "duplicates",
+    "email_key",
     "folded",
     "listing",
     "snapshot",
@@ -56,6 +57,11 @@ def folded(text: str) -> str:
     """Return a text for comparing: lower case, without accents."""
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return "".join(character for character in decomposed if not unicodedata.combining(character)).strip()
+
+
+def email_key(email: str | None) -> str | None:
+    """Return what two writings of the same e-mail address share."""
+    return email.casefold() if email else None
 
 
 def consent_of(contact: Contact) -> dict[str, Any]:
@@ -128,6 +134,7 @@ def create(work: Work, values: Mapping[str, Any], *, source: str = "manual", bat
         updated_at=now,
         search_name=folded(values["name"]),
         phone_key=phone_key(values.get("phone_e164")),
+        email_key=email_key(values.get("email")),
         bsuid=values.get("bsuid"),
         username=values.get("username"),
         account_id=values.get("account_id"),
@@ -166,6 +173,7 @@ def update(work: Work, contact: Contact, values: Mapping[str, Any], *, batch: st
     _name_owner(work, contact)
     contact.search_name = folded(contact.name)
     contact.phone_key = phone_key(contact.phone_e164)
+    contact.email_key = email_key(contact.email)
     after = snapshot(contact)
     if before == after:
         return False
@@ -174,7 +182,9 @@ def update(work: Work, contact: Contact, values: Mapping[str, Any], *, batch: st
     return True
 
 
-def change_consent(work: Work, contact: Contact, marketing: str, source: str, evidence: str | None) -> bool:
+def change_consent(
+    work: Work, contact: Contact, marketing: str, source: str, evidence: str | None, *, batch: str | None = None
+) -> bool:
     """Note that a person gave or withdrew consent to marketing messages.
 
     Returns:
@@ -199,7 +209,8 @@ def change_consent(work: Work, contact: Contact, marketing: str, source: str, ev
     contact.consent_evidence = evidence
     contact.consent_captured_at = work.now()
     work.touch(contact)
-    work.record("contact.consent_changed", resource_of(contact), before=before, after={"consent": consent_of(contact)})
+    after = {"consent": consent_of(contact)}
+    work.record("contact.consent_changed", resource_of(contact), before=before, after=after, batch=batch)
     return True
 
 
