@@ -15,6 +15,7 @@ from typing import Self
 from msgspec import Struct
 
 from sendero.installation import Installation
+from sendero.service import erase, imports
 
 __all__ = ["JOBS", "Job", "Jobs"]
 
@@ -34,7 +35,11 @@ class Job(Struct, frozen=True, kw_only=True):
     run: Callable[[Installation], bool]
 
 
-JOBS: tuple[Job, ...] = ()
+JOBS: tuple[Job, ...] = (
+    Job(name="read imports", every=1, run=imports.turn),
+    Job(name="sweep imports", every=3600, run=imports.sweep),
+    Job(name="empty deleted contacts", every=3600, run=erase.empty_deleted),
+)
 """Every job of the workspace."""
 
 

@@ -25,12 +25,14 @@ __all__ = [
     "LIFECYCLES",
     "change_consent",
     "consent_of",
+    "counted",
     "create",
     "delete",
     "duplicates",
     "email_key",
     "folded",
     "listing",
+    "search",
     "snapshot",
     "update",
 ]
@@ -233,13 +235,10 @@ def living(work: Work) -> Select[Contact]:
     )
 
 
-def listing(
-    work: Work, *, text: str = "", consent: str = "", lifecycle: str = "", tag: str = "", page: int = 1, size: int = 50
-) -> tuple[list[Contact], int]:
-    """Search contacts by name, phone, e-mail or city.
-
-    Returns:
-        One page in order of names, and how many match in all.
+def search(
+    work: Work, *, text: str = "", consent: str = "", lifecycle: str = "", tag: str = ""
+) -> Select[Contact]:
+    """Select contacts by name, phone, e-mail or city, and by what they are.
 
     Raises:
         Invalid: The text is longer than a search can be.
@@ -265,9 +264,29 @@ def listing(
     if tag:
         # JSON lists are text in every engine; a tag stands in it as JSON writes it, with its quotes.
         query = query.where(sa.cast(Contact.tags, sa.Text).like(f"%{_escaped(json.dumps(tag))}%", escape="\\"))
-    total = work.session.execute(sa.select(sa.func.count()).select_from(query.subquery())).scalar_one()
+    return query
+
+
+def counted(work: Work, query: Select[Contact]) -> int:
+    """Return how many contacts a query selects."""
+    return work.session.execute(sa.select(sa.func.count()).select_from(query.subquery())).scalar_one()
+
+
+def listing(work: Work, *, page: int = 1, size: int = 50, **wish: str) -> tuple[list[Contact], int]:
+    """Search contacts.
+
+    Args:
+        wish: What `search` takes.
+
+    Returns:
+        One page in order of names, and how many match in all.
+
+    Raises:
+        Invalid: The text is longer than a search can be.
+    """
+    query = search(work, **wish)
     rows = query.order_by(Contact.search_name, Contact.id).offset((page - 1) * size).limit(size)
-    return list(work.session.execute(rows).scalars()), total
+    return list(work.session.execute(rows).scalars()), counted(work, query)
 
 
 def duplicates(work: Work, contact: Contact) -> list[Contact]:

@@ -1,4 +1,4 @@
-"""What belongs to a contact: notes that somebody wrote down, and messages; both move along when two contacts become one.
+"""What belongs to a contact: notes that somebody wrote down, and messages; both move along in a merge.
 
 Neither has actions of its own in the log: that a note was written is no change of the contact.
 """
@@ -6,6 +6,7 @@ Neither has actions of its own in the log: that a note was written is no change 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any, cast
 
 import sqlalchemy as sa
 from msgspec import Struct
@@ -65,17 +66,15 @@ def move(work: Work, survivor: Contact, absorbed: Contact) -> dict[str, int]:
 
     Of a campaign that wrote to both, each keeps its own message: a campaign writes to nobody twice.
     """
-    mine = sa.select(Message.campaign_id).where(
-        Message.contact_id == survivor.id, Message.campaign_id.is_not(None)
-    )
+    mine = sa.select(Message.campaign_id).where(Message.contact_id == survivor.id, Message.campaign_id.is_not(None))
     free = sa.or_(Message.campaign_id.is_(None), Message.campaign_id.not_in(mine))
     moved = {
         "messages": sa.update(Message).where(Message.contact_id == absorbed.id, free),
         "notes": sa.update(Note).where(Note.contact_id == absorbed.id),
     }
-    return {
-        name: work.session.execute(
-            statement.values(contact_id=survivor.id), execution_options={"synchronize_session": False}
-        ).rowcount
-        for name, statement in moved.items()
-    }
+    return {name: _count(work, statement.values(contact_id=survivor.id)) for name, statement in moved.items()}
+
+
+def _count(work: Work, statement: sa.Update) -> int:
+    result = work.session.execute(statement, execution_options={"synchronize_session": False})
+    return cast("sa.CursorResult[Any]", result).rowcount

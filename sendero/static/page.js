@@ -39,3 +39,17 @@ if (template) {
   template.addEventListener("input", show);
   show();
 }
+
+// An import says how far it is, until it is done.
+const running = document.querySelector("[data-progress]");
+if (running) {
+  const look = async () => {
+    const answer = await fetch(running.dataset.progress).catch(() => null);
+    if (!answer?.ok) return;
+    const { status, rows, total } = await answer.json();
+    if (status !== "running") return location.reload();
+    running.querySelector("progress").value = rows;
+    running.querySelector("[data-rows]").textContent = rows.toLocaleString(document.documentElement.lang);
+  };
+  setInterval(look, 1000);
+}

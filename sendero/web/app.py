@@ -30,8 +30,24 @@ from sendero.errors import Conflict, Forbidden, Invalid, Missing, SenderoError
 from sendero.installation import Installation
 from sendero.service import auth, refusals
 from sendero.tables import Session
-from sendero.web import accounts, audit, contacts, me, merging, people, roles, templates
+from sendero.web import (
+    accounts,
+    audit,
+    contacts,
+    erasing,
+    exporting,
+    importing,
+    me,
+    merging,
+    people,
+    resetting,
+    roles,
+    sessions,
+    sso,
+    templates,
+)
 from sendero.web.frame import Frame
+from sendero.web.upload import Upload, read_upload
 from sendero.web.visit import Form, Page, Visit
 from sendero.words import Words, choose
 from sendero.work import Work, actor_of, begin
@@ -53,12 +69,18 @@ _ID = re.compile(r"[\w.-]{1,200}", re.ASCII)
 
 PAGES: tuple[Page, ...] = (
     *me.PAGES,
+    *sessions.PAGES,
+    *resetting.PAGES,
+    *importing.PAGES,
+    *exporting.PAGES,
     *contacts.PAGES,
     *merging.PAGES,
+    *erasing.PAGES,
     *templates.PAGES,
     *accounts.PAGES,
     *people.PAGES,
     *roles.PAGES,
+    *sso.PAGES,
     *audit.PAGES,
 )
 """Every address of the workspace, with the permission it needs."""
@@ -70,6 +92,7 @@ class Sent(Struct, frozen=True, kw_only=True):
     path: dict[str, str]
     query: dict[str, str]
     form: Form
+    upload: Upload | None
     cookies: dict[str, str]
     origin: auth.Origin
     web_origin: str
@@ -131,6 +154,9 @@ class _Door:
         async def respond(request: Request) -> Response:
             if len(request.url.query) > _LONGEST_QUERY:
                 raise HTTPException(414, "The address is too long.")
+            if page.largest and me.SESSION_COOKIE in request.cookies:
+                async with read_upload(request, page.largest) as (form, upload):
+                    return await run_in_threadpool(self._answer, page, await _sent(request, form, upload))
             sent = await _sent(request, await _form(request) if request.method == "POST" else Form())
             return await run_in_threadpool(self._answer, page, sent)
 
@@ -226,6 +252,7 @@ class _Door:
             path=sent.path,
             query=sent.query,
             form=sent.form,
+            upload=sent.upload,
             words=Words(sent.lang, work.workspace.timezone),
             origin=sent.origin,
             web_origin=sent.web_origin,
@@ -305,7 +332,7 @@ def _broken(visit: Visit, *, request: str) -> Response:
     return _problem(visit, 500, "Something went wrong here", text)
 
 
-async def _sent(request: Request, form: Form) -> Sent:
+async def _sent(request: Request, form: Form, upload: Upload | None = None) -> Sent:
     """Read a request."""
     cookies = request.cookies
     state = request.scope["state"]
@@ -313,6 +340,7 @@ async def _sent(request: Request, form: Form) -> Sent:
         path=dict(request.path_params),
         query=dict(request.query_params),
         form=form,
+        upload=upload,
         cookies=cookies,
         origin=auth.Origin(
             device=cookies.get(me.DEVICE_COOKIE, ""),

@@ -27,6 +27,9 @@ LABELS = {
     "duplicate": "Duplicate",
     "wrong_number": "Wrong number",
     "test_data": "Test data",
+    "asked_by_person": "The person asked for it",
+    "asked_by_authority": "An authority asked for it",
+    "no_longer_needed": "No longer needed",
     "not_used": "No longer used",
     "replaced": "Replaced by another one",
     "left_the_company": "Left the company",
@@ -79,6 +82,12 @@ LABELS = {
     "completed": "Completed",
     "cancelled": "Cancelled",
     "failed": "Failed",
+    # imports
+    "import_waiting": "Waiting for you",
+    "import_running": "Running",
+    "import_done": "Done",
+    "import_stopped": "Stopped",
+    "import_discarded": "Given up",
     # areas and verbs of permissions
     "contacts": "Contacts",
     "templates": "Templates",
