@@ -15,7 +15,7 @@ from typing import Self
 from msgspec import Struct
 
 from sendero.installation import Installation
-from sendero.service import erase, imports
+from sendero.service import erase, imports, letters, sessions
 
 __all__ = ["JOBS", "Job", "Jobs"]
 
@@ -36,6 +36,8 @@ class Job(Struct, frozen=True, kw_only=True):
 
 
 JOBS: tuple[Job, ...] = (
+    Job(name="send letters", every=2, run=letters.turn),
+    Job(name="end idle sessions", every=60, run=sessions.sweep),
     Job(name="read imports", every=1, run=imports.turn),
     Job(name="sweep imports", every=3600, run=imports.sweep),
     Job(name="empty deleted contacts", every=3600, run=erase.empty_deleted),

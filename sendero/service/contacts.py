@@ -235,9 +235,7 @@ def living(work: Work) -> Select[Contact]:
     )
 
 
-def search(
-    work: Work, *, text: str = "", consent: str = "", lifecycle: str = "", tag: str = ""
-) -> Select[Contact]:
+def search(work: Work, *, text: str = "", consent: str = "", lifecycle: str = "", tag: str = "") -> Select[Contact]:
     """Select contacts by name, phone, e-mail or city, and by what they are.
 
     Raises:

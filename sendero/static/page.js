@@ -17,7 +17,7 @@ document.addEventListener("keydown", (event) => {
 // A form that is being sent cannot be sent twice.
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  if (form.method !== "post") return;
+  if (form.method !== "post" || form.dataset.again !== undefined) return; // a file leaves the page as it is
   if (form.dataset.sent) event.preventDefault();
   form.dataset.sent = "yes";
 });

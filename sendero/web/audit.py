@@ -18,6 +18,7 @@ _PLACES = {
     "account": "/settings/accounts/{id}",
     "user": "/settings/users/{id}",
     "role": "/settings/roles/{id}",
+    "sso": "/settings/sso/{id}",
     "log": "/settings/audit-logs",
     "page": "/",
 }

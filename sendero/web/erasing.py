@@ -51,9 +51,7 @@ def carry_out(visit: Visit) -> Response:
     """Erase a contact."""
     contact = visit.work.get(Contact, visit.path["id"])
     visit.check_version(contact)
-    erase.erase(
-        visit.work, contact, request=visit.form["request"], reason=visit.form.reason(erase.ERASE_REASONS)
-    )
+    erase.erase(visit.work, contact, request=visit.form["request"], reason=visit.form.reason(erase.ERASE_REASONS))
     return visit.go("/contacts", done="contact_erased", of=f"contact:{contact.id}")
 
 

@@ -17,7 +17,7 @@ from sendero.web.visit import Page, Visit
 from sendero.words import Words
 from sendero.work import begin
 
-__all__ = ["FIELDS", "PAGES"]
+__all__ = ["DELIMITER_NAMES", "FIELDS", "PAGES"]
 
 FIELDS = {
     "name": "Name",

@@ -32,6 +32,9 @@ LABELS = {
     "no_longer_needed": "No longer needed",
     "not_used": "No longer used",
     "replaced": "Replaced by another one",
+    "password_forgotten": "Password forgotten",
+    "not_recognised": "Not recognised",
+    "device_lost": "Device lost",
     "left_the_company": "Left the company",
     "on_leave": "On leave",
     "security": "Security",
@@ -62,6 +65,13 @@ LABELS = {
     "invited": "Invited",
     "active": "Active",
     "deactivated": "Deactivated",
+    # ways of signing in
+    "password": "With a password",
+    "sso": "Single sign-on",
+    "google": "Google",
+    "microsoft": "Microsoft",
+    "github": "GitHub",
+    "oidc": "OpenID Connect",
     # accounts
     "connected": "Connected",
     "connecting": "Connecting",
@@ -82,7 +92,7 @@ LABELS = {
     "completed": "Completed",
     "cancelled": "Cancelled",
     "failed": "Failed",
-    # imports
+    # what became of files of contacts
     "import_waiting": "Waiting for you",
     "import_running": "Running",
     "import_done": "Done",
@@ -100,7 +110,6 @@ LABELS = {
     "teams": "Teams",
     "webhooks": "Webhooks",
     "keys": "API keys",
-    "sso": "Single sign-on",
     "workspace": "Workspace",
     "start": "start",
     "pause": "pause",

@@ -51,6 +51,14 @@ DONE = {
     "role_deleted": "The role was deleted.",
     "password_changed": "Your password was changed; your other sessions were ended.",
     "name_saved": "Your name was saved.",
+    "session_ended": "The session was ended.",
+    "sessions_ended": "All other sessions were ended.",
+    "user_saved": "The person was saved.",
+    "link_sent": "The link was sent by mail.",
+    "password_reset": "Your password was changed. Sign in with it.",
+    "sso_created": "The connection was set up. Sign in with it once to try it.",
+    "sso_saved": "The connection was saved.",
+    "sso_removed": "The connection was removed.",
     "unchanged": "Nothing was changed.",
 }
 """What a page can say after an act: the code in the address → the text."""
@@ -164,6 +172,7 @@ class Visit:
             languages=LANGUAGES,
             may=self.may,
             me=None if self.session is None else self.session.user,
+            here_session=None if self.session is None else self.session.id,
             workspace=self.work.workspace,
             here=self.page.path,
             form=self.form,
