@@ -199,7 +199,8 @@ def identity(
         if said.get("sub") != claims["sub"]:
             raise Fault("subject")
     email = said.get("preferred_username" if by_login else "email")
-    verified = by_login or said.get("email_verified") in (True, "true")
+    told = said.get("email_verified")
+    verified = by_login or told is True or told == "true"
     if not isinstance(email, str) or not verified:
         raise Fault("email")
     name = said.get("name")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+
 import pytest
 
 from sendero.permissions import AREAS, BUILTIN, PERMISSIONS
+from sendero.service import imports, sso, sso_rules
 from sendero.tables import Contact, Role
 from sendero.web.app import PAGES
 from sendero.web.visit import Page
 from tests.lumen import Lumen, lumen
+from tests.provider import Company, sso_values
 from whodid import Reason, Resource
 
 __all__ = ["lumen"]
@@ -25,8 +29,30 @@ def address(lumen: Lumen, page: Page) -> str:
         "accounts": lumen.account.id,
         "users": lumen.user("Agent").id,
         "roles": lumen.row(Role, name="Auditor").id,
+        "sso": connection(lumen),
     }
+    if page.path.startswith("/contacts/imports/"):
+        return page.path.replace("{id}", file_of_contacts(lumen))
     return page.path.replace("{id}", rows.get(noun, ""))
+
+
+def connection(lumen: Lumen) -> str:
+    """Return a connection of single sign-on, set up when there is none."""
+    with lumen.working() as work:
+        for found in sso_rules.living(work):
+            return found.id
+        values = sso_values()
+        lumen.home.fetch = Company(lumen)
+        return sso.create(work, lumen.user("Owner"), values, lumen.row(Role, name="Agent")).id
+
+
+def file_of_contacts(lumen: Lumen) -> str:
+    """Return an import that waits, taken in when there is none."""
+    with lumen.working() as work:
+        for found in imports.listing(work):
+            return found.id
+        file = BytesIO(b"name,phone\nAna,+34611204880\n")
+        return imports.take(work, lumen.user("Owner"), file, "clients.csv").id
 
 
 def test_every_page_says_what_it_needs() -> None:
@@ -40,6 +66,11 @@ def test_every_page_says_what_it_needs() -> None:
         "/me",
         "/me/name",
         "/me/password",
+        "/me/sessions",
+        "/forgot",
+        "/reset/{token}",
+        "/sign-in/sso/{id}",
+        "/sign-in/sso/{id}/callback",
         "/go/{type}/{id:path}",
     }
     assert {page.needs for page in GUARDED} <= set(PERMISSIONS)

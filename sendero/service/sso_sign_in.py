@@ -58,7 +58,7 @@ class _Refusal(Exception):
         self.cause = cause
         self.text = text
         self.check = check
-        self.user = user
+        self.user_id = None if user is None else user.id
         self.email = email
         super().__init__(cause)
 
@@ -254,13 +254,14 @@ def _record(
         counter = throttle.purpose_key(home.secret, "sso", f"{key}:{origin.ip}")
         counted = throttle.count(work.session, home.secret, counter, origin.ip, work.now())
         workspace = work.workspace
+        user = None if refusal.user_id is None else work.get(User, refusal.user_id)
     if not counted.noted:
         return
     more = {"provider": connection.name} if connection is not None else {}
     if refusal.check:
         more["check"] = refusal.check
     who = refusal.email or "sso"
-    auth.refuse(home, workspace, who, user=refusal.user, cause=refusal.cause, counted=counted, origin=origin, more=more)
+    auth.refuse(home, workspace, who, user=user, cause=refusal.cause, counted=counted, origin=origin, more=more)
 
 
 def _device(home: Installation, origin: auth.Origin) -> str:
