@@ -154,7 +154,8 @@ class _Door:
         async def respond(request: Request) -> Response:
             if len(request.url.query) > _LONGEST_QUERY:
                 raise HTTPException(414, "The address is too long.")
-            if page.largest and me.SESSION_COOKIE in request.cookies:
+            with_file = request.headers.get("content-type", "").startswith("multipart/form-data")
+            if page.largest and with_file and me.SESSION_COOKIE in request.cookies:
                 async with read_upload(request, page.largest) as (form, upload):
                     return await run_in_threadpool(self._answer, page, await _sent(request, form, upload))
             sent = await _sent(request, await _form(request) if request.method == "POST" else Form())
@@ -277,7 +278,7 @@ def _attempted(work: Work, page: Page, action: str, sent: Sent) -> Resource:
         return Resource(type="page", id=page.path, name=page.title or page.path)
     if action == "audit.viewer_opened":
         return Resource(type="log", id=work.workspace.id, name=work.workspace.name)
-    type_ = action.partition(".")[0]
+    type_ = action.partition(".")[0].replace("auth", "user")
     key = sent.path.get("id")
     if key is None:
         return Resource(type=type_, id="new")
