@@ -115,7 +115,7 @@ def test_no_act_is_possible_without_its_permission(lumen: Lumen, page: Page) -> 
     answer = browser.post(address(lumen, page), data={"name": "x", "version": "1"})
 
     assert answer.status_code == 403
-    entry = lumen.entry()
+    (entry,) = lumen.entries("is:denied")
     assert (entry.action, entry.outcome) == (page.action, "denied")
     assert entry.actor == lumen.actor(role)
 

@@ -212,7 +212,10 @@ class _Door:
         except Missing as fault:
             return self._show(page, sent, _missing, fault)
         except (Invalid, Conflict) as fault:
-            return self._show(page, sent, page.again or _conflict, fault)
+            try:
+                return self._show(page, sent, page.again or _conflict, fault)
+            except SenderoError:  # what the form is about is gone
+                return self._show(page, sent, _conflict, fault)
 
     def _attempt(self, page: Page, sent: Sent) -> Response:
         with begin(self._home) as work:
