@@ -46,7 +46,8 @@ def read_all(lumen: Lumen) -> Import:
     while imports.turn(lumen.home):
         pass
     with lumen.home.session() as session:
-        found: Import = session.query(Import).order_by(Import.id.desc()).first()
+        found = session.query(Import).order_by(Import.id.desc()).first()
+        assert found is not None
         return found
 
 
