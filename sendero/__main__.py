@@ -63,6 +63,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--private-sso", action="store_true", help="let single sign-on use a provider on this machine, to try it out"
     )
+    parser.add_argument(
+        "--private-webhooks", action="store_true", help="let webhooks reach this machine itself, to try them out"
+    )
     parser.add_argument("--days", type=int, default=DAYS, help=f"length of the first start's story (default: {DAYS})")
     commands = parser.add_subparsers(dest="command", title="commands")
     password = commands.add_parser("password", help="give a person a new generated password")
@@ -77,6 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
         smtp=chosen.smtp or None,
         sender=chosen.sender,
         private_sso=chosen.private_sso,
+        private_webhooks=chosen.private_webhooks,
     )
     try:
         if settings.smtp is not None:

@@ -37,6 +37,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         smtp: The mail server, like `smtps://user:password@host:465`; without one, mails become files in `data`.
         sender: Whom mails come from.
         private_sso: Whether providers of single sign-on may be this machine itself, without TLS too: for trying out.
+        private_webhooks: Whether webhooks may reach this machine itself, without TLS too: for trying them out.
     """
 
     data: Path
@@ -46,6 +47,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     smtp: str | None = None
     sender: str = "Sendero <sendero@localhost>"
     private_sso: bool = False
+    private_webhooks: bool = False
 
     @property
     def address(self) -> str:
@@ -93,7 +95,7 @@ class Installation:
                     settings.log_address, catalog=catalog(), strict=True, name="sendero", clock=log_clock or clock
                 )
             )
-            self.capture = Capture(catalog(), self.log.fingerprint, clock=clock, entropy=entropy)
+            self.capture = Capture.to(self.log, strict=True, clock=clock, entropy=entropy)
             self.outbox = Outbox(self.engine, tables.outbox, check=self.log.check)
             self.relay = Relay(self.outbox, self.log)
             self.outbox.on_commit(self.sessions, self.relay.wake)

@@ -36,9 +36,9 @@ class Lumen:
     Everything that its set-up recorded is told apart by its actor: `entries` shows what the test did.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: Any) -> None:
         self.now = NOW
-        self.home = Installation(Settings(data=folder), clock=self._clock)
+        self.home = Installation(Settings(data=folder, **settings), clock=self._clock)
         self.app = application(self.home)
         self._found()
 
@@ -176,9 +176,14 @@ def template_values(**more: Any) -> dict[str, Any]:
 @pytest.fixture
 def lumen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lumen]:
     """Open a workspace whose passwords are hashed quickly."""
-    quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    monkeypatch.setattr(passwords, "_hasher", quick)
-    monkeypatch.setattr(passwords, "_NOBODY", quick.hash("nobody"))
+    quick_passwords(monkeypatch)
     place = Lumen(tmp_path / "var")
     yield place
     place.home.close()
+
+
+def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash passwords quickly."""
+    quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(passwords, "_hasher", quick)
+    monkeypatch.setattr(passwords, "_NOBODY", quick.hash("nobody"))

@@ -30,7 +30,9 @@ def fingerprint(workspace: str, value: bytes) -> str:
 def capture() -> Capture:
     """Return a capture whose time stands still and whose randomness counts."""
     numbers = count(1)
-    return Capture(builtin(), fingerprint, clock=lambda: NOW, entropy=lambda size: next(numbers).to_bytes(size, "big"))
+    return Capture(
+        builtin(), fingerprint, strict=True, clock=lambda: NOW, entropy=lambda size: next(numbers).to_bytes(size, "big")
+    )
 
 
 @pytest.fixture

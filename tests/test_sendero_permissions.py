@@ -7,8 +7,8 @@ from io import BytesIO
 import pytest
 
 from sendero.permissions import AREAS, BUILTIN, PERMISSIONS
-from sendero.service import imports, sso, sso_rules
-from sendero.tables import Contact, Role
+from sendero.service import api_keys, imports, sso, sso_rules, teams, webhooks
+from sendero.tables import Contact, Role, User
 from sendero.web.app import PAGES
 from sendero.web.visit import Page
 from tests.lumen import Lumen, lumen
@@ -30,6 +30,7 @@ def address(lumen: Lumen, page: Page) -> str:
         "users": lumen.user("Agent").id,
         "roles": lumen.row(Role, name="Auditor").id,
         "sso": connection(lumen),
+        **connections(lumen),
     }
     if page.path.startswith("/contacts/imports/"):
         return page.path.replace("{id}", file_of_contacts(lumen))
@@ -53,6 +54,21 @@ def file_of_contacts(lumen: Lumen) -> str:
             return found.id
         file = BytesIO(b"name,phone\nAna,+34611204880\n")
         return imports.take(work, lumen.user("Owner"), file, "clients.csv").id
+
+
+def connections(lumen: Lumen) -> dict[str, str]:
+    """Return the ids of a team, a webhook and an API key; make them if there are none."""
+    owner = lumen.user("Owner")
+    with lumen.working() as work:
+        team, hook, key = teams.listing(work), webhooks.listing(work), api_keys.listing(work)
+        if not team:
+            hours = {"assignment": "manual", "days": "", "opens": "", "closes": ""}
+            where = {"url": "https://hooks.lumen.es/", "events": ["contact.created"], "headers": {}, "active": True}
+            what = {"name": "Key", "lifetime": "30_days", "permissions": ["contacts:read"]}
+            team = [teams.create(work, {"name": "Team", "members": [], **hours})]
+            hook = [webhooks.create(work, {"name": "Hook", **where})[0]]
+            key = [api_keys.create(work, work.get(User, owner.id), what)[0]]
+        return {"teams": team[0].id, "webhooks": hook[0].id, "api-keys": key[0].id}
 
 
 def test_every_page_says_what_it_needs() -> None:

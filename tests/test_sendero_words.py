@@ -59,7 +59,12 @@ def constants(node: nodes.Node) -> Iterator[nodes.Const]:
 
 def texts_of_code() -> Iterator[str]:
     """Yield every literal of the code that tells a person something: errors, faults of fields, explanations."""
-    for path in [*(HOME / "service").glob("*.py"), *(HOME / "web").glob("*.py"), HOME / "passwords.py"]:
+    for path in [
+        *(HOME / "service").glob("*.py"),
+        *(HOME / "web").glob("*.py"),
+        HOME / "passwords.py",
+        HOME / "egress.py",
+    ]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             for child in spoken(node):
                 for constant in ast.walk(child):
@@ -89,7 +94,7 @@ def spoken(node: ast.AST) -> Iterator[ast.AST]:
     elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "text":
         if isinstance(node.value, ast.Constant) and " " in str(node.value.value):
             yield node.value
-    elif isinstance(node, ast.FunctionDef) and node.name in {"weakness", "editable", "_buttons"}:
+    elif isinstance(node, ast.FunctionDef) and node.name in {"weakness", "editable", "_buttons", "url_fault"}:
         for child in ast.walk(node):
             if isinstance(child, ast.Return) and child.value is not None:
                 constants_ = (one for one in ast.walk(child.value) if isinstance(one, ast.Constant))

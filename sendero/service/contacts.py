@@ -228,6 +228,25 @@ def delete(work: Work, contact: Contact, reason: Reason | None) -> None:
     work.record("contact.deleted", resource_of(contact), before=before, reason=reason)
 
 
+def owned_by(work: Work, user: User) -> list[Contact]:
+    """Return the contacts that somebody looks after."""
+    return list(work.session.execute(living(work).where(Contact.owner_user_id == user.id)).scalars())
+
+
+def unassign(work: Work, user: User, cause: str) -> None:
+    """Leave the contacts that somebody looks after to whoever takes them.
+
+    Args:
+        cause: Id of the event that made it happen; common to the entries as their batch, too.
+    """
+    for contact in owned_by(work, user):
+        before = snapshot(contact)
+        contact.owner_user_id, contact.owner = None, None
+        work.touch(contact)
+        after = snapshot(contact)
+        work.record("contact.updated", resource_of(contact), before=before, after=after, batch=cause, cause=cause)
+
+
 def living(work: Work) -> Select[Contact]:
     """Select the contacts of the workspace that are neither deleted nor merged."""
     return sa.select(Contact).where(

@@ -10,8 +10,10 @@ import sqlalchemy as sa
 
 from sendero import passwords
 from sendero.errors import Conflict, Forbidden, Invalid
+from sendero.service import api_keys, contacts
 from sendero.service.auth import end_sessions, void_links
-from sendero.tables import Role, Team, User
+from sendero.service.teams import leave, teams_of
+from sendero.tables import Role, User
 from sendero.work import Work, resource_of
 from whodid import Reason
 
@@ -26,7 +28,6 @@ __all__ = [
     "listing",
     "reactivate",
     "rename",
-    "teams",
     "update",
 ]
 
@@ -187,7 +188,11 @@ def change_role(work: Work, by: User, user: User, role: Role) -> bool:
 
 
 def deactivate(work: Work, by: User, user: User, reason: Reason | None) -> None:
-    """Keep a person from signing in; their sessions end at once.
+    """Keep a person from signing in; their sessions end and their API keys are revoked at once.
+
+    They leave their teams, and the contacts they looked after have nobody until somebody takes over: what is assigned
+    to a person who cannot sign in would be answered by nobody. Each of these changes is an entry of its own that points
+    to this one.
 
     Raises:
         Forbidden: It is oneself, or their role can do more than `by`.
@@ -207,16 +212,23 @@ def deactivate(work: Work, by: User, user: User, reason: Reason | None) -> None:
     user.status = "deactivated"
     work.touch(user)
     _check_in_power(work, by)
-    ended = end_sessions(work, user, "deactivated")
-    void_links(work, user)
-    work.record(
+    event = work.record(
         "user.deactivated",
         resource_of(user),
         before=before,
         after={"status": user.status},
         reason=reason,
-        details={"sessions_ended": ended},
+        details={
+            "sessions_ended": end_sessions(work, user, "deactivated"),
+            "api_keys_revoked": len(api_keys.active_of(work, user)),
+            "conversations_unassigned": len(contacts.owned_by(work, user)),
+            "teams_left": teams_of(work, user),
+        },
     )
+    void_links(work, user)
+    api_keys.revoke_all(work, user, event)
+    contacts.unassign(work, user, event)
+    leave(work, user, event)
 
 
 def reactivate(work: Work, by: User, user: User, reason: Reason | None = None) -> None:
@@ -246,14 +258,6 @@ def listing(work: Work) -> list[User]:
     query = sa.select(User).where(User.workspace_id == work.workspace.id)
     people = work.session.execute(query.order_by(User.name)).scalars().all()
     return sorted(people, key=lambda user: user.status == "deactivated")
-
-
-def teams(work: Work, user: User) -> list[Team]:
-    """Return the teams that a person is in."""
-    query = sa.select(Team).where(
-        Team.workspace_id == work.workspace.id, Team.deleted_at.is_(None), Team.members.any(User.id == user.id)
-    )
-    return list(work.session.execute(query.order_by(Team.name)).scalars())
 
 
 def _checked(work: Work, values: Mapping[str, Any], user: User | None) -> tuple[str, str]:

@@ -26,12 +26,14 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from sendero import api
 from sendero.errors import Conflict, Forbidden, Invalid, Missing, SenderoError
 from sendero.installation import Installation
 from sendero.service import auth, refusals
 from sendero.tables import Session
 from sendero.web import (
     accounts,
+    api_keys,
     audit,
     contacts,
     erasing,
@@ -44,13 +46,16 @@ from sendero.web import (
     roles,
     sessions,
     sso,
+    teams,
     templates,
+    webhooks,
 )
+from sendero.web import workspace as workspace_pages
 from sendero.web.frame import Frame
 from sendero.web.upload import Upload, read_upload
 from sendero.web.visit import Form, Page, Visit
 from sendero.words import Words, choose
-from sendero.work import Work, actor_of, begin
+from sendero.work import Work, actor_of, begin, resource_of
 from whodid import Resource
 from whodid.capture import bind, context
 from whodid.errors import InvalidEvent, StoreError
@@ -81,6 +86,10 @@ PAGES: tuple[Page, ...] = (
     *people.PAGES,
     *roles.PAGES,
     *sso.PAGES,
+    *teams.PAGES,
+    *webhooks.PAGES,
+    *api_keys.PAGES,
+    *workspace_pages.PAGES,
     *audit.PAGES,
 )
 """Every address of the workspace, with the permission it needs."""
@@ -114,6 +123,7 @@ def application(home: Installation) -> Starlette:
     ]
     log = asgi(home.log, secret=home.secret, trusted_proxies=home.settings.trusted_proxies)
     routes += [
+        *api.routes(home),
         Route("/healthz", door.health, methods=["GET"]),
         Mount("/static", StaticFiles(directory=Path(__file__).parent.parent / "static")),
         Mount("/audit", _Current(log, home)),
@@ -279,8 +289,10 @@ def _attempted(work: Work, page: Page, action: str, sent: Sent) -> Resource:
     """Name what a refused request was about."""
     if action == "page.opened":
         return Resource(type="page", id=page.path, name=page.title or page.path)
-    if action == "audit.viewer_opened":
+    if action.startswith("audit."):
         return Resource(type="log", id=work.workspace.id, name=work.workspace.name)
+    if action == "workspace.updated":
+        return resource_of(work.workspace)
     type_ = action.partition(".")[0].replace("auth", "user")
     key = sent.path.get("id")
     if key is None:

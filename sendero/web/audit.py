@@ -19,6 +19,10 @@ _PLACES = {
     "user": "/settings/users/{id}",
     "role": "/settings/roles/{id}",
     "sso": "/settings/sso/{id}",
+    "team": "/settings/teams/{id}",
+    "webhook": "/settings/webhooks/{id}",
+    "api_key": "/settings/api-keys/{id}",
+    "workspace": "/settings/workspace",
     "log": "/settings/audit-logs",
     "page": "/",
 }

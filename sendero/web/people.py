@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from sendero.mail import folder
-from sendero.service import roles, sessions, users
+from sendero.service import roles, sessions, teams, users
 from sendero.tables import Role, User
 from sendero.web.devices import device_of
 from sendero.web.resetting import send_invitation
@@ -27,7 +27,7 @@ def show(visit: Visit) -> Response:
         "users/show.html",
         user=user,
         roles=roles.listing(visit.work),
-        teams=users.teams(visit.work, user),
+        teams=[team.name for team in teams.listing(visit.work) if user.id in {member.id for member in team.members}],
         sessions=sessions.living(visit.work, user) if may_manage else [],
         device_of=device_of,
         reasons=sessions.REVOKE_REASONS,

@@ -17,7 +17,7 @@ from sendero.errors import Conflict, Invalid, SenderoError
 from sendero.installation import Installation
 from sendero.service.auth import Origin
 from sendero.service.users import AVATAR_COLORS
-from sendero.tables import Owned, Session, User
+from sendero.tables import Owned, Session, User, Workspace
 from sendero.web.icons import icon
 from sendero.web.labels import LABELS
 from sendero.web.upload import Form, Upload
@@ -59,6 +59,15 @@ DONE = {
     "sso_created": "The connection was set up. Sign in with it once to try it.",
     "sso_saved": "The connection was saved.",
     "sso_removed": "The connection was removed.",
+    "team_created": "The team was created.",
+    "team_saved": "The team was saved.",
+    "team_deleted": "The team was deleted.",
+    "webhook_saved": "The webhook was saved.",
+    "webhook_deleted": "The webhook was deleted.",
+    "webhook_tested": "A test is on its way. Its result appears below within a few seconds.",
+    "key_revoked": "The API key was revoked.",
+    "workspace_saved": "The settings were saved.",
+    "retention_saved": "The retention was changed.",
     "unchanged": "Nothing was changed.",
 }
 """What a page can say after an act: the code in the address → the text."""
@@ -141,7 +150,7 @@ class Visit:
         text = self.query.get(name, "")
         return max(1, int(text)) if text.isdecimal() and len(text) < 7 else 1
 
-    def check_version(self, row: Owned) -> None:
+    def check_version(self, row: Owned | Workspace) -> None:
         """Refuse a form that was filled in for an older version of a row.
 
         Raises:

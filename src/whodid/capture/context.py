@@ -10,14 +10,23 @@ Nothing here guesses. Without a scope there is no actor, and building an event s
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor as FuturesExecutor
+from concurrent.futures import Future
+from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import wraps
 from types import TracebackType
-from typing import Any, TypedDict, Unpack
+from typing import Any, ParamSpec, TypedDict, TypeVar, Unpack
+from weakref import WeakSet
 
 from whodid.errors import InvalidSetting
 from whodid.model import Actor, Context, Reason, Source
 
-__all__ = ["Scope", "Setting", "bind", "context", "current"]
+__all__ = ["Executor", "Scope", "Setting", "bind", "context", "current", "entered", "wrap"]
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 _scope: ContextVar[Scope | None] = ContextVar("whodid_scope", default=None)
 
@@ -50,11 +59,14 @@ _CONTEXT_FIELDS = Context.__struct_fields__
 class Scope:
     """The values of one `context`, and of those around it where it has none of its own."""
 
-    __slots__ = ("_own", "parent", "sealed")
+    __slots__ = ("_own", "parent", "sealed", "units")
 
     def __init__(self, parent: Scope | None, own: Setting) -> None:
         self.parent = parent
         self.sealed = False
+        # Transactions that are open in here, noted in the outermost scope (`whodid.capture.units`). Weak: a session
+        # that was dropped without being closed must not stay open for ever.
+        self.units: WeakSet[Any] = WeakSet()
         self._own: dict[str, Any] = {name: value for name, value in own.items() if value is not None}
 
     def get(self, name: str) -> Any:
@@ -65,6 +77,14 @@ class Scope:
                 return scope._own[name]  # noqa: SLF001
             scope = scope.parent
         return None
+
+    @property
+    def outermost(self) -> Scope:
+        """The scope of the whole request, job or command."""
+        scope = self
+        while scope.parent is not None:
+            scope = scope.parent
+        return scope
 
     @property
     def actor(self) -> Actor | None:
@@ -80,8 +100,13 @@ class Scope:
 
     @property
     def context(self) -> Context | None:
-        """Where it comes from, or None when nothing is known of it."""
+        """Where it comes from, or None when nothing is known of it.
+
+        What is done under a scope that has ended is done in the background: its source is `job`.
+        """
         known = {name: value for name in _CONTEXT_FIELDS if (value := self.get(name)) is not None}
+        if self.sealed:
+            known["source"] = "job"
         return Context(**known) if known else None
 
     def bind(self, **values: Unpack[Setting]) -> None:
@@ -146,3 +171,49 @@ def bind(**values: Unpack[Setting]) -> None:
     if scope is None:
         raise InvalidSetting("There is no scope to bind to", "Open one around the request or job: with context(...)")
     scope.bind(**values)
+
+
+@contextmanager
+def entered(scope: Scope | None) -> Iterator[None]:
+    """Work under a scope that was opened elsewhere; leaving restores the one before, and ends neither."""
+    before = _scope.get()
+    _scope.set(scope)
+    try:
+        yield
+    finally:
+        _scope.set(before)
+
+
+def wrap(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Return a function that works under the present scope, in whatever thread it is called.
+
+    Args:
+        function: What another thread shall do.
+    """
+    scope = _scope.get()
+
+    @wraps(function)
+    def wrapped(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        with entered(scope):
+            return function(*args, **kwargs)
+
+    return wrapped
+
+
+class Executor(FuturesExecutor):
+    """Hands every call over to another executor, under the scope of whoever submits it.
+
+    Args:
+        pool: Does the work, in threads of this process.
+    """
+
+    def __init__(self, pool: FuturesExecutor) -> None:
+        self._pool = pool
+
+    def submit(self, fn: Callable[_P, _R], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_R]:
+        """Submit a call; see `concurrent.futures.Executor.submit`."""
+        return self._pool.submit(wrap(fn), *args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - as promised
+        """End the other executor; see `concurrent.futures.Executor.shutdown`."""
+        self._pool.shutdown(wait, cancel_futures=cancel_futures)

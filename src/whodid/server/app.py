@@ -29,6 +29,7 @@ from whodid.log import Log
 from whodid.server.answers import Answer, Call, Handler, client_address
 from whodid.server.console import Console
 from whodid.server.exports import Exports
+from whodid.server.live import Live
 from whodid.server.pages import Pages
 from whodid.server.problems import problem, problem_of
 from whodid.server.routes import Routes
@@ -43,6 +44,7 @@ _LONGEST_ADDRESS = 8192
 _LARGEST_BODY = 64 * 1024
 _BODY_SECONDS = 15
 _MOST_WAITING = 128
+_REST = 1.0
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{8,64}")
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
@@ -67,6 +69,7 @@ def asgi(
     token_address: str | None = None,
     threads: int = 8,
     downloads: int = 4,
+    ending: Callable[[], bool] = lambda: False,
 ) -> Starlette:
     """Make the HTTP door of a log: the API under `/v1`, the page at `/`, its files under `/static`.
 
@@ -80,6 +83,7 @@ def asgi(
         token_address: Where the page fetches its viewer token (POST, same origin); the console's when not given.
         threads: How many requests may work on the store at once.
         downloads: How many exports may stream at once.
+        ending: Tells whether the server is asked to stop; live streams end then.
 
     Returns:
         The application.
@@ -93,6 +97,7 @@ def asgi(
     handlers: list[Handler] = [
         *Routes(log, sessions).handlers,
         *Exports(log, sessions, secret=secret, downloads=downloads).handlers,
+        *Live(log, sessions, ending=ending).handlers,
         *(console.handlers if console else ()),
         *pages.handlers,
     ]
@@ -209,6 +214,8 @@ def _guarded(handler: Handler, call: Call) -> Answer:
 async def _pulled(body: Iterator[bytes], request_id: str) -> AsyncIterator[bytes]:
     """Send what an iterator makes, each step in a thread; close it when the client leaves.
 
+    An empty part says that there is nothing to send yet: the next one is asked for a second later.
+
     No thread waits for a slow client, and the iterator is never run by two threads at once: a step is waited for even
     when the request is cancelled. How many downloads there may be is decided where they begin.
     """
@@ -216,7 +223,10 @@ async def _pulled(body: Iterator[bytes], request_id: str) -> AsyncIterator[bytes
     limiter = anyio.CapacityLimiter(1)
     try:
         while (part := await anyio.to_thread.run_sync(step, limiter=limiter)) is not None:
-            yield part
+            if part:
+                yield part
+            else:  # there is nothing to say yet
+                await anyio.sleep(_REST)
     except Exception:
         # The status is sent already: breaking the connection off is how the client learns that the file is not whole.
         _log.exception("request %s broke off", request_id)

@@ -1,0 +1,241 @@
+"""What is to be said of a transaction before it commits: net changes of rows, and events that were said outright.
+
+Rows are kept as values, before and after, and become events when they are written: a field that was changed and changed
+back is no change, created and then updated is one creation, created and then deleted is nothing. An event that was said
+outright about a resource speaks for its row: the row's changes complete it when it names none of its own, and no second
+event is made of them.
+
+Marks make it exact to the savepoint: what was noted after a mark is forgotten when that savepoint is rolled back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from whodid.capture.context import Scope
+from whodid.model import Change, Event, Resource
+
+__all__ = ["Collection", "Pending", "Row", "Said"]
+
+Key = tuple[str, str]
+
+
+class Collection(Struct):
+    """Members of a many-to-many field that came and went, without the ones that stayed."""
+
+    added: list[Any]
+    removed: list[Any]
+
+
+class Row(Struct, kw_only=True):
+    """What happened to one row.
+
+    Args:
+        resource: With its name as it is now.
+        workspace: Whose log it is for; None when it is not known.
+        before: Its fields before, as JSON values; None when it was created. Of an update only what may have changed.
+        after: Its fields after; None when it was deleted.
+        collections: By field.
+        verb: What the event is called when the hook was told so (a soft delete); otherwise it follows from the sides.
+        scope: Who acts, as it was when the row was written.
+        at: When it was written.
+    """
+
+    resource: Resource
+    workspace: str | None
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    scope: Scope | None
+    at: datetime
+    collections: dict[str, Collection] = msgspec.field(default_factory=dict)
+    verb: str | None = None
+
+    @property
+    def key(self) -> Key:
+        """What it is about."""
+        return self.resource.type, self.resource.id
+
+
+class Said(Struct, kw_only=True):
+    """An event that was said outright.
+
+    Args:
+        completes: Whether it takes its changes from the row, because it came without any.
+        claims: Further resources that it speaks for.
+    """
+
+    workspace: str
+    event: Event
+    completes: bool
+    claims: frozenset[Key] = frozenset()
+
+
+class Mark(NamedTuple):
+    """A place in what is pending: a savepoint."""
+
+    length: int
+
+
+Describe = Callable[[Row], tuple[str, Event] | None]
+"""Make an event of a row; None when nothing changed, or when it was set aside."""
+
+Compare = Callable[[Row, Event, str], tuple[Change, ...]]
+"""Compare the sides of a row as an event's action sees its fields, in a workspace."""
+
+
+class Pending:
+    """The notes of one transaction, in order."""
+
+    def __init__(self) -> None:
+        self._notes: list[Row | Said] = []
+        self._marks: list[Mark] = []
+
+    def __len__(self) -> int:
+        return len(self._notes)
+
+    def row(self, row: Row) -> None:
+        """Note what happened to a row."""
+        self._notes.append(row)
+
+    def say(self, said: Said) -> None:
+        """Note an event that was said outright."""
+        self._notes.append(said)
+
+    def mark(self) -> None:
+        """Note that a savepoint begins."""
+        self._marks.append(Mark(len(self._notes)))
+
+    def release(self) -> None:
+        """Keep what was noted since the innermost mark."""
+        self._marks.pop()
+
+    def rollback(self) -> None:
+        """Forget what was noted since the innermost mark."""
+        del self._notes[self._marks.pop().length :]
+
+    def clear(self) -> None:
+        """Forget everything: the transaction is rolled back."""
+        self._notes.clear()
+        self._marks.clear()
+
+    def take(self, describe: Describe, compare: Compare) -> list[tuple[str, Event]]:
+        """Return the events of what is noted outside every savepoint, and forget it.
+
+        Args:
+            describe: Makes an event of a row.
+            compare: Completes an event that was said without changes.
+
+        Returns:
+            Workspace and event, in the order in which things happened.
+        """
+        upto = self._marks[0].length if self._marks else len(self._notes)
+        notes, self._notes = self._notes[:upto], self._notes[upto:]
+        self._marks = [Mark(mark.length - upto) for mark in self._marks]
+        said = [note for note in notes if isinstance(note, Said)]
+        if not said:  # the common case, and the one that must be quick
+            return list(_told(describe, _net(note for note in notes if isinstance(note, Row))))
+        return _joined(notes, said, describe, compare)
+
+
+def _told(describe: Describe, rows: Iterable[Row]) -> Iterator[tuple[str, Event]]:
+    for row in rows:
+        if (told := describe(row)) is not None:
+            yield told
+
+
+def _net(rows: Iterable[Row]) -> list[Row]:
+    """Make one of the rows about a resource that follow one another under one scope, at the place of the first."""
+    kept: dict[tuple[Key, int, str | None], Row] = {}
+    for row in rows:
+        place = (row.key, id(row.scope), row.workspace)
+        was = kept.get(place)
+        if was is None:
+            kept[place] = row
+        elif (one := _merged(was, row)) is None:
+            del kept[place]
+        else:
+            kept[place] = one
+    return list(kept.values())
+
+
+def _merged(one: Row, next_: Row) -> Row | None:
+    """Make one row of two, the second of which came later; None when nothing is left of it."""
+    if one.before is None and next_.after is None and one.after is not None:
+        return None
+    before = None if one.before is None else {**(next_.before or {}), **one.before}
+    if one.after is None and next_.before is None:  # deleted and made again
+        before = one.before
+    after = None if next_.after is None else {**(one.after or {}), **next_.after}
+    collections = dict(one.collections)
+    for field, change in next_.collections.items():
+        collections[field] = _merged_collection(collections.get(field), change)
+    return Row(
+        resource=next_.resource,
+        workspace=next_.workspace,
+        before=before,
+        after=after,
+        collections=collections,
+        verb=next_.verb or one.verb,
+        scope=one.scope,
+        at=one.at,
+    )
+
+
+def _merged_collection(one: Collection | None, next_: Collection) -> Collection:
+    if one is None:
+        return next_
+    return Collection(
+        added=[item for item in [*one.added, *next_.added] if item not in next_.removed or item not in one.added],
+        removed=[item for item in [*one.removed, *next_.removed] if item not in next_.added or item not in one.removed],
+    )
+
+
+def _joined(notes: list[Row | Said], said: list[Said], describe: Describe, compare: Compare) -> list[tuple[str, Event]]:
+    """Let what was said outright speak for its rows."""
+    spoken: set[Key] = set()
+    for one in said:
+        if one.event.outcome == "success":
+            spoken |= {(one.event.resource.type, one.event.resource.id), *one.claims}
+    rows: dict[Key, list[Row]] = {}
+    for note in notes:
+        if isinstance(note, Row) and note.key in spoken:
+            rows.setdefault(note.key, []).append(note)
+    others = _net(note for note in notes if isinstance(note, Row) and note.key not in spoken)
+    first = _first_places(notes)
+    placed: list[tuple[int, tuple[str, Event]]] = [
+        (at, (note.workspace, _completed(note, rows, compare)))
+        for at, note in enumerate(notes)
+        if isinstance(note, Said)
+    ]
+    placed += [
+        (first[row.key, id(row.scope), row.workspace], told) for row in others if (told := describe(row)) is not None
+    ]
+    placed.sort(key=lambda one: one[0])
+    return [told for _, told in placed]
+
+
+def _first_places(notes: list[Row | Said]) -> dict[tuple[Key, int, str | None], int]:
+    places: dict[tuple[Key, int, str | None], int] = {}
+    for at, note in enumerate(notes):
+        if isinstance(note, Row):
+            places.setdefault((note.key, id(note.scope), note.workspace), at)
+    return places
+
+
+def _completed(said: Said, rows: dict[Key, list[Row]], compare: Compare) -> Event:
+    """Give an event the changes of its row; the first that asks for them gets them."""
+    key = (said.event.resource.type, said.event.resource.id)
+    if not said.completes or not (about := rows.pop(key, [])):
+        return said.event
+    whole = about[0]
+    for row in about[1:]:
+        one = _merged(whole, row)
+        if one is None:
+            return said.event
+        whole = one
+    return msgspec.structs.replace(said.event, changes=compare(whole, said.event, said.workspace))
