@@ -66,6 +66,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--private-webhooks", action="store_true", help="let webhooks reach this machine itself, to try them out"
     )
+    parser.add_argument(
+        "--whatsapp",
+        choices=("demo", "cloud"),
+        default=os.environ.get("SENDERO_WHATSAPP", "demo"),
+        help="WhatsApp to speak with: one that is played in this process, or Meta's (default: demo)",
+    )
     parser.add_argument("--days", type=int, default=DAYS, help=f"length of the first start's story (default: {DAYS})")
     commands = parser.add_subparsers(dest="command", title="commands")
     password = commands.add_parser("password", help="give a person a new generated password")
@@ -81,10 +87,13 @@ def main(arguments: list[str] | None = None) -> int:
         sender=chosen.sender,
         private_sso=chosen.private_sso,
         private_webhooks=chosen.private_webhooks,
+        provider=chosen.whatsapp,
     )
     try:
         if settings.smtp is not None:
             check(settings.smtp)
+        if chosen.whatsapp not in ("demo", "cloud"):  # the parser checks what was typed, not what the environment says
+            raise InvalidSetting(f"There is no WhatsApp {chosen.whatsapp!r}", "Set SENDERO_WHATSAPP to demo or cloud")
         if chosen.days < 1:
             raise InvalidSetting(f"A story cannot last {chosen.days} days", "Use --days 1 or more")
         if chosen.command == "password":

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 import sqlalchemy as sa
 from msgspec import Struct
@@ -20,6 +20,9 @@ from sendero.actions import catalog
 from sendero.fetching import Fetch, Fetcher
 from sendero.migrations import migrate
 from sendero.vault import Vault, secret_file
+from sendero.whatsapp.cloud import CloudApi
+from sendero.whatsapp.demo import DemoWhatsApp
+from sendero.whatsapp.provider import Provider
 from whodid.capture import Capture, Relay
 from whodid.capture.outbox import Outbox
 
@@ -38,6 +41,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         sender: Whom mails come from.
         private_sso: Whether providers of single sign-on may be this machine itself, without TLS too: for trying out.
         private_webhooks: Whether webhooks may reach this machine itself, without TLS too: for trying them out.
+        provider: The WhatsApp to speak with: `demo`, which lives in this process, or Meta's, `cloud`.
     """
 
     data: Path
@@ -48,6 +52,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     sender: str = "Sendero <sendero@localhost>"
     private_sso: bool = False
     private_webhooks: bool = False
+    provider: Literal["demo", "cloud"] = "demo"
 
     @property
     def address(self) -> str:
@@ -90,6 +95,9 @@ class Installation:
             opening.callback(self.engine.dispose)
             migrate(self.engine)
             self.sessions = sessionmaker(self.engine, expire_on_commit=False)
+            whatsapp = CloudApi() if settings.provider == "cloud" else DemoWhatsApp(self)
+            opening.callback(whatsapp.close)
+            self.provider: Provider = whatsapp
             self.log = opening.enter_context(
                 whodid.open(
                     settings.log_address, catalog=catalog(), strict=True, name="sendero", clock=log_clock or clock

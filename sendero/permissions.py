@@ -38,6 +38,7 @@ KEY_PERMISSIONS: tuple[str, ...] = (
     "segments:read",
     "templates:read",
     "campaigns:read",
+    "campaigns:pause",
 )
 """What an API key can be permitted: what the routes of the API ask for."""
 

@@ -18,6 +18,7 @@ from sendero.permissions import BUILTIN
 from sendero.service import accounts, contacts, roles, templates, users
 from sendero.tables import Account, Contact, Template, User, Workspace
 from sendero.web.app import application
+from sendero.whatsapp.demo import DemoWhatsApp
 from sendero.work import Work, actor_of, begin
 from whodid import Actor, Entry
 from whodid.capture import context
@@ -55,6 +56,19 @@ class Lumen:
         """Work on the rows directly."""
         with begin(self.home) as work, context(actor=actor, workspace=work.workspace.id):
             yield work
+
+    @property
+    def whatsapp(self) -> DemoWhatsApp:
+        """The WhatsApp that the workspace speaks with."""
+        provider = self.home.provider
+        assert isinstance(provider, DemoWhatsApp)
+        return provider
+
+    def whatsapp_goes_on(self, seconds: float = 10) -> None:
+        """Let time pass over there, and everything arrive that is told."""
+        self.advance(seconds=seconds)
+        while self.whatsapp.tick():
+            pass
 
     def visitor(self, *, follow: bool = False) -> TestClient:
         """Return a browser that nobody is signed in with."""
@@ -127,6 +141,22 @@ class Lumen:
     def actor(self, role: str) -> Actor:
         """Return the person of a role as the log names them."""
         return actor_of(self.user(role))
+
+
+def row_of(table: Any, **given: Any) -> Any:
+    """Return a row with these values, and with as little as it can have in its other columns."""
+    least: dict[str, Any] = {}
+    for column in table.__table__.columns:
+        if column.nullable:
+            least[column.name] = None
+        elif column.name != "version":
+            least[column.name] = {"JSON": {}, "INTEGER": 0, "DATETIME": NOW}.get(str(column.type), "")
+    return table(**least | given)
+
+
+def source(entry: Entry) -> str | None:
+    """Return how an entry came about, such as web, webhook or job."""
+    return None if entry.context is None else entry.context.source
 
 
 def email(role: str) -> str:

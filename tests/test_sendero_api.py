@@ -13,7 +13,8 @@ from sendero.api import ROUTES, door
 from sendero.api.problems import Problem
 from sendero.permissions import KEY_PERMISSIONS
 from sendero.service import contacts
-from sendero.tables import ApiKey, Campaign, Contact, Segment
+from sendero.tables import ApiKey, Campaign, Contact
+from tests.campaigning import started
 from tests.lumen import BASE, Lumen, lumen
 from tests.test_sendero_api_keys import made, program
 from whodid import Actor, Change, Reason
@@ -181,53 +182,36 @@ class TestContacts:
 
 
 class TestSending:
-    """What is sent to whom can be read."""
+    """What is sent to whom can be read, and stopped."""
 
     @pytest.fixture
     def sending(self, lumen: Lumen) -> Campaign:
-        """Put a segment and a campaign in place."""
-        with lumen.working() as work:
-            now, shared = work.now(), {"workspace_id": work.workspace.id, "deleted_at": None}
-            dated = shared | {"created_at": now, "updated_at": now}
-            segment = Segment(id="seg_1", name="Getafe", filter={"city": "Getafe"}, count_cached=1, **dated)
-            work.add(segment)
-            campaign = Campaign(
-                id="cmp_1",
-                name="Diwali early access",
-                account_id=lumen.account.id,
-                template_id=lumen.template.id,
-                segment_id="seg_1",
-                variables={},
-                schedule_at=None,
-                window="",
-                rate_per_minute=600,
-                status="paused",
-                pause={"reason": "template_paused"},
-                cancel={},
-                counters={"sent": 8214, "audience": 20000},
-                started_at=now,
-                ended_at=None,
-                next_batch_at=None,
-                template_version=1,
-                **dated,
-            )
-            work.add(campaign)
-        found: Campaign = lumen.row(Campaign)
-        return found
+        """Let a campaign run."""
+        return started(lumen, many=3)
 
     def test_lists(self, crm: TestClient, sending: Campaign) -> None:
         """Segments, templates and campaigns, a page at a time."""
-        assert crm.get("/api/v1/segments").json()["items"][0]["contacts"] == 1
-        template = crm.get("/api/v1/templates").json()["items"][0]
-        assert (template["name"], template["status"]) == ("order_update", "approved")
+        assert crm.get("/api/v1/segments").json()["items"][0]["name"] == "Madrid"
+        names = {(one["name"], one["status"]) for one in crm.get("/api/v1/templates").json()["items"]}
+        assert ("order_update", "approved") in names
         found = crm.get("/api/v1/campaigns").json()
         assert (found["total"], found["items"][0]["name"]) == (1, "Diwali early access")
+        assert found["items"][0]["counters"]["audience"] == 3
 
-    def test_why_a_campaign_stopped(self, crm: TestClient, sending: Campaign) -> None:
-        """The reason is with it."""
-        campaign = crm.get(f"/api/v1/campaigns/{sending.id}").json()
-        assert (campaign["status"], campaign["pause"]) == ("paused", {"reason": "template_paused"})
-        assert campaign["counters"]["sent"] == 8214
+    def test_pausing_and_cancelling(self, lumen: Lumen, crm: TestClient, sending: Campaign) -> None:
+        """Each needs its words; the entries name the key, and the reason is with the campaign."""
+        address = f"/api/v1/campaigns/{sending.id}"
+        told(crm.post(f"{address}/pause", json={"note": " "}), 422)
+        assert crm.post(f"{address}/pause", json={"note": "Stock is out"}).json()["status"] == "paused"
+        assert crm.get(address).json()["pause"]["note"] == "Stock is out"
+        told(crm.post(f"{address}/pause", json={"note": "Again"}), 409)
+        told(crm.post(f"{address}/cancel", json={"reason": "because"}), 422)
+        assert crm.post(f"{address}/cancel", json={"note": "Wrong audience"}).json()["status"] == "cancelled"
+        cancelled, stopped = (lumen.entry(f"action:campaign.{verb}") for verb in ("cancelled", "paused"))
+        assert (stopped.actor.type, stopped.actor.name) == ("api_key", "CRM sync")
+        assert stopped.reason == Reason(code="manual", text="Stock is out")
+        assert cancelled.reason == Reason(code="manual", text="Wrong audience")
+        assert (cancelled.details or {})["discarded"] == 3
         told(crm.get("/api/v1/campaigns/cmp_nowhere"), 404)
 
 

@@ -8,9 +8,10 @@ import pytest
 
 from sendero.permissions import AREAS, BUILTIN, PERMISSIONS
 from sendero.service import api_keys, imports, sso, sso_rules, teams, webhooks
-from sendero.tables import Contact, Role, User
+from sendero.tables import Campaign, Contact, Role, User
 from sendero.web.app import PAGES
 from sendero.web.visit import Page
+from tests.campaigning import campaign, madrid
 from tests.lumen import Lumen, lumen
 from tests.provider import Company, sso_values
 from whodid import Reason, Resource
@@ -20,12 +21,21 @@ __all__ = ["lumen"]
 GUARDED = [page for page in PAGES if page.needs]
 
 
+def any_campaign(lumen: Lumen) -> Campaign:
+    """Return the campaign of a workspace, made once."""
+    with lumen.home.session() as session:
+        found: Campaign | None = session.query(Campaign).first()
+    return found or campaign(lumen)
+
+
 def address(lumen: Lumen, page: Page) -> str:
     """Return an address of a page, about something that exists."""
     noun = page.path.split("/")[2 if page.path.startswith("/settings/") else 1]
     rows = {
         "contacts": lumen.juan.id,
         "templates": lumen.template.id,
+        "segments": madrid(lumen).id,
+        "campaigns": any_campaign(lumen).id,
         "accounts": lumen.account.id,
         "users": lumen.user("Agent").id,
         "roles": lumen.row(Role, name="Auditor").id,

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from jinja2 import nodes
 
+from sendero.errors import REFUSED, SILENT
 from sendero.permissions import BUILTIN
 from sendero.service import import_rows, imports, sheets
 from sendero.story.cast import MARKETING
@@ -59,9 +60,9 @@ def constants(node: nodes.Node) -> Iterator[nodes.Const]:
 
 def texts_of_code() -> Iterator[str]:
     """Yield every literal of the code that tells a person something: errors, faults of fields, explanations."""
+    folders = ("service", "web", "whatsapp")
     for path in [
-        *(HOME / "service").glob("*.py"),
-        *(HOME / "web").glob("*.py"),
+        *(path for name in folders for path in (HOME / name).glob("*.py")),
         HOME / "passwords.py",
         HOME / "egress.py",
     ]:
@@ -107,6 +108,8 @@ def shown() -> set[str]:
     named = [FIELDS, COLUMN_LABELS, FIELD_NAMES, DELIMITER_NAMES]
     noted = [import_rows.UNPROVEN, import_rows.UNWANTED, imports.UNRECORDED, sheets.BROKEN]
     listed = [
+        REFUSED,
+        SILENT,
         *noted,
         *(text for texts in named for text in texts.values()),
         *LABELS.values(),

@@ -1,18 +1,47 @@
-"""Segments, templates and campaigns in JSON: what is sent to whom. They are read here, not changed."""
+"""Segments, templates and campaigns in JSON: what is sent to whom, and stopping it."""
 
 from __future__ import annotations
 
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from sendero.api.call import Answer, Call, Route, instant
 from sendero.errors import Missing
+from sendero.service import running
 from sendero.tables import Campaign, Segment, Template
+from whodid import Reason
 
 __all__ = ["ROUTES"]
 
 _Row = TypeVar("_Row", Segment, Template, Campaign)
+
+_COUNTERS = (
+    "audience",
+    "left_out",
+    "queued",
+    "sent",
+    "delivered",
+    "read",
+    "failed",
+    "skipped",
+    "unknown",
+    "discarded",
+)
+
+
+class PauseIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why a campaign is paused, in words."""
+
+    note: str
+
+
+class CancelIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why a campaign is cancelled: a code, and for `manual` the words."""
+
+    reason: str = "manual"
+    note: str | None = None
 
 
 def segments(call: Call) -> Answer:
@@ -32,9 +61,33 @@ def campaigns(call: Call) -> Answer:
 
 def campaign(call: Call) -> Answer:
     """Show a campaign."""
+    return _answer(_living(call))
+
+
+def pause(call: Call) -> Answer:
+    """Pause a campaign."""
+    row = _living(call)
+    call.check_version(row)
+    running.pause(call.work, row, Reason(code="manual", text=call.json(PauseIn).note.strip() or None))
+    return _answer(row)
+
+
+def cancel(call: Call) -> Answer:
+    """End a campaign for good."""
+    row, why = _living(call), call.json(CancelIn)
+    call.check_version(row)
+    running.cancel(call.work, row, Reason(code=why.reason, text=(why.note or "").strip() or None))
+    return _answer(row)
+
+
+def _living(call: Call) -> Campaign:
     row = call.work.get(Campaign, call.path["id"])
     if row.deleted_at is not None:
         raise Missing
+    return row
+
+
+def _answer(row: Campaign) -> Answer:
     return Answer(data=_campaign(row), headers={"ETag": f'"{row.version}"'})
 
 
@@ -88,7 +141,7 @@ def _campaign(row: Campaign) -> dict[str, Any]:
         "rate_per_minute": row.rate_per_minute,
         "pause": row.pause or None,
         "cancel": row.cancel or None,
-        "counters": row.counters,
+        "counters": {name: getattr(row, name) for name in _COUNTERS},
         "started_at": instant(row.started_at),
         "ended_at": instant(row.ended_at),
         "created_at": instant(row.created_at),
@@ -130,5 +183,19 @@ ROUTES = (
         needs="campaigns:read",
         answer=campaign,
         says="a campaign; when it was paused or cancelled, why",
+    ),
+    Route(
+        method="POST",
+        path="/campaigns/{id}/pause",
+        needs="campaigns:pause",
+        answer=pause,
+        says="pauses a campaign; `note` says why",
+    ),
+    Route(
+        method="POST",
+        path="/campaigns/{id}/cancel",
+        needs="campaigns:pause",
+        answer=cancel,
+        says="ends a campaign for good; `reason` and `note` say why",
     ),
 )

@@ -80,7 +80,8 @@ def snapshot(contact: Contact) -> dict[str, Any]:
     """Return the fields of a contact as the log shows them."""
     fields = {name: getattr(contact, name) for name in EDITABLE if name != "owner_user_id"}
     owner = contact.owner.name if contact.owner is not None else None
-    return {**fields, "owner": owner, "consent": consent_of(contact), "source": contact.source}
+    ids = {"bsuid": contact.bsuid, "username": contact.username}
+    return {**fields, **ids, "owner": owner, "consent": consent_of(contact), "source": contact.source}
 
 
 def checked(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,9 @@ __all__ = ["PAGES"]
 
 _PLACES = {
     "contact": "/contacts/{id}",
+    "segment": "/segments/{id}",
     "template": "/templates/{id}",
+    "campaign": "/campaigns/{id}",
     "account": "/settings/accounts/{id}",
     "user": "/settings/users/{id}",
     "role": "/settings/roles/{id}",

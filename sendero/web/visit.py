@@ -6,6 +6,7 @@ Handlers get a `Visit` and return a response. They run in a thread, inside one u
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -41,7 +42,24 @@ DONE = {
     "template_submitted": "The template was sent to WhatsApp’s review.",
     "template_saved": "The template was saved.",
     "template_deleted": "The template was deleted.",
+    "account_connected": "The number is connected.",
+    "segment_created": "The segment was created.",
+    "segment_saved": "The segment was saved.",
+    "segment_deleted": "The segment was deleted.",
+    "campaign_created": "The campaign is a draft now: nothing is sent yet.",
+    "campaign_saved": "The campaign was saved.",
+    "campaign_scheduled": "The campaign was scheduled; it starts by itself.",
+    "campaign_unscheduled": "The campaign is a draft again.",
+    "campaign_started": "The campaign has started.",
+    "campaign_paused": "The campaign is paused: nothing is sent until somebody resumes it.",
+    "campaign_resumed": "The campaign goes on.",
+    "campaign_cancelled": "The campaign was cancelled; what had not been sent never will be.",
+    "campaign_deleted": "The draft was deleted.",
     "account_saved": "The account was saved.",
+    "account_deleted": "The account was deleted.",
+    "account_tested": "WhatsApp answered; nothing has changed there.",
+    "account_told": "WhatsApp answered; what has changed was noted.",
+    "played": "WhatsApp did it.",
     "token_rotated": "The access token was replaced.",
     "role_changed": "The role was changed; it acts at once.",
     "user_deactivated": "The person can no longer sign in.",
@@ -83,6 +101,8 @@ class Page(Struct, frozen=True, kw_only=True):
         action: The action that a refusal is recorded as.
         title: What the page is called when opening it is refused.
         again: Shows the form again, with what was typed and what is wrong with it.
+        asks: Checks what was typed and returns a question to somebody else (WhatsApp), asked before `answer` with no
+            transaction open; the answer is `Visit.asked`.
         invited: Whether somebody who has yet to choose a password may go there.
         largest: How many bytes of a file can be sent along; 0 where none can.
     """
@@ -94,6 +114,7 @@ class Page(Struct, frozen=True, kw_only=True):
     action: str = "page.opened"
     title: str = ""
     again: Handler | None = None
+    asks: Callable[[Visit], Callable[[], Any] | None] | None = None
     invited: bool = False
     largest: int = 0
 
@@ -133,6 +154,7 @@ class Visit:
         self.upload = upload
         self.session = session
         self.fault = fault
+        self.asked: Any = None
 
     @property
     def viewer(self) -> User:
@@ -210,4 +232,5 @@ environment = Environment(
 )
 environment.tests["permitted"] = lambda permission, may: may(permission)
 environment.filters["initials"] = _initials
+environment.filters["instant"] = datetime.fromisoformat
 environment.filters["tint"] = lambda color: f"tint-{AVATAR_COLORS.index(color)}" if color in AVATAR_COLORS else "tint-0"
