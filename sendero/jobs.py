@@ -47,12 +47,12 @@ JOBS: tuple[Job, ...] = (
     Job(name="expire API keys", every=30, run=api_keys.expire),
     Job(name="deliver to webhooks", every=1, run=deliveries.deliver, alone=True),
     Job(name="forget old deliveries", every=3600, run=deliveries.forget),
-    Job(name="whatsapp-demo", every=1, run=turns.play, alone=True),
-    Job(name="whatsapp-standings", every=900, run=turns.ask_standings, alone=True),
-    Job(name="whatsapp-forget", every=3600, run=inbound.forget),
-    Job(name="scheduler", every=2, run=scheduler.turn),
-    Job(name="sender", every=0.5, run=sender.turn, alone=True),
-    Job(name="lost messages", every=60, run=sender.give_up),
+    Job(name="play WhatsApp", every=1, run=turns.play, alone=True),
+    Job(name="ask how the numbers stand", every=900, run=turns.ask_standings, alone=True),
+    Job(name="forget old notices", every=3600, run=inbound.forget),
+    Job(name="start, hold and go on", every=2, run=scheduler.turn),
+    Job(name="send", every=0.5, run=sender.turn, alone=True),
+    Job(name="give lost messages up", every=60, run=sender.give_up),
 )
 """Every job of the workspace."""
 

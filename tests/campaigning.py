@@ -64,6 +64,10 @@ class Told:
         """Not asked here."""
         raise NotImplementedError
 
+    def find_template(self, line: Line, name: str, language: str) -> Any:
+        """Not asked here."""
+        raise NotImplementedError
+
     def edit_template(self, line: Line, template_id: str, template: Mapping[str, Any]) -> None:
         """Not asked here."""
         raise NotImplementedError

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from sendero.service import campaigns, contacts, guard, running, sender, templates
+from sendero.service import campaigns, contacts, delivery, guard, running, sender, templates
 from sendero.tables import Account, Campaign, Contact, Message, Template, Workspace
+from sendero.whatsapp.provider import Outgoing
 from sendero.work import resource_of
 from tests.campaigning import (
     ADDRESS,
@@ -238,7 +239,7 @@ class TestAnswers:
         assert len(provider.sent) == 2
         assert now(lumen, made).queued == 3
 
-    @pytest.mark.parametrize("code", [132015, 132016, 131031])
+    @pytest.mark.parametrize("code", [132015, 132016, 131031, 131048])
     def test_the_notice_comes_a_moment_later(self, lumen: Lumen, code: int) -> None:
         """The sender waits for it, so that the pause has its cause."""
         made = started(lumen, many=5)
@@ -247,7 +248,7 @@ class TestAnswers:
         sender.turn(lumen.home)
         assert paused(lumen) == []
         assert now(lumen, made).queued == 5
-        if code == 131031:
+        if code in (131031, 131048):
             cause = account_becomes(lumen, {"status": "restricted"})
         else:
             cause = template_becomes(lumen, made, "paused" if code == 132015 else "disabled")
@@ -259,7 +260,7 @@ class TestAnswers:
         """Nobody is lost by a pause, and nobody gets two."""
         made = started(lumen, many=5)
         lumen.home.provider = provider = Told()
-        provider.refuse(131048, at=(3,))
+        provider.refuse(131048, at=(3, 4))
         send(lumen)
         with acting_on(lumen, made) as (work, found):
             running.resume(work, found)
@@ -286,6 +287,18 @@ class TestThresholds:
         provider.answers = lambda _: None
         send(lumen)
         assert now(lumen, made).status == "completed"
+
+    def test_who_is_spared_is_no_failure(self, lumen: Lumen) -> None:
+        """WhatsApp says later that many of them want no marketing: that is no reason to stop."""
+        made = started(lumen, many=240, rate_per_minute="6000")
+
+        def told(message: Outgoing) -> None:
+            with lumen.working() as work:
+                delivery.noted(work, message.reference, "failed", 131050, lumen.now)
+
+        lumen.home.provider = Told(told)
+        send(lumen)
+        assert (now(lumen, made).status, now(lumen, made).failed) == ("completed", 240)
 
     def test_some_failures_are_usual(self, lumen: Lumen) -> None:
         """Fifteen of a hundred are no reason to stop."""

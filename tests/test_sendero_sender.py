@@ -92,13 +92,6 @@ class TestSending:
                 time.sleep(0.02)
         assert counted(now(lumen, made)) == {"audience": 3, "sent": 3}
 
-    def test_without_a_provider_nothing_moves(self, lumen: Lumen) -> None:
-        """A campaign waits until there is one."""
-        made = started(lumen, many=1)
-        lumen.home.provider = None
-        assert not sender.turn(lumen.home)
-        assert counted(now(lumen, made)) == {"audience": 1, "queued": 1}
-
     def test_twenty_thousand(self, lumen: Lumen) -> None:
         """The audience is frozen at once, and all of it is sent."""
         made = campaign(lumen, rate_per_minute="6000")

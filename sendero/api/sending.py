@@ -11,24 +11,12 @@ from sendero.api.call import Answer, Call, Route, instant
 from sendero.errors import Missing
 from sendero.service import running
 from sendero.tables import Campaign, Segment, Template
+from sendero.tables.sending import COUNTERS
 from whodid import Reason
 
 __all__ = ["ROUTES"]
 
 _Row = TypeVar("_Row", Segment, Template, Campaign)
-
-_COUNTERS = (
-    "audience",
-    "left_out",
-    "queued",
-    "sent",
-    "delivered",
-    "read",
-    "failed",
-    "skipped",
-    "unknown",
-    "discarded",
-)
 
 
 class PauseIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -141,7 +129,7 @@ def _campaign(row: Campaign) -> dict[str, Any]:
         "rate_per_minute": row.rate_per_minute,
         "pause": row.pause or None,
         "cancel": row.cancel or None,
-        "counters": {name: getattr(row, name) for name in _COUNTERS},
+        "counters": {name: getattr(row, name) for name in COUNTERS},
         "started_at": instant(row.started_at),
         "ended_at": instant(row.ended_at),
         "created_at": instant(row.created_at),

@@ -20,9 +20,7 @@ from sendero.service import segments
 from sendero.tables import Campaign, Contact, Message, Template
 from sendero.work import Work
 
-__all__ = ["CONDITIONS", "COUNTERS", "Preview", "discard", "freeze", "preview", "tally"]
-
-COUNTERS = ("audience", "left_out", "queued", "sent", "delivered", "read", "failed", "skipped", "unknown", "discarded")
+__all__ = ["CONDITIONS", "Preview", "discard", "freeze", "preview", "tally"]
 
 _AT_ONCE = 5_000
 _TABLE = Message.__table__

@@ -13,6 +13,7 @@ from sendero.errors import Conflict, Invalid, Missing
 from sendero.hours import Hours
 from sendero.service import audience, segments, templates
 from sendero.tables import Campaign, Segment, Template
+from sendero.tables.sending import COUNTERS
 from sendero.work import Work, resource_of
 from whodid import Related
 
@@ -125,7 +126,7 @@ def create(work: Work, values: Mapping[str, Any]) -> Campaign:
         status="draft",
         pause={},
         cancel={},
-        **dict.fromkeys((*audience.COUNTERS, "held_back"), 0),
+        **dict.fromkeys((*COUNTERS, "held_back"), 0),
         started_at=None,
         ended_at=None,
         next_batch_at=None,

@@ -22,6 +22,7 @@ from whodid import Reason, Related
 
 __all__ = [
     "CODES",
+    "SPARED",
     "account_changed",
     "check",
     "known",
@@ -42,6 +43,9 @@ CODES = {
     190: "account_disconnected",
 }
 """What WhatsApp answers when no message of a campaign can go on → why the campaign is paused."""
+
+SPARED = (131049, 131050, 131056)
+"""What WhatsApp answers when it spares this one person; the others get theirs."""
 
 _PROVIDER_CODES = {"template_paused": 132015, "template_disabled": 132016}
 _RESUME = {
@@ -249,8 +253,16 @@ def _failures(work: Work, campaign: Campaign) -> tuple[int, int]:
     conditions = [Message.campaign_id == campaign.id, Message.status.in_(("sent", "delivered", "read", "failed"))]
     if resumed := campaign.pause.get("resumed_at"):
         conditions.append(Message.tried_at >= datetime.fromisoformat(resumed))
-    last = sa.select(Message.status).where(*conditions).order_by(Message.tried_at.desc()).limit(_WINDOW).subquery()
-    counting = sa.select(sa.func.count(), sa.func.sum(sa.case((last.c.status == "failed", 1), else_=0)))
+    last = (
+        sa.select(Message.status, Message.error_code)
+        .where(*conditions)
+        .order_by(Message.tried_at.desc())
+        .limit(_WINDOW)
+        .subquery()
+    )
+    # Whoever is spared after all says nothing about the campaign.
+    counts = sa.and_(last.c.status == "failed", sa.func.coalesce(last.c.error_code, 0).not_in(SPARED))
+    counting = sa.select(sa.func.count(), sa.func.sum(sa.case((counts, 1), else_=0)))
     many, failed = work.session.execute(counting.select_from(last)).one()
     return int(failed or 0), int(many)
 

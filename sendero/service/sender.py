@@ -31,11 +31,10 @@ LOST_AFTER = timedelta(minutes=5)
 _PER_MINUTE = 12  # batches at most: what is decided meanwhile acts within five seconds, mostly at once
 _LARGEST_BATCH = 50
 _LONGEST_BATCH = 5.0
-_SKIPPED = (131049, 131050, 131056)  # WhatsApp spares this person; the others get theirs
 _SLOWER = (4, 80007, 130429)
 # WhatsApp tells of these by a notice too, which says more. It gets a moment to arrive: then the pause can name it as
 # its cause. Refused once more, the campaign pauses without.
-_NEWS = (131031, 132015, 132016)
+_NEWS = (131031, 131048, 132015, 132016)
 _LONGEST_WAIT = 900
 _RECIPIENT = (
     sa.select(Contact.name, Contact.phone_e164, Contact.bsuid)
@@ -219,13 +218,13 @@ def _refused(home: Installation, batch: Batch, key: str, fault: ProviderFault) -
         now, code = work.now(), fault.code
         if code == 0:
             delivery.move(work, key, "unknown", now)
-        elif code in guard.CODES or code in _SLOWER or (fault.passing and code not in _SKIPPED):
+        elif code in guard.CODES or code in _SLOWER or (fault.passing and code not in guard.SPARED):
             delivery.move(work, key, "queued", now, tried_at=None)
             campaign = work.get(Campaign, batch.campaign.id)
             if campaign.status in campaigns.ENDED:
                 audience.discard(work, campaign)
         else:
-            delivery.move(work, key, "skipped" if code in _SKIPPED else "failed", now, error_code=code)
+            delivery.move(work, key, "skipped" if code in guard.SPARED else "failed", now, error_code=code)
             return True
     with begin(home, batch.workspace) as work:
         if code in guard.CODES and (batch.campaign.held_back or code not in _NEWS):

@@ -12,7 +12,11 @@ from sendero.tables.audience import Segment
 from sendero.tables.base import Base, Owned
 from sendero.tables.whatsapp import Account, Template
 
-__all__ = ["Campaign", "Message"]
+__all__ = ["COUNTERS", "Campaign", "Message"]
+
+COUNTERS = (
+    "audience", "left_out", "queued", "sent", "delivered", "read", "failed", "skipped", "unknown", "discarded",
+)  # fmt: skip
 
 
 class Campaign(Owned, Base):
@@ -62,6 +66,11 @@ class Campaign(Owned, Base):
     account: Mapped[Account] = relationship(lazy="joined")
     template: Mapped[Template] = relationship(lazy="joined", innerjoin=True)
     segment: Mapped[Segment] = relationship(lazy="joined")
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """How far its messages came."""
+        return {name: getattr(self, name) for name in COUNTERS}
 
 
 class Message(Base):

@@ -6,14 +6,19 @@ call them. What turns HTTP into a `Call` and an `Answer` into HTTP is `app`.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from msgspec import Struct
 
 from whodid.canonical import encode
+from whodid.model import Context, Source
 
-__all__ = ["Answer", "Call", "Handler", "answer_json", "client_address"]
+__all__ = ["Answer", "Call", "Handler", "answer_json", "client_address", "network_context"]
+
+
+_AGENT = 500
 
 
 class Call(Struct, frozen=True, kw_only=True):
@@ -93,3 +98,21 @@ def client_address(peer: str | None, forwarded: str | None, trusted_proxies: int
         return peer
     hops = [hop.strip() for hop in forwarded.split(",")]
     return hops[-trusted_proxies] if len(hops) >= trusted_proxies and hops[-trusted_proxies] else peer
+
+
+def network_context(source: Source, client: str | None, agent: str, request_id: str) -> Context:
+    """Return a context of what the network says, with nothing in it that an event may not hold."""
+    shown = _printable(agent)[:_AGENT]
+    return Context(source=source, ip=_address(client), user_agent=shown or None, request=request_id)
+
+
+def _address(text: str | None) -> str | None:
+    """Return an IP address as text, or None: a test or a socket in a file system has other names."""
+    try:
+        return str(ipaddress.ip_address(text or ""))
+    except ValueError:
+        return None
+
+
+def _printable(text: str) -> str:
+    return "".join(character for character in text if character.isprintable())

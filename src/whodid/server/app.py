@@ -13,8 +13,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from urllib.parse import parse_qsl
 
-import anyio
-import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -27,8 +25,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from whodid.errors import StoreError, WhodidError
 from whodid.log import Log
 from whodid.server.answers import Answer, Call, Handler, client_address
+from whodid.server.concurrency import CancelScope, CapacityLimiter, fail_after, run_sync, sleep
 from whodid.server.console import Console
+from whodid.server.events import Events
 from whodid.server.exports import Exports
+from whodid.server.gate import Gate
 from whodid.server.live import Live
 from whodid.server.pages import Pages
 from whodid.server.problems import problem, problem_of
@@ -69,6 +70,7 @@ def asgi(
     token_address: str | None = None,
     threads: int = 8,
     downloads: int = 4,
+    rate: int = 10_000,
     ending: Callable[[], bool] = lambda: False,
 ) -> Starlette:
     """Make the HTTP door of a log: the API under `/v1`, the page at `/`, its files under `/static`.
@@ -83,6 +85,7 @@ def asgi(
         token_address: Where the page fetches its viewer token (POST, same origin); the console's when not given.
         threads: How many requests may work on the store at once.
         downloads: How many exports may stream at once.
+        rate: Events per second that each API key may send on average; 0 for no limit.
         ending: Tells whether the server is asked to stop; live streams end then.
 
     Returns:
@@ -93,7 +96,8 @@ def asgi(
     """
     check_secret(secret)
     pages = Pages(token_address=token_address or ("session/token" if console else None))
-    sessions = Sessions(log, secret=secret)
+    gate = Gate(log, secret=secret)
+    sessions = Sessions(log, secret=secret, gate=gate)
     handlers: list[Handler] = [
         *Routes(log, sessions).handlers,
         *Exports(log, sessions, secret=secret, downloads=downloads).handlers,
@@ -102,8 +106,12 @@ def asgi(
         *pages.handlers,
     ]
     door = _Door(trusted_proxies, threads)
+    events = Events(log, gate, rate=rate, trusted_proxies=trusted_proxies)
     app = Starlette(
-        routes=[Route(handler.path, door.endpoint(handler), methods=[handler.method]) for handler in handlers],
+        routes=[
+            Route("/v1/events", events, methods=["POST"]),
+            *(Route(handler.path, door.endpoint(handler), methods=[handler.method]) for handler in handlers),
+        ],
         exception_handlers={HTTPException: _unrouted},
         middleware=[Middleware(_Frame, trust_ids=trusted_proxies > 0)],
     )
@@ -117,7 +125,7 @@ class _Door:
 
     def __init__(self, trusted_proxies: int, threads: int) -> None:
         self._trusted_proxies = trusted_proxies
-        self._working = anyio.CapacityLimiter(threads)
+        self._working = CapacityLimiter(threads)
 
     def endpoint(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         async def respond(request: Request) -> Response:
@@ -127,7 +135,7 @@ class _Door:
             read = await self._call(request, request_id)
             if isinstance(read, Answer):
                 return self._response(read, request_id)
-            answer = await anyio.to_thread.run_sync(_guarded, handler, read, limiter=self._working)
+            answer = await run_sync(_guarded, handler, read, limiter=self._working)
             return self._response(answer, request_id)
 
         return respond
@@ -172,7 +180,7 @@ class _Door:
         parts: list[bytes] = []
         size = 0
         try:
-            with anyio.fail_after(_BODY_SECONDS):
+            with fail_after(_BODY_SECONDS):
                 async for part in request.stream():
                     size += len(part)
                     if size > _LARGEST_BODY:
@@ -220,13 +228,13 @@ async def _pulled(body: Iterator[bytes], request_id: str) -> AsyncIterator[bytes
     when the request is cancelled. How many downloads there may be is decided where they begin.
     """
     step = partial(next, body, None)
-    limiter = anyio.CapacityLimiter(1)
+    limiter = CapacityLimiter(1)
     try:
-        while (part := await anyio.to_thread.run_sync(step, limiter=limiter)) is not None:
+        while (part := await run_sync(step, limiter=limiter)) is not None:
             if part:
                 yield part
             else:  # there is nothing to say yet
-                await anyio.sleep(_REST)
+                await sleep(_REST)
     except Exception:
         # The status is sent already: breaking the connection off is how the client learns that the file is not whole.
         _log.exception("request %s broke off", request_id)
@@ -234,8 +242,8 @@ async def _pulled(body: Iterator[bytes], request_id: str) -> AsyncIterator[bytes
     finally:
         close = getattr(body, "close", None)
         if close is not None:
-            with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(close, limiter=limiter)
+            with CancelScope(shield=True):
+                await run_sync(close, limiter=limiter)
 
 
 async def _unrouted(request: Request, error: Exception) -> Response:
