@@ -18,7 +18,7 @@ import httpcore2
 import httpx2
 from msgspec import Struct
 
-__all__ = ["Answer", "is_public", "post", "resolve", "url_fault"]
+__all__ = ["Answer", "fetch", "is_public", "post", "resolve", "url_fault"]
 
 SECONDS = 10.0
 """Time for a request in all, from the first connection attempt to the end of the answer's head."""
@@ -161,6 +161,46 @@ def post(
         return Answer(fault=_fault(error))
     except (httpx2.HTTPError, httpx2.InvalidURL):
         return Answer(fault="protocol")
+
+
+def fetch(
+    url: str,
+    body: bytes | None,
+    headers: Mapping[str, str],
+    *,
+    largest: int,
+    loopback: bool = False,
+    seconds: float = SECONDS,
+) -> tuple[Answer, bytes]:
+    """Ask an address that was typed in, and read what it answers.
+
+    Args:
+        body: What to send by POST; None asks by GET.
+        largest: How many bytes of an answer are read; a longer one counts as a fault.
+        loopback: Whether this machine itself may be reached.
+        seconds: Time for everything.
+
+    Returns:
+        What became of it, and the answer; faults of the network are no exceptions here.
+    """
+    method = "GET" if body is None else "POST"
+    try:
+        with (
+            httpx2.Client(transport=_Transport(loopback, seconds), timeout=seconds, follow_redirects=False) as client,
+            client.stream(method, url, content=body, headers=headers) as answer,
+        ):
+            found = b""
+            for part in answer.iter_bytes():
+                found += part
+                if len(found) > largest:
+                    return Answer(fault="protocol"), b""
+            return Answer(status=answer.status_code), found
+    except httpx2.TimeoutException:
+        return Answer(fault="timeout"), b""
+    except httpx2.NetworkError as error:
+        return Answer(fault=_fault(error)), b""
+    except (httpx2.HTTPError, httpx2.InvalidURL):
+        return Answer(fault="protocol"), b""
 
 
 def _read(answer: httpx2.Response) -> None:

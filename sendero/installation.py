@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session, sessionmaker
 import whodid
 from sendero import tables
 from sendero.actions import catalog
+from sendero.fetching import Fetch, Fetcher
 from sendero.migrations import migrate
 from sendero.vault import Vault, secret_file
 from sendero.whatsapp.cloud import CloudApi
@@ -35,6 +36,10 @@ class Settings(Struct, frozen=True, kw_only=True):
         data: Folder of the databases and key files.
         database: SQLAlchemy address of Sendero's own database; a SQLite file in `data` when not given.
         trusted_proxies: How many proxies of yours stand in front; 0 heeds no forwarded address.
+        url: Where people reach the workspace; the links in mails begin with it.
+        smtp: The mail server, like `smtps://user:password@host:465`; without one, mails become files in `data`.
+        sender: Whom mails come from.
+        private_sso: Whether providers of single sign-on may be this machine itself, without TLS too: for trying out.
         private_webhooks: Whether webhooks may reach this machine itself, without TLS too: for trying them out.
         provider: The WhatsApp to speak with: `demo`, which lives in this process, or Meta's, `cloud`.
     """
@@ -42,6 +47,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     data: Path
     database: str | None = None
     trusted_proxies: int = 0
+    url: str = "http://127.0.0.1:8000"
+    smtp: str | None = None
+    sender: str = "Sendero <sendero@localhost>"
+    private_sso: bool = False
     private_webhooks: bool = False
     provider: Literal["demo", "cloud"] = "demo"
 
@@ -98,6 +107,7 @@ class Installation:
             self.outbox = Outbox(self.engine, tables.outbox, check=self.log.check)
             self.relay = Relay(self.outbox, self.log)
             self.outbox.on_commit(self.sessions, self.relay.wake)
+            self.fetch: Fetch = Fetcher(private=settings.private_sso)
             self._closing = opening.pop_all()
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ from typing import Self
 from msgspec import Struct
 
 from sendero.installation import Installation
-from sendero.service import api_keys, deliveries, scheduler, sender
+from sendero.service import api_keys, deliveries, erase, imports, letters, scheduler, sender, sessions
 from sendero.whatsapp import inbound, turns
 
 __all__ = ["JOBS", "Job", "Jobs"]
@@ -39,6 +39,11 @@ class Job(Struct, frozen=True, kw_only=True):
 
 
 JOBS: tuple[Job, ...] = (
+    Job(name="send letters", every=2, run=letters.turn),
+    Job(name="end idle sessions", every=60, run=sessions.sweep),
+    Job(name="read imports", every=1, run=imports.turn),
+    Job(name="sweep imports", every=3600, run=imports.sweep),
+    Job(name="empty deleted contacts", every=3600, run=erase.empty_deleted),
     Job(name="expire API keys", every=30, run=api_keys.expire),
     Job(name="deliver to webhooks", every=1, run=deliveries.deliver, alone=True),
     Job(name="forget old deliveries", every=3600, run=deliveries.forget),

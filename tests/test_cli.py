@@ -21,7 +21,7 @@ from tests.shell import Run, program
 run, store = shell.run, shell.store
 
 ON_A_STORE = ("serve", "tail", "search", "show", "stats", "export", "verify", "purge", "retention", "import")
-COMMANDS = (*ON_A_STORE, "keys", "ship")
+COMMANDS = (*ON_A_STORE, "keys", "ship", "doctor")
 
 
 # --------------------------------------------------------------------------------------------------------------- help

@@ -97,14 +97,14 @@ def test_an_owner_is_always_left(lumen: Lumen, monkeypatch: pytest.MonkeyPatch, 
     agent = lumen.row(Role, name="Agent")
     browsers = [lumen.signed_in("Owner"), lumen.signed_in("Second")]
     victims = [lumen.user("Second"), lumen.user("Owner")]
-    looked, check = threading.Barrier(2, timeout=20), users._check_power
+    looked, check = threading.Barrier(2, timeout=20), users.check_power
 
     def check_together(*asked: Any) -> None:
         check(*asked)
         if asked[1].name == "Owner":
             looked.wait()
 
-    monkeypatch.setattr(users, "_check_power", check_together)
+    monkeypatch.setattr(users, "check_power", check_together)
 
     def put_out(browser: TestClient, victim: User) -> bool:
         data = {"version": victim.version, "role": agent.id}

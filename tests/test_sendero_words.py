@@ -14,7 +14,11 @@ from jinja2 import nodes
 
 from sendero.errors import REFUSED, SILENT
 from sendero.permissions import BUILTIN
+from sendero.service import import_rows, imports, sheets
 from sendero.story.cast import MARKETING
+from sendero.web.erasing import FIELD_NAMES
+from sendero.web.exporting import COLUMN_LABELS
+from sendero.web.importing import DELIMITER_NAMES, FIELDS
 from sendero.web.labels import LABELS
 from sendero.web.merging import FIELD_LABELS, RULES
 from sendero.web.visit import DONE, environment
@@ -74,6 +78,8 @@ def spoken(node: ast.AST) -> Iterator[ast.AST]:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         if node.func.id in {"Conflict", "Forbidden"}:
             yield from node.args[:1]
+        elif node.func.id == "_Refusal":
+            yield from (argument for argument in node.args[1:2] if isinstance(argument, ast.Constant))
         elif node.func.id == "Invalid" and isinstance(node.args[0], ast.Dict):
             yield from node.args[0].values
         elif node.func.id == "_problem":
@@ -99,7 +105,19 @@ def spoken(node: ast.AST) -> Iterator[ast.AST]:
 def shown() -> set[str]:
     """Return every text that a person can see."""
     described = [description for description, _ in BUILTIN.values()]
-    listed = [REFUSED, SILENT, *LABELS.values(), *DONE.values(), *RULES.values(), *FIELD_LABELS.values(), *described]
+    named = [FIELDS, COLUMN_LABELS, FIELD_NAMES, DELIMITER_NAMES]
+    noted = [import_rows.UNPROVEN, import_rows.UNWANTED, imports.UNRECORDED, sheets.BROKEN]
+    listed = [
+        REFUSED,
+        SILENT,
+        *noted,
+        *(text for texts in named for text in texts.values()),
+        *LABELS.values(),
+        *DONE.values(),
+        *RULES.values(),
+        *FIELD_LABELS.values(),
+        *described,
+    ]
     return {*texts_of_templates(), *texts_of_code(), *listed, str(MARKETING["description"])}
 
 

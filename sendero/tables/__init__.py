@@ -3,16 +3,18 @@
 Only shapes live here; what may happen to a row is decided in `sendero.service`.
 """
 
-from sendero.tables.audience import Contact, Import, Note, Segment
+from sendero.tables.audience import Contact, Import, ImportFault, ImportPart, Note, Segment
 from sendero.tables.base import Base, Owned, Workspace, outbox
 from sendero.tables.people import (
     ApiKey,
     Attempt,
+    Letter,
     ResetLink,
     Role,
     Session,
     SsoAttempt,
     SsoConnection,
+    SsoIdentity,
     Team,
     TeamMember,
     User,
@@ -30,6 +32,9 @@ __all__ = [
     "Contact",
     "Delivery",
     "Import",
+    "ImportFault",
+    "ImportPart",
+    "Letter",
     "Message",
     "Note",
     "Notification",
@@ -40,6 +45,7 @@ __all__ = [
     "Session",
     "SsoAttempt",
     "SsoConnection",
+    "SsoIdentity",
     "Team",
     "TeamMember",
     "Template",

@@ -12,11 +12,13 @@ from sendero.tables.base import Base, Owned
 __all__ = [
     "ApiKey",
     "Attempt",
+    "Letter",
     "ResetLink",
     "Role",
     "Session",
     "SsoAttempt",
     "SsoConnection",
+    "SsoIdentity",
     "Team",
     "TeamMember",
     "User",
@@ -108,6 +110,19 @@ class ResetLink(Base):
     user: Mapped[User] = relationship(lazy="joined", foreign_keys=[user_id])
 
 
+class Letter(Base):
+    """A mail that waits to be sent; its text is sealed, because it may hold a link, and goes when it is sent."""
+
+    __tablename__ = "letters"
+
+    id: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
+    to: Mapped[str]
+    sealed: Mapped[str]
+    created_at: Mapped[datetime]
+    due_at: Mapped[datetime] = mapped_column(index=True)
+    tries: Mapped[int]
+
+
 class Team(Owned, Base):
     """A group of people that conversations are given to."""
 
@@ -181,3 +196,15 @@ class SsoAttempt(Base):
     device: Mapped[str]
     next: Mapped[str]
     expires_at: Mapped[datetime]
+
+
+class SsoIdentity(Base):
+    """Whom a provider means by its own name of a person, from the first sign-in on."""
+
+    __tablename__ = "sso_identities"
+    __table_args__ = (sa.UniqueConstraint("connection_id", "user_id"),)
+
+    connection_id: Mapped[str] = mapped_column(sa.ForeignKey("sso_connections.id"), primary_key=True)
+    subject_hash: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[str] = mapped_column(sa.ForeignKey("users.id"), index=True)
+    created_at: Mapped[datetime]

@@ -38,19 +38,26 @@ from sendero.web import (
     campaign_acts,
     campaigns,
     contacts,
+    erasing,
+    exporting,
     hook,
+    importing,
     me,
     merging,
     people,
+    resetting,
     roles,
     segments,
+    sessions,
     simulator,
+    sso,
     teams,
     templates,
     webhooks,
 )
 from sendero.web import workspace as workspace_pages
 from sendero.web.frame import Frame
+from sendero.web.upload import Upload, read_upload
 from sendero.web.visit import Form, Page, Visit
 from sendero.whatsapp.demo import DemoWhatsApp
 from sendero.whatsapp.provider import ProviderFault
@@ -74,8 +81,13 @@ _ID = re.compile(r"[\w.-]{1,200}", re.ASCII)
 
 PAGES: tuple[Page, ...] = (
     *me.PAGES,
+    *sessions.PAGES,
+    *resetting.PAGES,
+    *importing.PAGES,
+    *exporting.PAGES,
     *contacts.PAGES,
     *merging.PAGES,
+    *erasing.PAGES,
     *segments.PAGES,
     *templates.PAGES,
     *campaigns.PAGES,
@@ -84,6 +96,7 @@ PAGES: tuple[Page, ...] = (
     *simulator.PAGES,
     *people.PAGES,
     *roles.PAGES,
+    *sso.PAGES,
     *teams.PAGES,
     *webhooks.PAGES,
     *api_keys.PAGES,
@@ -99,6 +112,7 @@ class Sent(Struct, frozen=True, kw_only=True):
     path: dict[str, str]
     query: dict[str, str]
     form: Form
+    upload: Upload | None
     cookies: dict[str, str]
     origin: auth.Origin
     web_origin: str
@@ -165,6 +179,10 @@ class _Door:
         async def respond(request: Request) -> Response:
             if len(request.url.query) > _LONGEST_QUERY:
                 raise HTTPException(414, "The address is too long.")
+            with_file = request.headers.get("content-type", "").startswith("multipart/form-data")
+            if page.largest and with_file and me.SESSION_COOKIE in request.cookies:
+                async with read_upload(request, page.largest) as (form, upload):
+                    return await run_in_threadpool(self._answer, page, await _sent(request, form, upload))
             sent = await _sent(request, await _form(request) if request.method == "POST" else Form())
             return await run_in_threadpool(self._answer, page, sent)
 
@@ -223,7 +241,10 @@ class _Door:
         except Missing as fault:
             return self._show(page, sent, _missing, fault)
         except (Invalid, Conflict) as fault:
-            return self._show(page, sent, page.again or _conflict, fault)
+            try:
+                return self._show(page, sent, page.again or _conflict, fault)
+            except SenderoError:  # what the form is about is gone
+                return self._show(page, sent, _conflict, fault)
 
     def _attempt(self, page: Page, sent: Sent) -> Response:
         asked = None
@@ -281,6 +302,7 @@ class _Door:
             path=sent.path,
             query=sent.query,
             form=sent.form,
+            upload=sent.upload,
             words=Words(sent.lang, work.workspace.timezone),
             origin=sent.origin,
             web_origin=sent.web_origin,
@@ -313,7 +335,7 @@ def _attempted(work: Work, page: Page, action: str, sent: Sent) -> Resource:
         return Resource(type="log", id=work.workspace.id, name=work.workspace.name)
     if action == "workspace.updated":
         return resource_of(work.workspace)
-    type_ = action.partition(".")[0]
+    type_ = action.partition(".")[0].replace("auth", "user")
     key = sent.path.get("id")
     if key is None:
         return Resource(type=type_, id="new")
@@ -368,7 +390,7 @@ def _broken(visit: Visit, *, request: str) -> Response:
     return _problem(visit, 500, "Something went wrong here", text)
 
 
-async def _sent(request: Request, form: Form) -> Sent:
+async def _sent(request: Request, form: Form, upload: Upload | None = None) -> Sent:
     """Read a request."""
     cookies = request.cookies
     state = request.scope["state"]
@@ -376,6 +398,7 @@ async def _sent(request: Request, form: Form) -> Sent:
         path=dict(request.path_params),
         query=dict(request.query_params),
         form=form,
+        upload=upload,
         cookies=cookies,
         origin=auth.Origin(
             device=cookies.get(me.DEVICE_COOKIE, ""),

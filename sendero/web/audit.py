@@ -20,6 +20,7 @@ _PLACES = {
     "account": "/settings/accounts/{id}",
     "user": "/settings/users/{id}",
     "role": "/settings/roles/{id}",
+    "sso": "/settings/sso/{id}",
     "team": "/settings/teams/{id}",
     "webhook": "/settings/webhooks/{id}",
     "api_key": "/settings/api-keys/{id}",

@@ -5,7 +5,7 @@ Handlers get a `Visit` and return a response. They run in a thread, inside one u
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -21,9 +21,9 @@ from sendero.service.users import AVATAR_COLORS
 from sendero.tables import Owned, Session, User, Workspace
 from sendero.web.icons import icon
 from sendero.web.labels import LABELS
+from sendero.web.upload import Form, Upload
 from sendero.words import LANGUAGES, Words
 from sendero.work import Work
-from whodid import Reason
 
 __all__ = ["DONE", "Form", "Handler", "Page", "Visit"]
 
@@ -34,6 +34,9 @@ DONE = {
     "contact_saved": "The contact was saved.",
     "contact_deleted": "The contact was deleted.",
     "contact_merged": "The two contacts are one now.",
+    "contact_erased": "The contact was erased for good.",
+    "note_added": "The note was added.",
+    "import_discarded": "The import was given up; nothing was changed.",
     "consent_saved": "The consent was noted.",
     "template_created": "The template was created.",
     "template_submitted": "The template was sent to WhatsApp’s review.",
@@ -66,6 +69,14 @@ DONE = {
     "role_deleted": "The role was deleted.",
     "password_changed": "Your password was changed; your other sessions were ended.",
     "name_saved": "Your name was saved.",
+    "session_ended": "The session was ended.",
+    "sessions_ended": "All other sessions were ended.",
+    "user_saved": "The person was saved.",
+    "link_sent": "The link was sent by mail.",
+    "password_reset": "Your password was changed. Sign in with it.",
+    "sso_created": "The connection was set up. Sign in with it once to try it.",
+    "sso_saved": "The connection was saved.",
+    "sso_removed": "The connection was removed.",
     "team_created": "The team was created.",
     "team_saved": "The team was saved.",
     "team_deleted": "The team was deleted.",
@@ -93,6 +104,7 @@ class Page(Struct, frozen=True, kw_only=True):
         asks: Checks what was typed and returns a question to somebody else (WhatsApp), asked before `answer` with no
             transaction open; the answer is `Visit.asked`.
         invited: Whether somebody who has yet to choose a password may go there.
+        largest: How many bytes of a file can be sent along; 0 where none can.
     """
 
     path: str
@@ -104,45 +116,7 @@ class Page(Struct, frozen=True, kw_only=True):
     again: Handler | None = None
     asks: Callable[[Visit], Callable[[], Any] | None] | None = None
     invited: bool = False
-
-
-class Form:
-    """What was typed, as texts.
-
-    Args:
-        pairs: Names and values in the order of the form.
-    """
-
-    def __init__(self, pairs: Sequence[tuple[str, str]] = ()) -> None:
-        self._pairs = pairs
-
-    def __getitem__(self, name: str) -> str:
-        """Return the first value of a name; empty when there is none."""
-        return next((value for key, value in self._pairs if key == name), "")
-
-    def all(self, name: str) -> list[str]:
-        """Return every value of a name."""
-        return [value for key, value in self._pairs if key == name]
-
-    def group(self, prefix: str) -> dict[str, str]:
-        """Return the values whose names begin with a prefix, by the rest of the name."""
-        return {key.removeprefix(prefix): value for key, value in self._pairs if key.startswith(prefix)}
-
-    def on(self, name: str) -> bool:
-        """Tell whether a box is ticked."""
-        return any(key == name for key, _ in self._pairs)
-
-    def reason(self, codes: Iterable[str]) -> Reason | None:
-        """Return why something is done: a code of the list, a text, or both.
-
-        Raises:
-            Invalid: The text is too long.
-        """
-        code = self["reason"] if self["reason"] in codes else None
-        text = self["note"].strip() or None
-        if text is not None and len(text) > 500:
-            raise Invalid({"note": "Use at most 500 characters."})
-        return Reason(code=code, text=text) if code or text else None
+    largest: int = 0
 
 
 class Visit:
@@ -164,6 +138,7 @@ class Visit:
         words: Words,
         origin: Origin,
         web_origin: str,
+        upload: Upload | None = None,
         session: Session | None = None,
         fault: SenderoError | None = None,
     ) -> None:
@@ -176,6 +151,7 @@ class Visit:
         self.words = words
         self.origin = origin
         self.web_origin = web_origin
+        self.upload = upload
         self.session = session
         self.fault = fault
         self.asked: Any = None
@@ -227,6 +203,7 @@ class Visit:
             languages=LANGUAGES,
             may=self.may,
             me=None if self.session is None else self.session.user,
+            here_session=None if self.session is None else self.session.id,
             workspace=self.work.workspace,
             here=self.page.path,
             form=self.form,

@@ -72,8 +72,7 @@ _COMMANDS = {
     "doctor": ("examining", "List what of an application is not recorded."),
 }
 _EPILOG = """\b
-Exit codes: 0 fine, 1 a problem, 2 bad input, 3 store failed, 4 not found
-or purged, 5 verified, but only with the file's own key."""
+Exit codes: 0 fine, 1 problem, 2 input, 3 store, 4 absent or purged, 5 own key"""
 
 # Control characters, line and paragraph separators, and what turns the direction of writing.
 _HOSTILE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
