@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol, Self
 
@@ -313,7 +312,7 @@ class Capture:
         """
         return Act(self, name, resource, said)
 
-    def impersonate(self, user: Actor, *, reason: Reason | str | None = None) -> AbstractContextManager[Scope]:
+    def impersonate(self, user: Actor, *, reason: Reason | str | None = None) -> Impersonation:
         """Act with somebody else's rights: the actor stays who really acts, `on_behalf_of` says with whose rights.
 
         Beginning and end are independent entries. It serves `with` and `async with`.
