@@ -7,7 +7,7 @@ Secrets are replaced here too, before the event is written anywhere.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol, Self
 
@@ -28,7 +28,7 @@ from whodid.catalog.secrets import without_secrets
 from whodid.errors import InvalidEvent, InvalidSetting
 from whodid.model import Actor, Change, Event, Kind, Outcome, Reason, Related, Resource, Severity
 
-__all__ = ["Capture", "Hook"]
+__all__ = ["Capture", "Hook", "reason_of"]
 
 Bind = Literal["auto", "independent"] | object
 
@@ -64,6 +64,9 @@ class Capture:
         strict: Refuse an event of which nobody said who acts. Otherwise the actor is `unknown`, and counted.
         clock: Returns now, UTC.
         entropy: Returns that many random bytes.
+
+    Attributes:
+        watchers: Told of events when they are written, with the transaction that they live and die with; for tests.
     """
 
     def __init__(
@@ -80,10 +83,11 @@ class Capture:
         self.catalog = catalog
         self.counts = Counts()
         self.clock = clock
+        self.watchers: list[Callable[[Unit | None, Sequence[tuple[str, Event]]], None]] = []
         self._fingerprint = fingerprint
         self._destination = destination
         self._workspace = workspace
-        self._strict = strict
+        self.strict = strict
         self._entropy = entropy
         self._hooks: list[Hook] = []
 
@@ -143,16 +147,9 @@ class Capture:
             InvalidEvent: Nobody is said to have done it, and the capture is strict.
         """
         scope = scope or current() or Scope(None, {})
-        who = actor or scope.actor
-        if who is None:
-            if self._strict:
-                raise InvalidEvent(
-                    "/actor", "it is not known who acts", "Pass actor=, or open a scope: context(actor=...)"
-                )
-            self.counts.add("unknown_actor")
-            who = UNKNOWN
+        who = self.actor(actor, scope)
         now = self.clock()
-        fingerprint = self._keyed(workspace or scope.workspace)
+        fingerprint = self.keyed(workspace or scope.workspace)
         classes = self.catalog.classes(action)
         if changes is not None:
             changes = [masked_change(change, classes, fingerprint) for change in changes]
@@ -168,7 +165,7 @@ class Capture:
             outcome=outcome,
             related=tuple(related),
             changes=tuple(changes or ()),
-            reason=_without_secrets(Reason(text=reason) if isinstance(reason, str) else reason or scope.get("reason")),
+            reason=reason_of(Reason(text=reason) if isinstance(reason, str) else reason or scope.get("reason")),
             cause=cause or scope.get("cause"),
             batch=batch or scope.get("batch"),
             details=masked(plain(details, "/details"), "", classes, fingerprint) if details else None,
@@ -191,12 +188,32 @@ class Capture:
             The changes; none when the two are equal, and then there is nothing to record.
         """
         scope = current()
-        keyed = self._keyed(workspace or (scope.workspace if scope is not None else None))
+        keyed = self.keyed(workspace or (scope.workspace if scope is not None else None))
         return diff(before, after, self.catalog.classes(action), keyed)
 
-    def new_id(self) -> str:
-        """Return the id of an event that will be built later."""
-        return uuid7(self.clock(), self._entropy(8))
+    def new_id(self, at: datetime | None = None) -> str:
+        """Return the id of an event that will be built later.
+
+        Args:
+            at: When it is made, if not just now.
+        """
+        return uuid7(self.clock() if at is None else at, self._entropy(8))
+
+    def actor(self, given: Actor | None = None, scope: Scope | None = None) -> Actor:
+        """Return who acts; `unknown`, and counted, when nobody said it.
+
+        Raises:
+            InvalidEvent: Nobody said it, and the capture is strict.
+        """
+        who = given or (scope.actor if scope is not None else None)
+        if who is None:
+            if self.strict:
+                raise InvalidEvent(
+                    "/actor", "it is not known who acts", "Pass actor=, or open a scope: context(actor=...)"
+                )
+            self.counts.add("unknown_actor")
+            who = UNKNOWN
+        return who
 
     # ------------------------------------------------------------------------------------------------ recording
 
@@ -297,6 +314,8 @@ class Capture:
             self.counts.add("failures")
             raise
         self.counts.add("independent", len(events))
+        for watcher in self.watchers:
+            watcher(None, [(workspace, event) for event in events])
 
     def action(self, name: str, resource: About | Callable[..., About] | None = None, **said: Any) -> Act:
         """Make of many rows one action: a decorator, or a manager for `with` and `async with`.
@@ -410,7 +429,9 @@ class Capture:
             )
         return units[0] if units else None
 
-    def _keyed(self, workspace: str | None) -> Callable[[Any], str]:
+    def keyed(self, workspace: str | None) -> Callable[[Any], str]:
+        """Return what makes fingerprints of JSON values for a workspace; without one it refuses to."""
+
         def fingerprint(value: Any) -> str:
             if workspace is None:
                 raise InvalidEvent(
@@ -421,7 +442,8 @@ class Capture:
         return fingerprint
 
 
-def _without_secrets(reason: Reason | None) -> Reason | None:
+def reason_of(reason: Reason | None) -> Reason | None:
+    """Return a reason without secrets in its text."""
     if reason is None or reason.text is None:
         return reason
     return Reason(code=reason.code, text=without_secrets(reason.text))

@@ -119,19 +119,57 @@ class Outbox:
                 change would be without its entry.
             StoreUnavailable: The rows could not be written; roll back, for the same reason.
         """
+        told = [(workspace, event) for event in events]
+        if isinstance(bind, Session):
+            if told:
+                with _faults("written"):
+                    connection = bind.connection()
+                self.put(connection, told)
+                self.wrote(bind)
+        else:
+            self.put(bind, told)
+
+    def put(
+        self, connection: sa.Connection, told: Sequence[tuple[str, Event]], faults: Mapping[str, str] | None = None
+    ) -> None:
+        """Write events of any workspaces into the transaction of a connection, with one statement.
+
+        Args:
+            connection: The one that made the changes.
+            told: Workspace and event, in order.
+            faults: Id of an event → why it is set aside at once, instead of waiting for delivery.
+
+        Raises:
+            InvalidEvent: As of `write`.
+            StoreUnavailable: As of `write`.
+        """
+        aside = faults or {}
         if self._check is not None:
-            for event in events:
-                self._check(workspace, event)
+            for workspace, event in told:
+                if event.id not in aside:
+                    self._check(workspace, event)
         now = datetime.now(UTC).replace(tzinfo=None)
-        rows = [{"workspace": workspace, "event": encode(event).decode(), "written_at": now} for event in events]
-        if not rows:
-            return
-        with _faults("written"):
-            if isinstance(bind, Session):
-                bind.connection().execute(self._insert, rows)
-                bind.info[_WROTE] = True
-            else:
-                bind.execute(self._insert, rows)
+        rows = [
+            {"workspace": whose, "event": encode(event).decode(), "written_at": now, "fault": aside.get(event.id)}
+            for whose, event in told
+        ]
+        if rows:
+            with _faults("written"):
+                connection.execute(self._insert, rows)
+
+    def wrote(self, session: Session) -> None:
+        """Note that a session wrote here, so that its commit wakes the relay."""
+        session.info[_WROTE] = True
+
+    @property
+    def table(self) -> sa.Table:
+        """The table of its rows."""
+        return self._table
+
+    @property
+    def engine(self) -> sa.Engine:
+        """The database that it delivers from."""
+        return self._engine
 
     def on_commit(self, sessions: sessionmaker[Session], wake: Callable[[], None]) -> None:
         """Call `wake` after each commit of a session that wrote to the outbox.

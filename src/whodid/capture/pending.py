@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from whodid.capture.context import Scope
-from whodid.model import Change, Event, Resource
+from whodid.model import Change, Event, Related, Resource
 
 __all__ = ["Collection", "Pending", "Row", "Said"]
 
@@ -44,6 +44,10 @@ class Row(Struct, kw_only=True):
         verb: What the event is called when the hook was told so (a soft delete); otherwise it follows from the sides.
         scope: Who acts, as it was when the row was written.
         at: When it was written.
+        related: Further resources, its owner above all.
+        details: Further JSON values, of a summary of many rows.
+        shape: What describing it needs to know of its model (`whodid.capture.describe`); None for a hook's own ways.
+        place: Where its event is to be written, when a transaction spans several databases; the hook's own.
     """
 
     resource: Resource
@@ -54,6 +58,10 @@ class Row(Struct, kw_only=True):
     at: datetime
     collections: dict[str, Collection] = msgspec.field(default_factory=dict)
     verb: str | None = None
+    related: tuple[Related, ...] = ()
+    details: dict[str, Any] | None = None
+    shape: Any = None
+    place: Any = None
 
     @property
     def key(self) -> Key:
@@ -152,7 +160,7 @@ def _net(rows: Iterable[Row]) -> list[Row]:
     """Make one of the rows about a resource that follow one another under one scope, at the place of the first."""
     kept: dict[tuple[Key, int, str | None], Row] = {}
     for row in rows:
-        place = (row.key, id(row.scope), row.workspace)
+        place = _place(row)
         was = kept.get(place)
         if was is None:
             kept[place] = row
@@ -161,6 +169,11 @@ def _net(rows: Iterable[Row]) -> list[Row]:
         else:
             kept[place] = one
     return list(kept.values())
+
+
+def _place(row: Row) -> tuple[Key, int, str | None]:
+    """Return what rows have in common that are one change; a summary of many rows is never one with another."""
+    return row.key, id(row.scope if row.details is None else row.details), row.workspace
 
 
 def _merged(one: Row, next_: Row) -> Row | None:
@@ -183,6 +196,10 @@ def _merged(one: Row, next_: Row) -> Row | None:
         verb=next_.verb or one.verb,
         scope=one.scope,
         at=one.at,
+        related=next_.related,
+        details=next_.details,
+        shape=next_.shape,
+        place=next_.place,
     )
 
 
@@ -212,9 +229,7 @@ def _joined(notes: list[Row | Said], said: list[Said], describe: Describe, compa
         for at, note in enumerate(notes)
         if isinstance(note, Said)
     ]
-    placed += [
-        (first[row.key, id(row.scope), row.workspace], told) for row in others if (told := describe(row)) is not None
-    ]
+    placed += [(first[_place(row)], told) for row in others if (told := describe(row)) is not None]
     placed.sort(key=lambda one: one[0])
     return [told for _, told in placed]
 
@@ -223,7 +238,7 @@ def _first_places(notes: list[Row | Said]) -> dict[tuple[Key, int, str | None], 
     places: dict[tuple[Key, int, str | None], int] = {}
     for at, note in enumerate(notes):
         if isinstance(note, Row):
-            places.setdefault((note.key, id(note.scope), note.workspace), at)
+            places.setdefault(_place(note), at)
     return places
 
 
