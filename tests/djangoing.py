@@ -3,15 +3,47 @@
 from __future__ import annotations
 
 import atexit
+import json
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
-__all__ = ["ready"]
+import msgspec
+import pytest
+from msgspec import UNSET
+
+from whodid import Actor, Change, Event
+
+if TYPE_CHECKING:
+    from tests.postgresing import Server
+
+__all__ = ["AISHA", "DATABASES", "Router", "emptied", "events", "oracle_agrees", "prepared", "queries", "ready", "told"]
 
 WORKSPACE = "w1"
+AISHA = Actor(type="user", id="usr_1", name="Aisha Khan")
+DATABASES = ["default", pytest.param("pg", marks=pytest.mark.postgres)]
+"""The databases that a scenario runs on."""
+
+
+class Router:
+    """Sends everything to one database, so that a test runs on any of them."""
+
+    here = "default"
+
+    def db_for_read(self, model: Any, **hints: Any) -> str:
+        """Return where to read."""
+        return self.here
+
+    def db_for_write(self, model: Any, **hints: Any) -> str:
+        """Return where to write."""
+        return self.here
 
 
 @cache
@@ -31,7 +63,7 @@ def ready() -> Path:
             name: {"ENGINE": "django.db.backends.sqlite3", "NAME": str(folder / f"{name}.db")}
             for name in ("default", "other")
         },
-        DATABASE_ROUTERS=[],
+        DATABASE_ROUTERS=["tests.djangoing.Router"],
         PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
         INSTALLED_APPS=[
             "django.contrib.contenttypes",
@@ -65,4 +97,230 @@ def ready() -> Path:
         WHODID={"LOG": "memory://", "WORKSPACE": WORKSPACE, "TRUSTED_PROXIES": 1},
     )
     django.setup()
+    from tests.django_host.shop.models import Customer
+    from whodid.capture.django import audited
+
+    audited("customer", soft_delete="deleted_at")(Customer)
     return folder
+
+
+# -------------------------------------------------------------------------------------------------------- the databases
+
+_prepared: set[str] = set()
+
+
+def prepared(alias: str, request: pytest.FixtureRequest) -> str:
+    """Make a database ready for a test: its tables, the oracle's triggers, and nothing in them; return its alias."""
+    ready()
+    from django.core.management import call_command
+    from django.db import connections
+
+    if alias == "pg" and alias not in connections.settings:
+        server: Server = request.getfixturevalue("postgres")
+        parts = urlsplit(server.database("django_host"))
+        settings = {
+            "ENGINE": "django.db.backends.postgresql",
+            "NAME": parts.path[1:],
+            "USER": parts.username,
+            "HOST": parse_qs(parts.query)["host"][0],
+        }
+        connections.settings[alias] = connections.configure_settings({"default": {}, alias: settings})[alias]
+        request.session.addfinalizer(connections[alias].close)
+    if alias not in _prepared:
+        call_command("migrate", run_syncdb=True, verbosity=0, database=alias)
+        _oracle(alias)
+        _prepared.add(alias)
+    emptied(alias)
+    Router.here = alias
+    return alias
+
+
+def emptied(alias: str) -> None:
+    """Empty all tables of a database, past the hook."""
+    from django.apps import apps
+    from django.db import connections, transaction
+
+    hook = apps.get_app_config("whodid").hook
+    hook.remove()
+    try:
+        connection = connections[alias]
+        with transaction.atomic(alias), connection.cursor() as cursor:
+            names = [name for name in connection.introspection.table_names(cursor) if name != "django_migrations"]
+            if connection.vendor == "postgresql":
+                cursor.execute(f"TRUNCATE {', '.join(names)}")
+            else:
+                cursor.execute("PRAGMA defer_foreign_keys = ON")
+                for name in names:
+                    cursor.execute(f"DELETE FROM {name}")
+                cursor.execute("DELETE FROM oracle")
+    finally:
+        hook.install()
+
+
+@contextmanager
+def queries(alias: str) -> Iterator[list[str]]:
+    """Collect the statements that are executed meanwhile."""
+    from django.db import connections
+
+    seen: list[str] = []
+
+    def note(execute: Any, statement: Any, params: Any, many: Any, context: Any) -> Any:
+        seen.append(str(statement))
+        return execute(statement, params, many, context)
+
+    with connections[alias].execute_wrapper(note):
+        yield seen
+
+
+def events(alias: str) -> list[Event]:
+    """Return the events in the outbox of a database."""
+    from whodid.capture.django.models import Outbox
+
+    rows = Outbox.objects.using(alias).order_by("place").values_list("event", flat=True)
+    return [msgspec.json.decode(event, type=Event) for event in rows]
+
+
+def told(alias: str) -> list[tuple[str, str]]:
+    """Return action and resource id of each event in the outbox."""
+    return [(event.action, event.resource.id) for event in events(alias)]
+
+
+# ----------------------------------------------------------------------------------------------------------- the oracle
+
+
+def _oracle(alias: str) -> None:
+    """Let the database itself copy every row of the shop that changes, before and after."""
+    from django.apps import apps
+    from django.db import connections
+
+    connection = connections[alias]
+    models = apps.get_app_config("shop").get_models(include_auto_created=True)
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(
+                """
+                CREATE TABLE oracle (place bigserial PRIMARY KEY, tab text, op text, old jsonb, new jsonb);
+                CREATE FUNCTION oracle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                    INSERT INTO oracle (tab, op, old, new) VALUES (TG_TABLE_NAME, substr(TG_OP, 1, 1),
+                        CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) END,
+                        CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END);
+                    RETURN NULL;
+                END $$
+                """
+            )
+        else:
+            cursor.execute("CREATE TABLE oracle (place integer PRIMARY KEY, tab text, op text, old text, new text)")
+        for model in models:
+            if model._meta.proxy:
+                continue
+            table = model._meta.db_table
+            if connection.vendor == "postgresql":
+                cursor.execute(
+                    f"CREATE TRIGGER oracle_{table} AFTER INSERT OR UPDATE OR DELETE ON {table} "
+                    "FOR EACH ROW EXECUTE FUNCTION oracle()"
+                )
+                continue
+            names = [field.column for field in model._meta.local_concrete_fields if field.get_internal_type() != "BinaryField"]
+            old, new = (
+                "json_object(" + ", ".join(f"'{name}', {side}.{name}" for name in names) + ")" for side in ("OLD", "NEW")
+            )
+            for verb, before, after in (("INSERT", "NULL", new), ("UPDATE", old, new), ("DELETE", old, "NULL")):
+                cursor.execute(
+                    f"CREATE TRIGGER oracle_{table}_{verb} AFTER {verb} ON {table} BEGIN INSERT INTO oracle "
+                    f"(tab, op, old, new) VALUES ('{table}', '{verb[0]}', {before}, {after}); END"
+                )
+
+
+def oracle_agrees(alias: str, *, expected: int | None = None) -> None:
+    """Compare every row that the database saw change with the event about it, field by field; both must be all there.
+
+    Rows of automatic many-to-many tables are compared with the collections of their owners.
+
+    Args:
+        expected: How many rows must have changed, to be sure that there were some.
+    """
+    from django.apps import apps
+    from django.db import connections
+
+    models = apps.get_app_config("shop").get_models(include_auto_created=True)
+    tables = {model._meta.db_table: model for model in models if not model._meta.proxy}
+    with connections[alias].cursor() as cursor:
+        cursor.execute("SELECT tab, op, old, new FROM oracle ORDER BY place")
+        rows = [(tables[tab], op, _loaded(old), _loaded(new)) for tab, op, old, new in cursor.fetchall()]
+    said = events(alias)
+    want = sorted(map(_from_oracle, _real(rows)))
+    have = sorted(one for event in said for one in _from_event(event))
+    assert set(have) - set(want) == set() == set(want) - set(have), (sorted(set(have) - set(want))[:2], sorted(set(want) - set(have))[:2])
+    assert len(have) == len(want)
+    if expected is not None:
+        assert len(want) == expected
+
+
+def _loaded(side: Any) -> dict[str, Any] | None:
+    return json.loads(side) if isinstance(side, str) else side
+
+
+def _real(rows: list[Any]) -> Iterator[Any]:
+    """Leave out updates that changed nothing but what nobody asked about."""
+    for model, op, old, new in rows:
+        if op == "U" and all(old[name] == new[name] for name in old if name not in {"updated_at", "last_login"}):
+            continue
+        yield model, op, old, new
+
+
+def _from_oracle(row: Any) -> str:
+    model, op, old, new = row
+    shown = {}
+    for field in model._meta.local_concrete_fields:
+        name = field.column
+        if field.primary_key or name == "updated_at" or field.get_internal_type() == "BinaryField":
+            continue
+        before, after = (_as_told(field, None if side is None else side[name]) for side in (old, new))
+        if before == after:
+            continue
+        shown[name] = "secret" if name == "api_token" else [before, after]
+    snake = model.__name__.replace("_", "").lower()
+    return json.dumps([snake, {"I": "created", "U": "updated", "D": "deleted"}[op], str((old or new)["id"]), shown], sort_keys=True)
+
+
+def _as_told(field: Any, value: Any) -> Any:
+    kind = field.get_internal_type()
+    if value is None:
+        return {} if kind == "JSONField" else None  # a member that came or went is told, not that there were none
+    if kind == "DecimalField":
+        return str(Decimal(str(value)).normalize() + 0) if Decimal(str(value)) else "0"
+    if kind == "BooleanField":
+        return bool(value)
+    if kind == "DateTimeField":
+        at = datetime.fromisoformat(value)
+        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+        return at.isoformat().replace("+00:00", "Z")
+    if kind == "JSONField":
+        return json.loads(value) if isinstance(value, str) else value
+    return value
+
+
+def _from_event(event: Event) -> Iterator[str]:
+    """Write an event as the oracle would have seen it; members of a collection as the rows that they are."""
+    noun, verb = event.action.split(".")
+    shown: dict[str, Any] = {}
+    for change in event.changes:
+        head, _, key = change.path.partition(".")
+        if change.class_ == "secret":
+            shown[head] = "secret"
+        elif change.path == "body":
+            continue
+        elif key:
+            pair = shown.setdefault(head, [{}, {}])
+            for side, value in zip(pair, _sides(change), strict=True):
+                if value is not None:
+                    side[key] = value
+        else:
+            shown[head] = list(_sides(change))
+    if "deleted_at" in shown and verb in {"deleted", "restored"} and len(shown) == 1:
+        verb = "updated"  # the row is still there
+    yield json.dumps([noun.replace("_", ""), verb, event.resource.id, shown], sort_keys=True)
+
+
+def _sides(change: Change) -> tuple[Any, Any]:
+    return tuple(None if side is UNSET else side for side in (change.before, change.after))  # type: ignore[return-value]

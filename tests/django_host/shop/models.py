@@ -41,7 +41,9 @@ class Product(models.Model):
 
     name = models.CharField(max_length=100)
     price = models.DecimalField(max_digits=8, decimal_places=2, default=1)
-    loud = models.GeneratedField(expression=Upper("name"), output_field=models.CharField(max_length=100), db_persist=True)
+    loud = models.GeneratedField(
+        expression=Upper("name"), output_field=models.CharField(max_length=100), db_persist=True
+    )
     listed_at = models.DateTimeField(db_default=Now())
 
     def __str__(self) -> str:

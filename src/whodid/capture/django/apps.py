@@ -39,5 +39,3 @@ class WhodidConfig(AppConfig):
         self.hook.install()
         signins.connect()
         checks.register()
-
-

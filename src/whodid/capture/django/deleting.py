@@ -32,7 +32,11 @@ def watch_deletes(hook: Hook, patches: Patches) -> None:
 
     def collecting(original: Any) -> Any:
         def delete(self: Any) -> Any:
-            touched = [*self.data, *(one.model for one in self.fast_deletes), *(field.model for field, _ in self.field_updates)]
+            touched = [
+                *self.data,
+                *(one.model for one in self.fast_deletes),
+                *(field.model for field, _ in self.field_updates),
+            ]
             if not any(plans[model] is not None for model in touched):
                 return original(self)
             return hook.run(self.using, lambda unit: _Deletion(hook, unit, self).run(original))
@@ -83,9 +87,14 @@ class _Deletion:
             for model, instances in collector.data.items()
             if instances and (plan := hook.plans[model]) is not None and not self._is_parent(model)
         ]
-        many = sum(len(instances) for _, instances in gone) + len(collector.fast_deletes) + len(collector.field_updates) > 1
+        many = (
+            sum(len(instances) for _, instances in gone) + len(collector.fast_deletes) + len(collector.field_updates)
+            > 1
+        )
         scope = batched(hook.capture.new_id()) if many else None
-        last = [(plan, instances, self._last(plan, instances)) for plan, instances in gone if len(instances) <= hook.limit]
+        last = [
+            (plan, instances, self._last(plan, instances)) for plan, instances in gone if len(instances) <= hook.limit
+        ]
         nulled = self._nulled(scope)
         with entered(scope) if scope is not None else _nothing():
             result = self._collected(original)
@@ -95,7 +104,10 @@ class _Deletion:
                     hook.members(unit, plan, removed=[dict(one) for one in rows])
                 if plan.own:
                     for one, row in zip(instances, rows, strict=True):
-                        before = {name: column.json(row[name]) if name in row else UNKNOWN for name, column in plan.columns.items()}
+                        before = {
+                            name: column.json(row[name]) if name in row else UNKNOWN
+                            for name, column in plan.columns.items()
+                        }
                         hook.note(unit, plan, row, before, None, subject=one, scope=scope)
             for plan, instances in gone:
                 if len(instances) > hook.limit:
@@ -114,7 +126,10 @@ class _Deletion:
     def _is_parent(self, model: Any) -> bool:
         """Tell whether a model is deleted only as the parent of another one, which tells of all columns."""
         return any(
-            model is not other and issubclass(other, model) and self._hook.plans[other] is not None and other._meta.concrete_model is not model._meta.concrete_model
+            model is not other
+            and issubclass(other, model)
+            and self._hook.plans[other] is not None
+            and other._meta.concrete_model is not model._meta.concrete_model
             and {one.pk for one in self._collector.data[model]} <= {one.pk for one in self._collector.data[other]}
             for other in self._collector.data
         )
@@ -123,7 +138,11 @@ class _Deletion:
         """Return the last values of rows; what the collector left out of them is read, what the application did is not."""
         rows = [{**one.__dict__, **(known_of(plan, one._state) or {})} for one in instances]
         asked = self._collector.origin
-        ours = isinstance(asked, QuerySet) and asked.model._meta.concrete_model is plan.model and asked.query.deferred_loading[0]
+        ours = (
+            isinstance(asked, QuerySet)
+            and asked.model._meta.concrete_model is plan.model
+            and asked.query.deferred_loading[0]
+        )
         wanted = set(plan.light()) | set(plan.extra)
         lacking = [
             at
@@ -133,7 +152,12 @@ class _Deletion:
         if lacking:
             found = by_keys(plan, self._unit.alias, [rows[at] for at in lacking], sorted(wanted))
             for at in lacking:
-                rows[at] = {**found.get(rows[at][plan.pk[0]] if len(plan.pk) == 1 else tuple(rows[at][name] for name in plan.pk), {}), **rows[at]}
+                rows[at] = {
+                    **found.get(
+                        rows[at][plan.pk[0]] if len(plan.pk) == 1 else tuple(rows[at][name] for name in plan.pk), {}
+                    ),
+                    **rows[at],
+                }
         return rows
 
     def _nulled(self, scope: Scope | None) -> Any:
@@ -172,7 +196,11 @@ class _nothing:  # noqa: N801 - it is used as a statement
 
 
 def _raw_deleted(hook: Hook, unit: Unit, plan: Plan, original: Any, self: Any) -> Any:
-    if not plan.own and unit.connection.features.can_return_rows_from_bulk_insert and unit.connection.vendor in {"sqlite", "postgresql"}:
+    if (
+        not plan.own
+        and unit.connection.features.can_return_rows_from_bulk_insert
+        and unit.connection.vendor in {"sqlite", "postgresql"}
+    ):
         rows = claimed(unit, lambda: _returning(unit, plan, self))
         hook.members(unit, plan, removed=rows)
         return len(rows)

@@ -12,7 +12,6 @@ from msgspec import Struct
 
 from whodid.capture.django.hook import Hook
 from whodid.capture.django.net import written_tables
-from whodid.capture.django.plans import ALWAYS_EXCLUDED
 
 __all__ = ["Finding", "examined"]
 
@@ -24,7 +23,7 @@ class Finding(Struct, frozen=True, kw_only=True):
         kind: `model`, `field`, `cascade`, `method` or `statement`.
         about: What it is.
         why: Why it leaves no entry.
-        meant: Whether that is as it should be: the table of sessions, for example.
+        meant: Whether somebody decided it, in EXCLUDE.
     """
 
     kind: str
@@ -39,12 +38,11 @@ def examined(hook: Hook) -> list[Finding]:
 
 
 def _models(hook: Hook) -> Iterator[Finding]:
-    usual = {f"excluded by {pattern}" for pattern in ALWAYS_EXCLUDED}
     for model in apps.get_models():
         if model._meta.proxy:
             continue
         if why := hook.plans.why_not(model):
-            yield Finding(kind="model", about=model._meta.label, why=why, meant=why in usual)
+            yield Finding(kind="model", about=model._meta.label, why=why, meant=why.startswith("excluded"))
 
 
 def _fields(hook: Hook) -> Iterator[Finding]:
@@ -58,7 +56,11 @@ def _cascades(hook: Hook) -> Iterator[Finding]:
     for model in apps.get_models():
         for field in model._meta.local_concrete_fields:
             remote = field.remote_field
-            if remote is not None and getattr(remote, "on_delete", None) is DO_NOTHING and hook.plans[model] is not None:
+            if (
+                remote is not None
+                and getattr(remote, "on_delete", None) is DO_NOTHING
+                and hook.plans[model] is not None
+            ):
                 yield Finding(
                     kind="cascade",
                     about=f"{model._meta.label}.{field.name}",
@@ -72,7 +74,10 @@ def _methods(hook: Hook) -> Iterator[Finding]:
         if hook.plans[model] is None:
             continue
         made: list[tuple[type, tuple[str, ...]]] = [(model, ("save_base", "_save_table", "from_db"))]
-        made += [(type(manager.get_queryset()), ("update", "bulk_create", "bulk_update", "_raw_delete")) for manager in model._meta.managers]
+        made += [
+            (type(manager.get_queryset()), ("update", "bulk_create", "bulk_update", "_raw_delete"))
+            for manager in model._meta.managers
+        ]
         for kind, names in made:
             for name in names:
                 owner = next((one for one in kind.__mro__ if name in one.__dict__), None)
@@ -80,7 +85,9 @@ def _methods(hook: Hook) -> Iterator[Finding]:
                     function = getattr(owner.__dict__[name], "__func__", owner.__dict__[name])
                     if "super" not in getattr(getattr(function, "__code__", None), "co_names", ("super",)):
                         about = f"{owner.__module__}.{owner.__qualname__}.{name}"
-                        yield Finding(kind="method", about=about, why=f"it replaces Django's {name} for {model._meta.label}")
+                        yield Finding(
+                            kind="method", about=about, why=f"it replaces Django's {name} for {model._meta.label}"
+                        )
 
 
 def _statements(hook: Hook) -> Iterator[Finding]:
@@ -94,7 +101,11 @@ def _statements(hook: Hook) -> Iterator[Finding]:
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value.strip():
                 for table in dict.fromkeys(table for table, _ in written_tables(node.value) if table in tables):
-                    yield Finding(kind="statement", about=f"{path}:{node.lineno}", why=f"SQL that writes the watched table {table}")
+                    yield Finding(
+                        kind="statement",
+                        about=f"{path}:{node.lineno}",
+                        why=f"SQL that writes the watched table {table}",
+                    )
 
 
 def _files() -> Iterator[Path]:
@@ -103,5 +114,3 @@ def _files() -> Iterator[Path]:
         if "site-packages" in folder.parts or config.name.startswith(("django.", "whodid.")):
             continue
         yield from folder.rglob("*.py")
-
-

@@ -19,6 +19,7 @@ from whodid.capture.describe import Describer
 from whodid.capture.django.outbox import Outbox
 from whodid.capture.django.plans import Plan, Plans
 from whodid.capture.django.unit import Patches, Unit, unit_of, watch_connections
+from whodid.capture.off import unrecorded
 from whodid.capture.pending import Collection, Row, Said
 from whodid.capture.values import plain
 from whodid.errors import InvalidEvent, InvalidSetting
@@ -208,6 +209,8 @@ class Hook:
             subject: The object, when there is one.
             scope: Who acts, when it is not the innermost scope.
         """
+        if unrecorded():
+            return
         unit.pending.row(
             Row(
                 resource=named(plan, values),
@@ -229,6 +232,8 @@ class Hook:
         removed: Iterable[Mapping[str, Any]] = (),
     ) -> None:
         """Note rows of a many-to-many table that came and went, at the owners of the field."""
+        if unrecorded():
+            return
         for link in plan.links:
             changes: dict[Any, Collection] = {}
             for rows, side in ((removed, "removed"), (added, "added")):
@@ -262,6 +267,8 @@ class Hook:
         Raises:
             InvalidEvent: It is not known in which workspace it happened.
         """
+        if unrecorded():
+            return
         whose = self.capture.workspace()
         event = self.capture.event(
             f"{plan.type}.{verb}",
@@ -338,7 +345,11 @@ def name_of(plan: Plan, values: Mapping[str, Any]) -> str | None:
     """Return what a row is called, if that is known."""
     if plan.label is None:
         return None
-    found = plan.columns[plan.label].json(values[plan.label]) if plan.label in values and plan.label in plan.columns else None
+    found = (
+        plan.columns[plan.label].json(values[plan.label])
+        if plan.label in values and plan.label in plan.columns
+        else None
+    )
     return found[:500] if isinstance(found, str) and found and plan.label not in plan.hidden else None
 
 

@@ -21,6 +21,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from whodid.capture.django.outbox import TABLE
 from whodid.capture.django.unit import Patches, Unit, unit_of
+from whodid.capture.off import unrecorded
 from whodid.capture.pending import Said
 from whodid.errors import InvalidEvent, InvalidSetting
 from whodid.model import Resource
@@ -48,7 +49,10 @@ _LITERALS = re.compile(r"'(?:[^']|'')*'|\b\d+(?:\.\d+)?\b")
 _COMMENTS = re.compile(r"/\*.*?\*/|--[^\n]*", re.DOTALL)
 _VERBS = {"insert": "created", "update": "updated", "delete": "deleted"}
 _READS = ("SELECT ", "SAVEPOI", "RELEASE", "ROLLBAC", "PRAGMA ", "BEGIN", "COMMIT")
-_CONFLICT = re.compile(r"\bON\s+(?:CONFLICT\b.*?\bDO|DUPLICATE\s+KEY)\s+UPDATE\b|\bFOR\s+(?:NO\s+KEY\s+)?UPDATE\b", re.IGNORECASE | re.DOTALL)
+_CONFLICT = re.compile(
+    r"\bON\s+(?:CONFLICT\b.*?\bDO|DUPLICATE\s+KEY)\s+UPDATE\b|\bFOR\s+(?:NO\s+KEY\s+)?UPDATE\b",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 @lru_cache(maxsize=2048)
@@ -143,6 +147,8 @@ class Net:
         if not written:
             return None
         hook = self._hook
+        if unrecorded():
+            return None
         hook.capture.counts.add("unclaimed")
         if self._migrating:
             return None  # a migration moves data; what it did stands in its file

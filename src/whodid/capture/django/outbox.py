@@ -72,9 +72,7 @@ class Outbox:
         """
         self.put(connections[self.alias], [(workspace, event) for event in events])
 
-    def put(
-        self, connection: Any, told: Sequence[tuple[str, Event]], faults: Mapping[str, str] | None = None
-    ) -> None:
+    def put(self, connection: Any, told: Sequence[tuple[str, Event]], faults: Mapping[str, str] | None = None) -> None:
         """Write events of any workspaces, a statement for each 200; all are encoded before the first byte is sent.
 
         Args:
@@ -181,12 +179,14 @@ class _Claim:
 
 
 def _insert(connection: Any, cursor: Any, rows: list[tuple[Any, ...]]) -> None:
-    into = f'INSERT INTO {connection.ops.quote_name(TABLE)} (workspace, event, written_at, fault)'
+    into = f"INSERT INTO {connection.ops.quote_name(TABLE)} (workspace, event, written_at, fault)"
     if connection.vendor == "postgresql":
         # Four lists are the quickest form in which a server takes many rows.
         whose, events, times, faults = zip(*rows, strict=True)
         lists = "unnest(%s::text[], %s::text[], %s::text[])"
-        cursor.execute(f"{into} SELECT w, e, %s, f FROM {lists} AS t(w, e, f)", [times[0], list(whose), list(events), list(faults)])
+        cursor.execute(
+            f"{into} SELECT w, e, %s, f FROM {lists} AS t(w, e, f)", [times[0], list(whose), list(events), list(faults)]
+        )
     else:
         cursor.executemany(f"{into} VALUES (%s, %s, %s, %s)", rows)
 

@@ -96,18 +96,23 @@ class Plan:
         self.tables = {model, *meta.all_parents}
         self.pk: tuple[str, ...] = tuple(field.attname for field in meta.pk_fields)
         self.order: tuple[str, ...] = tuple(field.attname for field in meta.concrete_fields)
+        self.width = len(self.order)
         ignored = _ignored(model, options)
         for name in {*options.ignore, *options.redact, *filter(None, (options.label, options.soft_delete))}:
             _known(model, name)
         self.columns: dict[str, Column] = {
             field.attname: Column(
                 field,
-                hidden=options.hide_body or not {field.name, field.attname}.isdisjoint(options.redact) or _veiled(field),
+                hidden=options.hide_body
+                or not {field.name, field.attname}.isdisjoint(options.redact)
+                or _veiled(field),
             )
             for field in meta.concrete_fields
             if not (field.primary_key or _is_link(field) or field.attname in ignored or field.name in ignored)
         }
-        self.copied = tuple((at, name) for at, name in enumerate(self.order) if name in self.columns and self.columns[name].copies)
+        self.copied = tuple(
+            (at, name) for at, name in enumerate(self.order) if name in self.columns and self.columns[name].copies
+        )
         self.hidden = frozenset(name for name, column in self.columns.items() if column.hidden)
         self.generated = frozenset(name for name, column in self.columns.items() if column.field.generated)
         self.label = _label(model, options)
@@ -116,7 +121,12 @@ class Plan:
         self.extra: tuple[str, ...] = tuple(dict.fromkeys(filter(None, (self.label, self.soft_delete, self.place))))
         self.has_password = _is_user(model)
         self.shape = Shape(
-            actions={"created": f"{type}.created", "updated": f"{type}.updated", "deleted": f"{type}.deleted", "restored": f"{type}.restored"},
+            actions={
+                "created": f"{type}.created",
+                "updated": f"{type}.updated",
+                "deleted": f"{type}.deleted",
+                "restored": f"{type}.restored",
+            },
             secret=self.hidden,
             hide_body=options.hide_body,
             soft_delete=self.soft_delete,
@@ -126,7 +136,7 @@ class Plan:
         """Return the id of a row as text."""
         if len(self.pk) == 1:
             return str(values.get(self.pk[0]))
-        return ",".join(str(values.get(name)) for name in self.pk)
+        return ":".join(str(values.get(name)) for name in self.pk)
 
     def light(self) -> list[str]:
         """Name the columns that may be loaded for an entry."""
@@ -151,7 +161,9 @@ class Plans(dict[Any, "Plan | None"]):
         if not apps.ready:
             return None
         concrete = model._meta.concrete_model
-        plan = self._plan(model) if concrete is model or options_of(model) is not options_of(concrete) else self[concrete]
+        plan = (
+            self._plan(model) if concrete is model or options_of(model) is not options_of(concrete) else self[concrete]
+        )
         self[model] = plan
         return plan
 

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["matching", "watch_querysets"]
 
 
-
 def watch_querysets(hook: Hook, patches: Patches) -> None:
     """Follow what querysets write."""
     plans = hook.plans
@@ -171,7 +170,10 @@ def _updated(hook: Hook, unit: Unit, plan: Plan, original: Any, self: Any, kwarg
     for row in rows:
         before = {name: plan.columns[name].json(row[name]) for name in names}
         found = now.get(_key(plan, row), {})
-        after = {**fixed, **{name: plan.columns[name].json(found[name]) if name in found else COMPUTED for name in computed}}
+        after = {
+            **fixed,
+            **{name: plan.columns[name].json(found[name]) if name in found else COMPUTED for name in computed},
+        }
         changed = [name for name in names if not same(before[name], after[name])]
         if not changed:
             continue
@@ -370,14 +372,18 @@ class _Creation:
         for at in range(0, len(self._objs), size):
             some = self._objs[at : at + size]
             wanted = {f"{name}__in": [one.__dict__.get(name) for one in some] for name in unique}
-            for row in matching(manager.filter(**wanted), self._unit.alias, plan, [*unique, *names], 10 * self._hook.limit):
+            for row in matching(
+                manager.filter(**wanted), self._unit.alias, plan, [*unique, *names], 10 * self._hook.limit
+            ):
                 found[self._unique(unique, row)] = row
         return found
 
     def _upserted(self, before: dict[Any, dict[str, Any]], update_fields: Any, unique_fields: Any) -> None:
         hook, unit, plan = self._hook, self._unit, self._plan
         unique = self._attributes(unique_fields)
-        names = [field.attname for field in map(plan.model._meta.get_field, update_fields) if field.attname in plan.columns]
+        names = [
+            field.attname for field in map(plan.model._meta.get_field, update_fields) if field.attname in plan.columns
+        ]
         new = [one for one in self._objs if self._unique(unique, one.__dict__) not in before]
         self._noted(new)
         scope = batched(hook.capture.new_id()) if len(self._objs) > 1 else None
@@ -399,5 +405,3 @@ class _Creation:
         """Return the unique values of a row as they compare in the database."""
         meta = self._plan.model._meta
         return tuple(str(meta.get_field(name).to_python(row.get(name))) for name in names)
-
-

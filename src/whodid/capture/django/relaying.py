@@ -43,7 +43,9 @@ def relays(aliases: Iterable[str] | None = None, *, interval: float = 1.0) -> li
     """
     home = apps.get_app_config("whodid").home
     if isinstance(home.log(), Capture):
-        raise InvalidSetting("LOG names a capture, and a relay needs a log", "Make a Relay(Outbox(alias), log) yourself")
+        raise InvalidSetting(
+            "LOG names a capture, and a relay needs a log", "Make a Relay(Outbox(alias), log) yourself"
+        )
     boxes = outboxes(aliases)
     if not boxes:
         raise InvalidSetting("No database has an outbox", "Run manage.py migrate whodid")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from django import VERSION
 from django.db import connections
 from django.db.models import Model
 from django.db.models.base import ModelState
@@ -22,6 +23,8 @@ from whodid.capture.values import same
 if TYPE_CHECKING:
     from whodid.capture.django.hook import Hook
 
+_SPELLED = {(5, 0), (5, 1), (5, 2)}  # versions of Django whose `from_db` does what is written out below
+
 __all__ = ["fetch", "known_of", "learn", "watch_saving"]
 
 
@@ -31,20 +34,36 @@ def watch_saving(hook: Hook, patches: Patches) -> None:
 
     def loading(original: Any) -> Any:
         def from_db(cls: Any, db: Any, field_names: Any, values: Any) -> Any:
-            new = original(cls, db, field_names, values)
             plan = plans[cls]
-            if plan is not None:
-                if len(values) == len(plan.order):
-                    if plan.copied:
-                        values = list(values)
-                        for at, _ in plan.copied:
-                            values[at] = copied(values[at])
-                    new._state.whodid = values
-                else:
-                    new._state.whodid = _partly(plan, field_names, values)
+            if plan is None:
+                return original(cls, db, field_names, values)
+            if len(values) != plan.width:
+                new = original(cls, db, field_names, values)
+                new._state.whodid = _partly(plan, field_names, values)
+                return new
+            if plan.copied:
+                new = original(cls, db, field_names, values)
+                values = list(values)
+                for at, _ in plan.copied:
+                    values[at] = copied(values[at])
+                new._state.whodid = values
+                return new
+            # The most frequent case is written out as Django has it: a call less for each object that is loaded.
+            new = cls(*values)
+            state = new._state
+            state.adding = False
+            state.db = db
+            state.whodid = values
             return new
 
-        return from_db
+        def following(cls: Any, db: Any, field_names: Any, values: Any, *args: Any, **kwargs: Any) -> Any:
+            new = original(cls, db, field_names, values, *args, **kwargs)
+            plan = plans[cls]
+            if plan is not None:
+                new._state.whodid = _partly(plan, field_names if len(values) != plan.width else plan.order, values)
+            return new
+
+        return from_db if VERSION[:2] in _SPELLED else following
 
     def refreshing(original: Any) -> Any:
         def refresh(self: Any, using: Any = None, fields: Any = None, *args: Any, **kwargs: Any) -> None:
@@ -52,7 +71,11 @@ def watch_saving(hook: Hook, patches: Patches) -> None:
             plan = plans[type(self)]
             if plan is not None:
                 values = self.__dict__
-                names = plan.order if fields is None else [name for name in plan.order if name in fields or _named(plan, name) in fields]
+                names = (
+                    plan.order
+                    if fields is None
+                    else [name for name in plan.order if name in fields or _named(plan, name) in fields]
+                )
                 known = dict(known_of(plan, self._state) or {})
                 known.update((name, _kept(plan, name, values[name])) for name in names if name in values)
                 self._state.whodid = known
@@ -93,7 +116,12 @@ def _saved(hook: Hook, unit: Unit, plan: Plan, original: Any, self: Any, call: t
         known = None
     else:
         known = known_of(plan, state)
-    if known is None and not force_insert and values.get(plan.pk[0]) is not None and not _surely_new(plan, self, raw, force_update):
+    if (
+        known is None
+        and not force_insert
+        and values.get(plan.pk[0]) is not None
+        and not _surely_new(plan, self, raw, force_update)
+    ):
         known = fetch(plan, using, values, plan.light())
         state.whodid = known  # a parent's table is written first; its own is asked about once
     elif known is not None and (unread := _unread(plan, values, known, update_fields)):

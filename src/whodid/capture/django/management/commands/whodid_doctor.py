@@ -19,15 +19,20 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""
-        parser.add_argument("--fail", action="store_true", help="end with an error when anything is found")
-        parser.add_argument("--all", action="store_true", help="list also what is never watched, such as sessions")
+        parser.add_argument(
+            "--fail", action="store_true", help="end with an error when something is found that nobody excluded"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Look, and say what was found."""
         found = examined(installed())
         open_ones = [one for one in found if not one.meant]
-        for one in found if options["all"] else open_ones:
+        for one in found:
             self.stdout.write(f"{one.kind:<10} {one.about}  {one.why}")
-        self.stdout.write(f"{len(open_ones)} can change without an entry." if open_ones else "Everything leaves an entry.")
+        self.stdout.write(
+            f"{len(open_ones)} of these nobody decided."
+            if open_ones
+            else "Everything that is not excluded leaves an entry."
+        )
         if open_ones and options["fail"]:
             raise CommandError("Watch them, or name them in WHODID['EXCLUDE'] and run without --fail")
