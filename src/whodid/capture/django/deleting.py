@@ -12,8 +12,6 @@ from django.db import connections
 from django.db.models import QuerySet, sql
 from django.db.models.deletion import Collector
 
-from whodid.capture.context import Scope, entered
-from whodid.capture.django.hook import batched
 from whodid.capture.django.plans import Plan
 from whodid.capture.django.querysets import by_keys, claimed, matching, where
 from whodid.capture.django.saving import known_of
@@ -81,37 +79,37 @@ class _Deletion:
 
     def run(self, original: Any) -> Any:
         """Delete, and note what was deleted and what was set to null."""
-        hook, unit, collector = self._hook, self._unit, self._collector
+        unit = self._unit
+        if unit.deletion is not None:  # a signal handler deletes something else meanwhile
+            return self._run(original)
+        unit.together(self._hook.capture.new_id())
+        try:
+            return self._run(original)
+        finally:
+            unit.together(None)
+
+    def _run(self, original: Any) -> Any:
+        hook, unit = self._hook, self._unit
         gone = [
-            (plan, list(instances))
-            for model, instances in collector.data.items()
+            (plan, sorted(instances, key=lambda one: one.pk))
+            for model, instances in self._collector.data.items()
             if instances and (plan := hook.plans[model]) is not None and not self._is_parent(model)
         ]
-        many = (
-            sum(len(instances) for _, instances in gone) + len(collector.fast_deletes) + len(collector.field_updates)
-            > 1
-        )
-        scope = batched(hook.capture.new_id()) if many else None
         last = [
             (plan, instances, self._last(plan, instances)) for plan, instances in gone if len(instances) <= hook.limit
         ]
-        nulled = self._nulled(scope)
-        with entered(scope) if scope is not None else _nothing():
-            result = self._collected(original)
-            nulled()
-            for plan, instances, rows in last:
-                if plan.links:
-                    hook.members(unit, plan, removed=[dict(one) for one in rows])
-                if plan.own:
-                    for one, row in zip(instances, rows, strict=True):
-                        before = {
-                            name: column.json(row[name]) if name in row else UNKNOWN
-                            for name, column in plan.columns.items()
-                        }
-                        hook.note(unit, plan, row, before, None, subject=one, scope=scope)
-            for plan, instances in gone:
-                if len(instances) > hook.limit:
-                    hook.summary(unit, plan, "deleted", {"rows": len(instances)})
+        nulled = self._nulled()
+        result = self._collected(original)
+        nulled()
+        for plan, instances, rows in last:
+            if plan.links:
+                hook.members(unit, plan, removed=rows)
+            if plan.own:
+                for one, row in zip(instances, rows, strict=True):
+                    hook.note(unit, plan, row, _whole(plan, row), None, subject=one)
+        for plan, instances in gone:
+            if len(instances) > hook.limit:
+                hook.summary(unit, plan, "deleted", {"rows": len(instances)})
         return result
 
     def _collected(self, original: Any) -> Any:
@@ -160,7 +158,7 @@ class _Deletion:
                 }
         return rows
 
-    def _nulled(self, scope: Scope | None) -> Any:
+    def _nulled(self) -> Any:
         """Read the rows whose references are set to null or to a default; return what notes them afterwards.
 
         Only the objects that Django has loaded: of the others the queryset's own update tells.
@@ -182,17 +180,14 @@ class _Deletion:
                 column = plan.columns[name]
                 after = column.json(value.pk if hasattr(value, "pk") else value)
                 for row in rows:
-                    hook.note(unit, plan, row, {name: column.json(row[name])}, {name: after}, scope=scope)
+                    hook.note(unit, plan, row, {name: column.json(row[name])}, {name: after})
 
         return note
 
 
-class _nothing:  # noqa: N801 - it is used as a statement
-    """Do nothing around something."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *_: object) -> None: ...
+def _whole(plan: Plan, row: dict[str, Any]) -> dict[str, Any]:
+    """Return all that is known of a row that goes."""
+    return {name: column.json(row[name]) if name in row else UNKNOWN for name, column in plan.columns.items()}
 
 
 def _raw_deleted(hook: Hook, unit: Unit, plan: Plan, original: Any, self: Any) -> Any:
@@ -212,10 +207,9 @@ def _raw_deleted(hook: Hook, unit: Unit, plan: Plan, original: Any, self: Any) -
     if plan.links and rows:
         hook.members(unit, plan, removed=rows)
     if plan.own:
-        scope = batched(hook.capture.new_id()) if len(rows) > 1 else None
+        batch = hook.capture.new_id() if len(rows) > 1 else None
         for row in rows:
-            before = {name: column.json(row[name]) if name in row else UNKNOWN for name, column in plan.columns.items()}
-            hook.note(unit, plan, row, before, None, scope=scope)
+            hook.note(unit, plan, row, _whole(plan, row), None, batch=batch)
     return count
 
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from django.db import connections, router, transaction
 from django.db.models import Model
+from msgspec.structs import replace
 
 from whodid.capture.capture import Capture
 from whodid.capture.context import Scope, current
@@ -167,7 +168,10 @@ class Hook:
 
         def describe(row: Row) -> tuple[str, Event] | None:
             row.scope = _unsealed(row.scope, fresh)
-            return describer.describe(row)
+            told = describer.describe(row)
+            if told is not None and row.place is not None and told[1].batch is None:
+                return told[0], replace(told[1], batch=row.place)
+            return told
 
         told = unit.pending.take(describe, describer.compare)
         if not told:
@@ -198,7 +202,7 @@ class Hook:
         after: dict[str, Any] | None,
         *,
         subject: Any = None,
-        scope: Scope | None = None,
+        batch: str | None = None,
     ) -> None:
         """Note what happened to a row.
 
@@ -207,22 +211,22 @@ class Hook:
             before: As of `Row`.
             after: As of `Row`.
             subject: The object, when there is one.
-            scope: Who acts, when it is not the innermost scope.
+            batch: Common to the rows of one statement.
         """
         if unrecorded():
             return
-        unit.pending.row(
+        unit.row(
             Row(
                 resource=named(plan, values),
                 workspace=self.workspace(plan, values, subject),
                 before=before,
                 after=after,
-                scope=scope or here(),
+                scope=here(),
                 at=self.capture.clock(),
                 shape=plan.shape,
+                place=batch,
             )
         )
-        unit.written()
 
     def members(
         self,
@@ -242,7 +246,7 @@ class Hook:
                     getattr(change, side).append(plain(row[link.member]))
             for owner, change in changes.items():
                 kept = [one for one in change.added if one in change.removed]
-                unit.pending.row(
+                unit.row(
                     Row(
                         resource=Resource(type=link.owner.type, id=identifier(str(owner))),
                         workspace=self.workspace(link.owner, {}, None),
@@ -259,7 +263,6 @@ class Hook:
                         shape=link.owner.shape,
                     )
                 )
-        unit.written()
 
     def summary(self, unit: Unit, plan: Plan, verb: str, details: Mapping[str, Any]) -> None:
         """Note one entry about many rows, with how many they were.
@@ -319,14 +322,6 @@ def here() -> Scope | None:
     """Return the innermost scope; a child of it when it has ended already, so that it stays known that it had."""
     scope = current()
     return Scope(scope, {"source": "job"}) if scope is not None and scope.sealed else scope
-
-
-def batched(batch: str) -> Scope:
-    """Return the innermost scope with a batch of its own, unless it is in one already."""
-    scope = here()
-    if scope is not None and scope.get("batch") is not None:
-        return scope
-    return Scope(scope, {"batch": batch})
 
 
 def identifier(text: str) -> str:

@@ -13,7 +13,6 @@ from django.db import connections, models
 from django.db.models import QuerySet, sql
 from django.db.models.constants import OnConflict
 
-from whodid.capture.django.hook import batched
 from whodid.capture.django.plans import Plan, copied
 from whodid.capture.django.saving import known_of, learn
 from whodid.capture.django.unit import Patches, Unit
@@ -164,7 +163,7 @@ def _updated(hook: Hook, unit: Unit, plan: Plan, original: Any, self: Any, kwarg
         return result
     computed = [name for name, value in given.items() if hasattr(value, "resolve_expression")] + list(plan.generated)
     now = by_keys(plan, unit.alias, rows, computed) if computed and rows else {}
-    scope = batched(hook.capture.new_id()) if len(rows) > 1 else None
+    batch = hook.capture.new_id() if len(rows) > 1 else None
     fixed = {name: plan.columns[name].json(value) for name, value in given.items() if name not in computed}
     moved: tuple[list[Any], list[Any]] = ([], [])
     for row in rows:
@@ -188,7 +187,7 @@ def _updated(hook: Hook, unit: Unit, plan: Plan, original: Any, self: Any, kwarg
                 {**row, plan.label: fresh[plan.label]} if plan.label else row,
                 {name: before[name] for name in changed},
                 {name: after[name] for name in changed},
-                scope=scope,
+                batch=batch,
             )
     if plan.links and moved[0]:
         hook.members(unit, plan, added=moved[0], removed=moved[1])
@@ -234,7 +233,7 @@ def _updated_many(
     now: dict[Any, dict[str, Any]] = {}
     if expressions or lost or plan.generated:
         now = by_keys(plan, unit.alias, [one.__dict__ for one in objs], [*names, *plan.generated])
-    scope = batched(hook.capture.new_id()) if len(objs) > 1 else None
+    batch = hook.capture.new_id() if len(objs) > 1 else None
     for one, was in zip(objs, known, strict=True):
         values = one.__dict__
         found = now.get(_key(plan, values), None if lost else {})
@@ -249,7 +248,7 @@ def _updated_many(
             if not same(old, new):
                 before[name], after[name] = old, new
         if after and plan.own:
-            hook.note(unit, plan, values, before, after, subject=one, scope=scope)
+            hook.note(unit, plan, values, before, after, subject=one, batch=batch)
         learn(unit, one._state, {**was, **{name: copied(found.get(name, values.get(name))) for name in names}})
     return result
 
@@ -356,10 +355,10 @@ class _Creation:
             hook.members(unit, plan, added=rows)
         if not plan.own:
             return
-        scope = batched(hook.capture.new_id()) if len(rows) > 1 else None
+        batch = hook.capture.new_id() if len(rows) > 1 else None
         for at, row in enumerate(rows):
             after = {name: column.json(row.get(name)) for name, column in plan.columns.items()}
-            hook.note(unit, plan, row, None, after, subject=objs[at] if objs else None, scope=scope)
+            hook.note(unit, plan, row, None, after, subject=objs[at] if objs else None, batch=batch)
 
     def _conflicting(self, update_fields: Any, unique_fields: Any) -> dict[Any, dict[str, Any]]:
         """Read the rows that are there already: unique values → row."""
@@ -386,7 +385,7 @@ class _Creation:
         ]
         new = [one for one in self._objs if self._unique(unique, one.__dict__) not in before]
         self._noted(new)
-        scope = batched(hook.capture.new_id()) if len(self._objs) > 1 else None
+        batch = hook.capture.new_id() if len(self._objs) > 1 else None
         for one in self._objs:
             row = before.get(self._unique(unique, one.__dict__))
             if row is None:
@@ -395,7 +394,7 @@ class _Creation:
             now = {name: plan.columns[name].json(one.__dict__.get(name)) for name in names}
             changed = [name for name in names if not same(was[name], now[name])]
             if changed and plan.own:
-                hook.note(unit, plan, row, {name: was[name] for name in changed}, {name: now[name] for name in changed}, subject=one, scope=scope)  # fmt: skip
+                hook.note(unit, plan, row, {name: was[name] for name in changed}, {name: now[name] for name in changed}, subject=one, batch=batch)  # fmt: skip
 
     def _attributes(self, unique_fields: Any) -> list[str]:
         meta = self._plan.model._meta

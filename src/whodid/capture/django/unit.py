@@ -15,7 +15,7 @@ from weakref import ref
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from whodid.capture.pending import Pending
+from whodid.capture.pending import Pending, Row
 from whodid.capture.units import closed, opened
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ class Unit:
         open: Whether a transaction is under way.
         claimed: Whether a hook answers for the statements that are executed now.
         whole: Whether updates that are made now are told as a whole.
+        deletion: The batch of what is being deleted with its cascades.
         collecting: Whether a collector is deleting, which answers for the statements that name rows by their keys.
     """
 
@@ -79,6 +80,8 @@ class Unit:
         self.claimed = False
         self.whole = False
         self.collecting = False
+        self.deletion: str | None = None
+        self._deleted: list[Row] = []
         self._points: list[tuple[str, int]] = []
         self._known: list[tuple[ref[Any], Any]] = []
         self._wrote = False
@@ -154,6 +157,22 @@ class Unit:
             if (state := one()) is not None:
                 state.whodid = before
         del self._known[length:]
+
+    def row(self, row: Row) -> None:
+        """Note what happened to a row."""
+        if self.deletion is not None:
+            row.place = self.deletion
+            if len(self._deleted) < 2:
+                self._deleted.append(row)
+        self.pending.row(row)
+        self.written()
+
+    def together(self, batch: str | None) -> None:
+        """Give what is noted from now on a batch, until None is given; what turns out to be one row needs none."""
+        if batch is None and len(self._deleted) == 1:
+            self._deleted[0].place = None
+        self._deleted.clear()
+        self.deletion = batch
 
     def written(self) -> None:
         """Write what is noted once it is much."""
