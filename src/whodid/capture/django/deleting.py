@@ -101,9 +101,10 @@ class _Deletion:
         nulled = self._nulled()
         result = self._collected(original)
         nulled()
-        for plan, instances, rows in last:
+        for plan, _, rows in last:  # first the members, then their owner, of whom nothing can be told after he went
             if plan.links:
                 hook.members(unit, plan, removed=rows)
+        for plan, instances, rows in last:
             if plan.own:
                 for one, row in zip(instances, rows, strict=True):
                     hook.note(unit, plan, row, _whole(plan, row), None, subject=one)
