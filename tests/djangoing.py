@@ -87,10 +87,12 @@ def ready() -> Path:
             "whodid.capture.django",
             "tests.django_host.shop",
         ],
+        AUTHENTICATION_BACKENDS=["django.contrib.auth.backends.ModelBackend"],
         MIDDLEWARE=[
             "whodid.capture.django.Middleware",
             "django.contrib.sessions.middleware.SessionMiddleware",
             "django.contrib.auth.middleware.AuthenticationMiddleware",
+            "tests.django_host.views.by_header",
             "django.contrib.messages.middleware.MessageMiddleware",
         ],
         TEMPLATES=[
@@ -125,20 +127,33 @@ _prepared: set[str] = set()
 def prepared(alias: str, request: pytest.FixtureRequest) -> str:
     """Make a database ready for a test: its tables, the oracle's triggers, and nothing in them; return its alias."""
     ready()
-    from django.core.management import call_command
     from django.db import connections
 
     if alias == "pg" and alias not in connections.settings:
         server: Server = request.getfixturevalue("postgres")
-        parts = urlsplit(server.database("django_host"))
-        settings = {
-            "ENGINE": "django.db.backends.postgresql",
-            "NAME": parts.path[1:],
-            "USER": parts.username,
-            "HOST": parse_qs(parts.query)["host"][0],
-        }
-        connections.settings[alias] = connections.configure_settings({"default": {}, alias: settings})[alias]
+        joined(alias, server.database("django_host"))
         request.session.addfinalizer(connections[alias].close)
+    return filled(alias)
+
+
+def joined(alias: str, url: str) -> None:
+    """Add a PostgreSQL to the databases."""
+    from django.db import connections
+
+    parts = urlsplit(url)
+    settings = {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.path[1:],
+        "USER": parts.username,
+        "HOST": parse_qs(parts.query)["host"][0],
+    }
+    connections.settings[alias] = connections.configure_settings({"default": {}, alias: settings})[alias]
+
+
+def filled(alias: str) -> str:
+    """Make a database ready; see `prepared`."""
+    from django.core.management import call_command
+
     if alias not in _prepared:
         call_command("migrate", run_syncdb=True, verbosity=0, database=alias)
         _oracle(alias)
@@ -259,12 +274,19 @@ def _oracle(alias: str) -> None:
                 )
 
 
-def oracle_agrees(alias: str, *, expected: int | None = None, without: AbstractSet[str] = frozenset()) -> None:
+def oracle_agrees(
+    alias: str,
+    *,
+    expected: int | None = None,
+    without: AbstractSet[str] = frozenset(),
+    only: AbstractSet[str] = frozenset(),
+) -> None:
     """Compare every row that the database saw change with the event about it, field by field; both must be all there.
 
     Args:
         expected: How many rows must have changed, to be sure that there were some.
         without: Paths to leave out: members of many-to-many fields.
+        only: Look at these tables, and of the others at nothing.
     """
     from django.apps import apps
     from django.db import connections
@@ -273,7 +295,8 @@ def oracle_agrees(alias: str, *, expected: int | None = None, without: AbstractS
     tables = {model._meta.db_table: model for model in models if not model._meta.proxy}
     with connections[alias].cursor() as cursor:
         cursor.execute("SELECT tab, op, old, new FROM oracle ORDER BY place")
-        rows = [(tables[tab], op, _loaded(old), _loaded(new)) for tab, op, old, new in cursor.fetchall()]
+        found = [row for row in cursor.fetchall() if not only or row[0] in only]
+        rows = [(tables[tab], op, _loaded(old), _loaded(new)) for tab, op, old, new in found]
     said = events(alias)
     want = sorted(one for row in rows if (one := _from_oracle(row)))
     have = sorted(one for event in said for one in _from_event(event, without))
@@ -349,6 +372,8 @@ def _from_event(event: Event, without: AbstractSet[str]) -> Iterator[str]:
             shown[head] = list(_sides(change))
     if "deleted_at" in shown and verb in {"deleted", "restored"} and len(shown) == 1:
         verb = "updated"  # the row is still there
+    if verb == "updated" and not shown:
+        return  # it told of members only
     yield json.dumps([noun.replace("_", ""), verb, event.resource.id, shown], sort_keys=True)
 
 

@@ -98,7 +98,9 @@ class Net:
         net = self
 
         def copy(cursor: Any, statement: Any, *args: Any, **kwargs: Any) -> Any:
-            net._seen(cursor.db, statement)
+            noted = net._seen(cursor.db, statement)
+            if noted is not None:
+                noted(lambda: None)  # the rows follow, in the transaction that is open, if one is
             return cursor.cursor.copy(statement, *args, **kwargs)
 
         def migrating(original: Any) -> Any:
