@@ -365,9 +365,10 @@ def _from_event(event: Event, without: AbstractSet[str]) -> Iterator[str]:
             *parents, last = key.split(".")
             for side, value in zip(pair, _sides(change), strict=True):
                 if value is not None:
+                    inner = side
                     for parent in parents:
-                        side = side.setdefault(parent, {})
-                    side[last] = value
+                        inner = inner.setdefault(parent, {})
+                    inner[last] = value
         else:
             shown[head] = list(_sides(change))
     if "deleted_at" in shown and verb in {"deleted", "restored"} and len(shown) == 1:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -163,25 +162,24 @@ def test_two_databases(request: pytest.FixtureRequest) -> None:
 
     one, other = djangoing.prepared("other", request), djangoing.prepared("default", request)
     record = installed().capture.record
-    with context(actor=AISHA):
-        with pytest.raises(ZeroDivisionError), transaction.atomic(other):
-            with transaction.atomic(one):
-                tag = Tag(name="one")
-                tag.save(using=one)
-                record("tag.praised", tag)
-                Tag(name="other").save(using=other)
-                with pytest.raises(InvalidSetting, match="2 transactions are open"):
-                    record("day.ended", ("day", "1"))
-                record("day.ended", ("day", "1"), bind=one)
-            raise ZeroDivisionError
+    with context(actor=AISHA), pytest.raises(ZeroDivisionError), transaction.atomic(other):
+        with transaction.atomic(one):
+            tag = Tag(name="one")
+            tag.save(using=one)
+            record("tag.praised", tag)
+            Tag(name="other").save(using=other)
+            with pytest.raises(InvalidSetting, match="2 transactions are open"):
+                record("day.ended", ("day", "1"))
+            record("day.ended", ("day", "1"), bind=one)
+        raise ZeroDivisionError
     assert told(other) == []
     assert [action for action, _ in told(one)] == ["tag.praised", "day.ended"]
 
 
 def test_a_replica_is_never_written(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a router that reads elsewhere, before and after and their event are those of the database that is written."""
-    from tests.djangoing import Router
+    """With a router that reads elsewhere, before, after and event are those of the database that is written."""
     from tests.django_host.shop.models import Tag
+    from tests.djangoing import Router
 
     replica, primary = djangoing.prepared("other", request), djangoing.prepared("default", request)
     Tag(name="stale", pk=1).save(using=replica)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from tests import djangoing
-from tests.djangoing import AISHA, events, oracle_agrees, queries, told
+from tests.djangoing import AISHA, oracle_agrees, told
 from whodid.capture import context
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests import djangoing
 from tests.capturing import event
-from tests.djangoing import AISHA, events, oracle_agrees, queries, told
+from tests.djangoing import AISHA, events, oracle_agrees, told
 from whodid.capture import context
 
 
@@ -21,7 +21,7 @@ def alias(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture
-def recorded() -> Iterator[Any]:
+def recorded() -> Any:
     """Return a function that lists what the log has got since."""
     djangoing.ready()
     from django.apps import apps
@@ -33,7 +33,7 @@ def recorded() -> Iterator[Any]:
     def entries() -> list[Any]:
         return [log.get(djangoing.WORKSPACE, at) for at in range(start, log.head(djangoing.WORKSPACE).size)]
 
-    yield entries
+    return entries
 
 
 def test_denied_failed_and_broken_requests(alias: str, recorded: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests import djangoing
-from tests.djangoing import AISHA, events, oracle_agrees, queries, told
+from tests.djangoing import AISHA, events, told
 from whodid.capture import context
 
 

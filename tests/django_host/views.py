@@ -9,7 +9,7 @@ from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.contrib.auth import login
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
+from django.db import router, transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import sync_and_async_middleware
 
@@ -43,7 +43,7 @@ def by_header(get_response: Any) -> Any:
 
 
 def _make(name: str) -> None:
-    with transaction.atomic():
+    with transaction.atomic(router.db_for_write(Tag)):
         Tag.objects.bulk_create(Tag(name=f"{name}-{number}") for number in range(MANY))
 
 
@@ -68,22 +68,21 @@ async def async_tags(request: HttpRequest, name: str) -> HttpResponse:
     return HttpResponse(name)
 
 
-@transaction.atomic
 def refused(request: HttpRequest) -> HttpResponse:
     """Refuse, and say so."""
     from whodid.capture.django import installed
 
-    Tag.objects.create(name="never")
-    installed().capture.record("tag.deleted", ("tag", "1"), outcome="denied")
-    raise PermissionDenied
+    with transaction.atomic(router.db_for_write(Tag)):
+        Tag.objects.create(name="never")
+        installed().capture.record("tag.deleted", ("tag", "1"), outcome="denied")
+        raise PermissionDenied
 
 
-@transaction.atomic
 def broken(request: HttpRequest) -> HttpResponse:
     """Fail in the middle of an action."""
     from whodid.capture.django import installed
 
-    with installed().capture.action("stock.counted", ("stock", "1")):
+    with transaction.atomic(router.db_for_write(Tag)), installed().capture.action("stock.counted", ("stock", "1")):
         Tag.objects.create(name="never")
         raise ZeroDivisionError
 

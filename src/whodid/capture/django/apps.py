@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from django.apps import AppConfig
 
 __all__ = ["WhodidConfig"]
@@ -35,6 +34,7 @@ class WhodidConfig(AppConfig):
             limit=said.limit,
             check=self.home.check if said.check else None,
             unclaimed=said.unclaimed,
+            exact=said.exact,
         )
         self.hook.install()
         signins.connect()

@@ -13,7 +13,7 @@ from django.db.models import QuerySet, sql
 from django.db.models.deletion import Collector
 
 from whodid.capture.django.plans import Plan
-from whodid.capture.django.querysets import by_keys, claimed, matching, where
+from whodid.capture.django.reading import by_keys, claimed, key_of, matching, where
 from whodid.capture.django.saving import known_of
 from whodid.capture.django.unit import Patches, Unit, unit_of
 from whodid.capture.django.values import UNKNOWN
@@ -134,7 +134,7 @@ class _Deletion:
         )
 
     def _last(self, plan: Plan, instances: list[Any]) -> list[dict[str, Any]]:
-        """Return the last values of rows; what the collector left out of them is read, what the application did is not."""
+        """Return the last values of rows; what the collector left out is read, what the application did is not."""
         rows = [{**one.__dict__, **(known_of(plan, one._state) or {})} for one in instances]
         asked = self._collector.origin
         ours = (
@@ -146,17 +146,13 @@ class _Deletion:
         lacking = [
             at
             for at, (one, row) in enumerate(zip(instances, rows, strict=True))
-            if one is not asked and not ours and not wanted <= row.keys()
+            if self._hook.exact or (one is not asked and not ours and not wanted <= row.keys())
         ]
         if lacking:
             found = by_keys(plan, self._unit.alias, [rows[at] for at in lacking], sorted(wanted))
             for at in lacking:
-                rows[at] = {
-                    **found.get(
-                        rows[at][plan.pk[0]] if len(plan.pk) == 1 else tuple(rows[at][name] for name in plan.pk), {}
-                    ),
-                    **rows[at],
-                }
+                stored = found.get(key_of(plan, rows[at]), {})
+                rows[at] = {**rows[at], **stored} if self._hook.exact else {**stored, **rows[at]}
         return rows
 
     def _nulled(self) -> Any:

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from django.db import connections, router, transaction
 from django.db.models import Model
+from django.utils.functional import LazyObject
 from msgspec.structs import replace
 
 from whodid.capture.capture import Capture
@@ -19,7 +20,7 @@ from whodid.capture.context import Scope, current
 from whodid.capture.describe import Describer
 from whodid.capture.django.outbox import Outbox
 from whodid.capture.django.plans import Plan, Plans
-from whodid.capture.django.unit import Patches, Unit, unit_of, watch_connections
+from whodid.capture.django.unit import Patches, Unit, unit_of
 from whodid.capture.off import unrecorded
 from whodid.capture.pending import Collection, Row, Said
 from whodid.capture.values import plain
@@ -50,6 +51,7 @@ class Hook:
         plans: How each model is watched.
         limit: Rows of one statement that are told one by one; above it one entry tells of them all.
         check: Raises for an event that the log would refuse.
+        exact: Whether rows are read and locked before they are saved or deleted.
         unclaimed: What to do about a statement that changes a watched table past the ORM: warn, record or raise.
     """
 
@@ -61,10 +63,12 @@ class Hook:
         limit: int = 10_000,
         check: Callable[[str, Event], object] | None = None,
         unclaimed: str = "warn",
+        exact: bool = False,
     ) -> None:
         self.capture = capture
         self.plans = plans
         self.limit = limit
+        self.exact = exact
         self.wakers: list[Callable[[str], None]] = []
         self._check = check
         self._unclaimed = unclaimed
@@ -87,8 +91,9 @@ class Hook:
         from whodid.capture.django.net import Net
         from whodid.capture.django.querysets import watch_querysets
         from whodid.capture.django.saving import watch_saving
+        from whodid.capture.django.transactions import watch_transactions
 
-        watch_connections(self, self._patches)
+        watch_transactions(self, self._patches)
         watch_saving(self, self._patches)
         watch_querysets(self, self._patches)
         watch_deletes(self, self._patches)
@@ -111,6 +116,7 @@ class Hook:
 
     def resource(self, subject: object) -> Resource | None:
         """Name an object of a model, without loading anything."""
+        subject = _real(subject)
         if not isinstance(subject, Model):
             return None
         plan = self.plans[type(subject)]
@@ -121,6 +127,7 @@ class Hook:
 
     def unit(self, bind: object) -> Unit | None:
         """Return the transaction of a database alias or of an object's database."""
+        bind = _real(bind)
         if isinstance(bind, Model):
             bind = bind._state.db or router.db_for_write(type(bind), instance=bind)
         if not isinstance(bind, str) or bind not in connections:
@@ -318,6 +325,14 @@ def installed() -> Hook:
     return _installed[0]
 
 
+def _real(subject: object) -> object:
+    """Return what a lazy object stands for, such as `request.user`."""
+    if isinstance(subject, LazyObject):
+        bool(subject)
+        return subject.__dict__["_wrapped"]
+    return subject
+
+
 def here() -> Scope | None:
     """Return the innermost scope; a child of it when it has ended already, so that it stays known that it had."""
     scope = current()
@@ -349,7 +364,7 @@ def name_of(plan: Plan, values: Mapping[str, Any]) -> str | None:
 
 
 def _unsealed(scope: Scope | None, fresh: dict[int, Scope]) -> Scope | None:
-    """Return a scope as it was when the row was noted: that it ended since does not make the change a background job."""
+    """Return a scope as it was when the row was noted: that it ended since does not make the change a job."""
     if scope is None or not scope.sealed:
         return scope
     found = fresh.get(id(scope))

@@ -16,7 +16,7 @@ from django.utils.module_loading import import_string
 from whodid.capture.context import Setting, context
 from whodid.model import Actor
 
-__all__ = ["Middleware", "addresses", "actor_of"]
+__all__ = ["Middleware", "actor_of", "addresses"]
 
 _REQUEST = re.compile(r"[\w.:/+=-]{1,128}")
 _PORT = re.compile(r"^(?:\[(?P<six>[^\]]+)\]|(?P<four>\d+\.\d+\.\d+\.\d+))(?::\d+)?$")

@@ -20,7 +20,7 @@ from django.db.backends.utils import CursorWrapper
 from django.db.migrations.executor import MigrationExecutor
 
 from whodid.capture.django.outbox import TABLE
-from whodid.capture.django.unit import Patches, Unit, unit_of
+from whodid.capture.django.unit import Patches, Unit, existing_unit, unit_of
 from whodid.capture.off import unrecorded
 from whodid.capture.pending import Said
 from whodid.errors import InvalidEvent, InvalidSetting
@@ -129,7 +129,7 @@ class Net:
 
     def _execute(self, execute: Any, statement: Any, params: Any, many: Any, context: Any) -> Any:
         if type(statement) is str and statement.startswith(_READS):
-            unit = context["connection"].__dict__.get("whodid_unit")
+            unit = existing_unit(context["connection"])
             if unit is None or not unit.pending or TABLE not in statement:
                 return execute(statement, params, many, context)
             unit.flush()  # whoever reads the outbox sees what this transaction did

@@ -11,7 +11,6 @@ from typing import Any
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist
 from django.core.files.base import File
-from django.db import models
 from django.db.backends.utils import format_number
 from msgspec import Struct
 

@@ -112,18 +112,14 @@ def _saved(hook: Hook, unit: Unit, plan: Plan, original: Any, self: Any, call: t
     raw, cls, force_insert, force_update, using, update_fields = call
     state: ModelState = self._state
     values = self.__dict__
-    if state.db is not None and state.db != using:
-        known = None
-    else:
-        known = known_of(plan, state)
-    if (
-        known is None
-        and not force_insert
-        and values.get(plan.pk[0]) is not None
-        and not _surely_new(plan, self, raw, force_update)
-    ):
-        known = fetch(plan, using, values, plan.light())
-        state.whodid = known  # a parent's table is written first; its own is asked about once
+    known = None if state.db is not None and state.db != using else known_of(plan, state)
+    if (known is None or hook.exact) and not force_insert and not _surely_new(self, raw, force_update):
+        # The table of a parent is written first: the row is read before, and not again for its own table.
+        if not state.__dict__.pop("whodid_read", False) and values.get(plan.pk[0]) is not None:
+            known = fetch(plan, using, values, plan.light(), lock=hook.exact)
+            state.whodid = known
+        if cls is not plan.model:
+            state.whodid_read = True
     elif known is not None and (unread := _unread(plan, values, known, update_fields)):
         known.update(fetch(plan, using, values, unread) or {})
     claimed, unit.claimed = unit.claimed, True
@@ -141,7 +137,7 @@ def _saved(hook: Hook, unit: Unit, plan: Plan, original: Any, self: Any, call: t
     return updated
 
 
-def _surely_new(plan: Plan, self: Any, raw: Any, force_update: Any) -> bool:
+def _surely_new(self: Any, raw: Any, force_update: Any) -> bool:
     """Tell whether Django inserts without trying an update: the object is new and its key comes from a default."""
     return (
         not raw
@@ -237,10 +233,19 @@ def _completed(
             known.pop(name, None)
 
 
-def fetch(plan: Plan, alias: str, values: dict[str, Any], names: Iterable[str]) -> dict[str, Any] | None:
-    """Return columns of a row as they are in the database now; None when there is no such row."""
+def fetch(
+    plan: Plan, alias: str, values: dict[str, Any], names: Iterable[str], *, lock: bool = False
+) -> dict[str, Any] | None:
+    """Return columns of a row as they are in the database now; None when there is no such row.
+
+    Args:
+        lock: Whether nobody may change them until the transaction ends, where the database can lock rows.
+    """
     key = {name: values.get(name) for name in plan.pk}
-    found = plan.model._base_manager.using(alias).filter(**key).values(*plan.pk, *names).first()
+    rows = plan.model._base_manager.using(alias).filter(**key).order_by()
+    if lock and connections[alias].features.has_select_for_update:
+        rows = rows.select_for_update()
+    found = next(iter(rows.values(*plan.pk, *names)), None)
     return None if found is None else dict(found)
 
 

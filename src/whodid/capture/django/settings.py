@@ -19,9 +19,11 @@ from whodid.model import Event
 
 __all__ = ["Home", "Settings", "settings"]
 
-_NAMES = {
-    "ACTOR", "BULK_LIMIT", "CATALOG", "CHECK", "EXCLUDE", "LOG", "MODELS", "STRICT", "TRUSTED_PROXIES", "UNCLAIMED", "WORKSPACE",
-}  # fmt: skip
+_NAMES = frozenset(
+    """
+    ACTOR BULK_LIMIT CATALOG CHECK EXACT EXCLUDE LOG MODELS STRICT TRUSTED_PROXIES UNCLAIMED WORKSPACE
+    """.split()  # noqa: SIM905 - a list of words reads as words
+)
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -38,6 +40,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         strict: Whether a change is refused of which it is not known who makes it or in which workspace.
         limit: Rows of one statement that are told one by one.
         unclaimed: What to do about statements past the ORM.
+        exact: Whether a row is read and locked before it is saved or deleted, instead of being compared with what was
+            loaded.
         check: Whether an event that the log would refuse fails its change, instead of being set aside later.
     """
 
@@ -52,6 +56,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     limit: int = 10_000
     unclaimed: str = "warn"
     check: bool = False
+    exact: bool = False
 
     def capture(self, home: Home) -> Capture:
         """Return the capture that builds the events of this process."""
@@ -91,6 +96,7 @@ def settings() -> Settings:
         limit=said.get("BULK_LIMIT", 10_000),
         unclaimed=said.get("UNCLAIMED", "warn"),
         check=bool(said.get("CHECK", False)),
+        exact=bool(said.get("EXACT", False)),
     )
     for name, number in (("TRUSTED_PROXIES", found.proxies), ("BULK_LIMIT", found.limit)):
         if type(number) is not int or number < 0:

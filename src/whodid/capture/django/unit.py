@@ -1,9 +1,4 @@
-"""Transactions of a Django connection, seen from the outside: when they begin, end, and where their savepoints are.
-
-A unit stands for the outermost `atomic` block of the application. Blocks that the test framework opens around a test
-are not the application's: inside of them a block begins a unit, and its entries are there when it ends. What is noted
-is written just before the COMMIT, in the transaction itself; nothing is left to hooks that run afterwards.
-"""
+"""The unit of a connection: a transaction and what is to be said of it, exact to the savepoint."""
 
 from __future__ import annotations
 
@@ -12,16 +7,13 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
-from django.db import transaction
-from django.db.backends.base.base import BaseDatabaseWrapper
-
 from whodid.capture.pending import Pending, Row
 from whodid.capture.units import closed, opened
 
 if TYPE_CHECKING:
     from whodid.capture.django.hook import Hook
 
-__all__ = ["Patches", "Unit", "unit_of", "watch_connections"]
+__all__ = ["Patches", "Unit", "existing_unit", "unit_of"]
 
 _KEY = "whodid_unit"
 _MANY = 200
@@ -152,7 +144,7 @@ class Unit:
         self._known.append((ref(state), before))
 
     def _forget(self, length: int) -> None:
-        """Let objects be what they were before they were saved: what is known of them must be what is in the database."""
+        """Let what is known of objects be what is in the database: what it was before they were saved."""
         for one, before in reversed(self._known[length:]):
             if (state := one()) is not None:
                 state.whodid = before
@@ -206,75 +198,7 @@ def unit_of(hook: Hook, connection: Any) -> Unit:
     return unit
 
 
-def _outermost(connection: Any) -> bool:
-    blocks = connection.atomic_blocks
-    return len(blocks) == 1 or (len(blocks) > 1 and blocks[-2]._from_testcase)
-
-
-def watch_connections(hook: Hook, patches: Patches) -> None:
-    """Follow the transactions of every connection."""
-
-    def entering(original: Any) -> Any:
-        def enter(self: Any) -> Any:
-            original(self)
-            if not self._from_testcase and _outermost(connection := transaction.get_connection(self.using)):
-                unit_of(hook, connection).begin()
-
-        return enter
-
-    def leaving(original: Any) -> Any:
-        def leave(self: Any, kind: Any, error: Any, traceback: Any) -> Any:
-            connection = transaction.get_connection(self.using)
-            if self._from_testcase or not connection.in_atomic_block or not _outermost(connection):
-                return original(self, kind, error, traceback)
-            unit = unit_of(hook, connection)
-            undone = kind is not None or connection.needs_rollback or connection.closed_in_transaction
-            if not undone:
-                try:
-                    unit.flush(last=True)
-                except BaseException as fault:
-                    unit.end(undone=True)
-                    original(self, type(fault), fault, fault.__traceback__)
-                    raise
-            try:
-                result = original(self, kind, error, traceback)
-            except BaseException:
-                unit.end(undone=True)  # a COMMIT that failed is a rollback
-                raise
-            unit.end(undone=undone)
-            return result
-
-        return leave
-
-    def following(after: Callable[[Unit, Any], None]) -> Callable[[Any], Any]:
-        def make(original: Any) -> Any:
-            def follow(self: Any, *args: Any) -> Any:
-                result = original(self, *args)
-                unit = self.__dict__.get(_KEY)
-                if unit is not None and unit.open:
-                    after(unit, args[0] if args else result)
-                return result
-
-            return follow
-
-        return make
-
-    def committing(original: Any) -> Any:
-        def commit(self: Any) -> Any:
-            unit = self.__dict__.get(_KEY)
-            if unit is not None and unit.open and not self.in_atomic_block:
-                unit.flush(last=True)
-            result = original(self)
-            if unit is not None and unit.open and not self.atomic_blocks:
-                unit.end(undone=False)
-            return result
-
-        return commit
-
-    patches.put(transaction.Atomic, "__enter__", entering)
-    patches.put(transaction.Atomic, "__exit__", leaving)
-    patches.put(BaseDatabaseWrapper, "savepoint", following(lambda unit, name: unit.mark(name) if name else None))
-    patches.put(BaseDatabaseWrapper, "savepoint_commit", following(lambda unit, name: unit.release(name)))
-    patches.put(BaseDatabaseWrapper, "savepoint_rollback", following(lambda unit, name: unit.rollback(name)))
-    patches.put(BaseDatabaseWrapper, "commit", committing)
-    patches.put(BaseDatabaseWrapper, "rollback", following(lambda unit, _: unit.end(undone=True)))
+def existing_unit(connection: Any) -> Unit | None:
+    """Return the unit of a connection in which a transaction is open; None when there is none."""
+    unit: Unit | None = connection.__dict__.get(_KEY)
+    return unit if unit is not None and unit.open else None
