@@ -33,11 +33,13 @@ def people(alias: str) -> tuple[Any, Any, list[Any]]:
 
 def members(alias: str) -> list[tuple[str, str, list[Any], list[Any]]]:
     """Return owner, field, added and removed of each event about members, and forget them."""
-    found = []
-    for event in events(alias):
-        assert event.action.endswith(".updated")
-        for change in event.changes:
-            found.append((event.resource.id, change.path, sorted(change.added or []), sorted(change.removed or [])))
+    said = events(alias)
+    assert all(event.action.endswith(".updated") for event in said)
+    found = [
+        (event.resource.id, change.path, sorted(change.added or []), sorted(change.removed or []))
+        for event in said
+        for change in event.changes
+    ]
     djangoing.forgotten(alias)
     return found
 

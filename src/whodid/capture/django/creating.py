@@ -158,8 +158,8 @@ class Creation:
             now = {name: plan.columns[name].json(one.__dict__.get(name)) for name in names}
             changed = [name for name in names if not same(was[name], now[name])]
             if changed and plan.own:
-                before, after = ({name: side[name] for name in changed} for side in (was, now))
-                hook.note(unit, plan, row, before, after, subject=one, batch=batch)
+                old, new = ({name: side[name] for name in changed} for side in (was, now))
+                hook.note(unit, plan, row, old, new, subject=one, batch=batch)
 
     def _attributes(self, unique_fields: Any) -> list[str]:
         meta = self._plan.model._meta

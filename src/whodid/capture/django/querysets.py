@@ -47,7 +47,15 @@ def watch_querysets(hook: Hook, patches: Patches) -> None:
         return update
 
     def creating(original: Any) -> Any:
-        def bulk_create(self: Any, objs: Any, batch_size: Any = None, ignore_conflicts: Any = False, update_conflicts: Any = False, update_fields: Any = None, unique_fields: Any = None) -> Any:  # fmt: skip  # noqa: FBT002
+        def bulk_create(
+            self: Any,
+            objs: Any,
+            batch_size: Any = None,
+            ignore_conflicts: Any = False,  # noqa: FBT002 - as Django has it
+            update_conflicts: Any = False,  # noqa: FBT002
+            update_fields: Any = None,
+            unique_fields: Any = None,
+        ) -> Any:
             plan = plans[self.model]
             objs = list(objs)
             call = (batch_size, ignore_conflicts, update_conflicts, update_fields, unique_fields)
@@ -59,11 +67,12 @@ def watch_querysets(hook: Hook, patches: Patches) -> None:
         return bulk_create
 
     def inserting(original: Any) -> Any:
-        def insert(self: Any, objs: Any, fields: Any, returning_fields: Any = None, raw: Any = False, using: Any = None, on_conflict: Any = None, update_fields: Any = None, unique_fields: Any = None) -> Any:  # fmt: skip  # noqa: FBT002
-            creation = Creation.under_way(connections[using or self.db])
-            if creation is None or on_conflict != OnConflict.IGNORE:
-                return original(self, objs, fields, returning_fields, raw, using, on_conflict, update_fields, unique_fields)  # fmt: skip
-            return creation.insert(objs, fields)
+        def insert(self: Any, objs: Any, fields: Any, *args: Any, **kwargs: Any) -> Any:
+            if kwargs.get("on_conflict") == OnConflict.IGNORE:
+                creation = Creation.under_way(connections[kwargs.get("using") or self.db])
+                if creation is not None:
+                    return creation.insert(objs, fields)
+            return original(self, objs, fields, *args, **kwargs)
 
         return insert
 
