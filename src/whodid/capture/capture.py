@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal, Protocol, Self
+from typing import Any, ClassVar, Literal, Protocol, Self
 
 from whodid.canonical import encode
 from whodid.capture.action import Act, Impersonation
@@ -66,8 +66,11 @@ class Capture:
         entropy: Returns that many random bytes.
 
     Attributes:
-        watchers: Told of events when they are written, with the transaction that they live and die with; for tests.
+        watchers: Told of the events of every capture when they are written, with the transaction that they live and
+            die with; for the tests of applications.
     """
+
+    watchers: ClassVar[list[Callable[[Unit | None, Sequence[tuple[str, Event]]], None]]] = []
 
     def __init__(
         self,
@@ -83,12 +86,11 @@ class Capture:
         self.catalog = catalog
         self.counts = Counts()
         self.clock = clock
-        self.watchers: list[Callable[[Unit | None, Sequence[tuple[str, Event]]], None]] = []
         self._fingerprint = fingerprint
         self._destination = destination
         self._workspace = workspace
         self.strict = strict
-        self._entropy = entropy
+        self.entropy = entropy
         self._hooks: list[Hook] = []
 
     @classmethod
@@ -157,7 +159,7 @@ class Capture:
             changes = diff(before, after, classes, fingerprint)
         self.counts.add("recorded")
         return Event(
-            id=id or uuid7(now, self._entropy(8)),
+            id=id or uuid7(now, self.entropy(8)),
             occurred_at=occurred_at or now,
             actor=who,
             action=action,
@@ -197,7 +199,7 @@ class Capture:
         Args:
             at: When it is made, if not just now.
         """
-        return uuid7(self.clock() if at is None else at, self._entropy(8))
+        return uuid7(self.clock() if at is None else at, self.entropy(8))
 
     def actor(self, given: Actor | None = None, scope: Scope | None = None) -> Actor:
         """Return who acts; `unknown`, and counted, when nobody said it.

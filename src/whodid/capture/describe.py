@@ -15,13 +15,13 @@ from msgspec import UNSET, Struct
 from whodid.capture.capture import reason_of
 from whodid.capture.context import Scope
 from whodid.capture.diff import diff
-from whodid.capture.pending import Row
+from whodid.capture.pending import Collection, Row
 from whodid.capture.redact import masked
 from whodid.capture.values import same
 from whodid.catalog.classes import FieldClasses
 from whodid.catalog.secrets import SHORTEST, holds_secret
 from whodid.errors import InvalidEvent
-from whodid.model import Actor, Change, Context, Event, Kind, Reason, Related
+from whodid.model import Actor, Change, Context, Event, Kind, Reason
 
 if TYPE_CHECKING:
     from whodid.capture.capture import Capture
@@ -60,6 +60,14 @@ class _Whence(Struct, frozen=True):
     batch: str | None
 
 
+class _Way(Struct, frozen=True):
+    """What the events of a model have in common, by what happened and in which workspace."""
+
+    action: str
+    kind: Kind | None
+    sides: _Sides
+
+
 class Describer:
     """Makes the events of one writing, and remembers what belongs to them.
 
@@ -74,7 +82,7 @@ class Describer:
     def __init__(self, capture: Capture) -> None:
         self._capture = capture
         self._whence: dict[int, _Whence] = {}
-        self._keyed: dict[str, Callable[[Any], str]] = {}
+        self._ways: dict[tuple[int, Verb, str | None], _Way] = {}
         self.faults: dict[str, str] = {}
         self.places: dict[str, Any] = {}
 
@@ -86,11 +94,9 @@ class Describer:
         """
         shape: Shape = row.shape
         verb: Verb = row.verb or _verb(row, shape)  # type: ignore[assignment]  # hooks name no others
-        action = shape.actions[verb]
-        capture = self._capture
-        workspace = row.workspace
-        fingerprint = self._fingerprint(workspace)
-        changes = tuple(self._changes(row, shape, capture.catalog.classes(action), fingerprint))
+        capture, workspace = self._capture, row.workspace
+        way = self._ways.get((id(shape), verb, workspace)) or self._way(shape, verb, workspace)
+        changes = way.sides.changes(row)
         if not changes and verb == "updated" and row.details is None:
             return None
         whence = self._whence.get(id(row.scope)) or self._from(row.scope)
@@ -98,16 +104,16 @@ class Describer:
             id=capture.new_id(row.at),
             occurred_at=row.at,
             actor=whence.actor,
-            action=action,
+            action=way.action,
             resource=row.resource,
             related=row.related,
-            changes=changes,
+            changes=tuple(changes),
             reason=whence.reason,
             cause=whence.cause,
             batch=whence.batch,
             details=row.details,
             context=whence.context,
-            kind=None if action in capture.catalog else _KINDS[verb],
+            kind=way.kind,
         )
         capture.counts.add("recorded")
         if row.place is not None:
@@ -122,7 +128,16 @@ class Describer:
         if row.place is not None:
             self.places[event.id] = row.place
         classes = self._capture.catalog.classes(event.action)
-        return tuple(self._changes(row, row.shape, classes, self._fingerprint(workspace)))
+        return tuple(_Sides(row.shape, classes, self._fingerprint(workspace)).changes(row))
+
+    def _way(self, shape: Shape, verb: Verb, workspace: str | None) -> _Way:
+        action, catalog = shape.actions[verb], self._capture.catalog
+        found = self._ways[id(shape), verb, workspace] = _Way(
+            action=action,
+            kind=None if action in catalog else _KINDS[verb],
+            sides=_Sides(shape, catalog.classes(action), self._fingerprint(workspace)),
+        )
+        return found
 
     def _from(self, scope: Scope | None) -> _Whence:
         here = scope or Scope(None, {})
@@ -138,10 +153,7 @@ class Describer:
     def _fingerprint(self, workspace: str | None) -> Callable[[Any], str]:
         if workspace is None:
             return lambda _: "unknown"  # there is no key without a workspace
-        found = self._keyed.get(workspace)
-        if found is None:
-            found = self._keyed[workspace] = self._capture.keyed(workspace)
-        return found
+        return self._capture.keyed(workspace)
 
     def _set_aside(self, event: Event) -> None:
         if self._capture.strict:
@@ -153,105 +165,106 @@ class Describer:
         self._capture.counts.add("unknown_workspace")
         self.faults[event.id] = "It is not known in which workspace it happened."
 
-    def _changes(
-        self, row: Row, shape: Shape, classes: FieldClasses, fingerprint: Callable[[Any], str]
-    ) -> Iterator[Change]:
+
+class _Sides:
+    """One comparison: how the row's model is told, how the action sees its fields, and whose fingerprints they get."""
+
+    __slots__ = ("_classes", "_fingerprint", "_shape")
+
+    def __init__(self, shape: Shape, classes: FieldClasses, fingerprint: Callable[[Any], str]) -> None:
+        self._shape = shape
+        self._classes = classes
+        self._fingerprint = fingerprint
+
+    def changes(self, row: Row) -> list[Change]:
+        """Compare the two sides of a row, and tell who came and went."""
         before, after = row.before or {}, row.after or {}
         whole = row.before is None or row.after is None
-        for path in {**after, **before} if len(before) != len(after) or before.keys() != after.keys() else after:
+        class_of, secret, hidden = self._classes.of, self._shape.secret, self._shape.hide_body
+        made: list[Change] = []
+        for path in after if before.keys() <= after.keys() else {**after, **before}:
             old, new = before.get(path), after.get(path)
-            if type(old) in _SCALARS and type(new) in _SCALARS:
-                if type(old) is type(new) and old == new:
+            was, now = type(old), type(new)
+            if was in _SCALARS and now in _SCALARS:
+                if was is now and old == new:
                     continue
-                if not (shape.hide_body or path in shape.secret or _long(old) or _long(new)):
-                    class_ = classes.of(path)
-                    if class_ != "secret":
-                        yield Change(
-                            path=path,
-                            op="add" if old is None else "remove" if new is None else "replace",
-                            before=UNSET if old is None else old,
-                            after=UNSET if new is None else new,
-                            class_=class_,
-                        )
-                        continue
-            yield from _careful(path, old, new, shape, classes, fingerprint, whole=whole)
-        for path, change in row.collections.items():
-            if found := _members(path, change.added, change.removed, shape, classes, fingerprint, row):
-                yield found
+                if not (
+                    hidden
+                    or path in secret
+                    or (was is str and len(old) >= SHORTEST and _searched(old))  # type: ignore[arg-type]  # a text
+                    or (now is str and len(new) >= SHORTEST and _searched(new))  # type: ignore[arg-type]
+                    or (class_ := class_of(path)) == "secret"
+                ):
+                    if old is None:
+                        made.append(Change(path=path, op="add", after=new, class_=class_))
+                    elif new is None:
+                        made.append(Change(path=path, op="remove", before=old, class_=class_))
+                    else:
+                        made.append(Change(path=path, before=old, after=new, class_=class_))
+                    continue
+            made += self._careful(path, old, new, whole=whole)
+        for path, members in row.collections.items():
+            if (found := self._members(path, members, row)) is not None:
+                made.append(found)
+        return made
+
+    def _hidden(self, path: str) -> bool:
+        return self._shape.hide_body or path in self._shape.secret
+
+    def _careful(self, path: str, old: Any, new: Any, *, whole: bool) -> Iterator[Change]:
+        classes, fingerprint = self._classes, self._fingerprint
+        if self._hidden(path):
+            if not same(old, new):
+                yield self._secret(path, old, new)
+        elif (marker(old) or marker(new)) and classes.of(path) != "secret":
+            if not same(old, new):
+                yield Change(
+                    path=path,
+                    op=_op(old, new),
+                    before=UNSET if old is None else masked(old, path, classes, fingerprint),
+                    after=UNSET if new is None else masked(new, path, classes, fingerprint),
+                    class_=classes.of(path),
+                )
+        else:
+            gone, made = whole and new is None, whole and old is None
+            yield from diff(None if made else {path: old}, None if gone else {path: new}, classes, fingerprint)
+
+    def _secret(self, path: str, old: Any, new: Any) -> Change:
+        return Change(
+            path=path,
+            op=_op(old, new),
+            class_="secret",
+            before_fp=None if old is None else self._fingerprint(old),
+            after_fp=None if new is None else self._fingerprint(new),
+        )
+
+    def _members(self, path: str, members: Collection, row: Row) -> Change | None:
+        """Tell who came and went; of a resource that itself came or went, they are a value like any other."""
+        added, removed = members.added, members.removed
+        if not added and not removed:
+            return None
+        class_ = self._classes.of(path)
+        if self._hidden(path) or class_ == "secret":
+            return self._secret(path, removed or None, added or None)
+        if row.before is None:
+            return Change(path=path, op="add", after=added, class_=class_) if added else None
+        if row.after is None:
+            return Change(path=path, op="remove", before=removed, class_=class_) if removed else None
+        return Change(path=path, op="set", added=added, removed=removed, class_=class_)
 
 
 def marker(value: Any) -> bool:
-    """Tell whether a JSON value stands for one that is not shown: unknown, computed by the database, of no JSON form."""
+    """Tell whether a JSON value stands for one that has no form of its own, or is not shown."""
     return isinstance(value, dict) and "$" in value
 
 
-def _long(value: Any) -> bool:
-    """Tell whether a text must be searched for secrets; a shorter one cannot hold any."""
-    return isinstance(value, str) and len(value) >= SHORTEST and (len(value) > 200 or holds_secret(value))
+def _searched(text: str) -> bool:
+    """Tell whether a text must take the careful way; one shorter than every secret is not even asked for."""
+    return len(text) > 200 or holds_secret(text)
 
 
-def _careful(
-    path: str,
-    old: Any,
-    new: Any,
-    shape: Shape,
-    classes: FieldClasses,
-    fingerprint: Callable[[Any], str],
-    *,
-    whole: bool,
-) -> Iterator[Change]:
-    if shape.hide_body or path in shape.secret:
-        if not same(old, new):
-            yield Change(
-                path=path,
-                op="add" if old is None else "remove" if new is None else "replace",
-                class_="secret",
-                before_fp=None if old is None else fingerprint(old),
-                after_fp=None if new is None else fingerprint(new),
-            )
-    elif (marker(old) or marker(new)) and classes.of(path) != "secret":
-        if not same(old, new):
-            yield Change(
-                path=path,
-                op="add" if old is None else "remove" if new is None else "replace",
-                before=UNSET if old is None else masked(old, path, classes, fingerprint),
-                after=UNSET if new is None else masked(new, path, classes, fingerprint),
-                class_=classes.of(path),
-            )
-    elif whole:
-        yield from diff(
-            None if old is None else {path: old}, None if new is None else {path: new}, classes, fingerprint
-        )
-    else:
-        yield from diff({path: old}, {path: new}, classes, fingerprint)
-
-
-def _members(
-    path: str,
-    added: list[Any],
-    removed: list[Any],
-    shape: Shape,
-    classes: FieldClasses,
-    fingerprint: Callable[[Any], str],
-    row: Row,
-) -> Change | None:
-    """Tell who came and went; of a resource that itself came or went, they are a value like any other."""
-    if not added and not removed:
-        return None
-    if shape.hide_body or path in shape.secret or classes.of(path) == "secret":
-        return Change(
-            path=path,
-            op="set",
-            class_="secret",
-            before_fp=fingerprint(removed) if removed else None,
-            after_fp=fingerprint(added) if added else None,
-        )
-    class_ = classes.of(path)
-    if row.before is None:
-        return Change(path=path, op="add", after=added, class_=class_) if added else None
-    if row.after is None:
-        return Change(path=path, op="remove", before=removed, class_=class_) if removed else None
-    return Change(path=path, op="set", added=added, removed=removed, class_=class_)
+def _op(old: Any, new: Any) -> Literal["add", "remove", "replace"]:
+    return "add" if old is None else "remove" if new is None else "replace"
 
 
 def _verb(row: Row, shape: Shape) -> Verb:

@@ -25,14 +25,14 @@ __all__ = ["Collection", "Pending", "Row", "Said"]
 Key = tuple[str, str]
 
 
-class Collection(Struct):
+class Collection(Struct, gc=False):
     """Members of a many-to-many field that came and went, without the ones that stayed."""
 
     added: list[Any]
     removed: list[Any]
 
 
-class Row(Struct, kw_only=True):
+class Row(Struct, kw_only=True, gc=False):
     """What happened to one row.
 
     Args:
@@ -69,7 +69,7 @@ class Row(Struct, kw_only=True):
         return self.resource.type, self.resource.id
 
 
-class Said(Struct, kw_only=True):
+class Said(Struct, kw_only=True, gc=False):
     """An event that was said outright.
 
     Args:
@@ -158,7 +158,7 @@ def _told(describe: Describe, rows: Iterable[Row]) -> Iterator[tuple[str, Event]
 
 def _net(rows: Iterable[Row]) -> list[Row]:
     """Make one of the rows about a resource that follow one another under one scope, at the place of the first."""
-    kept: dict[tuple[Key, int, str | None], Row] = {}
+    kept: dict[str, Row] = {}
     for row in rows:
         place = _place(row)
         was = kept.get(place)
@@ -171,9 +171,13 @@ def _net(rows: Iterable[Row]) -> list[Row]:
     return list(kept.values())
 
 
-def _place(row: Row) -> tuple[Key, int, str | None]:
-    """Return what rows have in common that are one change; a summary of many rows is never one with another."""
-    return row.key, id(row.scope if row.details is None else row.details), row.workspace
+def _place(row: Row) -> str:
+    """Return what rows have in common that are one change; a summary of many rows is never one with another.
+
+    A text, because the garbage collector does not look at texts, and there is one for every changed row.
+    """
+    apart = id(row.scope if row.details is None else row.details)
+    return f"{row.resource.type}\0{row.resource.id}\0{apart}\0{row.workspace}"
 
 
 def _merged(one: Row, next_: Row) -> Row | None:
@@ -207,9 +211,14 @@ def _merged_collection(one: Collection | None, next_: Collection) -> Collection:
     if one is None:
         return next_
     return Collection(
-        added=[item for item in [*one.added, *next_.added] if item not in next_.removed or item not in one.added],
-        removed=[item for item in [*one.removed, *next_.removed] if item not in next_.added or item not in one.removed],
+        added=_less(one.added, next_.removed) + _less(next_.added, one.removed),
+        removed=_less(one.removed, next_.added) + _less(next_.removed, one.added),
     )
+
+
+def _less(items: list[Any], others: list[Any]) -> list[Any]:
+    """Return the items that are not among the others: who came and went again did neither."""
+    return [item for item in items if item not in others]
 
 
 def _joined(notes: list[Row | Said], said: list[Said], describe: Describe, compare: Compare) -> list[tuple[str, Event]]:
@@ -234,8 +243,8 @@ def _joined(notes: list[Row | Said], said: list[Said], describe: Describe, compa
     return [told for _, told in placed]
 
 
-def _first_places(notes: list[Row | Said]) -> dict[tuple[Key, int, str | None], int]:
-    places: dict[tuple[Key, int, str | None], int] = {}
+def _first_places(notes: list[Row | Said]) -> dict[str, int]:
+    places: dict[str, int] = {}
     for at, note in enumerate(notes):
         if isinstance(note, Row):
             places.setdefault(_place(note), at)

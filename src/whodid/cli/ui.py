@@ -66,6 +66,7 @@ _COMMANDS = {
     "purge": ("keeping", "Remove what retention says; --dry-run only tells."),
     "retention": ("keeping", "Show or change how long entries are kept."),
     "import": ("bringing", "Record events from files of whodid, GitHub, AWS."),
+    "doctor": ("examining", "List what of an application is not recorded."),
 }
 _EPILOG = """\b
 Exit codes: 0 fine, 1 a problem was found, 2 bad usage or input, 3 the store

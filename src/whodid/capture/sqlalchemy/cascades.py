@@ -206,7 +206,7 @@ class Cascades:
                         or constraint.referred_table not in plan.tables
                     ):
                         continue
-                    if table is not child.mapper.local_table or child.mapper.isa(plan.mapper) and _of_key(constraint):
+                    if table is not child.mapper.local_table or (child.mapper.isa(plan.mapper) and _of_key(constraint)):
                         continue  # a part of the same row
                     pairs = [(one.parent, one.column) for one in constraint.elements]
                     own = tuple(child.mapper.get_property_by_column(mine).key for mine, _ in pairs)
@@ -235,7 +235,7 @@ def _of_key(constraint: sa.ForeignKeyConstraint) -> bool:
 
 def last_values(plan: Plan, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the last values of a row that was read before it went."""
-    last = {}
+    last: dict[str, Any] = {}
     for column in plan.listed:
         if column.heavy:
             last[column.path] = UNKNOWN

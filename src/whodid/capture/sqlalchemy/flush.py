@@ -7,11 +7,12 @@ orphans included.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.orm import Session
-from sqlalchemy.orm.attributes import NO_VALUE, PASSIVE_NO_INITIALIZE
+import sqlalchemy as sa
+from sqlalchemy.orm.base import NO_VALUE, PASSIVE_NO_INITIALIZE
 from sqlalchemy.orm.state import InstanceState
 from sqlalchemy.orm.unitofwork import UOWTransaction
 
@@ -19,7 +20,7 @@ from whodid.capture.pending import Row
 from whodid.capture.sqlalchemy.plan import Column, Plan
 from whodid.capture.sqlalchemy.reading import COMPUTED, SIMPLE, UNKNOWN
 from whodid.capture.sqlalchemy.rows import rows_by_key
-from whodid.capture.sqlalchemy.unit import Now, SessionUnit
+from whodid.capture.sqlalchemy.unit import SessionUnit
 
 if TYPE_CHECKING:
     from whodid.capture.sqlalchemy.hook import SessionHook
@@ -34,6 +35,7 @@ def before_flush(hook: SessionHook, unit: SessionUnit) -> None:
     """Read the values that the flush would make unknown, with one statement per mapper."""
     session = unit.session
     unit.known.clear()
+    unit.computing.clear()
     needs: dict[Plan, dict[State, set[str]]] = {}
     deleted = {item._sa_instance_state for item in session.deleted}  # noqa: SLF001 - what `inspect` returns, quicker
     changed = [item._sa_instance_state for item in session.dirty]  # noqa: SLF001
@@ -75,12 +77,17 @@ def _need(needs: dict[Plan, dict[State, set[str]]], plan: Plan, state: State, ke
 def _overwritten(unit: SessionUnit, plan: Plan, state: State) -> set[str]:
     """Return the attributes of a changed object whose committed values are not known."""
     committed, loaded = state.committed_state, state.dict
-    missing = {
-        key
-        for key, value in committed.items()
-        if value is NO_VALUE and (column := plan.columns.get(key)) is not None and not column.heavy
-    }
+    missing: set[str] = set()
+    for key, value in committed.items():
+        if value is NO_VALUE and (column := plan.columns.get(key)) is not None and not column.heavy:
+            missing.add(key)
+        if type(new := loaded.get(key)) not in SIMPLE and isinstance(new, sa.ClauseElement) and key in plan.columns:
+            # The flush forgets that an expression was assigned; its value is asked for afterwards.
+            unit.computing.setdefault(state, set()).add(key)
+            if value is not NO_VALUE:
+                unit.known.setdefault(state, {})[key] = value
     if plan.updated and any(key in plan.columns for key in committed):
+        unit.computing.setdefault(state, set()).update(column.key for column in plan.updated)
         for column in plan.updated:
             if column.key in loaded and column.key not in committed:
                 unit.known.setdefault(state, {})[column.key] = loaded[column.key]
@@ -121,99 +128,167 @@ def _need_children(hook: SessionHook, needs: dict[Plan, dict[State, set[str]]], 
 
 def after_flush(hook: SessionHook, unit: SessionUnit, context: UOWTransaction) -> None:
     """Note the rows that the flush wrote."""
-    now = unit.now()
-    places: dict[Plan, Any] = {}
-    created: list[State] = []
-    changed: list[State] = []
-    deleted: list[State] = []
-    for state, (gone, passive) in context.states.items():
-        plan = hook.plan(state.mapper)
-        if plan is None or (passive and not gone):
-            continue
-        if plan not in places:
-            places[plan] = unit.connection(plan)
-        if not gone:
-            (created if state.key is None else changed).append(state)
-        elif not passive:
-            deleted.append(state)
-    replaced = _replaced(unit.session, created, context)
-    computed = _computed(hook, unit, created, changed)
-    for state in sorted(created, key=lambda one: one.insert_order):  # type: ignore[attr-defined]  # set by add()
-        plan = hook.plan(state.mapper)
-        if plan is not None:
-            _note_created(unit, plan, state, now, places[plan], computed, replaced.get(state))
-    noted: list[tuple[Plan, Row]] = []
-    for state in _ordered(changed):
-        plan = hook.plan(state.mapper)
-        if plan is not None:
-            row = _note_changed(unit, plan, state, now, places[plan], computed)
-            if row is not None and deleted:
-                noted.append((plan, row))
-    for state in _ordered(deleted):
-        plan = hook.plan(state.mapper)
-        if plan is not None:
-            noted.append((plan, _note_deleted(unit, plan, state, now, places[plan])))
-    hook.members.after(unit, context, now)
-    if deleted:
-        noted += hook.cascades.after(unit, now)
-        hook.cascades.link(noted)
+    _After(hook, unit, context).note()
     unit.known.clear()
+    unit.computing.clear()
+
+
+class _After:
+    """One flush, when its statements are through and the session still knows what was before."""
+
+    def __init__(self, hook: SessionHook, unit: SessionUnit, context: UOWTransaction) -> None:
+        self._hook = hook
+        self._unit = unit
+        self._context = context
+        self._now = unit.now()
+        self._places: dict[Plan, Any] = {}
+        self._computed: dict[State, dict[str, Any]] = {}
+
+    def note(self) -> None:
+        """Note the rows, the collections and what the database did to others."""
+        created: list[State] = []
+        changed: dict[Plan, list[State]] = {}
+        deleted: dict[Plan, list[State]] = {}
+        places, unit, plan_of = self._places, self._unit, self._hook.plan
+        for state, (gone, passive) in self._context.states.items():
+            plan = plan_of(state.mapper)
+            if plan is None or passive:
+                continue
+            if plan not in places:
+                places[plan] = unit.connection(plan)
+                changed[plan], deleted[plan] = [], []
+            if gone:
+                deleted[plan].append(state)
+            elif state.key is None:
+                created.append(state)
+            else:
+                changed[plan].append(state)
+        replaced = self._replaced(created)
+        self._read_computed(created, changed)
+        noted: list[tuple[Plan, Row]] = []
+        links = any(deleted.values())
+        created.sort(key=_place_in_session)
+        for state in created:
+            if (plan := plan_of(state.mapper)) is not None:
+                self._note_created(plan, state, replaced.get(state))
+        for plan, states in changed.items():
+            for state in _ordered(states):
+                row = self._note_changed(plan, state)
+                if row is not None and links:
+                    noted.append((plan, row))
+        for plan, states in deleted.items():
+            for state in _ordered(states):
+                values = dict(_values_before(unit, state))
+                last = _last(unit, plan, state)
+                identity = tuple(state.key[1]) if state.key else ()
+                row = unit.note(plan, identity, values, self._now, places[plan], before=last, after=None)
+                noted.append((plan, row))
+        self._hook.members.after(unit, self._context, self._now)
+        if links:
+            noted += self._hook.cascades.after(unit, self._now)
+            self._hook.cascades.link(noted)
+
+    def _replaced(self, created: list[State]) -> dict[State, State]:
+        """Find new objects that took the row of a deleted one: the flush makes one update of the two."""
+        states = self._context.states
+        if not any(gone and passive for gone, passive in states.values()):
+            return {}
+        session, found = self._unit.session, {}
+        for state in created:
+            key = state.mapper._identity_key_from_state(state)  # noqa: SLF001 - the flush asks the same
+            other = session.identity_map._dict.get(key)  # noqa: SLF001 - a lookup that loads nothing
+            if other is not None and states.get(other) == (True, True):
+                found[state] = other
+        return found
+
+    def _read_computed(self, created: list[State], changed: Mapping[Plan, list[State]]) -> None:
+        """Read what the database computed and the flush did not bring back."""
+        needs: dict[Plan, dict[State, set[str]]] = {}
+        for state in created:
+            plan, loaded = self._hook.plan(state.mapper), state.dict
+            if plan is not None and (plan.inserted or state.expired_attributes):
+                keys = {column.key for column in plan.inserted if column.key not in loaded and not column.heavy}
+                keys |= {key for key in state.expired_attributes if key not in loaded and _readable(plan, key)}
+                if keys:
+                    _need(needs, plan, state, keys)
+        for plan, state in ((plan, state) for plan, states in changed.items() for state in states):
+            loaded, committed = state.dict, state.committed_state
+            computing = self._unit.computing.get(state)
+            if computing is not None or not committed.keys() <= loaded.keys():
+                asked = (*committed, *(computing or ()))
+                keys = {key for key in asked if key not in loaded and _readable(plan, key)}
+                if keys:
+                    _need(needs, plan, state, keys)
+        for plan, states in needs.items():
+            identities = {state: _identity(plan, state) for state in states}
+            keys = {key for some in states.values() for key in some}
+            rows = rows_by_key(self._places[plan], plan, keys, identities.values())
+            self._computed.update({state: rows.get(identity, {}) for state, identity in identities.items()})
+
+    def _note_created(self, plan: Plan, state: State, replaced: State | None) -> None:
+        values = state.dict
+        if (found := self._computed.get(state)) is not None:
+            values = {**found, **values}
+        after: dict[str, Any] = {}
+        for column in plan.listed:
+            value = values.get(column.key)
+            if value is not None:
+                after[column.path] = value if type(value) is column.native else column.read(value)
+            elif column.on_insert and column.key not in values:
+                after[column.path] = COMPUTED
+        before: dict[str, Any] | None = None
+        place = self._places[plan]
+        if replaced is not None:  # the flush sets only what the new object says
+            said = {column.path for column in plan.listed if column.key in values}
+            last = _last(self._unit, plan, replaced)
+            before = {path: value for path, value in last.items() if path in said}
+            after = {path: after.get(path) for path in said}
+        self._unit.note(plan, _identity(plan, state), values, self._now, place, before=before, after=after)
+
+    def _note_changed(self, plan: Plan, state: State) -> Row | None:
+        values, known, columns = state.dict, self._unit.known.get(state), plan.columns
+        committed = state.committed_state
+        keys: Collection[str] = committed
+        if (computing := self._unit.computing.get(state)) is not None:
+            keys = dict.fromkeys([*committed, *sorted(computing)])
+        before: dict[str, Any] = {}
+        after: dict[str, Any] = {}
+        for key in keys:
+            column = columns.get(key)
+            if column is None:
+                continue
+            old = committed.get(key, NO_VALUE)
+            if old is NO_VALUE:
+                old = _MISSING if known is None else known.get(key, _MISSING)
+            new = values.get(key, _MISSING)
+            if new is _MISSING:
+                new = self._computed.get(state, {}).get(key, _MISSING)
+            if old is new or (type(old) is type(new) and type(old) in SIMPLE and old == new):
+                continue
+            path, native = column.path, column.native
+            before[path] = old if type(old) is native else UNKNOWN if old is _MISSING else column.read(old)
+            after[path] = new if type(new) is native else COMPUTED if new is _MISSING else column.read(new)
+        if not before:
+            return None
+        if known:
+            values = {**known, **values}
+        place = self._places[plan]
+        return self._unit.note(plan, _identity(plan, state), values, self._now, place, before=before, after=after)
+
+
+def _place_in_session(state: State) -> int:
+    return state.insert_order or 0
 
 
 def _ordered(states: list[State]) -> list[State]:
-    """Return persistent states in the order of their keys, as the flush writes them."""
-    try:
-        return sorted(states, key=lambda state: (state.mapper.class_.__name__, state.key[1]))  # type: ignore[index]
-    except TypeError:
-        return states  # keys that know no order
+    """Return persistent states of a mapper in the order of their keys, as the flush writes them."""
+    with suppress(TypeError):  # keys that know no order
+        states.sort(key=_identity_of)
+    return states
 
 
-def _replaced(session: Session, created: list[State], context: UOWTransaction) -> dict[State, State]:
-    """Find new objects that took the row of a deleted one: the flush makes one update of the two."""
-    if not any(gone and passive for gone, passive in context.states.values()):
-        return {}
-    found = {}
-    for state in created:
-        key = state.mapper._identity_key_from_state(state)  # noqa: SLF001 - the flush asks the same
-        other = session.identity_map._dict.get(key)  # noqa: SLF001 - a lookup that loads nothing
-        if other is not None and context.states.get(other) == (True, True):
-            found[state] = other
-    return found
-
-
-def _computed(
-    hook: SessionHook, unit: SessionUnit, created: list[State], changed: list[State]
-) -> dict[State, dict[str, Any]]:
-    """Read what the database computed and the flush did not bring back."""
-    needs: dict[Plan, dict[State, set[str]]] = {}
-    for state in created:
-        plan = hook.plan(state.mapper)
-        if plan is not None:
-            loaded, committed = state.dict, state.committed_state
-            keys = {column.key for column in plan.inserted if column.key not in loaded and not column.heavy}
-            if len(committed) > len(loaded) or not committed.keys() <= loaded.keys():
-                keys |= {key for key in committed if key not in loaded and _readable(plan, key)}
-            if keys:
-                _need(needs, plan, state, keys)
-    for state in changed:
-        plan = hook.plan(state.mapper)
-        if plan is not None:
-            loaded = state.dict
-            keys = {key for key in state.committed_state if key not in loaded and _readable(plan, key)}
-            if plan.updated:
-                keys |= {
-                    one.key for one in plan.updated if one.key not in loaded and one.key in unit.known.get(state, ())
-                }
-            if keys:
-                _need(needs, plan, state, keys)
-    found: dict[State, dict[str, Any]] = {}
-    for plan, states in needs.items():
-        identities = {state: _identity(plan, state) for state in states}
-        rows = rows_by_key(
-            unit.connection(plan), plan, {key for keys in states.values() for key in keys}, identities.values()
-        )
-        found.update({state: rows.get(identity, {}) for state, identity in identities.items()})
-    return found
+def _identity_of(state: State) -> Any:
+    return state.key[1] if state.key is not None else ()
 
 
 def _readable(plan: Plan, key: str) -> bool:
@@ -227,65 +302,6 @@ def _identity(plan: Plan, state: State) -> tuple[Any, ...]:
         return tuple(loaded[key] for key in plan.keys)
     except KeyError:
         return tuple(state.key[1]) if state.key is not None else ()
-
-
-def _note_created(
-    unit: SessionUnit,
-    plan: Plan,
-    state: State,
-    now: Now,
-    place: Any,
-    computed: dict[State, dict[str, Any]],
-    replaced: State | None,
-) -> None:
-    values = state.dict
-    if (found := computed.get(state)) is not None:
-        values = {**found, **values}
-    after = {}
-    for column in plan.listed:
-        value = values.get(column.key)
-        if value is not None:
-            after[column.path] = value if type(value) is str else column.read(value)
-        elif column.on_insert and column.key not in values:
-            after[column.path] = COMPUTED
-    before = None if replaced is None else _last(unit, plan, replaced)
-    unit.note(plan, _identity(plan, state), values, now, place, before=before, after=after)
-
-
-def _note_changed(
-    unit: SessionUnit, plan: Plan, state: State, now: Now, place: Any, computed: dict[State, dict[str, Any]]
-) -> Row | None:
-    values, known, columns = state.dict, unit.known.get(state), plan.columns
-    keys: Collection[str] = state.committed_state
-    if plan.updated and any(key in columns for key in keys):
-        keys = dict.fromkeys([*keys, *(column.key for column in plan.updated)])
-    before: dict[str, Any] = {}
-    after: dict[str, Any] = {}
-    for key in keys:
-        column = columns.get(key)
-        if column is None:
-            continue
-        old = state.committed_state.get(key, NO_VALUE)
-        if old is NO_VALUE:
-            old = _MISSING if known is None else known.get(key, _MISSING)
-        new = values.get(key, _MISSING)
-        if new is _MISSING:
-            new = computed.get(state, {}).get(key, _MISSING)
-        if old is new or (type(old) is type(new) and type(old) in SIMPLE and old == new):
-            continue
-        before[column.path] = UNKNOWN if old is _MISSING else column.read(old)
-        after[column.path] = COMPUTED if new is _MISSING else column.read(new)
-    if not before:
-        return None
-    if known:
-        values = {**known, **values}
-    return unit.note(plan, _identity(plan, state), values, now, place, before=before, after=after)
-
-
-def _note_deleted(unit: SessionUnit, plan: Plan, state: State, now: Now, place: Any) -> Row:
-    values = dict(_values_before(unit, state))
-    before = _last(unit, plan, state)
-    return unit.note(plan, tuple(state.key[1]) if state.key else (), values, now, place, before=before, after=None)
 
 
 def _values_before(unit: SessionUnit, state: State) -> Iterator[tuple[str, Any]]:
@@ -303,11 +319,11 @@ def _values_before(unit: SessionUnit, state: State) -> Iterator[tuple[str, Any]]
 def _last(unit: SessionUnit, plan: Plan, state: State) -> dict[str, Any]:
     """Return the last values of a row that is gone."""
     values = dict(_values_before(unit, state))
-    last = {}
+    last: dict[str, Any] = {}
     for column in plan.listed:
         value = values.get(column.key, _MISSING)
         if value is _MISSING:
             last[column.path] = UNKNOWN
         elif value is not None:
-            last[column.path] = value if type(value) is str else column.read(value)
+            last[column.path] = value if type(value) is column.native else column.read(value)
     return last

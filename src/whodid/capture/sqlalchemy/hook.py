@@ -175,8 +175,7 @@ class SessionHook:
         unit = self.of(session)
         if transaction.parent is None:
             unit.pending.clear()
-            unit.committing = False
-            unit.claimed = 0
+            unit.end()
             closed(unit)
         elif transaction.nested:
             if unit.released is transaction:
@@ -186,8 +185,10 @@ class SessionHook:
             unit.released = None
 
     def committed(self, session: Session) -> None:
-        """Note that a savepoint was kept."""
-        self.of(session).released = session.get_nested_transaction()
+        """Note that a savepoint, or the whole transaction, was kept."""
+        unit = self.of(session)
+        unit.released = session.get_nested_transaction()
+        unit.kept = unit.released is None
 
     def committing(self, session: Session) -> None:
         """Write what is to be said, as the last act of the transaction."""

@@ -52,7 +52,7 @@ class Inserting:
             else:
                 result, identities = self._returning(state, work)
         if len(identities) > self._hook.row_limit:
-            work.summary("created", len(identities), statement)
+            work.summary("created", len(identities), _text(work.plan, statement))
         else:
             self._note(work, identities, there or {})
         return result
@@ -62,7 +62,7 @@ class Inserting:
         with work.unit.claim():
             result: Any = state.invoke_statement()
         rows = count if count is not None else getattr(result, "rowcount", -1)
-        work.summary("created", rows, state.statement)
+        work.summary("created", rows, _text(work.plan, state.statement))
         return result
 
     def _note(self, work: Work, identities: Sequence[Identity], there: Mapping[Identity, Values]) -> None:
@@ -115,6 +115,12 @@ class Inserting:
         return found
 
 
+def _text(plan: Plan, statement: Any) -> str:
+    """Write an insert in short: the ORM's own cannot be written before it is run."""
+    ending = "" if _conflict(plan, statement) is None else " ON CONFLICT …"
+    return f"INSERT INTO {statement.table.name}{ending}"
+
+
 def _given(plan: Plan, statement: Any, parameters: Any) -> list[Values] | None:
     """Return the values of the rows by attribute; None when a query yields them."""
     if statement.select is not None:
@@ -164,7 +170,10 @@ def _conflict(plan: Plan, statement: Any) -> tuple[bool, tuple[str, ...]] | None
 
 def _constrained(plan: Plan, name: str) -> list[str]:
     for table in plan.tables:
-        for constraint in (*table.constraints, *table.indexes):
-            if constraint.name == name:
-                return [column.name for column in constraint.columns]  # type: ignore[attr-defined]
+        for constraint in table.constraints:
+            if constraint.name == name and isinstance(constraint, (sa.UniqueConstraint, sa.PrimaryKeyConstraint)):
+                return [column.name for column in constraint.columns]
+        for index in table.indexes:
+            if index.name == name:
+                return [column.name for column in index.columns]
     return list(plan.keys)

@@ -20,7 +20,7 @@ from whodid.capture.sqlalchemy.net import Policy
 from whodid.errors import InvalidSetting
 from whodid.model import Reason
 
-__all__ = ["Handle", "install"]
+__all__ = ["Handle", "install", "installed"]
 
 _handles: WeakKeyDictionary[Any, Handle] = WeakKeyDictionary()
 
@@ -32,6 +32,7 @@ class Handle:
 
     Attributes:
         outbox: Where the events are written; give it to the relay.
+        removed: Whether it was removed.
     """
 
     def __init__(self, hook: SessionHook, settings: Settings, undo: list[Callable[[], None]]) -> None:
@@ -39,7 +40,7 @@ class Handle:
         self.outbox = hook.outbox
         self._settings = settings
         self._undo = undo
-        self._removed = False
+        self.removed = False
 
     def off(self, *, reason: Reason | str) -> off:
         """Leave the changes made inside unrecorded, and record that; see `whodid.capture.off.off`."""
@@ -47,14 +48,14 @@ class Handle:
 
     def remove(self) -> None:
         """Stop watching; nothing of the hook is left. Doing it again does nothing."""
-        if not self._removed:
-            self._removed = True
+        if not self.removed:
+            self.removed = True
             for undo in reversed(self._undo):
                 undo()
 
     def same(self, settings: Settings) -> bool:
         """Tell whether the hook is installed, and with these settings."""
-        return not self._removed and self._settings == settings
+        return not self.removed and self._settings == settings
 
 
 def install(
@@ -62,7 +63,7 @@ def install(
     capture: Capture,
     outbox: Outbox | None = None,
     *,
-    models: Literal["all"] | Collection[type] = "all",
+    models: Collection[type] | Literal["all"] = "all",
     exclude: Collection[type] = (),
     unclaimed: Policy = "record",
     row_limit: int = 1000,
@@ -94,7 +95,7 @@ def install(
         InvalidSetting: It cannot be installed there, or there is no database to make an outbox for.
     """
     owner, class_, engines, prepared = _watched(sessions)
-    settings = (capture, outbox, models if models == "all" else tuple(models), tuple(exclude))
+    settings: Settings = (capture, outbox, models if models == "all" else tuple(models), tuple(exclude))
     settings += (unclaimed, row_limit, hold, on_failure)
     former = _handles.get(owner)
     if former is not None:
@@ -130,6 +131,14 @@ def install(
         hook.binds(engine)
     handle = _handles[owner] = Handle(hook, settings, undo)
     return handle
+
+
+def installed(sessions: Any) -> Handle | None:
+    """Return the handle of what was installed on a sessionmaker; None when it is not watched."""
+    if isinstance(sessions, (scoped_session, async_scoped_session)):
+        sessions = sessions.session_factory
+    handle = _handles.get(sessions)
+    return None if handle is None or handle.removed else handle
 
 
 def _listen(hook: SessionHook, class_: type[Session]) -> list[Callable[[], None]]:

@@ -6,7 +6,8 @@ They pass the flush and `do_orm_execute` by, so the methods themselves are repla
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy.orm import Mapper, Session, class_mapper
 
@@ -100,13 +101,15 @@ class _Legacy:
         self._made: list[tuple[Plan, list[Identity]]] = []
         self._claim = self._unit.claim()
 
-    def __enter__(self) -> _Legacy:
+    def __enter__(self) -> Self:
         if not unrecorded():
             flushed(self._session)
         self._claim.__enter__()
         return self
 
-    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         try:
             if error is None and not unrecorded():
                 self._note()

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy.orm.attributes import PASSIVE_NO_INITIALIZE
-from sqlalchemy.orm.base import PassiveFlag
+from sqlalchemy.orm.base import PASSIVE_NO_INITIALIZE, PassiveFlag
 from sqlalchemy.orm.state import InstanceState
 from sqlalchemy.orm.unitofwork import UOWTransaction
 

@@ -148,7 +148,17 @@ class Net:
                 if many.owns or name not in self._tables:
                     self._tables[name] = plan
 
-    def _unclaimed(self, connection: sa.Connection, statement: str, context: Any) -> list[Hit] | None:
+    def engines(self) -> list[sa.Engine]:
+        """Return the engines that are listened to."""
+        return list(self._engines)
+
+    def watches(self, table: str) -> bool:
+        """Tell whether the rows of a table are watched."""
+        self._learn()
+        return table in self._tables
+
+    def unclaimed(self, connection: sa.Connection, statement: str, context: Any) -> list[Hit] | None:
+        """Return what a statement changes that nobody takes care of; None when that is nothing."""
         hits = self._hits(statement)
         if hits is None or unrecorded():
             return None
@@ -163,9 +173,9 @@ class Net:
         return hits or None
 
     def _before(
-        self, connection: sa.Connection, _cursor: Any, statement: str, _values: Any, context: Any, _many: bool
+        self, connection: sa.Connection, _cursor: Any, statement: str, _values: Any, context: Any, _many: object
     ) -> None:
-        if self._hits(statement) is None or (hits := self._unclaimed(connection, statement, context)) is None:
+        if self._hits(statement) is None or (hits := self.unclaimed(connection, statement, context)) is None:
             return
         self._hook.capture.counts.add("unclaimed")
         tables = ", ".join(dict.fromkeys(hit.table for hit in hits))
@@ -178,11 +188,11 @@ class Net:
             _log.warning("A statement changed %s without an entry: %s", tables, shape(statement))
 
     def _after(
-        self, connection: sa.Connection, cursor: Any, statement: str, _values: Any, context: Any, _many: bool
+        self, connection: sa.Connection, cursor: Any, statement: str, _values: Any, context: Any, _many: object
     ) -> None:
         if self._policy != "record" or self._hits(statement) is None:
             return
-        hits = self._unclaimed(connection, statement, context)
+        hits = self.unclaimed(connection, statement, context)
         if hits is None:
             return
         for hit in dict.fromkeys(hits):

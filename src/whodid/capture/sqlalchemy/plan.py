@@ -13,13 +13,13 @@ from typing import Any
 import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.orm import ColumnProperty, Mapper, RelationshipDirection, RelationshipProperty
-from sqlalchemy.orm.attributes import NO_VALUE
+from sqlalchemy.orm.base import NO_VALUE
 from sqlalchemy.orm.exc import UnmappedColumnError
 
 from whodid.capture.counts import Counts
 from whodid.capture.describe import Shape, Verb
 from whodid.capture.sqlalchemy.model import Model
-from whodid.capture.sqlalchemy.reading import Read, reader
+from whodid.capture.sqlalchemy.reading import Read, native, reader
 from whodid.capture.values import plain
 from whodid.errors import InvalidSetting
 from whodid.model import Related, Resource
@@ -38,6 +38,7 @@ class Column(Struct, frozen=True, kw_only=True, eq=False):
         key: Its attribute.
         path: What it is called in the changes.
         read: Makes a JSON value of its values.
+        native: The type of values that are JSON values as they are.
         heavy: It is not read from the database for the sake of an entry.
         listed: It is told of a row that was created or deleted.
         on_insert: The database may compute it when a row is inserted.
@@ -48,6 +49,7 @@ class Column(Struct, frozen=True, kw_only=True, eq=False):
     path: str
     column: sa.Column[Any]
     read: Read
+    native: type
     heavy: bool
     listed: bool
     on_insert: bool
@@ -138,7 +140,7 @@ def resource_id(identity: tuple[Any, ...]) -> str:
     """Write a primary key as the id of a resource; the parts of a composite one are joined by colons."""
     if len(identity) == 1:
         value = identity[0]
-        return value if type(value) is str else str(plain(value))
+        return value if type(value) is str else str(value) if type(value) is int else str(plain(value))
     return ":".join(str(plain(value)) for value in identity)
 
 
@@ -210,6 +212,7 @@ def _columns(mapper: Mapper[Any], said: Model, counts: Counts, *, zones: bool) -
             path=said.fields.get(prop.key, prop.key),
             column=column,
             read=reader(column.type, counts, zones=zones),
+            native=native(column.type),
             heavy=_heavy(prop),
             listed=not (lone_key or inherited_key),
             on_insert=_computed(column.default, column.server_default),

@@ -14,7 +14,7 @@ from whodid.capture.counts import Counts
 from whodid.capture.values import plain
 from whodid.errors import InvalidEvent
 
-__all__ = ["COMPUTED", "SIMPLE", "UNKNOWN", "Read", "reader"]
+__all__ = ["COMPUTED", "SIMPLE", "UNKNOWN", "Read", "native", "reader"]
 
 UNKNOWN = {"$": "unknown"}
 """The value before is not known: it was never loaded, and reading it would have cost too much."""
@@ -48,6 +48,13 @@ def reader(type_: sa.types.TypeEngine[Any], counts: Counts, *, zones: bool) -> R
             return {"$": "unencodable", "type": type(value).__name__}
 
     return read
+
+
+def native(type_: sa.types.TypeEngine[Any]) -> type:
+    """Return the type whose values are JSON values of a column as they are; that of None when there is none."""
+    if isinstance(type_, sa.String) and not isinstance(type_, sa.Enum):
+        return str
+    return bool if isinstance(type_, sa.Boolean) else int if isinstance(type_, sa.Integer) else type(None)
 
 
 def _naive(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -55,8 +55,11 @@ class SessionUnit:
 
     Attributes:
         known: Values before, by state and attribute, that the flush under way could not have told otherwise.
+        computing: Attributes, by state, of which the flush lets the database make the value.
         committing: Whether the outermost commit has begun.
         released: The savepoint that was kept, between its release and its end.
+        kept: Whether the transaction was committed.
+        undone: What is to be called when it is not.
         claimed: How many statements are under way that somebody takes care of.
         lost: Children that the database itself may delete in the flush under way.
     """
@@ -66,9 +69,12 @@ class SessionUnit:
         self._session = ref(session)
         self.pending: Pending = _Notes(self)
         self.known: dict[Any, dict[str, Any]] = {}
+        self.computing: dict[Any, set[str]] = {}
         self.lost: list[Any] = []
         self.committing = False
         self.released: SessionTransaction | None = None
+        self.kept = False
+        self.undone: list[Callable[[], None]] = []
         self.claimed = 0
 
     @property
@@ -85,6 +91,15 @@ class SessionUnit:
             return object_session(subject) is self._session()
         except UnmappedInstanceError:
             return False
+
+    def end(self) -> None:
+        """Begin afresh: the transaction is over."""
+        if not self.kept:
+            for undo in self.undone:
+                undo()
+        self.undone.clear()
+        self.kept = self.committing = False
+        self.claimed = 0
 
     @contextmanager
     def claim(self) -> Iterator[None]:
@@ -120,14 +135,15 @@ class SessionUnit:
         Args:
             values: Its loaded columns by attribute, for its name, owner and workspace.
         """
+        said = plan.said
         row = Row(
             resource=plan.resource(identity, values),
-            workspace=plan.workspace(values) or now.workspace,
+            workspace=now.workspace if said.workspace is None else plan.workspace(values) or now.workspace,
             before=before,
             after=after,
             scope=now.scope,
             at=now.at,
-            related=plan.owner(values),
+            related=() if said.owner is None else plan.owner(values),
             shape=plan.shape,
             place=place,
         )
