@@ -309,7 +309,7 @@ def oracle_agrees(
         assert len(want) == expected
 
 
-def _loaded(side: Any) -> dict[str, Any] | None:
+def _loaded(side: Any) -> Any:
     return json.loads(side) if isinstance(side, str) else side
 
 

@@ -121,7 +121,7 @@ def test_values_that_the_database_computes(alias: str, customer: Any) -> None:
     customer.visits += 1
     customer.save()
     type(customer).objects.update(name=Concat(F("name"), Value("!")))
-    product = Product.objects.create(name="pen", price=F("price") if False else 2)
+    product = Product.objects.create(name="pen", price=2)
     product.name = "pencil"
     product.save()
     Product.objects.update(name=Upper("name"))
@@ -152,3 +152,14 @@ def test_after_an_update_the_object_is_compared_with_what_it_wrote(alias: str, c
     customer.city = "e"
     customer.save()
     oracle_agrees(alias, expected=5)
+
+
+def test_what_was_assigned_and_not_written_names_nobody(alias: str, customer: Any) -> None:
+    """The name in an event is the one that is in the database."""
+    customer.name = "unsaved"
+    customer.city = "Oslo"
+    customer.save(update_fields=["city"])
+    type(customer).objects.bulk_update([customer], ["visits", "city"])
+    customer.visits = 3
+    type(customer).objects.bulk_update([customer], ["visits"])
+    assert [event.resource.name for event in events(alias)] == ["A", "A"]

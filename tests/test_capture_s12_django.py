@@ -78,6 +78,7 @@ def test_overwriting_what_was_never_read(alias: str, big: Any) -> None:
     assert not any(statement.startswith("SELECT") for statement in seen)
     (event,) = events(alias)
     assert event.changes[0].before == {"$": "unknown"}
+    assert isinstance(event.changes[0].after, dict)
     assert event.changes[0].after["$"] == "bytes"
 
 

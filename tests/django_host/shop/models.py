@@ -12,7 +12,7 @@ class Tag(models.Model):
     name = models.CharField(max_length=50, unique=True)
 
     def __str__(self) -> str:
-        return self.name
+        return str(self.name)
 
 
 class Customer(models.Model):
@@ -33,7 +33,7 @@ class Customer(models.Model):
     friends = models.ManyToManyField("self")
 
     def __str__(self) -> str:
-        return self.name
+        return str(self.name)
 
 
 class Product(models.Model):
@@ -47,7 +47,7 @@ class Product(models.Model):
     listed_at = models.DateTimeField(db_default=Now())
 
     def __str__(self) -> str:
-        return self.name
+        return str(self.name)
 
 
 class Order(models.Model):
@@ -58,7 +58,7 @@ class Order(models.Model):
     products = models.ManyToManyField(Product, through="OrderLine")
 
     def __str__(self) -> str:
-        return self.status
+        return str(self.status)
 
 
 class OrderLine(models.Model):
@@ -79,7 +79,7 @@ class Comment(models.Model):
     text = models.TextField()
 
     def __str__(self) -> str:
-        return self.text
+        return str(self.text)
 
 
 class Attachment(models.Model):
@@ -100,7 +100,7 @@ class Place(models.Model):
     street = models.CharField(max_length=50, default="")
 
     def __str__(self) -> str:
-        return self.name
+        return str(self.name)
 
 
 class Restaurant(Place):

@@ -101,7 +101,7 @@ class Creation:
         for one in objs:
             values = one.__dict__
             rows.append({name: values.get(name) for name in plan.order})
-            learn(unit, one._state, {name: copied(values.get(name)) for name in plan.columns})
+            learn(unit, one._state, {name: copied(values.get(name)) for name in plan.order})
         computed = [
             name
             for name in plan.columns
@@ -158,8 +158,8 @@ class Creation:
             now = {name: plan.columns[name].json(one.__dict__.get(name)) for name in names}
             changed = [name for name in names if not same(was[name], now[name])]
             if changed and plan.own:
-                old, new = ({name: side[name] for name in changed} for side in (was, now))
-                hook.note(unit, plan, row, old, new, subject=one, batch=batch)
+                sides = [{name: side[name] for name in changed} for side in (was, now)]
+                hook.note(unit, plan, row, *sides, subject=one, batch=batch)
 
     def _attributes(self, unique_fields: Any) -> list[str]:
         meta = self._plan.model._meta

@@ -43,7 +43,7 @@ class Middleware:
         actor = settings().actor
         self._actor: Callable[[Any], Actor | None] = actor_of if actor is None else import_string(actor)
         if iscoroutinefunction(get_response):
-            markcoroutinefunction(self)  # type: ignore[arg-type]  # it marks any callable
+            markcoroutinefunction(self)
 
     def __call__(self, request: Any) -> Any:
         """Answer a request under a scope of its own."""
@@ -59,8 +59,11 @@ class Middleware:
     @contextmanager
     def _scope(self, request: Any) -> Iterator[None]:
         # Two scopes, because a scope keeps the first answer: whoever has not signed in yet may do so later.
-        around = context(actor=lambda: _nobody(request), **origin(request.META, self._proxies))
-        with around, context(actor=lambda: self._actor(request)):
+        with (
+            context(**origin(request.META, self._proxies)) as around,
+            context(actor=lambda: self._actor(request)),
+        ):
+            around.bind(actor=lambda: _nobody(request))
             yield
 
 

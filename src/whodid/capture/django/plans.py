@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -131,7 +131,7 @@ class Plan:
             soft_delete=self.soft_delete,
         )
 
-    def id_of(self, values: dict[str, Any]) -> str:
+    def id_of(self, values: Mapping[str, Any]) -> str:
         """Return the id of a row as text."""
         if len(self.pk) == 1:
             return str(values.get(self.pk[0]))

@@ -181,6 +181,7 @@ def _updated_many(
         found = now.get(key_of(plan, values), None if lost else {})
         if found is None:
             continue  # there is no such row any more
+        written = {name: copied(found.get(name, values.get(name))) for name in names}
         before: dict[str, Any] = {}
         after: dict[str, Any] = {}
         for name in [*names, *plan.generated] if found else names:
@@ -190,6 +191,6 @@ def _updated_many(
             if not same(old, new):
                 before[name], after[name] = old, new
         if after and plan.own:
-            hook.note(unit, plan, values, before, after, subject=one, batch=batch)
-        learn(unit, one._state, {**was, **{name: copied(found.get(name, values.get(name))) for name in names}})
+            hook.note(unit, plan, {**values, **was, **written}, before, after, subject=one, batch=batch)
+        learn(unit, one._state, {**was, **written})
     return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from django.apps import apps
 from django.db import connections, router
@@ -52,6 +53,11 @@ def relays(aliases: Iterable[str] | None = None, *, interval: float = 1.0) -> li
     made = []
     for box in boxes:
         relay = Relay(box, home, interval=interval)
-        installed().wakers.append(lambda alias, box=box, relay=relay: relay.wake() if alias == box.alias else None)
+        installed().wakers.append(partial(_woken, box.alias, relay))
         made.append(relay)
     return made
+
+
+def _woken(alias: str, relay: Relay, committed: str) -> None:
+    if alias == committed:
+        relay.wake()

@@ -161,7 +161,7 @@ def _unread(plan: Plan, values: dict[str, Any], known: dict[str, Any], update_fi
 def _noted_insert(hook: Hook, unit: Unit, plan: Plan, self: Any) -> None:
     values = self.__dict__
     after = {name: column.json(values.get(name)) for name, column in plan.columns.items()}
-    known = {name: values.get(name) for name in plan.columns}
+    known = {name: values.get(name) for name in plan.order}
     known.update((name, copied(values.get(name))) for _, name in plan.copied)
     if computed := [name for name, value in after.items() if value is COMPUTED or name in plan.generated]:
         _completed(plan, unit, values, after, known, computed)
@@ -202,14 +202,15 @@ def _noted_update(hook: Hook, unit: Unit, plan: Plan, self: Any, known: dict[str
         was = {name: plan.columns[name].json(known[name]) for name in plan.generated if name in known}
         _completed(plan, unit, values, after, fresh, [*computed, *was])
         before |= was
-    learn(unit, self._state, {**known, **fresh})
+    now = {**known, **fresh}  # what was assigned and not written is no part of the row
+    now.update((name, values.get(name)) for name in plan.pk)
+    learn(unit, self._state, now)
     if plan.links:
-        old_row = {**values, **{name: known[name] for name in fresh if name in known}}
-        hook.members(unit, plan, added=[values], removed=[old_row])
+        hook.members(unit, plan, added=[now], removed=[known])
     if plan.own:
         if plan.has_password and "password" in after and values.get("_password") is not None:
             _password_changed(hook, unit, plan, self)
-        hook.note(unit, plan, values, before, after, subject=self)
+        hook.note(unit, plan, now, before, after, subject=self)
 
 
 def _password_changed(hook: Hook, unit: Unit, plan: Plan, self: Any) -> None:

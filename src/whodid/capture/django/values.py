@@ -118,7 +118,7 @@ def _nested(value: Any, depth: int) -> Any:
         case File():
             return _text(str(value.name)) if value.name else None
         case str() | bool() | int() | float() | Decimal() | datetime() | date() | time() | timedelta() | UUID():
-            base = next(kind for kind in type(value).__mro__ if kind in _FORMS)
+            base: Any = next(kind for kind in type(value).__mro__ if kind in _FORMS)
             return _FORMS[base](base(value) if base in {str, int, float} else value)
         case Mapping():
             if len(value) > _MEMBERS:
@@ -130,7 +130,7 @@ def _nested(value: Any, depth: int) -> Any:
             return [_nested(item, depth + 1) for item in value]
         case bytearray():
             return _bytes(value)
-    if type(value).__str__ is object.__str__:
+    if not any("__str__" in kind.__dict__ for kind in type(value).__mro__[:-1]):
         return {"$": "unencodable", "v": type(value).__name__}
     return _text(str(value))  # an address, a range, a point: their libraries write them in one form
 
