@@ -88,8 +88,8 @@ def continuum(engine: sa.Engine, **options: Any) -> tuple[Any, Any, Callable[[],
 
     make_versioned(user_cls=None, options=options)
     base: Any = declarative_base()
-    base.__versioned__ = {}
-    class_ = contact(base)
+    versioned = type("Versioned", (base,), {"__abstract__": True, "__versioned__": {}})
+    class_ = contact(versioned)
     configure_mappers()
     base.metadata.create_all(engine)
 

@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session, sessionmaker
 
-from tests.watching import AISHA, Base, Bed, Crowd, Person, Post, watched_models
+from tests import postgresing
+from tests.watching import AISHA, ASYNC, ON_POSTGRES, SYNC, Base, Bed, Crowd, Person, Post, adding, watched_models
 from whodid import Event, builtin
 from whodid.capture import Capture, context
 from whodid.capture.outbox import Outbox
@@ -73,10 +74,9 @@ class TestRollback:
         told = sorted(event.action for event in bed.events())
         assert told == ["crowd.created", "person.greeted", "report.exported"]  # the greeting speaks for the new person
 
+    @ON_POSTGRES
     def test_a_commit_that_the_database_refuses(self, bed: Bed) -> None:
         """A deferred constraint fails the commit itself: neither row nor entry."""
-        if bed.plain.dialect.name == "sqlite":
-            pytest.skip("the schema of this test is PostgreSQL's")
         with bed.plain.begin() as connection:
             connection.exec_driver_sql(
                 "ALTER TABLE crowd ADD CONSTRAINT once UNIQUE (name) DEFERRABLE INITIALLY DEFERRED"
@@ -89,7 +89,7 @@ class TestRollback:
         with pytest.raises(sa.exc.IntegrityError):
             bed.run(scene)
         assert bed.check() == []
-        bed.run(lambda session: (session.add(Crowd(name="a")), session.commit()))
+        bed.run(adding(Crowd(name="a")))
         assert len(bed.check()) == 1
 
 
@@ -189,7 +189,9 @@ class TestSavepoints:
         with bed.plain.connect() as connection:
             crowds = connection.execute(sa.select(Crowd.name)).scalars().all()
             name = connection.scalar(sa.select(Person.name))
-        assert sorted(event.changes[0].after for event in events if event.action == "crowd.created") == sorted(crowds)
+        assert sorted(str(event.changes[0].after) for event in events if event.action == "crowd.created") == sorted(
+            crowds
+        )
         (created,) = [event for event in events if event.action == "person.created"]
         assert created.changes[0].after == name == (f"at {surviving[-1]}" if surviving else "0")
 
@@ -247,12 +249,11 @@ class TestOthers:
         bed.run(scene)
         assert sorted(event.action for event in bed.events()) == ["person.created", "person.created", "person.greeted"]
 
+    @SYNC
     @pytest.mark.parametrize("mode", ["conditional_savepoint", "create_savepoint", "rollback_only", "control_fully"])
     @pytest.mark.parametrize("kept", [True, False])
     def test_a_session_joins_a_transaction(self, bed: Bed, mode: Any, kept: bool) -> None:
         """Its entries share the fate of the outer transaction."""
-        if bed.asynchronous:
-            pytest.skip("the same transaction, in a thread of its own")
         with bed.engine.connect() as connection, context(actor=AISHA):
             outer = connection.begin()
             with bed.sessions(bind=connection, join_transaction_mode=mode) as session:
@@ -266,18 +267,23 @@ class TestOthers:
         if bed.plain.dialect.name != "sqlite":  # whose driver begins no transaction for a savepoint
             assert told == (1 if kept or mode == "control_fully" else 0)
 
-    def test_two_phases(self, bed: Bed) -> None:
+    @pytest.mark.postgres
+    def test_two_phases(self) -> None:
         """The entries are written before the transaction is prepared."""
-        if bed.asynchronous or bed.plain.dialect.name == "sqlite":
-            pytest.skip("SQLite has one phase")
-        with bed.plain.connect() as connection:
-            if connection.exec_driver_sql("SHOW max_prepared_transactions").scalar() == "0":
-                pytest.skip("this server prepares no transactions")
+        place = postgresing.programs()
+        if place is None:
+            pytest.skip(postgresing.MISSING)
+        server = postgresing.Server(place)
+        server.kill()
+        server.start(max_prepared_transactions="4")
+        bed = Bed(server.database("phases").replace("postgresql://", "postgresql+psycopg://"))
         with context(actor=AISHA), bed.sessions(twophase=True) as session:
             session.add(Person(name="Juan"))
             session.prepare()
             session.commit()
         assert len(bed.check()) == 1
+        bed.close()
+        server.stop()
 
 
 class TestFailures:
@@ -308,7 +314,7 @@ class TestFailures:
         with bed.plain.begin() as connection:
             connection.execute(sa.text("DROP TABLE whodid_outbox"))
         with pytest.raises(StoreUnavailable, match="outbox"):
-            bed.run(lambda session: (session.add(Person(name="Juan")), session.commit()))
+            bed.run(adding(Person(name="Juan")))
         with bed.plain.connect() as connection:
             assert connection.scalar(sa.select(sa.func.count()).select_from(Person)) == 0
         assert bed.capture.status().failures == 1
@@ -318,11 +324,11 @@ class TestFailures:
         bed = Bed(bed_url, on_failure="spool")
         kept = Kept()
         bed.capture._destination = kept
-        bed.run(lambda session: (session.add(Person(name="Eva")), session.commit()))
+        bed.run(adding(Person(name="Eva")))
         assert len(bed.check()) == 1
         with bed.plain.begin() as connection:
             connection.execute(sa.text("DROP TABLE whodid_outbox"))
-        bed.run(lambda session: (session.add(Person(name="Juan")), session.commit()))
+        bed.run(adding(Person(name="Juan")))
         with bed.plain.connect() as connection:
             assert connection.scalar(sa.select(sa.func.count()).select_from(Person)) == 2
         assert [event.action for _, event in kept.events] == ["person.created"]
@@ -333,11 +339,11 @@ class TestFailures:
         bed = Bed(bed_url)
         bed.capture._workspace = None
         with pytest.raises(InvalidEvent, match="workspace"):
-            bed.run(lambda session: (session.add(Crowd(name="a")), session.commit()))
+            bed.run(adding(Crowd(name="a")))
         bed.close()
         bed = Bed(bed_url, strict=False)
         bed.capture._workspace = None
-        bed.run(lambda session: (session.add_all([Crowd(name="a"), Post(title="t", shop="w7")]), session.commit()))
+        bed.run(adding(Crowd(name="a"), Post(title="t", shop="w7")))
         with bed.plain.connect() as connection:
             table = bed.handle.outbox.table
             rows = connection.execute(sa.select(table.c.workspace, table.c.fault).order_by(table.c.workspace)).all()
@@ -351,7 +357,7 @@ class TestSaidOutright:
 
     def test_it_speaks_for_the_row(self, bed: Bed) -> None:
         """It carries the changes of the object that it is about, and there is no second entry."""
-        bed.run(lambda session: (session.add(Person(name="Juan")), session.commit()))
+        bed.run(adding(Person(name="Juan")))
         bed.check()
 
         def scene(session: Session) -> None:
@@ -378,10 +384,9 @@ class TestSaidOutright:
 
         bed.run(scene)
 
+    @ASYNC
     def test_the_session_of_asyncio(self, bed: Bed) -> None:
         """The natural way, with await, and the transaction found through the asynchronous session."""
-        if not bed.asynchronous:
-            pytest.skip("the sessions are synchronous")
 
         async def story() -> None:
             with context(actor=AISHA):

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from tests.watching import AISHA, Bed, Crowd, Person, members
+from tests.watching import AISHA, ON_POSTGRES, SYNC, Bed, Crowd, Person, adding, doing, members, table_of
 from whodid.capture import context
 from whodid.capture.sqlalchemy.net import changes, shape
 from whodid.errors import InvalidSetting
@@ -18,13 +18,13 @@ from whodid.errors import InvalidSetting
 
 def crowds(bed: Bed) -> None:
     """Make some rows that were told."""
-    bed.run(lambda session: (session.add_all([Crowd(name="a"), Crowd(name="b"), Person(name="p")]), session.commit()))
+    bed.run(adding(Crowd(name="a"), Crowd(name="b"), Person(name="p")))
     bed.check()
 
 
 WRITES: dict[str, tuple[Callable[[sa.Connection], Any], str]] = {
     "text": (lambda c: c.execute(sa.text("UPDATE crowd SET name = 'secret'")), "crowd.updated"),
-    "core": (lambda c: c.execute(sa.update(Crowd.__table__).values(name="secret")), "crowd.updated"),
+    "core": (lambda c: c.execute(sa.update(table_of(Crowd)).values(name="secret")), "crowd.updated"),
     "driver": (lambda c: c.exec_driver_sql('DELETE FROM "crowd" WHERE 1 = 1'), "crowd.deleted"),
     "select": (
         lambda c: c.execute(sa.text("INSERT INTO crowd (id, name) SELECT id + 100, 'secret' FROM crowd")),
@@ -38,10 +38,18 @@ WRITES: dict[str, tuple[Callable[[sa.Connection], Any], str]] = {
 }
 
 
+def told(bed: Bed, action: str) -> None:
+    """See that one entry tells of the statement, with the actor and without a value."""
+    (event,) = bed.events()
+    assert (event.action, event.resource.id, event.actor) == (action, "*", AISHA)
+    assert event.details is not None
+    assert event.details.get("rows", 1) in {1, 2}  # SQLite's driver does not count behind WITH
+    assert "secret" not in str(event)
+
+
 @pytest.mark.parametrize("name", WRITES)
-@pytest.mark.parametrize("where", ["session", "connection"])
-def test_record(bed: Bed, name: str, where: str) -> None:
-    """One entry with the actor, the count and the shape of the statement, but no value; it dies with a rollback."""
+def test_record_in_a_session(bed: Bed, name: str) -> None:
+    """One entry with the actor, the count and the shape of the statement; it dies with a rollback."""
     write, action = WRITES[name]
     crowds(bed)
 
@@ -51,21 +59,34 @@ def test_record(bed: Bed, name: str, where: str) -> None:
         write(session.connection())
         session.commit()
 
-    if where == "session":
-        bed.run(scene)
-    elif bed.asynchronous:
-        pytest.skip("the engine is the same")
-    else:
-        with context(actor=AISHA), bed.engine.connect() as connection:
-            write(connection)
-            connection.rollback()
-            write(connection)
-            connection.commit()
-    (event,) = bed.events()
-    assert (event.action, event.resource.id, event.actor) == (action, "*", AISHA)
-    assert event.details is not None
-    assert event.details.get("rows", 1) in {1, 2}  # SQLite's driver does not count behind WITH
-    assert "secret" not in str(event)
+    bed.run(scene)
+    told(bed, action)
+
+
+@SYNC
+@pytest.mark.parametrize("name", WRITES)
+def test_record_on_a_connection(bed: Bed, name: str) -> None:
+    """Without a session it is written right after the statement, in the same transaction."""
+    write, action = WRITES[name]
+    crowds(bed)
+    with context(actor=AISHA), bed.engine.connect() as connection:
+        write(connection)
+        connection.rollback()
+        write(connection)
+        connection.commit()
+    told(bed, action)
+
+
+@ON_POSTGRES
+@pytest.mark.parametrize("statement", ["TRUNCATE TABLE crowd CASCADE", "COPY crowd (id, name) FROM PROGRAM 'true'"])
+def test_what_only_postgresql_has(bed_url: str, statement: str) -> None:
+    """TRUNCATE and COPY are refused before they run."""
+    bed = Bed(bed_url, unclaimed="raise")
+    crowds(bed)
+    with pytest.raises(InvalidSetting, match="crowd"):
+        bed.run(lambda session: session.execute(sa.text(statement)))
+    assert bed.check() == []
+    bed.close()
 
 
 @pytest.mark.parametrize("name", WRITES)
@@ -85,7 +106,7 @@ def test_warn(bed_url: str, caplog: pytest.LogCaptureFixture) -> None:
     bed = Bed(bed_url, unclaimed="warn")
     crowds(bed)
     with caplog.at_level(logging.WARNING, logger="whodid.capture"):
-        bed.run(lambda session: (WRITES["text"][0](session.connection()), session.commit()))
+        bed.run(doing(lambda session: WRITES["text"][0](session.connection())))
     assert [record.getMessage() for record in caplog.records] == [
         "A statement changed crowd without an entry: UPDATE crowd SET name = ?"
     ]

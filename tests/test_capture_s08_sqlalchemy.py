@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, defer, load_only, make_transient_to_detached
 from sqlalchemy.orm.attributes import flag_modified
 
 from tests.test_capture_s09_sqlalchemy import made, one
-from tests.watching import Bed, Person, Post
+from tests.watching import Bed, Person, Post, adding, doing
 
 
 def change(bed: Bed) -> dict[str, tuple[Any, Any]]:
@@ -52,7 +52,7 @@ def test_an_object_loaded_in_part(bed: Bed) -> None:
 def test_a_merged_copy(bed: Bed) -> None:
     """A detached copy is merged over the row."""
     made(bed)
-    bed.run(lambda session: session.merge(Person(id=1, name="Ana")) and session.commit())
+    bed.run(doing(lambda session: session.merge(Person(id=1, name="Ana"))))
     assert change(bed) == {"name": ("Juan", "Ana")}
 
 
@@ -148,7 +148,7 @@ def test_deleted_while_expired(bed: Bed) -> None:
 
 def test_what_is_heavy_is_never_read(bed: Bed) -> None:
     """S12: a deferred picture is neither read when it is overwritten nor when its row is deleted."""
-    bed.run(lambda session: session.add(Post(title="A", picture=b"x" * 100_000)) or session.commit())
+    bed.run(adding(Post(title="A", picture=b"x" * 100_000)))
     bed.events()
 
     def scene(session: Session) -> None:
@@ -171,7 +171,7 @@ def test_what_is_heavy_is_never_read(bed: Bed) -> None:
 
 def test_reading_and_saving_what_is_loaded_costs_nothing(bed: Bed) -> None:
     """S12: saving loaded objects adds the one statement that writes their events, and reading adds none."""
-    bed.run(lambda session: session.add(Post(title="A", shop="w1")) or session.commit())
+    bed.run(adding(Post(title="A", shop="w1")))
     assert len(bed.counted(lambda session: session.execute(sa.select(Post)).scalars().all())) == 1
 
     def scene(session: Session) -> None:

@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 import msgspec
+import pytest
 import sqlalchemy as sa
 from msgspec import UNSET
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
@@ -26,7 +27,32 @@ from whodid import Actor, Event, builtin
 from whodid.capture import Capture, context
 from whodid.capture.sqlalchemy import Handle, install, model
 
-__all__ = ["AISHA", "Base", "Bed"]
+__all__ = [
+    "AISHA",
+    "ASYNC",
+    "ON_POSTGRES",
+    "ON_SQLITE",
+    "SYNC",
+    "Base",
+    "Bed",
+    "adding",
+    "doing",
+    "table_of",
+    "watched_models",
+]
+
+_POSTGRES = pytest.mark.postgres
+
+
+def _on(*drivers: str) -> pytest.MarkDecorator:
+    params = [pytest.param(one, marks=_POSTGRES) if one.startswith("psycopg") else one for one in drivers]
+    return pytest.mark.parametrize("bed_url", params, indirect=True)
+
+
+ON_SQLITE = _on("sqlite", "aiosqlite")
+ON_POSTGRES = _on("psycopg", "psycopg_async")
+SYNC = _on("sqlite", "psycopg")
+ASYNC = _on("aiosqlite", "psycopg_async")
 
 AISHA = Actor(type="user", id="usr_1", name="Aisha Khan")
 _R = TypeVar("_R")
@@ -336,15 +362,14 @@ class Bed:
         links: dict[tuple[str, str, str], dict[str, int]] = {}
         for _, table, was, now in rows:
             old, new = (None if side is None else json.loads(side) for side in (was, now))
+            row: dict[str, Any] = new or old or {}
             if table in _BETWEEN:
                 owner, path = _BETWEEN[table]
-                row = new or old
                 ours = links.setdefault((owner, str(row["person_id"]), path), {})
                 member = str(row["group_id"])
                 ours[member] = ours.get(member, 0) + (1 if old is None else -1)
                 continue
             type_ = "staff" if table == "engineer" else _TYPES.get(table, table)
-            row = new or old
             names = [column.name for column in Base.metadata.tables[table].primary_key]
             key = (type_, ":".join(str(row[name]) for name in names))
             old, new = _normal(table, old), _normal(table, new)
@@ -365,6 +390,28 @@ class Bed:
             if added or removed:
                 fact[path] = (removed, added)
         return {key: fact for key, fact in facts.items() if fact is not None and fact != {"verb": "updated"}}
+
+
+def adding(*rows: object) -> Callable[[Session], None]:
+    """Return a scene that adds rows and commits."""
+    return doing(lambda session: session.add_all(rows))
+
+
+def doing(step: Callable[[Session], object]) -> Callable[[Session], None]:
+    """Return a scene that does something and commits."""
+
+    def scene(session: Session) -> None:
+        step(session)
+        session.commit()
+
+    return scene
+
+
+def table_of(class_: type[Base]) -> sa.Table:
+    """Return the table of a model."""
+    table = sa.inspect(class_).local_table
+    assert isinstance(table, sa.Table)
+    return table
 
 
 def watched_models() -> list[type]:
