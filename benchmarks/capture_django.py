@@ -85,6 +85,7 @@ def measured(variant: str, postgres: str | None, rows: int, rounds: int, *, apar
     if postgres:
         with connection.cursor() as cursor:
             cursor.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    call_command("migrate", verbosity=0)  # what has migrations, before what refers to it
     call_command("migrate", run_syncdb=True, verbosity=0)
     _registered(variant, Item)
     connection.ensure_connection()

@@ -207,6 +207,7 @@ def probed(variant: str) -> dict[str, str]:
     django.setup()
     from django.core.management import call_command
 
+    call_command("migrate", verbosity=0)  # what has migrations, before what refers to it
     call_command("migrate", run_syncdb=True, verbosity=0)
     if variant == "django-auditlog":
         from auditlog.registry import auditlog

@@ -166,8 +166,10 @@ def filled(alias: str) -> str:
 def emptied(alias: str) -> None:
     """Empty all tables of a database, past the hook."""
     from django.apps import apps
+    from django.contrib.contenttypes.models import ContentType
     from django.db import connections, transaction
 
+    ContentType.objects.clear_cache()
     hook = apps.get_app_config("whodid").hook
     hook.remove()
     try:
