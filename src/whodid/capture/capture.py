@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal, Protocol, Self
 
@@ -334,7 +333,7 @@ class Capture:
         """
         return Act(self, name, resource, said)
 
-    def impersonate(self, user: Actor, *, reason: Reason | str | None = None) -> AbstractContextManager[Scope]:
+    def impersonate(self, user: Actor, *, reason: Reason | str | None = None) -> Impersonation:
         """Act with somebody else's rights: the actor stays who really acts, `on_behalf_of` says with whose rights.
 
         Beginning and end are independent entries. It serves `with` and `async with`.
