@@ -6,24 +6,36 @@
   (`components.buttons[0].url`). Any other list is one value.
 * None is no value: its side of the change is absent.
 * A secret carries no value at all, only keyed fingerprints of both sides.
+* Of two long texts the part that differs is kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from itertools import islice
 from typing import Any, Literal
 
 from msgspec import UNSET
 
-from whodid.capture.redact import looks_secret, masked
-from whodid.capture.values import plain, same
+from whodid.capture.redact import Fingerprint, looks_secret, masked, print_of
+from whodid.capture.values import LONGEST, MOST_KEYS, Hidden, is_marker, plain, same, text_marker
 from whodid.catalog.classes import FieldClasses
+from whodid.catalog.secrets import holds_secret
 from whodid.model import Change
 
-__all__ = ["diff"]
+__all__ = ["MOST_CHANGES", "diff"]
 
-Fingerprint = Callable[[Any], str]
+MOST_CHANGES = 500
+"""Changes of one event; the last of them counts what is left out."""
+
+_DEPTH = 8
+_LONGEST_PATH = 400
+_MOST_NESTED = 2000  # objects that one comparison goes into
+_PART = 2000  # characters of a long text that are kept of where it differs
+_AROUND = 40
+_BEYOND = 4096
+_EXACT = frozenset({str, int, bool, bytes})
 
 
 def diff(
@@ -32,7 +44,7 @@ def diff(
     classes: FieldClasses,
     fingerprint: Fingerprint,
 ) -> tuple[Change, ...]:
-    """Compare two states of a resource.
+    """Compare two states of a resource. It never raises: what has no JSON form leaves a marker.
 
     Args:
         before: Its fields before; None when it was created.
@@ -42,12 +54,17 @@ def diff(
 
     Returns:
         The changes, in the order of the fields. Empty when nothing changed.
-
-    Raises:
-        InvalidEvent: A value has no JSON form.
     """
     walk = _Walk(classes, fingerprint, whole=before is None or after is None)
-    return tuple(walk.mapping("", _sides(before), _sides(after)))
+    old, new = _sides(before), _sides(after)
+    if len(old) + len(new) <= MOST_KEYS:
+        found = list(walk.mapping("", old, new, 0))
+    else:
+        found = list(islice(walk.mapping("", old, new, 0), MOST_CHANGES + 1))
+    if len(found) > MOST_CHANGES:
+        rest = {"$": "truncated", "items": max(len(old), len(new))}
+        found[MOST_CHANGES - 1 :] = [Change(path="*", op="add" if before is None else "replace", after=rest)]
+    return tuple(found)
 
 
 class _Walk:
@@ -61,39 +78,74 @@ class _Walk:
         self._classes = classes
         self._fingerprint = fingerprint
         self._whole = whole
+        self._left = _MOST_NESTED
 
-    def mapping(self, prefix: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
+    def mapping(self, prefix: str, before: Mapping[Any, Any], after: Mapping[Any, Any], depth: int) -> Iterator[Change]:
         """Compare the keys of two dictionaries: those of `after` in their order, then those that are gone."""
-        for key in [*after, *(key for key in before if key not in after)]:
-            yield from self.value(f"{prefix}{key}", before.get(key), after.get(key))
+        told = self._classes.telling(after) or self._classes.telling(before)
+        for key in after:
+            old, new = before.get(key), after[key]
+            if old is new or (type(old) is type(new) and type(new) in _EXACT and old == new):
+                continue
+            path = f"{prefix}{key if _is_plain(key) else _segment(key)}"
+            if told is not None and told(key):
+                yield from self._told(path, old, new)
+            else:
+                yield from self.value(path, old, new, depth)
+        for key in before:
+            if key not in after and (old := before[key]) is not None:
+                path = f"{prefix}{key if _is_plain(key) else _segment(key)}"
+                if told is not None and told(key):
+                    yield from self._told(path, old, None)
+                else:
+                    yield from self.value(path, old, None, depth)
 
-    def value(self, path: str, before: Any, after: Any) -> Iterator[Change]:
+    def value(self, path: str, before: Any, after: Any, depth: int) -> Iterator[Change]:
         """Compare two values at a path; they are raw, not yet JSON."""
-        ordered = not (isinstance(before, AbstractSet) or isinstance(after, AbstractSet))
-        old, new = plain(before, f"/changes/{path}"), plain(after, f"/changes/{path}")
+        class_ = self._classes.of(path)
+        nested = _nested(before, after)
+        self._left -= nested is not None
+        if (
+            nested is not None
+            and class_ != "secret"
+            and depth < _DEPTH
+            and self._left > 0
+            and len(path) < _LONGEST_PATH
+        ):
+            # By path first and bounded afterwards, so that one key of a hundred thousand is still found.
+            found = list(islice(self.mapping(f"{path}.", *nested, depth + 1), MOST_KEYS + 1))
+            if len(found) <= MOST_KEYS:
+                yield from found
+                return
+        old, new = plain(before), plain(after)
         if same(old, new):
             return
-        if self._classes.of(path) == "secret" or looks_secret(old) or looks_secret(new):
+        if class_ == "secret" or looks_secret(old) or looks_secret(new):
             yield self._secret(path, old, new)
-        elif _both(dict, old, new):
-            yield from self.mapping(f"{path}.", old or {}, new or {})
+        elif nested is not None:
+            yield self._change(path, old, new)
         elif self._whole and [] in (old, new):
             return  # it came or went without a member: no more than no value
-        elif not self._whole and _both(list, old, new):
-            yield from self._lists(path, old or [], new or [], ordered=ordered)
+        elif _is_dict(old) and _is_dict(new):  # what became dictionaries only as JSON
+            yield from self.mapping(f"{path}.", old or {}, new or {}, depth + 1)
+        elif not self._whole and _is_list(old) and _is_list(new):
+            ordered = not (isinstance(before, AbstractSet) or isinstance(after, AbstractSet))
+            yield from self._lists(path, old or [], new or [], depth, ordered=ordered)
+        elif type(before) is str and type(after) is str and max(len(before), len(after)) > LONGEST:
+            yield self._texts(path, before, after)
         else:
-            yield self._scalar(path, old, new)
+            yield self._change(path, old, new)
 
-    def _lists(self, path: str, old: list[Any], new: list[Any], *, ordered: bool) -> Iterator[Change]:
-        if all(isinstance(item, dict) for item in [*old, *new]):
+    def _lists(self, path: str, old: list[Any], new: list[Any], depth: int, *, ordered: bool) -> Iterator[Change]:
+        if all(isinstance(item, dict) for item in (*old, *new)):
             for at in range(max(len(old), len(new))):
                 place = f"{path}[{at}]"
                 if at >= len(old):
-                    yield self._scalar(place, None, new[at])
+                    yield self._change(place, None, new[at])
                 elif at >= len(new):
-                    yield self._scalar(place, old[at], None)
+                    yield self._change(place, old[at], None)
                 else:
-                    yield from self.value(place, old[at], new[at])
+                    yield from self.value(place, old[at], new[at], depth + 1)
             return
         if _distinct(old) and _distinct(new):
             was, now = {_typed(item) for item in old}, {_typed(item) for item in new}
@@ -110,27 +162,43 @@ class _Walk:
                 return
             if not ordered:
                 return
-        yield self._scalar(path, old, new)
+        yield self._change(path, old, new)
 
-    def _scalar(self, path: str, old: Any, new: Any) -> Change:
+    def _change(self, path: str, old: Any, new: Any) -> Change:
+        if isinstance(old, Hidden) or isinstance(new, Hidden):
+            return self._secret(path, old, new)
         return Change(
             path=path,
             op=_op(old, new),
-            before=UNSET if old is None else self._masked(path, old),
-            after=UNSET if new is None else self._masked(path, new),
+            # A text that is a secret or has one in it never comes here.
+            before=UNSET if old is None else old if type(old) is str else self._masked(path, old),
+            after=UNSET if new is None else new if type(new) is str else self._masked(path, new),
             class_=self._classes.of(path),
         )
 
+    def _texts(self, path: str, old: str, new: str) -> Change:
+        """Say of long texts how they begin and where they differ."""
+        start = _common(old, new)
+        end = _common(old[start:][::-1], new[start:][::-1])
+        sides = [{**text_marker(text), **_differing(text, start, len(text) - end)} for text in (old, new)]
+        return self._change(path, *sides)
+
     def _masked(self, path: str, value: Any) -> Any:
         return masked(value, path, self._classes, self._fingerprint)
+
+    def _told(self, path: str, before: Any, after: Any) -> Iterator[Change]:
+        """Compare two values of which a member beside them says that they are secret."""
+        old, new = plain(before), plain(after)
+        if not same(old, new):
+            yield self._secret(path, old, new)
 
     def _secret(self, path: str, old: Any, new: Any) -> Change:
         return Change(
             path=path,
             op=_op(old, new),
             class_="secret",
-            before_fp=None if old is None else self._fingerprint(old),
-            after_fp=None if new is None else self._fingerprint(new),
+            before_fp=print_of(old, self._fingerprint),
+            after_fp=print_of(new, self._fingerprint),
         )
 
 
@@ -142,9 +210,59 @@ def _op(old: Any, new: Any) -> Literal["add", "remove", "replace"]:
     return "add" if old is None else "remove" if new is None else "replace"
 
 
-def _both(kind: type, old: Any, new: Any) -> bool:
-    """Tell whether both sides are of a type, or one is and the other has no value."""
-    return all(side is None or isinstance(side, kind) for side in (old, new))
+def _nested(before: Any, after: Any) -> tuple[Mapping[Any, Any], Mapping[Any, Any]] | None:
+    """Return both sides when they are to be compared key by key: dictionaries, or one of them is and one no value."""
+    if not (_is_mapping(before) and _is_mapping(after)) or (before is None and after is None):
+        return None
+    old, new = before or {}, after or {}
+    if (before is None or after is None) and len(old) + len(new) > MOST_KEYS:
+        return None
+    return old, new
+
+
+def _is_mapping(side: Any) -> bool:
+    return side is None or (type(side) is dict and "$" not in side)
+
+
+def _is_dict(side: Any) -> bool:
+    return side is None or (isinstance(side, dict) and not is_marker(side))
+
+
+def _is_list(side: Any) -> bool:
+    return side is None or isinstance(side, list)
+
+
+def _is_plain(key: Any) -> bool:
+    return type(key) is str and 0 < len(key) <= 100 and key.isprintable()
+
+
+def _segment(key: Any) -> str:
+    """Return what stands for a key in a path, whatever it is."""
+    text = next(iter(plain({key: None})))
+    if len(text) > 100:
+        text = f"{text[:99]}…"
+    return "".join(one if one.isprintable() else f"\\u{ord(one):04x}" for one in text) or '""'
+
+
+def _common(one: str, other: str) -> int:
+    """Return how many characters two texts have in common at their beginning."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _differing(text: str, start: int, stop: int) -> dict[str, Any]:
+    """Return where a text differs and how it reads there; nothing when a secret is near."""
+    start, stop = max(start - _AROUND, 0), min(stop + _AROUND, start + _PART)
+    if holds_secret(text[max(start - _BEYOND, 0) : stop + _BEYOND]):
+        return {"at": start}
+    part = plain(text[start:stop])
+    return {"at": start, "part": part if isinstance(part, str) else part["head"]}
 
 
 def _typed(item: Any) -> tuple[type, Any]:
