@@ -18,7 +18,7 @@ __all__ = ["FieldClasses", "check_pattern", "is_secret_name", "stricter"]
 
 _RANK: dict[FieldClass, int] = {"plain": 0, "personal": 1, "secret": 2}
 _SPLIT = re.compile(r"[./\[\]]+")
-_PATTERN = re.compile(r"[^\s.\[\]/*]+(\.([^\s.\[\]/*]+|\*))*")
+_PATTERN = re.compile(r"\*|[^\s.\[\]/*]+(\.([^\s.\[\]/*]+|\*))*")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _WORDS = re.compile(r"[^\W\d_]+|\d+")
 _MEMO = 4096
@@ -140,9 +140,10 @@ class FieldClasses:
         self._declared: dict[str, FieldClass | None] = {}
         self._classes: dict[str, FieldClass] = {}
         self.suspects = frozenset(
-            next(segment for segment in reversed(segments) if segment != "*")
+            segment
             for segments, class_ in listed
             if class_ == "secret"
+            for segment in [one for one in segments if one != "*"][-1:]
         )
         """Keys that may be secret because a pattern ends in them, wherever they stand."""
 
