@@ -167,6 +167,8 @@ class Capture:
         else:
             told = ()
         more = masked(plain(details), "", classes, fingerprint) if details else None
+        if (route := scope.get("route")) is not None:
+            more = {"route": route, **(more or {})}
         told, more = bounded(told, more)
         if resource.name is not None:
             resource = _tidy(resource)

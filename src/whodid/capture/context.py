@@ -38,12 +38,14 @@ class Setting(TypedDict, total=False):
 
     `actor` and `workspace` say who and where to record, or are functions that find it out: asked when an event needs
     it, until they answer. `reason`, `cause` and `batch` are given to every event that names none itself, `action` is
-    the id of the action under way; the others are the fields of `whodid.model.Context`. None is the same as not given.
+    the id of the action under way, `route` the method and template of a request's route, kept in the details; the
+    others are the fields of `whodid.model.Context`. None is the same as not given.
     """
 
     actor: Actor | Callable[[], Actor | None] | None
     workspace: str | Callable[[], str | None] | None
     action: str | None
+    route: str | Callable[[], str | None] | None
     reason: Reason | None
     cause: str | None
     batch: str | None

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from whodid.canonical import encode
 
-__all__ = ["Answer", "Call", "Handler", "answer_json", "client_address"]
+__all__ = ["Answer", "Call", "Handler", "answer_json"]
 
 
 class Call(Struct, frozen=True, kw_only=True):
@@ -75,21 +75,3 @@ def answer_json(
 ) -> Answer:
     """Answer with a JSON value."""
     return Answer(status=status, body=encode(value), media_type=media_type, headers=headers)
-
-
-def client_address(peer: str | None, forwarded: str | None, trusted_proxies: int) -> str | None:
-    """Find the address of the client behind a known number of proxies.
-
-    Args:
-        peer: Address of the other end of the connection.
-        forwarded: The `X-Forwarded-For` header, all its lines joined by commas.
-        trusted_proxies: How many proxies of ours stand in front; each appended the address that it saw.
-
-    Returns:
-        The address that the outermost proxy of ours saw; the peer's where the header is shorter than it must be,
-        because then the request did not come through all of them and anybody may have written the rest.
-    """
-    if trusted_proxies <= 0 or not forwarded:
-        return peer
-    hops = [hop.strip() for hop in forwarded.split(",")]
-    return hops[-trusted_proxies] if len(hops) >= trusted_proxies and hops[-trusted_proxies] else peer
