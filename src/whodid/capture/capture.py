@@ -166,9 +166,8 @@ class Capture:
             told = diff(before, after, classes, fingerprint)
         else:
             told = ()
+        details = scope.around(details)
         more = masked(plain(details), "", classes, fingerprint) if details else None
-        if (route := scope.get("route")) is not None:
-            more = {"route": route, **(more or {})}
         told, more = bounded(told, more)
         if resource.name is not None:
             resource = _tidy(resource)
