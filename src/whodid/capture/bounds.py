@@ -64,10 +64,14 @@ def _few(changes: tuple[Change, ...]) -> bool:
     for change in changes:
         for value in (change.before, change.after, change.added, change.removed):
             if type(value) is str:
-                total += 4 * len(value)
-            elif isinstance(value, (dict, list)):
+                total += len(value)
+            elif type(value) is list:
+                if len(value) > 50 or not all(type(item) is str for item in value):
+                    return False
+                total += sum(map(len, value))
+            elif isinstance(value, dict):
                 return False
-    return total < _ROOM // 4
+    return 4 * total < _ROOM // 2
 
 
 def _values(changes: list[Change], details: dict[str, Any]) -> list[tuple[int, Callable[[Any], None], Any]]:

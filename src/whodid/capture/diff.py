@@ -11,9 +11,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from itertools import islice
 from typing import Any, Literal
 
 from msgspec import UNSET
@@ -36,6 +35,8 @@ _PART = 2000  # characters of a long text that are kept of where it differs
 _AROUND = 40
 _BEYOND = 4096
 _EXACT = frozenset({str, int, bool, bytes})
+_SIMPLE = frozenset({str, int, bool, type(None)})
+_SCALARS = frozenset({str, int, bool, float})
 
 
 def diff(
@@ -56,11 +57,9 @@ def diff(
         The changes, in the order of the fields. Empty when nothing changed.
     """
     walk = _Walk(classes, fingerprint, whole=before is None or after is None)
-    old, new = _sides(before), _sides(after)
-    if len(old) + len(new) <= MOST_KEYS:
-        found = list(walk.mapping("", old, new, 0))
-    else:
-        found = list(islice(walk.mapping("", old, new, 0), MOST_CHANGES + 1))
+    old, new = before or {}, after or {}
+    found = walk.found
+    walk.mapping("", old, new, 0, MOST_CHANGES)
     if len(found) > MOST_CHANGES:
         rest = {"$": "truncated", "items": max(len(old), len(new))}
         found[MOST_CHANGES - 1 :] = [Change(path="*", op="add" if before is None else "replace", after=rest)]
@@ -79,95 +78,120 @@ class _Walk:
         self._fingerprint = fingerprint
         self._whole = whole
         self._left = _MOST_NESTED
+        self.found: list[Change] = []
 
-    def mapping(self, prefix: str, before: Mapping[Any, Any], after: Mapping[Any, Any], depth: int) -> Iterator[Change]:
-        """Compare the keys of two dictionaries: those of `after` in their order, then those that are gone."""
+    def mapping(self, prefix: str, before: Mapping[Any, Any], after: Mapping[Any, Any], depth: int, limit: int) -> None:
+        """Compare the keys of two dictionaries: those of `after` in their order, then those that are gone.
+
+        Args:
+            limit: Stop as soon as there are more changes than that.
+        """
         told = self._classes.telling(after) or self._classes.telling(before)
+        found, value = self.found, self._value if told is None else self._told
         for key in after:
             old, new = before.get(key), after[key]
             if old is new or (type(old) is type(new) and type(new) in _EXACT and old == new):
                 continue
-            path = f"{prefix}{key if _is_plain(key) else _segment(key)}"
-            if told is not None and told(key):
-                yield from self._told(path, old, new)
-            else:
-                yield from self.value(path, old, new, depth)
+            name = key if _is_plain(key) else _segment(key)
+            (value if told is None or told(key) else self._value)(f"{prefix}{name}", old, new, depth)
+            if len(found) > limit:
+                return
+        if before.keys() <= after.keys():
+            return
         for key in before:
             if key not in after and (old := before[key]) is not None:
-                path = f"{prefix}{key if _is_plain(key) else _segment(key)}"
-                if told is not None and told(key):
-                    yield from self._told(path, old, None)
-                else:
-                    yield from self.value(path, old, None, depth)
+                name = key if _is_plain(key) else _segment(key)
+                (value if told is None or told(key) else self._value)(f"{prefix}{name}", old, None, depth)
+                if len(found) > limit:
+                    return
 
-    def value(self, path: str, before: Any, after: Any, depth: int) -> Iterator[Change]:
+    def _value(self, path: str, before: Any, after: Any, depth: int) -> None:
         """Compare two values at a path; they are raw, not yet JSON."""
         class_ = self._classes.of(path)
-        nested = _nested(before, after)
-        self._left -= nested is not None
-        if (
-            nested is not None
-            and class_ != "secret"
-            and depth < _DEPTH
-            and self._left > 0
-            and len(path) < _LONGEST_PATH
-        ):
-            # By path first and bounded afterwards, so that one key of a hundred thousand is still found.
-            found = list(islice(self.mapping(f"{path}.", *nested, depth + 1), MOST_KEYS + 1))
-            if len(found) <= MOST_KEYS:
-                yield from found
+        nested = None
+        if type(before) not in _SIMPLE or type(after) not in _SIMPLE:
+            nested = _nested(before, after)
+            if nested is not None and class_ != "secret" and self._goes_into(path, nested, depth):
                 return
         old, new = plain(before), plain(after)
+        if type(old) in _SIMPLE and type(new) in _SIMPLE:  # the common case, and the one that must be quick
+            if old == new and type(old) is type(new):
+                return
+            if class_ != "secret" and not looks_secret(old) and not looks_secret(new):
+                op = _op(old, new)
+                old, new = UNSET if old is None else old, UNSET if new is None else new
+                self.found.append(Change(path=path, op=op, before=old, after=new, class_=class_))
+                return
         if same(old, new):
             return
         if class_ == "secret" or looks_secret(old) or looks_secret(new):
-            yield self._secret(path, old, new)
+            self._secret(path, old, new)
         elif nested is not None:
-            yield self._change(path, old, new)
+            self._change(path, old, new)
         elif self._whole and [] in (old, new):
             return  # it came or went without a member: no more than no value
         elif _is_dict(old) and _is_dict(new):  # what became dictionaries only as JSON
-            yield from self.mapping(f"{path}.", old or {}, new or {}, depth + 1)
+            self.mapping(f"{path}.", old or {}, new or {}, depth + 1, len(self.found) + MOST_CHANGES)
         elif not self._whole and _is_list(old) and _is_list(new):
             ordered = not (isinstance(before, AbstractSet) or isinstance(after, AbstractSet))
-            yield from self._lists(path, old or [], new or [], depth, ordered=ordered)
+            self._lists(path, old or [], new or [], depth, ordered=ordered)
         elif type(before) is str and type(after) is str and max(len(before), len(after)) > LONGEST:
-            yield self._texts(path, before, after)
+            self._texts(path, before, after)
         else:
-            yield self._change(path, old, new)
+            self._change(path, old, new)
 
-    def _lists(self, path: str, old: list[Any], new: list[Any], depth: int, *, ordered: bool) -> Iterator[Change]:
-        if all(isinstance(item, dict) for item in (*old, *new)):
-            for at in range(max(len(old), len(new))):
-                place = f"{path}[{at}]"
-                if at >= len(old):
-                    yield self._change(place, None, new[at])
-                elif at >= len(new):
-                    yield self._change(place, old[at], None)
-                else:
-                    yield from self.value(place, old[at], new[at], depth + 1)
+    def _goes_into(self, path: str, nested: tuple[Mapping[Any, Any], Mapping[Any, Any]], depth: int) -> bool:
+        """Compare two dictionaries key by key, and tell whether that was possible within bounds.
+
+        By path first and bounded afterwards, so that one key of a hundred thousand is still found.
+        """
+        self._left -= 1
+        if depth >= _DEPTH or self._left <= 0 or len(path) >= _LONGEST_PATH:
+            return False
+        start = len(self.found)
+        self.mapping(f"{path}.", *nested, depth + 1, start + MOST_KEYS)
+        if len(self.found) <= start + MOST_KEYS:
+            return True
+        del self.found[start:]
+        return False
+
+    def _lists(self, path: str, old: list[Any], new: list[Any], depth: int, *, ordered: bool) -> None:
+        if not old and not new:
             return
-        if _distinct(old) and _distinct(new):
-            was, now = {_typed(item) for item in old}, {_typed(item) for item in new}
-            added = [item for item in new if _typed(item) not in was]
-            removed = [item for item in old if _typed(item) not in now]
+        was, now = _members(old), _members(new)
+        if was is not None and now is not None:
+            added = [item for item in new if (type(item), item) not in was]
+            removed = [item for item in old if (type(item), item) not in now]
             if added or removed:
-                yield Change(
-                    path=path,
-                    op="set",
-                    added=[self._masked(path, item) for item in added],
-                    removed=[self._masked(path, item) for item in removed],
-                    class_=self._classes.of(path),
+                self.found.append(
+                    Change(
+                        path=path,
+                        op="set",
+                        added=self._masked(path, added),
+                        removed=self._masked(path, removed),
+                        class_=self._classes.of(path),
+                    )
                 )
                 return
             if not ordered:
                 return
-        yield self._change(path, old, new)
+        elif all(isinstance(item, dict) for item in (*old, *new)):
+            for at in range(max(len(old), len(new))):
+                place = f"{path}[{at}]"
+                if at >= len(old):
+                    self._change(place, None, new[at])
+                elif at >= len(new):
+                    self._change(place, old[at], None)
+                else:
+                    self._value(place, old[at], new[at], depth + 1)
+            return
+        self._change(path, old, new)
 
-    def _change(self, path: str, old: Any, new: Any) -> Change:
+    def _change(self, path: str, old: Any, new: Any) -> None:
         if isinstance(old, Hidden) or isinstance(new, Hidden):
-            return self._secret(path, old, new)
-        return Change(
+            self._secret(path, old, new)
+            return
+        change = Change(
             path=path,
             op=_op(old, new),
             # A text that is a secret or has one in it never comes here.
@@ -175,35 +199,33 @@ class _Walk:
             after=UNSET if new is None else new if type(new) is str else self._masked(path, new),
             class_=self._classes.of(path),
         )
+        self.found.append(change)
 
-    def _texts(self, path: str, old: str, new: str) -> Change:
+    def _texts(self, path: str, old: str, new: str) -> None:
         """Say of long texts how they begin and where they differ."""
         start = _common(old, new)
         end = _common(old[start:][::-1], new[start:][::-1])
         sides = [{**text_marker(text), **_differing(text, start, len(text) - end)} for text in (old, new)]
-        return self._change(path, *sides)
+        self._change(path, *sides)
 
     def _masked(self, path: str, value: Any) -> Any:
         return masked(value, path, self._classes, self._fingerprint)
 
-    def _told(self, path: str, before: Any, after: Any) -> Iterator[Change]:
+    def _told(self, path: str, before: Any, after: Any, depth: int) -> None:
         """Compare two values of which a member beside them says that they are secret."""
         old, new = plain(before), plain(after)
         if not same(old, new):
-            yield self._secret(path, old, new)
+            self._secret(path, old, new)
 
-    def _secret(self, path: str, old: Any, new: Any) -> Change:
-        return Change(
+    def _secret(self, path: str, old: Any, new: Any) -> None:
+        change = Change(
             path=path,
             op=_op(old, new),
             class_="secret",
             before_fp=print_of(old, self._fingerprint),
             after_fp=print_of(new, self._fingerprint),
         )
-
-
-def _sides(fields: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    return {} if fields is None else fields
+        self.found.append(change)
 
 
 def _op(old: Any, new: Any) -> Literal["add", "remove", "replace"]:
@@ -265,12 +287,12 @@ def _differing(text: str, start: int, stop: int) -> dict[str, Any]:
     return {"at": start, "part": part if isinstance(part, str) else part["head"]}
 
 
-def _typed(item: Any) -> tuple[type, Any]:
-    """Return what tells two scalars apart: `True` equals 1 in Python and is something else in JSON."""
-    return type(item), item
+def _members(items: list[Any]) -> set[tuple[type, Any]] | None:
+    """Return what tells the items of a list apart when it may be read as a set: scalars, none of them twice.
 
-
-def _distinct(items: list[Any]) -> bool:
-    """Tell whether a list may be read as a set: scalars, none of them twice."""
-    scalars = all(isinstance(item, (str, int, float)) for item in items)
-    return scalars and len({_typed(item) for item in items}) == len(items)
+    `True` equals 1 in Python and is something else in JSON, so the type belongs to it.
+    """
+    if not _SCALARS.issuperset(map(type, items)):
+        return None
+    members = {(type(item), item) for item in items}
+    return members if len(members) == len(items) else None

@@ -61,7 +61,7 @@ MOST_KEYS = 200
 """Members of an object that is kept whole."""
 
 _MOST_ITEMS = 1000  # of a list
-_MOST_PARTS = 4000  # of a value, at all depths
+_MOST_PARTS = 2000  # of a value, at all depths
 _MOST_TEXT = 64 * 1024  # characters in one value, beyond which long texts are shown by their heads
 _DEPTH = 10
 _HEAD = 256
@@ -128,6 +128,10 @@ def plain(value: Any) -> Any:
         return value
     if kind is int and -_INTEGER <= value <= _INTEGER:
         return value
+    if kind is list and len(value) <= _HEAD_ITEMS and all(type(item) is str and len(item) <= _HEAD for item in value):
+        made = list(value)
+        if "".join(made).isprintable():
+            return made
     return _Walk().value(value, 0)
 
 
