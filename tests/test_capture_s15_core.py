@@ -159,7 +159,7 @@ def wrong(events: list[tuple[str, Event]]) -> list[tuple[str, Event]]:
 def scopes() -> int:
     """Count the scopes that are still held by anything."""
     gc.collect()
-    return sum(isinstance(one, Scope) for one in gc.get_objects())
+    return sum(type(one) is Scope for one in gc.get_objects())
 
 
 class TestASGI:

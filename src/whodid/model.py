@@ -90,8 +90,8 @@ class Change(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
     `removed` instead. A secret carries neither: only `before_fp` and `after_fp`, keyed fingerprints that tell whether
     it changed and whether a value came back.
 
-    A value that is not there as it was is a marker, an object with the member `$`: `redacted` (with a fingerprint `fp`),
-    `truncated` (too long; `length` in bytes or `items`, `sha256`, `head`, and the `part` that differs), `bytes`,
+    A value that is not there as it was is a marker, an object with the member `$`: `redacted` (with a fingerprint
+    `fp`), `truncated` (too long; `length` in bytes or `items`, `sha256`, `head`, and the `part` that differs), `bytes`,
     `unencodable` (with the name of its `type`), `unknown` and `db_computed`.
     """
 
