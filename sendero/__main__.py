@@ -48,13 +48,30 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, default=8000, help="port to listen on (default: 8000)")
     parser.add_argument("--proxies", type=int, default=0, help="how many proxies of yours stand in front (default: 0)")
+    parser.add_argument(
+        "--private-webhooks", action="store_true", help="let webhooks reach this machine itself, to try them out"
+    )
+    parser.add_argument(
+        "--whatsapp",
+        choices=("demo", "cloud"),
+        default=os.environ.get("SENDERO_WHATSAPP", "demo"),
+        help="WhatsApp to speak with: one that is played in this process, or Meta's (default: demo)",
+    )
     parser.add_argument("--days", type=int, default=DAYS, help=f"length of the first start's story (default: {DAYS})")
     commands = parser.add_subparsers(dest="command", title="commands")
     password = commands.add_parser("password", help="give a person a new generated password")
     password.add_argument("email")
     chosen = parser.parse_args(arguments)
-    settings = Settings(data=chosen.data, database=chosen.database, trusted_proxies=chosen.proxies)
+    settings = Settings(
+        data=chosen.data,
+        database=chosen.database,
+        trusted_proxies=chosen.proxies,
+        private_webhooks=chosen.private_webhooks,
+        provider=chosen.whatsapp,
+    )
     try:
+        if chosen.whatsapp not in ("demo", "cloud"):  # the parser checks what was typed, not what the environment says
+            raise InvalidSetting(f"There is no WhatsApp {chosen.whatsapp!r}", "Set SENDERO_WHATSAPP to demo or cloud")
         if chosen.days < 1:
             raise InvalidSetting(f"A story cannot last {chosen.days} days", "Use --days 1 or more")
         if chosen.command == "password":

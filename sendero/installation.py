@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 import sqlalchemy as sa
 from msgspec import Struct
@@ -19,6 +19,9 @@ from sendero import tables
 from sendero.actions import catalog
 from sendero.migrations import migrate
 from sendero.vault import Vault, secret_file
+from sendero.whatsapp.cloud import CloudApi
+from sendero.whatsapp.demo import DemoWhatsApp
+from sendero.whatsapp.provider import Provider
 from whodid.capture import Capture, Relay
 from whodid.capture.outbox import Outbox
 
@@ -32,11 +35,15 @@ class Settings(Struct, frozen=True, kw_only=True):
         data: Folder of the databases and key files.
         database: SQLAlchemy address of Sendero's own database; a SQLite file in `data` when not given.
         trusted_proxies: How many proxies of yours stand in front; 0 heeds no forwarded address.
+        private_webhooks: Whether webhooks may reach this machine itself, without TLS too: for trying them out.
+        provider: The WhatsApp to speak with: `demo`, which lives in this process, or Meta's, `cloud`.
     """
 
     data: Path
     database: str | None = None
     trusted_proxies: int = 0
+    private_webhooks: bool = False
+    provider: Literal["demo", "cloud"] = "demo"
 
     @property
     def address(self) -> str:
@@ -79,6 +86,9 @@ class Installation:
             opening.callback(self.engine.dispose)
             migrate(self.engine)
             self.sessions = sessionmaker(self.engine, expire_on_commit=False)
+            whatsapp = CloudApi() if settings.provider == "cloud" else DemoWhatsApp(self)
+            opening.callback(whatsapp.close)
+            self.provider: Provider = whatsapp
             self.log = opening.enter_context(
                 whodid.open(
                     settings.log_address, catalog=catalog(), strict=True, name="sendero", clock=log_clock or clock

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
+from sendero import outgoing
 from sendero.errors import Conflict, Missing
 from sendero.ids import ulid
 from sendero.installation import Installation
@@ -32,7 +33,7 @@ from sendero.tables import (
     Webhook,
     Workspace,
 )
-from whodid import Actor, Change, Reason, Related, Resource
+from whodid import Actor, Change, Event, Reason, Related, Resource
 from whodid.model import Outcome, Severity
 
 __all__ = ["Work", "actor_of", "begin", "resource_of"]
@@ -68,6 +69,7 @@ class Work:
         self.home = home
         self.session = session
         self.workspace = workspace
+        self._listeners: tuple[outgoing.Listener, ...] | None = None
 
     def now(self) -> datetime:
         """Return the present instant."""
@@ -101,7 +103,7 @@ class Work:
         self.session.add(row)
         self.session.flush()
 
-    def touch(self, row: Owned) -> None:
+    def touch(self, row: Owned | Workspace) -> None:
         """Write the changes of a row now.
 
         Raises:
@@ -154,7 +156,18 @@ class Work:
             cause=cause,
         )
         self.home.outbox.write(self.session, self.workspace.id, [event])
+        if outcome == "success" and action in outgoing.EVENTS:
+            self._tell(event)
         return event.id
+
+    def _tell(self, event: Event) -> None:
+        """Let the webhooks know that asked for it; who they are is looked up once."""
+        if self._listeners is None:
+            self._listeners = outgoing.listeners(self.session, self.workspace.id)
+        asking = [listener for listener in self._listeners if event.action in listener.events]
+        if asking:
+            body = outgoing.body_of(event, self.workspace.id)
+            self.session.execute(*outgoing.queue(asking, event.action, body, self.now(), self.new_id))
 
 
 @contextmanager

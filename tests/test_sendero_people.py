@@ -155,7 +155,13 @@ class TestDeactivating:
 
         assert answer.status_code == 303
         entry = lumen.entry()
-        assert (entry.action, entry.details) == ("user.deactivated", {"sessions_ended": 2})
+        assert entry.action == "user.deactivated"
+        assert entry.details == {
+            "sessions_ended": 2,
+            "api_keys_revoked": 0,
+            "conversations_unassigned": 0,
+            "teams_left": 0,
+        }
         assert entry.reason == Reason(code="left_the_company")
         assert entry.changes == (Change(path="status", before="active", after="deactivated"),)
         assert agent.get("/contacts").headers["location"].startswith("/sign-in")

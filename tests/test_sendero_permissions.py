@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from sendero.permissions import AREAS, BUILTIN, PERMISSIONS
-from sendero.tables import Contact, Role
+from sendero.service import api_keys, teams, webhooks
+from sendero.tables import Campaign, Contact, Role, User
 from sendero.web.app import PAGES
 from sendero.web.visit import Page
+from tests.campaigning import campaign, madrid
 from tests.lumen import Lumen, lumen
 from whodid import Reason, Resource
 
@@ -16,17 +18,42 @@ __all__ = ["lumen"]
 GUARDED = [page for page in PAGES if page.needs]
 
 
+def any_campaign(lumen: Lumen) -> Campaign:
+    """Return the campaign of a workspace, made once."""
+    with lumen.home.session() as session:
+        found: Campaign | None = session.query(Campaign).first()
+    return found or campaign(lumen)
+
+
 def address(lumen: Lumen, page: Page) -> str:
     """Return an address of a page, about something that exists."""
     noun = page.path.split("/")[2 if page.path.startswith("/settings/") else 1]
     rows = {
         "contacts": lumen.juan.id,
         "templates": lumen.template.id,
+        "segments": madrid(lumen).id,
+        "campaigns": any_campaign(lumen).id,
         "accounts": lumen.account.id,
         "users": lumen.user("Agent").id,
         "roles": lumen.row(Role, name="Auditor").id,
+        **connections(lumen),
     }
     return page.path.replace("{id}", rows.get(noun, ""))
+
+
+def connections(lumen: Lumen) -> dict[str, str]:
+    """Return the ids of a team, a webhook and an API key; make them if there are none."""
+    owner = lumen.user("Owner")
+    with lumen.working() as work:
+        team, hook, key = teams.listing(work), webhooks.listing(work), api_keys.listing(work)
+        if not team:
+            hours = {"assignment": "manual", "days": "", "opens": "", "closes": ""}
+            where = {"url": "https://hooks.lumen.es/", "events": ["contact.created"], "headers": {}, "active": True}
+            what = {"name": "Key", "lifetime": "30_days", "permissions": ["contacts:read"]}
+            team = [teams.create(work, {"name": "Team", "members": [], **hours})]
+            hook = [webhooks.create(work, {"name": "Hook", **where})[0]]
+            key = [api_keys.create(work, work.get(User, owner.id), what)[0]]
+        return {"teams": team[0].id, "webhooks": hook[0].id, "api-keys": key[0].id}
 
 
 def test_every_page_says_what_it_needs() -> None:

@@ -44,6 +44,9 @@ READS = (
     "/v1/entries/3/proof",
     "/v1/histogram",
     "/v1/facets?field=actor",
+    "/v1/insights",
+    "/v1/suggest?term=ac",
+    "/v1/resources/contact/con_ana/history",
     "/v1/catalog",
     "/v1/retention",
 )

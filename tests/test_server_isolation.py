@@ -48,13 +48,18 @@ def addresses(log: Log) -> list[tuple[str, str]]:
 def test_the_matrix_covers_every_route(log: Log) -> None:
     """A new route of the API has to be added here, or this fails."""
     assert {path for _, path in addresses(log) if path.startswith("/v1/")} == {
+        "/v1/events",
         "/v1/entries",
         "/v1/entries/{key}",
         "/v1/entries/{key}/proof",
         "/v1/histogram",
         "/v1/facets",
+        "/v1/insights",
+        "/v1/suggest",
+        "/v1/resources/{type}/{id:path}/history",
         "/v1/catalog",
         "/v1/retention",
+        "/v1/stream",
         "/v1/exports",
         "/v1/exports/{ticket}",
     }
@@ -93,7 +98,9 @@ def test_no_foreign_byte_in_any_answer(http: TestClient, rights: tuple[str, ...]
     assert (
         http.get("/v1/entries", params={"q": "resource:contact:con_100"}, headers=headers).json()["count"]["value"] == 0
     )
-    assert [word for word in FOREIGN if word in http.get("/v1/retention", headers=headers).text] == []
+    for path in ("/v1/retention", "/v1/insights", "/v1/suggest?term=Contact 10", "/v1/suggest?term=actor:"):
+        assert [word for word in FOREIGN if word in http.get(path, headers=headers).text] == []
+    assert http.get("/v1/resources/contact/con_100/history", headers=headers).json()["items"] == []
 
 
 def test_a_cursor_of_another_workspace_opens_nothing(http: TestClient) -> None:

@@ -72,7 +72,8 @@ def snapshot(contact: Contact) -> dict[str, Any]:
     """Return the fields of a contact as the log shows them."""
     fields = {name: getattr(contact, name) for name in EDITABLE if name != "owner_user_id"}
     owner = contact.owner.name if contact.owner is not None else None
-    return {**fields, "owner": owner, "consent": consent_of(contact), "source": contact.source}
+    ids = {"bsuid": contact.bsuid, "username": contact.username}
+    return {**fields, **ids, "owner": owner, "consent": consent_of(contact), "source": contact.source}
 
 
 def checked(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -213,6 +214,25 @@ def delete(work: Work, contact: Contact, reason: Reason | None) -> None:
     contact.deleted_at = work.now()
     work.touch(contact)
     work.record("contact.deleted", resource_of(contact), before=before, reason=reason)
+
+
+def owned_by(work: Work, user: User) -> list[Contact]:
+    """Return the contacts that somebody looks after."""
+    return list(work.session.execute(living(work).where(Contact.owner_user_id == user.id)).scalars())
+
+
+def unassign(work: Work, user: User, cause: str) -> None:
+    """Leave the contacts that somebody looks after to whoever takes them.
+
+    Args:
+        cause: Id of the event that made it happen; common to the entries as their batch, too.
+    """
+    for contact in owned_by(work, user):
+        before = snapshot(contact)
+        contact.owner_user_id, contact.owner = None, None
+        work.touch(contact)
+        after = snapshot(contact)
+        work.record("contact.updated", resource_of(contact), before=before, after=after, batch=cause, cause=cause)
 
 
 def living(work: Work) -> Select[Contact]:

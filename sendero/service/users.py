@@ -10,7 +10,9 @@ import sqlalchemy as sa
 
 from sendero import passwords
 from sendero.errors import Conflict, Forbidden, Invalid
+from sendero.service import api_keys, contacts
 from sendero.service.auth import end_sessions
+from sendero.service.teams import leave, teams_of
 from sendero.tables import Role, User
 from sendero.work import Work, resource_of
 from whodid import Reason
@@ -138,7 +140,11 @@ def change_role(work: Work, by: User, user: User, role: Role) -> bool:
 
 
 def deactivate(work: Work, by: User, user: User, reason: Reason | None) -> None:
-    """Keep a person from signing in; their sessions end at once.
+    """Keep a person from signing in; their sessions end and their API keys are revoked at once.
+
+    They leave their teams, and the contacts they looked after have nobody until somebody takes over: what is assigned
+    to a person who cannot sign in would be answered by nobody. Each of these changes is an entry of its own that points
+    to this one.
 
     Raises:
         Forbidden: It is oneself, or their role can do more than `by`.
@@ -158,15 +164,22 @@ def deactivate(work: Work, by: User, user: User, reason: Reason | None) -> None:
     user.status = "deactivated"
     work.touch(user)
     _check_in_power(work, by)
-    ended = end_sessions(work, user, "deactivated")
-    work.record(
+    event = work.record(
         "user.deactivated",
         resource_of(user),
         before=before,
         after={"status": user.status},
         reason=reason,
-        details={"sessions_ended": ended},
+        details={
+            "sessions_ended": end_sessions(work, user, "deactivated"),
+            "api_keys_revoked": len(api_keys.active_of(work, user)),
+            "conversations_unassigned": len(contacts.owned_by(work, user)),
+            "teams_left": teams_of(work, user),
+        },
     )
+    api_keys.revoke_all(work, user, event)
+    contacts.unassign(work, user, event)
+    leave(work, user, event)
 
 
 def reactivate(work: Work, by: User, user: User, reason: Reason | None = None) -> None:

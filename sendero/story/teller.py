@@ -11,9 +11,10 @@ from random import Random
 from sendero import passwords
 from sendero.service import auth, refusals
 from sendero.service.throttle import Counted
-from sendero.story.cast import WHATSAPP, Person, Place
+from sendero.story.cast import Person, Place
 from sendero.story.clock import StoryClock
 from sendero.tables import Contact, Session, User
+from sendero.whatsapp.actor import WHATSAPP
 from sendero.work import Work, actor_of
 from whodid import Resource
 from whodid.capture import context

@@ -63,7 +63,7 @@ class Note(Base):
 
 
 class Segment(Owned, Base):
-    """A part of the contacts, by a rule. `filter` is {city, tags, lifecycle, consent, custom}; all of it must hold."""
+    """A part of the contacts, by a rule. `filter` is {city, tags, without, lifecycle, consent, language, custom}."""
 
     __tablename__ = "segments"
 

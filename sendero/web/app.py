@@ -26,15 +26,36 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sendero.errors import Conflict, Forbidden, Invalid, Missing, SenderoError
+from sendero import api
+from sendero.errors import Conflict, Forbidden, Invalid, Missing, SenderoError, Unavailable
 from sendero.installation import Installation
 from sendero.service import auth, refusals
 from sendero.tables import Session
-from sendero.web import accounts, audit, contacts, me, merging, people, roles, templates
+from sendero.web import (
+    accounts,
+    api_keys,
+    audit,
+    campaign_acts,
+    campaigns,
+    contacts,
+    hook,
+    me,
+    merging,
+    people,
+    roles,
+    segments,
+    simulator,
+    teams,
+    templates,
+    webhooks,
+)
+from sendero.web import workspace as workspace_pages
 from sendero.web.frame import Frame
 from sendero.web.visit import Form, Page, Visit
+from sendero.whatsapp.demo import DemoWhatsApp
+from sendero.whatsapp.provider import ProviderFault
 from sendero.words import Words, choose
-from sendero.work import Work, actor_of, begin
+from sendero.work import Work, actor_of, begin, resource_of
 from whodid import Resource
 from whodid.capture import bind, context
 from whodid.errors import InvalidEvent, StoreError
@@ -55,10 +76,18 @@ PAGES: tuple[Page, ...] = (
     *me.PAGES,
     *contacts.PAGES,
     *merging.PAGES,
+    *segments.PAGES,
     *templates.PAGES,
+    *campaigns.PAGES,
+    *campaign_acts.PAGES,
     *accounts.PAGES,
+    *simulator.PAGES,
     *people.PAGES,
     *roles.PAGES,
+    *teams.PAGES,
+    *webhooks.PAGES,
+    *api_keys.PAGES,
+    *workspace_pages.PAGES,
     *audit.PAGES,
 )
 """Every address of the workspace, with the permission it needs."""
@@ -91,15 +120,20 @@ def application(home: Installation) -> Starlette:
     ]
     log = asgi(home.log, secret=home.secret, trusted_proxies=home.settings.trusted_proxies)
     routes += [
+        *api.routes(home),
         Route("/healthz", door.health, methods=["GET"]),
+        hook.route(home),
         Mount("/static", StaticFiles(directory=Path(__file__).parent.parent / "static")),
         Mount("/audit", _Current(log, home)),
     ]
-    return Starlette(
+    app = Starlette(
         routes=routes,
         middleware=[Middleware(Frame, proxies=home.settings.trusted_proxies)],
         exception_handlers={404: door.lost, 405: door.lost},
     )
+    if isinstance(home.provider, DemoWhatsApp):
+        home.provider.reach(app, hook.ADDRESS)
+    return app
 
 
 class _Current:
@@ -182,24 +216,45 @@ class _Door:
         except Forbidden as refusal:
             self._record_refusal(page, sent, refusal)
             return self._show(page, sent, _forbidden, refusal)
+        except ProviderFault as fault:
+            unavailable = Unavailable(fault.code, fault.text)
+            self._record_failure(page, sent, unavailable)
+            return self._show(page, sent, page.again or _conflict, unavailable)
         except Missing as fault:
             return self._show(page, sent, _missing, fault)
         except (Invalid, Conflict) as fault:
             return self._show(page, sent, page.again or _conflict, fault)
 
     def _attempt(self, page: Page, sent: Sent) -> Response:
+        asked = None
+        if page.asks is not None:
+            with begin(self._home) as work:
+                admitted = self._admit(work, page, sent)
+                if isinstance(admitted, Response):
+                    return admitted
+                question = page.asks(admitted)
+            # No transaction is open while somebody else's answer is waited for.
+            asked = None if question is None else question()
         with begin(self._home) as work:
-            visit = self._visit(work, page, sent, self._session(work, sent), None)
-            if page.needs is not None:
-                if visit.session is None:
-                    return _to_sign_in(page, sent)
-                if visit.viewer.status == "invited" and not page.invited:
-                    return RedirectResponse("/me/password", status_code=303)
-            if not sent.same_site and (visit.session is not None or page.needs is None):
-                raise Forbidden("This form was sent from another site.", code="cross_site")
-            if page.needs and not visit.may(page.needs):
-                raise Forbidden("Your role does not permit this.", permission=page.needs)
-            return page.answer(visit)
+            admitted = self._admit(work, page, sent)
+            if isinstance(admitted, Response):
+                return admitted
+            admitted.asked = asked
+            return page.answer(admitted)
+
+    def _admit(self, work: Work, page: Page, sent: Sent) -> Visit | Response:
+        """Return the visit of somebody who may be here, or where to send them instead."""
+        visit = self._visit(work, page, sent, self._session(work, sent), None)
+        if page.needs is not None:
+            if visit.session is None:
+                return _to_sign_in(page, sent)
+            if visit.viewer.status == "invited" and not page.invited:
+                return RedirectResponse("/me/password", status_code=303)
+        if not sent.same_site and (visit.session is not None or page.needs is None):
+            raise Forbidden("This form was sent from another site.", code="cross_site")
+        if page.needs and not visit.may(page.needs):
+            raise Forbidden("Your role does not permit this.", permission=page.needs)
+        return visit
 
     def _show(
         self, page: Page, sent: Sent, answer: Callable[[Visit], Response], fault: SenderoError | None
@@ -243,13 +298,21 @@ class _Door:
             resource = refusal.resource or _attempted(work, page, action, sent)
             refusals.refused(work, action, resource, code=refusal.code, permission=refusal.permission)
 
+    def _record_failure(self, page: Page, sent: Sent, fault: Unavailable) -> None:
+        """Record what WhatsApp refused; it stands by itself, like a refusal of ours."""
+        with begin(self._home) as work:
+            if self._session(work, sent) is not None:
+                refusals.failed(work, page.action, _attempted(work, page, page.action, sent), fault)
+
 
 def _attempted(work: Work, page: Page, action: str, sent: Sent) -> Resource:
     """Name what a refused request was about."""
     if action == "page.opened":
         return Resource(type="page", id=page.path, name=page.title or page.path)
-    if action == "audit.viewer_opened":
+    if action.startswith("audit."):
         return Resource(type="log", id=work.workspace.id, name=work.workspace.name)
+    if action == "workspace.updated":
+        return resource_of(work.workspace)
     type_ = action.partition(".")[0]
     key = sent.path.get("id")
     if key is None:

@@ -6,6 +6,7 @@ Handlers get a `Visit` and return a response. They run in a thread, inside one u
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,7 +18,7 @@ from sendero.errors import Conflict, Invalid, SenderoError
 from sendero.installation import Installation
 from sendero.service.auth import Origin
 from sendero.service.users import AVATAR_COLORS
-from sendero.tables import Owned, Session, User
+from sendero.tables import Owned, Session, User, Workspace
 from sendero.web.icons import icon
 from sendero.web.labels import LABELS
 from sendero.words import LANGUAGES, Words
@@ -38,7 +39,24 @@ DONE = {
     "template_submitted": "The template was sent to WhatsApp’s review.",
     "template_saved": "The template was saved.",
     "template_deleted": "The template was deleted.",
+    "account_connected": "The number is connected.",
+    "segment_created": "The segment was created.",
+    "segment_saved": "The segment was saved.",
+    "segment_deleted": "The segment was deleted.",
+    "campaign_created": "The campaign is a draft now: nothing is sent yet.",
+    "campaign_saved": "The campaign was saved.",
+    "campaign_scheduled": "The campaign was scheduled; it starts by itself.",
+    "campaign_unscheduled": "The campaign is a draft again.",
+    "campaign_started": "The campaign has started.",
+    "campaign_paused": "The campaign is paused: nothing is sent until somebody resumes it.",
+    "campaign_resumed": "The campaign goes on.",
+    "campaign_cancelled": "The campaign was cancelled; what had not been sent never will be.",
+    "campaign_deleted": "The draft was deleted.",
     "account_saved": "The account was saved.",
+    "account_deleted": "The account was deleted.",
+    "account_tested": "WhatsApp answered; nothing has changed there.",
+    "account_told": "WhatsApp answered; what has changed was noted.",
+    "played": "WhatsApp did it.",
     "token_rotated": "The access token was replaced.",
     "role_changed": "The role was changed; it acts at once.",
     "user_deactivated": "The person can no longer sign in.",
@@ -48,6 +66,15 @@ DONE = {
     "role_deleted": "The role was deleted.",
     "password_changed": "Your password was changed; your other sessions were ended.",
     "name_saved": "Your name was saved.",
+    "team_created": "The team was created.",
+    "team_saved": "The team was saved.",
+    "team_deleted": "The team was deleted.",
+    "webhook_saved": "The webhook was saved.",
+    "webhook_deleted": "The webhook was deleted.",
+    "webhook_tested": "A test is on its way. Its result appears below within a few seconds.",
+    "key_revoked": "The API key was revoked.",
+    "workspace_saved": "The settings were saved.",
+    "retention_saved": "The retention was changed.",
     "unchanged": "Nothing was changed.",
 }
 """What a page can say after an act: the code in the address → the text."""
@@ -63,6 +90,8 @@ class Page(Struct, frozen=True, kw_only=True):
         action: The action that a refusal is recorded as.
         title: What the page is called when opening it is refused.
         again: Shows the form again, with what was typed and what is wrong with it.
+        asks: Checks what was typed and returns a question to somebody else (WhatsApp), asked before `answer` with no
+            transaction open; the answer is `Visit.asked`.
         invited: Whether somebody who has yet to choose a password may go there.
     """
 
@@ -73,6 +102,7 @@ class Page(Struct, frozen=True, kw_only=True):
     action: str = "page.opened"
     title: str = ""
     again: Handler | None = None
+    asks: Callable[[Visit], Callable[[], Any] | None] | None = None
     invited: bool = False
 
 
@@ -148,6 +178,7 @@ class Visit:
         self.web_origin = web_origin
         self.session = session
         self.fault = fault
+        self.asked: Any = None
 
     @property
     def viewer(self) -> User:
@@ -165,7 +196,7 @@ class Visit:
         text = self.query.get(name, "")
         return max(1, int(text)) if text.isdecimal() and len(text) < 7 else 1
 
-    def check_version(self, row: Owned) -> None:
+    def check_version(self, row: Owned | Workspace) -> None:
         """Refuse a form that was filled in for an older version of a row.
 
         Raises:
@@ -224,4 +255,5 @@ environment = Environment(
 )
 environment.tests["permitted"] = lambda permission, may: may(permission)
 environment.filters["initials"] = _initials
+environment.filters["instant"] = datetime.fromisoformat
 environment.filters["tint"] = lambda color: f"tint-{AVATAR_COLORS.index(color)}" if color in AVATAR_COLORS else "tint-0"

@@ -166,7 +166,17 @@ def upgrade() -> None:
         sa.Column("status", sa.String(), nullable=False),
         sa.Column("pause", sa.JSON(), nullable=False),
         sa.Column("cancel", sa.JSON(), nullable=False),
-        sa.Column("counters", sa.JSON(), nullable=False),
+        sa.Column("audience", sa.Integer(), nullable=False),
+        sa.Column("left_out", sa.Integer(), nullable=False),
+        sa.Column("queued", sa.Integer(), nullable=False),
+        sa.Column("sent", sa.Integer(), nullable=False),
+        sa.Column("delivered", sa.Integer(), nullable=False),
+        sa.Column("read", sa.Integer(), nullable=False),
+        sa.Column("failed", sa.Integer(), nullable=False),
+        sa.Column("skipped", sa.Integer(), nullable=False),
+        sa.Column("unknown", sa.Integer(), nullable=False),
+        sa.Column("discarded", sa.Integer(), nullable=False),
+        sa.Column("held_back", sa.Integer(), nullable=False),
         sa.Column("started_at", sa.DateTime(), nullable=True),
         sa.Column("ended_at", sa.DateTime(), nullable=True),
         sa.Column("next_batch_at", sa.DateTime(), nullable=True),
@@ -254,6 +264,7 @@ def upgrade() -> None:
         sa.Column("provider_id", sa.String(), nullable=True),
         sa.Column("error_code", sa.Integer(), nullable=True),
         sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.Column("tried_at", sa.DateTime(), nullable=True),
         sa.Column("sent_at", sa.DateTime(), nullable=True),
         sa.Column("updated_at", sa.DateTime(), nullable=False),
         sa.ForeignKeyConstraint(
@@ -265,8 +276,10 @@ def upgrade() -> None:
         sa.UniqueConstraint("campaign_id", "contact_id", name=op.f("uq_messages_campaign_id")),
     )
     op.create_index("ix_messages_campaign_id_status", "messages", ["campaign_id", "status"], unique=False)
+    op.create_index("ix_messages_campaign_id_tried_at", "messages", ["campaign_id", "tried_at"], unique=False)
     op.create_index(op.f("ix_messages_contact_id"), "messages", ["contact_id"], unique=False)
     op.create_index(op.f("ix_messages_provider_id"), "messages", ["provider_id"], unique=False)
+    op.create_index(op.f("ix_messages_tried_at"), "messages", ["tried_at"], unique=False)
     op.create_table(
         "notes",
         sa.Column("id", sa.String(length=32), nullable=False),
@@ -289,8 +302,10 @@ def downgrade() -> None:
     """Drop the tables."""
     op.drop_index(op.f("ix_notes_contact_id"), table_name="notes")
     op.drop_table("notes")
+    op.drop_index(op.f("ix_messages_tried_at"), table_name="messages")
     op.drop_index(op.f("ix_messages_provider_id"), table_name="messages")
     op.drop_index(op.f("ix_messages_contact_id"), table_name="messages")
+    op.drop_index("ix_messages_campaign_id_tried_at", table_name="messages")
     op.drop_index("ix_messages_campaign_id_status", table_name="messages")
     op.drop_table("messages")
     op.drop_table("team_members")

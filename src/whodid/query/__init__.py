@@ -15,11 +15,14 @@ from whodid.query.match import compile_query, matches
 from whodid.query.page import Cursor, Page
 from whodid.query.parse import parse
 from whodid.query.shape import Shape, matches_shape, shape_of
-from whodid.query.terms import FIELDS, TEXT, Query, Term, Value, narrow, quote
+from whodid.query.terms import ALIASES, FIELDS, TEXT, Query, Term, Value, narrow, quote
+from whodid.query.values import FLAGS
 from whodid.query.words import fold, words
 
 __all__ = [
+    "ALIASES",
     "FIELDS",
+    "FLAGS",
     "TEXT",
     "Cursor",
     "Page",

@@ -12,8 +12,13 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 
 from whodid.canonical import encode
+from whodid.capture.middleware import parse_address
+from whodid.model import Context, Source
 
-__all__ = ["Answer", "Call", "Handler", "answer_json"]
+__all__ = ["Answer", "Call", "Handler", "answer_json", "network_context"]
+
+
+_AGENT = 500
 
 
 class Call(Struct, frozen=True, kw_only=True):
@@ -75,3 +80,13 @@ def answer_json(
 ) -> Answer:
     """Answer with a JSON value."""
     return Answer(status=status, body=encode(value), media_type=media_type, headers=headers)
+
+
+def network_context(source: Source, client: str | None, agent: str, request_id: str) -> Context:
+    """Return a context of what the network says, with nothing in it that an event may not hold."""
+    shown = _printable(agent)[:_AGENT]
+    return Context(source=source, ip=parse_address(client), user_agent=shown or None, request=request_id)
+
+
+def _printable(text: str) -> str:
+    return "".join(character for character in text if character.isprintable())

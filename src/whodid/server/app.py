@@ -13,8 +13,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from urllib.parse import parse_qsl
 
-import anyio
-import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -28,8 +26,12 @@ from whodid.capture.middleware import Proxies
 from whodid.errors import StoreError, WhodidError
 from whodid.log import Log
 from whodid.server.answers import Answer, Call, Handler
+from whodid.server.concurrency import CancelScope, CapacityLimiter, fail_after, run_sync, sleep
 from whodid.server.console import Console
+from whodid.server.events import Events
 from whodid.server.exports import Exports
+from whodid.server.gate import Gate
+from whodid.server.live import Live
 from whodid.server.pages import Pages
 from whodid.server.problems import problem, problem_of
 from whodid.server.routes import Routes
@@ -44,6 +46,7 @@ _LONGEST_ADDRESS = 8192
 _LARGEST_BODY = 64 * 1024
 _BODY_SECONDS = 15
 _MOST_WAITING = 128
+_REST = 1.0
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{8,64}")
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
@@ -68,6 +71,8 @@ def asgi(
     token_address: str | None = None,
     threads: int = 8,
     downloads: int = 4,
+    rate: int = 10_000,
+    ending: Callable[[], bool] = lambda: False,
 ) -> Starlette:
     """Make the HTTP door of a log: the API under `/v1`, the page at `/`, its files under `/static`.
 
@@ -81,6 +86,8 @@ def asgi(
         token_address: Where the page fetches its viewer token (POST, same origin); the console's when not given.
         threads: How many requests may work on the store at once.
         downloads: How many exports may stream at once.
+        rate: Events per second that each API key may send on average; 0 for no limit.
+        ending: Tells whether the server is asked to stop; live streams end then.
 
     Returns:
         The application.
@@ -90,16 +97,22 @@ def asgi(
     """
     check_secret(secret)
     pages = Pages(token_address=token_address or ("session/token" if console else None))
-    sessions = Sessions(log, secret=secret)
+    gate = Gate(log, secret=secret)
+    sessions = Sessions(log, secret=secret, gate=gate)
     handlers: list[Handler] = [
         *Routes(log, sessions).handlers,
         *Exports(log, sessions, secret=secret, downloads=downloads).handlers,
+        *Live(log, sessions, ending=ending).handlers,
         *(console.handlers if console else ()),
         *pages.handlers,
     ]
     door = _Door(trusted_proxies, threads)
+    events = Events(log, gate, rate=rate, trusted_proxies=trusted_proxies)
     app = Starlette(
-        routes=[Route(handler.path, door.endpoint(handler), methods=[handler.method]) for handler in handlers],
+        routes=[
+            Route("/v1/events", events, methods=["POST"]),
+            *(Route(handler.path, door.endpoint(handler), methods=[handler.method]) for handler in handlers),
+        ],
         exception_handlers={HTTPException: _unrouted},
         middleware=[Middleware(_Frame, trust_ids=trusted_proxies > 0)],
     )
@@ -113,7 +126,7 @@ class _Door:
 
     def __init__(self, trusted_proxies: int, threads: int) -> None:
         self._proxies = Proxies(trusted_proxies)
-        self._working = anyio.CapacityLimiter(threads)
+        self._working = CapacityLimiter(threads)
 
     def endpoint(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         async def respond(request: Request) -> Response:
@@ -123,7 +136,7 @@ class _Door:
             read = await self._call(request, request_id)
             if isinstance(read, Answer):
                 return self._response(read, request_id)
-            answer = await anyio.to_thread.run_sync(_guarded, handler, read, limiter=self._working)
+            answer = await run_sync(_guarded, handler, read, limiter=self._working)
             return self._response(answer, request_id)
 
         return respond
@@ -168,7 +181,7 @@ class _Door:
         parts: list[bytes] = []
         size = 0
         try:
-            with anyio.fail_after(_BODY_SECONDS):
+            with fail_after(_BODY_SECONDS):
                 async for part in request.stream():
                     size += len(part)
                     if size > _LARGEST_BODY:
@@ -210,14 +223,19 @@ def _guarded(handler: Handler, call: Call) -> Answer:
 async def _pulled(body: Iterator[bytes], request_id: str) -> AsyncIterator[bytes]:
     """Send what an iterator makes, each step in a thread; close it when the client leaves.
 
+    An empty part says that there is nothing to send yet: the next one is asked for a second later.
+
     No thread waits for a slow client, and the iterator is never run by two threads at once: a step is waited for even
     when the request is cancelled. How many downloads there may be is decided where they begin.
     """
     step = partial(next, body, None)
-    limiter = anyio.CapacityLimiter(1)
+    limiter = CapacityLimiter(1)
     try:
-        while (part := await anyio.to_thread.run_sync(step, limiter=limiter)) is not None:
-            yield part
+        while (part := await run_sync(step, limiter=limiter)) is not None:
+            if part:
+                yield part
+            else:  # there is nothing to say yet
+                await sleep(_REST)
     except Exception:
         # The status is sent already: breaking the connection off is how the client learns that the file is not whole.
         _log.exception("request %s broke off", request_id)
@@ -225,8 +243,8 @@ async def _pulled(body: Iterator[bytes], request_id: str) -> AsyncIterator[bytes
     finally:
         close = getattr(body, "close", None)
         if close is not None:
-            with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(close, limiter=limiter)
+            with CancelScope(shield=True):
+                await run_sync(close, limiter=limiter)
 
 
 async def _unrouted(request: Request, error: Exception) -> Response:

@@ -14,11 +14,13 @@ from typing import Any
 
 from whodid.errors import NotFound
 from whodid.log import Log
+from whodid.query import Query, Term, Value, narrow
 from whodid.server.answers import Answer, Call, Handler, answer_json
 from whodid.server.keeping import Keeping
 from whodid.server.problems import refusal
 from whodid.server.sessions import Session, Sessions
 from whodid.viewer import FILTERS, api, asks, present
+from whodid.viewer.suggest import suggest
 
 __all__ = ["Routes"]
 
@@ -48,6 +50,9 @@ class Routes:
             Handler("GET", "/v1/entries/{key}/proof", self._look(self._proof)),
             Handler("GET", "/v1/histogram", self._look(self._histogram)),
             Handler("GET", "/v1/facets", self._look(self._facets)),
+            Handler("GET", "/v1/insights", self._look(self._insights)),
+            Handler("GET", "/v1/suggest", self._look(self._suggest)),
+            Handler("GET", "/v1/resources/{type}/{id:path}/history", self._read(self._history)),
             Handler("GET", "/v1/catalog", self._read(self._catalog)),
             Handler("GET", "/v1/retention", self._read(self._retention)),
         )
@@ -120,6 +125,43 @@ class Routes:
         shape = [found.get(name, "") for name in ("field", "prefix", "limit")]
         return self._unless_known(
             call, session, ["facets", str(asked), lang, *shape], lambda: api.facets(session.reader, asked, found, lang)
+        )
+
+    def _insights(self, call: Call, session: Session) -> Answer:
+        found = asks.parameters(call.query, *FILTERS, "from", "to", "buckets")
+        now = self._log.now()
+        asked = asks.question(found, now=now, viewer=session.claims.viewer.id)
+        lang = session.lang(found.get("lang"), call)
+        end = "" if asked.until is not None else now.replace(second=0, microsecond=0).isoformat()
+        shape = [found.get(name, "") for name in ("tz", "from", "to", "buckets")]
+        return self._unless_known(
+            call,
+            session,
+            ["insights", str(asked), lang, end, *shape],
+            lambda: api.insights(session.reader, asked, found, lang, now=now),
+        )
+
+    def _suggest(self, call: Call, session: Session) -> Answer:
+        found = asks.parameters(call.query, *FILTERS, "term", "limit")
+        asked = asks.question(found, now=self._log.now(), viewer=session.claims.viewer.id)
+        lang = session.lang(found.get("lang"), call)
+        shape = [found.get(name, "") for name in ("term", "limit")]
+        return self._unless_known(
+            call, session, ["suggest", str(asked), lang, *shape], lambda: suggest(session.reader, asked, found, lang)
+        )
+
+    def _history(self, call: Call, session: Session) -> Answer:
+        found = asks.parameters(call.query, *FILTERS, "cursor", "limit")
+        asked = asks.question(found, now=self._log.now(), viewer=session.claims.viewer.id)
+        about = Term(field="resource", values=(Value(text=f"{call.path['type']}:{call.path['id']}"),))
+        asked = narrow(asked, Query(terms=(about,)))
+        lang = session.lang(found.get("lang"), call)
+        self._sessions.opened(session, call)
+        return self._unless_known(
+            call,
+            session,
+            ["history", str(asked), lang, found.get("cursor", ""), found.get("limit", "")],
+            lambda: api.entries(session.reader, asked, found, lang),
         )
 
     def _catalog(self, call: Call, session: Session) -> Answer:

@@ -64,6 +64,8 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             console=console,
             threads=settings.threads,
             downloads=settings.downloads,
+            rate=settings.rate,
+            ending=lambda: server.should_exit,
         )
         if settings.retention_minutes:
             stack.enter_context(RetentionWorker(log, interval=settings.retention_minutes * 60.0))

@@ -1,4 +1,4 @@
-"""The answers of the API that show the log: lists, single entries, proofs, histogram, facets.
+"""The answers of the API that show the log: lists, single entries, proofs, histogram, facets, what stands out.
 
 Functions from a reader and the parameters of a request to plain JSON values. They know entries and people's questions,
 and nothing of HTTP.
@@ -19,12 +19,15 @@ from whodid.errors import InvalidQuery, NotFound, Purged
 from whodid.model import Entry
 from whodid.proof.leaf import commit
 from whodid.query import Query, narrow, parse, quote
+from whodid.viewer import asks
 from whodid.viewer.asks import number, place
+from whodid.viewer.insights import insights as standing_out
+from whodid.viewer.insights import newest_peak
 from whodid.viewer.present import entry_view, facet_label, summary
 from whodid.viewer.reader import Reader
 from whodid.viewer.timeline import edges
 
-__all__ = ["FACETS", "entries", "entry", "facets", "histogram", "proof", "purges"]
+__all__ = ["FACETS", "entries", "entry", "facets", "histogram", "insights", "proof", "purges"]
 
 FACETS = ("actor", "action", "kind", "category", "type", "outcome", "severity", "via", "country", "resource")
 
@@ -143,6 +146,30 @@ def histogram(reader: Reader, asked: Query, found: Mapping[str, str], *, now: da
         "kinds": kinds,
         "exact": bars.exact,
     }
+
+
+def insights(reader: Reader, asked: Query, found: Mapping[str, str], lang: str, *, now: datetime) -> dict[str, Any]:
+    """Return what stands out in a part of what is asked.
+
+    Args:
+        found: Further parameters: `from` and `to`, the part; without them the newest bar of the histogram that is far
+            higher than the others, and `buckets` and `tz` as of the histogram.
+    """
+    asked = narrow(asked, Query(since=asked.since or _beginning(reader, now), until=asked.until or now))
+    since, until = asks.instant(found, "from", now=now), asks.instant(found, "to", now=now)
+    if (since is None) != (until is None):
+        raise InvalidQuery("A part has a beginning and an end", "Send from and to, or neither")
+    if since is None or until is None:
+        bars = histogram(reader, asked, found, now=now)["buckets"]
+        counted = [
+            (datetime.fromisoformat(bar["start"]), datetime.fromisoformat(bar["end"]), sum(bar["counts"].values()))
+            for bar in bars
+        ]
+        peak = newest_peak(counted)
+        if peak is None:
+            return {"from": None, "to": None, "count": 0, "items": []}
+        since, until = peak
+    return standing_out(reader, asked, since, until, lang)
 
 
 def facets(reader: Reader, asked: Query, found: Mapping[str, str], lang: str) -> dict[str, Any]:

@@ -7,20 +7,20 @@ that says so. Pure functions.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
 from whodid.catalog import LANGUAGES
 from whodid.errors import InvalidQuery
 from whodid.query import Cursor, Query, narrow, parse, quote
 
-__all__ = ["FILTERS", "RANGES", "language", "number", "parameters", "place", "question"]
+__all__ = ["FILTERS", "RANGES", "instant", "language", "number", "parameters", "place", "question"]
 
 FILTERS = ("q", "since", "until", "range", "tz", "lang")
 """Parameters that every list, count and export understands."""
 
 RANGES = ("7d", "30d", "90d")
 
-_LONGEST = {"q": 2_000, "prefix": 200, "cursor": 100}
+_LONGEST = {"q": 2_000, "prefix": 200, "term": 200, "cursor": 100}
 _LONGEST_OTHER = 64
 _FURTHEST = 1 << 62
 
@@ -78,6 +78,23 @@ def question(found: Mapping[str, str], *, now: datetime, viewer: str) -> Query:
     if "until" in found:
         asked = narrow(asked, _date("until", "<" if ":" in found["until"] else "<=", found["until"], now, zone))
     return asked
+
+
+def instant(found: Mapping[str, str], name: str, *, now: datetime) -> datetime | None:
+    """Return an instant that a parameter names, with its offset from UTC, or None when it is not there.
+
+    Raises:
+        InvalidQuery: It is no instant.
+    """
+    if name not in found:
+        return None
+    try:
+        at = datetime.fromisoformat(found[name])
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise InvalidQuery(f"{name} cannot be {quote(found[name])}", f"Write it like {now.isoformat()}")
+    return at.astimezone(UTC)
 
 
 def place(found: Mapping[str, str]) -> Cursor | None:
