@@ -131,11 +131,12 @@ class _Door:
     def endpoint(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         async def respond(request: Request) -> Response:
             request_id: str = request.scope["state"]["request_id"]
-            if self._working.statistics().tasks_waiting >= _MOST_WAITING:
-                return self._response(problem(503, request_id, headers=(("Retry-After", "2"),)), request_id)
             read = await self._call(request, request_id)
             if isinstance(read, Answer):
                 return self._response(read, request_id)
+            # Nothing may be awaited between this look and the queue: all that look together would get in.
+            if self._working.statistics().tasks_waiting >= _MOST_WAITING:
+                return self._response(problem(503, request_id, headers=(("Retry-After", "2"),)), request_id)
             answer = await run_sync(_guarded, handler, read, limiter=self._working)
             return self._response(answer, request_id)
 
