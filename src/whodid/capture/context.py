@@ -10,7 +10,7 @@ Nothing here guesses. Without a scope there is no actor, and building an event s
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import Executor as FuturesExecutor
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -38,12 +38,15 @@ class Setting(TypedDict, total=False):
 
     `actor` and `workspace` say who and where to record, or are functions that find it out: asked when an event needs
     it, until they answer. `reason`, `cause` and `batch` are given to every event that names none itself, `action` is
-    the id of the action under way; the others are the fields of `whodid.model.Context`. None is the same as not given.
+    the id of the action under way; `route`, the method and template of a request's route, and `details` stand among the
+    details of every event. The others are the fields of `whodid.model.Context`. None is the same as not given.
     """
 
     actor: Actor | Callable[[], Actor | None] | None
     workspace: str | Callable[[], str | None] | None
     action: str | None
+    route: str | Callable[[], str | None] | None
+    details: Mapping[str, Any] | None
     reason: Reason | None
     cause: str | None
     batch: str | None
@@ -129,11 +132,22 @@ class Scope:
         """
         version = self._version()
         if self._context is None or self._context[1] != version:
-            known = {name: value for name in _CONTEXT_FIELDS if (value := self.get(name)) is not None}
-            if self.sealed:
-                known["source"] = "job"
-            self._context = Context(**known) if known else None, version
+            self._context = self.origin(background=self.sealed), version
         return self._context[0]
+
+    def origin(self, *, background: bool) -> Context | None:
+        """Return where something came from that was done under this scope, or in the background after its end."""
+        known = {name: value for name in _CONTEXT_FIELDS if (value := self.get(name)) is not None}
+        if background:
+            known["source"] = "job"
+        return Context(**known) if known else None
+
+    def around(self, details: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        """Return details with those that every event in here has; what is given comes first."""
+        route, own = self.get("route"), self.get("details")
+        if route is None and own is None:
+            return details
+        return {**({} if route is None else {"route": route}), **(own or {}), **(details or {})}
 
     def _version(self) -> int:
         """Return a number that grows with every change to this scope or one around it; scopes never move."""

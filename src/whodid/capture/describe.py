@@ -7,7 +7,7 @@ so it is quick where it can be: scalars are compared as they are; what is nested
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import UNSET, Struct
@@ -16,8 +16,8 @@ from whodid.capture.capture import reason_of
 from whodid.capture.context import Scope
 from whodid.capture.diff import diff
 from whodid.capture.pending import Collection, Row
-from whodid.capture.redact import masked
-from whodid.capture.values import same
+from whodid.capture.redact import Fingerprint, masked
+from whodid.capture.values import plain, same
 from whodid.catalog.classes import FieldClasses
 from whodid.catalog.secrets import SHORTEST, holds_secret
 from whodid.errors import InvalidEvent
@@ -58,6 +58,7 @@ class _Whence(Struct, frozen=True):
     reason: Reason | None
     cause: str | None
     batch: str | None
+    details: Mapping[str, Any] | None
 
 
 class _Way(Struct, frozen=True):
@@ -81,7 +82,7 @@ class Describer:
 
     def __init__(self, capture: Capture) -> None:
         self._capture = capture
-        self._whence: dict[int, _Whence] = {}
+        self._whence: dict[tuple[int, bool | None, str | None], _Whence] = {}
         self._ways: dict[tuple[int, Verb, str | None], _Way] = {}
         self.faults: dict[str, str] = {}
         self.places: dict[str, Any] = {}
@@ -99,7 +100,7 @@ class Describer:
         changes = way.sides.changes(row)
         if not changes and verb == "updated" and row.details is None:
             return None
-        whence = self._whence.get(id(row.scope)) or self._from(row.scope)
+        whence = self._whence.get((id(row.scope), row.background, workspace)) or self._from(row)
         event = Event(
             id=capture.new_id(row.at),
             occurred_at=row.at,
@@ -111,7 +112,7 @@ class Describer:
             reason=whence.reason,
             cause=whence.cause,
             batch=whence.batch,
-            details=row.details,
+            details=row.details if whence.details is None else {**whence.details, **(row.details or {})},
             context=whence.context,
             kind=way.kind,
         )
@@ -139,18 +140,23 @@ class Describer:
         )
         return found
 
-    def _from(self, scope: Scope | None) -> _Whence:
-        here = scope or Scope(None, {})
-        found = self._whence[id(scope)] = _Whence(
+    def _from(self, row: Row) -> _Whence:
+        here, background = row.scope or Scope(None, {}), bool(row.background)
+        around = here.around(None)
+        if around is not None:
+            classes = self._capture.catalog.classes("")
+            around = masked(plain(around), "", classes, self._fingerprint(row.workspace))
+        found = self._whence[id(row.scope), background, row.workspace] = _Whence(
             actor=self._capture.actor(scope=here),
-            context=here.context,
+            context=here.origin(background=background),
             reason=reason_of(here.get("reason")),
             cause=here.get("cause"),
             batch=here.get("batch"),
+            details=around,
         )
         return found
 
-    def _fingerprint(self, workspace: str | None) -> Callable[[Any], str]:
+    def _fingerprint(self, workspace: str | None) -> Fingerprint:
         if workspace is None:
             return lambda _: "unknown"  # there is no key without a workspace
         return self._capture.keyed(workspace)
@@ -171,7 +177,7 @@ class _Sides:
 
     __slots__ = ("_classes", "_fingerprint", "_shape")
 
-    def __init__(self, shape: Shape, classes: FieldClasses, fingerprint: Callable[[Any], str]) -> None:
+    def __init__(self, shape: Shape, classes: FieldClasses, fingerprint: Fingerprint) -> None:
         self._shape = shape
         self._classes = classes
         self._fingerprint = fingerprint

@@ -171,10 +171,8 @@ class Hook:
     def write(self, unit: Unit) -> bool:
         """Write the notes of a unit into its outbox; tell whether there were any events among them."""
         describer = Describer(self.capture)
-        fresh: dict[int, Scope] = {}
 
         def describe(row: Row) -> tuple[str, Event] | None:
-            row.scope = _unsealed(row.scope, fresh)
             told = describer.describe(row)
             if told is not None and row.place is not None and told[1].batch is None:
                 return told[0], replace(told[1], batch=row.place)
@@ -361,13 +359,3 @@ def name_of(plan: Plan, values: Mapping[str, Any]) -> str | None:
         else None
     )
     return found[:500] if isinstance(found, str) and found and plan.label not in plan.hidden else None
-
-
-def _unsealed(scope: Scope | None, fresh: dict[int, Scope]) -> Scope | None:
-    """Return a scope as it was when the row was noted: that it ended since does not make the change a job."""
-    if scope is None or not scope.sealed:
-        return scope
-    found = fresh.get(id(scope))
-    if found is None:
-        found = fresh[id(scope)] = Scope(scope, {})
-    return found

@@ -240,7 +240,7 @@ ACTIONS = (
             ),
         },
         example=said(
-            67,
+            68,
             "2026-11-20T12:02:11.420Z",
             "auth.impersonation_started",
             TOMAS,
@@ -272,12 +272,12 @@ ACTIONS = (
         parts={"seconds": "details.seconds"},
         summaries={"en": "Seconds: {seconds}", "es": "Segundos: {seconds}"},
         example=said(
-            68,
+            69,
             "2026-11-20T12:06:40.902Z",
             "auth.impersonation_ended",
             TOMAS,
             _MARIA,
-            cause=event_id("2026-11-20T12:02:11.420Z", 67),
+            cause=event_id("2026-11-20T12:02:11.420Z", 68),
             reason={"text": "Cannot see her campaigns, ticket #2240"},
             details={"seconds": 269},
             context=MADRID,
