@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Literal, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Literal, Protocol, Self
 
 from msgspec.structs import replace
 
@@ -22,7 +22,7 @@ from whodid.capture.destination import Destination, Direct
 from whodid.capture.diff import diff
 from whodid.capture.events import UNKNOWN, About, keyed_id, uuid7
 from whodid.capture.pending import Said
-from whodid.capture.redact import Fingerprint, masked, masked_change, tidy
+from whodid.capture.redact import Fingerprint, masked, masked_change, tidied, tidy
 from whodid.capture.relay import Recorder
 from whodid.capture.units import Unit, open_units
 from whodid.capture.values import plain, unencodable
@@ -33,9 +33,7 @@ from whodid.model import Actor, Change, Event, Kind, Outcome, Reason, Related, R
 __all__ = ["Capture", "Hook", "reason_of"]
 
 Bind = Literal["auto", "independent"] | object
-_Named = TypeVar("_Named", Resource, Related)
 
-_LONGEST_NAME = 500
 _LONGEST_REASON = 4096
 
 
@@ -169,7 +167,7 @@ class Capture:
         more = masked(plain(details), "", classes, fingerprint) if details else None
         told, more = bounded(told, more)
         if resource.name is not None:
-            resource = _tidy(resource)
+            resource = tidied(resource)
         self.counts.add("recorded")
         return Event(
             id=id or uuid7(now, self.entropy(8)),
@@ -178,7 +176,7 @@ class Capture:
             action=action,
             resource=resource,
             outcome=outcome,
-            related=tuple(map(_tidy, related)),
+            related=tuple(map(tidied, related)),
             changes=told,
             reason=reason_of(reason if reason is not None else scope.get("reason")),
             cause=cause or scope.get("cause"),
@@ -467,9 +465,3 @@ def reason_of(reason: Reason | str | None) -> Reason | None:
     if reason is None or reason.text is None:
         return reason
     return Reason(code=reason.code, text=tidy(reason.text, _LONGEST_REASON))
-
-
-def _tidy(thing: _Named) -> _Named:
-    """Return a resource whose name every log takes."""
-    name = tidy(thing.name, _LONGEST_NAME)
-    return thing if name == thing.name else replace(thing, name=name)

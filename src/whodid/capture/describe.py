@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import UNSET, Struct
 
+from whodid.capture.bounds import bounded
 from whodid.capture.capture import reason_of
 from whodid.capture.context import Scope
 from whodid.capture.diff import diff
 from whodid.capture.pending import Collection, Row
-from whodid.capture.redact import Fingerprint, masked
-from whodid.capture.values import plain, same
+from whodid.capture.redact import Fingerprint, masked, print_of, tidied
+from whodid.capture.values import Hidden, plain, same
 from whodid.catalog.classes import FieldClasses
 from whodid.catalog.secrets import SHORTEST, holds_secret
 from whodid.errors import InvalidEvent
@@ -101,18 +102,20 @@ class Describer:
         if not changes and verb == "updated" and row.details is None:
             return None
         whence = self._whence.get((id(row.scope), row.background, workspace)) or self._from(row)
+        details = row.details if whence.details is None else {**whence.details, **(row.details or {})}
+        told, details = bounded(tuple(changes), details)
         event = Event(
             id=capture.new_id(row.at),
             occurred_at=row.at,
             actor=whence.actor,
             action=way.action,
-            resource=row.resource,
+            resource=row.resource if row.resource.name is None else tidied(row.resource),
             related=row.related,
-            changes=tuple(changes),
+            changes=told,
             reason=whence.reason,
             cause=whence.cause,
             batch=whence.batch,
-            details=row.details if whence.details is None else {**whence.details, **(row.details or {})},
+            details=details,
             context=whence.context,
             kind=way.kind,
         )
@@ -197,6 +200,8 @@ class _Sides:
                 if not (
                     hidden
                     or path in secret
+                    or (was is str and not old.isprintable())  # type: ignore[union-attr]
+                    or (now is str and not new.isprintable())  # type: ignore[union-attr]
                     or (was is str and len(old) >= SHORTEST and _searched(old))  # type: ignore[arg-type]  # a text
                     or (now is str and len(new) >= SHORTEST and _searched(new))  # type: ignore[arg-type]
                     or (class_ := class_of(path)) == "secret"
@@ -219,7 +224,7 @@ class _Sides:
 
     def _careful(self, path: str, old: Any, new: Any, *, whole: bool) -> Iterator[Change]:
         classes, fingerprint = self._classes, self._fingerprint
-        if self._hidden(path):
+        if self._hidden(path) or isinstance(old, Hidden) or isinstance(new, Hidden):
             if not same(old, new):
                 yield self._secret(path, old, new)
         elif (marker(old) or marker(new)) and classes.of(path) != "secret":
@@ -240,8 +245,8 @@ class _Sides:
             path=path,
             op=_op(old, new),
             class_="secret",
-            before_fp=None if old is None else self._fingerprint(old),
-            after_fp=None if new is None else self._fingerprint(new),
+            before_fp=print_of(old, self._fingerprint),
+            after_fp=print_of(new, self._fingerprint),
         )
 
     def _members(self, path: str, members: Collection, row: Row) -> Change | None:

@@ -7,7 +7,7 @@ replaced value leaves a marker with a keyed fingerprint: whether it changed can 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import UNSET
@@ -15,13 +15,16 @@ from msgspec import UNSET
 from whodid.capture.values import Hidden, is_marker, plain
 from whodid.catalog.classes import FieldClasses, is_secret_name, stricter
 from whodid.catalog.secrets import SHORTEST, holds_secret, without_secrets
-from whodid.model import Change
+from whodid.model import Change, Related, Resource
 
-__all__ = ["Fingerprint", "is_secret_type", "looks_secret", "masked", "masked_change", "print_of", "tidy"]
+__all__ = ["Fingerprint", "is_secret_type", "looks_secret", "masked", "masked_change", "print_of", "tidied", "tidy"]
 
 Fingerprint = Callable[[Any], str | None]
 """Make a keyed fingerprint of a JSON value; None where there is no key to make one with."""
 
+_Named = TypeVar("_Named", Resource, Related)
+
+_LONGEST_NAME = 500
 _NO_VALUE = ({"$": "unknown"}, {"$": "db_computed"})
 _TYPES = ("encrypt", "secret", "password", "fernet")
 
@@ -132,6 +135,12 @@ def tidy(text: str | None, longest: int) -> str | None:
     if len(text) >= SHORTEST:
         text = without_secrets(text)
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def tidied(thing: _Named) -> _Named:
+    """Return a resource whose name every log takes."""
+    name = tidy(thing.name, _LONGEST_NAME)
+    return thing if name == thing.name else msgspec.structs.replace(thing, name=name)
 
 
 def _marker(value: Any, fingerprint: Fingerprint) -> dict[str, str]:
