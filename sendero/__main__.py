@@ -28,7 +28,6 @@ from sendero.tables import User, Workspace
 from sendero.web.app import application
 from sendero.work import begin
 from whodid import Actor
-from whodid.capture import context
 from whodid.errors import InvalidSetting, WhodidError
 from whodid.retention import RetentionWorker
 
@@ -231,7 +230,7 @@ def new_password(settings: Settings, email: str) -> int:
     if settings.database is None and not (settings.data / "sendero.db").exists():
         raise InvalidSetting(f"There is no workspace in {settings.data}", "Start it once: python -m sendero")
     with Installation(settings) as home:
-        with begin(home) as work, context(actor=_OPERATOR, workspace=work.workspace.id, source="cli"):
+        with begin(home) as work, work.acting(actor=_OPERATOR, source="cli"):
             query = sa.select(User).where(User.email == email.strip().casefold())
             user = work.session.execute(query).scalar_one_or_none()
             if user is None:

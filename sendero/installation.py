@@ -25,6 +25,7 @@ from sendero.whatsapp.demo import DemoWhatsApp
 from sendero.whatsapp.provider import Provider
 from whodid.capture import Capture, Relay
 from whodid.capture.outbox import Outbox
+from whodid.capture.sqlalchemy import install
 
 __all__ = ["Installation", "Settings"]
 
@@ -107,6 +108,8 @@ class Installation:
             self.outbox = Outbox(self.engine, tables.outbox, check=self.log.check)
             self.relay = Relay(self.outbox, self.log)
             self.outbox.on_commit(self.sessions, self.relay.wake)
+            watching = install(self.sessions, self.capture, self.outbox, models=tables.WATCHED, unclaimed="raise")
+            opening.callback(watching.remove)
             self.fetch: Fetch = Fetcher(private=settings.private_sso)
             self._closing = opening.pop_all()
 

@@ -34,6 +34,7 @@ from sendero.tables import (
     Workspace,
 )
 from whodid import Actor, Change, Event, Reason, Related, Resource
+from whodid.capture import context
 from whodid.model import Outcome, Severity
 
 __all__ = ["Work", "actor_of", "begin", "resource_of"]
@@ -78,6 +79,16 @@ class Work:
     def new_id(self, prefix: str) -> str:
         """Return a new id."""
         return ulid(prefix, self.now(), self.home.entropy(10))
+
+    @contextmanager
+    def acting(self, **who: Any) -> Iterator[None]:
+        """Act as somebody; see `whodid.capture.context`.
+
+        What changes inside is written before it ends, so that it is told of whoever changed it.
+        """
+        with context(workspace=self.workspace.id, **who):
+            yield
+            self.session.flush()
 
     def get(self, table: type[_Row], key: str) -> _Row:
         """Return a row of this workspace by its id.
@@ -133,8 +144,14 @@ class Work:
         actor: Actor | None = None,
         batch: str | None = None,
         cause: str | None = None,
+        claims: Iterable[Resource] = (),
     ) -> str:
         """Say what happened, in this transaction; see `Capture.event`.
+
+        A row that changes without anything being said of it is told by itself.
+
+        Args:
+            claims: What else changes by this act, besides `resource`: it needs no entry of its own.
 
         Returns:
             The id of the event.
@@ -155,7 +172,7 @@ class Work:
             batch=batch,
             cause=cause,
         )
-        self.home.outbox.write(self.session, self.workspace.id, [event])
+        self.home.capture.say(self.workspace.id, event, claims=claims, bind=self.session)
         if outcome == "success" and action in outgoing.EVENTS:
             self._tell(event)
         return event.id

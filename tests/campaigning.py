@@ -12,7 +12,6 @@ from sendero.whatsapp.provider import Line, Outgoing, ProviderFault, Standing, S
 from sendero.work import Work
 from tests.lumen import Lumen, template_values
 from whodid import Actor, Change, Entry, Reason
-from whodid.capture import context
 
 WHATSAPP = Actor(type="provider", id="whatsapp", name="WhatsApp")
 ADDRESS = "157.240.212.35"
@@ -192,7 +191,7 @@ def template_becomes(lumen: Lumen, made: Campaign, *statuses: str) -> str:
     """Let WhatsApp change the status of a campaign's template, as its webhook does; return the last entry's id."""
     cause = ""
     for status in statuses:
-        with lumen.working() as work, context(actor=WHATSAPP, source="webhook", ip=ADDRESS):
+        with lumen.working() as work, work.acting(actor=WHATSAPP, source="webhook", ip=ADDRESS):
             template = work.get(Template, made.template_id)
             cause = templates.change_status(work, template, status, reason=Reason(code="low_quality"))
             guard.template_changed(work, template, cause)

@@ -54,7 +54,7 @@ class Lumen:
     @contextmanager
     def working(self, actor: Actor = SETTER_UP) -> Iterator[Work]:
         """Work on the rows directly."""
-        with begin(self.home) as work, context(actor=actor, workspace=work.workspace.id):
+        with begin(self.home) as work, work.acting(actor=actor):
             yield work
 
     @property
@@ -99,7 +99,7 @@ class Lumen:
             return session.query(table).filter_by(**where).one()
 
     def _found(self) -> None:
-        with self.home.sessions.begin() as session:
+        with context(actor=SETTER_UP), self.home.sessions.begin() as session:
             now = self._clock()
             self.workspace = "wsp_tests"
             session.add(

@@ -311,7 +311,7 @@ class TestDoor:
         def away(*_: object) -> None:
             raise StoreUnavailable("/var/lib/sendero/audit.db is away", "Wait")
 
-        monkeypatch.setattr(lumen.home.outbox, "write", away)
+        monkeypatch.setattr(lumen.home.outbox, "put", away)
         answer = crm.post(CONTACTS, json={"name": "Ana"})
         assert "audit.db" not in answer.text
         assert told(answer, 503)["request_id"] in caplog.text

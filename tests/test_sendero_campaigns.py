@@ -14,7 +14,6 @@ from sendero.tables import Campaign, Message, Template
 from tests.campaigning import WHATSAPP, Told, campaign, changes, madrid, now, offer, people, send, started
 from tests.lumen import Lumen, lumen
 from whodid import Reason, Related
-from whodid.capture import context
 
 __all__ = ["lumen"]
 
@@ -342,7 +341,7 @@ class TestPages:
     def test_why_did_the_campaign_stop(self, lumen: Lumen) -> None:
         """One line says it, with a link to the entry and one to what caused it."""
         made = started(lumen, many=5)
-        with lumen.working() as work, context(actor=WHATSAPP, source="webhook"):
+        with lumen.working() as work, work.acting(actor=WHATSAPP, source="webhook"):
             template = work.get(Template, made.template_id)
             cause = templates.change_status(work, template, "paused", reason=Reason(code="low_quality"))
             guard.template_changed(work, template, cause)

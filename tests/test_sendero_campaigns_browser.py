@@ -17,7 +17,6 @@ from tests.browsing import Browser, Page, expect, watched
 from tests.campaigning import WHATSAPP, Told, acting_on, campaign, started
 from tests.lumen import PASSWORD, Lumen, email, lumen
 from whodid import Reason
-from whodid.capture import context
 
 __all__ = ["lumen"]
 
@@ -69,7 +68,7 @@ def test_the_page_follows_and_says_why_it_stopped(lumen: Lumen, chromium: Browse
         assert page.evaluate("document.querySelector('progress').value") == 5
         assert page.evaluate("window.stayed")
 
-        with lumen.working() as work, context(actor=WHATSAPP, source="webhook"):
+        with lumen.working() as work, work.acting(actor=WHATSAPP, source="webhook"):
             template = work.get(Template, made.template_id)
             cause = templates.change_status(work, template, "paused", reason=Reason(code="low_quality"))
             guard.template_changed(work, template, cause)

@@ -25,7 +25,6 @@ from tests.campaigning import (
 )
 from tests.lumen import Lumen, lumen
 from whodid import Actor, Context, Reason, Related
-from whodid.capture import context
 
 __all__ = ["lumen"]
 
@@ -41,7 +40,7 @@ def scheduled(lumen: Lumen, name: str = "Tomorrow", **more: Any) -> Campaign:
 
 def account_becomes(lumen: Lumen, fields: dict[str, str], code: int | None = None) -> str:
     """Let WhatsApp change the number, as its webhook does; return the entry's id."""
-    with lumen.working() as work, context(actor=WHATSAPP, source="webhook", ip=ADDRESS):
+    with lumen.working() as work, work.acting(actor=WHATSAPP, source="webhook", ip=ADDRESS):
         account = work.get(Account, lumen.account.id)
         before = {name: getattr(account, name) for name in fields}
         for name, value in fields.items():

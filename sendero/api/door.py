@@ -123,7 +123,7 @@ class _Door:
         try:
             with begin(self._home) as work:
                 key = work.get(ApiKey, key_id)
-                with context(actor=_actor(key), workspace=work.workspace.id):
+                with work.acting(actor=_actor(key)):
                     headers, path = sent.headers, sent.path
                     return route.answer(
                         Call(work=work, key=key, path=path, query=query, headers=headers, body=sent.body)

@@ -21,7 +21,6 @@ from sendero.permissions import KEY_PERMISSIONS
 from sendero.tables import ApiKey, User
 from sendero.work import Work, begin, resource_of
 from whodid import Actor, Reason, Resource
-from whodid.capture import context
 
 __all__ = [
     "LIFETIMES",
@@ -166,7 +165,7 @@ def expire(home: Installation) -> bool:
         due = sa.select(sa.exists().where(*_unrecorded(home.clock())))
         if not session.execute(due).scalar():
             return False
-    with begin(home) as work, context(actor=_SCHEDULER, workspace=work.workspace.id, source="job"):
+    with begin(home) as work, work.acting(actor=_SCHEDULER, source="job"):
         query = sa.select(ApiKey).where(*_unrecorded(work.now())).order_by(ApiKey.expires_at).limit(100)
         keys = work.session.execute(query).scalars().all()
         for key in keys:

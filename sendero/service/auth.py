@@ -20,7 +20,6 @@ from sendero.service import sso_rules, throttle
 from sendero.tables import ResetLink, Session, User, Workspace
 from sendero.work import Work, actor_of, begin, resource_of
 from whodid import Actor, Reason, Resource
-from whodid.capture import context
 
 __all__ = [
     "IDLE",
@@ -134,7 +133,7 @@ def refuse(
         resource = resource_of(user)
     with (
         begin(home, workspace) as work,
-        context(ip=origin.ip, user_agent=origin.user_agent, country=origin.country, city=origin.city, source="web"),
+        work.acting(ip=origin.ip, user_agent=origin.user_agent, country=origin.country, city=origin.city, source="web"),
     ):
         work.record(
             "auth.login_failed",
@@ -186,7 +185,7 @@ def open_session(
     # Not through the row: a sign-in is no new version of the person, which would spoil a form that is open elsewhere.
     work.session.execute(sa.update(User).where(User.id == user.id).values(last_login_at=now))
     work.add(session)
-    with context(
+    with work.acting(
         actor=actor_of(user),
         session=session.id,
         ip=origin.ip,
@@ -231,7 +230,7 @@ def timed_out(session: Session, now: datetime) -> bool:
 
 def time_out(work: Work, session: Session) -> None:
     """End a session because its time is over; the person it belongs to did nothing, and the source says so."""
-    with context(actor=actor_of(session.user), session=session.id, source="job"):
+    with work.acting(actor=actor_of(session.user), session=session.id, source="job"):
         end_session(work, session, "timeout")
 
 

@@ -7,7 +7,6 @@ from contextvars import Context
 
 from sendero.work import Work
 from whodid import Actor
-from whodid.capture import context
 
 __all__ = ["GUARD", "SCHEDULER", "by_itself"]
 
@@ -19,7 +18,7 @@ def by_itself(work: Work, actor: Actor, act: Callable[[], None]) -> None:
     """Do something that nobody asked for: not from the address of whoever happened to bring it about."""
 
     def alone() -> None:
-        with context(actor=actor, workspace=work.workspace.id, source="job"):
+        with work.acting(actor=actor, source="job"):
             act()
 
     Context().run(alone)

@@ -98,6 +98,9 @@ def checked(values: Mapping[str, Any]) -> dict[str, Any]:
         faults["name"] = "A contact needs a name."
     elif len(clean["name"]) > 200:
         faults["name"] = "Use at most 200 characters."
+    for name in ("city", "language"):
+        if len(clean.get(name) or "") > 200:
+            faults[name] = "Use at most 200 characters."
     if phone := clean.get("phone_e164"):
         clean["phone_e164"] = e164(phone)
         if clean["phone_e164"] is None:

@@ -23,7 +23,7 @@ from sendero.installation import Installation
 from sendero.tables import Delivery, Webhook
 from sendero.work import Work, begin, resource_of
 from whodid import Actor, Change, Event, Reason
-from whodid.capture import context, current
+from whodid.capture import current
 
 __all__ = ["SENDER", "TRIES", "deliver", "forget", "give_up", "newest", "signature", "trial_body"]
 
@@ -162,7 +162,7 @@ def _send_all(home: Installation, parcels: Sequence[_Parcel]) -> None:
     """Send to one webhook, one after the other, until it fails."""
     for at, parcel in enumerate(parcels):
         answer = _send(home, parcel)
-        with begin(home) as work, context(actor=SENDER, workspace=work.workspace.id, source="job"):
+        with begin(home) as work, work.acting(actor=SENDER, source="job"):
             if answer.taken:
                 _succeeded(work, parcel, answer)
                 continue

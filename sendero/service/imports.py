@@ -22,7 +22,6 @@ from sendero.service.import_rows import Book, Draft
 from sendero.tables import Import, ImportFault, ImportPart, User
 from sendero.work import Work, actor_of, begin
 from whodid import Reason, Resource
-from whodid.capture import context
 from whodid.errors import InvalidEvent
 from whodid.model import Outcome
 
@@ -225,7 +224,7 @@ def _batch(home: Installation, key: str, size: int, *, refused: bool = False) ->
         if found.status != "running":
             return
         by = found.maker
-        with context(actor=actor_of(by), workspace=work.workspace.id, source="import"):
+        with work.acting(actor=actor_of(by), source="import"):
             if by.status == "deactivated" or not set(_NEEDED) <= set(by.role.permissions):
                 _end(work, found, "stopped")
                 return

@@ -140,6 +140,7 @@ def merge(work: Work, planned: Plan) -> None:
             "fields": [_told(work, row) for row in planned.rows],
             "moved": moved,
         },
+        claims=[gone],
     )
 
 

@@ -20,7 +20,6 @@ from sendero.service import auth, sso_rules, throttle, users
 from sendero.tables import ResetLink, SsoConnection, User
 from sendero.work import Work, actor_of, begin, resource_of
 from whodid import Reason
-from whodid.capture import context
 
 __all__ = ["INVITATION_LIFE", "LIFE", "Wanted", "ask", "find", "make", "take_password", "use"]
 
@@ -125,9 +124,7 @@ def use(home: Installation, token: str, chosen: str, repeated: str, origin: auth
         if taken.scalar_one_or_none() is None:
             raise Conflict("This link was used already or is too old. Ask for a new one.")
         maker = None if link.made_by is None else work.get(User, link.made_by)
-        with context(
-            actor=actor_of(user), workspace=work.workspace.id, source="web", ip=origin.ip, user_agent=origin.user_agent
-        ):
+        with work.acting(actor=actor_of(user), source="web", ip=origin.ip, user_agent=origin.user_agent):
             more = None if maker is None else {"link_by": maker.name}
             auth.set_password(work, user, chosen, but=None, by="reset_link", more=more)
 

@@ -22,7 +22,6 @@ from sendero.whatsapp.forms import body_of, handed_in
 from sendero.whatsapp.provider import EXISTS, ProviderFault, Submitted
 from sendero.work import Work, resource_of
 from whodid import Reason
-from whodid.capture import context
 
 __all__ = [
     "PAUSES",
@@ -160,7 +159,7 @@ def told(work: Work, template: Template, notice: Told) -> str | None:
         if notice.pause in _COUNTED:
             reason = Reason(code=notice.code, text=_COUNTED[notice.pause])
         try:
-            with context(actor=WHATSAPP):
+            with work.acting(actor=WHATSAPP):
                 cause = templates.change_status(
                     work, template, notice.status, reason=reason, until=until, pause=notice.pause
                 )

@@ -10,7 +10,6 @@ from sendero.service import auth, users
 from sendero.tables import Session, User
 from sendero.work import Work, begin, resource_of
 from whodid import Reason, Related
-from whodid.capture import context
 
 __all__ = ["REVOKE_REASONS", "living", "revoke", "sweep"]
 
@@ -68,7 +67,7 @@ def sweep(home: Installation) -> bool:
     Returns:
         Whether there may be more of them.
     """
-    with begin(home) as work, context(workspace=work.workspace.id):
+    with begin(home) as work, work.acting():
         now = work.now()
         over = sa.or_(Session.last_seen_at < now - auth.IDLE, Session.created_at < now - auth.LIFE)
         query = sa.select(Session).where(Session.ended_at.is_(None), over).limit(_BATCH)

@@ -25,7 +25,6 @@ from sendero.service import auth, sso_rules, throttle, users
 from sendero.tables import SsoAttempt, SsoConnection, SsoIdentity, User
 from sendero.work import Work, begin
 from whodid import Actor
-from whodid.capture import context
 
 __all__ = ["LIFE", "Returned", "finish", "start"]
 
@@ -230,7 +229,7 @@ def subject_hash(home: Installation, connection: SsoConnection, subject: str) ->
 def _provision(work: Work, connection: SsoConnection, identity: Identity) -> User:
     name = identity.name.strip()[:100] or identity.email.partition("@")[0]
     actor = Actor(type="system", id=connection.id, name=connection.name)
-    with context(actor=actor, workspace=work.workspace.id, source="sso"):
+    with work.acting(actor=actor, source="sso"):
         return users.invite(
             work, None, {"name": name, "email": identity.email}, connection.default_role, provider=connection.provider
         )

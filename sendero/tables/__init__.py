@@ -23,7 +23,24 @@ from sendero.tables.sending import Campaign, Message
 from sendero.tables.webhooks import Delivery, Webhook
 from sendero.tables.whatsapp import Account, Notification, Template
 
+WATCHED = (
+    Account,
+    ApiKey,
+    Campaign,
+    Contact,
+    Role,
+    Segment,
+    SsoConnection,
+    Team,
+    Template,
+    User,
+    Webhook,
+    Workspace,
+)
+"""The tables whose every change is in the log. The others hold what is sent, attempts, and letters under way."""
+
 __all__ = [
+    "WATCHED",
     "Account",
     "ApiKey",
     "Attempt",

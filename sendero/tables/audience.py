@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from sendero.tables.base import Base, Owned
+from sendero.tables.base import Base, Owned, audited
 from sendero.tables.people import User
 
 __all__ = ["Contact", "Import", "ImportFault", "ImportPart", "Note", "Segment"]
@@ -17,6 +17,7 @@ __all__ = ["Contact", "Import", "ImportFault", "ImportPart", "Note", "Segment"]
 class Contact(Owned, Base):
     """A person who may get messages. A deleted or merged row stays as a tombstone."""
 
+    __audit__ = audited("contact", ignore={"search_name", "phone_key", "email_key"})
     __tablename__ = "contacts"
     __table_args__ = (
         sa.Index("ix_contacts_workspace_id_name", "workspace_id", "search_name"),
@@ -67,6 +68,7 @@ class Note(Base):
 class Segment(Owned, Base):
     """A part of the contacts, by a rule. `filter` is {city, tags, without, lifecycle, consent, language, custom}."""
 
+    __audit__ = audited("segment", ignore={"count_cached"})
     __tablename__ = "segments"
 
     name: Mapped[str]

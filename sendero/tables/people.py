@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from sendero.tables.base import Base, Owned
+from sendero.tables.base import Base, Owned, audited
 
 __all__ = [
     "ApiKey",
@@ -28,6 +28,7 @@ __all__ = [
 class Role(Owned, Base):
     """A named set of permissions."""
 
+    __audit__ = audited("role")
     __tablename__ = "roles"
     __table_args__ = (sa.UniqueConstraint("workspace_id", "name"),)
 
@@ -40,6 +41,7 @@ class Role(Owned, Base):
 class User(Owned, Base):
     """A person who works in the workspace; never deleted, only deactivated."""
 
+    __audit__ = audited("user", ignore={"last_login_at"})
     __tablename__ = "users"
 
     name: Mapped[str]
@@ -126,6 +128,7 @@ class Letter(Base):
 class Team(Owned, Base):
     """A group of people that conversations are given to."""
 
+    __audit__ = audited("team", actions={"updated": "team.modified"})
     __tablename__ = "teams"
 
     name: Mapped[str]
@@ -149,6 +152,11 @@ class TeamMember(Base):
 class ApiKey(Owned, Base):
     """A key that a program signs in with; shown once, kept as a hash. It can do at most what its maker can."""
 
+    __audit__ = audited(
+        "api_key",
+        ignore={"last_used_at", "expiry_recorded_at", "denied_recorded_at"},
+        actions={"updated": "api_key.revoked"},
+    )
     __tablename__ = "api_keys"
 
     name: Mapped[str]
@@ -168,6 +176,7 @@ class ApiKey(Owned, Base):
 class SsoConnection(Owned, Base):
     """A provider that people of some e-mail domains sign in with; its secret is sealed."""
 
+    __audit__ = audited("sso")
     __tablename__ = "sso_connections"
 
     name: Mapped[str]

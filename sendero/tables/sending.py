@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from sendero.tables.audience import Segment
-from sendero.tables.base import Base, Owned
+from sendero.tables.base import Base, Owned, audited
 from sendero.tables.whatsapp import Account, Template
 
 __all__ = ["COUNTERS", "Campaign", "Message"]
@@ -33,6 +33,7 @@ class Campaign(Owned, Base):
     `held_back` counts how often in a row WhatsApp asked to wait.
     """
 
+    __audit__ = audited("campaign", ignore={"next_batch_at", "held_back", *COUNTERS})
     __tablename__ = "campaigns"
 
     name: Mapped[str]

@@ -177,10 +177,9 @@ def _once(home: Installation, notice: acts.Notice, accounts: frozenset[str], ori
     try:
         with (
             begin(home) as work,
-            context(
+            work.acting(
                 actor=WHATSAPP,
                 source="webhook",
-                workspace=work.workspace.id,
                 ip=origin.ip,
                 user_agent=origin.user_agent,
                 request=origin.request,

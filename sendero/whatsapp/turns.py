@@ -16,7 +16,6 @@ from sendero.whatsapp.demo import DemoWhatsApp
 from sendero.whatsapp.provider import TOKEN_LOST, ProviderFault
 from sendero.work import begin
 from whodid import Reason
-from whodid.capture import context
 
 __all__ = ["ask_standings", "play"]
 
@@ -40,7 +39,7 @@ def ask_standings(home: Installation) -> bool:
                 _log.warning("the account %s could not be asked about: %s", key, fault)
                 continue
             standing = None
-        with begin(home) as work, context(actor=WHATSAPP, source="job", workspace=work.workspace.id):
+        with begin(home) as work, work.acting(actor=WHATSAPP, source="job"):
             account = work.get(Account, key)
             if account.deleted_at is not None:
                 continue

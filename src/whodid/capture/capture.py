@@ -279,12 +279,10 @@ class Capture:
             InvalidSetting: Several transactions are open here, or none is and there is no destination.
             StoreError: It is independent and cannot be kept now.
         """
-        named = self.resource(resource)
         whose = self.workspace(workspace)
-        unit = self._unit(resource, outcome, bind)
         event = self.event(
             action,
-            named,
+            self.resource(resource),
             before=before,
             after=after,
             changes=changes,
@@ -301,13 +299,31 @@ class Capture:
             occurred_at=occurred_at,
             id=id or (keyed_id(whose, action, key) if key is not None else None),
         )
-        if unit is None:
-            self.keep(whose, [event])
-        else:
-            completes = changes is None and before is None and after is None
-            also = frozenset((one.type, one.id) for one in map(self.resource, claims))
-            unit.pending.say(Said(workspace=whose, event=event, completes=completes, claims=also))
+        completes = changes is None and before is None and after is None
+        self._say(whose, event, self._unit(resource, outcome, bind), claims, completes=completes)
         return event.id
+
+    def say(self, workspace: str, event: Event, *, claims: Iterable[About] = (), bind: Bind = "auto") -> None:
+        """Keep an event that is built already where it belongs, as `record` does; it gets no changes but its own.
+
+        Args:
+            claims: Further objects whose changes in this transaction it speaks for.
+            bind: As of `record`.
+
+        Raises:
+            InvalidSetting: Several transactions are open here, or none is and there is no destination.
+            StoreError: It is independent and cannot be kept now.
+        """
+        self._say(workspace, event, self._unit(event.resource, event.outcome, bind), claims, completes=False)
+
+    def _say(
+        self, workspace: str, event: Event, unit: Unit | None, claims: Iterable[About], *, completes: bool
+    ) -> None:
+        if unit is None:
+            self.keep(workspace, [event])
+        else:
+            also = frozenset((one.type, one.id) for one in map(self.resource, claims))
+            unit.pending.say(Said(workspace=workspace, event=event, completes=completes, claims=also))
 
     def keep(self, workspace: str, events: list[Event]) -> None:
         """Keep events outside every transaction.
