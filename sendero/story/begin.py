@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -72,26 +73,26 @@ def tell(
     clock = StoryClock(start - timedelta(days=400))
     # Whatever WhatsApp it will be: none but the demo's has a part in the story.
     settings = msgspec.structs.replace(settings, provider="demo")
-    with Installation(settings, clock=clock.now, log_clock=clock.log_now, entropy=dice.randbytes) as home:
+    with ExitStack() as opened:
+        home = Installation(settings, clock=clock.now, log_clock=clock.log_now, entropy=dice.randbytes)
+        opened.enter_context(home)
         home.relay = Relay(home.outbox, Punctual(home.log, clock))
-        with home.session() as session:
-            work = Work(home, session, _workspace(session, clock.now()))
-            issuer = Issuer(clock.now)
-            home.fetch = issuer
-            teller = Teller(work, clock, dice, issuer)
-            home.provider = whatsapp = DemoWhatsApp(home, review=_REVIEW)
-            outside = Outside(teller, whatsapp, application(home))
-            with context(workspace=work.workspace.id):
-                programs, calendar = Programs(teller, outside), Calendar(teller, start, end)
-                password = _found(teller, programs, calendar, max(_FEWEST, _BEFORE * days // DAYS))
-                clock.to(start)
-                plan_days(teller, outside, start, end)
-                plan_threads(teller, outside, calendar)
-                plan_settings(teller, outside, calendar)
-                programs.plan(calendar)
-                plan_campaigns(teller, outside, calendar)
-                teller.tell(end, progress)
-            whatsapp.close()
+        home.fetch = issuer = Issuer(clock.now)
+        home.provider = whatsapp = opened.enter_context(closing(DemoWhatsApp(home, review=_REVIEW)))
+        session = opened.enter_context(home.session())
+        work = Work(home, session, _workspace(session, clock.now()))
+        teller = Teller(work, clock, dice, issuer)
+        outside = Outside(teller, whatsapp, application(home))
+        with context(workspace=work.workspace.id):
+            programs, calendar = Programs(teller, outside), Calendar(teller, start, end)
+            password = _found(teller, programs, calendar, max(_FEWEST, _BEFORE * days // DAYS))
+            clock.to(start)
+            plan_days(teller, outside, start, end)
+            plan_threads(teller, outside, calendar)
+            plan_settings(teller, outside, calendar)
+            programs.plan(calendar)
+            plan_campaigns(teller, outside, calendar)
+            teller.tell(end, progress)
     return password
 
 
@@ -136,14 +137,15 @@ def _people(teller: Teller) -> str:
         if person.since is not None:
             continue
         clock.to(clock.now() + timedelta(days=3))
-        values = {"name": person.name, "email": person.email}
-        user, generated = users.create(work, None, values, roles.by_name(work, person.role))
+        values, role = {"name": person.name, "email": person.email}, roles.by_name(work, person.role)
+        if person.email == OWNER:
+            user, password = users.create(work, None, values, role)
+            work.workspace.owner_user_id = user.id
+        else:
+            # Without a password: nobody would know it, and `python -m sendero password` makes one.
+            user = users.invite(work, None, values, role)
         user.status = "active"
         teller.people[person.key] = user
-        if person.email == OWNER:
-            password, work.workspace.owner_user_id = generated, user.id
-        else:
-            user.password_hash = None  # nobody knows it; `python -m sendero password` makes one
         work.touch(user)
     return password
 

@@ -38,7 +38,7 @@ def plan_days(teller: Teller, outside: Outside, start: datetime, end: datetime) 
     last = end.astimezone(ZONE).date()
     number = 0
     while day <= last:
-        busy = _WEEKDAYS[day.weekday()] * (0.82 + 0.0035 * number)  # the shop grows a little
+        busy = _WEEKDAYS[day.weekday()] * (0.96 + 0.0035 * number)  # the shop grows a little
         for person in PEOPLE:
             if person.since is None or end - datetime.combine(day, time(8), ZONE) < timedelta(days=person.since):
                 _plan_person(teller, outside, person, datetime.combine(day, time(), ZONE), busy)

@@ -28,7 +28,7 @@ from sendero.whatsapp.demo import DemoWhatsApp
 __all__ = ["Outside", "Program"]
 
 _META = "157.240.212.35"
-_POST = timedelta(hours=4)
+_POST = timedelta(hours=6)
 _OUTAGE_POST = timedelta(minutes=5)
 
 
@@ -179,14 +179,18 @@ class Outside:
         while at < end:
             self.teller.at(at, self.deliver)
             at += _POST
-        self.teller.at(end, self.deliver)
+        self.teller.at(end, self._last_post)
+
+    def _last_post(self) -> None:
+        self.deliver()
+        with self.teller.apart() as home:
+            deliveries.forget(home)
 
     def deliver(self) -> None:
         """Deliver to webhooks what is due."""
         with self.teller.apart() as home:
             while deliveries.deliver(home, self._receive):
                 pass
-            deliveries.forget(home)
 
     def _receive(self, home: Installation, _: deliveries.Parcel) -> Answer:
         out_of_order = any(start <= home.clock() < end for start, end in self._outages)

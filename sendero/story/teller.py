@@ -7,6 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from random import Random
+from typing import Any
+from weakref import WeakSet
+
+import sqlalchemy as sa
 
 from sendero import passwords
 from sendero.installation import Installation
@@ -47,6 +51,9 @@ class Teller:
         self._agenda: list[tuple[datetime, int, Act]] = []
         self._noted = 0
         self._issuer = issuer
+        self._theirs: WeakSet[Any] = WeakSet([work.workspace])
+        for moment in ("loaded_as_persistent", "pending_to_persistent"):
+            sa.event.listen(work.session, moment, self._seen)
 
     # ------------------------------------------------------------------------------------------------ the agenda
 
@@ -89,8 +96,8 @@ class Teller:
         """
         self.work.session.commit()
         yield self.work.home
-        for row in self.work.session.identity_map.values():
-            if row in concerned or not isinstance(row, _OURS):
+        for row in (*self._theirs, *concerned):
+            if row in self.work.session:
                 self.work.session.expire(row)
 
     def soon(self, *, minutes: tuple[float, float]) -> datetime:
@@ -228,6 +235,10 @@ class Teller:
     def request(self) -> str:
         """Return the id of a new request."""
         return f"req_{self.dice.randbytes(8).hex()}"
+
+    def _seen(self, _: object, row: object) -> None:
+        if not isinstance(row, _OURS):
+            self._theirs.add(row)
 
     def _session(self, person: Person) -> Session | None:
         session = self._sessions.get(person.key)
