@@ -13,6 +13,8 @@ from sendero.work import Work
 
 __all__ = ["Calendar"]
 
+_FRIDAY = 4
+_LATELY = 3  # days before the end, from which on nothing can be put off until Monday
 _A_WHILE = timedelta(seconds=40)
 
 
@@ -32,24 +34,23 @@ class Calendar:
         self.end = end
 
     def ago(self, act: Callable[[], object], *, days: float = 0, hours: float = 0, minutes: float = 0) -> None:
-        """Let something happen so long before the end."""
-        self._teller.at(self.end - timedelta(days=days, hours=hours, minutes=minutes), act)
-
-    def on(self, days: int, clock: str, act: Callable[[], object]) -> None:
-        """Let something happen on a working day; see `instant`."""
-        self._teller.at(self.instant(days, clock), act)
+        """Let something happen so long before the end; what would be on a weekend is on the Monday after."""
+        at = self.end - timedelta(days=days, hours=hours, minutes=minutes)
+        day = at.astimezone(ZONE).date()
+        self._teller.at(at + (_workday(day, ahead=days >= _LATELY) - day if days >= _LATELY else timedelta()), act)
 
     def instant(self, days: int, clock: str) -> datetime:
-        """Return an instant at so many days before the end, or on the Friday before when that is a weekend.
+        """Return an instant at so many days before the end, or on a working day near it when that is a weekend.
 
         Args:
             clock: The local time of the day, such as 10:30.
         """
-        return self._at(_workday(self.end.astimezone(ZONE).date() - timedelta(days=days)), clock)
+        day = self.end.astimezone(ZONE).date() - timedelta(days=days)
+        return self._at(_workday(day, ahead=days >= _LATELY), clock)
 
     def day_before(self, at: datetime, clock: str) -> datetime:
         """Return an instant on the last working day before another one."""
-        return self._at(_workday(at.astimezone(ZONE).date() - timedelta(days=1)), clock)
+        return self._at(_workday(at.astimezone(ZONE).date() - timedelta(days=1), ahead=False), clock)
 
     def by(self, person: Person, act: Callable[[Work, User], object]) -> Callable[[], None]:
         """Sign somebody in if they are not, and act as them."""
@@ -68,5 +69,8 @@ class Calendar:
         return datetime.combine(day, time.fromisoformat(clock), ZONE).astimezone(self.end.tzinfo)
 
 
-def _workday(day: date) -> date:
-    return day - timedelta(days=max(0, day.weekday() - 4))
+def _workday(day: date, *, ahead: bool) -> date:
+    late = day.weekday() - _FRIDAY
+    if late <= 0:
+        return day
+    return day + timedelta(days=3 - late) if ahead else day - timedelta(days=late)

@@ -311,6 +311,14 @@ def _plan_drafts(calendar: Calendar) -> None:
     calendar.ago(calendar.by(priya, create("Test 3", _NEWS, ("{first_name}", "una prueba"))), days=3, hours=4)
     calendar.ago(calendar.by(priya, drop), days=3, hours=3.8)
     calendar.ago(calendar.by(sofia, create("Christmas opening hours", _NEWS, news)), days=1, hours=5)
+
+    def cancel(work: Work, _: object) -> None:
+        why = Reason(code="manual", text="The prices are not final yet")
+        running.cancel(work, work.get(Campaign, kept["Flash weekend"]), why)
+
+    soon = calendar.instant(0, "10:00") + timedelta(days=1)
+    calendar.ago(calendar.by(sofia, create("Flash weekend", _SALE, ("{first_name}", "40 %"), soon)), days=5, hours=3)
+    calendar.ago(calendar.by(sofia, cancel), days=1, hours=2)
     monday = calendar.instant(0, "10:00") + timedelta(days=7)
     calendar.ago(
         calendar.by(sofia, create("December offers", _SALE, ("{first_name}", "20 %"), monday)), days=1, hours=4.5

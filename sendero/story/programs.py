@@ -56,15 +56,15 @@ class Programs:
 
         calendar.ago(calendar.by(_TOMAS, make_crm), days=82, hours=4)
         calendar.ago(lambda: self._call_as(self._widget), days=_OLD_LAST_USED, hours=2)
-        calendar.ago(calendar.by(_TOMAS, make_tablet), days=12, hours=5)
-        calendar.ago(lambda: self._call_as(self._tablet), days=11, hours=2)
-        calendar.ago(calendar.by(_TOMAS, self._revoking("Counter tablet", "replaced", None)), days=5, hours=6)
+        calendar.ago(calendar.by(_TOMAS, make_tablet), days=6, hours=5)
+        calendar.ago(lambda: self._call_as(self._tablet), days=4, hours=2)
+        calendar.ago(calendar.by(_TOMAS, self._revoking("Counter tablet", "replaced", None)), days=2, hours=4)
         why = "Nobody uses the old website any more"
         calendar.ago(calendar.by(_AISHA, self._revoking("Old website widget", "not_used", why)), days=4, hours=3)
         for days, hours in ((3, 9), (1, 2), (0, 3.6)):
             calendar.ago(lambda: self._call_as(self._widget), days=days, hours=hours)
         # Keys expire by themselves; the job that says so looks twice a minute.
-        calendar.ago(self._expire, days=6, minutes=-1)
+        self._teller.at(calendar.end - timedelta(days=6, minutes=-1), self._expire)
         calendar.ago(self._import, days=3, hours=4.4)
         self._plan_days(calendar)
 

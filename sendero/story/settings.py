@@ -64,6 +64,7 @@ def _plan_teams(teller: Teller, calendar: Calendar) -> None:
     ago(by(_MARIA, create("Summer help", "carlos", "hugo")), days=75, hours=5)
     ago(by(_MARIA, drop), days=57, hours=3)
     ago(by(_AISHA, change("Shop", "carlos", "nuria", "sofia", **shop)), days=35, hours=3)
+    ago(by(_AISHA, change("Night shift", "hugo", "lucia")), days=26, hours=5)
     ago(by(_AISHA, change("Night shift", "hugo", "joao")), days=6, hours=3.2)
     least = shop | {"assignment": "least_busy"}
     ago(by(_MARIA, change("Shop", "carlos", "nuria", "sofia", **least)), days=2, hours=6)
@@ -120,8 +121,8 @@ def _plan_numbers(teller: Teller, outside: Outside, calendar: Calendar) -> None:
 
     by, ago = calendar.by, calendar.ago
     ago(by(_MARIA, connect("Casa Lumen Support", "+34 910 555 020")), days=45, hours=2)
-    ago(by(_TOMAS, connect("Trial number", "+34 910 555 077")), days=22, hours=4)
-    ago(by(_TOMAS, drop("Trial number", "The trial is over")), days=16, hours=4)
+    ago(by(_TOMAS, connect("Trial number", "+34 910 555 077")), days=6, hours=4)
+    ago(by(_TOMAS, drop("Trial number", "The trial is over")), days=2, hours=3.4)
     ago(by(_AISHA, drop("Old Madrid line", "The shop in Calle Mayor closed")), days=5, hours=4)
     shop = "Casa Lumen Shop"
     for act, choice, days, hours in (
@@ -201,7 +202,7 @@ def _plan_sign_on(teller: Teller, calendar: Calendar) -> None:
     ago(by(_AISHA, drop), days=42, hours=4)
     ago(by(_AISHA, create(google)), days=6, hours=5)
     ago(lambda: teller.sign_in_by_provider(_TOMAS, "Google Workspace"), days=6, hours=4.7)
-    ago(lambda: teller.sign_in_by_provider(_JOAO, "Google Workspace"), days=4, hours=5)
+    ago(lambda: teller.sign_in_by_provider(_JOAO, "Google Workspace"), days=4, hours=3)
     ago(by(_AISHA, enforce(enforced=True)), days=3, hours=4.9)
     ago(by(_AISHA, enforce(enforced=False)), days=3, hours=4.2)
     ago(lambda: teller.sign_in_by_provider(_JOAO, "Google Workspace", LISBON, device="new"), hours=2, minutes=24)

@@ -52,7 +52,8 @@ def plan_threads(teller: Teller, outside: Outside, calendar: Calendar) -> None:
     _plan_contacts(teller, outside, calendar)
 
     # A token that was replaced, and what else changes about the numbers.
-    ago(by(_AISHA, lambda work, _: _default_out(work)), days=2, hours=5)
+    ago(by(_AISHA, lambda work, _: _change(work, "Casa Lumen Support")), days=29, hours=5)
+    ago(by(_AISHA, lambda work, _: _change(work, "Casa Lumen Shop")), days=2, hours=5)
     ago(by(_TOMAS, lambda work, _: _rotate(teller, work)), days=8, hours=4)
 
     # Templates: two go, one is edited and reviewed again, one is written for a campaign that it stops.
@@ -73,7 +74,7 @@ def plan_threads(teller: Teller, outside: Outside, calendar: Calendar) -> None:
 def _plan_people(teller: Teller, calendar: Calendar) -> None:
     ago, by = calendar.ago, calendar.by
 
-    # Elena Costa audits. João Silva: invited, spells his name right, comes from Lisbon on a new device (by single
+    # Elena Costa audits. Clara Soto is expected. João Silva: invited, spells his name right, comes from Lisbon on a new device (by single
     # sign-on, which is among the settings), and is made Admin minutes later.
     ago(by(_AISHA, lambda work, me: _invite(teller, work, me, _ELENA)), days=86, hours=3)
     ago(lambda: _settle_in(teller, _ELENA), days=86, hours=1)
@@ -81,6 +82,8 @@ def _plan_people(teller: Teller, calendar: Calendar) -> None:
     ago(lambda: _settle_in(teller, _JOAO), days=78, hours=2)
     ago(by(_JOAO, lambda work, me: users.rename(work, me, "João Silva")), days=77, hours=2)
     ago(by(_AISHA, lambda work, me: _give_role(teller, work, me, _JOAO, "Admin")), hours=2, minutes=19)
+
+    ago(by(_AISHA, lambda work, me: _expect(work, me, "Clara Soto", "clara@casalumen.es")), days=3, hours=3)
 
     # Hugo Martín stood in for a manager.
     ago(by(_AISHA, lambda work, me: _give_role(teller, work, me, _HUGO, "Manager")), days=51, hours=4)
@@ -98,8 +101,8 @@ def _plan_people(teller: Teller, calendar: Calendar) -> None:
     # Roles: a trainee's that nobody needed, agents who could delete for two days.
     ago(by(_AISHA, lambda work, me: roles.create(work, me, TRAINEE)), days=61, hours=2)
     ago(by(_AISHA, lambda work, me: roles.delete(work, me, roles.by_name(work, "Trainee"), None)), days=37, hours=4)
-    ago(by(_AISHA, lambda work, me: _permit(work, me, add=("contacts:delete",))), days=12, hours=6)
-    ago(by(_AISHA, lambda work, me: _permit(work, me, drop=("contacts:delete",))), days=10, hours=4)
+    ago(by(_AISHA, lambda work, me: _permit(work, me, add=("contacts:delete",))), days=8, hours=6)
+    ago(by(_AISHA, lambda work, me: _permit(work, me, drop=("contacts:delete",))), days=6, hours=2)
 
     # Passwords: some change theirs, one forgot his, one lost her telephone; a stranger guesses Maria's.
     for days, person in ((70, _CARLOS), (49, _MARIA), (33, _NURIA), (15, _TOMAS), (5, _PRIYA)):
@@ -164,6 +167,12 @@ def _invite(teller: Teller, work: Work, me: User, person: Person) -> None:
     teller.people[person.key] = user
 
 
+def _expect(work: Work, me: User, name: str, email: str) -> None:
+    """Invite somebody who has not come yet."""
+    user = users.invite(work, me, {"name": name, "email": email}, roles.by_name(work, "Agent"))
+    resets.make(work, user, me, resets.INVITATION_LIFE)
+
+
 def _settle_in(teller: Teller, person: Person) -> None:
     teller.sign_in(person)
     teller.clock.to(teller.clock.now() + timedelta(minutes=1))
@@ -190,10 +199,11 @@ def _shop(work: Work) -> Account:
     return work.session.execute(sa.select(Account).where(Account.name == "Casa Lumen Shop")).scalar_one()
 
 
-def _default_out(work: Work) -> None:
-    shop = _shop(work)
-    values = {name: getattr(shop, name) for name in accounts.EDITABLE}
-    accounts.update(work, shop, values | {"auto_read_receipt": True, "api_version": "v25.0"})
+def _change(work: Work, name: str) -> None:
+    """Let a number tell people that they were read."""
+    row = work.session.execute(sa.select(Account).where(Account.name == name)).scalar_one()
+    values = {field: getattr(row, field) for field in accounts.EDITABLE}
+    accounts.update(work, row, values | {"auto_read_receipt": True, "api_version": "v25.0"})
 
 
 def _rotate(teller: Teller, work: Work) -> None:
@@ -216,6 +226,8 @@ def _hand_in(teller: Teller, outside: Outside, person: Person, text: dict[str, A
 def _drop_template(teller: Teller, name: str, text: str) -> None:
     work = teller.work
     template = _named(work, name)
+    if template.status == "pending":
+        return  # in a story that is too short for its review
     ask = reviews.to_delete(work, template)
     if ask is not None:
         with teller.apart():
