@@ -31,8 +31,12 @@ GUIDE = (
     "role.updated", "team.modified", "webhook.updated", "auth.login", "auth.sso_login", "auth.logout",
     "auth.password_changed", "api_key.created", "api_key.revoked",
 )  # fmt: skip
-EARLIER: set[str] = set()
-ELSEWHERE: set[str] = set()
+ELSEWHERE = {
+    "audit.alert_rule_changed", "audit.alert_acknowledged", "audit.stream_changed",  # no page of Sendero's
+    "audit.purged",  # nothing was older than the retention
+    "audit.events_dropped", "audit.verify_failed",  # nothing went wrong
+}  # fmt: skip
+"""Actions that the story does not tell, and why."""
 
 
 @pytest.fixture(scope="module")
@@ -260,7 +264,7 @@ class TestWhole:
         """The page opens with seven days: each part of the workspace has something in them."""
         week = END - timedelta(days=7)
         lately = {entry.action for entry in home.log.read(WORKSPACE) if entry.occurred_at > week}
-        assert {action for action in GUIDE if action not in lately} <= EARLIER
+        assert set(GUIDE) <= lately
         assert lately >= {action for action in home.log.catalog if action.startswith(("campaign.", "api_key.denied"))}
 
 
@@ -299,8 +303,8 @@ class TestTruth:
         """Who is new begins with the invitation; whoever was deactivated does nothing."""
         listed = list(home.log.read(WORKSPACE))
         for created in [one for one in listed if one.action == "user.created"]:
-            acts = [one for one in listed if one.actor.id == created.resource.id]
-            assert listed.index(acts[0]) > listed.index(created)
+            before = listed[: listed.index(created)]
+            assert not [one for one in before if one.actor.id == created.resource.id]
         gone = [one for one in listed if one.action == "user.deactivated"][-1]
         after = listed[listed.index(gone) :]
         assert not [one for one in after if one.actor.id == gone.resource.id]
@@ -356,7 +360,12 @@ def test_the_same_seed_tells_the_same_story(tmp_path: Path, monkeypatch: pytest.
         settings = Settings(data=tmp_path / name)
         tell(settings, days=1, end=END, seed=seed)
         with Installation(settings) as home:
-            return [(one.id, one.action, one.actor.id, one.resource.id) for one in home.log.read(WORKSPACE)]
+            listed = list(home.log.read(WORKSPACE))
+        # What the log says of itself has ids of its own making.
+        return [
+            ("" if one.action.startswith("audit.") else one.id, one.action, one.actor.id, one.resource.id)
+            for one in listed
+        ]
 
     first = story(1, "a")
     assert len(first) > 60

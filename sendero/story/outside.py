@@ -22,6 +22,7 @@ from sendero.installation import Installation
 from sendero.service import deliveries
 from sendero.story.teller import Teller
 from sendero.tables import Account, Contact, Template
+from sendero.web.hook import ADDRESS
 from sendero.whatsapp import demo_acts, inbound
 from sendero.whatsapp.demo import DemoWhatsApp
 
@@ -121,6 +122,15 @@ class Outside:
         }
         self._tell(account, "user_preferences", value, contact)
 
+    def pretends(self, ip: str) -> None:
+        """Let somebody pass for WhatsApp, who has no secret to sign with."""
+        body = {"object": "whatsapp_business_account", "entry": []}
+        stranger = Program(ip=ip, agent="curl/8.5.0")
+        with self.teller.apart():
+            answer = asyncio.run(self._ask(stranger, "POST", ADDRESS, body))
+        if answer.status_code != httpx2.codes.UNAUTHORIZED:
+            raise AssertionError("a forged notice of the story was taken")
+
     def _tell(self, account: Account, field: str, value: dict[str, Any], *concerned: Contact) -> None:
         entry = {"id": account.waba_id, "time": self._seconds(), "changes": [{"field": field, "value": value}]}
         body = msgspec.json.encode({"object": "whatsapp_business_account", "entry": [entry]})
@@ -154,14 +164,14 @@ class Outside:
             The status, and what was answered.
         """
         with self.teller.apart(*concerned):
-            answer = asyncio.run(self._call(program, method, path, body))
+            answer = asyncio.run(self._ask(program, method, f"/api/v1{path}", body))
         return answer.status_code, msgspec.json.decode(answer.content) if answer.content else None
 
-    async def _call(self, program: Program, method: str, path: str, body: object) -> httpx2.Response:
+    async def _ask(self, program: Program, method: str, path: str, body: object) -> httpx2.Response:
         transport = httpx2.ASGITransport(app=self._app, client=(program.ip, 44312))
         headers = {"X-API-Key": program.key, "User-Agent": program.agent, "Content-Type": "application/json"}
         async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            return await client.request(method, f"/api/v1{path}", content=msgspec.json.encode(body), headers=headers)
+            return await client.request(method, path, content=msgspec.json.encode(body), headers=headers)
 
     # ------------------------------------------------------------------------------------------------ webhooks
 

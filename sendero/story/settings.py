@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any
 
 import sqlalchemy as sa
 
 from sendero.service import accounts, sso, teams, webhooks, workspace
 from sendero.story.calendar import Calendar
-from sendero.story.cast import LISBON, PEOPLE
+from sendero.story.cast import LISBON, PEOPLE, STRANGER
 from sendero.story.outside import Outside
 from sendero.story.teller import Teller
 from sendero.story.threads import account
 from sendero.tables import Account, SsoConnection, Team, User, Webhook
-from sendero.work import Work
+from sendero.work import Work, actor_of
 from whodid import Reason
+from whodid.capture import current
+from whodid.export import export
 
 __all__ = ["plan_settings"]
 
 _WHO = {person.key: person for person in PEOPLE}
-_AISHA, _TOMAS, _MARIA, _JOAO = _WHO["aisha"], _WHO["tomas"], _WHO["maria"], _WHO["joao"]
+_AISHA, _TOMAS, _MARIA, _JOAO, _ELENA = _WHO["aisha"], _WHO["tomas"], _WHO["maria"], _WHO["joao"], _WHO["elena"]
 
 _TEAM = {"description": "", "assignment": "round_robin", "days": "every_day", "opens": "14:00", "closes": "22:00"}
 _ORDERS = (
@@ -136,6 +139,7 @@ def _plan_numbers(teller: Teller, outside: Outside, calendar: Calendar) -> None:
         name = "Casa Lumen Support" if act == "red" or days == 30 else shop
         ago(lambda act=act, name=name, choice=choice: outside.of_number(act, name, choice), days=days, hours=hours)  # type: ignore[misc]
     ago(lambda: outside.of_number("green", shop), days=33, hours=9)
+    ago(lambda: outside.pretends(STRANGER.ip), days=2, hours=7)
     ago(lambda: outside.of_template("category", "pedido_confirmado", "marketing"), days=5, hours=8)
 
 
@@ -157,7 +161,15 @@ def _plan_workspace(teller: Teller, calendar: Calendar) -> None:
 
         return act
 
+    def take_along(work: Work, me: User) -> None:
+        teller.settle()
+        scope = current()
+        where = scope.context if scope is not None else None
+        with BytesIO() as file:
+            export(work.home.log, work.workspace.id, "action:role.*", "csv", file, actor=actor_of(me), context=where)
+
     ago, by = calendar.ago, calendar.by
+    ago(by(_ELENA, take_along), days=1, hours=4)
     ago(by(_AISHA, quiet("21", "9")), days=5, hours=2)
     ago(by(_AISHA, keep("60")), days=59, hours=4)
     ago(by(_AISHA, keep("90")), days=58, hours=3)

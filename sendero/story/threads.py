@@ -74,8 +74,8 @@ def plan_threads(teller: Teller, outside: Outside, calendar: Calendar) -> None:
 def _plan_people(teller: Teller, calendar: Calendar) -> None:
     ago, by = calendar.ago, calendar.by
 
-    # Elena Costa audits. Clara Soto is expected. João Silva: invited, spells his name right, comes from Lisbon on a new device (by single
-    # sign-on, which is among the settings), and is made Admin minutes later.
+    # Elena Costa audits, Clara Soto is expected. João Silva: invited, spells his name right, comes from Lisbon on a
+    # new device (with the settings of single sign-on), and is made Admin minutes later.
     ago(by(_AISHA, lambda work, me: _invite(teller, work, me, _ELENA)), days=86, hours=3)
     ago(lambda: _settle_in(teller, _ELENA), days=86, hours=1)
     ago(by(_AISHA, lambda work, me: _invite(teller, work, me, _JOAO)), days=78, hours=3)
