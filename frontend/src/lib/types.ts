@@ -7,8 +7,16 @@ export type ActorType = "user" | "api_key" | "system" | "scheduler" | "provider"
 
 /** A value that the server keeps back: hidden from this reader, replaced before storing, or erased. */
 export interface Marker {
-  $: "hidden" | "redacted" | "erased";
+  $: "hidden" | "redacted" | "erased" | "unknown" | "db_computed" | "truncated" | "unencodable" | "bytes";
+  /** Of a secret: its fingerprint. */
   fp?: string;
+  /** Of a value that is too long: its bytes or members, how it begins, and how it reads where it changed. */
+  length?: number;
+  items?: number;
+  head?: unknown;
+  part?: string;
+  /** Of a value without a form: what it was. */
+  type?: string;
 }
 export type Shown = string | Marker;
 

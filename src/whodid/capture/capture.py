@@ -8,30 +8,33 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal, Protocol, Self
 
+from msgspec.structs import replace
+
 from whodid.canonical import encode
 from whodid.capture.action import Act, Impersonation
+from whodid.capture.bounds import bounded
 from whodid.capture.context import Scope, current
 from whodid.capture.counts import CaptureStatus, Counts
 from whodid.capture.destination import Destination, Direct
 from whodid.capture.diff import diff
 from whodid.capture.events import UNKNOWN, About, keyed_id, uuid7
 from whodid.capture.pending import Said
-from whodid.capture.redact import masked, masked_change
+from whodid.capture.redact import Fingerprint, masked, masked_change, tidied, tidy
 from whodid.capture.relay import Recorder
 from whodid.capture.units import Unit, open_units
-from whodid.capture.values import plain
+from whodid.capture.values import plain, unencodable
 from whodid.catalog import Catalog
-from whodid.catalog.secrets import without_secrets
 from whodid.errors import InvalidEvent, InvalidSetting
 from whodid.model import Actor, Change, Event, Kind, Outcome, Reason, Related, Resource, Severity
 
 __all__ = ["Capture", "Hook", "reason_of"]
 
 Bind = Literal["auto", "independent"] | object
+
+_LONGEST_REASON = 4096
 
 
 class Hook(Protocol):
@@ -59,7 +62,7 @@ class Capture:
     Args:
         catalog: The declared actions; it knows the class of every field.
         fingerprint: A keyed fingerprint of bytes for a workspace; the log's own (`Log.fingerprint`) makes secrets
-            comparable whichever way they came.
+            comparable whichever way they came. None makes none: then a secret says only that it changed.
         destination: Keeps events that live outside every transaction; without one, `record` needs a transaction.
         workspace: Whose log it is when neither the caller nor the scope says so: a name, or what returns it.
         strict: Refuse an event of which nobody said who acts. Otherwise the actor is `unknown`, and counted.
@@ -76,7 +79,7 @@ class Capture:
     def __init__(
         self,
         catalog: Catalog,
-        fingerprint: Callable[[str, bytes], str],
+        fingerprint: Callable[[str, bytes], str] | None,
         *,
         destination: Destination | None = None,
         workspace: str | Callable[[], str | None] | None = None,
@@ -155,9 +158,16 @@ class Capture:
         fingerprint = self.keyed(workspace or scope.workspace)
         classes = self.catalog.classes(action)
         if changes is not None:
-            changes = [masked_change(change, classes, fingerprint) for change in changes]
+            told = tuple(masked_change(change, classes, fingerprint) for change in changes)
         elif before is not None or after is not None:
-            changes = diff(before, after, classes, fingerprint)
+            told = diff(before, after, classes, fingerprint)
+        else:
+            told = ()
+        details = scope.around(details)
+        more = masked(plain(details), "", classes, fingerprint) if details else None
+        told, more = bounded(told, more)
+        if resource.name is not None:
+            resource = tidied(resource)
         self.counts.add("recorded")
         return Event(
             id=id or uuid7(now, self.entropy(8)),
@@ -166,12 +176,12 @@ class Capture:
             action=action,
             resource=resource,
             outcome=outcome,
-            related=tuple(related),
-            changes=tuple(changes or ()),
-            reason=reason_of(Reason(text=reason) if isinstance(reason, str) else reason or scope.get("reason")),
+            related=tuple(map(tidied, related)),
+            changes=told,
+            reason=reason_of(reason if reason is not None else scope.get("reason")),
             cause=cause or scope.get("cause"),
             batch=batch or scope.get("batch"),
-            details=masked(plain(details, "/details"), "", classes, fingerprint) if details else None,
+            details=more,
             context=scope.context,
             kind=kind,
             severity=severity,
@@ -334,7 +344,7 @@ class Capture:
         """
         return Act(self, name, resource, said)
 
-    def impersonate(self, user: Actor, *, reason: Reason | str | None = None) -> AbstractContextManager[Scope]:
+    def impersonate(self, user: Actor, *, reason: Reason | str | None = None) -> Impersonation:
         """Act with somebody else's rights: the actor stays who really acts, `on_behalf_of` says with whose rights.
 
         Beginning and end are independent entries. It serves `with` and `async with`.
@@ -408,7 +418,7 @@ class Capture:
 
     def status(self) -> CaptureStatus:
         """Return what capture did so far, in numbers."""
-        return self.counts.status()
+        return replace(self.counts.status(), unencodable=unencodable())
 
     def _unit(self, about: About, outcome: Outcome, bind: Bind) -> Unit | None:
         """Return the transaction that an event belongs to; None when it is independent."""
@@ -432,21 +442,26 @@ class Capture:
             )
         return units[0] if units else None
 
-    def keyed(self, workspace: str | None) -> Callable[[Any], str]:
+    def keyed(self, workspace: str | None) -> Fingerprint:
         """Return what makes fingerprints of JSON values for a workspace; without one it refuses to."""
+        keyed = self._fingerprint
 
-        def fingerprint(value: Any) -> str:
+        def fingerprint(value: Any) -> str | None:
+            if keyed is None:
+                return None
             if workspace is None:
                 raise InvalidEvent(
                     "", "it holds a secret and the workspace is not known", "Pass workspace=, or open a scope with one"
                 )
-            return self._fingerprint(workspace, encode(value))
+            return keyed(workspace, encode(value))
 
         return fingerprint
 
 
-def reason_of(reason: Reason | None) -> Reason | None:
-    """Return a reason without secrets in its text."""
+def reason_of(reason: Reason | str | None) -> Reason | None:
+    """Return a reason without secrets, in a form that every log takes."""
+    if isinstance(reason, str):
+        reason = Reason(text=reason)
     if reason is None or reason.text is None:
         return reason
-    return Reason(code=reason.code, text=without_secrets(reason.text))
+    return Reason(code=reason.code, text=tidy(reason.text, _LONGEST_REASON))

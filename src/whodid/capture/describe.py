@@ -7,17 +7,18 @@ so it is quick where it can be: scalars are compared as they are; what is nested
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import UNSET, Struct
 
+from whodid.capture.bounds import bounded
 from whodid.capture.capture import reason_of
 from whodid.capture.context import Scope
 from whodid.capture.diff import diff
 from whodid.capture.pending import Collection, Row
-from whodid.capture.redact import masked
-from whodid.capture.values import same
+from whodid.capture.redact import Fingerprint, masked, print_of, tidied
+from whodid.capture.values import Hidden, plain, same
 from whodid.catalog.classes import FieldClasses
 from whodid.catalog.secrets import SHORTEST, holds_secret
 from whodid.errors import InvalidEvent
@@ -58,6 +59,7 @@ class _Whence(Struct, frozen=True):
     reason: Reason | None
     cause: str | None
     batch: str | None
+    details: Mapping[str, Any] | None
 
 
 class _Way(Struct, frozen=True):
@@ -81,7 +83,7 @@ class Describer:
 
     def __init__(self, capture: Capture) -> None:
         self._capture = capture
-        self._whence: dict[int, _Whence] = {}
+        self._whence: dict[tuple[int, bool | None, str | None], _Whence] = {}
         self._ways: dict[tuple[int, Verb, str | None], _Way] = {}
         self.faults: dict[str, str] = {}
         self.places: dict[str, Any] = {}
@@ -99,19 +101,21 @@ class Describer:
         changes = way.sides.changes(row)
         if not changes and verb == "updated" and row.details is None:
             return None
-        whence = self._whence.get(id(row.scope)) or self._from(row.scope)
+        whence = self._whence.get((id(row.scope), row.background, workspace)) or self._from(row)
+        details = row.details if whence.details is None else {**whence.details, **(row.details or {})}
+        told, details = bounded(tuple(changes), details)
         event = Event(
             id=capture.new_id(row.at),
             occurred_at=row.at,
             actor=whence.actor,
             action=way.action,
-            resource=row.resource,
+            resource=row.resource if row.resource.name is None else tidied(row.resource),
             related=row.related,
-            changes=tuple(changes),
+            changes=told,
             reason=whence.reason,
             cause=whence.cause,
             batch=whence.batch,
-            details=row.details,
+            details=details,
             context=whence.context,
             kind=way.kind,
         )
@@ -139,18 +143,23 @@ class Describer:
         )
         return found
 
-    def _from(self, scope: Scope | None) -> _Whence:
-        here = scope or Scope(None, {})
-        found = self._whence[id(scope)] = _Whence(
+    def _from(self, row: Row) -> _Whence:
+        here, background = row.scope or Scope(None, {}), bool(row.background)
+        around = here.around(None)
+        if around is not None:
+            classes = self._capture.catalog.classes("")
+            around = masked(plain(around), "", classes, self._fingerprint(row.workspace))
+        found = self._whence[id(row.scope), background, row.workspace] = _Whence(
             actor=self._capture.actor(scope=here),
-            context=here.context,
+            context=here.origin(background=background),
             reason=reason_of(here.get("reason")),
             cause=here.get("cause"),
             batch=here.get("batch"),
+            details=around,
         )
         return found
 
-    def _fingerprint(self, workspace: str | None) -> Callable[[Any], str]:
+    def _fingerprint(self, workspace: str | None) -> Fingerprint:
         if workspace is None:
             return lambda _: "unknown"  # there is no key without a workspace
         return self._capture.keyed(workspace)
@@ -171,7 +180,7 @@ class _Sides:
 
     __slots__ = ("_classes", "_fingerprint", "_shape")
 
-    def __init__(self, shape: Shape, classes: FieldClasses, fingerprint: Callable[[Any], str]) -> None:
+    def __init__(self, shape: Shape, classes: FieldClasses, fingerprint: Fingerprint) -> None:
         self._shape = shape
         self._classes = classes
         self._fingerprint = fingerprint
@@ -191,6 +200,8 @@ class _Sides:
                 if not (
                     hidden
                     or path in secret
+                    or (was is str and not old.isprintable())  # type: ignore[union-attr]
+                    or (now is str and not new.isprintable())  # type: ignore[union-attr]
                     or (was is str and len(old) >= SHORTEST and _searched(old))  # type: ignore[arg-type]  # a text
                     or (now is str and len(new) >= SHORTEST and _searched(new))  # type: ignore[arg-type]
                     or (class_ := class_of(path)) == "secret"
@@ -213,7 +224,7 @@ class _Sides:
 
     def _careful(self, path: str, old: Any, new: Any, *, whole: bool) -> Iterator[Change]:
         classes, fingerprint = self._classes, self._fingerprint
-        if self._hidden(path):
+        if self._hidden(path) or isinstance(old, Hidden) or isinstance(new, Hidden):
             if not same(old, new):
                 yield self._secret(path, old, new)
         elif (marker(old) or marker(new)) and classes.of(path) != "secret":
@@ -234,8 +245,8 @@ class _Sides:
             path=path,
             op=_op(old, new),
             class_="secret",
-            before_fp=None if old is None else self._fingerprint(old),
-            after_fp=None if new is None else self._fingerprint(new),
+            before_fp=print_of(old, self._fingerprint),
+            after_fp=print_of(new, self._fingerprint),
         )
 
     def _members(self, path: str, members: Collection, row: Row) -> Change | None:

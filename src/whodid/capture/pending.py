@@ -48,6 +48,7 @@ class Row(Struct, kw_only=True, gc=False):
         details: Further JSON values, of a summary of many rows.
         shape: What describing it needs to know of its model (`whodid.capture.describe`); None for a hook's own ways.
         place: Where its event is to be written, when a transaction spans several databases; the hook's own.
+        background: Whether the scope had ended already; that it ends before the event is made is something else.
     """
 
     resource: Resource
@@ -62,6 +63,11 @@ class Row(Struct, kw_only=True, gc=False):
     details: dict[str, Any] | None = None
     shape: Any = None
     place: Any = None
+    background: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.background is None:
+            self.background = self.scope is not None and self.scope.sealed
 
     @property
     def key(self) -> Key:
@@ -199,6 +205,7 @@ def _merged(one: Row, next_: Row) -> Row | None:
         collections=collections,
         verb=next_.verb or one.verb,
         scope=one.scope,
+        background=one.background,
         at=one.at,
         related=next_.related,
         details=next_.details,

@@ -252,7 +252,12 @@ _WORDS: _Names = {
     "empty": ("empty", "vacío"),
     "hidden": ("hidden", "oculto"),
     "unknown": ("unknown", "desconocido"),
+    "db_computed": ("computed by the database", "calculado por la base de datos"),
+    "truncated": ("too long", "demasiado largo"),
+    "unencodable": ("cannot be shown", "no se puede mostrar"),
+    "bytes": ("binary data", "datos binarios"),
 }
+_MARKERS = frozenset({"unknown", "db_computed", "truncated", "unencodable", "bytes"})
 
 
 def pick(texts: Mapping[str, _T], lang: str) -> _T:
@@ -350,8 +355,10 @@ def _plain(value: Any, lang: str) -> str:
     if isinstance(value, list):
         return ", ".join(_plain(item, lang) for item in value)
     marker = value.get("$")
-    if marker == "unknown":
-        return _word("unknown", lang)
+    if marker == "truncated" and isinstance(value.get("head"), str):
+        return f"{value['head']}…"
+    if marker in _MARKERS:
+        return _word(marker, lang)
     if marker in {"redacted", "hidden"}:
         return _word("hidden", lang)
     if marker is not None and isinstance(value.get("v"), str):

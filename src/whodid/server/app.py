@@ -22,9 +22,10 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from whodid.capture.middleware import Proxies
 from whodid.errors import StoreError, WhodidError
 from whodid.log import Log
-from whodid.server.answers import Answer, Call, Handler, client_address
+from whodid.server.answers import Answer, Call, Handler
 from whodid.server.concurrency import CancelScope, CapacityLimiter, fail_after, run_sync, sleep
 from whodid.server.console import Console
 from whodid.server.events import Events
@@ -124,8 +125,8 @@ class _Door:
     """Turns requests into calls, runs them in threads, and turns answers into responses."""
 
     def __init__(self, trusted_proxies: int, threads: int) -> None:
-        self._trusted_proxies = trusted_proxies
         self._threads = threads
+        self._proxies = Proxies(trusted_proxies)
         self._working = CapacityLimiter(threads)
         self._inside = 0
 
@@ -169,14 +170,14 @@ class _Door:
         for name, value in request.headers.items():
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
         peer = request.client.host if request.client else None
-        proxied = self._trusted_proxies > 0
+        proxied = self._proxies.any
         return Call(
             method=request.method,
             path=dict(request.path_params),
             query=tuple(pairs),
             headers=headers,
             body=body,
-            client=client_address(peer, headers.get("x-forwarded-for"), self._trusted_proxies),
+            client=self._proxies.client(peer, request.headers.getlist("x-forwarded-for")).ip,
             secure=(headers.get("x-forwarded-proto") if proxied else None) == "https" or request.url.scheme == "https",
             base=str(request.scope.get("root_path", "")).rstrip("/"),
             request_id=request_id,

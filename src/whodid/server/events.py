@@ -13,10 +13,11 @@ from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from whodid.capture.middleware import Proxies
 from whodid.errors import ConflictingEvent, InvalidEvent, StoreError, StoreFull, WhodidError
 from whodid.log import Log, Receipt
 from whodid.model import Context, Event
-from whodid.server.answers import Answer, answer_json, client_address, network_context
+from whodid.server.answers import Answer, answer_json, network_context
 from whodid.server.bodies import LARGEST_BODY, MOST_EVENTS, Refused, Sent, read_events, unpack_body
 from whodid.server.concurrency import CancelScope, CapacityLimiter, Lock, fail_after, run_sync
 from whodid.server.gate import Admitted, Buckets, Gate
@@ -79,7 +80,7 @@ class Events:
         self._log = log
         self._gate = gate
         self._buckets = Buckets(rate, least=MOST_EVENTS)
-        self._trusted_proxies = trusted_proxies
+        self._proxies = Proxies(trusted_proxies)
         self._limiter = limiter or CapacityLimiter(4)
         self._writing = CapacityLimiter(1)
         self._door = Lock()
@@ -194,8 +195,8 @@ class Events:
 
     def _context(self, scope: _Message, headers: dict[bytes, bytes], request_id: str) -> Context:
         peer = scope["client"][0] if scope.get("client") else None
-        forwarded = headers.get(b"x-forwarded-for")
-        client = client_address(peer, forwarded.decode("latin-1") if forwarded else None, self._trusted_proxies)
+        forwarded = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
+        client = self._proxies.client(peer, forwarded).ip
         return network_context("api", client, headers.get(b"user-agent", b"").decode("latin-1"), request_id)
 
     async def _body(self, receive: _Receive, request_id: str, held: _Held) -> bytes | Answer:

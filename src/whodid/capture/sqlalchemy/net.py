@@ -43,15 +43,23 @@ _CHANGES = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
+_SET = re.compile(r"(?:\s+(?:AS\s+)?(?!SET\b)[\w$]+)?\s+SET\s+", re.IGNORECASE)
+_COLUMN = re.compile(rf"\s*{_NAME}\s*=(?!=)")
+_CLAUSE = re.compile(r"\s(?:WHERE|RETURNING|FROM|ORDER|LIMIT)\b", re.IGNORECASE)
 _LITERAL = re.compile(r"'(?:[^']|'')*'|\b\d+(?:\.\d+)?\b")
 _LONGEST = 500
 
 
 class Hit(NamedTuple):
-    """A change of a table that a statement makes."""
+    """A change of a table that a statement makes.
+
+    Args:
+        columns: Those that an update assigns; None when they cannot be told.
+    """
 
     verb: Verb
     table: str
+    columns: frozenset[str] | None = None
 
 
 def changes(statement: str) -> list[Hit]:
@@ -61,7 +69,8 @@ def changes(statement: str) -> list[Hit]:
         statement: SQL of any engine, with or without comments and literals.
     """
     found: list[Hit] = []
-    for match in _CHANGES.finditer(_NOISE.sub(" ", statement)):
+    quiet = _NOISE.sub(" ", statement)
+    for match in _CHANGES.finditer(quiet):
         groups = match.groupdict()
         names = [text for text in match.groups() if text]
         if groups["truncate"]:
@@ -70,8 +79,34 @@ def changes(statement: str) -> list[Hit]:
             found.append(Hit("created", _bare(groups["copy"])))
         else:
             verb: Verb = "created" if groups["insert"] else "updated" if groups["update"] else "deleted"
-            found.append(Hit(verb, _bare(names[1])))
+            assigned = _assigned(quiet[match.end() :]) if verb == "updated" else None
+            found.append(Hit(verb, _bare(names[1]), assigned))
     return found
+
+
+def _assigned(rest: str) -> frozenset[str] | None:
+    """Return the columns that the rest of an UPDATE assigns one by one; None when that is not its form."""
+    start = _SET.match(rest)
+    if start is None:
+        return None
+    columns: set[str] = set()
+    depth, beginning = 0, True
+    at = start.end()
+    while at < len(rest):
+        character = rest[at]
+        if depth == 0 and beginning:
+            column = _COLUMN.match(rest, at)
+            if column is None:
+                return None
+            columns.add(_bare(column[1]))
+            at, beginning = column.end(), False
+            continue
+        if depth == 0 and _CLAUSE.match(rest, at):
+            break
+        depth += (character == "(") - (character == ")")
+        beginning = depth == 0 and character == ","
+        at += 1
+    return frozenset(columns)
 
 
 def shape(statement: str) -> str:
@@ -129,7 +164,7 @@ class Net:
             found = None
             if hits := changes(statement):
                 self._learn()
-                found = [hit for hit in hits if hit.table in self._tables] or None
+                found = [hit for hit in hits if hit.table in self._tables and not self._ignored(hit)] or None
             if len(self._seen) >= _MEMO:
                 self._seen.clear()
             self._seen[statement] = found
@@ -147,6 +182,13 @@ class Net:
                 self._between.add(name)
                 if many.owns or name not in self._tables:
                     self._tables[name] = plan
+
+    def _ignored(self, hit: Hit) -> bool:
+        """Tell whether a statement assigns ignored columns only, whose changes are not worth an entry anyway."""
+        if hit.columns is None or hit.table in self._between:
+            return False
+        watched = self._tables[hit.table].by_name
+        return hit.columns.isdisjoint(name.lower() for name in watched)
 
     def engines(self) -> list[sa.Engine]:
         """Return the engines that are listened to."""
