@@ -282,7 +282,7 @@ class TestTruth:
         with begin(home) as work:
             query = sa.select(Message.contact_id, Message.tried_at).join(Campaign).join(Template)
             sent = work.session.execute(query.where(Message.sent_at.is_not(None), Template.category == "marketing"))
-            rows = sent.all()
+            rows = [(contact, at) for contact, at in sent if at is not None]
         assert len(rows) > 100
         for contact, tried_at in rows:
             before = [refused for at, refused in said_no.get(contact, ()) if at < tried_at]
