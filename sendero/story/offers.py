@@ -128,7 +128,7 @@ _OFFERS = (
         template=_NEWS,
         days=4,
         minutes=60,
-        then=((12, "pause"), (55, "resume")),
+        then=((12, "pause"), (55, "resume"), (235, "resume")),
     ),
     _Offer(
         name="Winter clearance",

@@ -61,7 +61,7 @@ class Programs:
         calendar.ago(calendar.by(_TOMAS, self._revoking("Counter tablet", "replaced", None)), days=2, hours=4)
         why = "Nobody uses the old website any more"
         calendar.ago(calendar.by(_AISHA, self._revoking("Old website widget", "not_used", why)), days=4, hours=3)
-        for days, hours in ((3, 9), (1, 2), (0, 3.6)):
+        for days, hours in ((2, 9), (1, 2), (0, 3.6)):
             calendar.ago(lambda: self._call_as(self._widget), days=days, hours=hours)
         # Keys expire by themselves; the job that says so looks twice a minute.
         self._teller.at(calendar.end - timedelta(days=6, minutes=-1), self._expire)
