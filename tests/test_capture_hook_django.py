@@ -242,9 +242,20 @@ class Hostile:
 
     __repr__ = __str__
 
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError
+
+
+class Telephone:
+    """Writes itself, as the value of a field that somebody else made."""
+
+    def __str__(self) -> str:
+        return "+34 600 000 000"
+
 
 def test_any_value_has_a_form_that_the_log_takes(default: str) -> None:
     """Nothing raises, nothing is without an end, and the log accepts every one of them."""
+    from django.core.files.uploadedfile import SimpleUploadedFile
     from django.utils.translation import gettext_lazy
 
     import whodid
@@ -269,7 +280,10 @@ def test_any_value_has_a_form_that_the_log_takes(default: str) -> None:
             assert len(msgspec.json.encode(event)) < 64 * 1024
     assert jsonable(Decimal("10.50")) == "10.5"
     assert jsonable(datetime(2026, 1, 1, 2, tzinfo=UTC)) == "2026-01-01T02:00:00Z"
-    assert jsonable(Hostile()) == {"$": "unencodable", "v": "Hostile"}
+    assert jsonable(datetime(2026, 1, 1, 2)) == "2026-01-01T08:00:00Z"  # in the zone of the application
+    assert jsonable(SimpleUploadedFile("a.txt", b"")) == "a.txt"
+    assert jsonable(Telephone()) == "+34 600 000 000"
+    assert jsonable(Hostile()) == {"$": "unencodable", "type": "Hostile"}
 
 
 # ---------------------------------------------------------------------------------------------------- outbox and relay

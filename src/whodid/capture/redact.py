@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from whodid.capture.values import Hidden, is_marker, plain
+from whodid.capture.values import DB_COMPUTED, UNKNOWN_VALUE, Hidden, is_marker, plain
 from whodid.catalog.classes import FieldClasses, is_secret_name, stricter
 from whodid.catalog.secrets import SHORTEST, holds_secret, without_secrets
 from whodid.model import Change
@@ -22,7 +22,7 @@ __all__ = ["Fingerprint", "is_secret_type", "looks_secret", "masked", "masked_ch
 Fingerprint = Callable[[Any], str | None]
 """Make a keyed fingerprint of a JSON value; None where there is no key to make one with."""
 
-_NO_VALUE = ({"$": "unknown"}, {"$": "db_computed"})
+_NO_VALUE = (UNKNOWN_VALUE, DB_COMPUTED)
 _TYPES = ("encrypt", "secret", "password", "fernet")
 
 
