@@ -87,6 +87,8 @@ def test_a_hook_that_comes_in_the_middle_of_a_transaction(alias: str) -> None:
         ({"LOG": "memory://", "WORKSPACE": "w", "EXCLUDE": "a.*"}, "EXCLUDE is not a list"),
         ({"LOG": "memory://", "WORKSPACE": "w", "UNCLAIMED": "ignore"}, "UNCLAIMED is 'ignore'"),
         ({"LOG": "memory://", "WORKSPACE": "w", "TRUSTED_PROXIES": True}, "TRUSTED_PROXIES is True"),
+        ({"LOG": "memory://", "WORKSPACE": "w", "TRUSTED_PROXIES": "10.0.0.0/8"}, "TRUSTED_PROXIES is '10"),
+        ({"LOG": "memory://", "WORKSPACE": "w", "ON_FAILURE": "ignore"}, "ON_FAILURE is 'ignore'"),
         ({"LOG": "memory://", "WORKSPACE": "w", "BULK_LIMIT": -1}, "BULK_LIMIT is -1"),
     ],
 )

@@ -70,7 +70,7 @@ class Door(Generic[_R]):
         client = self._proxies.client(peer, forwarded)
         workspace, actor, source = self._workspace, self._actor, self._source
         values = Setting(
-            request=request_id if self._proxies.any and _is_good(request_id) else f"req_{secrets.token_hex(8)}",
+            request=request_id if self._proxies.forwarded(peer) and _is_good(request_id) else f"req_{secrets.token_hex(8)}",
             source=source(request) if callable(source) else source,
             ip=client.ip,
             forwarded_ip=client.forwarded_ip,
