@@ -7,7 +7,6 @@ exactly as it was.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from hashlib import sha256
 from typing import Any, Protocol, TypeVar
 
 from django.db import connections, router, transaction
@@ -21,6 +20,7 @@ from whodid.capture.describe import Describer
 from whodid.capture.django.outbox import Outbox
 from whodid.capture.django.plans import Plan, Plans
 from whodid.capture.django.unit import Patches, Unit, unit_of
+from whodid.capture.events import identifier
 from whodid.capture.off import unrecorded
 from whodid.capture.pending import Collection, Row, Said
 from whodid.capture.values import plain
@@ -356,13 +356,6 @@ def here() -> Scope | None:
     """Return the innermost scope; a child of it when it has ended already, so that it stays known that it had."""
     scope = current()
     return Scope(scope, {"source": "job"}) if scope is not None and scope.sealed else scope
-
-
-def identifier(text: str) -> str:
-    """Return a key as the id of a resource; what cannot be one is named by its digest."""
-    if 0 < len(text) <= 200 and text.isprintable() and text.strip() == text:
-        return text
-    return f"sha256:{sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
 
 
 def named(plan: Plan, values: Mapping[str, Any]) -> Resource:

@@ -17,6 +17,7 @@ from sqlalchemy.orm.base import NO_VALUE
 from sqlalchemy.orm.exc import UnmappedColumnError
 
 from whodid.capture.describe import Shape, Verb
+from whodid.capture.events import identifier
 from whodid.capture.sqlalchemy.model import Model
 from whodid.capture.sqlalchemy.reading import Read, native, reader
 from whodid.capture.values import plain
@@ -139,8 +140,8 @@ def resource_id(identity: tuple[Any, ...]) -> str:
     """Write a primary key as the id of a resource; the parts of a composite one are joined by colons."""
     if len(identity) == 1:
         value = identity[0]
-        return value if type(value) is str else str(value) if type(value) is int else str(plain(value))
-    return ":".join(str(plain(value)) for value in identity)
+        return str(value) if type(value) is int else identifier(value if type(value) is str else str(plain(value)))
+    return identifier(":".join(str(plain(value)) for value in identity))
 
 
 def name_of_class(class_: type) -> str:
