@@ -78,7 +78,7 @@ def settings() -> Settings:
     said = getattr(django_settings, "WHODID", None)
     if not isinstance(said, Mapping):
         raise InvalidSetting(
-            "The setting WHODID is missing", 'Add WHODID = {"LOG": "sqlite:///audit.db", "WORKSPACE": "main"}'
+            "The setting WHODID is missing", 'Add WHODID = {"LOG": "sqlite:///audit.db", "WORKSPACE": "shop"}'
         )
     if unknown := sorted(set(said) - _NAMES):
         raise InvalidSetting(f"WHODID has no setting {', '.join(unknown)}", f"Use some of {', '.join(sorted(_NAMES))}")
