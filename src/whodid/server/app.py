@@ -170,7 +170,7 @@ class _Door:
         for name, value in request.headers.items():
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
         peer = request.client.host if request.client else None
-        proxied = self._proxies.any
+        proxied = self._proxies.forwarded(peer)
         return Call(
             method=request.method,
             path=dict(request.path_params),
