@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import re
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from functools import partial
 from urllib.parse import parse_qsl
 
@@ -25,6 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from whodid.errors import StoreError, WhodidError
 from whodid.log import Log
 from whodid.server.answers import Answer, Call, Handler, client_address
+from whodid.server.compat import Shared, doors
 from whodid.server.concurrency import CancelScope, CapacityLimiter, fail_after, run_sync, sleep
 from whodid.server.console import Console
 from whodid.server.events import Events
@@ -42,7 +44,6 @@ __all__ = ["asgi"]
 _log = logging.getLogger("whodid.server")
 
 _LONGEST_ADDRESS = 8192
-_LARGEST_BODY = 64 * 1024
 _BODY_SECONDS = 15
 _MOST_WAITING = 128
 _REST = 1.0
@@ -71,6 +72,7 @@ def asgi(
     threads: int = 8,
     downloads: int = 4,
     rate: int = 10_000,
+    compat: Collection[str] = (),
     ending: Callable[[], bool] = lambda: False,
 ) -> Starlette:
     """Make the HTTP door of a log: the API under `/v1`, the page at `/`, its files under `/static`.
@@ -86,13 +88,14 @@ def asgi(
         threads: How many requests may work on the store at once.
         downloads: How many exports may stream at once.
         rate: Events per second that each API key may send on average; 0 for no limit.
+        compat: Products whose own clients are to work here: some of `workos`, `retraced`.
         ending: Tells whether the server is asked to stop; live streams end then.
 
     Returns:
         The application.
 
     Raises:
-        InvalidSetting: The secret is too short.
+        InvalidSetting: The secret is too short, or a product is not known.
     """
     check_secret(secret)
     pages = Pages(token_address=token_address or ("session/token" if console else None))
@@ -103,6 +106,18 @@ def asgi(
         *Exports(log, sessions, secret=secret, downloads=downloads).handlers,
         *Live(log, sessions, ending=ending).handlers,
         *(console.handlers if console else ()),
+        *doors(
+            compat,
+            Shared(
+                log=log,
+                secret=secret,
+                gate=gate,
+                sessions=sessions,
+                console=console,
+                slots=threading.BoundedSemaphore(downloads),
+                rate=rate,
+            ),
+        ),
         *pages.handlers,
     ]
     door = _Door(trusted_proxies, threads)
@@ -130,17 +145,20 @@ class _Door:
     def endpoint(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         async def respond(request: Request) -> Response:
             request_id: str = request.scope["state"]["request_id"]
-            if self._working.statistics().tasks_waiting >= _MOST_WAITING:
-                return self._response(problem(503, request_id, headers=(("Retry-After", "2"),)), request_id)
-            read = await self._call(request, request_id)
-            if isinstance(read, Answer):
-                return self._response(read, request_id)
-            answer = await run_sync(_guarded, handler, read, limiter=self._working)
-            return self._response(answer, request_id)
+            answer = await self._answer(handler, request, request_id)
+            return self._response(handler.spoken(answer) if handler.spoken else answer, request_id)
 
         return respond
 
-    async def _call(self, request: Request, request_id: str) -> Call | Answer:
+    async def _answer(self, handler: Handler, request: Request, request_id: str) -> Answer:
+        if self._working.statistics().tasks_waiting >= _MOST_WAITING:
+            return problem(503, request_id, headers=(("Retry-After", "2"),))
+        read = await self._call(request, request_id, handler.largest)
+        if isinstance(read, Answer):
+            return read
+        return await run_sync(_guarded, handler, read, limiter=self._working)
+
+    async def _call(self, request: Request, request_id: str, largest: int) -> Call | Answer:
         raw: bytes = request.scope["query_string"]
         if len(raw) > _LONGEST_ADDRESS:
             return problem(414, request_id)
@@ -154,7 +172,7 @@ class _Door:
             return problem(400, request_id, "The query string has control characters in it.")
         body = b""
         if request.method not in {"GET", "HEAD"}:
-            received = await self._body(request, request_id)
+            received = await self._body(request, request_id, largest)
             if isinstance(received, Answer):
                 return received
             body = received
@@ -176,15 +194,15 @@ class _Door:
         )
 
     @staticmethod
-    async def _body(request: Request, request_id: str) -> bytes | Answer:
+    async def _body(request: Request, request_id: str, largest: int) -> bytes | Answer:
         parts: list[bytes] = []
         size = 0
         try:
             with fail_after(_BODY_SECONDS):
                 async for part in request.stream():
                     size += len(part)
-                    if size > _LARGEST_BODY:
-                        return problem(413, request_id, f"The body is larger than {_LARGEST_BODY} bytes.")
+                    if size > largest:
+                        return problem(413, request_id, f"The body is larger than {largest} bytes.")
                     parts.append(part)
         except TimeoutError:
             return problem(408, request_id)
