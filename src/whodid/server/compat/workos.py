@@ -43,6 +43,8 @@ __all__ = ["WorkOS"]
 _BEARER = "bearer "
 _LARGEST = 1024 * 1024
 _REMEMBERED = timedelta(hours=24)
+_LARGEST_SCHEMA = 16 * 1024
+_LONGEST_NAME = 200
 _MOST_ACTIONS = 500
 _MOST_VERSIONS = 50
 _PERIODS = {f"{count}_MONTH{'S' if count > 1 else ''}": 30 * count for count in range(1, 12)} | {
@@ -171,6 +173,8 @@ class WorkOS:
 
     def _declare(self, call: Call, admitted: Admitted) -> Answer:
         body, name = read_body(call), call.path["name"]
+        if len(call.body) > _LARGEST_SCHEMA or len(name) > _LONGEST_NAME:
+            raise Refusal(422, "The schema takes more than 16 KiB, or the action more than 200 characters. Shorten it.")
         check_schema(body)
         made_by, now = idempotency(call, admitted), self._log.now()
         wanted: dict[str, Any] = {part: body.get(part) for part in ("targets", "actor", "metadata")}

@@ -76,7 +76,7 @@ def _check_declared(declared: Any, at: str) -> None:
     if not isinstance(properties, dict) or declared.get("type", "object") != "object":
         raise _invalid(422, 'Metadata is declared as {"type": "object", "properties": {…}}.', at)
     required = declared.get("required", [])
-    if not isinstance(required, list) or not all(name in properties for name in required if isinstance(name, str)):
+    if not isinstance(required, list) or not all(isinstance(name, str) and name in properties for name in required):
         raise _invalid(422, "What is required must be declared.", f"{at}.required")
     if len(properties) > _MOST_KEYS:
         raise _invalid(422, f"There are more than {_MOST_KEYS} keys. Declare fewer.", at)
