@@ -381,6 +381,22 @@ def test_administrators_of_a_group_manage_its_tokens_in_the_viewer(http: TestCli
     assert http.get(f"{ENTERPRISE}/search/adhoc", headers=shown(text)).status_code == 401
 
 
+def test_one_group_takes_no_room_from_another(http: TestClient, key: dict[str, str]) -> None:
+    """Its oldest saved exports go beyond fifty, and it has fifty tokens at most; others keep theirs."""
+    mine, other = session(http, key), session(http, key, group_id="g2")
+    project = f"{VIEWER}/project/{HOME}"
+    for headers, count in ((other, 1), (mine, 52)):
+        for number in range(count):
+            body = {"name": f"e{number}", "exportBody": {}}
+            assert http.post(f"{project}/export", json=body, headers=headers).status_code == 201
+    names = [one["name"] for one in http.get(f"{project}/exports", headers=mine).json()]
+    assert (len(names), names[0], names[-1]) == (50, "e51", "e2")
+    assert [one["name"] for one in http.get(f"{project}/exports", headers=other).json()] == ["e0"]
+    made = [http.post(f"{project}/eitapi_token", json={"displayName": "x"}, headers=mine) for _ in range(51)]
+    assert [one.status_code for one in made] == [201] * 50 + [400]
+    assert http.post(f"{project}/eitapi_token", json={"displayName": "x"}, headers=other).status_code == 201
+
+
 def test_pages_of_other_origins_may_ask(http: TestClient) -> None:
     """A browser's question beforehand is answered, and refusals carry the headers too; publishers' routes do not."""
     asked = http.options(f"{VIEWER}/graphql", headers={"Origin": "https://shop.example"})

@@ -265,6 +265,20 @@ def test_a_store_that_cannot_take_it_says_so_as_clients_retry(
     assert count(log) == 1
 
 
+def test_a_server_with_too_many_requests_says_so_as_clients_retry(
+    log: Log, key: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before it reads a body: 503 with Retry-After, in the form of either product."""
+    monkeypatch.setattr("whodid.server.app._MOST_WAITING", 0)
+    with client(log, compat=("workos", "retraced")) as http:
+        busy = send(http, key, said(), "k")
+        other = http.post(f"/auditlog/publisher/v1/project/{HOME}/event", json={})
+    assert (busy.status_code, busy.headers["retry-after"], "message" in busy.json()) == (503, "2", True)
+    assert (other.status_code, other.headers["retry-after"], other.json()["type"]) == (503, "2", "UNAVAILABLE")
+    assert other.headers["x-retraced-requestid"]
+    assert count(log) == 0
+
+
 def test_a_key_that_sends_too_much_is_slowed_down(log: Log, key: dict[str, str]) -> None:
     """429 with the code and Retry-After that the clients read."""
     with client(log, compat=("workos",), rate=1) as http:

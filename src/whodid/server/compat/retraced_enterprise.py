@@ -21,13 +21,14 @@ from whodid.server.compat.retraced_events import node
 from whodid.server.compat.retraced_search import answer_fields, by_lists, follow
 from whodid.server.compat.retraced_tokens import EnterpriseToken, EnterpriseTokens, group_reader
 from whodid.server.compat.retraced_words import BASE, Recorder, guarded, read_body, read_query, shown_token, spoken
-from whodid.server.compat.shared import KeptList, Refusal, Shared
+from whodid.server.compat.shared import KeptList, Refusal, Shared, newest
 from whodid.viewer import Reader
 
 __all__ = ["Enterprise"]
 
 _ENTERPRISE = f"{BASE}/enterprise/v1"
-_MOST = 500
+_MOST = 5_000
+_OF_GROUP = 50
 _LARGEST_PAGE = 200
 _MOST_VALUES = 50
 _PLACE = re.compile(r'(?:W/)?"?(0|[1-9][0-9]{0,15})"?')
@@ -111,14 +112,14 @@ class Enterprise:
             actor_ids=_texts(body, "actor_ids"),
             start=since,
         )
-        self._saved.change(caller.workspace, lambda before: [*before, kept])
+        self._saved.change(caller.workspace, lambda before: newest(before, kept, _OF_GROUP))
         return answer_json({"id": kept.id}, status=201)
 
     def _begin(self, call: Call, caller: _Caller) -> Answer:
         wanted = read_body(call).get("saved_search_id")
         kept = _one(self._saved.all(caller.workspace), wanted, caller)
         active = _Active(id=secrets.token_hex(12), group=kept.group, saved=kept.id)
-        self._active.change(caller.workspace, lambda before: [*before, active])
+        self._active.change(caller.workspace, lambda before: newest(before, active, _OF_GROUP))
         return answer_json({"id": active.id}, status=201)
 
     def _pump(self, call: Call, caller: _Caller) -> Answer:

@@ -42,6 +42,7 @@ _ITEM = re.compile(
 )
 _VALUE = re.compile(rf"({_PART})(?:,|$)")
 _MOST_ITEMS = 50
+_LONGEST = 8_192
 _SKEW = timedelta(minutes=5)
 _MOST_SCANNED = 100_000
 _STEP = 200
@@ -70,8 +71,10 @@ def read_search(text: str) -> Search:
     """Read a query text.
 
     Raises:
-        Refusal: 400 for a key that is not known, or a value that it does not take.
+        Refusal: 400 for a key that is not known, a value that it does not take, and too long a text.
     """
+    if len(text) > _LONGEST:
+        raise Refusal(400, f"The query has more than {_LONGEST} characters. Shorten it.")
     terms: list[Term] = []
     accepts: list[Accept] = []
     since = until = None

@@ -43,7 +43,8 @@ _PURPOSE = "whodid retraced grant 1"
 _HEADER = pack(b'{"alg":"HS256","typ":"JWT"}')
 _LARGEST = 4096
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_MOST = 500
+_MOST = 5_000
+_OF_GROUP = 50
 
 
 class Grant(Struct, frozen=True, kw_only=True):
@@ -169,7 +170,12 @@ class EnterpriseTokens:
 
         Returns:
             The token, and its text, which is shown now and never again.
+
+        Raises:
+            Refusal: The group has as many tokens as it may.
         """
+        if len(self.all(workspace, group)) >= _OF_GROUP:
+            raise Refusal(400, f"The group has {_OF_GROUP} tokens. Remove one first.")
         id_ = "".join(secrets.choice(_ALPHABET) for _ in range(16))
         text = f"{id_}_{secrets.token_urlsafe(32)}"
         now = self._log.now()

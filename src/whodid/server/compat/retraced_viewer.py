@@ -26,13 +26,14 @@ from whodid.server.compat.retraced_tokens import (
     sign_grant,
 )
 from whodid.server.compat.retraced_words import BASE, VIEW_ACTION, Recorder, guarded, read_body, read_query, spoken
-from whodid.server.compat.shared import KeptList, Refusal, Shared, send_file
+from whodid.server.compat.shared import KeptList, Refusal, Shared, newest, send_file
 from whodid.server.sessions import context_of
 
 __all__ = ["Viewing"]
 
 _VIEWER = f"{BASE}/viewer/v1"
-_MOST_EXPORTS = 500
+_MOST_EXPORTS = 5_000
+_OF_GROUP = 50
 _NAME = re.compile(r"[^A-Za-z0-9_.\-]+")
 _SHOWN = {"showCreate": "c", "showRead": "r", "showUpdate": "u", "showDelete": "d"}
 
@@ -147,7 +148,7 @@ class Viewing:
             until=times[1],
             saved_at=self._log.now(),
         )
-        self._saved.change(grant.workspace, lambda before: [*before, kept])
+        self._saved.change(grant.workspace, lambda before: newest(before, kept, _OF_GROUP))
         return answer_json(_told(kept, grant), status=201)
 
     def _render(self, call: Call, grant: Grant) -> Answer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -29,6 +29,7 @@ __all__ = [
     "asked_action",
     "find_caller",
     "make_buckets",
+    "newest",
     "our_action",
     "our_type",
     "read_problem",
@@ -38,7 +39,18 @@ __all__ = [
 _TRIES = 50
 _NOT_TYPE = re.compile(r"[^a-z0-9]+")
 
+_LARGEST_LIST = 4 * 1024 * 1024
+_MOST_KNOWN = 256
+
 _Kept = TypeVar("_Kept", bound=Struct)
+
+
+class _Grouped(Protocol):
+    @property
+    def group(self) -> str: ...
+
+
+_Member = TypeVar("_Member", bound=_Grouped)
 
 
 class Shared(Struct, frozen=True, kw_only=True):
@@ -201,6 +213,8 @@ def asked_action(text: str) -> str:
 class KeptList(Generic[_Kept]):
     """A short list that a workspace keeps as named state, changed by compare-and-set.
 
+    What was decoded is remembered as long as the state is the same bytes: some lists are looked at for every event.
+
     Args:
         name: Of the state.
         kind: Of the members.
@@ -213,11 +227,11 @@ class KeptList(Generic[_Kept]):
         self._most = most
         self._decode = msgspec.json.Decoder(list[kind]).decode  # type: ignore[valid-type]
         self._encode = msgspec.json.Encoder().encode
+        self._known: dict[str, tuple[bytes, list[_Kept]]] = {}
 
     def all(self, workspace: str) -> list[_Kept]:
-        """Return the members, oldest first."""
-        kept = self._log.state(workspace, self._name)
-        return self._decode(kept) if kept else []
+        """Return the members, oldest first; the list is not to be changed."""
+        return self._read(workspace)[1]
 
     def change(self, workspace: str, change: Callable[[list[_Kept]], list[_Kept]]) -> list[_Kept]:
         """Change the list and return it.
@@ -226,16 +240,34 @@ class KeptList(Generic[_Kept]):
             change: From the old list to the new one; called again when another process was quicker.
 
         Raises:
-            Refusal: There would be too many.
+            Refusal: There would be too many, or they would be too large.
         """
         for _ in range(_TRIES):
-            old = self._log.state(workspace, self._name)
-            before = self._decode(old) if old else []
+            old, before = self._read(workspace)
             after = change(before)
             if after == before:
                 return after
-            if len(after) > max(self._most, len(before)):
-                raise Refusal(422, f"There are {len(before)} of these already. Remove some.")
-            if self._log.swap_state(workspace, self._name, old, self._encode(after)):
+            new = self._encode(after)
+            if len(after) > len(before) and (len(after) > self._most or len(new) > _LARGEST_LIST):
+                raise Refusal(422, f"There are {len(before)} of these already, which is as many as are kept.")
+            if self._log.swap_state(workspace, self._name, old, new):
                 return after
         raise StoreUnavailable("Too many requests change the same list", "Try again in a moment")
+
+    def _read(self, workspace: str) -> tuple[bytes | None, list[_Kept]]:
+        kept = self._log.state(workspace, self._name)
+        if kept is None:
+            return None, []
+        known = self._known.get(workspace)
+        if known is None or known[0] != kept:
+            while len(self._known) >= _MOST_KNOWN:
+                self._known.pop(next(iter(self._known)), None)
+            known = self._known[workspace] = (kept, self._decode(kept))
+        return known
+
+
+def newest(members: list[_Member], member: _Member, most: int) -> list[_Member]:
+    """Add a member and let the oldest of its group go beyond a number: no group takes the room of another."""
+    own = [one for one in members if one.group == member.group]
+    gone = own[: max(0, len(own) + 1 - most)]
+    return [*(one for one in members if not any(one is old for old in gone)), member]

@@ -97,7 +97,7 @@ class WorkOSExports:
                     placed.append(one)
                     return before
             placed.append(wanted)
-            return [*(one for one in before if one.created_at > now - _KEPT_FOR), wanted]
+            return [*[one for one in before if one.created_at > now - _KEPT_FOR][1 - _MOST :], wanted]
 
         self._orders.change(admitted.workspace, add)
         return answer_json(_told(placed[0], "pending", None, now), status=201)
