@@ -40,6 +40,8 @@ __all__ = [
 TOKEN_SECONDS = 300
 SESSION_SECONDS = 600
 _PURPOSE = "whodid retraced grant 1"
+_TEXT_PURPOSE = "whodid retraced enterprise token 1"
+_SHOWN_SECONDS = 600
 _HEADER = pack(b'{"alg":"HS256","typ":"JWT"}')
 _LARGEST = 4096
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -145,6 +147,7 @@ class EnterpriseTokens:
 
     def __init__(self, shared: Shared) -> None:
         self._log = shared.log
+        self._secret = shared.secret
         self._kept = KeptList(shared.log, "retraced_tokens", EnterpriseToken, most=_MOST)
 
     def all(self, workspace: str, group: str) -> list[EnterpriseToken]:
@@ -169,7 +172,7 @@ class EnterpriseTokens:
         """Make a token.
 
         Returns:
-            The token, and its text, which is shown now and never again.
+            The token, and its text, which is not kept.
 
         Raises:
             Refusal: The group has as many tokens as it may.
@@ -177,14 +180,23 @@ class EnterpriseTokens:
         if len(self.all(workspace, group)) >= _OF_GROUP:
             raise Refusal(400, f"The group has {_OF_GROUP} tokens. Remove one first.")
         id_ = "".join(secrets.choice(_ALPHABET) for _ in range(16))
-        text = f"{id_}_{secrets.token_urlsafe(32)}"
-        now = self._log.now()
+        text, now = self._text(id_), self._log.now()
         token = EnterpriseToken(id=id_, digest=_digest(text), group=group, name=name, action=action, created_at=now)
         # Recorded first: an entry about a token that nobody got is better than a token that no entry knows of.
         self._record(workspace, "api_key.created", token, actor, context)
         self._log.swap_shared_state(f"retraced_token {id_}", None, workspace.encode())
         self._kept.change(workspace, lambda before: [*before, token])
         return token, text
+
+    def shown(self, token: EnterpriseToken) -> str:
+        """Return the text of a token that was made in the last ten minutes, the id of an older one."""
+        age = (self._log.now() - token.created_at).total_seconds()
+        text = self._text(token.id)
+        return text if age < _SHOWN_SECONDS and _digest(text) == token.digest else token.id
+
+    def _text(self, id_: str) -> str:
+        # Made from the secret of the server, so that it can be shown for a while without being kept.
+        return f"{id_}_{pack(mac(self._secret, _TEXT_PURPOSE, id_.encode()))}"
 
     def rename(
         self, workspace: str, token: EnterpriseToken, name: str, action: str, *, actor: Actor, context: Context

@@ -117,7 +117,7 @@ class Viewing:
     # ------------------------------------------------------------------------------------------------------- exports
 
     def _list(self, call: Call, grant: Grant) -> Answer:
-        limit = dict(call.query).get("limit", "100")
+        limit = dict(call.query).get("limit") or "100"  # the viewer leaves it empty
         if not re.fullmatch(r"[0-9]{1,4}", limit):
             raise Refusal(400, "The limit is no number.")
         kept = [one for one in self._saved.all(grant.workspace) if one.group == grant.group]
@@ -179,14 +179,15 @@ class Viewing:
 
     def _tokens_of(self, call: Call, grant: Grant) -> Answer:
         _require_admin(grant)
-        return answer_json([_shown(one) for one in self._tokens.all(grant.workspace, grant.group)])
+        kept = self._tokens.all(grant.workspace, grant.group)
+        # The viewer reads a new token from this list and nowhere else.
+        return answer_json([_shown(one) | {"id": self._tokens.shown(one)} for one in kept])
 
     def _create_token(self, call: Call, grant: Grant) -> Answer:
         _require_admin(grant)
         token, text = self._tokens.create(
             grant.workspace, grant.group, _wish(call), VIEW_ACTION, actor=grant.actor, context=context_of(call, "api")
         )
-        # The viewer shows the id as the token; this is the one time that it is whole.
         return answer_json(_shown(token) | {"id": text}, status=201)
 
     def _rename_token(self, call: Call, grant: Grant) -> Answer:

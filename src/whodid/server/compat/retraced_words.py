@@ -90,8 +90,10 @@ def _refused(refusal: Refusal) -> Answer:
         "status": refusal.status,
         "type": _TYPES.get(refusal.status, "ERROR"),
         "error": refusal.fact,
-        "errors": [{"message": refusal.fact}],
     }
+    if refusal.status == 400:
+        # A viewer shows these; without them it takes its session to be over, and asks for a new token.
+        body["errors"] = [{"message": refusal.fact}]
     if refusal.errors:
         body["invalid"] = refusal.errors
     again = () if refusal.again is None else (("Retry-After", str(refusal.again)),)
