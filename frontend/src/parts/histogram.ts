@@ -73,6 +73,11 @@ export class Activity {
     this.#set(() => (this.#from = this.#hover = null));
   }
 
+  /** Count again, unless somebody is reading a bar or has marked some. */
+  async reload(): Promise<void> {
+    if (this.#hover === null && this.#from === null) await this.load();
+  }
+
   stop(): void {
     this.#abort?.abort();
   }

@@ -1,0 +1,37 @@
+// The third file, fetched once the list stands: what nobody needs before. Its parts share nothing with those of the
+// first file but what their constructors say.
+
+import type { Host } from "../lib/host.js";
+import type { Bar } from "./bar.js";
+import { Export } from "./export.js";
+import type { Feed } from "./feed.js";
+import { Help } from "./help.js";
+import type { Activity } from "./histogram.js";
+import type { List } from "./list.js";
+import { Live } from "./live.js";
+
+export class More {
+  readonly exporter: Export;
+  readonly help: Help;
+  readonly live: Live;
+
+  constructor(host: Host, { feed, bar, list, activity }: { feed: Feed; bar: Bar; list: List; activity: Activity }) {
+    this.exporter = new Export(host, feed, bar);
+    this.help = new Help(host);
+    this.live = new Live(host, feed, list, activity);
+  }
+
+  /** The list was asked for anew and is here. */
+  loaded(): void {
+    this.live.restart();
+  }
+
+  /** The element left the page. */
+  stop(): void {
+    this.live.stop();
+  }
+
+  render(): unknown {
+    return [this.exporter.render(), this.help.render()];
+  }
+}
