@@ -2,6 +2,7 @@
 
 /** Why a request gave no answer, in the server's words (RFC 9457) or, without a server, in none. */
 export class Problem extends Error {
+  override readonly name = "Problem";
   readonly status: number;
   readonly title: string;
   readonly detail: string;
@@ -23,9 +24,9 @@ export class Problem extends Error {
   }
 }
 
-/** What went wrong, as a problem, whatever was thrown. */
+/** What went wrong, as a problem, whatever was thrown. Known by its name: each file of the viewer has a class of its own. */
 export function asProblem(error: unknown): Problem {
-  return error instanceof Problem ? error : new Problem(0);
+  return error instanceof Error && error.name === "Problem" ? (error as Problem) : new Problem(0);
 }
 
 export type Params = Record<string, string | number | boolean | null | undefined>;

@@ -2,6 +2,7 @@
 // first file but what their constructors say.
 
 import type { Host } from "../lib/host.js";
+import { Badge } from "./badge.js";
 import type { Bar } from "./bar.js";
 import { Export } from "./export.js";
 import type { Feed } from "./feed.js";
@@ -11,11 +12,13 @@ import type { List } from "./list.js";
 import { Live } from "./live.js";
 
 export class More {
+  readonly badge: Badge;
   readonly exporter: Export;
   readonly help: Help;
   readonly live: Live;
 
   constructor(host: Host, { feed, bar, list, activity }: { feed: Feed; bar: Bar; list: List; activity: Activity }) {
+    this.badge = new Badge(host, feed);
     this.exporter = new Export(host, feed, bar);
     this.help = new Help(host);
     this.live = new Live(host, feed, list, activity);
@@ -26,12 +29,18 @@ export class More {
     this.live.restart();
   }
 
+  /** Another log, another language or other rights. */
+  forget(): void {
+    this.badge.forget();
+  }
+
   /** The element left the page. */
   stop(): void {
     this.live.stop();
+    this.badge.stop();
   }
 
   render(): unknown {
-    return [this.exporter.render(), this.help.render()];
+    return [this.badge.card(), this.exporter.render(), this.help.render()];
   }
 }
