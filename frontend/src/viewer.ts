@@ -399,7 +399,7 @@ export class AuditLogViewer extends LitElement implements Host {
     const { words, retention } = this;
     return html`<div class="h1row"><div><h1 id="title">${words.t("title")}</h1>
         <p class="sub"><span class="dk">${words.t("subtitle")} </span>${retention ? words.t("kept", { n: retention.days }) : nothing}</p></div>
-      <div class="acts" ?inert=${this.covered}>${this.#more?.badge.render()}${this.#more?.live.toggler()}<button class="btn p" aria-label=${words.t("export")} @click=${() => this.#withMore(({ exporter }) => exporter.open())}>${icon("download")}<span class="t">${words.t("export")}</span></button></div></div>`;
+      <div class="acts" ?inert=${this.covered}>${this.#more?.badge.render()}${this.narrow ? nothing : this.#more?.live.toggler()}<button class="btn p" aria-label=${words.t("export")} @click=${() => this.#withMore(({ exporter }) => exporter.open())}>${icon("download")}<span class="t">${words.t("export")}</span></button></div></div>`;
   }
 
   #foot(): TemplateResult {
@@ -413,7 +413,7 @@ export class AuditLogViewer extends LitElement implements Host {
         : words.t("foot.some", { from: before + 1, to: before + items.length, total });
     const keys: [string[], string][] = [[["J", "K"], words.t("foot.move")], [["↵"], words.t("foot.open")], [["F"], words.t("foot.filter")]];
     return html`<div class="foot"><span class="num">${text}</span><span class="sp"></span>${this.narrow
-      ? nothing
+      ? this.#more?.live.toggler()
       : html`${keys.map(([names, does]) => html`<span class="dk" aria-hidden="true">${names.map((name) => html`<kbd>${name}</kbd>`)} ${does}</span>`)}
           <button class="dk" @click=${() => this.#withMore(({ help }) => help.open())}><kbd>?</kbd> ${words.t("foot.help")}</button>`}</div>`;
   }

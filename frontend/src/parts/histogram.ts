@@ -13,7 +13,7 @@ import { filters, span } from "./feed.js";
 
 /** From the base of a bar to its top: the commonest below, so that the rare ones stand out. */
 const STACK: readonly Kind[] = ["update", "create", "status", "security", "delete"];
-const BUCKETS = 60;
+export const BUCKETS = 60;
 const ACTORS = 200;
 /** Who is counted in the line beside the total. */
 const GROUPS: [Key, string][] = [["count.people", "user"], ["count.auto", "system scheduler"], ["count.keys", "api_key"]];
@@ -32,6 +32,10 @@ export function ceiling(value: number): number {
 }
 
 export class Activity {
+  /** What the third file says below the bars. */
+  under: (() => unknown) | null = null;
+  /** A hand is marking bars. */
+  dragging = false;
   #bars: Bar[] = [];
   #data: Histogram | null = null;
   #people: Facets | null = null;
@@ -42,7 +46,6 @@ export class Activity {
   #hover: number | null = null;
   #from: number | null = null;
   #to = 0;
-  #dragging = false;
   #table = false;
 
   constructor(host: Host) {
@@ -139,11 +142,11 @@ export class Activity {
     const height = this.#host.narrow ? 56 : 78;
     const hover = this.#hover === null ? undefined : this.#bars[this.#hover];
     return html`<div class="pw" dir="ltr" tabindex="0" role="group" aria-label=${this.#sentence()} @keydown=${this.#keys} @dblclick=${this.zoom}
-        @pointerdown=${this.#down} @pointermove=${this.#moved} @pointerup=${() => this.#set(() => (this.#dragging = false))} @pointerleave=${this.#leave} @focusout=${this.#leave}>
+        @pointerdown=${this.#down} @pointermove=${this.#moved} @pointerup=${() => this.#set(() => (this.dragging = false))} @pointerleave=${this.#leave} @focusout=${this.#leave}>
         <svg class="plot" viewBox="0 0 ${this.#width || 1} ${height}" aria-hidden="true">${this.#width && this.#data ? this.#drawing(height) : nothing}</svg>
         <div class="tip" aria-live="polite" ?hidden=${!hover}>${hover ? this.#card(hover) : nothing}</div>
         <span class="sr">${this.#host.words.t("chart.keys")}</span></div>
-      ${this.#brushed()}`;
+      <div class="expl">${this.under?.() ?? nothing}</div>`;
   }
 
   #drawing(height: number): unknown {
@@ -213,18 +216,6 @@ export class Activity {
       ${KINDS.map((kind) => (bar.counts[kind] ? html`<span class="ln ${kind}"><i></i>${labels.kind(words, kind)}<em class="num">${words.n(bar.counts[kind])}</em></span>` : nothing))}`;
   }
 
-  #brushed(): unknown {
-    const { words } = this.#host;
-    const range = this.#range();
-    const picked = range ? this.#bars.slice(range[0], range[1] + 1) : [];
-    const [first, last] = [picked[0], picked.at(-1)];
-    if (!first || !last || this.#dragging) return nothing;
-    const n = picked.reduce((sum, bar) => sum + bar.n, 0);
-    return html`<div class="expl"><span class="num">${this.#when({ start: first.start, end: last.end })} · ${words.t("count.entries", { n })}</span>
-      <span class="sp"></span><button class="btn q sm" @click=${this.zoom}>${icon("search", "s")}${words.t("chart.zoom")}</button>
-      <button class="btn q sm" @click=${() => this.#set(() => (this.#from = null))}>${words.t("chart.clear")}</button></div>`;
-  }
-
   #twin(): TemplateResult {
     const { words, labels } = this.#host;
     const kinds = KINDS.filter((kind) => this.#data?.kinds[kind]);
@@ -234,11 +225,22 @@ export class Activity {
     </table></div>`;
   }
 
+  /** The span that is marked, and how many entries it holds. */
+  get brush(): { since: number; until: number; n: number } | null {
+    const range = this.#range();
+    const picked = range ? this.#bars.slice(range[0], range[1] + 1) : [];
+    const [first, last] = [picked[0], picked.at(-1)];
+    return first && last ? { since: first.start, until: last.end, n: picked.reduce((sum, bar) => sum + bar.n, 0) } : null;
+  }
+
+  clear(): void {
+    this.#set(() => (this.#from = null));
+  }
+
   /** Show only the brushed span. */
   readonly zoom = (): void => {
-    const [from, to] = this.#range() ?? [-1, -1];
-    const [first, last] = [this.#bars[from], this.#bars[to]];
-    if (first && last) this.#host.go({ range: "custom", since: utc(first.start), until: utc(last.end) });
+    const { brush } = this;
+    if (brush) this.#host.go({ range: "custom", since: utc(brush.since), until: utc(brush.until) });
   };
 
   #range(): [number, number] | null {
@@ -260,16 +262,16 @@ export class Activity {
     (event.currentTarget as Element).setPointerCapture(event.pointerId);
     this.#set(() => {
       this.#from = this.#to = this.#at(event);
-      this.#dragging = true;
+      this.dragging = true;
     });
   };
 
   readonly #moved = (event: PointerEvent): void => {
     const at = this.#at(event);
-    if (at === this.#hover && !this.#dragging) return;
+    if (at === this.#hover && !this.dragging) return;
     this.#set(() => {
       this.#hover = at;
-      if (this.#dragging) this.#to = at;
+      if (this.dragging) this.#to = at;
     });
   };
 
