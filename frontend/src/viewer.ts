@@ -336,6 +336,7 @@ export class AuditLogViewer extends LitElement implements Host {
     const [narrow, wide, short] = [box.width < NARROW, box.width >= WIDE, box.height < 600];
     if (narrow !== this.narrow || short !== this.#short) this.#menus.close();
     Object.assign(this, { narrow, wide });
+    this.#activity.resized();
     this.#short = short;
     this.requestUpdate();
   }
@@ -405,7 +406,9 @@ export class AuditLogViewer extends LitElement implements Host {
   #foot(): TemplateResult {
     const { words } = this;
     const { items, count, before, complete } = this.#feed;
-    const total = count ? `${words.n(count.value)}${count.exact ? "" : "+"}` : "";
+    // Where the list stopped counting the chart went on: its bars hold every entry.
+    const whole = count && !count.exact ? this.#activity.total : null;
+    const total = count ? (whole === null ? `${words.n(count.value)}${count.exact ? "" : "+"}` : words.n(whole)) : "";
     const text = !items.length || !count
       ? "\u00a0"
       : complete && !before

@@ -24,7 +24,7 @@ def test_everything_is_read_once(owner: Person, sendero: Sendero) -> None:
     read: list[int] = []
     while True:
         older = owner.viewer.get_by_role("link", name="Load older entries")
-        onward = owner.viewer.get_by_role("link", name="Continue from there")
+        onward = owner.viewer.get_by_role("link", name="Continue from")
         end = owner.viewer.locator(".list .end")
         if older.count():
             shown = owner.foot.inner_text()

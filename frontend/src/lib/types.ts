@@ -145,6 +145,8 @@ export interface Histogram {
   buckets: { start: string; end: string; counts: Partial<Record<Kind, number>> }[];
   total: Count;
   kinds: Partial<Record<Kind, number>>;
+  /** Whether the bars hold every entry. */
+  exact?: boolean;
 }
 
 export interface FacetValue {

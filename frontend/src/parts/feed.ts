@@ -52,6 +52,8 @@ export class Feed implements ReactiveController {
   /** Nothing to show yet and the answer takes its time. */
   skeleton = false;
   slow = false;
+  /** The reader stopped the asking. */
+  cancelled = false;
   /** Those that came last, by themselves: they are shown coming in. */
   fresh: ReadonlySet<number> = new Set();
   more: "idle" | "busy" | "failed" = "idle";
@@ -148,15 +150,16 @@ export class Feed implements ReactiveController {
     this.#host.requestUpdate();
   }
 
-  /** Stop asking; what is on the page stays. */
-  cancel(): void {
+  /** Stop asking; what is on the page stays. `wanted` by the reader, who is told so. */
+  cancel(wanted = false): void {
+    this.cancelled = wanted;
     this.#abort?.abort();
     this.#abort = null;
     this.#rest();
   }
 
   get complete(): boolean {
-    return !this.next && !this.busy && !this.problem;
+    return !this.next && !this.busy && !this.problem && !this.cancelled;
   }
 
   async #ask(cursor: string | null, signal: AbortSignal): Promise<Page> {

@@ -1,6 +1,7 @@
 // The card above the list: how much of what happened when. Drawn by hand, stacked by kind, with a table as its twin.
 
 import { html, nothing, svg, type TemplateResult } from "lit";
+import { guard } from "lit/directives/guard.js";
 import { isAbort } from "../lib/api.js";
 import { ms } from "../lib/format.js";
 import type { Host } from "../lib/host.js";
@@ -9,6 +10,7 @@ import type { Key } from "../lib/i18n.js";
 import { chosen, toggled } from "../lib/query.js";
 import { DAY, midnight, utc } from "../lib/time.js";
 import { edge, KINDS, type Facets, type Histogram, type Kind } from "../lib/types.js";
+import { filterKey } from "../lib/url.js";
 import { filters, span } from "./feed.js";
 
 /** From the base of a bar to its top: the commonest below, so that the rare ones stand out. */
@@ -41,6 +43,8 @@ export class Activity {
   #people: Facets | null = null;
   #fault = false;
   #width = 0;
+  #resized = 0;
+  #placed = "";
   readonly #host: Host;
   #abort: AbortController | null = null;
   #hover: number | null = null;
@@ -76,6 +80,11 @@ export class Activity {
     this.#set(() => (this.#from = this.#hover = null));
   }
 
+  /** All entries, counted exactly; null while that is not known. */
+  get total(): number | null {
+    return this.#data?.exact ? this.#bars.reduce((sum, { n }) => sum + n, 0) : null;
+  }
+
   /** Count again, unless somebody is reading a bar or has marked some. */
   async reload(): Promise<void> {
     if (this.#hover === null && this.#from === null) await this.load();
@@ -87,23 +96,31 @@ export class Activity {
 
   /** The card; `told` when the list already says what went wrong. */
   render(told: boolean): unknown {
-    const { words } = this.#host;
+    const { words, clock, narrow, state } = this.#host;
     const total = this.#data?.total;
     if ((total && !total.value) || (!this.#data && this.#fault && told)) return nothing;
     const flip = words.t(this.#table ? "chart.bars" : "chart.table");
     return html`<section class="histo" part="histogram" aria-label=${words.t("chart.title")}>
-      <div class="hh"><b class="num">${total ? words.t(total.exact ? "count.entries" : "count.more", { n: total.value }) : "\u00a0"}</b>
-        <span class="tot num">${this.#subline()}</span>
+      <div class="hh"><b class="num">${total && this.total !== null ? words.t("count.entries", { n: this.total }) : total ? words.t(total.exact ? "count.entries" : "count.more", { n: total.value }) : "\u00a0"}</b>
+        <span class="tot num">${guard([this.#data, this.#people, words, clock, narrow, filterKey(state)], () => this.#subline())}</span>
         <div class="leg" role="group" aria-label=${words.t("chart.kinds")} ?inert=${this.#host.covered}>${KINDS.map((kind) => this.#legend(kind))}
           <button class="tw" aria-pressed=${this.#table} aria-label=${flip} title=${flip} @click=${() => this.#set(() => (this.#table = !this.#table))}>${icon(this.#table ? "bars" : "table", "s")}</button></div></div>
       ${!this.#data && this.#fault ? html`<p class="note">${words.t("chart.failed")}</p>` : this.#table ? this.#twin() : this.#plot()}
     </section>`;
   }
 
+  /** There is another width to draw in. */
+  resized(): void {
+    this.#resized += 1;
+  }
+
   /** After drawing: how wide there is to draw, and the hover card over its bucket. */
   placed(): void {
     const plot = this.#host.renderRoot.querySelector<HTMLElement>(".pw");
-    if (!plot) return;
+    // Measuring makes the browser lay the page out: only when something to measure has changed.
+    const key = [plot ? this.#resized : -1, this.#hover, this.#bars.length].join();
+    if (!plot || key === this.#placed) return;
+    this.#placed = key;
     const tip = plot.querySelector<HTMLElement>(".tip") as HTMLElement;
     tip.style.left = `${Math.max(0, Math.min(((this.#hover ?? 0) + 0.5) * this.#step - 90, this.#width - 190))}px`;
     if (plot.clientWidth === this.#width) return;
@@ -139,11 +156,12 @@ export class Activity {
   }
 
   #plot(): TemplateResult {
-    const height = this.#host.narrow ? 56 : 78;
+    const { clock, words, narrow, retention } = this.#host;
+    const height = narrow ? 56 : 78;
     const hover = this.#hover === null ? undefined : this.#bars[this.#hover];
-    return html`<div class="pw" dir="ltr" tabindex="0" role="group" aria-label=${this.#sentence()} @keydown=${this.#keys} @dblclick=${this.zoom}
+    return html`<div class="pw" dir="ltr" tabindex="0" role="group" aria-label=${guard([this.#bars, clock, words], () => this.#sentence())} @keydown=${this.#keys} @dblclick=${this.zoom}
         @pointerdown=${this.#down} @pointermove=${this.#moved} @pointerup=${() => this.#set(() => (this.dragging = false))} @pointerleave=${this.#leave} @focusout=${this.#leave}>
-        <svg class="plot" viewBox="0 0 ${this.#width || 1} ${height}" aria-hidden="true">${this.#width && this.#data ? this.#drawing(height) : nothing}</svg>
+        <svg class="plot" viewBox="0 0 ${this.#width || 1} ${height}" aria-hidden="true">${this.#width && this.#data ? guard([this.#bars, this.#width, this.#hover, this.#from, this.#to, narrow, retention, clock], () => this.#drawing(height)) : nothing}</svg>
         <div class="tip" aria-live="polite" ?hidden=${!hover}>${hover ? this.#card(hover) : nothing}</div>
         <span class="sr">${this.#host.words.t("chart.keys")}</span></div>
       <div class="expl">${this.under?.() ?? nothing}</div>`;

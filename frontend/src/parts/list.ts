@@ -146,15 +146,14 @@ export class List {
 
   #end(): unknown {
     const { words, clock, retention, state } = this.#host;
-    const { next, more, items } = this.#feed;
+    const { next, more, items, before } = this.#feed;
     const last = items.at(-1);
     const older = (): void => void (items.length < MOST ? this.#feed.extend() : this.#feed.load(next).then(() => this.top()));
     if (next) {
       const label = more === "busy" ? words.t("list.loading") : more === "failed" ? words.t("list.failed") : words.t("list.older");
-      return html`<p class="end">${items.length < MOST || !last
-        ? nothing
-        : words.t("list.most", { count: items.length, time: clock.as("short", last.occurred_at) })}
-        ${link(this.#host, {}, items.length < MOST ? label : words.t("list.continue"), older)}</p>`;
+      const full = items.length >= MOST && last !== undefined;
+      return html`<p class="end">${full ? words.t("list.most", { n: before + items.length }) : nothing}
+        ${link(this.#host, {}, full ? words.t("list.continue", { time: clock.as("short", last.occurred_at) }) : label, older)}</p>`;
     }
     const purge = retention?.purges[0];
     const since = span(state, clock.zone).since;

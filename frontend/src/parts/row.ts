@@ -126,6 +126,8 @@ export interface RowState {
   member?: boolean;
   /** Came in by itself a moment ago. */
   fresh?: boolean;
+  /** What stands beside the entry, above its link. */
+  aside?: unknown;
   /** In a history: with the date, without a selection of its own. */
   past?: boolean;
   fold?: { count: number; open: boolean; why: "batch" | "repeat"; toggle: () => void } | null;
@@ -143,6 +145,7 @@ export function row(host: Host, item: Summary, state: RowState): TemplateResult 
     <a class="hit" href=${host.href({ entry: String(item.index), tab: "changes" })} tabindex=${tab}
       aria-label="${sentenceText(host, item.sentence)}, ${minutes}${seconds ?? ""}${rest ?? ""}" aria-current=${state.selected ? "true" : nothing}
       @click=${follow(() => state.open(item))}></a>
+    ${state.aside ?? nothing}
     <time class="num" datetime=${item.occurred_at} title=${moments(host, item.occurred_at, item.recorded_at)}>${minutes}<span class="sec">${seconds}</span>${rest}</time>
     ${tile(item.action, item.kind)}
     <div class="m">
