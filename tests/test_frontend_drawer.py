@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
@@ -12,6 +13,7 @@ from tests.browsing import Browser, expect
 from tests.serving import HOME, event, record
 from tests.visiting import NARROW, WIDE, Visit, World, open_world, visiting
 from whodid import Change, Resource
+from whodid.export import verify_export
 
 pytestmark = pytest.mark.browser
 
@@ -151,6 +153,43 @@ def test_the_help_lists_every_key_and_switches_them_off(visit: Callable[..., Vis
     seen.page.keyboard.press("?")
     seen.page.wait_for_timeout(500)
     expect(seen.viewer.get_by_role("dialog")).to_have_count(0)
+
+
+def test_json_folds_and_is_copied_in_parts(visit: Callable[..., Visit]) -> None:
+    """A tree whose keys copy their value or path, the bare text, and the request as a command."""
+    seen = visit("?entry=1&tab=json", permissions=["clipboard-read", "clipboard-write"])
+    tree = seen.drawer.locator(".json.tree")
+    expect(tree).to_contain_text('"action": "contact.deleted"')
+    copied = "navigator.clipboard.readText()"
+    key = tree.locator("button[title='actor.name']")
+    key.click()
+    expect(seen.viewer.get_by_role("status").filter(has_text="Value of actor.name copied")).to_be_attached()
+    assert seen.page.evaluate(copied) == "Maria Torres"
+    key.click(modifiers=["Shift"])
+    expect(seen.viewer.get_by_role("status").filter(has_text="Path copied: actor.name")).to_be_attached()
+    assert seen.page.evaluate(copied) == "actor.name"
+    tree.locator("summary").filter(has_text='"actor"').click(position={"x": 3, "y": 12})
+    expect(key).to_be_hidden()
+    seen.drawer.get_by_role("button", name="curl").click()
+    expect(seen.viewer.get_by_role("status").filter(has_text="Command copied")).to_be_attached()
+    command = seen.page.evaluate(copied)
+    assert command.endswith(f"'{seen.world.address}/audit/v1/entries/1'")
+    assert "wv1" not in command
+    seen.drawer.get_by_role("button", name="Text", exact=True).click()
+    expect(seen.drawer.locator("pre.json")).to_contain_text('"index": 1')
+
+
+def test_the_evidence_of_an_entry_is_a_file_that_verifies(visit: Callable[..., Visit], tmp_path: Path) -> None:
+    """One entry with its proof, as the command line verifies it."""
+    seen = visit("?entry=1&tab=proof")
+    with seen.page.expect_download() as download:
+        seen.drawer.get_by_role("button", name="Download evidence for this entry").click()
+    saved = tmp_path / "evidence.ndjson"
+    download.value.save_as(saved)
+    lines = saved.read_bytes().splitlines(keepends=True)
+    report = verify_export(lines, lines[-1])
+    assert report.problems == ()
+    assert (report.proven, report.count, report.first) == (1, 1, 1)
 
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}

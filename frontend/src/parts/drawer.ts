@@ -10,7 +10,7 @@ import { TABS, type Tab } from "../lib/url.js";
 import { changes } from "./changes.js";
 import { Detail } from "./detail.js";
 import { facts, why } from "./facts.js";
-import { json } from "./json.js";
+import { Json } from "./json.js";
 import { History } from "./history.js";
 import type { List } from "./list.js";
 import { proofCard, proofTab } from "./proof.js";
@@ -21,12 +21,14 @@ export class Drawer {
   readonly #host: Host;
   readonly #detail: Detail;
   readonly #history: History;
+  readonly #json: Json;
   readonly #list: List;
 
   constructor(host: Host, list: List) {
     this.#host = host;
     this.#list = list;
     this.#detail = new Detail(host);
+    this.#json = new Json(host);
     this.#history = new History(host, this.#detail);
   }
 
@@ -140,7 +142,7 @@ export class Drawer {
   #panel(data: Answer, tab: Tab): unknown {
     const again = (): void => void this.#detail.verify();
     if (tab === "history") return this.#history.render(data);
-    if (tab === "json") return json(this.#host, data.entry, () => this.copyJson());
+    if (tab === "json") return this.#json.render(data.entry, () => this.copyJson());
     if (tab === "proof") return proofTab(this.#host, this.#detail, again);
     const toggle = (on: boolean): void => {
       this.sideBySide = on;

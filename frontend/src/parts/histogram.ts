@@ -41,6 +41,8 @@ export class Activity {
   #bars: Bar[] = [];
   #data: Histogram | null = null;
   #people: Facets | null = null;
+  /** The filters that were counted. */
+  #of = "";
   #fault = false;
   #width = 0;
   #resized = 0;
@@ -67,12 +69,14 @@ export class Activity {
         return null;
       });
     this.#fault = false;
+    const of = filterKey(state);
     try {
       const asked = [take<Histogram>("histogram", { buckets: BUCKETS }), take<Facets>("facets", { field: "actor", limit: ACTORS })] as const;
       [this.#data, this.#people] = await Promise.all(asked);
     } catch {
       return; // A newer question took over.
     }
+    this.#of = of;
     this.#bars = (this.#data?.buckets ?? []).map(({ start, end, counts }) => ({
       start: ms(start), end: ms(end), counts, n: KINDS.reduce((sum, kind) => sum + (counts[kind] ?? 0), 0),
     }));
@@ -82,7 +86,7 @@ export class Activity {
 
   /** All entries, counted exactly; null while that is not known. */
   get total(): number | null {
-    return this.#data?.exact ? this.#bars.reduce((sum, { n }) => sum + n, 0) : null;
+    return this.#data?.exact && this.#of === filterKey(this.#host.state) ? this.#bars.reduce((sum, { n }) => sum + n, 0) : null;
   }
 
   /** Count again, unless somebody is reading a bar or has marked some. */
