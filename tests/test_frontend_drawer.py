@@ -25,9 +25,9 @@ def world() -> Iterator[World]:
     """Serve a host application with a log in which one contact changes again and again."""
     with open_world() as made:
         changes = [
-            (Change(path="city", before="Madrid", after="Getafe"), Change(path="tags", added=("vip",))),
+            (Change(path="city", before="Madrid", after="Getafe"), Change(path="tags", added=["vip"])),
             (Change(path="city", before="Getafe", after="Lisbon"), Change(path="note", op="add", after="Ask for Ana")),
-            (Change(path="note", op="remove", before="Ask for Ana"), Change(path="tags", added=("new",))),
+            (Change(path="note", op="remove", before="Ask for Ana"), Change(path="tags", added=["new"])),
         ]
         record(
             made.log,
