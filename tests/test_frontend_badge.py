@@ -191,6 +191,19 @@ def test_new_entries_are_pending_until_they_are_checked(visit: Callable[..., Vis
     expect(seen.viewer.locator(".proof.ok")).to_contain_text(f"{world.log.head(HOME).size} entries", timeout=8000)
 
 
+def test_entries_that_wait_above_the_list_are_checked_too(visit: Callable[..., Visit], world: World) -> None:
+    """While somebody reads further down, the badge goes from pending to verified all the same."""
+    seen = visit()
+    expect(seen.viewer.locator(".proof.ok")).to_be_visible()
+    seen.viewer.locator(".list").evaluate("list => list.scrollTo(0, 300)")
+    seen.page.wait_for_timeout(300)
+    record(world.log, HOME, [event(32_100, "contact.created")])
+    expect(seen.viewer.get_by_role("button", name="1 new entry")).to_be_visible()
+    expect(seen.viewer.locator(".proof.pending")).to_be_visible()
+    expect(seen.viewer.locator(".proof.ok")).to_contain_text(f"{world.log.head(HOME).size} entries", timeout=8000)
+    expect(seen.viewer.get_by_role("button", name="1 new entry")).to_be_visible()
+
+
 def test_what_retention_removed_is_said(visit: Callable[..., Visit], world: World) -> None:
     """Amber: verified from the first entry that is kept, and everything can still be verified."""
     world.log._clock.now = NOW + timedelta(days=91)  # type: ignore[attr-defined]

@@ -68,9 +68,11 @@ export class Badge {
 
   #look(): void {
     const { items, busy, fresh } = this.#feed;
-    if (items === this.#items || busy || this.#failure || !items.length) return;
+    // Entries that wait above the list are checked too: the head has to hold them.
+    const grown = this.#waiting > 0 && !this.#problem;
+    if ((items === this.#items && !grown) || busy || this.#failure || !items.length) return;
+    this.#plan(fresh.size || grown ? LATER : SOON);
     this.#items = items;
-    this.#plan(fresh.size ? LATER : SOON);
   }
 
   #plan(after: number): void {
