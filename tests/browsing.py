@@ -129,4 +129,4 @@ def watched(browser: Browser, base: str, **options: Any) -> Iterator[tuple[Brows
         yield context, watch
     finally:
         context.close()
-    assert watch.unforeseen() == []
+    assert watch.unforeseen() == [], watch.unforeseen()

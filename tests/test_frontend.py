@@ -21,11 +21,11 @@ import pytest
 import whodid
 from whodid.catalog import builtin
 from whodid.model import Event
-from whodid.viewer import Reader, api
+from whodid.viewer import Reader, api, proofs
 
 ROOT = Path(__file__).resolve().parent.parent
 STATIC = ROOT / "src" / "whodid" / "viewer" / "static"
-LIMIT = 45 * 1024
+LIMIT = 40 * 1024
 
 needs_node = pytest.mark.skipif(
     shutil.which("npm") is None,
@@ -57,7 +57,7 @@ def test_the_viewer_is_small() -> None:
 def test_the_built_files_say_that_they_are_built() -> None:
     """A person who opens a built file learns where its source is and whose code it contains."""
     files = built()
-    for name in ("viewer.js", "details.js"):
+    for name in ("viewer.js", "details.js", "more.js"):
         head = files[name][:300].decode()
         assert "Generated from frontend/" in head
         assert "viewer.licenses.txt" in head
@@ -114,7 +114,7 @@ class TestSource:
     @pytest.mark.parametrize("personal", [True, False], ids=["all", "hidden"])
     def test_a_browser_accepts_what_the_log_proves(self, copy: Path, *, personal: bool) -> None:
         """Every declared action, seen with and without personal values, is verified field by field."""
-        pairs = proofs(personal=personal)
+        pairs = recorded(personal=personal)
 
         verdicts = judge(copy, pairs)
 
@@ -123,7 +123,7 @@ class TestSource:
 
     def test_a_browser_refuses_what_was_not_recorded(self, copy: Path) -> None:
         """An actor's name changed after recording is found, and the field is named."""
-        pairs = proofs(personal=True)
+        pairs = recorded(personal=True)
         for pair in pairs:
             pair["entry"]["actor"]["name"] = "Somebody Else"
 
@@ -132,7 +132,7 @@ class TestSource:
         assert {(verdict["state"], verdict["field"]) for verdict in verdicts} == {("failed", "actor.name")}
 
 
-def proofs(*, personal: bool) -> list[dict[str, Any]]:
+def recorded(*, personal: bool) -> list[dict[str, Any]]:
     """Record the example of every declared action and return what the API answers about each."""
     with whodid.open("memory://") as log:
         for action in builtin().values():
@@ -140,7 +140,7 @@ def proofs(*, personal: bool) -> list[dict[str, Any]]:
         reader = Reader(log, "casa-lumen", personal=personal)
         size, _ = reader.head()
         answers = [
-            {"proof": api.proof(reader, index), "entry": api.entry(reader, index, "en")["entry"]}
+            {"proof": proofs.proof(reader, index), "entry": api.entry(reader, index, "en")["entry"]}
             for index in range(size)
         ]
         return list(msgspec.json.decode(msgspec.json.encode(answers)))

@@ -31,6 +31,11 @@ def store(tmp_path: Path) -> str:
     return url
 
 
+def leave(page: Page) -> None:
+    """Leave before the server goes: a page that listens would rightly complain of a server that is not there."""
+    page.goto("about:blank")
+
+
 def test_the_printed_link_leads_to_the_entries(store: str, page: Page, tmp_path: Path) -> None:
     """Open the link, read the log, come back by the address alone, export: all under the strict policy."""
     with running(store) as (_, address, code):
@@ -58,6 +63,7 @@ def test_the_printed_link_leads_to_the_entries(store: str, page: Page, tmp_path:
         download.value.save_as(saved)
         with saved.open(newline="") as file:
             assert len(list(csv.DictReader(file))) == made["count"]["value"] == 7
+        leave(page)
     with open_log(Clock(), store) as log:
         found = log.find(HOME, parse("category:audit", now=log.now())).entries
         assert sorted(entry.action for entry in found) == ["audit.exported", "audit.viewer_opened"]
@@ -68,3 +74,4 @@ def test_nothing_hostile_runs(store: str, page: Page) -> None:
     with running(store) as (_, address, code):
         page.goto(f"{address}/?range=90d#code={code}")
         expect(page.get_by_text("<img src=x onerror=alert(1)>", exact=False).first).to_be_visible()
+        leave(page)

@@ -52,6 +52,10 @@ def test_the_matrix_covers_every_route(log: Log) -> None:
         "/v1/entries",
         "/v1/entries/{key}",
         "/v1/entries/{key}/proof",
+        "/v1/proofs",
+        "/v1/checkpoint",
+        "/v1/consistency",
+        "/v1/hashes",
         "/v1/histogram",
         "/v1/facets",
         "/v1/insights",
@@ -101,6 +105,23 @@ def test_no_foreign_byte_in_any_answer(http: TestClient, rights: tuple[str, ...]
     for path in ("/v1/retention", "/v1/insights", "/v1/suggest?term=Contact 10", "/v1/suggest?term=actor:"):
         assert [word for word in FOREIGN if word in http.get(path, headers=headers).text] == []
     assert http.get("/v1/resources/contact/con_100/history", headers=headers).json()["items"] == []
+    for path in ("/v1/proofs?at=0..99", "/v1/checkpoint"):
+        assert [word for word in FOREIGN if word in http.get(path, headers=headers).text] == []
+
+
+def test_hashes_and_heads_are_those_of_the_own_log(http: TestClient) -> None:
+    """Two workspaces share no hash, no head, no name of a viewer; a locked filter holds for proofs too."""
+    answers = [
+        {path: http.get(path, headers=bearer(token(workspace))).json() for path in ("/v1/checkpoint", "/v1/hashes")}
+        for workspace in (HOME, AWAY)
+    ]
+    home, away = answers
+    assert home["/v1/checkpoint"]["checkpoint"].split("\n")[0] != away["/v1/checkpoint"]["checkpoint"].split("\n")[0]
+    assert home["/v1/checkpoint"]["viewer"] != away["/v1/checkpoint"]["viewer"]
+    assert home["/v1/hashes"]["hashes"][:40] != away["/v1/hashes"]["hashes"][:40]
+    locked = bearer(token(HOME, locked="resource:contact:con_ana"))
+    listed = http.get("/v1/proofs?at=0..99", headers=locked).json()["items"]
+    assert {item["entry"]["index"] for item in listed} == {0, 4}
 
 
 def test_a_cursor_of_another_workspace_opens_nothing(http: TestClient) -> None:

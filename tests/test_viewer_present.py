@@ -16,7 +16,7 @@ from tests.serving import HOME, JOAO, NOW, Clock, dump, event, open_log, record
 from whodid import Action, Change, Log, Resource, builtin
 from whodid.proof import leaf
 from whodid.query import Query, parse
-from whodid.viewer import Reader, api, present
+from whodid.viewer import Reader, api, present, proofs
 from whodid.viewer.veil import HIDDEN
 
 
@@ -208,7 +208,7 @@ def test_the_catalog_holds_the_actions_of_the_host() -> None:
 def test_a_proof_binds_what_is_shown_to_the_leaf(log: Log, index: int, personal: bool) -> None:
     """Commitments recomputed from what is disclosed, and bare ones, give the content root of the leaf."""
     reader = Reader(log, HOME, personal=personal)
-    answer = api.proof(reader, index)
+    answer = proofs.proof(reader, index)
     commitments = [
         base64.b64decode(field["commitment"])
         if "commitment" in field
@@ -222,7 +222,7 @@ def test_a_proof_binds_what_is_shown_to_the_leaf(log: Log, index: int, personal:
 
 def test_a_proof_discloses_nothing_hidden(log: Log) -> None:
     """Without the permission personal fields are bare commitments, without salt and text."""
-    hidden, shown = (api.proof(Reader(log, HOME, personal=personal), 4) for personal in (False, True))
+    hidden, shown = (proofs.proof(Reader(log, HOME, personal=personal), 4) for personal in (False, True))
     assert [field for field in shown["fields"] if "commitment" in field] == []
     withheld = {field["path"] for field in shown["fields"]} - {field.get("path") for field in hidden["fields"]}
     assert {"changes.0", "actor.email", "details", "related.0.name"} < withheld
@@ -262,5 +262,5 @@ def test_an_undeclared_action_has_words_too() -> None:
 def test_everything_told_is_plain_json(log: Log) -> None:
     """Whatever a presenter returns can be written as JSON as it is."""
     reader = Reader(log, HOME)
-    for value in (api.entries(reader, Query(), {}, "en"), api.entry(reader, 4, "es"), api.proof(reader, 4)):
+    for value in (api.entries(reader, Query(), {}, "en"), api.entry(reader, 4, "es"), proofs.proof(reader, 4)):
         assert msgspec.json.decode(msgspec.json.encode(value))

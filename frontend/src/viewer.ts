@@ -10,24 +10,25 @@ import { Words } from "./lib/i18n.js";
 import { icon } from "./lib/icons.js";
 import { command } from "./lib/keys.js";
 import { Labels } from "./lib/labels.js";
+import { keep, recall } from "./lib/local.js";
 import { narrow } from "./lib/query.js";
 import { isZone } from "./lib/time.js";
 import type { CatalogPage, Retention } from "./lib/types.js";
 import { filterKey, mergeSearch, readState, START, writeState, type State } from "./lib/url.js";
 import { Bar } from "./parts/bar.js";
-import { Export } from "./parts/export.js";
 import { Feed } from "./parts/feed.js";
-import { Help } from "./parts/help.js";
 import { Activity } from "./parts/histogram.js";
 import { List } from "./parts/list.js";
 import { Menus } from "./parts/menus.js";
 import { States } from "./parts/states.js";
 import { obey, type Parts } from "./parts/commands.js";
 import type { Drawer } from "./parts/drawer.js";
+import type { More } from "./parts/more.js";
 import sheets from "./styles/index.js";
 
 const NARROW = 760;
 const WIDE = 1000;
+const SHORTCUTS = "alv-shortcuts";
 
 export class AuditLogViewer extends LitElement implements Host {
   static override readonly styles = sheets.map((sheet) => unsafeCSS(sheet));
@@ -56,6 +57,7 @@ export class AuditLogViewer extends LitElement implements Host {
   clock = new Clock("en-GB", "UTC");
   state: State = START;
   retention: Retention | null = null;
+  memory: string | null = null;
   narrow = false;
   wide = true;
 
@@ -64,13 +66,13 @@ export class AuditLogViewer extends LitElement implements Host {
   readonly #feed = new Feed(this);
   readonly #activity = new Activity(this);
   readonly #list = new List(this, this.#feed, (item) => this.#show(item.index));
-  readonly #export = new Export(this, this.#feed, this.#bar);
   readonly #states = new States(this, this.#feed, this.#bar);
-  readonly #help = new Help(this);
-  /** The second file, once it is here. */
+  /** The second file and the third, once they are here. */
   #drawer: Drawer | null = null;
-  #coming: Promise<void> | null = null;
+  #more: More | null = null;
+  readonly #coming = new Map<string, Promise<void>>();
   #short = false;
+  #shortcuts = recall<boolean>(SHORTCUTS) !== false;
   /** The catalogue of messages could not be had. */
   #mute = false;
   #offline = false;
@@ -121,6 +123,7 @@ export class AuditLogViewer extends LitElement implements Host {
     super.disconnectedCallback();
     this.#sizes?.disconnect();
     this.#activity.stop();
+    this.#more?.stop();
     this.#menus.close();
     document.removeEventListener("keydown", this.#keys);
     window.removeEventListener("popstate", this.#back);
@@ -173,6 +176,7 @@ export class AuditLogViewer extends LitElement implements Host {
     this.#started = true;
     if (start) {
       this.#drawer?.forget();
+      this.#more?.forget();
       void this.#facts();
     }
     void this.#feed.load().then(() => this.#announce());
@@ -188,19 +192,44 @@ export class AuditLogViewer extends LitElement implements Host {
   }
 
   #fetchDrawer(): Promise<void> {
-    return (this.#coming ??= (import(beside("details.js")) as Promise<typeof import("./details.js")>)
-      .then(({ Drawer: Made, sheets: more }) => {
-        for (const text of more) {
-          const sheet = new CSSStyleSheet();
-          sheet.replaceSync(text);
-          (this.renderRoot as ShadowRoot).adoptedStyleSheets.push(sheet);
-        }
-        this.#drawer = new Made(this, this.#list);
-      })
-      .catch((error: unknown) => {
-        this.#coming = null;
-        this.report(error);
-      }));
+    return this.#fetch<typeof import("./details.js")>("details.js", ({ Drawer: Made }) => (this.#drawer = new Made(this, this.#list)));
+  }
+
+  #fetchMore(): Promise<void> {
+    const parts = { feed: this.#feed, bar: this.#bar, list: this.#list, activity: this.#activity };
+    return this.#fetch<typeof import("./more.js")>("more.js", ({ More: Made }) => (this.#more = new Made(this, parts)));
+  }
+
+  /** Fetch another file of the viewer, once; what went wrong is tried again the next time. */
+  #fetch<T extends { sheets: string[] }>(name: string, made: (file: T) => void): Promise<void> {
+    let coming = this.#coming.get(name);
+    if (!coming) {
+      coming = (import(beside(name)) as Promise<T>)
+        .then((file) => {
+          for (const text of file.sheets) {
+            const sheet = new CSSStyleSheet();
+            sheet.replaceSync(text);
+            (this.renderRoot as ShadowRoot).adoptedStyleSheets.push(sheet);
+          }
+          made(file);
+          this.requestUpdate();
+        })
+        .catch((error: unknown) => {
+          this.#coming.delete(name);
+          this.report(error);
+        });
+      this.#coming.set(name, coming);
+    }
+    return coming;
+  }
+
+  get shortcuts(): boolean {
+    return this.#shortcuts;
+  }
+
+  set shortcuts(on: boolean) {
+    this.#shortcuts = on;
+    keep(SHORTCUTS, on);
   }
 
   async #facts(): Promise<void> {
@@ -245,6 +274,11 @@ export class AuditLogViewer extends LitElement implements Host {
     return mergeSearch(this.urlSync ? location.search : "", { ...this.state, ...patch }) || "?";
   }
 
+  tell(text: string): void {
+    this.#said = text;
+    this.requestUpdate();
+  }
+
   say(text: string): void {
     this.#said = this.#toast = text;
     clearTimeout(this.#toastTimer);
@@ -286,6 +320,7 @@ export class AuditLogViewer extends LitElement implements Host {
   #announce(): void {
     const { count, problem } = this.#feed;
     void this.#fetchDrawer();
+    void this.#fetchMore().then(() => this.#more?.loaded());
     if (count && !problem && this.words.ready) this.#said = this.words.t(count.exact ? "count.entries" : "count.more", { n: count.value });
     this.requestUpdate();
   }
@@ -301,6 +336,7 @@ export class AuditLogViewer extends LitElement implements Host {
     const [narrow, wide, short] = [box.width < NARROW, box.width >= WIDE, box.height < 600];
     if (narrow !== this.narrow || short !== this.#short) this.#menus.close();
     Object.assign(this, { narrow, wide });
+    this.#activity.resized();
     this.#short = short;
     this.requestUpdate();
   }
@@ -319,14 +355,18 @@ export class AuditLogViewer extends LitElement implements Host {
   readonly #keys = (event: KeyboardEvent): void => {
     const inside = event.composedPath().includes(this);
     const standing = this.urlSync && event.target === document.body;
-    if ((!inside && !standing) || (!this.#help.enabled && event.key !== "Escape")) return;
+    if ((!inside && !standing) || (!this.shortcuts && event.key !== "Escape")) return;
     const found = command(event, event.composedPath()[0]);
     if (found && obey(found, this, this.#parts())) event.preventDefault();
   };
 
   #parts(): Parts {
-    return { bar: this.#bar, list: this.#list, drawer: this.#drawer, exporter: this.#export, help: this.#help, show: (index) => this.#show(index) };
+    return { bar: this.#bar, list: this.#list, drawer: this.#drawer, more: this.#withMore, show: (index) => this.#show(index) };
   }
+
+  readonly #withMore = (act: (more: More) => void): void => {
+    void this.#fetchMore().then(() => this.#more && act(this.#more));
+  };
 
   readonly #hover = (event: Event): void => {
     const row = (event.target as Element).closest<HTMLElement>(".row[data-index]");
@@ -344,12 +384,13 @@ export class AuditLogViewer extends LitElement implements Host {
         <div class="head" part="head">${this.#head()}${this.#bar.render(this.#feed.problem)}</div>
         ${this.#activity.render(this.#feed.problem !== null)}
         ${this.#states.banners(this.#offline)}
+        ${this.#more?.live.pill()}
         ${replaced === nothing ? this.#list.render() : replaced}
         ${this.#foot()}
       </div>
       ${this.#drawer?.render(shown) ?? nothing}
       ${this.#menus.render(this.words.t("menu.show", { n: this.#feed.count?.value ?? 0 }))}
-      ${this.#export.render()}${this.#help.render()}
+      ${this.#more?.render()}
       <div class="toast ${this.#toast ? "on" : ""}" aria-hidden="true">${this.#toast}</div>
       <div class="sr" role="status">${this.#said}</div>
     </div>`;
@@ -359,13 +400,15 @@ export class AuditLogViewer extends LitElement implements Host {
     const { words, retention } = this;
     return html`<div class="h1row"><div><h1 id="title">${words.t("title")}</h1>
         <p class="sub"><span class="dk">${words.t("subtitle")} </span>${retention ? words.t("kept", { n: retention.days }) : nothing}</p></div>
-      <div class="acts" ?inert=${this.covered}><button class="btn p" aria-label=${words.t("export")} @click=${() => this.#export.open()}>${icon("download")}<span class="t">${words.t("export")}</span></button></div></div>`;
+      <div class="acts" ?inert=${this.covered}>${this.#more?.badge.render()}${this.narrow ? nothing : this.#more?.live.toggler()}<button class="btn p" aria-label=${words.t("export")} @click=${() => this.#withMore(({ exporter }) => exporter.open())}>${icon("download")}<span class="t">${words.t("export")}</span></button></div></div>`;
   }
 
   #foot(): TemplateResult {
     const { words } = this;
     const { items, count, before, complete } = this.#feed;
-    const total = count ? `${words.n(count.value)}${count.exact ? "" : "+"}` : "";
+    // Where the list stopped counting the chart went on: its bars hold every entry.
+    const whole = count && !count.exact ? this.#activity.total : null;
+    const total = count ? (whole === null ? `${words.n(count.value)}${count.exact ? "" : "+"}` : words.n(whole)) : "";
     const text = !items.length || !count
       ? "\u00a0"
       : complete && !before
@@ -373,9 +416,9 @@ export class AuditLogViewer extends LitElement implements Host {
         : words.t("foot.some", { from: before + 1, to: before + items.length, total });
     const keys: [string[], string][] = [[["J", "K"], words.t("foot.move")], [["↵"], words.t("foot.open")], [["F"], words.t("foot.filter")]];
     return html`<div class="foot"><span class="num">${text}</span><span class="sp"></span>${this.narrow
-      ? nothing
+      ? this.#more?.live.toggler()
       : html`${keys.map(([names, does]) => html`<span class="dk" aria-hidden="true">${names.map((name) => html`<kbd>${name}</kbd>`)} ${does}</span>`)}
-          <button class="dk" @click=${() => this.#help.open()}><kbd>?</kbd> ${words.t("foot.help")}</button>`}</div>`;
+          <button class="dk" @click=${() => this.#withMore(({ help }) => help.open())}><kbd>?</kbd> ${words.t("foot.help")}</button>`}</div>`;
   }
 }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { equal, fromBase64, leafHash, nodeHash, rootOf, toHex } from "../src/lib/merkle.js";
+import { equal, extendsTree, foldAll, Frontier, fromBase64, leafHash, nodeHash, rootOf, toHex } from "../src/lib/merkle.js";
 import { openCheckpoint } from "../src/lib/proof.js";
 
 const foreign = (name: string): Record<string, never> => JSON.parse(readFileSync(`../tests/vectors/foreign/${name}.json`, "utf8"));
@@ -72,5 +72,46 @@ test("checkpoints of other logs open with their key, and only with it", async ()
     assert.deepEqual([head.origin, head.size], ["example.com/log/testdata", size]);
     await assert.rejects(openCheckpoint(note, monkeys.vkey));
     await assert.rejects(openCheckpoint(note.replace(`\n${size}\n`, `\n${size + 1}\n`), tessera));
+  }
+});
+
+interface Growth {
+  size1: number;
+  size2: number;
+  root1: string | null;
+  root2: string | null;
+  proof: string[] | null;
+  wantErr: boolean;
+}
+
+test("the consistency probes of transparency-dev hold and fail as they should", async () => {
+  const probes = Object.entries(foreign("merkle-consistency-probes").probes as Record<string, Growth>);
+  assert.ok(probes.length > 90);
+  for (const [name, { size1, size2, root1, root2, proof, wantErr }] of probes) {
+    // A log that was empty has nothing that could have changed: it is never asked about.
+    if (size1 === 0) continue;
+    const holds = await extendsTree(size1, size2, fromBase64(root1 ?? ""), fromBase64(root2 ?? ""), (proof ?? []).map(fromBase64)).then(() => true, () => false);
+    assert.equal(holds, !wantErr, name);
+  }
+});
+
+test("a frontier has the root of its leaves at every size, also when whole tiles are pushed", async () => {
+  const leaves = await Promise.all(Array.from({ length: 70 }, (_, n) => leafHash(Uint8Array.of(n))));
+  const hash = async (from: number, to: number): Promise<Uint8Array> => {
+    if (to - from === 1) return leaves[from] as Uint8Array;
+    const half = from + 2 ** (Math.ceil(Math.log2(to - from)) - 1);
+    return nodeHash(await hash(from, half), await hash(half, to));
+  };
+  const frontier = new Frontier();
+  for (let size = 1; size <= leaves.length; size += 1) {
+    await frontier.push(leaves[size - 1] as Uint8Array);
+    assert.equal(toHex(await frontier.root()), toHex(await hash(0, size)), `size ${size}`);
+    const tiled = new Frontier();
+    for (let at = 0; at < size; at += 16) {
+      const tile = leaves.slice(at, Math.min(at + 16, size));
+      if (tile.length === 16) await tiled.push(await foldAll(tile), 4);
+      else for (const leaf of tile) await tiled.push(leaf);
+    }
+    assert.equal(toHex(await tiled.root()), toHex(await hash(0, size)), `tiles at size ${size}`);
   }
 });

@@ -23,8 +23,9 @@ def test_everything_is_read_once(owner: Person, sendero: Sendero) -> None:
     assert total > 1000
     read: list[int] = []
     while True:
+        expect(owner.viewer.get_by_role("link", name="Loading")).to_have_count(0)
         older = owner.viewer.get_by_role("link", name="Load older entries")
-        onward = owner.viewer.get_by_role("link", name="Continue from there")
+        onward = owner.viewer.get_by_role("link", name="Continue from")
         end = owner.viewer.locator(".list .end")
         if older.count():
             shown = owner.foot.inner_text()

@@ -2,6 +2,7 @@
 
 /** Why a request gave no answer, in the server's words (RFC 9457) or, without a server, in none. */
 export class Problem extends Error {
+  override readonly name = "Problem";
   readonly status: number;
   readonly title: string;
   readonly detail: string;
@@ -23,9 +24,9 @@ export class Problem extends Error {
   }
 }
 
-/** What went wrong, as a problem, whatever was thrown. */
+/** What went wrong, as a problem, whatever was thrown. Known by its name: each file of the viewer has a class of its own. */
 export function asProblem(error: unknown): Problem {
-  return error instanceof Problem ? error : new Problem(0);
+  return error instanceof Error && error.name === "Problem" ? (error as Problem) : new Problem(0);
 }
 
 export type Params = Record<string, string | number | boolean | null | undefined>;
@@ -42,16 +43,22 @@ export class Client {
 
   /** Ask for JSON. Throws Problem; an abort passes through as the DOMException that fetch throws. */
   async get<T>(path: string, params: Params = {}, signal?: AbortSignal): Promise<T> {
+    return (await this.open(path, params, signal)).json() as Promise<T>;
+  }
+
+  /** Ask, and read the answer oneself. */
+  async open(path: string, params: Params = {}, signal?: AbortSignal, accept = "application/json"): Promise<Response> {
     const query = new URLSearchParams();
     for (const [name, value] of Object.entries(params)) {
       if (value !== null && value !== undefined && value !== "") query.append(name, String(value));
     }
     const text = query.toString();
-    return this.#ask<T>(`${path}${text && `?${text}`}`, { signal: signal ?? null });
+    return this.#ask(`${path}${text && `?${text}`}`, { signal: signal ?? null, headers: { accept } });
   }
 
   async post<T>(path: string, body: Params): Promise<T> {
-    return this.#ask<T>(path, { method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json" } });
+    const headers = { accept: "application/json", "content-type": "application/json" };
+    return (await this.#ask(path, { method: "POST", body: JSON.stringify(body), headers })).json() as Promise<T>;
   }
 
   /** Address of something the API named: absolute, below the API, or relative to it. */
@@ -59,17 +66,16 @@ export class Client {
     return new URL(href.startsWith("/v1/") ? this.base + href : href, new URL(`${this.base}/v1/`, document.baseURI)).href;
   }
 
-  async #ask<T>(path: string, init: RequestInit): Promise<T> {
+  async #ask(path: string, init: RequestInit): Promise<Response> {
     let { answer, token } = await this.#send(path, init);
     if (answer.status === 401 && token) ({ answer } = await this.#send(path, init, token));
     if (!answer.ok) throw new Problem(answer.status, await answer.json().catch(() => ({})));
-    return (await answer.json()) as T;
+    return answer;
   }
 
   /** Send once. A token that was refused is replaced, by one request for all that were refused with it. */
   async #send(path: string, init: RequestInit, refused?: string): Promise<{ answer: Response; token: string | undefined }> {
     const headers = new Headers(init.headers);
-    headers.set("accept", "application/json");
     const token = await this.#bearer(refused);
     if (token !== undefined) headers.set("authorization", `Bearer ${token}`);
     try {

@@ -23,6 +23,10 @@ export interface Host extends ReactiveControllerHost {
   readonly wide: boolean;
   /** The drawer stands over the right end of the page: what is there takes no focus. */
   readonly covered: boolean;
+  /** Whether single keys act. */
+  shortcuts: boolean;
+  /** Opaque name of this viewer in this workspace; what a page remembers is kept under it. Null until it is known. */
+  memory: string | null;
   readonly renderRoot: HTMLElement | DocumentFragment;
 
   /** Change the state. Filters push a step for Back, moving between entries replaces. */
@@ -31,6 +35,8 @@ export interface Host extends ReactiveControllerHost {
   href(patch: Partial<State>): string;
   /** Tell the reader, on screen and to assistive technology. */
   say(text: string): void;
+  /** Tell assistive technology alone. */
+  tell(text: string): void;
   copy(text: string, done: string): Promise<void>;
   copyLink(): void;
   /** Put a filter in place; where the drawer covers the list, show the list. */

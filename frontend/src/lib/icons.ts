@@ -45,6 +45,8 @@ const PATHS = {
   inbox: "M2.5 9h3l1 2h3l1-2h3M2.5 9l2-5.5h7L13.5 9v4h-11z",
   table: "M2.5 3.5h11v9h-11zM2.5 6.5h11M2.5 9.5h11M6.5 3.5v9",
   bars: "M3 13V8.5M6.3 13V4M9.7 13V6.5M13 13V2.8",
+  spark: "M8 2.2l1.5 4.3L13.8 8l-4.3 1.5L8 13.8 6.5 9.5 2.2 8l4.3-1.5z",
+  mark: "M4.5 2.5h7v11L8 10.8l-3.5 2.7z",
 } as const;
 
 export type Icon = keyof typeof PATHS;

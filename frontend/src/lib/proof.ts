@@ -37,7 +37,7 @@ export async function check(answer: ProofAnswer, entry: Entry): Promise<Verdict>
   if (!(await canCheck())) return { state: "server" };
   try {
     if (answer.index !== entry.index) throw new Refuted("other");
-    const head = await openCheckpoint(answer.checkpoint, answer.vkey);
+    const head = await openHead(answer.checkpoint, answer.vkey);
     if (head.size !== answer.size) throw new Refuted("head");
     const header = fromBase64(answer.leaf);
     const leaf = await leafHash(header);
@@ -60,8 +60,23 @@ export async function check(answer: ProofAnswer, entry: Entry): Promise<Verdict>
   }
 }
 
+export interface SignedHead {
+  origin: string;
+  size: number;
+  root: Uint8Array;
+  key: string;
+}
+
+let opened: { note: string; vkey: string; head: Promise<SignedHead> } | null = null;
+
+/** Open a checkpoint; one that was opened a moment ago is known, for all proofs of a page come under one. */
+export function openHead(note: string, vkey: string): Promise<SignedHead> {
+  if (opened?.note !== note || opened.vkey !== vkey) opened = { note, vkey, head: openCheckpoint(note, vkey) };
+  return opened.head;
+}
+
 /** Open a C2SP checkpoint: a signed note whose text is origin, size and root hash. */
-export async function openCheckpoint(note: string, vkey: string): Promise<{ origin: string; size: number; root: Uint8Array; key: string }> {
+export async function openCheckpoint(note: string, vkey: string): Promise<SignedHead> {
   const split = note.lastIndexOf("\n\n");
   const text = note.slice(0, split + 1);
   const [, name, hash, material] = /^([^\s+]+)\+([0-9a-f]{8})\+(.+)$/.exec(vkey) ?? [];
@@ -82,7 +97,7 @@ export async function openCheckpoint(note: string, vkey: string): Promise<{ orig
 }
 
 /** Compare the leaf header with the entry: its time always, its content when the server discloses the salts. */
-async function matchHeader(header: Uint8Array, entry: Entry, fields: ProofField[] | undefined): Promise<void> {
+export async function matchHeader(header: Uint8Array, entry: Entry, fields: ProofField[] | undefined): Promise<void> {
   const view = new DataView(header.buffer, header.byteOffset, header.length);
   const known = header[0] === 1 && (header[1] === EVENT || header[1] === PURGE);
   if (header.length < 43 || !known || header.length !== 43 + 16 * (header[42] as number)) {

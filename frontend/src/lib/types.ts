@@ -153,6 +153,8 @@ export interface Histogram {
   buckets: { start: string; end: string; counts: Partial<Record<Kind, number>> }[];
   total: Count;
   kinds: Partial<Record<Kind, number>>;
+  /** Whether the bars hold every entry. */
+  exact?: boolean;
 }
 
 export interface FacetValue {
@@ -202,6 +204,41 @@ export interface ProofAnswer {
   checkpoint: string;
   vkey: string;
   fields?: ProofField[];
+}
+
+/** The signed head, and what this viewer is called here. */
+export interface CheckpointAnswer {
+  size: number;
+  first: number;
+  checkpoint: string;
+  vkey: string;
+  viewer: string;
+}
+
+/** Many entries with their proofs under one signed head. */
+export interface ProofsAnswer {
+  size?: number;
+  checkpoint?: string;
+  vkey?: string;
+  items: { entry: Entry; leaf: string; path: string[]; fields: ProofField[] }[];
+}
+
+export interface HashesAnswer {
+  size: number;
+  start: number;
+  count: number;
+  hashes: string;
+}
+
+export interface Insights {
+  from: string | null;
+  to: string | null;
+  count: number;
+  items: { field: string; value: string; label: string; count: number; expected: number; first: boolean; term: string }[];
+}
+
+export interface Suggestions {
+  items: ({ kind: "field"; term: string; label: string } | { kind: "value"; field: string; term: string; label: string; count: number | null })[];
 }
 
 export interface ExportTicket {

@@ -11,14 +11,32 @@ import { span } from "./feed.js";
 import type { Menus, MenuName } from "./menus.js";
 
 const DEBOUNCE = 150;
+const BEGUN = /(?:^|\s)-?[a-z]+:(?:\S*,)?$/i;
 
 /** Which menu edits a field, and the glyph of its chip. */
 const EDITORS: Record<string, [MenuName, Icon]> = {
   actor: ["user", "user"], action: ["action", "pen"], kind: ["action", "pen"], category: ["action", "pen"],
   type: ["resource", "doc"], resource: ["resource", "doc"],
+  outcome: ["more", "filter"], severity: ["more", "warn"], via: ["more", "web"], country: ["more", "web"],
 };
 
+/** Completes what is typed: part of the third file. */
+export interface Helper {
+  readonly open: boolean;
+  /** Id of the option that the arrows stand on. */
+  readonly active: string | null;
+  typed(): void;
+  hide(): void;
+  learned(query: string): void;
+  /** Whether a key was meant for the list. */
+  keys(event: KeyboardEvent): boolean;
+  render(): unknown;
+}
+
 export class Bar {
+  helper: Helper | null = null;
+  /** The button of the saved views, in its forms. */
+  views: ((form: "bar" | "save" | "line") => unknown) | null = null;
   readonly #host: Host;
   readonly #menus: Menus;
   #timer: number | undefined;
@@ -36,17 +54,21 @@ export class Bar {
 
   render(problem: Problem | null): TemplateResult {
     const { words, narrow } = this.#host;
-    const wrong = problem?.status === 400 && problem.start !== undefined ? problem : null;
+    const { helper } = this;
+    // What is still being typed cannot be wrong yet.
+    const wrong = problem?.status === 400 && problem.start !== undefined && !helper?.open ? problem : null;
     return html`<div class="bar" part="bar">
         <div class="search ${wrong ? "bad" : ""}"><label>${icon("search")}<span class="sr">${words.t("search.label")}</span><span class="in">${wrong ? this.#underline(wrong) : nothing}
             <input id="q" type="text" enterkeyhint="search" autocomplete="off" autocapitalize="off" spellcheck="false" placeholder=${words.t(narrow ? "search.short" : "search.hint")}
+              role=${helper ? "combobox" : nothing} aria-autocomplete=${helper ? "list" : nothing} aria-expanded=${helper ? helper.open : nothing} aria-controls=${helper?.open ? "suggest" : nothing} aria-activedescendant=${helper?.active ?? nothing}
               .value=${this.#shown()} aria-invalid=${wrong ? "true" : "false"} aria-describedby=${wrong ? "wrong" : ""}
-              @input=${this.#input} @keydown=${this.#keys} @blur=${this.#settle} @scroll=${() => this.#host.requestUpdate()}></span></label>
+              @input=${this.#input} @keydown=${this.#keys} @click=${() => helper?.typed()} @focus=${() => helper?.typed()} @blur=${this.#left} @scroll=${() => this.#host.requestUpdate()}></span></label>
           ${this.#shown() ? html`<button class="cl" aria-label=${words.t("search.clear")} @click=${this.#clear}>${icon("x", "s")}</button>` : html`<kbd aria-hidden="true">/</kbd>`}
+          ${helper?.render()}
         </div>
         ${narrow
           ? html`<button class="btn ic" aria-label=${words.t("filters")} aria-haspopup="dialog" @click=${(event: Event) => this.#menus.toggle("dates", event)}>${icon("filter")}</button>`
-          : html`<div class="fbs" ?inert=${this.#host.covered}>${this.#button("user", "user", "filter.user")}${this.#button("action", "pen", "filter.action")}${this.#button("resource", "doc", "filter.resource")}</div>${this.#presets()}`}
+          : html`<div class="fbs" ?inert=${this.#host.covered}>${this.#button("user", "user", "filter.user")}${this.#button("action", "pen", "filter.action")}${this.#button("resource", "doc", "filter.resource")}${this.#plus()}${this.views?.("bar")}</div>${this.#presets()}`}
       </div>
       ${wrong ? this.#explain(wrong) : nothing}
       ${narrow ? this.#scroller() : this.#chips()}`;
@@ -61,6 +83,11 @@ export class Bar {
   #button(menu: MenuName, glyph: Icon, key: Key): TemplateResult {
     const open = this.#menus.open === menu;
     return html`<button class="btn fb" id="menu-${menu}" aria-haspopup="dialog" aria-expanded=${open} @click=${(event: Event) => this.#menus.toggle(menu, event)}>${icon(glyph)}${this.#host.words.t(key)}</button>`;
+  }
+
+  #plus(): TemplateResult {
+    const { words } = this.#host;
+    return html`<button class="btn fb ic" id="menu-more" aria-label=${words.t("filter.more")} title=${words.t("filter.more")} aria-haspopup="dialog" aria-expanded=${this.#menus.open === "more"} @click=${(event: Event) => this.#menus.toggle("more", event)}>${icon("plus")}</button>`;
   }
 
   #presets(): TemplateResult {
@@ -93,7 +120,7 @@ export class Bar {
   #chips(): unknown {
     const { words, state } = this.#host;
     if (!state.chips.length) return nothing;
-    return html`<div class="chips">${this.#chipList()}<span class="sp"></span>
+    return html`<div class="chips">${this.#chipList()}<span class="sp"></span>${this.views?.("save")}
       <button class="btn q sm" ?inert=${this.#host.covered} @click=${() => this.#host.go({ chips: [], text: "", range: START.range, since: null, until: null })}>${words.t("filters.clear")}</button></div>`;
   }
 
@@ -120,7 +147,7 @@ export class Bar {
       html`<button class="chip ${on ? "sel" : ""}" aria-haspopup="dialog" @click=${open(menu)}>${icon(glyph, "s")}${text}</button>`;
     const has = (menu: MenuName): boolean => state.chips.some(({ field }) => EDITORS[field]?.[0] === menu);
     return html`<div class="chips line">${chip("dates", "calendar", this.rangeText(), true)}${this.#chipList()}
-      ${has("user") ? nothing : chip("user", "user", words.t("filter.user"), false)}${has("action") ? nothing : chip("action", "pen", words.t("filter.action"), false)}${has("resource") ? nothing : chip("resource", "doc", words.t("filter.resource"), false)}</div>`;
+      ${has("user") ? nothing : chip("user", "user", words.t("filter.user"), false)}${has("action") ? nothing : chip("action", "pen", words.t("filter.action"), false)}${has("resource") ? nothing : chip("resource", "doc", words.t("filter.resource"), false)}${has("more") ? nothing : chip("more", "plus", words.t("filter.more"), false)}${this.views?.("line")}</div>`;
   }
 
   /** Put a chip that has no menu back into the field, to be typed over. */
@@ -156,9 +183,28 @@ export class Bar {
     this.#typing = true;
     this.#draft = (event.target as HTMLInputElement).value;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(this.#apply, DEBOUNCE) as unknown as number;
+    // A term that only begins is not asked yet.
+    if (!BEGUN.test(this.#draft)) this.#timer = setTimeout(this.#apply, DEBOUNCE) as unknown as number;
+    this.helper?.typed();
     this.#host.requestUpdate();
   };
+
+  readonly #left = (): void => {
+    this.helper?.hide();
+    this.#settle();
+  };
+
+  /** Write for the reader; `final` when nothing is left to type. */
+  write(text: string, caret: number, final: boolean): void {
+    const { field } = this;
+    if (!field) return;
+    this.#typing = true;
+    this.#draft = field.value = text;
+    field.setSelectionRange(caret, caret);
+    clearTimeout(this.#timer);
+    if (final) this.#settle();
+    else this.#host.requestUpdate();
+  }
 
   /** One search is one step for Back, however long the typing took. */
   readonly #apply = (): void => {
@@ -167,7 +213,16 @@ export class Bar {
   };
 
   readonly #keys = (event: KeyboardEvent): void => {
-    if (event.key === "Enter") this.#settle();
+    if (event.isComposing) return;
+    if (this.helper?.keys(event)) {
+      event.preventDefault();
+      event.stopPropagation();
+      return;
+    }
+    if (event.key === "Enter") {
+      this.helper?.hide();
+      this.#settle();
+    }
     else if (event.key !== "Escape") return;
     else if (this.#shown()) this.#clear();
     else this.field?.blur();
@@ -183,6 +238,7 @@ export class Bar {
     const cut = split(this.#draft);
     this.#typing = this.#stepped = false;
     this.#host.go({ chips: [...this.#host.state.chips, ...cut.chips], text: cut.text }, "replace");
+    this.helper?.learned(this.#draft);
   };
 
   readonly #clear = (): void => {

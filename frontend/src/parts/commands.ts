@@ -5,21 +5,20 @@ import type { Command } from "../lib/keys.js";
 import { TABS } from "../lib/url.js";
 import type { Bar } from "./bar.js";
 import type { Drawer } from "./drawer.js";
-import type { Export } from "./export.js";
-import type { Help } from "./help.js";
 import type { List } from "./list.js";
+import type { More } from "./more.js";
 
 export interface Parts {
   bar: Bar;
   list: List;
   drawer: Drawer | null;
-  exporter: Export;
-  help: Help;
+  /** Act with the third file, fetching it first if need be. */
+  more: (act: (more: More) => void) => void;
   show: (index: number) => void;
 }
 
 /** Carry out a command; false when there is nothing to do and the key is the browser's. */
-export function obey(what: Command, host: Host, { bar, list, drawer, exporter, help, show }: Parts): boolean {
+export function obey(what: Command, host: Host, { bar, list, drawer, more, show }: Parts): boolean {
   const active = (host.renderRoot as ShadowRoot).activeElement;
   const data = active?.closest<HTMLElement>("[data-field]")?.dataset;
   const shown = host.state.entry === null ? null : drawer;
@@ -54,11 +53,15 @@ export function obey(what: Command, host: Host, { bar, list, drawer, exporter, h
     case "json":
       return does(shown && (() => shown.copyJson()));
     case "export":
-      return does(() => exporter.open());
+      return does(() => more(({ exporter }) => exporter.open()));
+    case "live":
+      return does(() => more(({ live }) => live.toggle()));
+    case "top":
+      return does(() => list.top());
     case "zone":
       return does(() => host.go({ tz: host.state.tz ? null : "UTC" }, "replace"));
     case "help":
-      return does(() => help.open());
+      return does(() => more(({ help }) => help.open()));
     default:
       return does(shown && (() => shown.tab(TABS[Number(what.slice(3)) - 1] ?? "changes")));
   }

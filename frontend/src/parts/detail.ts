@@ -3,7 +3,6 @@
 import { asProblem, type Problem } from "../lib/api.js";
 import type { Host } from "../lib/host.js";
 import { check, type Verdict } from "../lib/proof.js";
-import { quote } from "../lib/query.js";
 import type { Detail as Answer, Page, ProofAnswer } from "../lib/types.js";
 
 const KEPT = 60;
@@ -27,7 +26,7 @@ export class Detail {
 
   /** Fetch before it is asked for, on hover or focus. */
   prefetch(key: string): void {
-    void this.#ask(key).catch(() => undefined);
+    void this.ask(key).catch(() => undefined);
   }
 
   /** Answers are in one language and under one set of rights. */
@@ -42,7 +41,7 @@ export class Detail {
     this.#reset(key);
     if (key === null) return;
     try {
-      const data = await this.#ask(key);
+      const data = await this.ask(key);
       if (this.key !== key) return;
       this.data = data;
       if (data.cause) this.#host.labels.learn([data.cause]);
@@ -83,9 +82,9 @@ export class Detail {
 
   async #past(key: string, { entry: { resource } }: Answer): Promise<void> {
     const { client, clock, labels, words } = this.#host;
-    const q = `resource:${quote(`${resource.type}:${resource.id}`)}`;
+    const path = `resources/${encodeURIComponent(resource.type)}/${encodeURIComponent(resource.id)}/history`;
     try {
-      const history = await client.get<Page>("entries", { q, limit: HISTORY, tz: clock.zone, lang: words.language });
+      const history = await client.get<Page>(path, { limit: HISTORY, tz: clock.zone, lang: words.language });
       if (this.key !== key) return;
       this.history = history;
       labels.learn(history.items);
@@ -95,7 +94,8 @@ export class Detail {
     this.#host.requestUpdate();
   }
 
-  #ask(key: string): Promise<Answer> {
+  /** An entry in full; asked for once. */
+  ask(key: string): Promise<Answer> {
     let answer = this.#answers.get(key);
     if (!answer) {
       answer = this.#host.client.get<Answer>(`entries/${encodeURIComponent(key)}`, { lang: this.#host.words.language });

@@ -10,21 +10,26 @@ import { TABS, type Tab } from "../lib/url.js";
 import { changes } from "./changes.js";
 import { Detail } from "./detail.js";
 import { facts, why } from "./facts.js";
-import { json } from "./json.js";
+import { Json } from "./json.js";
+import { History } from "./history.js";
 import type { List } from "./list.js";
 import { proofCard, proofTab } from "./proof.js";
-import { link, row, sentenceText, shown, tile } from "./row.js";
+import { sentenceText, shown, tile } from "./row.js";
 
 export class Drawer {
   sideBySide = false;
   readonly #host: Host;
   readonly #detail: Detail;
+  readonly #history: History;
+  readonly #json: Json;
   readonly #list: List;
 
   constructor(host: Host, list: List) {
     this.#host = host;
     this.#list = list;
     this.#detail = new Detail(host);
+    this.#json = new Json(host);
+    this.#history = new History(host, this.#detail);
   }
 
   /** Show an entry, or nothing; `focus` when a person asked for it. */
@@ -136,26 +141,14 @@ export class Drawer {
 
   #panel(data: Answer, tab: Tab): unknown {
     const again = (): void => void this.#detail.verify();
-    if (tab === "history") return this.#past(data);
-    if (tab === "json") return json(this.#host, data.entry, () => this.copyJson());
+    if (tab === "history") return this.#history.render(data);
+    if (tab === "json") return this.#json.render(data.entry, () => this.copyJson());
     if (tab === "proof") return proofTab(this.#host, this.#detail, again);
     const toggle = (on: boolean): void => {
       this.sideBySide = on;
       this.#host.requestUpdate();
     };
     return html`${changes(this.#host, data, this.sideBySide, toggle)}${proofCard(this.#host, this.#detail)}`;
-  }
-
-  #past(data: Answer): unknown {
-    const { words } = this.#host;
-    const { history, historyFailed } = this.#detail;
-    if (historyFailed) return html`<p class="note">${words.t("menu.failed")}</p>`;
-    if (!history) return html`<p class="note" role="status">${words.t("list.loading")}</p>`;
-    const { type, id } = data.entry.resource;
-    const all = { chips: narrow([], "resource", `${type}:${id}`, false), text: "", range: "all" as const, since: null, until: null };
-    const open = (item: Summary): void => this.#host.go({ entry: String(item.index), tab: "history" }, "replace");
-    return html`<ol class="past">${history.items.map((item) => row(this.#host, item, { selected: item.index === data.entry.index, current: true, past: true, open }))}</ol>
-      ${history.next ? html`<p class="end">${link(this.#host, all, words.t("history.all"))}</p>` : nothing}`;
   }
 
   #foot(data: Answer): TemplateResult {

@@ -7,6 +7,7 @@ import { icon } from "../lib/icons.js";
 import type { ExportTicket } from "../lib/types.js";
 import type { Bar } from "./bar.js";
 import { filters, type Feed } from "./feed.js";
+import { download } from "./files.js";
 
 const FORMATS = ["csv", "ndjson", "parquet"] as const;
 type Format = (typeof FORMATS)[number];
@@ -104,6 +105,7 @@ export class Export {
     try {
       const proofs = this.#proofs && this.#format === "ndjson";
       this.#ticket = await client.post<ExportTicket>("exports", { format: this.#format, proofs, ...filters(state, clock.zone) });
+      // The address works once and carries no token.
       download(client.resolve(this.#ticket.href), this.#ticket.filename);
     } catch (error) {
       this.#problem = asProblem(error);
@@ -112,15 +114,4 @@ export class Export {
     this.#busy = false;
     this.#host.requestUpdate();
   }
-}
-
-/** Navigate to a file: the address works once and carries no token. */
-function download(href: string, filename: string): void {
-  const link = document.createElement("a");
-  link.href = href;
-  link.download = filename;
-  link.rel = "noopener";
-  document.body.append(link);
-  link.click();
-  link.remove();
 }

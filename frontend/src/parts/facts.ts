@@ -5,12 +5,14 @@ import { ms } from "../lib/format.js";
 import type { Host } from "../lib/host.js";
 import { actorIcon, icon, typeIcon } from "../lib/icons.js";
 import { humane } from "../lib/labels.js";
-import { DAY } from "../lib/time.js";
+import { DAY, utc } from "../lib/time.js";
 import type { Actor, Detail, Resource } from "../lib/types.js";
+import { START } from "../lib/url.js";
 import { avatar } from "./avatar.js";
 import { link, moments, sentenceText, shown } from "./row.js";
 import { isMarker } from "./value.js";
 
+const AROUND = 600_000;
 const STOPPED = /\.(paused|cancelled|failed|stopped)$/;
 
 /** The reason in words and the way to the entry that caused this one. */
@@ -46,7 +48,8 @@ export function facts(host: Host, { entry, cause, removed_on: removed }: Detail,
   return html`<dl class="meta">
     ${fact(words.t("fact.when"), html`<time datetime=${entry.occurred_at} title=${moments(host, entry.occurred_at, entry.recorded_at)}>${clock.full(at)}</time>
       <span class="mute">${clock.zoneText(at)} · ${clock.ago(at)}${late > 2000 ? html` · ${words.t("fact.arrived", { later: words.duration(late) })}` : nothing}</span>
-      ${leaves && leaves - clock.now() < 7 * DAY ? html`<span class="tag a">${words.t("fact.removed", { day: clock.as("date", leaves) })}</span>` : nothing}`)}
+      ${leaves && leaves - clock.now() < 7 * DAY ? html`<span class="tag a">${words.t("fact.removed", { day: clock.as("date", leaves) })}</span>` : nothing}
+      <span class="ops"><button class="tag" @click=${() => host.go({ ...START, tz: host.state.tz, range: "custom", since: utc(at - AROUND), until: utc(at + AROUND), entry: host.wide ? host.state.entry : null })}>${words.t("fact.around")}</button></span>`)}
     ${fact(words.t("fact.who"), who(host, actor), "actor", actor.id)}
     ${actor.on_behalf_of ? fact(words.t("fact.behalf"), who(host, actor.on_behalf_of), "actor", actor.on_behalf_of.id) : nothing}
     ${fact(words.t("fact.resource"), what(host, entry.resource), "resource", `${entry.resource.type}:${entry.resource.id}`, entry.resource)}

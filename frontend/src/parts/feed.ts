@@ -35,6 +35,11 @@ export function span(state: State, zone: string): { since: number | null; until:
   return { since: state.since ? Date.parse(state.since) : null, until: state.until ? Date.parse(state.until) : null };
 }
 
+/** The order of the list. */
+function newestFirst(a: Summary, b: Summary): number {
+  return Date.parse(b.occurred_at) - Date.parse(a.occurred_at) || b.index - a.index;
+}
+
 export class Feed implements ReactiveController {
   items: Summary[] = [];
   next: string | null = null;
@@ -47,12 +52,17 @@ export class Feed implements ReactiveController {
   /** Nothing to show yet and the answer takes its time. */
   skeleton = false;
   slow = false;
+  /** The reader stopped the asking. */
+  cancelled = false;
+  /** Those that came last, by themselves: they are shown coming in. */
+  fresh: ReadonlySet<number> = new Set();
   more: "idle" | "busy" | "failed" = "idle";
   readonly #host: Host;
   #abort: AbortController | null = null;
   #timers: number[] = [];
   #observer: IntersectionObserver | null = null;
-  #watched: Element | undefined;
+  /** The items whose last rows are watched. */
+  #seen: readonly Summary[] | null = null;
 
   constructor(host: Host) {
     this.#host = host;
@@ -67,10 +77,11 @@ export class Feed implements ReactiveController {
 
   hostUpdated(): void {
     const ready = this.next && this.more === "idle" && !this.busy;
-    const rows = ready ? [...this.#host.renderRoot.querySelectorAll(".row[data-index]")].slice(-AHEAD) : [];
-    if (rows[0] === this.#watched) return;
+    const key = ready ? this.items : null;
+    if (key === this.#seen) return;
+    const rows = ready ? [...this.#host.renderRoot.querySelectorAll(".list .row[data-index]")].slice(-AHEAD) : [];
+    this.#seen = rows.length ? key : null;
     this.#observer?.disconnect();
-    this.#watched = rows[0];
     // All of them: a jump to the end passes the first without ever showing it.
     for (const row of rows) this.#observer?.observe(row);
   }
@@ -78,7 +89,7 @@ export class Feed implements ReactiveController {
   hostDisconnected(): void {
     this.cancel();
     this.#observer?.disconnect();
-    this.#watched = undefined;
+    this.#seen = null;
   }
 
   /** Ask anew for the current filters; a question still open is dropped. */
@@ -99,6 +110,7 @@ export class Feed implements ReactiveController {
       for (let n = 0; !page.items.length && page.next && n < PATIENCE; n += 1) page = await this.#ask(page.next, abort.signal);
       this.before = cursor ? this.before + this.items.length : 0;
       this.items = page.items;
+      this.fresh = new Set();
       this.#take(page);
     } catch (error) {
       if (isAbort(error) || this.#abort !== abort) return;
@@ -125,15 +137,29 @@ export class Feed implements ReactiveController {
     }
   }
 
-  /** Stop asking; what is on the page stays. */
-  cancel(): void {
+  /** Take in entries that were recorded since; those older than what is listed wait for their page. */
+  arrive(items: readonly Summary[], total: number): void {
+    const known = new Set(this.items.map(({ index }) => index));
+    const newer = items.filter(({ index }) => !known.has(index));
+    const last = this.items.at(-1);
+    const listed = newer.filter((item) => !this.next || !last || newestFirst(item, last) < 0);
+    this.items = [...this.items, ...listed].sort(newestFirst);
+    this.fresh = new Set(listed.map(({ index }) => index));
+    if (this.count) this.count = { ...this.count, value: this.count.value + total };
+    this.#host.labels.learn(listed);
+    this.#host.requestUpdate();
+  }
+
+  /** Stop asking; what is on the page stays. `wanted` by the reader, who is told so. */
+  cancel(wanted = false): void {
+    this.cancelled = wanted;
     this.#abort?.abort();
     this.#abort = null;
     this.#rest();
   }
 
   get complete(): boolean {
-    return !this.next && !this.busy && !this.problem;
+    return !this.next && !this.busy && !this.problem && !this.cancelled;
   }
 
   async #ask(cursor: string | null, signal: AbortSignal): Promise<Page> {

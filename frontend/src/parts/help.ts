@@ -5,11 +5,8 @@ import type { Host } from "../lib/host.js";
 import type { Key } from "../lib/i18n.js";
 import { SHORTCUTS } from "../lib/keys.js";
 
-const STORED = "alv-shortcuts";
-
 export class Help {
   shown = false;
-  enabled = stored();
   readonly #host: Host;
 
   constructor(host: Host) {
@@ -29,26 +26,10 @@ export class Help {
       this.shown = false;
       this.#host.requestUpdate();
     };
-    const flip = (event: Event): void => {
-      this.enabled = (event.target as HTMLInputElement).checked;
-      try {
-        localStorage.setItem(STORED, this.enabled ? "on" : "off");
-      } catch {
-        // Storage may be closed to us: the choice then lasts until the page is left.
-      }
-    };
     return html`<dialog id="help" class="dlg" aria-labelledby="help-title" @close=${closed} @keydown=${(event: Event) => event.stopPropagation()}>
       <form method="dialog"><div class="top"><h2 id="help-title">${words.t("help.title")}</h2></div>
         <div class="bd"><dl class="keys">${SHORTCUTS.map(([name, keys]) => html`<dt>${keys.map((key) => html`<kbd>${key}</kbd>`)}</dt><dd>${words.t(`key.${name}` as Key)}</dd>`)}</dl>
-          <label class="ckl"><input type="checkbox" .checked=${this.enabled} @change=${flip}>${words.t("help.enabled")}</label></div>
+          <label class="ckl"><input type="checkbox" .checked=${this.#host.shortcuts} @change=${(event: Event) => (this.#host.shortcuts = (event.target as HTMLInputElement).checked)}>${words.t("help.enabled")}</label></div>
         <div class="ft"><span class="sp"></span><button class="btn p">${words.t("close")}</button></div></form></dialog>`;
-  }
-}
-
-function stored(): boolean {
-  try {
-    return localStorage.getItem(STORED) !== "off";
-  } catch {
-    return true;
   }
 }

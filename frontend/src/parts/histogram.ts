@@ -1,6 +1,7 @@
 // The card above the list: how much of what happened when. Drawn by hand, stacked by kind, with a table as its twin.
 
 import { html, nothing, svg, type TemplateResult } from "lit";
+import { guard } from "lit/directives/guard.js";
 import { isAbort } from "../lib/api.js";
 import { ms } from "../lib/format.js";
 import type { Host } from "../lib/host.js";
@@ -9,11 +10,12 @@ import type { Key } from "../lib/i18n.js";
 import { chosen, toggled } from "../lib/query.js";
 import { DAY, midnight, utc } from "../lib/time.js";
 import { edge, KINDS, type Facets, type Histogram, type Kind } from "../lib/types.js";
+import { filterKey } from "../lib/url.js";
 import { filters, span } from "./feed.js";
 
 /** From the base of a bar to its top: the commonest below, so that the rare ones stand out. */
 const STACK: readonly Kind[] = ["update", "create", "status", "security", "delete"];
-const BUCKETS = 60;
+export const BUCKETS = 60;
 const ACTORS = 200;
 /** Who is counted in the line beside the total. */
 const GROUPS: [Key, string][] = [["count.people", "user"], ["count.auto", "system scheduler"], ["count.keys", "api_key"]];
@@ -32,17 +34,24 @@ export function ceiling(value: number): number {
 }
 
 export class Activity {
+  /** What the third file says below the bars. */
+  under: (() => unknown) | null = null;
+  /** A hand is marking bars. */
+  dragging = false;
   #bars: Bar[] = [];
   #data: Histogram | null = null;
   #people: Facets | null = null;
+  /** The filters that were counted. */
+  #of = "";
   #fault = false;
   #width = 0;
+  #resized = 0;
+  #placed = "";
   readonly #host: Host;
   #abort: AbortController | null = null;
   #hover: number | null = null;
   #from: number | null = null;
   #to = 0;
-  #dragging = false;
   #table = false;
 
   constructor(host: Host) {
@@ -60,17 +69,29 @@ export class Activity {
         return null;
       });
     this.#fault = false;
+    const of = filterKey(state);
     try {
       const asked = [take<Histogram>("histogram", { buckets: BUCKETS }), take<Facets>("facets", { field: "actor", limit: ACTORS })] as const;
       [this.#data, this.#people] = await Promise.all(asked);
     } catch {
       return; // A newer question took over.
     }
+    this.#of = of;
     this.#bars = (this.#data?.buckets ?? []).map(({ start, end, counts }) => ({
       start: ms(start), end: ms(end), counts, n: KINDS.reduce((sum, kind) => sum + (counts[kind] ?? 0), 0),
     }));
     for (const { value, label } of this.#people?.values ?? []) labels.name(value, label);
     this.#set(() => (this.#from = this.#hover = null));
+  }
+
+  /** All entries, counted exactly; null while that is not known. */
+  get total(): number | null {
+    return this.#data?.exact && this.#of === filterKey(this.#host.state) ? this.#bars.reduce((sum, { n }) => sum + n, 0) : null;
+  }
+
+  /** Count again, unless somebody is reading a bar or has marked some. */
+  async reload(): Promise<void> {
+    if (this.#hover === null && this.#from === null) await this.load();
   }
 
   stop(): void {
@@ -79,23 +100,31 @@ export class Activity {
 
   /** The card; `told` when the list already says what went wrong. */
   render(told: boolean): unknown {
-    const { words } = this.#host;
+    const { words, clock, narrow, state } = this.#host;
     const total = this.#data?.total;
     if ((total && !total.value) || (!this.#data && this.#fault && told)) return nothing;
     const flip = words.t(this.#table ? "chart.bars" : "chart.table");
     return html`<section class="histo" part="histogram" aria-label=${words.t("chart.title")}>
-      <div class="hh"><b class="num">${total ? words.t(total.exact ? "count.entries" : "count.more", { n: total.value }) : "\u00a0"}</b>
-        <span class="tot num">${this.#subline()}</span>
+      <div class="hh"><b class="num">${total && this.total !== null ? words.t("count.entries", { n: this.total }) : total ? words.t(total.exact ? "count.entries" : "count.more", { n: total.value }) : "\u00a0"}</b>
+        <span class="tot num">${guard([this.#data, this.#people, words, clock, narrow, filterKey(state)], () => this.#subline())}</span>
         <div class="leg" role="group" aria-label=${words.t("chart.kinds")} ?inert=${this.#host.covered}>${KINDS.map((kind) => this.#legend(kind))}
           <button class="tw" aria-pressed=${this.#table} aria-label=${flip} title=${flip} @click=${() => this.#set(() => (this.#table = !this.#table))}>${icon(this.#table ? "bars" : "table", "s")}</button></div></div>
       ${!this.#data && this.#fault ? html`<p class="note">${words.t("chart.failed")}</p>` : this.#table ? this.#twin() : this.#plot()}
     </section>`;
   }
 
+  /** There is another width to draw in. */
+  resized(): void {
+    this.#resized += 1;
+  }
+
   /** After drawing: how wide there is to draw, and the hover card over its bucket. */
   placed(): void {
     const plot = this.#host.renderRoot.querySelector<HTMLElement>(".pw");
-    if (!plot) return;
+    // Measuring makes the browser lay the page out: only when something to measure has changed.
+    const key = [plot ? this.#resized : -1, this.#hover, this.#bars.length].join();
+    if (!plot || key === this.#placed) return;
+    this.#placed = key;
     const tip = plot.querySelector<HTMLElement>(".tip") as HTMLElement;
     tip.style.left = `${Math.max(0, Math.min(((this.#hover ?? 0) + 0.5) * this.#step - 90, this.#width - 190))}px`;
     if (plot.clientWidth === this.#width) return;
@@ -131,14 +160,15 @@ export class Activity {
   }
 
   #plot(): TemplateResult {
-    const height = this.#host.narrow ? 56 : 78;
+    const { clock, words, narrow, retention } = this.#host;
+    const height = narrow ? 56 : 78;
     const hover = this.#hover === null ? undefined : this.#bars[this.#hover];
-    return html`<div class="pw" dir="ltr" tabindex="0" role="group" aria-label=${this.#sentence()} @keydown=${this.#keys} @dblclick=${this.zoom}
-        @pointerdown=${this.#down} @pointermove=${this.#moved} @pointerup=${() => this.#set(() => (this.#dragging = false))} @pointerleave=${this.#leave} @focusout=${this.#leave}>
-        <svg class="plot" viewBox="0 0 ${this.#width || 1} ${height}" aria-hidden="true">${this.#width && this.#data ? this.#drawing(height) : nothing}</svg>
+    return html`<div class="pw" dir="ltr" tabindex="0" role="group" aria-label=${guard([this.#bars, clock, words], () => this.#sentence())} @keydown=${this.#keys} @dblclick=${this.zoom}
+        @pointerdown=${this.#down} @pointermove=${this.#moved} @pointerup=${() => this.#set(() => (this.dragging = false))} @pointerleave=${this.#leave} @focusout=${this.#leave}>
+        <svg class="plot" viewBox="0 0 ${this.#width || 1} ${height}" aria-hidden="true">${this.#width && this.#data ? guard([this.#bars, this.#width, this.#hover, this.#from, this.#to, narrow, retention, clock], () => this.#drawing(height)) : nothing}</svg>
         <div class="tip" aria-live="polite" ?hidden=${!hover}>${hover ? this.#card(hover) : nothing}</div>
         <span class="sr">${this.#host.words.t("chart.keys")}</span></div>
-      ${this.#brushed()}`;
+      <div class="expl">${this.under?.() ?? nothing}</div>`;
   }
 
   #drawing(height: number): unknown {
@@ -208,18 +238,6 @@ export class Activity {
       ${KINDS.map((kind) => (bar.counts[kind] ? html`<span class="ln ${kind}"><i></i>${labels.kind(words, kind)}<em class="num">${words.n(bar.counts[kind])}</em></span>` : nothing))}`;
   }
 
-  #brushed(): unknown {
-    const { words } = this.#host;
-    const range = this.#range();
-    const picked = range ? this.#bars.slice(range[0], range[1] + 1) : [];
-    const [first, last] = [picked[0], picked.at(-1)];
-    if (!first || !last || this.#dragging) return nothing;
-    const n = picked.reduce((sum, bar) => sum + bar.n, 0);
-    return html`<div class="expl"><span class="num">${this.#when({ start: first.start, end: last.end })} · ${words.t("count.entries", { n })}</span>
-      <span class="sp"></span><button class="btn q sm" @click=${this.zoom}>${icon("search", "s")}${words.t("chart.zoom")}</button>
-      <button class="btn q sm" @click=${() => this.#set(() => (this.#from = null))}>${words.t("chart.clear")}</button></div>`;
-  }
-
   #twin(): TemplateResult {
     const { words, labels } = this.#host;
     const kinds = KINDS.filter((kind) => this.#data?.kinds[kind]);
@@ -229,11 +247,22 @@ export class Activity {
     </table></div>`;
   }
 
+  /** The span that is marked, and how many entries it holds. */
+  get brush(): { since: number; until: number; n: number } | null {
+    const range = this.#range();
+    const picked = range ? this.#bars.slice(range[0], range[1] + 1) : [];
+    const [first, last] = [picked[0], picked.at(-1)];
+    return first && last ? { since: first.start, until: last.end, n: picked.reduce((sum, bar) => sum + bar.n, 0) } : null;
+  }
+
+  clear(): void {
+    this.#set(() => (this.#from = null));
+  }
+
   /** Show only the brushed span. */
   readonly zoom = (): void => {
-    const [from, to] = this.#range() ?? [-1, -1];
-    const [first, last] = [this.#bars[from], this.#bars[to]];
-    if (first && last) this.#host.go({ range: "custom", since: utc(first.start), until: utc(last.end) });
+    const { brush } = this;
+    if (brush) this.#host.go({ range: "custom", since: utc(brush.since), until: utc(brush.until) });
   };
 
   #range(): [number, number] | null {
@@ -255,16 +284,16 @@ export class Activity {
     (event.currentTarget as Element).setPointerCapture(event.pointerId);
     this.#set(() => {
       this.#from = this.#to = this.#at(event);
-      this.#dragging = true;
+      this.dragging = true;
     });
   };
 
   readonly #moved = (event: PointerEvent): void => {
     const at = this.#at(event);
-    if (at === this.#hover && !this.#dragging) return;
+    if (at === this.#hover && !this.dragging) return;
     this.#set(() => {
       this.#hover = at;
-      if (this.#dragging) this.#to = at;
+      if (this.dragging) this.#to = at;
     });
   };
 

@@ -2,6 +2,7 @@
 
 import { html, nothing, type TemplateResult } from "lit";
 import { guard } from "lit/directives/guard.js";
+import { repeat } from "lit/directives/repeat.js";
 import type { Host } from "../lib/host.js";
 import { icon } from "../lib/icons.js";
 import { fold, type Run } from "../lib/fold.js";
@@ -56,6 +57,12 @@ export class List {
     this.link(index)?.focus();
   }
 
+  /** What scrolls: the list, or the whole page where there is little room. */
+  get scroller(): Element | undefined {
+    const boxes = [".list", ".page"].flatMap((name) => [...this.#host.renderRoot.querySelectorAll(name)]);
+    return boxes.find((box) => getComputedStyle(box).overflowY === "auto");
+  }
+
   link(index: number): HTMLElement | null {
     return this.#host.renderRoot.querySelector(`.row[data-index="${index}"] .hit`);
   }
@@ -94,9 +101,12 @@ export class List {
     const key = filterKey(this.#host.state);
     const isSelected = (item: Summary): boolean => selected === String(item.index) || selected === item.id;
     if (!items.some(({ index }) => index === this.current)) this.current = (items.find(isSelected) ?? items[0])?.index ?? null;
-    return days.map(
+    // Keyed, so that what comes in at the top leaves every other row as it is.
+    return repeat(
+      days,
+      (day) => day.at,
       (day, at) => html`<h2 class="day">${this.#dayName(day.at)}${at ? nothing : this.#zone(day.at)}</h2>
-        <ol>${day.runs.map((run) => this.#run(run, isSelected, key))}</ol>`,
+        <ol>${repeat(day.runs, ({ head }) => head.index, (run) => this.#run(run, isSelected, key))}</ol>`,
     );
   }
 
@@ -111,9 +121,9 @@ export class List {
       const current = item.index === this.current;
       const count = why && !member ? rest.length + 1 : 0;
       const folded = count && why ? { count, open, why, toggle } : null;
-      const state = { selected: isSelected(item) || (!open && !member && rest.some(isSelected)), current, member, fold: folded, open: this.#open };
+      const state = { selected: isSelected(item) || (!open && !member && rest.some(isSelected)), current, member, fresh: this.#feed.fresh.has(item.index), fold: folded, open: this.#open };
       const { clock, words } = this.#host;
-      return guard([item, state.selected, current, count, open, clock, words, key], () => row(this.#host, item, state));
+      return guard([item, state.selected, current, state.fresh, count, open, clock, words, key], () => row(this.#host, item, state));
     };
     return [one(head, false), open ? rest.map((item) => one(item, true)) : nothing];
   }
@@ -136,15 +146,14 @@ export class List {
 
   #end(): unknown {
     const { words, clock, retention, state } = this.#host;
-    const { next, more, items } = this.#feed;
+    const { next, more, items, before } = this.#feed;
     const last = items.at(-1);
-    const older = (): void => void (items.length < MOST ? this.#feed.extend() : this.#feed.load(next).then(() => this.#top()));
+    const older = (): void => void (items.length < MOST ? this.#feed.extend() : this.#feed.load(next).then(() => this.top()));
     if (next) {
       const label = more === "busy" ? words.t("list.loading") : more === "failed" ? words.t("list.failed") : words.t("list.older");
-      return html`<p class="end">${items.length < MOST || !last
-        ? nothing
-        : words.t("list.most", { count: items.length, time: clock.as("short", last.occurred_at) })}
-        ${link(this.#host, {}, items.length < MOST ? label : words.t("list.continue"), older)}</p>`;
+      const full = items.length >= MOST && last !== undefined;
+      return html`<p class="end">${full ? words.t("list.most", { n: before + items.length }) : nothing}
+        ${link(this.#host, {}, full ? words.t("list.continue", { time: clock.as("short", last.occurred_at) }) : label, older)}</p>`;
     }
     const purge = retention?.purges[0];
     const since = span(state, clock.zone).since;
@@ -157,8 +166,9 @@ export class List {
     })}</p>`;
   }
 
-  #top(): void {
-    this.#host.renderRoot.querySelector(".list")?.scrollTo({ top: 0 });
+  /** To the newest entry. */
+  top(): void {
+    this.scroller?.scrollTo({ top: 0 });
     const first = this.#feed.items[0];
     if (first) void this.#host.updateComplete.then(() => this.focus(first.index));
   }

@@ -11,7 +11,7 @@ import { avatar } from "./avatar.js";
 import { Dates } from "./dates.js";
 import { filters } from "./feed.js";
 
-export const MENUS = ["dates", "user", "action", "resource"] as const;
+export const MENUS = ["dates", "user", "action", "resource", "more"] as const;
 export type MenuName = (typeof MENUS)[number];
 
 /** Names that a search by name offers. */
@@ -32,7 +32,7 @@ interface Group {
 }
 
 /** Fields that a menu sets; its counts are taken as if it had set nothing. */
-const OWN: Record<MenuName, string[]> = { dates: [], user: ["actor"], action: ["kind", "action"], resource: ["type", "resource"] };
+const OWN: Record<MenuName, string[]> = { dates: [], user: ["actor"], action: ["kind", "action"], resource: ["type", "resource"], more: ["outcome", "severity", "via", "country"] };
 
 export class Menus {
   open: MenuName | null = null;
@@ -120,8 +120,9 @@ export class Menus {
     };
     try {
       this.#failed = false;
-      const wanted = this.open === "action" ? ([["kind", ["kind"]], ["action", ["action"]]] as const) : ([[own[0] as string, own]] as const);
-      const answers = await Promise.all(wanted.map(([field, without]) => ask(field, [...without])));
+      const each = (fields: string[]): [string, string[]][] => fields.map((field) => [field, [field]]);
+      const wanted = this.open === "more" ? each(own) : this.open === "action" ? each(["kind", "action"]) : [[own[0] as string, own] as [string, string[]]];
+      const answers = await Promise.all(wanted.map(([field, without]) => ask(field, without)));
       wanted.forEach(([field], at) => (this.#facets[field] = answers[at] as Facets));
       for (const { value, label } of this.#facets.actor?.values ?? []) this.#host.labels.name(value, label);
     } catch (error) {
@@ -217,7 +218,7 @@ export class Menus {
   #groups(): Group[] {
     const typed = this.#typed.trim().toLowerCase();
     const fits = ({ label, value }: Item): boolean => !typed || `${label} ${value}`.toLowerCase().includes(typed);
-    const groups = { user: () => this.#users(), action: () => this.#actions(), resource: () => this.#resources(), dates: () => [] }[this.open as MenuName]();
+    const groups = { user: () => this.#users(), action: () => this.#actions(), resource: () => this.#resources(), more: () => this.#others(), dates: () => [] }[this.open as MenuName]();
     return groups.map(({ title, items }) => ({ title, items: items.filter((item) => item.field === "resource" || fits(item)) }));
   }
 
@@ -226,6 +227,14 @@ export class Menus {
     const listed = this.#facets[field]?.values ?? [];
     const missing = chosen(this.#host.state.chips, field).filter((value) => !listed.some((one) => one.value === value));
     return [...listed, ...missing.map((value) => ({ value, count: 0 }))];
+  }
+
+  #others(): Group[] {
+    const { words, labels } = this.#host;
+    return OWN.more.map((field) => ({
+      title: words.maybe(`field.${field}`) ?? field,
+      items: this.#values(field).map(({ value, count }) => ({ field, value, label: labels.value(words, field, value), count, glyph: nothing })),
+    }));
   }
 
   #users(): Group[] {

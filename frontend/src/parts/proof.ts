@@ -1,9 +1,12 @@
 // How the check of an entry turned out, in a card and in full.
 
 import { html, nothing, type TemplateResult } from "lit";
+import { asProblem } from "../lib/api.js";
 import type { Host } from "../lib/host.js";
 import { icon, type Icon } from "../lib/icons.js";
+import type { ExportTicket } from "../lib/types.js";
 import type { Detail } from "./detail.js";
+import { download } from "./files.js";
 
 interface Told {
   look: "ok" | "bad" | "off" | "busy";
@@ -38,5 +41,18 @@ export function proofTab(host: Host, detail: Detail, again: () => void): Templat
       ? html`<dl class="diff kv">${line(words.t("proof.size"), words.n(verdict.size))}${line(words.t("proof.index"), words.n(data?.entry.index ?? 0))}${line(words.t("proof.origin"), verdict.origin)}${line(words.t("proof.key"), verdict.key)}${line(words.t("proof.leaf"), verdict.leaf)}
           <dt>${words.t("proof.path", { n: verdict.path.length })}</dt><dd><ol class="hashes mono" translate="no">${verdict.path.map((hash) => html`<li>${hash}</li>`)}</ol></dd>${line(words.t("proof.root"), verdict.root)}</dl>`
       : nothing}
-    <p class="end"><button class="btn" ?disabled=${!verdict && !detail.proofProblem} @click=${again}>${icon("shield")}${words.t("proof.again")}</button></p>`;
+    <p class="end"><button class="btn" ?disabled=${!verdict && !detail.proofProblem} @click=${again}>${icon("shield")}${words.t("proof.again")}</button>
+      ${data ? html`<button class="btn" @click=${() => void evidence(host, data.entry.index)}>${icon("download")}${words.t("proof.evidence")}</button>` : nothing}</p>`;
+}
+
+/** A file of this entry with its proof, to be verified offline. */
+async function evidence(host: Host, index: number): Promise<void> {
+  try {
+    const ticket = await host.client.post<ExportTicket>("exports", { format: "ndjson", proofs: true, q: `index:${index}` });
+    download(host.client.resolve(ticket.href), ticket.filename);
+  } catch (error) {
+    const { detail, title } = asProblem(error);
+    host.say(detail || title || host.words.t("export.failed"));
+    host.report(error);
+  }
 }

@@ -124,6 +124,10 @@ export interface RowState {
   /** The one row that Tab reaches. */
   current: boolean;
   member?: boolean;
+  /** Came in by itself a moment ago. */
+  fresh?: boolean;
+  /** What stands beside the entry, above its link. */
+  aside?: unknown;
   /** In a history: with the date, without a selection of its own. */
   past?: boolean;
   fold?: { count: number; open: boolean; why: "batch" | "repeat"; toggle: () => void } | null;
@@ -136,11 +140,12 @@ export function row(host: Host, item: Summary, state: RowState): TemplateResult 
   const tab = state.current ? 0 : -1;
   const [glyph, from] = source(host, item);
   const folded = state.fold;
-  return html`<li part="row" class="row ${state.selected ? "sel" : ""} ${state.member ? "member" : ""}" data-index=${state.past ? nothing : item.index}
+  return html`<li part="row" class="row ${state.selected ? "sel" : ""} ${state.member ? "member" : ""} ${state.fresh ? "fresh" : ""}" data-index=${state.past ? nothing : item.index}
     data-field="resource" data-value="${item.resource.type}:${item.resource.id}">
     <a class="hit" href=${host.href({ entry: String(item.index), tab: "changes" })} tabindex=${tab}
       aria-label="${sentenceText(host, item.sentence)}, ${minutes}${seconds ?? ""}${rest ?? ""}" aria-current=${state.selected ? "true" : nothing}
       @click=${follow(() => state.open(item))}></a>
+    ${state.aside ?? nothing}
     <time class="num" datetime=${item.occurred_at} title=${moments(host, item.occurred_at, item.recorded_at)}>${minutes}<span class="sec">${seconds}</span>${rest}</time>
     ${tile(item.action, item.kind)}
     <div class="m">

@@ -34,26 +34,29 @@ export class States {
   /** Lines above the list that do not replace it. */
   banners(offline: boolean): unknown {
     const { words, state } = this.#host;
-    const { slow, head, items, problem } = this.#feed;
+    const { slow, head, items, problem, cancelled } = this.#feed;
     const size = words.n(head.size);
     return [
       offline ? html`<p class="banner" role="status">${icon("warn", "s")}<span>${words.t("offline")}</span></p>` : nothing,
       slow
         ? html`<p class="banner" role="status"><span class="spin"></span><span>${head.size ? words.t("slow", { size }) : words.t("slow.first")}</span>
             ${state.range === "7d" ? nothing : html`<button class="btn q sm" @click=${() => this.#host.go({ range: "7d", since: null, until: null })}>${words.t("slow.narrow")}</button>`}
-            <button class="btn q sm" @click=${() => this.#feed.cancel()}>${words.t("cancel")}</button></p>`
+            <button class="btn q sm" @click=${() => this.#feed.cancel(true)}>${words.t("cancel")}</button></p>`
         : nothing,
+      cancelled && items.length ? html`<p class="banner" role="status">${icon("stop", "s")}<span>${words.t("cancelled")}. ${words.t("cancelled.old")}</span>${this.#retry()}</p>` : nothing,
       problem && items.length && problem.status !== 400 && !offline ? html`<p class="banner bad" role="alert">${icon("warn", "s")}<span>${this.#words(problem)[1]} ${this.#words(problem)[2]}</span>${this.#retry()}</p>` : nothing,
     ];
   }
 
   /** What replaces the list, if anything. */
   render(): unknown {
-    const { problem, items, complete, head, count } = this.#feed;
+    const { words } = this.#host;
+    const { problem, items, complete, head, count, cancelled } = this.#feed;
     if (problem && !items.length && problem.status !== 400) {
       const [glyph, title, text] = this.#words(problem);
       return this.#frame(glyph, title, html`<p>${text}</p>${problem.request ? html`<p class="hint mono" translate="no">${problem.request}</p>` : nothing}${problem.status === 403 ? nothing : this.#retry()}`, "alert");
     }
+    if (cancelled && !items.length) return this.#frame("stop", words.t("cancelled"), html`<p>${words.t("cancelled.text")}</p>${this.#retry()}`);
     if (!complete || !count || items.length) return nothing;
     return head.size ? this.#noMatch() : this.#first();
   }

@@ -342,6 +342,27 @@ class Log:
         """Prove that an entry is in the log under its newest checkpoint."""
         return self._prover(workspace).inclusion(self._kept(workspace, key))
 
+    def disclose(self, workspace: str, indexes: Iterable[int]) -> Iterator[tuple[Inclusion, list[bytes]]]:
+        """Prove entries under one checkpoint, each with the salts of its fields; what was purged is left out."""
+        prover = self._prover(workspace)
+        for index in indexes:
+            try:
+                kept = self._kept(workspace, index)
+            except Purged:
+                continue
+            yield prover.disclosed(kept)
+
+    def hashes(self, workspace: str, level: int, start: int, stop: int) -> list[bytes]:
+        """Return hashes of the tree from `start` up to `stop`, as far as there are any.
+
+        Args:
+            level: 0 for leaves, 1 for roots of complete subtrees of 256 leaves, 2 for those of 65,536, and so on.
+
+        Raises:
+            Purged: Retention removed the hashes of these leaves; the roots above them are kept.
+        """
+        return self._prover(workspace).row(level, start, stop)
+
     def prove_consistency(self, workspace: str, old: int, new: int) -> list[bytes]:
         """Prove that the log of size `new` extends the log of size `old` (RFC 6962, 2.1.2)."""
         return self._prover(workspace).consistency(old, new)

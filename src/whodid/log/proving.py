@@ -101,8 +101,12 @@ class Prover:
 
     def inclusion(self, kept: Kept) -> Inclusion:
         """Prove that an entry is in the log."""
-        header, _ = self.header(kept)
-        return Inclusion(
+        return self.disclosed(kept)[0]
+
+    def disclosed(self, kept: Kept) -> tuple[Inclusion, list[bytes]]:
+        """Prove that an entry is in the log; return the salts of its fields as well."""
+        header, salts = self.header(kept)
+        inclusion = Inclusion(
             index=kept.index,
             size=self.head.size,
             leaf=header.encode(),
@@ -110,6 +114,7 @@ class Prover:
             checkpoint=self.checkpoint(),
             vkey=self._key.verifier_key(self.head.origin),
         )
+        return inclusion, salts
 
     def proven(self, kept: Kept, entry: Entry) -> ProvenEntry:
         """Join an entry and its proof."""
@@ -133,6 +138,22 @@ class Prover:
         if place < 0:
             raise Purged(kept.index)
         return header_of(kept, entry or restore(kept, self._workspace), self._segments[place].salt)
+
+    def row(self, level: int, start: int, stop: int) -> list[bytes]:
+        """Return the hashes of one tile level from `start` up to `stop`, as far as there are any; see `Log.hashes`."""
+        if level == 0 and start < self.head.first // tile.TILE * tile.TILE:
+            raise Purged(start)
+        found: list[bytes] = []
+        at, stop = start, min(stop, self.head.size >> 8 * level)
+        while at < stop:
+            number, first = divmod(at, tile.TILE)
+            last = min(stop - number * tile.TILE, tile.TILE)
+            row = self._levels(level, number)[0][first:last]
+            if len(row) < last - first:
+                raise StoreCorrupt(f"Tile {number} of level {level} is too short", "Run whodid verify")
+            found += row
+            at += len(row)
+        return found
 
     def hashes(self, positions: Sequence[tuple[int, int]]) -> list[bytes]:
         """Return roots of complete subtrees by (level, index), from tiles that are folded once."""

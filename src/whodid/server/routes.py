@@ -1,4 +1,4 @@
-"""The `/v1` routes that read: lists, entries, proofs, histogram, facets, catalog, retention.
+"""The `/v1` routes that read: lists, entries, proofs and hashes, histogram, facets, catalog, retention.
 
 Each is three steps: open the session, read the parameters, present. Every list, count and entry carries an ETag made of
 what the answer depends on (the head of the log, the resolved question, the token's rights), so that asking again costs
@@ -19,7 +19,7 @@ from whodid.server.answers import Answer, Call, Handler, answer_json
 from whodid.server.keeping import Keeping
 from whodid.server.problems import refusal
 from whodid.server.sessions import Session, Sessions
-from whodid.viewer import FILTERS, api, asks, present
+from whodid.viewer import FILTERS, api, asks, present, proofs
 from whodid.viewer.suggest import suggest
 
 __all__ = ["Routes"]
@@ -48,6 +48,10 @@ class Routes:
             Handler("GET", "/v1/entries", self._read(self._entries)),
             Handler("GET", "/v1/entries/{key}", self._look(self._entry)),
             Handler("GET", "/v1/entries/{key}/proof", self._look(self._proof)),
+            Handler("GET", "/v1/proofs", self._look(self._proofs)),
+            Handler("GET", "/v1/checkpoint", self._read(self._checkpoint)),
+            Handler("GET", "/v1/consistency", self._read(self._consistency)),
+            Handler("GET", "/v1/hashes", self._read(self._hashes)),
             Handler("GET", "/v1/histogram", self._look(self._histogram)),
             Handler("GET", "/v1/facets", self._look(self._facets)),
             Handler("GET", "/v1/insights", self._look(self._insights)),
@@ -103,7 +107,30 @@ class Routes:
     def _proof(self, call: Call, session: Session) -> Answer:
         asks.parameters(call.query)
         key = _key(call.path)
-        return self._unless_known(call, session, ["proof", str(key)], lambda: api.proof(session.reader, key))
+        return self._unless_known(call, session, ["proof", str(key)], lambda: proofs.proof(session.reader, key))
+
+    def _proofs(self, call: Call, session: Session) -> Answer:
+        found = asks.parameters(call.query, "at")
+        return self._unless_known(
+            call, session, ["proofs", found.get("at", "")], lambda: proofs.proofs(session.reader, found)
+        )
+
+    def _checkpoint(self, call: Call, session: Session) -> Answer:
+        asks.parameters(call.query)
+        viewer = session.fingerprint_of_viewer()
+        return self._unless_known(call, session, ["checkpoint"], lambda: proofs.checkpoint(session.reader, viewer))
+
+    def _consistency(self, call: Call, session: Session) -> Answer:
+        found = asks.parameters(call.query, "from", "to")
+        shape = [found.get(name, "") for name in ("from", "to")]
+        return self._unless_known(
+            call, session, ["consistency", *shape], lambda: proofs.consistency(session.reader, found)
+        )
+
+    def _hashes(self, call: Call, session: Session) -> Answer:
+        found = asks.parameters(call.query, "level", "start", "limit")
+        shape = [found.get(name, "") for name in ("level", "start", "limit")]
+        return self._unless_known(call, session, ["hashes", *shape], lambda: proofs.hashes(session.reader, found))
 
     def _histogram(self, call: Call, session: Session) -> Answer:
         found = asks.parameters(call.query, *FILTERS, "buckets")

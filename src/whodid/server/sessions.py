@@ -50,6 +50,12 @@ class Session(Struct, frozen=True, kw_only=True):
         parts = (claims.workspace, claims.viewer.id, *claims.permissions, "", claims.locked or "", claims.lang or "")
         return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()
 
+    def fingerprint_of_viewer(self) -> str:
+        """Return a digest that names this viewer in this workspace, for what a page remembers, and tells nothing."""
+        viewer = self.claims.viewer
+        parts = (self.claims.workspace, viewer.type, viewer.id)
+        return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
 
 class Sessions:
     """Opens sessions, and records that a viewer opened the log.

@@ -1,4 +1,4 @@
-"""The answers of the API that show the log: lists, single entries, proofs, histogram, facets, what stands out.
+"""The answers of the API that show the log: lists, single entries, histogram, facets, what stands out.
 
 Functions from a reader and the parameters of a request to plain JSON values. They know entries and people's questions,
 and nothing of HTTP.
@@ -6,7 +6,6 @@ and nothing of HTTP.
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import date, datetime, timedelta
@@ -14,10 +13,9 @@ from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from whodid.canonical import fields, time_text
-from whodid.errors import InvalidQuery, NotFound, Purged
+from whodid.canonical import time_text
+from whodid.errors import InvalidQuery, NotFound
 from whodid.model import Entry
-from whodid.proof.leaf import commit
 from whodid.query import Query, narrow, parse, quote
 from whodid.viewer import asks
 from whodid.viewer.asks import number, place
@@ -27,7 +25,7 @@ from whodid.viewer.present import entry_view, facet_label, summary
 from whodid.viewer.reader import Reader
 from whodid.viewer.timeline import edges
 
-__all__ = ["FACETS", "entries", "entry", "facets", "histogram", "insights", "proof", "purges"]
+__all__ = ["FACETS", "entries", "entry", "facets", "histogram", "insights", "purges"]
 
 FACETS = ("actor", "action", "kind", "category", "type", "outcome", "severity", "via", "country", "resource")
 
@@ -76,46 +74,6 @@ def entry(
         with suppress(NotFound):
             cause = reader.get(found.cause)
     return entry_view(reader.seen(found), lang, reader.log.catalog, cause=cause, removed_on=removed_on(found))
-
-
-def proof(reader: Reader, key: int | str) -> dict[str, Any]:
-    """Return the proof that an entry is in the log: leaf header, path, signed head and the key to check it.
-
-    `fields` binds what the viewer sees of the entry to the leaf: each field that it sees whole comes with its salt and
-    its exact text, each other one as the bare commitment, which tells nothing.
-    """
-    found = reader.entry(key)
-    inclusion = reader.log.prove(reader.workspace, found.index)
-    return {
-        "index": inclusion.index,
-        "size": inclusion.size,
-        "leaf": b64encode(inclusion.leaf).decode(),
-        "path": [b64encode(one).decode() for one in inclusion.path],
-        "checkpoint": inclusion.checkpoint,
-        "vkey": inclusion.vkey,
-        "fields": _disclosed(reader, found),
-    }
-
-
-def _disclosed(reader: Reader, entry: Entry) -> list[dict[str, str]]:
-    # The instant leads the store straight to the entry.
-    only = narrow(
-        parse(f"id:{entry.id}", now=entry.occurred_at),
-        since=entry.occurred_at,
-        until=entry.occurred_at + timedelta(microseconds=1),
-    )
-    _, entries_with_salts = reader.log.proven(reader.workspace, only)
-    proven = next(entries_with_salts, None)
-    if proven is None:
-        raise Purged(entry.index)
-    listed: list[dict[str, str]] = []
-    pairs = zip(fields(entry), fields(reader.seen(entry).shown), proven.salts, strict=True)
-    for (path, value), (_, shown), salt in pairs:
-        if value == shown:
-            listed.append({"path": path.decode(), "salt": b64encode(salt).decode(), "value": value.decode()})
-        else:
-            listed.append({"commitment": b64encode(commit(salt, path, value)).decode()})
-    return listed
 
 
 def histogram(reader: Reader, asked: Query, found: Mapping[str, str], *, now: datetime) -> dict[str, Any]:

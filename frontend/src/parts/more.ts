@@ -1,0 +1,56 @@
+// The third file, fetched once the list stands: what nobody needs before. Its parts share nothing with those of the
+// first file but what their constructors say.
+
+import type { Host } from "../lib/host.js";
+import { Badge } from "./badge.js";
+import type { Bar } from "./bar.js";
+import { Export } from "./export.js";
+import type { Feed } from "./feed.js";
+import { Help } from "./help.js";
+import type { Activity } from "./histogram.js";
+import type { List } from "./list.js";
+import { Live } from "./live.js";
+import { Standing } from "./standing.js";
+import { Suggest } from "./suggest.js";
+import { Views } from "./views.js";
+
+export class More {
+  readonly badge: Badge;
+  readonly exporter: Export;
+  readonly help: Help;
+  readonly live: Live;
+  readonly #standing: Standing;
+  readonly #views: Views;
+
+  constructor(host: Host, { feed, bar, list, activity }: { feed: Feed; bar: Bar; list: List; activity: Activity }) {
+    this.badge = new Badge(host, feed);
+    this.exporter = new Export(host, feed, bar);
+    this.help = new Help(host);
+    this.live = new Live(host, feed, list, activity);
+    this.#standing = new Standing(host, feed, activity);
+    this.#views = new Views(host, bar);
+    bar.helper = new Suggest(host, bar);
+  }
+
+  /** The list was asked for anew and is here. */
+  loaded(): void {
+    this.live.restart();
+  }
+
+  /** Another log, another language or other rights. */
+  forget(): void {
+    this.badge.forget();
+    this.#standing.forget();
+  }
+
+  /** The element left the page. */
+  stop(): void {
+    this.live.stop();
+    this.badge.stop();
+    this.#standing.stop();
+  }
+
+  render(): unknown {
+    return [this.badge.card(), this.#views.card(), this.exporter.render(), this.help.render()];
+  }
+}
