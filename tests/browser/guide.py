@@ -60,6 +60,7 @@ def read(person: Person, resources: str, *told: Told, actor: str = OWNER) -> Non
         if one.kind != kind:
             kind = one.kind
             person.choose("Action type", _KINDS[kind], only=True)
+            expect(person.rows.locator(f".k:not(.{kind})")).to_have_count(0)
         row = person.row(one.sentence)
         expect(row.locator(f".k.{kind}")).to_be_visible()
         expect(row.locator(".code")).to_have_text(one.action)

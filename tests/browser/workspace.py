@@ -216,7 +216,8 @@ class Person:
         if only:
             panel.get_by_role("button", name=f"Only {option}", exact=True).click()
         else:
-            panel.get_by_role("checkbox", name=re.compile(rf"^{re.escape(option)}\b")).first.check()
+            named = self.page.locator("bdi").get_by_text(option, exact=True)
+            panel.locator(".opt").filter(has=named).first.get_by_role("checkbox").check()
         self.page.keyboard.press("Escape")
         expect(panel).to_be_hidden()
         self.settled()
