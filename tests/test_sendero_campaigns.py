@@ -146,7 +146,7 @@ class TestActs:
         assert changes(entry)["next_batch_at"].op == "remove"
         assert entry.details == {"sent": 0, "audience": 5, "waiting": 5}
         page = browser.get(f"/campaigns/{made.id}").text
-        assert "Manager Person paused this campaign on 20 Nov 2026, 14:00" in page
+        assert "Manager Person paused this campaign on 20 Nov 2026, 14:00." in page
         assert "<q>A typo in the offer</q>" in page
         assert f"entry={entry.id}" in page
 
@@ -363,7 +363,16 @@ class TestPages:
         browser = lumen.signed_in("Manager")
         post(browser, made, "pause", lumen, reason="manual", note="Espera")
         page = browser.get(f"/campaigns/{made.id}", headers={"Accept-Language": "es"}).text
-        assert "Manager Person pausó esta campaña el 20 nov 2026, 14:00: alguien lo decidió." in page
+        assert "Manager Person pausó esta campaña el 20 nov 2026, 14:00." in page
+
+    @pytest.mark.parametrize(
+        ("lang", "pace"), [("en", "1 message a minute."), ("es", "1 mensaje por minuto.")], ids=["en", "es"]
+    )
+    def test_one_message_a_minute(self, lumen: Lumen, lang: str, pace: str) -> None:
+        """One is no plural."""
+        made = campaign(lumen, rate_per_minute="1")
+        page = lumen.signed_in("Manager").get(f"/campaigns/{made.id}", headers={"Accept-Language": lang}).text
+        assert f"<dd>{pace}</dd>" in page
 
     def test_progress(self, lumen: Lumen) -> None:
         """What the script asks for says the same as the page, in the reader's language."""

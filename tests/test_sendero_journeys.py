@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-import socket
-import subprocess
-import sys
 import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -24,23 +21,15 @@ from sendero.jobs import Jobs
 from sendero.tables import Contact, User
 from tests.browsing import Browser, Page, expect, watched
 from tests.lumen import PASSWORD, Lumen, email, lumen
+from tests.oidc_running import free_port, provider
 from tests.oidc_server import CLIENT, SECRET
 from tests.oidc_server import PASSWORD as THEIRS
 
-__all__ = ["lumen"]
+__all__ = ["lumen", "provider"]
 
 pytestmark = pytest.mark.browser
 
-HERE = Path(__file__).parent
 CHOSEN = "noon light on the stairs"
-
-
-def free_port() -> int:
-    """Return a port that nobody listens at."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager
@@ -63,21 +52,6 @@ def served(lumen: Lumen) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join(10)
-
-
-@pytest.fixture
-def provider(tmp_path: Path) -> Iterator[str]:
-    """Run the provider in a process of its own."""
-    folder, port = tmp_path / "provider", free_port()
-    folder.mkdir()
-    command = [sys.executable, str(HERE / "oidc_server.py"), str(folder), str(port)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.kill()
 
 
 def sign_in(page: Page, who: str, password: str = PASSWORD) -> None:

@@ -154,9 +154,15 @@ def test_a_refusal_names_what_it_was_about(lumen: Lumen) -> None:
     browser.post("/templates/new")
     browser.post("/contacts/con_nowhere/delete")
 
-    resources = [entry.resource for entry in reversed(lumen.entries())]
+    told = [*reversed(lumen.entries())]
 
-    assert resources == [
+    assert [entry.action for entry in told] == [
+        "contact.deleted",
+        "page.opened",
+        "template.created",
+        "contact.deleted",
+    ]
+    assert [entry.resource for entry in told] == [
         Resource(type="contact", id=lumen.juan.id, name="Juan Pérez"),
         Resource(type="page", id="/settings/roles", name="Roles"),
         Resource(type="template", id="new"),

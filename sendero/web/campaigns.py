@@ -185,7 +185,7 @@ def _next(visit: Visit, campaign: Campaign) -> str:
         return visit.words("It waits for its hours, {hours}.", hours=campaign.window)
     if campaign.held_back:
         return visit.words("WhatsApp asks to wait; it goes on by itself.")
-    return visit.words("{rate} messages a minute.", rate=visit.words.number(campaign.rate_per_minute))
+    return visit.words.count("{n} message a minute.", "{n} messages a minute.", campaign.rate_per_minute)
 
 
 def _message(campaign: Campaign) -> dict[str, Any]:

@@ -118,7 +118,6 @@ LABELS = {
     "unsure": "Not known",
     "discarded": "Discarded",
     # why a campaign stopped
-    "reason:manual": "somebody decided so",
     "reason:template_paused": "WhatsApp paused the template for low quality",
     "reason:template_disabled": "WhatsApp disabled the template",
     "reason:template_in_review": "the template is not approved",

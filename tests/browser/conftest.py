@@ -29,7 +29,8 @@ _FIRST_START_SECONDS = 240.0
 
 def _start(folder: Path, port: int, output: Path) -> subprocess.Popen[bytes]:
     """Start the workspace and wait until it says how to sign in; what it says goes to a file."""
-    command = [sys.executable, "-W", "error", "-m", "sendero", "--data", str(folder), "--port", str(port)]
+    program = [sys.executable, "-W", "error", "-m", "sendero"]
+    command = [*program, "--data", str(folder), "--port", str(port), "--private-sso"]
     path = os.pathsep.join([str(_ROOT), str(_ROOT / "src")])
     with output.open("wb") as file:
         process = subprocess.Popen(

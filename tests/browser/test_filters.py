@@ -87,30 +87,15 @@ def test_a_date_that_is_none_is_said_to_be_none(owner: Person) -> None:
     expect(owner.viewer.get_by_role("alert")).to_contain_text("The range ends before it begins.")
 
 
-def choose(person: Person, menu: str, option: str, typed: str = "") -> None:
-    """Open a menu of the filter bar, tick an option, and close the menu again."""
-    person.viewer.get_by_role("button", name=menu, exact=True).click()
-    panel = person.viewer.get_by_role("dialog", name=menu)
-    if typed:
-        panel.get_by_role("textbox").fill(typed)
-    panel.get_by_role("checkbox", name=re.compile(rf"^{re.escape(option)}\b")).first.check()
-    person.page.keyboard.press("Escape")
-    expect(panel).to_be_hidden()
-    person.settled()
-
-
 def test_only_creations_only_deletions(owner: Person) -> None:
     """The menu of kinds: Created alone, Deleted alone, both."""
     owner.open_log()
-    choose(owner, "Action type", "Created")
+    owner.choose("Action type", "Created")
     created = counts_agree(owner, q="kind:create", range="7d")
     assert kinds(owner) == {"create"}
-    choose(owner, "Action type", "Deleted")
+    owner.choose("Action type", "Deleted")
     both = counts_agree(owner, q="kind:create,delete", range="7d")
-    owner.viewer.get_by_role("button", name="Action type", exact=True).click()
-    owner.viewer.get_by_role("button", name="Only Deleted").click()
-    owner.page.keyboard.press("Escape")
-    owner.settled()
+    owner.choose("Action type", "Deleted", only=True)
     deleted = counts_agree(owner, q="kind:delete", range="7d")
     assert created + deleted == both
     assert kinds(owner) == {"delete"}
@@ -133,7 +118,7 @@ def test_user_resource_and_action_together(owner: Person) -> None:
         ("Resource", "Contact", ""),
         ("Action type", "Updated", ""),
     ):
-        choose(owner, menu, option, typed)
+        owner.choose(menu, option, typed)
         steps.append((owner.address(), owner.total()))
     totals = [total for _, total in steps]
     assert totals == sorted(totals, reverse=True)
@@ -173,7 +158,7 @@ def actor_id(person: Person) -> str:
 def test_deleted_things_are_found_by_name(owner: Person) -> None:
     """A support agent types a name that no list has any more."""
     owner.open_log()
-    choose(owner, "Resource", "Juan Pérez", "Juan P")
+    owner.choose("Resource", "Juan Pérez", "Juan P")
     expect(owner.rows.first.locator(".s1")).to_contain_text("Juan Pérez")
     expect(owner.viewer.locator(".chips")).to_contain_text("Juan Pérez")
     expect(owner.row("Maria Torres deleted contact Juan Pérez")).to_be_visible()

@@ -20,20 +20,10 @@ def invited(owner: Person, visitor: Callable[..., Person]) -> Callable[[str, str
     """Return a function with which the owner invites somebody, who signs in and chooses a password."""
 
     def invite(name: str, role: str) -> Person:
-        email = f"{name.split(maxsplit=1)[0].lower()}@casalumen.es"
-        owner.go("Users")
-        owner.follow("Invite a person")
-        owner.fill({"Name": name, "E-mail": email})
-        owner.page.get_by_label("Role").select_option(label=role)
-        owner.press("Invite")
-        password = owner.page.locator("code.big").inner_text()
+        email, password = owner.invite(name, role)
         guest = visitor()
         guest.sign_in(email, password)
-        guest.fill({"Present password": password, "New password": OWN, "New password again": OWN})
-        guest.page.get_by_label("New password again").fill(OWN)
-        guest.page.get_by_label("New password", exact=True).fill(OWN)
-        guest.press("Change password")
-        guest.told("Your password was changed")
+        guest.change_password(password, OWN)
         return guest
 
     return invite

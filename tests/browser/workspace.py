@@ -112,6 +112,39 @@ class Person:
         self.press("Delete contact")
         self.told("The contact was deleted.")
 
+    def create_template(self, name: str, body: str) -> None:
+        """Hand in a template, and have WhatsApp approve it at once, by the panel of the simulator."""
+        self.go("Templates")
+        self.follow("New template")
+        self.fill({"Name": name, "Shown as": name, "Body": body})
+        self.press("Send to review")
+        self.told("The template was sent to WhatsApp’s review.")
+        self.simulate(name, "Approve now")
+
+    def simulate(self, thing: str, act: str) -> None:
+        """Make WhatsApp do something with a number or a template, by the panel of the simulator."""
+        self.go("WhatsApp accounts")
+        self.follow("WhatsApp simulator")
+        self.page.get_by_role("form", name=thing).get_by_role("button", name=act).click()
+        self.told("WhatsApp did it.")
+
+    def invite(self, name: str, role: str) -> tuple[str, str]:
+        """Invite a person and return the address and the first password."""
+        email = f"{name.split(maxsplit=1)[0].lower()}@casalumen.es"
+        self.go("Users")
+        self.follow("Invite a person")
+        self.fill({"Name": name, "E-mail": email})
+        self.page.get_by_label("Role").select_option(label=role)
+        self.press("Invite")
+        return email, self.page.locator("code.big").inner_text()
+
+    def change_password(self, present: str, chosen: str) -> None:
+        """Fill the form in which people choose a password, and send it."""
+        for label, value in (("Present password", present), ("New password", chosen), ("New password again", chosen)):
+            self.page.get_by_label(label, exact=True).fill(value)
+        self.press("Change password")
+        self.told("Your password was changed")
+
     # ------------------------------------------------------------------------------------------------ the audit log
 
     @property
@@ -172,6 +205,21 @@ class Person:
         """Type into the search field and press Enter."""
         self.viewer.get_by_label("Search audit logs").fill(text)
         self.page.keyboard.press("Enter")
+        self.settled()
+
+    def choose(self, menu: str, option: str, typed: str = "", *, only: bool = False) -> None:
+        """Open a menu of the filter bar, tick an option (alone, if wished), and close the menu again."""
+        self.viewer.get_by_role("button", name=menu, exact=True).click()
+        panel = self.viewer.get_by_role("dialog", name=menu)
+        if typed:
+            panel.get_by_role("textbox").fill(typed)
+        if only:
+            panel.get_by_role("button", name=f"Only {option}", exact=True).click()
+        else:
+            named = self.page.locator("bdi").get_by_text(option, exact=True)
+            panel.locator(".opt").filter(has=named).first.get_by_role("checkbox").check()
+        self.page.keyboard.press("Escape")
+        expect(panel).to_be_hidden()
         self.settled()
 
     def total(self) -> int:
