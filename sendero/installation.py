@@ -108,8 +108,8 @@ class Installation:
             self.outbox = Outbox(self.engine, tables.outbox, check=self.log.check)
             self.relay = Relay(self.outbox, self.log)
             self.outbox.on_commit(self.sessions, self.relay.wake)
-            watching = install(self.sessions, self.capture, self.outbox, models=tables.WATCHED, unclaimed="raise")
-            opening.callback(watching.remove)
+            self.watching = install(self.sessions, self.capture, self.outbox, models=tables.WATCHED, unclaimed="raise")
+            opening.callback(self.watching.remove)
             self.fetch: Fetch = Fetcher(private=settings.private_sso)
             self._closing = opening.pop_all()
 

@@ -4,8 +4,8 @@ Of an erased contact the row keeps its id, its dates and that it was erased, so 
 earlier merge absorbed is the same person: those rows are emptied with it. Messages stay as numbers of their campaigns;
 they hold no text.
 
-Emptying after thirty days is the announced end of a deletion, decided by nobody anew, and it has no entry of its own:
-`contact.deleted` says who deleted whom, when and why.
+Emptying after thirty days is the announced end of a deletion, decided by nobody anew: `contact.deleted` says who
+deleted whom, when and why. No entry repeats the values that leave; that they were left unrecorded is on record.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from msgspec import Struct
 from sendero.errors import Conflict, Invalid
 from sendero.installation import Installation
 from sendero.service import notes
+from sendero.service.automatic import SCHEDULER
 from sendero.tables import Contact, Note
-from sendero.work import Work, begin
+from sendero.work import Work, begin, resource_of
 from whodid import Reason, Resource
 
 __all__ = ["ERASE_REASONS", "KEPT", "Loss", "empty_deleted", "erase", "loss"]
@@ -103,6 +104,7 @@ def erase(work: Work, contact: Contact, *, request: str, reason: Reason | None) 
             "messages_kept": planned.messages,
             "absorbed": [one.id for one in planned.absorbed],
         },
+        claims=[resource_of(one) for one in planned.absorbed],
     )
     return planned
 
@@ -113,14 +115,17 @@ def empty_deleted(home: Installation) -> bool:
     Returns:
         Whether there may be more of them.
     """
-    with begin(home) as work:
+    with begin(home) as work, work.acting(actor=SCHEDULER, source="job"):
         query = sa.select(Contact).where(
             Contact.deleted_at < work.now() - KEPT, Contact.erased_at.is_(None), Contact.name != ""
         )
         rows = list(work.session.execute(query.limit(_BATCH)).scalars())
-        for row in rows:
-            for one in (row, *_absorbed(work, row)):
-                _empty(work, one)
+        if rows:
+            with home.watching.off(reason="Contacts that were deleted thirty days ago are emptied"):
+                for row in rows:
+                    for one in (row, *_absorbed(work, row)):
+                        _empty(work, one)
+                work.session.flush()
     return len(rows) == _BATCH
 
 
