@@ -60,7 +60,11 @@ for (const name of (await readdir(new URL("src/locales/", here))).sort()) {
 }
 // viewer.js names what it fetches by content, so that no cache can pair it with the files of another version.
 const digests = Object.fromEntries(Object.entries(files).map(([name, bytes]) => [name, createHash("sha256").update(bytes).digest("hex").slice(0, 16)]));
-files["viewer.js"] = await bundle("viewer", { DIGESTS: JSON.stringify(digests) });
+// A catalogue that lags behind is filled up from English, at the cost of one more request.
+const keys = (name) => Object.keys(JSON.parse(files[name]));
+const lacks = Object.keys(files).filter((name) => name.startsWith("locales/") && keys("locales/en.json").some((key) => !keys(name).includes(key)));
+const languages = lacks.map((name) => name.slice("locales/".length, -".json".length));
+files["viewer.js"] = await bundle("viewer", { DIGESTS: JSON.stringify(digests), LACKS: JSON.stringify(languages) });
 const integrity = (bytes) => `sha384-${createHash("sha384").update(bytes).digest("base64")}`;
 const manifest = Object.fromEntries(Object.entries(files).map(([name, bytes]) => [name, { bytes: bytes.length, integrity: integrity(bytes) }]));
 
