@@ -10,7 +10,11 @@ const here = new URL("./", import.meta.url);
 const out = new URL("../src/whodid/viewer/static/", here);
 const KB = 1024;
 /** Gzipped bytes that a file may have. */
-const LIMITS = { "viewer.js": 45 * KB, "details.js": 30 * KB, "locales/en.json": 5 * KB, "locales/es.json": 5 * KB };
+const LIMITS = {
+  "viewer.js": 45 * KB, "details.js": 30 * KB,
+  // Letters of two and three bytes, and six plural forms in Arabic.
+  "locales/hi.json": 8 * KB, "locales/ar.json": 8 * KB,
+};
 
 const banner = `// whodid viewer. Generated from frontend/ by "npm run build": do not edit.
 // Contains Lit and jsdiff (BSD-3-Clause), see viewer.licenses.txt.`;
@@ -75,7 +79,7 @@ await writeFile(new URL("viewer.licenses.txt", out), await licences());
 
 for (const [name, bytes] of Object.entries(files)) {
   const packed = gzipSync(bytes, { level: 9 }).length;
-  const limit = LIMITS[name] ?? 5 * KB;
+  const limit = LIMITS[name] ?? 6 * KB;
   console.log(`${name.padEnd(16)} ${String(bytes.length).padStart(7)} bytes  ${(packed / KB).toFixed(1).padStart(5)} KB gzipped of ${limit / KB}`);
   if (packed > limit) {
     console.error(`${name} is over its limit. Find what grew with \`npx esbuild --analyze\`, or move what is not needed at first to details.js.`);

@@ -339,7 +339,7 @@ export class AuditLogViewer extends LitElement implements Host {
     const open = this.state.entry !== null && this.#drawer !== null;
     const shown = this.#feed.items.find(({ index, id }) => this.state.entry === String(index) || this.state.entry === id);
     const replaced = this.#states.render();
-    return html`<div class="v ${this.narrow ? "narrow" : ""} ${this.#short ? "short" : ""} ${open ? "open" : ""}" role=${this.closest("main") ? "region" : "main"} aria-labelledby="title">
+    return html`<div class="v ${this.narrow ? "narrow" : ""} ${this.#short ? "short" : ""} ${open ? "open" : ""} ${this.clock.twelve ? "h12" : ""}" dir=${this.words.direction} lang=${this.words.language} role=${this.closest("main") ? "region" : "main"} aria-labelledby="title">
       <div class="page" ?inert=${open && !this.wide} @pointerover=${this.#hover} @focusin=${this.#hover}>
         <div class="head" part="head">${this.#head()}${this.#bar.render(this.#feed.problem)}</div>
         ${this.#activity.render(this.#feed.problem !== null)}

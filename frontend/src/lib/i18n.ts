@@ -17,9 +17,10 @@ const LEFTWARDS = ["ar"];
 declare const LACKS: string[] | undefined;
 const LACKING = typeof LACKS === "undefined" ? LANGUAGES : LACKS;
 
-/** Latin digits for Arabic too, unless the locale names others: they stand beside ids, addresses and stored values. */
+/** Latin digits and the calendar of the log for Arabic too, unless the locale names others: they stand beside ids,
+ * addresses and stored values. */
 function digits(locale: string): string {
-  return locale.startsWith("ar") && !locale.includes("-u-") ? `${locale}-u-nu-latn` : locale;
+  return locale.startsWith("ar") && !locale.includes("-u-") ? `${locale}-u-ca-gregory-nu-latn` : locale;
 }
 
 /** `{name}` slots of a template and the text between them. */

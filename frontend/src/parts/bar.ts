@@ -38,7 +38,7 @@ export class Bar {
     const { words, narrow } = this.#host;
     const wrong = problem?.status === 400 && problem.start !== undefined ? problem : null;
     return html`<div class="bar" part="bar">
-        <div class="search ${wrong ? "bad" : ""}"><label>${icon("search")}<span class="sr">${words.t("search.label")}</span><span class="in">${wrong ? this.#underline(wrong) : nothing}
+        <div class="search ${wrong ? "bad" : ""}"><label>${icon("search")}<span class="sr">${words.t("search.label")}</span><span class="in" dir=${this.#shown() ? "auto" : nothing}>${wrong ? this.#underline(wrong) : nothing}
             <input id="q" type="text" enterkeyhint="search" autocomplete="off" autocapitalize="off" spellcheck="false" placeholder=${words.t(narrow ? "search.short" : "search.hint")}
               .value=${this.#shown()} aria-invalid=${wrong ? "true" : "false"} aria-describedby=${wrong ? "wrong" : ""}
               @input=${this.#input} @keydown=${this.#keys} @blur=${this.#settle} @scroll=${() => this.#host.requestUpdate()}></span></label>

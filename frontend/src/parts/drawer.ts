@@ -13,7 +13,7 @@ import { facts, why } from "./facts.js";
 import { json } from "./json.js";
 import type { List } from "./list.js";
 import { proofCard, proofTab } from "./proof.js";
-import { link, row, sentenceText, shown, tile } from "./row.js";
+import { link, row, sentence, shown, tile } from "./row.js";
 
 export class Drawer {
   sideBySide = false;
@@ -108,7 +108,7 @@ export class Drawer {
   #body(data: Answer | null, known: Answer | Summary | undefined): unknown {
     if (!known) return html`<div class="bone drawer-bone" role="status" aria-label=${this.#host.words.t("list.loading")}><i></i><i></i><i></i></div>`;
     const { action, kind } = "entry" in known ? known.entry : known;
-    return html`<div class="dt ${kind}">${tile(action, kind)}<div><h2 tabindex="-1"><bdi>${sentenceText(this.#host, known.sentence)}</bdi></h2><p class="mono" translate="no">${action}</p></div></div>
+    return html`<div class="dt ${kind}">${tile(action, kind)}<div><h2 tabindex="-1">${sentence(this.#host, known.sentence, 0, true)}</h2><p class="mono" translate="no"><bdi>${action}</bdi></p></div></div>
       ${data ? html`${why(this.#host, data)}
         ${facts(this.#host, data, (type, id) => this.history(type, id))}${this.#tabs(data)}` : html`<div class="bone drawer-bone" role="status" aria-label=${this.#host.words.t("list.loading")}><i></i><i></i><i></i></div>`}`;
   }
@@ -125,8 +125,9 @@ export class Drawer {
   }
 
   readonly #keys = (event: KeyboardEvent): void => {
-    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (!step) return;
+    const along = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!along) return;
+    const step = this.#host.words.direction === "rtl" ? -along : along;
     const next = TABS[(TABS.indexOf(this.#host.state.tab) + step + TABS.length) % TABS.length] as Tab;
     this.tab(next);
     void this.#host.updateComplete.then(() => this.#host.renderRoot.querySelector<HTMLElement>(`#tab-${next}`)?.focus());

@@ -136,7 +136,7 @@ export class Activity {
     return html`<div class="pw" dir="ltr" tabindex="0" role="group" aria-label=${this.#sentence()} @keydown=${this.#keys} @dblclick=${this.zoom}
         @pointerdown=${this.#down} @pointermove=${this.#moved} @pointerup=${() => this.#set(() => (this.#dragging = false))} @pointerleave=${this.#leave} @focusout=${this.#leave}>
         <svg class="plot" viewBox="0 0 ${this.#width || 1} ${height}" aria-hidden="true">${this.#width && this.#data ? this.#drawing(height) : nothing}</svg>
-        <div class="tip" aria-live="polite" ?hidden=${!hover}>${hover ? this.#card(hover) : nothing}</div>
+        <div class="tip" dir=${this.#host.words.direction} aria-live="polite" ?hidden=${!hover}>${hover ? this.#card(hover) : nothing}</div>
         <span class="sr">${this.#host.words.t("chart.keys")}</span></div>
       ${this.#brushed()}`;
   }

@@ -17,5 +17,5 @@ export function json(host: Host, entry: Entry, copy: () => void): TemplateResult
     at = found.index + whole.length;
   }
   return html`<div class="dtool">${host.words.t("json.title")}<button class="btn q sm" @click=${copy}>${icon("copy", "s")}${host.words.t("json.copy")}</button></div>
-    <pre class="diff mono json" translate="no" tabindex="0">${pieces}${text.slice(at)}</pre>`;
+    <pre class="diff mono json" dir="ltr" translate="no" tabindex="0">${pieces}${text.slice(at)}</pre>`;
 }

@@ -43,7 +43,7 @@ export function shortPrint(print: string): string {
 /** A secret that changed: hatched, with the fingerprints that tell old from new. */
 export function secretPill(host: Host, change: Change): TemplateResult {
   const prints = [change.before_fp, change.after_fp].map((print) =>
-    print ? html`<span class="mono" translate="no" title=${print}>${shortPrint(print)}</span>` : host.words.t("value.empty"),
+    print ? html`<span class="mono" translate="no" title=${print}><bdi>${shortPrint(print)}</bdi></span>` : host.words.t("value.empty"),
   );
   return html`<span class="red">${icon("lock", "s")}<span>${host.words.t("marker.secret")}</span>${prints[0]}${icon("arrow", "s")}${prints[1]}</span>`;
 }
@@ -51,6 +51,6 @@ export function secretPill(host: Host, change: Change): TemplateResult {
 /** A value that this reader does not see, and why. */
 export function markerPill(host: Host, { $: why, fp }: Marker): TemplateResult {
   return html`<span class="red">${icon("lock", "s")}<span>${host.words.t(`marker.${why}.long`)}</span>${fp
-    ? html`<span class="mono" translate="no" title=${fp}>${shortPrint(fp)}</span>`
+    ? html`<span class="mono" translate="no" title=${fp}><bdi>${shortPrint(fp)}</bdi></span>`
     : nothing}</span>`;
 }
