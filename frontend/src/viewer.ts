@@ -15,6 +15,7 @@ import { isZone } from "./lib/time.js";
 import type { CatalogPage, Retention } from "./lib/types.js";
 import { filterKey, mergeSearch, readState, START, writeState, type State } from "./lib/url.js";
 import { Bar } from "./parts/bar.js";
+import { Compact } from "./parts/compact.js";
 import { Export } from "./parts/export.js";
 import { Feed } from "./parts/feed.js";
 import { Help } from "./parts/help.js";
@@ -28,12 +29,15 @@ import sheets from "./styles/index.js";
 
 const NARROW = 760;
 const WIDE = 1000;
+/** A compact view tells everything there is. */
+const WHOLE: Pick<State, "chips" | "text" | "range" | "since" | "until"> = { chips: [], text: "", range: "all", since: null, until: null };
 
 export class AuditLogViewer extends LitElement implements Host {
   static override readonly styles = sheets.map((sheet) => unsafeCSS(sheet));
   static override readonly properties = {
-    api: {}, locale: {}, theme: { reflect: true }, docs: {}, zone: {},
+    api: {}, locale: {}, theme: { reflect: true }, docs: {}, zone: {}, resource: {}, view: { reflect: true },
     urlSync: { type: Boolean, attribute: "url-sync" }, openTypes: { attribute: "open-types" },
+    tellHeight: { type: Boolean, attribute: "tell-height" },
   };
 
   /** Base address of the HTTP API; below it is `/v1`. */
@@ -45,8 +49,14 @@ export class AuditLogViewer extends LitElement implements Host {
   declare docs: string;
   /** IANA zone to show times in at first; the reader's own by default. */
   declare zone: string;
+  /** `history`: only what happened to `resource`, as a short list for a page of the host. */
+  declare view: "log" | "history";
+  /** The resource of a history, `type:id`. */
+  declare resource: string;
   /** Keep the address of the page in step with the state. */
   declare urlSync: boolean;
+  /** Say with `alv-height` how high the content is: for a frame that has no height of its own. */
+  declare tellHeight: boolean;
   /** Resource types that the host can open, separated by spaces, or `*`. */
   declare openTypes: string;
 
@@ -67,6 +77,7 @@ export class AuditLogViewer extends LitElement implements Host {
   readonly #export = new Export(this, this.#feed, this.#bar);
   readonly #states = new States(this, this.#feed, this.#bar);
   readonly #help = new Help(this);
+  readonly #compact = new Compact(this, this.#feed, (item) => this.#show(item.index));
   /** The second file, once it is here. */
   #drawer: Drawer | null = null;
   #coming: Promise<void> | null = null;
@@ -74,6 +85,7 @@ export class AuditLogViewer extends LitElement implements Host {
   /** The catalogue of messages could not be had. */
   #mute = false;
   #offline = false;
+  #height = 0;
   #loaded = "";
   #started = false;
   #said = "";
@@ -84,10 +96,11 @@ export class AuditLogViewer extends LitElement implements Host {
 
   constructor() {
     super();
-    this.api = this.docs = this.zone = this.openTypes = "";
+    this.api = this.docs = this.zone = this.openTypes = this.resource = "";
+    this.view = "log";
     this.locale = "";
     this.theme = "auto";
-    this.urlSync = false;
+    this.urlSync = this.tellHeight = false;
   }
 
   /** How the viewer gets the token of its reader; asked at the start, before it runs out, and once when it is refused. */
@@ -137,7 +150,8 @@ export class AuditLogViewer extends LitElement implements Host {
     const own = this.zone && isZone(this.zone) ? this.zone : Intl.DateTimeFormat().resolvedOptions().timeZone;
     const zone = this.state.tz ?? own;
     if (this.clock.zone !== zone || this.clock.locale !== this.words.locale) this.clock = new Clock(this.words.locale, zone);
-    const key = [filterKey(this.state), this.api, this.words.locale, zone].join("\n");
+    if (this.about && this.#narrowed(this.state)) this.state = { ...this.state, ...WHOLE };
+    const key = [filterKey(this.state), this.api, this.words.locale, zone, this.about].join("\n");
     if (key !== this.#loaded) {
       const start = !this.#loaded || changed.has("api") || changed.has("locale");
       const first = !this.#loaded;
@@ -166,7 +180,20 @@ export class AuditLogViewer extends LitElement implements Host {
   }
 
   protected override updated(): void {
+    if (this.about) this.#compact.placed(this.state.entry !== null && this.#drawer !== null);
     this.#activity.placed();
+    if (this.tellHeight) requestAnimationFrame(() => this.#measured());
+  }
+
+  /** Tell the page around how high everything is, without what scrolls being cut. */
+  #measured(): void {
+    const high = (of: Iterable<Element>): number =>
+      [...of].reduce((sum, one) => sum + (one.matches(".list") ? high(one.children) : (one as HTMLElement).offsetHeight), 0);
+    const page = this.renderRoot.querySelector(".page, .compact");
+    const height = page ? high(page.children) + (this.about ? 8 : 40) : 0;
+    if (!height || Math.abs(height - this.#height) < 2) return;
+    this.#height = height;
+    this.dispatchEvent(new CustomEvent("alv-height", { detail: { height }, bubbles: true, composed: true }));
   }
 
   #refresh(start = true): void {
@@ -176,7 +203,7 @@ export class AuditLogViewer extends LitElement implements Host {
       void this.#facts();
     }
     void this.#feed.load().then(() => this.#announce());
-    void this.#activity.load();
+    if (!this.about) void this.#activity.load();
     this.#menus.refresh();
     void this.#inspect();
   }
@@ -216,6 +243,12 @@ export class AuditLogViewer extends LitElement implements Host {
   }
 
   go(patch: Partial<State>, how: "push" | "replace" = "push"): void {
+    if (this.about && this.#narrowed({ ...this.state, ...patch })) {
+      // A compact view has no filters of its own: the question is one for the full log.
+      const query = writeState({ ...START, ...patch, entry: null });
+      this.dispatchEvent(new CustomEvent("alv-open-log", { detail: { query }, bubbles: true, composed: true }));
+      return;
+    }
     const before = writeState(this.state);
     this.state = { ...this.state, ...patch };
     const query = writeState(this.state);
@@ -230,11 +263,19 @@ export class AuditLogViewer extends LitElement implements Host {
     void this.#inspect(how === "push");
   }
 
+  #narrowed(state: State): boolean {
+    return filterKey({ ...state, tz: null }) !== filterKey({ ...START, ...WHOLE });
+  }
+
   /** Take up a state from outside: what `alv-state` once reported. */
   restore(query: string): void {
     this.state = readState(query);
     this.requestUpdate();
     void this.#inspect();
+  }
+
+  get about(): string | null {
+    return this.view === "history" && /^[^:]+:./.test(this.resource) ? this.resource : null;
   }
 
   get covered(): boolean {
@@ -298,7 +339,7 @@ export class AuditLogViewer extends LitElement implements Host {
 
   #measure(box: DOMRectReadOnly | undefined): void {
     if (!box?.width) return;
-    const [narrow, wide, short] = [box.width < NARROW, box.width >= WIDE, box.height < 600];
+    const [narrow, wide, short] = [box.width < NARROW, box.width >= WIDE && !this.about, box.height < 600 && !this.about];
     if (narrow !== this.narrow || short !== this.#short) this.#menus.close();
     Object.assign(this, { narrow, wide });
     this.#short = short;
@@ -338,6 +379,7 @@ export class AuditLogViewer extends LitElement implements Host {
     if (!this.words.ready) return html`<div class="v">${this.#mute ? html`<p class="note">The texts of this viewer could not be loaded. Reload the page.</p>` : nothing}</div>`;
     const open = this.state.entry !== null && this.#drawer !== null;
     const shown = this.#feed.items.find(({ index, id }) => this.state.entry === String(index) || this.state.entry === id);
+    if (this.about) return this.#renderCompact(open ? this.#drawer?.render(shown) : nothing);
     const replaced = this.#states.render();
     return html`<div class="v ${this.narrow ? "narrow" : ""} ${this.#short ? "short" : ""} ${open ? "open" : ""} ${this.clock.twelve ? "h12" : ""}" dir=${this.words.direction} lang=${this.words.language} role=${this.closest("main") ? "region" : "main"} aria-labelledby="title">
       <div class="page" ?inert=${open && !this.wide} @pointerover=${this.#hover} @focusin=${this.#hover}>
@@ -350,6 +392,14 @@ export class AuditLogViewer extends LitElement implements Host {
       ${this.#drawer?.render(shown) ?? nothing}
       ${this.#menus.render(this.words.t("menu.show", { n: this.#feed.count?.value ?? 0 }))}
       ${this.#export.render()}${this.#help.render()}
+      <div class="toast ${this.#toast ? "on" : ""}" aria-hidden="true">${this.#toast}</div>
+      <div class="sr" role="status">${this.#said}</div>
+    </div>`;
+  }
+
+  #renderCompact(details: unknown): TemplateResult {
+    return html`<div class="v ${this.narrow ? "narrow" : ""}" dir=${this.words.direction} lang=${this.words.language} role="region" aria-labelledby="title">
+      ${this.#compact.render(details, () => this.#drawer?.close())}${this.#help.render()}
       <div class="toast ${this.#toast ? "on" : ""}" aria-hidden="true">${this.#toast}</div>
       <div class="sr" role="status">${this.#said}</div>
     </div>`;

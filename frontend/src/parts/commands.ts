@@ -29,7 +29,7 @@ export function obey(what: Command, host: Host, { bar, list, drawer, exporter, h
   };
   switch (what) {
     case "search":
-      return does(() => bar.field?.select());
+      return does(host.about === null && (() => bar.field?.select()));
     case "next":
     case "previous": {
       const step = what === "next" ? 1 : -1;
@@ -54,7 +54,7 @@ export function obey(what: Command, host: Host, { bar, list, drawer, exporter, h
     case "json":
       return does(shown && (() => shown.copyJson()));
     case "export":
-      return does(() => exporter.open());
+      return does(host.about === null && (() => exporter.open()));
     case "zone":
       return does(() => host.go({ tz: host.state.tz ? null : "UTC" }, "replace"));
     case "help":

@@ -78,10 +78,10 @@ export class Drawer {
 
   render(known: Summary | undefined): unknown {
     if (this.#detail.key === null) return nothing;
-    const { words, wide } = this.#host;
+    const { words, wide, about } = this.#host;
     const { data, problem } = this.#detail;
     return html`${wide ? nothing : html`<div class="scrim" @click=${() => this.close()}></div>`}
-      <div class="drawer" part="drawer" role=${wide ? "complementary" : "dialog"} aria-modal=${wide ? nothing : "true"} aria-label=${words.t("drawer.label")}>
+      <div class="drawer" part="drawer" role=${wide ? "complementary" : about ? "group" : "dialog"} aria-modal=${wide || about ? nothing : "true"} aria-label=${words.t("drawer.label")}>
         ${this.#head()}
         <div class="db">${problem ? this.#problem() : this.#body(data, data ?? known)}</div>
         ${data ? this.#foot(data) : nothing}

@@ -125,8 +125,8 @@ export interface RowState {
   /** The one row that Tab reaches. */
   current: boolean;
   member?: boolean;
-  /** In a history: with the date, without a selection of its own. */
-  past?: boolean;
+  /** In a history: with the date; `list` when the history is the list itself, and not one in the details. */
+  past?: true | "list";
   fold?: { count: number; open: boolean; why: "batch" | "repeat"; toggle: () => void } | null;
   open: (item: Summary) => void;
 }
@@ -137,7 +137,7 @@ export function row(host: Host, item: Summary, state: RowState): TemplateResult 
   const tab = state.current ? 0 : -1;
   const [glyph, from] = source(host, item);
   const folded = state.fold;
-  return html`<li part="row" class="row ${state.selected ? "sel" : ""} ${state.member ? "member" : ""}" data-index=${state.past ? nothing : item.index}
+  return html`<li part="row" class="row ${state.selected ? "sel" : ""} ${state.member ? "member" : ""}" data-index=${state.past === true ? nothing : item.index}
     data-field="resource" data-value="${item.resource.type}:${item.resource.id}">
     <a class="hit" href=${host.href({ entry: String(item.index), tab: "changes" })} tabindex=${tab}
       aria-label="${sentenceText(host, item.sentence)}, ${minutes}${seconds ?? ""}${rest ?? ""}" aria-current=${state.selected ? "true" : nothing}

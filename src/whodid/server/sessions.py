@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import threading
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from msgspec import Struct
@@ -70,7 +71,7 @@ class Sessions:
         if sent[: len(_BEARER)].lower() != _BEARER:
             return None
         now = self._log.now()
-        claims = verify_token(self._secret, sent[len(_BEARER) :].strip(), now=now, origin=call.headers.get("origin"))
+        claims = verify_token(self._secret, sent[len(_BEARER) :].strip(), now=now, origin=_foreign(call))
         if claims is None:
             return None
         locked = None
@@ -123,6 +124,12 @@ def context_of(call: Call) -> Context:
     """Return where a request came from, for the entries that reading and exporting leave behind."""
     agent = _printable(call.headers.get("user-agent", ""))[:_AGENT]
     return Context(source="web", ip=_address(call.client), user_agent=agent or None, request=call.request_id)
+
+
+def _foreign(call: Call) -> str | None:
+    """Return the origin of the page that asks, unless it is our own: our frame uses what its parent handed over."""
+    origin = call.headers.get("origin")
+    return None if origin is not None and urlsplit(origin).netloc == call.headers.get("host") else origin
 
 
 def _address(text: str | None) -> str | None:
