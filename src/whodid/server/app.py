@@ -33,6 +33,7 @@ from whodid.server.live import Live
 from whodid.server.origins import Origins
 from whodid.server.pages import Pages
 from whodid.server.problems import problem, problem_of
+from whodid.server.reports import Reports
 from whodid.server.routes import Routes
 from whodid.server.sessions import Sessions
 from whodid.server.signing import check_secret
@@ -103,6 +104,7 @@ def asgi(
         *Routes(log, sessions).handlers,
         *Exports(log, sessions, secret=secret, downloads=downloads).handlers,
         *Live(log, sessions, ending=ending).handlers,
+        *Reports(log, sessions, secret=secret, pages=pages).handlers,
         *(console.handlers if console else ()),
         *pages.handlers,
     ]

@@ -109,10 +109,10 @@ class Pages:
             tokens = f"{call.base}/{tokens}"
         body = _PAGE.format(
             base=html.escape(call.base),
-            page=self._address(call.base, "page.js"),
-            style=self._address(call.base, "page.css"),
+            page=self.address(call.base, "page.js"),
+            style=self.address(call.base, "page.css"),
             tokens=f' data-tokens="{html.escape(tokens)}"' if tokens is not None else "",
-            viewer=self._address(call.base, "viewer.js"),
+            viewer=self.address(call.base, "viewer.js"),
         ).encode()
         return Answer(
             body=body,
@@ -127,9 +127,9 @@ class Pages:
             )
         body = _EMBED.format(
             base=html.escape(call.base),
-            page=self._address(call.base, "embed.js"),
-            style=self._address(call.base, "page.css"),
-            viewer=self._address(call.base, "viewer.js"),
+            page=self.address(call.base, "embed.js"),
+            style=self.address(call.base, "page.css"),
+            viewer=self.address(call.base, "viewer.js"),
             origins=html.escape(" ".join(self._origins)),
         ).encode()
         ancestors = " ".join(self._origins) or "'none'"
@@ -139,7 +139,8 @@ class Pages:
             headers.append(("Cross-Origin-Resource-Policy", "cross-origin"))
         return Answer(body=body, media_type="text/html; charset=utf-8", headers=tuple(headers))
 
-    def _address(self, base: str, name: str) -> str:
+    def address(self, base: str, name: str) -> str:
+        """Return the address of a file, with its digest, as it stands in HTML."""
         file = self._files.get(name)
         version = f"?v={file.digest}" if file else ""
         return html.escape(f"{base}/static/{name}{version}")
