@@ -22,6 +22,7 @@ import { Help } from "./parts/help.js";
 import { Activity } from "./parts/histogram.js";
 import { List } from "./parts/list.js";
 import { Menus } from "./parts/menus.js";
+import { Print } from "./parts/print.js";
 import { States } from "./parts/states.js";
 import { obey, type Parts } from "./parts/commands.js";
 import type { Drawer } from "./parts/drawer.js";
@@ -74,9 +75,10 @@ export class AuditLogViewer extends LitElement implements Host {
   readonly #feed = new Feed(this);
   readonly #activity = new Activity(this);
   readonly #list = new List(this, this.#feed, (item) => this.#show(item.index));
-  readonly #export = new Export(this, this.#feed, this.#bar);
+  readonly #export = new Export(this, this.#feed, this.#bar, () => void this.#print.report());
   readonly #states = new States(this, this.#feed, this.#bar);
   readonly #help = new Help(this);
+  readonly #print = new Print(this, this.#feed, this.#bar);
   readonly #compact = new Compact(this, this.#feed, (item) => this.#show(item.index));
   /** The second file, once it is here. */
   #drawer: Drawer | null = null;
@@ -360,6 +362,10 @@ export class AuditLogViewer extends LitElement implements Host {
   readonly #keys = (event: KeyboardEvent): void => {
     const inside = event.composedPath().includes(this);
     const standing = this.urlSync && event.target === document.body;
+    if ((inside || standing) && this.#print.asked(event)) {
+      event.preventDefault();
+      return void this.#print.report();
+    }
     if ((!inside && !standing) || (!this.#help.enabled && event.key !== "Escape")) return;
     const found = command(event, event.composedPath()[0]);
     if (found && obey(found, this, this.#parts())) event.preventDefault();
@@ -384,6 +390,7 @@ export class AuditLogViewer extends LitElement implements Host {
     return html`<div class="v ${this.narrow ? "narrow" : ""} ${this.#short ? "short" : ""} ${open ? "open" : ""} ${this.clock.twelve ? "h12" : ""}" dir=${this.words.direction} lang=${this.words.language} role=${this.closest("main") ? "region" : "main"} aria-labelledby="title">
       <div class="page" ?inert=${open && !this.wide} @pointerover=${this.#hover} @focusin=${this.#hover}>
         <div class="head" part="head">${this.#head()}${this.#bar.render(this.#feed.problem)}</div>
+        ${this.#print.render()}
         ${this.#activity.render(this.#feed.problem !== null)}
         ${this.#states.banners(this.#offline)}
         ${replaced === nothing ? this.#list.render() : replaced}

@@ -17,13 +17,15 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from whodid.catalog import Catalog, Sentence, second_line, sentence, source_label, write
+from whodid.catalog import Catalog, SecondLine, Sentence, second_line, sentence, source_label, write
 from whodid.viewer.reader import Seen
 
 __all__ = ["Report", "render", "words"]
 
 _RIGHT_TO_LEFT = frozenset({"ar"})
 _SLOT = re.compile(r"\{(\w+)\}")
+# In a margin there is no markup that could keep a hash from running with the text around it.
+_ISOLATE, _POP = "\u2066", "\u2069"
 _STAMP = "%Y-%m-%d %H:%M:%S"
 
 
@@ -71,14 +73,14 @@ def render(report: Report, lang: str, catalog: Catalog, *, style: str, nonce: st
     """
     say = words()[lang]
     direction = "rtl" if lang in _RIGHT_TO_LEFT else "ltr"
-    log_line = _fill(say["log"], size=write(report.size, lang), root=report.root)
+    log_line = _fill(say["log"], size=write(report.size, lang), root=f"{_ISOLATE}{report.root}{_POP}")
     indexes = [seen.entry.index for seen in report.rows]
     span = _fill(say["entries"], first=str(min(indexes)), last=str(max(indexes))) if indexes else ""
     facts = [
         (say["workspace"], _bdi(report.workspace)),
         (say["reader"], _bdi(report.reader)),
         (say["printed"], f"{_bdi(_stamp(report.printed, report.zone))} <bdi>{html.escape(report.zone_name)}</bdi>"),
-        (say["range"], html.escape(_period(report, say))),
+        (say["range"], _period(report, say)),
         (say["filters"], f"<code><bdi>{html.escape(report.query)}</bdi></code>" if report.query else say["everything"]),
         (say["count"], html.escape(report.total)),
     ]
@@ -112,8 +114,8 @@ def _table(report: Report, lang: str, catalog: Catalog, say: Mapping[str, str]) 
             parts.append("</tbody>\n" if day else "")
             day = f"{at:%Y-%m-%d}"
             parts.append(f'<tbody>\n<tr class="day"><th colspan="5" scope="rowgroup">{day}</th></tr>\n')
-        line = second_line(seen.shown, lang, catalog).plain(lang)
-        more = f"<small>{_bdi(line)}</small>" if line else ""
+        line = _second(second_line(seen.shown, lang, catalog), lang)
+        more = f"<small>{line}</small>" if line else ""
         parts.append(
             f'<tr><td class="time">{at:%H:%M:%S}</td>'
             f"<td>{_said(sentence(seen.entry, lang, catalog))}{more}</td>"
@@ -136,6 +138,24 @@ def _said(said: Sentence) -> str:
     return "".join(written)
 
 
+def _second(line: SecondLine, lang: str) -> str:
+    """Write the second line; where it lists changes, each value keeps its own direction."""
+    if line.form != "changes":
+        return _bdi(line.plain(lang)) if line.form else ""
+    arrow = "←" if lang in _RIGHT_TO_LEFT else "→"
+    written = []
+    for change in line.changes:
+        sides = [write({"$": "hidden"}, lang)] if change.class_ == "secret" else []
+        sides = sides or [*(f"+ {one}" for one in change.added), *(f"− {one}" for one in change.removed)]
+        if not sides and change.op == "add" and change.before is None and change.after is not None:
+            sides = [change.after]
+        between = ", "
+        if not sides:
+            sides, between = [change.before or write(None, lang), change.after or write(None, lang)], f" {arrow} "
+        written.append(f"{html.escape(change.label)}: {between.join(_bdi(one) for one in sides)}")
+    return " · ".join([*written, *([f"<bdi>+{line.more}</bdi>"] if line.more else [])])
+
+
 def _source(seen: Seen, lang: str) -> str:
     context: Mapping[str, Any] = seen.wire.get("context", {})
     source = context.get("source")
@@ -145,8 +165,8 @@ def _source(seen: Seen, lang: str) -> str:
 
 
 def _period(report: Report, say: Mapping[str, str]) -> str:
-    since = _stamp(report.since, report.zone) if report.since else ""
-    until = _stamp(report.until, report.zone) if report.until else ""
+    since = _bdi(_stamp(report.since, report.zone)) if report.since else ""
+    until = _bdi(_stamp(report.until, report.zone)) if report.until else ""
     if since and until:
         return _fill(say["between"], since=since, until=until)
     return _fill(say["since"], since=since) if since else _fill(say["until"], until=until) if until else say["always"]
@@ -157,11 +177,11 @@ def _margins(page: str, log_line: str, span: str) -> str:
     counted = " ".join(
         f"counter({text})" if at % 2 else _quoted(text) for at, text in enumerate(_SLOT.split(page)) if at % 2 or text
     )
+    lines = "\n".join(one for one in (log_line, span) if one)
     box = "font: 7.5pt ui-sans-serif, system-ui, sans-serif; color: #4b4a4f;"
     return (
         "@page { margin: 14mm 12mm 18mm; "
-        f"@bottom-left {{ content: {_quoted(log_line)}; {box} white-space: pre-wrap; width: 60%; text-align: left; }} "
-        f"@bottom-center {{ content: {_quoted(span)}; {box} }} "
+        f"@bottom-left {{ content: {_quoted(lines)}; {box} white-space: pre; }} "
         f"@bottom-right {{ content: {counted}; {box} }} }}"
     )
 
