@@ -71,6 +71,18 @@ test("messages fill their slots, choose their plural and format their numbers", 
   assert.equal(words.duration(3 * 3_600_000), "3 hours");
 });
 
+test("a message that a language lacks is said in English", async () => {
+  const lagging = { title: "सूची" };
+  const real = globalThis.fetch;
+  globalThis.fetch = (async (address: string) => new Response(JSON.stringify(String(address).includes("hi.json") ? lagging : english))) as typeof fetch;
+  try {
+    const words = await Words.load(new Words("hi"));
+    assert.deepEqual([words.t("title"), words.t("export")], ["सूची", english.export]);
+  } finally {
+    globalThis.fetch = real;
+  }
+});
+
 const item = (index: number, action: string, more: Partial<Summary> = {}): Summary =>
   ({ index, action, occurred_at: new Date(Date.UTC(2026, 10, 20, 12, 0, 60 - index)).toISOString(), actor: { type: "user", id: "u" }, resource: { type: "user", id: "r" }, outcome: "success", ...more }) as Summary;
 const shape = (items: Summary[]): number[][] => fold(items).map(({ head, rest }) => [head, ...rest].map(({ index }) => index));
