@@ -73,7 +73,7 @@ def render(report: Report, lang: str, catalog: Catalog, *, style: str, nonce: st
     """
     say = words()[lang]
     direction = "rtl" if lang in _RIGHT_TO_LEFT else "ltr"
-    log_line = _fill(say["log"], size=write(report.size, lang), root=f"{_ISOLATE}{report.root}{_POP}")
+    state = _fill(say["log"], size=write(report.size, lang), root=f"{_ISOLATE}{report.root}{_POP}")
     indexes = [seen.entry.index for seen in report.rows]
     span = _fill(say["entries"], first=str(min(indexes)), last=str(max(indexes))) if indexes else ""
     facts = [
@@ -91,13 +91,13 @@ def render(report: Report, lang: str, catalog: Catalog, *, style: str, nonce: st
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n',
             f'<title>{html.escape(say["title"])}</title>\n<link rel="icon" href="data:,">\n',
             f'<link rel="stylesheet" href="{style}">\n',
-            f'<style nonce="{nonce}">{_margins(say["page"], log_line, span)}</style>\n</head>\n<body>\n<main>\n',
+            f'<style nonce="{nonce}">{_margins(say["page"], state, span)}</style>\n</head>\n<body>\n<main>\n',
             f"<h1>{html.escape(say['title'])}</h1>\n<dl>\n",
             *(f"<dt>{html.escape(name)}</dt><dd>{value}</dd>\n" for name, value in facts),
             "</dl>\n",
             "" if report.whole else f'<p class="cut">{html.escape(cut)}</p>\n',
             _table(report, lang, catalog, say) if report.rows else f"<p>{html.escape(say['none'])}</p>\n",
-            f'</main>\n<p class="foot">{" · ".join(_bdi(one) for one in (span, log_line) if one)}</p>\n',
+            f'</main>\n<p class="foot">{" · ".join(_bdi(one) for one in (span, state) if one)}</p>\n',
             "</body>\n</html>\n",
         ]
     )
@@ -172,12 +172,12 @@ def _period(report: Report, say: Mapping[str, str]) -> str:
     return _fill(say["since"], since=since) if since else _fill(say["until"], until=until) if until else say["always"]
 
 
-def _margins(page: str, log_line: str, span: str) -> str:
+def _margins(page: str, state: str, span: str) -> str:
     """Write the margin boxes of every printed page: what the log was, which entries, which page of how many."""
     counted = " ".join(
         f"counter({text})" if at % 2 else _quoted(text) for at, text in enumerate(_SLOT.split(page)) if at % 2 or text
     )
-    lines = "\n".join(one for one in (log_line, span) if one)
+    lines = "\n".join(one for one in (state, span) if one)
     box = "font: 7.5pt ui-sans-serif, system-ui, sans-serif; color: #4b4a4f;"
     return (
         "@page { margin: 14mm 12mm 18mm; "
