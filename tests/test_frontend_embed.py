@@ -9,14 +9,17 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 
-from tests.browsing import Browser, expect
+from tests.browsing import Browser, expect, watched
 from tests.embedding import Two, two_origins, visited
+from tests.serving import token
 from whodid.viewer import __file__ as viewer_file
 
 pytestmark = pytest.mark.browser
 
 MANIFEST = json.loads((Path(viewer_file).parent / "static" / "manifest.json").read_bytes())
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 FORBIDDEN = r"CORS policy|net::ERR_FAILED"
 
 
@@ -153,3 +156,50 @@ def test_a_short_history_for_the_page_of_a_resource(two: Two, chromium: Browser)
         page.wait_for_function("window.seen.length")
         assert page.evaluate("window.seen.at(-1)") == ["open-log", {"query": "q=resource:contact:con_9"}]
         expect(viewer.locator(".row")).to_have_count(2)
+
+
+@pytest.mark.parametrize("locale", ["en", "ar"])
+@pytest.mark.parametrize("width", [320, 480, 1024])
+def test_axe_finds_nothing_in_a_short_history(two: Two, chromium: Browser, locale: str, width: int) -> None:
+    """WCAG 2.2 AA, both themes, in the list and in the details over the page."""
+    attributes = quote(f'resource="contact:con_ana" view="history" locale="{locale}"')
+    options = {"viewport": {"width": width, "height": 700}, "reduced_motion": "reduce", "bypass_csp": True}
+    with visited(chromium, two, **options) as page:
+        page.goto(f"{two.host}/component?attributes={attributes}")
+        viewer = page.locator("audit-log-viewer")
+        expect(viewer.locator(".row")).to_have_count(2)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        for open_entry in (False, True):
+            if open_entry:
+                viewer.locator(".row .hit").first.press("Enter")
+                expect(viewer.locator(".prf.ok")).to_be_visible()
+            for theme in ("light", "dark"):
+                # The page around has no colours of its own; it follows the viewer's.
+                dress = "([one, theme]) => { one.theme = theme; document.documentElement.style.colorScheme = theme; }"
+                page.evaluate(dress, [viewer.element_handle(), theme])
+                page.wait_for_timeout(100)
+                found = Axe().run(page, options={"runOnly": RULES}).response["violations"]
+                assert [(one["id"], one["nodes"][0]["target"]) for one in found] == [], (theme, open_entry)
+
+
+@pytest.mark.parametrize("lang", ["en", "ar"])
+def test_the_report_prints_with_its_footers(two: Two, chromium: Browser, tmp_path: Path, lang: str) -> None:
+    """Chromium prints it: page numbers, the range of entries and the head are on the paper; no policy is violated."""
+    with watched(chromium, two.audit) as (context, _):
+        page = context.new_page()
+        made = context.request.post(
+            f"{two.audit}/v1/reports", data={"lang": lang}, headers={"Authorization": f"Bearer {token()}"}
+        ).json()
+        page.goto(two.audit + made["href"])
+        assert page.evaluate("document.documentElement.dir") == ("rtl" if lang == "ar" else "ltr")
+        style = page.evaluate(
+            "[...document.styleSheets].map(one => [...one.cssRules].map(rule => rule.cssText)).join()"
+        )
+        assert "counter(page)" in style
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        answer = Axe().run(page, options={"runOnly": RULES})
+        assert [(one["id"], one["nodes"][0]["target"]) for one in answer.response["violations"]] == []
+        page.emulate_media(media="print")
+        path = tmp_path / "report.pdf"
+        page.pdf(path=path, format="A4", prefer_css_page_size=True)
+        assert path.read_bytes().startswith(b"%PDF-")

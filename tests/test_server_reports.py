@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
-from tests.browsing import Browser, watched
-from tests.embedding import Two, two_origins
 from tests.serving import (
     AWAY,
     HOME,
@@ -191,32 +188,3 @@ def test_an_empty_log_and_no_match_are_pages_too(http: TestClient) -> None:
     """They say so instead of showing an empty table."""
     assert "No entries match." in http.get(order(http, q="nothing-like-this")).text
     assert "<table" not in http.get(order(http, sent=token("wsp_new"), q="nothing-like-this")).text
-
-
-@pytest.fixture(scope="module")
-def two() -> Iterator[Two]:
-    """Serve a log."""
-    with two_origins() as made:
-        yield made
-
-
-@pytest.mark.browser
-@pytest.mark.parametrize("lang", ["en", "ar"])
-def test_the_report_prints_with_its_footers(two: Two, chromium: Browser, tmp_path: Path, lang: str) -> None:
-    """Chromium prints it: page numbers, the range of entries and the head are on the paper; no policy is violated."""
-    with watched(chromium, two.audit) as (context, _):
-        page = context.new_page()
-        made = context.request.post(
-            f"{two.audit}/v1/reports", data={"lang": lang}, headers={"Authorization": f"Bearer {token()}"}
-        ).json()
-        page.goto(two.audit + made["href"])
-        assert page.evaluate("document.documentElement.dir") == ("rtl" if lang == "ar" else "ltr")
-        style = page.evaluate(
-            "[...document.styleSheets].map(one => [...one.cssRules].map(rule => rule.cssText)).join()"
-        )
-        assert "counter(page)" in style
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        page.emulate_media(media="print")
-        path = tmp_path / "report.pdf"
-        page.pdf(path=path, format="A4", prefer_css_page_size=True)
-        assert path.read_bytes().startswith(b"%PDF-")
