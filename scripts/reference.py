@@ -278,7 +278,10 @@ def cli_page() -> Iterator[str]:
     yield from ("# Command line", "", "Install it with `pip install 'whodid[cli]'`.", "")
     yield from ("## whodid", "", "```text", program, "```", "")
     for name in commands(program):
-        yield from (f"## whodid {name}", "", "```text", help_text(name), "```", "")
+        text = help_text(name)
+        yield from (f"## whodid {name}", "", "```text", text, "```", "")
+        for inner in commands(text):
+            yield from (f"### whodid {name} {inner}", "", "```text", help_text(name, inner), "```", "")
 
 
 def help_text(*names: str) -> str:

@@ -21,13 +21,13 @@ import uvicorn
 
 from sendero.installation import Installation, Settings
 from sendero.jobs import Jobs
+from sendero.mail import check
 from sendero.service import auth
 from sendero.story.begin import DAYS, OWNER, tell
 from sendero.tables import User, Workspace
 from sendero.web.app import application
 from sendero.work import begin
 from whodid import Actor
-from whodid.capture import context
 from whodid.errors import InvalidSetting, WhodidError
 from whodid.retention import RetentionWorker
 
@@ -48,13 +48,51 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, default=8000, help="port to listen on (default: 8000)")
     parser.add_argument("--proxies", type=int, default=0, help="how many proxies of yours stand in front (default: 0)")
+    parser.add_argument("--url", help="where people reach it, for links in mails (default: http://HOST:PORT)")
+    parser.add_argument(
+        "--smtp",
+        default=os.environ.get("SENDERO_SMTP"),
+        help="mail server, like smtps://user:password@host:465 (default: mails become files in the folder)",
+    )
+    parser.add_argument(
+        "--sender",
+        default=os.environ.get("SENDERO_SENDER", "Sendero <sendero@localhost>"),
+        help="whom mails come from (default: Sendero <sendero@localhost>)",
+    )
+    parser.add_argument(
+        "--private-sso", action="store_true", help="let single sign-on use a provider on this machine, to try it out"
+    )
+    parser.add_argument(
+        "--private-webhooks", action="store_true", help="let webhooks reach this machine itself, to try them out"
+    )
+    parser.add_argument(
+        "--whatsapp",
+        choices=("demo", "cloud"),
+        default=os.environ.get("SENDERO_WHATSAPP", "demo"),
+        help="WhatsApp to speak with: one that is played in this process, or Meta's (default: demo)",
+    )
     parser.add_argument("--days", type=int, default=DAYS, help=f"length of the first start's story (default: {DAYS})")
     commands = parser.add_subparsers(dest="command", title="commands")
     password = commands.add_parser("password", help="give a person a new generated password")
     password.add_argument("email")
     chosen = parser.parse_args(arguments)
-    settings = Settings(data=chosen.data, database=chosen.database, trusted_proxies=chosen.proxies)
+    shown = f"[{chosen.host}]" if ":" in chosen.host else chosen.host
+    settings = Settings(
+        data=chosen.data,
+        database=chosen.database,
+        trusted_proxies=chosen.proxies,
+        url=(chosen.url or f"http://{shown}:{chosen.port}").rstrip("/"),
+        smtp=chosen.smtp or None,
+        sender=chosen.sender,
+        private_sso=chosen.private_sso,
+        private_webhooks=chosen.private_webhooks,
+        provider=chosen.whatsapp,
+    )
     try:
+        if settings.smtp is not None:
+            check(settings.smtp)
+        if chosen.whatsapp not in ("demo", "cloud"):  # the parser checks what was typed, not what the environment says
+            raise InvalidSetting(f"There is no WhatsApp {chosen.whatsapp!r}", "Set SENDERO_WHATSAPP to demo or cloud")
         if chosen.days < 1:
             raise InvalidSetting(f"A story cannot last {chosen.days} days", "Use --days 1 or more")
         if chosen.command == "password":
@@ -192,7 +230,7 @@ def new_password(settings: Settings, email: str) -> int:
     if settings.database is None and not (settings.data / "sendero.db").exists():
         raise InvalidSetting(f"There is no workspace in {settings.data}", "Start it once: python -m sendero")
     with Installation(settings) as home:
-        with begin(home) as work, context(actor=_OPERATOR, workspace=work.workspace.id, source="cli"):
+        with begin(home) as work, work.acting(actor=_OPERATOR, source="cli"):
             query = sa.select(User).where(User.email == email.strip().casefold())
             user = work.session.execute(query).scalar_one_or_none()
             if user is None:

@@ -10,7 +10,10 @@ from typing import Any
 
 from whodid.model import Resource
 
-__all__ = ["Conflict", "Forbidden", "Invalid", "Missing", "SenderoError"]
+__all__ = ["Conflict", "Forbidden", "Invalid", "Missing", "SenderoError", "Unavailable"]
+
+REFUSED = "WhatsApp refuses this: {said} ({code}). Nothing was changed."
+SILENT = "WhatsApp cannot be used now ({said}). Nothing was changed; try again in a moment."
 
 
 class SenderoError(Exception):
@@ -41,6 +44,20 @@ class Invalid(SenderoError):
 
 class Conflict(SenderoError):
     """The state of things does not allow it: look again."""
+
+
+class Unavailable(Conflict):
+    """WhatsApp refused or did not answer; the attempt is recorded as failed.
+
+    Args:
+        provider_code: WhatsApp's own; 0 when there was no answer.
+        text: WhatsApp's words.
+    """
+
+    def __init__(self, provider_code: int, text: str) -> None:
+        self.provider_code = provider_code
+        self.text = text
+        super().__init__(REFUSED if provider_code else SILENT, said=text, code=provider_code)
 
 
 class Missing(SenderoError):

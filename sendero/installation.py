@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 import sqlalchemy as sa
 from msgspec import Struct
@@ -17,10 +17,15 @@ from sqlalchemy.orm import Session, sessionmaker
 import whodid
 from sendero import tables
 from sendero.actions import catalog
+from sendero.fetching import Fetch, Fetcher
 from sendero.migrations import migrate
 from sendero.vault import Vault, secret_file
+from sendero.whatsapp.cloud import CloudApi
+from sendero.whatsapp.demo import DemoWhatsApp
+from sendero.whatsapp.provider import Provider
 from whodid.capture import Capture, Relay
 from whodid.capture.outbox import Outbox
+from whodid.capture.sqlalchemy import install
 
 __all__ = ["Installation", "Settings"]
 
@@ -32,11 +37,23 @@ class Settings(Struct, frozen=True, kw_only=True):
         data: Folder of the databases and key files.
         database: SQLAlchemy address of Sendero's own database; a SQLite file in `data` when not given.
         trusted_proxies: How many proxies of yours stand in front; 0 heeds no forwarded address.
+        url: Where people reach the workspace; the links in mails begin with it.
+        smtp: The mail server, like `smtps://user:password@host:465`; without one, mails become files in `data`.
+        sender: Whom mails come from.
+        private_sso: Whether providers of single sign-on may be this machine itself, without TLS too: for trying out.
+        private_webhooks: Whether webhooks may reach this machine itself, without TLS too: for trying them out.
+        provider: The WhatsApp to speak with: `demo`, which lives in this process, or Meta's, `cloud`.
     """
 
     data: Path
     database: str | None = None
     trusted_proxies: int = 0
+    url: str = "http://127.0.0.1:8000"
+    smtp: str | None = None
+    sender: str = "Sendero <sendero@localhost>"
+    private_sso: bool = False
+    private_webhooks: bool = False
+    provider: Literal["demo", "cloud"] = "demo"
 
     @property
     def address(self) -> str:
@@ -79,6 +96,9 @@ class Installation:
             opening.callback(self.engine.dispose)
             migrate(self.engine)
             self.sessions = sessionmaker(self.engine, expire_on_commit=False)
+            whatsapp = CloudApi() if settings.provider == "cloud" else DemoWhatsApp(self)
+            opening.callback(whatsapp.close)
+            self.provider: Provider = whatsapp
             self.log = opening.enter_context(
                 whodid.open(
                     settings.log_address, catalog=catalog(), strict=True, name="sendero", clock=log_clock or clock
@@ -88,6 +108,9 @@ class Installation:
             self.outbox = Outbox(self.engine, tables.outbox, check=self.log.check)
             self.relay = Relay(self.outbox, self.log)
             self.outbox.on_commit(self.sessions, self.relay.wake)
+            watching = install(self.sessions, self.capture, self.outbox, models=tables.WATCHED, unclaimed="raise")
+            opening.callback(watching.remove)
+            self.fetch: Fetch = Fetcher(private=settings.private_sso)
             self._closing = opening.pop_all()
 
     def close(self) -> None:

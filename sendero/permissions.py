@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-__all__ = ["AREAS", "BUILTIN", "PERMISSIONS", "touches_power"]
+__all__ = ["AREAS", "BUILTIN", "KEY_PERMISSIONS", "PERMISSIONS", "touches_power"]
 
 AREAS: dict[str, tuple[str, ...]] = {
     "contacts": ("read", "create", "update", "delete", "merge", "export", "manage"),
@@ -29,6 +29,18 @@ cancels, `audit:pii` shows personal values in the log, `audit:manage` changes ho
 """
 
 PERMISSIONS: tuple[str, ...] = tuple(f"{area}:{verb}" for area, verbs in AREAS.items() for verb in verbs)
+
+KEY_PERMISSIONS: tuple[str, ...] = (
+    "contacts:read",
+    "contacts:create",
+    "contacts:update",
+    "contacts:delete",
+    "segments:read",
+    "templates:read",
+    "campaigns:read",
+    "campaigns:pause",
+)
+"""What an API key can be permitted: what the routes of the API ask for."""
 
 _EVERYDAY = (
     "contacts:read",

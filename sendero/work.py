@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
+from sendero import outgoing
 from sendero.errors import Conflict, Missing
 from sendero.ids import ulid
 from sendero.installation import Installation
@@ -32,7 +33,8 @@ from sendero.tables import (
     Webhook,
     Workspace,
 )
-from whodid import Actor, Change, Reason, Related, Resource
+from whodid import Actor, Change, Event, Reason, Related, Resource
+from whodid.capture import context
 from whodid.model import Outcome, Severity
 
 __all__ = ["Work", "actor_of", "begin", "resource_of"]
@@ -68,6 +70,7 @@ class Work:
         self.home = home
         self.session = session
         self.workspace = workspace
+        self._listeners: tuple[outgoing.Listener, ...] | None = None
 
     def now(self) -> datetime:
         """Return the present instant."""
@@ -76,6 +79,16 @@ class Work:
     def new_id(self, prefix: str) -> str:
         """Return a new id."""
         return ulid(prefix, self.now(), self.home.entropy(10))
+
+    @contextmanager
+    def acting(self, **who: Any) -> Iterator[None]:
+        """Act as somebody; see `whodid.capture.context`.
+
+        What changes inside is written before it ends, so that it is told of whoever changed it.
+        """
+        with context(workspace=self.workspace.id, **who):
+            yield
+            self.session.flush()
 
     def get(self, table: type[_Row], key: str) -> _Row:
         """Return a row of this workspace by its id.
@@ -101,7 +114,7 @@ class Work:
         self.session.add(row)
         self.session.flush()
 
-    def touch(self, row: Owned) -> None:
+    def touch(self, row: Owned | Workspace) -> None:
         """Write the changes of a row now.
 
         Raises:
@@ -131,8 +144,14 @@ class Work:
         actor: Actor | None = None,
         batch: str | None = None,
         cause: str | None = None,
+        claims: Iterable[Resource] = (),
     ) -> str:
         """Say what happened, in this transaction; see `Capture.event`.
+
+        A row that changes without anything being said of it is told by itself.
+
+        Args:
+            claims: What else changes by this act, besides `resource`: it needs no entry of its own.
 
         Returns:
             The id of the event.
@@ -153,8 +172,19 @@ class Work:
             batch=batch,
             cause=cause,
         )
-        self.home.outbox.write(self.session, self.workspace.id, [event])
+        self.home.capture.say(self.workspace.id, event, claims=claims, bind=self.session)
+        if outcome == "success" and action in outgoing.EVENTS:
+            self._tell(event)
         return event.id
+
+    def _tell(self, event: Event) -> None:
+        """Let the webhooks know that asked for it; who they are is looked up once."""
+        if self._listeners is None:
+            self._listeners = outgoing.listeners(self.session, self.workspace.id)
+        asking = [listener for listener in self._listeners if event.action in listener.events]
+        if asking:
+            body = outgoing.body_of(event, self.workspace.id)
+            self.session.execute(*outgoing.queue(asking, event.action, body, self.now(), self.new_id))
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
     from tests.postgresing import Server
+    from tests.watching import Bed
 
 REQUIRED = frozenset(os.environ.get("WHODID_REQUIRE", "").split())
 
@@ -116,3 +118,31 @@ def postgres() -> Iterator[Server]:
 def postgres_url(postgres: Server, request: pytest.FixtureRequest) -> str:
     """Return the address of an empty database, one per test file."""
     return postgres.database(f"t_{request.path.stem}")
+
+
+@pytest.fixture(
+    params=[
+        "sqlite",
+        "aiosqlite",
+        pytest.param("psycopg", marks=pytest.mark.postgres),
+        pytest.param("psycopg_async", marks=pytest.mark.postgres),
+    ]
+)
+def bed_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the address of a database for a watched application, per engine and kind of session."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'host.db'}"
+    if request.param == "aiosqlite":
+        return f"sqlite+aiosqlite:///{tmp_path / 'host.db'}"
+    url: str = request.getfixturevalue("postgres_url")
+    return url.replace("postgresql://", f"postgresql+{request.param}://")
+
+
+@pytest.fixture
+def bed(bed_url: str) -> Iterator[Bed]:
+    """Open a watched application on each engine, with sync and async sessions."""
+    from tests.watching import Bed
+
+    bed = Bed(bed_url)
+    yield bed
+    bed.close()

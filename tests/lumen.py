@@ -18,6 +18,7 @@ from sendero.permissions import BUILTIN
 from sendero.service import accounts, contacts, roles, templates, users
 from sendero.tables import Account, Contact, Template, User, Workspace
 from sendero.web.app import application
+from sendero.whatsapp.demo import DemoWhatsApp
 from sendero.work import Work, actor_of, begin
 from whodid import Actor, Entry
 from whodid.capture import context
@@ -36,9 +37,9 @@ class Lumen:
     Everything that its set-up recorded is told apart by its actor: `entries` shows what the test did.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: Any) -> None:
         self.now = NOW
-        self.home = Installation(Settings(data=folder), clock=self._clock)
+        self.home = Installation(Settings(data=folder, **settings), clock=self._clock)
         self.app = application(self.home)
         self._found()
 
@@ -53,8 +54,21 @@ class Lumen:
     @contextmanager
     def working(self, actor: Actor = SETTER_UP) -> Iterator[Work]:
         """Work on the rows directly."""
-        with begin(self.home) as work, context(actor=actor, workspace=work.workspace.id):
+        with begin(self.home) as work, work.acting(actor=actor):
             yield work
+
+    @property
+    def whatsapp(self) -> DemoWhatsApp:
+        """The WhatsApp that the workspace speaks with."""
+        provider = self.home.provider
+        assert isinstance(provider, DemoWhatsApp)
+        return provider
+
+    def whatsapp_goes_on(self, seconds: float = 10) -> None:
+        """Let time pass over there, and everything arrive that is told."""
+        self.advance(seconds=seconds)
+        while self.whatsapp.tick():
+            pass
 
     def visitor(self, *, follow: bool = False) -> TestClient:
         """Return a browser that nobody is signed in with."""
@@ -85,7 +99,7 @@ class Lumen:
             return session.query(table).filter_by(**where).one()
 
     def _found(self) -> None:
-        with self.home.sessions.begin() as session:
+        with context(actor=SETTER_UP), self.home.sessions.begin() as session:
             now = self._clock()
             self.workspace = "wsp_tests"
             session.add(
@@ -127,6 +141,22 @@ class Lumen:
     def actor(self, role: str) -> Actor:
         """Return the person of a role as the log names them."""
         return actor_of(self.user(role))
+
+
+def row_of(table: Any, **given: Any) -> Any:
+    """Return a row with these values, and with as little as it can have in its other columns."""
+    least: dict[str, Any] = {}
+    for column in table.__table__.columns:
+        if column.nullable:
+            least[column.name] = None
+        elif column.name != "version":
+            least[column.name] = {"JSON": {}, "INTEGER": 0, "DATETIME": NOW}.get(str(column.type), "")
+    return table(**least | given)
+
+
+def source(entry: Entry) -> str | None:
+    """Return how an entry came about, such as web, webhook or job."""
+    return None if entry.context is None else entry.context.source
 
 
 def email(role: str) -> str:
@@ -176,9 +206,14 @@ def template_values(**more: Any) -> dict[str, Any]:
 @pytest.fixture
 def lumen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lumen]:
     """Open a workspace whose passwords are hashed quickly."""
-    quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    monkeypatch.setattr(passwords, "_hasher", quick)
-    monkeypatch.setattr(passwords, "_NOBODY", quick.hash("nobody"))
+    quick_passwords(monkeypatch)
     place = Lumen(tmp_path / "var")
     yield place
     place.home.close()
+
+
+def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash passwords quickly."""
+    quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(passwords, "_hasher", quick)
+    monkeypatch.setattr(passwords, "_NOBODY", quick.hash("nobody"))

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from whodid import Actor, Context, Reason
-from whodid.capture import Scope, bind, context, current
+from whodid.capture import Executor, Scope, bind, context, current, wrap
 from whodid.errors import InvalidSetting
 
 AISHA = Actor(type="user", id="usr_1", name="Aisha Khan")
@@ -120,6 +120,87 @@ class TestBinding:
         with pytest.raises(InvalidSetting, match="ended"):
             later.run(lambda: bind(actor=MARIA))
         assert scope.actor is AISHA
+
+    def test_a_scope_inside_the_background_gives_the_ended_one_back(self) -> None:
+        """Work that outlives its request may open scopes of its own, and has the right actor after them too."""
+        with context(actor=AISHA, source="web"):
+            later = contextvars.copy_context()
+
+        def background() -> tuple[Actor | None, Actor | None, Context | None]:
+            with context(actor=MARIA):
+                inner = actor()
+            scope = current()
+            return inner, actor(), scope.context if scope is not None else None
+
+        assert later.run(background) == (MARIA, AISHA, Context(source="job"))
+
+
+class TestAsking:
+    """Values that are found out when they are needed."""
+
+    def test_a_function_is_asked_until_it_answers_and_then_never_again(self) -> None:
+        """The workspace of a request is often known only after the sign-in."""
+        answers = iter([None, "w1", "w2"])
+        with context(workspace=lambda: next(answers)) as scope:
+            assert [scope.workspace, scope.workspace, scope.workspace] == [None, "w1", "w1"]
+
+    def test_while_it_does_not_know_the_outer_scope_answers(self) -> None:
+        """Not knowing is the same as not saying."""
+        with context(actor=AISHA), context(actor=lambda: None):
+            assert actor() is AISHA
+
+    def test_it_may_ask_back(self) -> None:
+        """A function that itself asks who acts does not ask itself for ever."""
+        with context(actor=lambda: actor() or MARIA):
+            assert actor() is MARIA
+
+    def test_what_is_bound_meanwhile_counts(self) -> None:
+        """The sign-in that the question caused has the last word."""
+
+        def sign_in() -> Actor:
+            bind(actor=AISHA)
+            return MARIA
+
+        with context(actor=sign_in):
+            assert actor() is AISHA
+
+    def test_what_it_raises_reaches_the_caller(self) -> None:
+        """And the next one asks again."""
+        known: dict[str, str] = {}
+        with context(workspace=lambda: known["none"]) as scope:
+            for _ in range(2):
+                with pytest.raises(KeyError):
+                    _ = scope.workspace
+
+
+class TestHandingOver:
+    """Other threads and tasks."""
+
+    def test_wrapped_work_has_the_scope_of_whoever_wrapped_it(self) -> None:
+        """In a thread, in an executor, and as a coroutine function in another context."""
+
+        async def later() -> Actor | None:
+            await asyncio.sleep(0)
+            return actor()
+
+        with ThreadPoolExecutor(1) as pool:
+            with context(actor=AISHA):
+                work, waiting = wrap(actor), wrap(later)
+                handed = Executor(pool).submit(actor).result()
+                mapped = list(Executor(pool).map(lambda _: actor(), range(2)))
+                bare = pool.submit(actor).result()
+            assert pool.submit(work).result() is handed is mapped[0] is mapped[1] is AISHA
+        assert bare is None
+        assert contextvars.Context().run(asyncio.run, waiting()) is AISHA
+        assert actor() is None
+
+    def test_the_end_of_the_wrapper_ends_the_other_executor(self) -> None:
+        """It takes nothing after that."""
+        pool = ThreadPoolExecutor(1)
+        with Executor(pool):
+            pass
+        with pytest.raises(RuntimeError):
+            pool.submit(actor)
 
 
 class TestConcurrency:

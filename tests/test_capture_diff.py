@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
-from enum import Enum, StrEnum
+from enum import StrEnum
 from typing import Any
-from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -16,9 +14,8 @@ from msgspec import UNSET
 
 from whodid import Change
 from whodid.capture import diff
-from whodid.capture.values import plain, same
+from whodid.capture.values import DB_COMPUTED, UNKNOWN_VALUE, same
 from whodid.catalog import FieldClasses
-from whodid.errors import InvalidEvent
 
 CLASSES = FieldClasses({"email": "personal", "profile.*": "personal", "vault": "secret"})
 
@@ -39,10 +36,10 @@ class Stage(StrEnum):
     LEAD = "lead"
 
 
-class Level(Enum):
-    """A plain enumeration."""
-
-    HIGH = 3
+def value(side: Any) -> Any:
+    """Return a side of a change that is there."""
+    assert side is not UNSET
+    return side
 
 
 class TestScalars:
@@ -201,54 +198,79 @@ class TestSecrets:
         assert change.after_fp == fingerprint(token)
 
 
-class TestValues:
-    """What has a JSON form."""
+class TestLarge:
+    """Compared by path first, bounded afterwards."""
 
-    def test_the_forms(self) -> None:
-        """Each type has one form."""
-        values = {
-            "at": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
-            "day": date(2026, 1, 2),
-            "price": Decimal("10.50"),
-            "id": UUID(int=7),
-            "level": Level.HIGH,
-            "set": {"b", "a"},
-            "whole": 2.0,
-        }
-        assert plain(values) == {
-            "at": "2026-01-02T03:04:05Z",
-            "day": "2026-01-02",
-            "price": "10.5",
-            "id": "00000000-0000-0000-0000-000000000007",
-            "level": 3,
-            "set": ["a", "b"],
-            "whole": 2,
-        }
+    def test_one_key_of_a_hundred_thousand_is_found(self) -> None:
+        """However large an object is, a small change to it is a small change."""
+        before = {f"key{number}": number for number in range(100_000)}
+        after = {**before, "key77": -1}
 
-    def test_what_has_no_form_is_refused_with_its_place(self) -> None:
-        """The pointer leads to the value."""
+        assert changes({"settings": before}, {"settings": after}) == (
+            Change(path="settings.key77", before=77, after=-1),
+        )
 
-        @dataclass
-        class Thing:
-            name: str
+    def test_too_many_changes_below_a_path_are_one_change_of_it(self) -> None:
+        """Both sides are told apart by their digests."""
+        before = {f"key{number}": number for number in range(1000)}
+        (change,) = changes({"settings": before}, {"settings": dict.fromkeys(before, -1)})
 
-        with pytest.raises(InvalidEvent) as caught:
-            plain({"a": [1, {"b": Thing("x")}]}, "/details")
-        assert caught.value.pointer == "/details/a/1/b"
-        assert "Thing" in str(caught.value)
+        assert change.path == "settings"
+        assert (value(change.before)["$"], value(change.before)["items"]) == ("truncated", 1000)
+        assert value(change.before)["sha256"] != value(change.after)["sha256"]
+        assert value(change.before)["head"]["key3"] == 3
 
-    @pytest.mark.parametrize("value", [datetime(2026, 1, 1), Decimal("NaN"), object(), b"bytes"])
-    def test_ambiguous_values_are_refused(self, value: Any) -> None:
-        """A naive datetime, a number that is none and raw bytes are not guessed at."""
-        with pytest.raises(InvalidEvent):
-            plain(value)
+    def test_more_fields_than_an_event_has_room_for_are_counted(self) -> None:
+        """The last change says how many there are."""
+        found = changes(None, {f"key{number}": number for number in range(2000)})
 
-    def test_a_cycle_is_refused(self) -> None:
-        """A value that holds itself ends at the deepest level allowed."""
+        assert len(found) == 500
+        assert found[-1] == Change(path="*", op="add", after={"$": "truncated", "items": 2000})
+
+    def test_of_two_long_texts_the_difference_is_kept(self) -> None:
+        """How they begin, where they differ, and how they read there."""
+        text = "Lorem ipsum dolor sit amet. " * 2000
+        (change,) = changes({"body": text + "old end" + text}, {"body": text + "new end" + text})
+
+        assert value(change.before)["head"] == value(change.after)["head"] == text[:256]
+        assert value(change.before)["at"] == value(change.after)["at"] == len(text) - 40
+        assert "old end" in value(change.before)["part"]
+        assert "new end" in value(change.after)["part"]
+        assert len(value(change.after)["part"]) < 200
+
+    def test_no_part_is_kept_beside_a_secret(self) -> None:
+        """A secret that begins or ends outside of the part must not be shown in half."""
+        text = "Lorem ipsum dolor sit amet. " * 2000
+        token = "ghp_" + "a1B2" * 9
+        (change,) = changes({"body": text + token + text}, {"body": text + token[:-1] + "x" + text})
+
+        assert "part" not in value(change.after)
+        assert "ghp_" not in repr(change)
+
+    def test_a_very_deep_object_ends_somewhere(self) -> None:
+        """Paths end, and what is below is one value; a cycle too."""
+        deep: dict[str, Any] = {"x": 1}
+        for _ in range(50):
+            deep = {"a": deep}
         cycle: dict[str, Any] = {}
         cycle["self"] = cycle
-        with pytest.raises(InvalidEvent, match="nest"):
-            plain(cycle)
+
+        assert len(changes(None, {"deep": deep, "cycle": cycle})) == 2
+        assert changes({"cycle": cycle}, {"cycle": cycle}) == ()
+
+
+class TestMarkers:
+    """Values that a hook could not learn."""
+
+    def test_they_are_one_value_never_taken_apart(self) -> None:
+        """A marker on one side is a side of the change."""
+        (change,) = changes({"a": UNKNOWN_VALUE, "b": UNKNOWN_VALUE}, {"a": {"x": 1}, "b": UNKNOWN_VALUE})
+        assert change == Change(path="a", before={"$": "unknown"}, after={"x": 1})
+
+    def test_of_a_secret_they_leave_no_fingerprint(self) -> None:
+        """What is not known has none."""
+        (change,) = changes({"vault": UNKNOWN_VALUE}, {"vault": DB_COMPUTED})
+        assert change == Change(path="vault", class_="secret")
 
 
 scalars = st.one_of(st.none(), st.booleans(), st.integers(-9, 9), st.sampled_from(["", "a", "b", "ñ"]))

@@ -20,7 +20,8 @@ from tests.shell import Run, program
 
 run, store = shell.run, shell.store
 
-COMMANDS = ("serve", "tail", "search", "show", "stats", "export", "verify", "purge", "retention", "import")
+ON_A_STORE = ("serve", "tail", "search", "show", "stats", "export", "verify", "purge", "retention", "import")
+COMMANDS = (*ON_A_STORE, "keys", "ship", "doctor")
 
 
 # --------------------------------------------------------------------------------------------------------------- help
@@ -47,10 +48,10 @@ def test_help_lists_every_command_and_the_exit_codes(run: Run) -> None:
         assert re.search(rf"\b{code} [a-z]", text), code
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*ON_A_STORE, "keys list", "keys create", "keys rotate", "keys revoke"])
 def test_every_command_takes_a_store_and_a_workspace(run: Run, command: str) -> None:
     """The same two options everywhere."""
-    text = run(command, "--help").out
+    text = run(*command.split(), "--help").out
 
     assert "--store URL" in text
     assert "--workspace NAME" in text

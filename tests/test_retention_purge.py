@@ -307,6 +307,19 @@ def test_the_preview_changes_nothing_and_foresees_the_purge(log: Log, clock: Clo
     assert purge(log, HOME).entries == 100
 
 
+def test_the_preview_foresees_what_another_policy_takes(log: Log, clock: Clock) -> None:
+    """A policy that is only considered is shown against what is there; the one that holds stays."""
+    days_of(log, clock, 100)
+    before = read_policy(log, HOME)
+    foreseen = preview(log, HOME, Policy(days=30))
+
+    assert read_policy(log, HOME) == before
+    assert foreseen.policy.days == 30
+    assert preview(log, HOME, Policy(days=None)).entries == 0
+    change_policy(log, HOME, Policy(days=30), actor=MARIA)
+    assert purge(log, HOME).entries == foreseen.entries > preview(log, HOME, before).entries
+
+
 def test_a_person_who_purges_is_named(log: Log, clock: Clock) -> None:
     """Somebody who does by hand what retention does by itself is in the record."""
     days_of(log, clock, 100)

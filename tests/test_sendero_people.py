@@ -9,8 +9,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from sendero import passwords
-from sendero.service import roles, users
-from sendero.tables import Role, User
+from sendero.service import resets, roles, users
+from sendero.tables import Role, Team, User
 from tests.lumen import PASSWORD, Lumen, email, lumen
 from whodid import Change, Reason, Resource
 
@@ -155,7 +155,13 @@ class TestDeactivating:
 
         assert answer.status_code == 303
         entry = lumen.entry()
-        assert (entry.action, entry.details) == ("user.deactivated", {"sessions_ended": 2})
+        assert entry.action == "user.deactivated"
+        assert entry.details == {
+            "sessions_ended": 2,
+            "api_keys_revoked": 0,
+            "conversations_unassigned": 0,
+            "teams_left": 0,
+        }
         assert entry.reason == Reason(code="left_the_company")
         assert entry.changes == (Change(path="status", before="active", after="deactivated"),)
         assert agent.get("/contacts").headers["location"].startswith("/sign-in")
@@ -190,6 +196,85 @@ class TestDeactivating:
         assert act(browser, lumen.user("Owner"), "deactivate").status_code == 303
         assert act(browser, lumen.row(User, name="Second"), "deactivate").status_code == 403
         assert lumen.row(User, name="Second").status == "active"
+
+    def test_whoever_never_came_in_still_chooses_a_password(self, lumen: Lumen) -> None:
+        """The first password was seen by somebody else: letting them in again does not make it theirs."""
+        owner = lumen.signed_in("Owner")
+        form = {"name": "João Silva", "email": "joao@lumen.example", "role": role_id(lumen, "Agent")}
+        owner.post("/settings/users/new", data=form)
+        act(owner, lumen.row(User, name="João Silva"), "deactivate")
+        act(owner, lumen.row(User, name="João Silva"), "reactivate")
+        assert lumen.row(User, name="João Silva").status == "invited"
+        assert lumen.entries()[0].changes == (Change(path="status", before="deactivated", after="invited"),)
+
+
+class TestDetailsOfOthers:
+    """The name and the address of somebody else."""
+
+    def test_both_are_changed(self, lumen: Lumen) -> None:
+        """By whoever manages people; with the new address they sign in."""
+        answer = act(
+            lumen.signed_in("Admin"), lumen.user("Agent"), "details", name="Agente", email="Agente@lumen.example"
+        )
+        assert answer.status_code == 303
+        entry = lumen.entry()
+        assert (entry.action, entry.severity, entry.actor) == ("user.updated", "info", lumen.actor("Admin"))
+        assert entry.changes == (
+            Change(path="name", before="Agent Person", after="Agente", class_="personal"),
+            Change(path="email", before="agent@lumen.example", after="agente@lumen.example", class_="personal"),
+        )
+        browser = lumen.visitor()
+        signed = browser.post("/sign-in", data={"email": "agente@lumen.example", "password": PASSWORD})
+        assert signed.status_code == 303
+
+    def test_an_address_of_somebody_mightier(self, lumen: Lumen) -> None:
+        """Could be used to take their place: it is refused and recorded."""
+        answer = act(lumen.signed_in("Admin"), lumen.user("Owner"), "details", name="X", email="mine@evil.example")
+        assert answer.status_code == 403
+        assert (lumen.entry().outcome, lumen.entry().reason) == ("denied", Reason(code="above_own_rights"))
+        assert lumen.user("Owner").name == "Owner Person"
+
+    def test_links_to_the_old_address_are_worth_nothing(self, lumen: Lumen) -> None:
+        """Whoever reads its mails now gets nowhere with them."""
+        with lumen.working() as work:
+            token = resets.make(work, work.get(User, lumen.user("Agent").id), None, resets.LIFE)
+        act(lumen.signed_in("Admin"), lumen.user("Agent"), "details", name="Agent Person", email="new@lumen.example")
+        assert lumen.visitor().get(f"/reset/{token}").status_code == 404
+
+    @pytest.mark.parametrize(
+        ("typed", "status"),
+        [
+            ({"name": "", "email": "a@b.example"}, 422),
+            ({"name": "A", "email": "nothing"}, 422),
+            ({"name": "A", "email": "manager@lumen.example"}, 422),
+            ({"name": "Agent Person", "email": "AGENT@lumen.example"}, 303),
+        ],
+    )
+    def test_what_changes_nothing(self, lumen: Lumen, typed: dict[str, str], status: int) -> None:
+        """Because it cannot be taken, or is the same."""
+        assert act(lumen.signed_in("Admin"), lumen.user("Agent"), "details", **typed).status_code == status
+        assert lumen.entries() == []
+
+    def test_their_teams_are_shown(self, lumen: Lumen) -> None:
+        """On the page of the person."""
+        with lumen.working() as work:
+            agent = work.get(User, lumen.user("Agent").id)
+            now = work.now()
+            work.add(
+                Team(
+                    id=work.new_id("tea"),
+                    workspace_id=lumen.workspace,
+                    created_at=now,
+                    updated_at=now,
+                    name="Night shift",
+                    description="",
+                    assignment="manual",
+                    working_hours="",
+                    deleted_at=None,
+                    members=[agent],
+                )
+            )
+        assert "Night shift" in lumen.signed_in("Manager").get(f"/settings/users/{lumen.user('Agent').id}").text
 
 
 class TestOwnName:

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+
 import pytest
 
 from sendero.permissions import AREAS, BUILTIN, PERMISSIONS
-from sendero.tables import Contact, Role
+from sendero.service import api_keys, imports, sso, sso_rules, teams, webhooks
+from sendero.tables import Campaign, Contact, Role, User
 from sendero.web.app import PAGES
 from sendero.web.visit import Page
+from tests.campaigning import campaign, madrid
 from tests.lumen import Lumen, lumen
+from tests.provider import Company, sso_values
 from whodid import Reason, Resource
 
 __all__ = ["lumen"]
 
 GUARDED = [page for page in PAGES if page.needs]
+
+
+def any_campaign(lumen: Lumen) -> Campaign:
+    """Return the campaign of a workspace, made once."""
+    with lumen.home.session() as session:
+        found: Campaign | None = session.query(Campaign).first()
+    return found or campaign(lumen)
 
 
 def address(lumen: Lumen, page: Page) -> str:
@@ -22,11 +34,51 @@ def address(lumen: Lumen, page: Page) -> str:
     rows = {
         "contacts": lumen.juan.id,
         "templates": lumen.template.id,
+        "segments": madrid(lumen).id,
+        "campaigns": any_campaign(lumen).id,
         "accounts": lumen.account.id,
         "users": lumen.user("Agent").id,
         "roles": lumen.row(Role, name="Auditor").id,
+        "sso": connection(lumen),
+        **connections(lumen),
     }
+    if page.path.startswith("/contacts/imports/"):
+        return page.path.replace("{id}", file_of_contacts(lumen))
     return page.path.replace("{id}", rows.get(noun, ""))
+
+
+def connection(lumen: Lumen) -> str:
+    """Return a connection of single sign-on, set up when there is none."""
+    with lumen.working() as work:
+        for found in sso_rules.living(work):
+            return found.id
+        values = sso_values()
+        lumen.home.fetch = Company(lumen)
+        return sso.create(work, lumen.user("Owner"), values, lumen.row(Role, name="Agent")).id
+
+
+def file_of_contacts(lumen: Lumen) -> str:
+    """Return an import that waits, taken in when there is none."""
+    with lumen.working() as work:
+        for found in imports.listing(work):
+            return found.id
+        file = BytesIO(b"name,phone\nAna,+34611204880\n")
+        return imports.take(work, lumen.user("Owner"), file, "clients.csv").id
+
+
+def connections(lumen: Lumen) -> dict[str, str]:
+    """Return the ids of a team, a webhook and an API key; make them if there are none."""
+    owner = lumen.user("Owner")
+    with lumen.working() as work:
+        team, hook, key = teams.listing(work), webhooks.listing(work), api_keys.listing(work)
+        if not team:
+            hours = {"assignment": "manual", "days": "", "opens": "", "closes": ""}
+            where = {"url": "https://hooks.lumen.es/", "events": ["contact.created"], "headers": {}, "active": True}
+            what = {"name": "Key", "lifetime": "30_days", "permissions": ["contacts:read"]}
+            team = [teams.create(work, {"name": "Team", "members": [], **hours})]
+            hook = [webhooks.create(work, {"name": "Hook", **where})[0]]
+            key = [api_keys.create(work, work.get(User, owner.id), what)[0]]
+        return {"teams": team[0].id, "webhooks": hook[0].id, "api-keys": key[0].id}
 
 
 def test_every_page_says_what_it_needs() -> None:
@@ -40,6 +92,11 @@ def test_every_page_says_what_it_needs() -> None:
         "/me",
         "/me/name",
         "/me/password",
+        "/me/sessions",
+        "/forgot",
+        "/reset/{token}",
+        "/sign-in/sso/{id}",
+        "/sign-in/sso/{id}/callback",
         "/go/{type}/{id:path}",
     }
     assert {page.needs for page in GUARDED} <= set(PERMISSIONS)
@@ -84,7 +141,7 @@ def test_no_act_is_possible_without_its_permission(lumen: Lumen, page: Page) -> 
     answer = browser.post(address(lumen, page), data={"name": "x", "version": "1"})
 
     assert answer.status_code == 403
-    entry = lumen.entry()
+    (entry,) = lumen.entries("is:denied")
     assert (entry.action, entry.outcome) == (page.action, "denied")
     assert entry.actor == lumen.actor(role)
 

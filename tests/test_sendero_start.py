@@ -197,3 +197,16 @@ def test_a_folder_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str
     (tmp_path / "file").touch()
     assert main(["--data", str(tmp_path / "file"), "--port", str(free_port())]) == 1
     assert str(tmp_path / "file") in capsys.readouterr().err
+
+
+def test_a_whatsapp_that_there_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whether it was typed or stands in the environment: one sentence that says what there is."""
+    with pytest.raises(SystemExit):
+        main(["--data", str(tmp_path / "var"), "--whatsapp", "telegram"])
+    assert "invalid choice: 'telegram'" in capsys.readouterr().err
+    monkeypatch.setenv("SENDERO_WHATSAPP", "telegram")
+    assert main(["--data", str(tmp_path / "var")]) == 1
+    assert "Set SENDERO_WHATSAPP to demo or cloud" in capsys.readouterr().err
+    assert not (tmp_path / "var").exists()

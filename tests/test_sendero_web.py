@@ -14,7 +14,6 @@ from starlette.testclient import TestClient
 from sendero.migrations import migrate
 from sendero.service import contacts
 from sendero.tables import Base, Contact, outbox
-from sendero.web.frame import client_address
 from sendero.work import resource_of
 from tests.lumen import BASE, Lumen, lumen
 from whodid import Actor, Reason
@@ -144,23 +143,6 @@ class TestAnswers:
         page = browser.get("/contacts").text
         assert '<html lang="es">' in page
         assert "Nuevo contacto" in page
-
-    @pytest.mark.parametrize(
-        ("peer", "forwarded", "proxies", "address"),
-        [
-            ("10.0.0.1", "1.2.3.4", 0, "10.0.0.1"),
-            ("10.0.0.1", "6.6.6.6, 1.2.3.4", 1, "1.2.3.4"),
-            ("10.0.0.1", "6.6.6.6, 1.2.3.4, 10.0.0.9", 2, "1.2.3.4"),
-            ("10.0.0.1", "1.2.3.4", 3, "1.2.3.4"),
-            ("10.0.0.1", None, 1, "10.0.0.1"),
-            ("::ffff:1.2.3.4", None, 0, "1.2.3.4"),
-            ("testclient", None, 0, None),
-            ("10.0.0.1", "not an address", 1, None),
-        ],
-    )
-    def test_whose_address_it_is(self, *, peer: str, forwarded: str | None, proxies: int, address: str | None) -> None:
-        """Only what our own proxies wrote is believed; garbage is no address and no error."""
-        assert client_address(peer, forwarded, proxies) == address
 
 
 class TestAuditLog:

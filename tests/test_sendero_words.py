@@ -12,8 +12,13 @@ from pathlib import Path
 import pytest
 from jinja2 import nodes
 
+from sendero.errors import REFUSED, SILENT
 from sendero.permissions import BUILTIN
+from sendero.service import import_rows, imports, sheets
 from sendero.story.cast import MARKETING
+from sendero.web.erasing import FIELD_NAMES
+from sendero.web.exporting import COLUMN_LABELS
+from sendero.web.importing import DELIMITER_NAMES, FIELDS
 from sendero.web.labels import LABELS
 from sendero.web.merging import FIELD_LABELS, RULES
 from sendero.web.visit import DONE, environment
@@ -55,7 +60,12 @@ def constants(node: nodes.Node) -> Iterator[nodes.Const]:
 
 def texts_of_code() -> Iterator[str]:
     """Yield every literal of the code that tells a person something: errors, faults of fields, explanations."""
-    for path in [*(HOME / "service").glob("*.py"), *(HOME / "web").glob("*.py"), HOME / "passwords.py"]:
+    folders = ("service", "web", "whatsapp")
+    for path in [
+        *(path for name in folders for path in (HOME / name).glob("*.py")),
+        HOME / "passwords.py",
+        HOME / "egress.py",
+    ]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             for child in spoken(node):
                 for constant in ast.walk(child):
@@ -68,6 +78,8 @@ def spoken(node: ast.AST) -> Iterator[ast.AST]:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         if node.func.id in {"Conflict", "Forbidden"}:
             yield from node.args[:1]
+        elif node.func.id == "_Refusal":
+            yield from (argument for argument in node.args[1:2] if isinstance(argument, ast.Constant))
         elif node.func.id == "Invalid" and isinstance(node.args[0], ast.Dict):
             yield from node.args[0].values
         elif node.func.id == "_problem":
@@ -83,7 +95,7 @@ def spoken(node: ast.AST) -> Iterator[ast.AST]:
     elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "text":
         if isinstance(node.value, ast.Constant) and " " in str(node.value.value):
             yield node.value
-    elif isinstance(node, ast.FunctionDef) and node.name in {"weakness", "editable", "_buttons"}:
+    elif isinstance(node, ast.FunctionDef) and node.name in {"weakness", "editable", "_buttons", "url_fault"}:
         for child in ast.walk(node):
             if isinstance(child, ast.Return) and child.value is not None:
                 constants_ = (one for one in ast.walk(child.value) if isinstance(one, ast.Constant))
@@ -93,7 +105,19 @@ def spoken(node: ast.AST) -> Iterator[ast.AST]:
 def shown() -> set[str]:
     """Return every text that a person can see."""
     described = [description for description, _ in BUILTIN.values()]
-    listed = [*LABELS.values(), *DONE.values(), *RULES.values(), *FIELD_LABELS.values(), *described]
+    named = [FIELDS, COLUMN_LABELS, FIELD_NAMES, DELIMITER_NAMES]
+    noted = [import_rows.UNPROVEN, import_rows.UNWANTED, imports.UNRECORDED, sheets.BROKEN]
+    listed = [
+        REFUSED,
+        SILENT,
+        *noted,
+        *(text for texts in named for text in texts.values()),
+        *LABELS.values(),
+        *DONE.values(),
+        *RULES.values(),
+        *FIELD_LABELS.values(),
+        *described,
+    ]
     return {*texts_of_templates(), *texts_of_code(), *listed, str(MARKETING["description"])}
 
 

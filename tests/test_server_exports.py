@@ -302,7 +302,7 @@ def test_downloads_are_bounded_and_the_ticket_survives(log: Log) -> None:
 def walk(app: Any) -> Iterator[Any]:
     """Find what answers the routes of an application."""
     for route in app.routes:
-        for cell in route.endpoint.__closure__ or ():
+        for cell in getattr(route.endpoint, "__closure__", None) or ():
             answer = getattr(cell.cell_contents, "answer", None)
             if answer is not None and hasattr(answer, "__self__"):
                 yield answer.__self__

@@ -48,6 +48,7 @@ def addresses(log: Log) -> list[tuple[str, str]]:
 def test_the_matrix_covers_every_route(log: Log) -> None:
     """A new route of the API has to be added here, or this fails."""
     assert {path for _, path in addresses(log) if path.startswith("/v1/")} == {
+        "/v1/events",
         "/v1/entries",
         "/v1/entries/{key}",
         "/v1/entries/{key}/proof",

@@ -107,7 +107,9 @@ def test_an_even_log_says_nothing() -> None:
 )
 def test_a_part_that_is_none_is_refused(http: TestClient, query: str) -> None:
     """Half a part, no instant, backwards, or outside the range."""
-    check_problem(http.get(f"/v1/insights?range=7d&{query}", headers=bearer(token(permissions=[READ]))), 400, "invalid-query")
+    check_problem(
+        http.get(f"/v1/insights?range=7d&{query}", headers=bearer(token(permissions=[READ]))), 400, "invalid-query"
+    )
 
 
 @pytest.mark.parametrize(

@@ -25,11 +25,14 @@ __all__ = [
     "LIFECYCLES",
     "change_consent",
     "consent_of",
+    "counted",
     "create",
     "delete",
     "duplicates",
+    "email_key",
     "folded",
     "listing",
+    "search",
     "snapshot",
     "update",
 ]
@@ -58,6 +61,11 @@ def folded(text: str) -> str:
     return "".join(character for character in decomposed if not unicodedata.combining(character)).strip()
 
 
+def email_key(email: str | None) -> str | None:
+    """Return what two writings of the same e-mail address share."""
+    return email.casefold() if email else None
+
+
 def consent_of(contact: Contact) -> dict[str, Any]:
     """Return the marketing consent of a contact."""
     return {
@@ -72,7 +80,8 @@ def snapshot(contact: Contact) -> dict[str, Any]:
     """Return the fields of a contact as the log shows them."""
     fields = {name: getattr(contact, name) for name in EDITABLE if name != "owner_user_id"}
     owner = contact.owner.name if contact.owner is not None else None
-    return {**fields, "owner": owner, "consent": consent_of(contact), "source": contact.source}
+    ids = {"bsuid": contact.bsuid, "username": contact.username}
+    return {**fields, **ids, "owner": owner, "consent": consent_of(contact), "source": contact.source}
 
 
 def checked(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,6 +98,9 @@ def checked(values: Mapping[str, Any]) -> dict[str, Any]:
         faults["name"] = "A contact needs a name."
     elif len(clean["name"]) > 200:
         faults["name"] = "Use at most 200 characters."
+    for name in ("city", "language"):
+        if len(clean.get(name) or "") > 200:
+            faults[name] = "Use at most 200 characters."
     if phone := clean.get("phone_e164"):
         clean["phone_e164"] = e164(phone)
         if clean["phone_e164"] is None:
@@ -128,6 +140,7 @@ def create(work: Work, values: Mapping[str, Any], *, source: str = "manual", bat
         updated_at=now,
         search_name=folded(values["name"]),
         phone_key=phone_key(values.get("phone_e164")),
+        email_key=email_key(values.get("email")),
         bsuid=values.get("bsuid"),
         username=values.get("username"),
         account_id=values.get("account_id"),
@@ -166,6 +179,7 @@ def update(work: Work, contact: Contact, values: Mapping[str, Any], *, batch: st
     _name_owner(work, contact)
     contact.search_name = folded(contact.name)
     contact.phone_key = phone_key(contact.phone_e164)
+    contact.email_key = email_key(contact.email)
     after = snapshot(contact)
     if before == after:
         return False
@@ -174,7 +188,9 @@ def update(work: Work, contact: Contact, values: Mapping[str, Any], *, batch: st
     return True
 
 
-def change_consent(work: Work, contact: Contact, marketing: str, source: str, evidence: str | None) -> bool:
+def change_consent(
+    work: Work, contact: Contact, marketing: str, source: str, evidence: str | None, *, batch: str | None = None
+) -> bool:
     """Note that a person gave or withdrew consent to marketing messages.
 
     Returns:
@@ -199,7 +215,8 @@ def change_consent(work: Work, contact: Contact, marketing: str, source: str, ev
     contact.consent_evidence = evidence
     contact.consent_captured_at = work.now()
     work.touch(contact)
-    work.record("contact.consent_changed", resource_of(contact), before=before, after={"consent": consent_of(contact)})
+    after = {"consent": consent_of(contact)}
+    work.record("contact.consent_changed", resource_of(contact), before=before, after=after, batch=batch)
     return True
 
 
@@ -215,6 +232,25 @@ def delete(work: Work, contact: Contact, reason: Reason | None) -> None:
     work.record("contact.deleted", resource_of(contact), before=before, reason=reason)
 
 
+def owned_by(work: Work, user: User) -> list[Contact]:
+    """Return the contacts that somebody looks after."""
+    return list(work.session.execute(living(work).where(Contact.owner_user_id == user.id)).scalars())
+
+
+def unassign(work: Work, user: User, cause: str) -> None:
+    """Leave the contacts that somebody looks after to whoever takes them.
+
+    Args:
+        cause: Id of the event that made it happen; common to the entries as their batch, too.
+    """
+    for contact in owned_by(work, user):
+        before = snapshot(contact)
+        contact.owner_user_id, contact.owner = None, None
+        work.touch(contact)
+        after = snapshot(contact)
+        work.record("contact.updated", resource_of(contact), before=before, after=after, batch=cause, cause=cause)
+
+
 def living(work: Work) -> Select[Contact]:
     """Select the contacts of the workspace that are neither deleted nor merged."""
     return sa.select(Contact).where(
@@ -222,13 +258,8 @@ def living(work: Work) -> Select[Contact]:
     )
 
 
-def listing(
-    work: Work, *, text: str = "", consent: str = "", lifecycle: str = "", tag: str = "", page: int = 1, size: int = 50
-) -> tuple[list[Contact], int]:
-    """Search contacts by name, phone, e-mail or city.
-
-    Returns:
-        One page in order of names, and how many match in all.
+def search(work: Work, *, text: str = "", consent: str = "", lifecycle: str = "", tag: str = "") -> Select[Contact]:
+    """Select contacts by name, phone, e-mail or city, and by what they are.
 
     Raises:
         Invalid: The text is longer than a search can be.
@@ -254,9 +285,29 @@ def listing(
     if tag:
         # JSON lists are text in every engine; a tag stands in it as JSON writes it, with its quotes.
         query = query.where(sa.cast(Contact.tags, sa.Text).like(f"%{_escaped(json.dumps(tag))}%", escape="\\"))
-    total = work.session.execute(sa.select(sa.func.count()).select_from(query.subquery())).scalar_one()
+    return query
+
+
+def counted(work: Work, query: Select[Contact]) -> int:
+    """Return how many contacts a query selects."""
+    return work.session.execute(sa.select(sa.func.count()).select_from(query.subquery())).scalar_one()
+
+
+def listing(work: Work, *, page: int = 1, size: int = 50, **wish: str) -> tuple[list[Contact], int]:
+    """Search contacts.
+
+    Args:
+        wish: What `search` takes.
+
+    Returns:
+        One page in order of names, and how many match in all.
+
+    Raises:
+        Invalid: The text is longer than a search can be.
+    """
+    query = search(work, **wish)
     rows = query.order_by(Contact.search_name, Contact.id).offset((page - 1) * size).limit(size)
-    return list(work.session.execute(rows).scalars()), total
+    return list(work.session.execute(rows).scalars()), counted(work, query)
 
 
 def duplicates(work: Work, contact: Contact) -> list[Contact]:

@@ -15,7 +15,8 @@ from msgspec import Struct
 
 from sendero.errors import Conflict, Invalid
 from sendero.phones import phone_key
-from sendero.service.contacts import consent_of, folded, snapshot
+from sendero.service import notes
+from sendero.service.contacts import consent_of, email_key, folded, snapshot
 from sendero.tables import Contact
 from sendero.work import Work, resource_of
 from whodid import Related
@@ -108,6 +109,7 @@ def merge(work: Work, planned: Plan) -> None:
     survivor.custom = custom
     survivor.search_name = folded(survivor.name)
     survivor.phone_key = phone_key(survivor.phone_e164)
+    survivor.email_key = email_key(survivor.email)
     survivor.tags = [*survivor.tags, *(tag for tag in absorbed.tags if tag not in survivor.tags)]
     if "consent.marketing" in taken:
         survivor.consent_marketing = absorbed.consent_marketing
@@ -124,6 +126,7 @@ def merge(work: Work, planned: Plan) -> None:
             "contact.merged", before, snapshot(survivor), workspace=work.workspace.id
         )
     ]
+    moved = notes.move(work, survivor, absorbed)
     gone = resource_of(absorbed)
     work.record(
         "contact.merged",
@@ -135,7 +138,9 @@ def merge(work: Work, planned: Plan) -> None:
             "absorbed": absorbed.id,
             "matched_by": planned.matched_by,
             "fields": [_told(work, row) for row in planned.rows],
+            "moved": moved,
         },
+        claims=[gone],
     )
 
 

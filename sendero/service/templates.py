@@ -1,12 +1,12 @@
 """Message templates and their review by WhatsApp.
 
 draft → pending → approved | rejected; an edit of anything that was reviewed goes back to pending; approved → paused →
-approved | disabled. Only WhatsApp approves, rejects, pauses and disables.
+approved | disabled; approved ⇄ archived. Only WhatsApp approves, rejects, pauses, disables and archives. What is asked
+of it, and what it tells, is in `reviews`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from difflib import SequenceMatcher
@@ -15,9 +15,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from sendero.errors import Conflict, Invalid
-from sendero.phones import e164
 from sendero.service.contacts import LONGEST_SEARCH
-from sendero.tables import Account, Template
+from sendero.service.drafts import BUTTONS, CATEGORIES, LANGUAGES, checked, variables
+from sendero.tables import Account, Campaign, Template
 from sendero.work import Work, resource_of
 from whodid import Reason
 
@@ -27,6 +27,10 @@ __all__ = [
     "LANGUAGES",
     "STATUSES",
     "change_status",
+    "check_delete",
+    "check_draft",
+    "check_edit",
+    "check_free",
     "checked",
     "create",
     "delete",
@@ -34,83 +38,22 @@ __all__ = [
     "editable",
     "listing",
     "submit",
+    "tombstone",
     "variables",
 ]
 
-CATEGORIES = ("marketing", "utility", "authentication")
-LANGUAGES = ("es", "en", "ca", "pt_BR", "fr")
-BUTTONS = ("quick_reply", "url", "phone_number")
 STATUSES = ("draft", "pending", "approved", "rejected", "paused", "disabled", "archived")
 
-_NAME = re.compile(r"[a-z0-9_]{1,512}")
-_VARIABLE = re.compile(r"\{\{(\d+)\}\}")
-_URL = re.compile(r"https://[^\s/]+\.[^\s]*")
-_LONGEST = {"header": 60, "body": 1024, "footer": 60, "button": 25}
 _EDITABLE = ("draft", "approved", "rejected", "paused")
 _NEXT: Mapping[str, tuple[str, ...]] = {
     "draft": ("pending",),
-    "pending": ("approved", "rejected"),
-    "approved": ("paused", "disabled", "archived"),
-    "rejected": ("approved",),
-    "paused": ("approved", "disabled"),
-    "archived": ("approved",),
+    "pending": ("approved", "rejected", "disabled"),
+    "approved": ("pending", "rejected", "paused", "disabled", "archived"),
+    "rejected": ("pending", "approved", "disabled"),
+    "paused": ("paused", "approved", "rejected", "disabled"),
+    "archived": ("approved", "disabled"),
+    "disabled": ("approved",),  # by mistake, says WhatsApp then, and reinstates it
 }
-
-
-def variables(text: str) -> list[int]:
-    """Return the numbers of the variables `{{1}}`, `{{2}}` … of a text, in order of appearance, each once."""
-    return list(dict.fromkeys(int(number) for number in _VARIABLE.findall(text)))
-
-
-def checked(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of a form as they are stored.
-
-    Args:
-        values: name, display_name, language, category, header, body, samples (list), footer, buttons (list of
-            {type, text, value}).
-
-    Raises:
-        Invalid: Some of them break a rule of WhatsApp; all faults at once.
-    """
-    faults: dict[str, str] = {}
-    name, body = str(values["name"]).strip(), str(values["body"]).strip()
-    header, footer = str(values.get("header") or "").strip(), str(values.get("footer") or "").strip()
-    if not _NAME.fullmatch(name):
-        faults["name"] = "Use lower-case letters, digits and _ only."
-    if values.get("category") not in CATEGORIES:
-        faults["category"] = "Choose one of the list."
-    if values.get("language") not in LANGUAGES:
-        faults["language"] = "Choose one of the list."
-    if not body:
-        faults["body"] = "A template needs a body."
-    for part, text in (("header", header), ("body", body), ("footer", footer)):
-        if len(text) > _LONGEST[part]:
-            faults[part] = "This is longer than WhatsApp allows: 60 characters in header and footer, 1,024 in the body."
-    used = variables(body)
-    if sorted(used) != list(range(1, len(used) + 1)):
-        faults["body"] = "Number the variables {{1}}, {{2}} … without a gap."
-    samples = [str(sample).strip() for sample in values.get("samples") or ()][: len(used)]
-    if len([sample for sample in samples if sample]) < len(used):
-        faults["samples"] = "Give one example for each variable, one per line; WhatsApp reviews with them."
-    buttons, fault = _buttons(values.get("buttons") or ())
-    if fault:
-        faults["buttons"] = fault
-    if faults:
-        raise Invalid(faults)
-    components: dict[str, Any] = {"body": {"text": body, "samples": samples}}
-    if header:
-        components["header"] = {"format": "text", "text": header}
-    if footer:
-        components["footer"] = {"text": footer}
-    if buttons:
-        components["buttons"] = buttons
-    return {
-        "name": name,
-        "display_name": str(values.get("display_name") or "").strip() or name.replace("_", " ").capitalize(),
-        "language": values["language"],
-        "category": values["category"],
-        "components": components,
-    }
 
 
 def snapshot(template: Template) -> dict[str, Any]:
@@ -122,7 +65,30 @@ def snapshot(template: Template) -> dict[str, Any]:
         "category": template.category,
         "components": template.components,
         "status": template.status,
+        "rejected_reason": template.rejected_reason,
+        "paused_until": template.paused_until,
     }
+
+
+def check_free(work: Work, account: Account, name: str, language: str) -> None:
+    """Insist that a name is free in a language.
+
+    Raises:
+        Invalid: It is taken.
+        Conflict: The account is gone.
+    """
+    if account.deleted_at is not None:
+        raise Conflict("The WhatsApp account of this template was deleted.")
+    taken = sa.select(
+        sa.exists().where(
+            Template.account_id == account.id,
+            Template.name == name,
+            Template.language == language,
+            Template.deleted_at.is_(None),
+        )
+    )
+    if work.session.execute(taken).scalar():
+        raise Invalid({"name": "There is a template of this name in this language already."})
 
 
 def create(work: Work, account: Account, values: Mapping[str, Any], *, submitted: bool) -> Template:
@@ -134,7 +100,7 @@ def create(work: Work, account: Account, values: Mapping[str, Any], *, submitted
     Raises:
         Invalid: The name is taken in this language.
     """
-    _check_free(work, account, values["name"], values["language"])
+    check_free(work, account, values["name"], values["language"])
     now = work.now()
     template = Template(
         id=work.new_id("tpl"),
@@ -178,24 +144,22 @@ def editable(template: Template, now: datetime) -> str | None:
     return None
 
 
-def edit(work: Work, template: Template, values: Mapping[str, Any]) -> bool:
-    """Edit a template; what was reviewed before goes back to review.
+def check_edit(work: Work, template: Template, values: Mapping[str, Any]) -> bool:
+    """Insist that a template may be edited so.
 
     Args:
         values: What `checked` returned.
 
     Returns:
-        Whether anything changed.
+        Whether anything would change.
 
     Raises:
-        Conflict: It cannot be edited now, or somebody else changed it.
+        Conflict: It cannot be edited now.
         Invalid: A field that WhatsApp has fixed was changed.
     """
     if why := editable(template, work.now()):
         raise Conflict(why)
-    fixed = {"name": "The name", "language": "The language"}
-    if template.status in ("approved", "paused"):
-        fixed["category"] = "The category"
+    fixed = ["name", "language", *(["category"] if template.status in ("approved", "paused") else [])]
     if template.status != "draft":
         wrong = {
             name: "WhatsApp does not allow this to change." for name in fixed if values[name] != getattr(template, name)
@@ -203,26 +167,43 @@ def edit(work: Work, template: Template, values: Mapping[str, Any]) -> bool:
         if wrong:
             raise Invalid(wrong)
     elif (values["name"], values["language"]) != (template.name, template.language):
-        _check_free(work, template.account, values["name"], values["language"])
+        check_free(work, template.account, values["name"], values["language"])
+    return any(getattr(template, name) != value for name, value in values.items())
+
+
+def edit(work: Work, template: Template, values: Mapping[str, Any], *, reviewed: bool = True) -> str | None:
+    """Edit a template; what was reviewed before goes back to review.
+
+    Args:
+        values: What `checked` returned.
+        reviewed: Whether WhatsApp has to look at it; only what people here call it needs no review.
+
+    Returns:
+        The id of the event; None when nothing changed.
+
+    Raises:
+        Conflict: It cannot be edited now, or somebody else changed it.
+        Invalid: A field that WhatsApp has fixed was changed.
+    """
+    if not check_edit(work, template, values):
+        return None
     before = snapshot(template)
     for name, value in values.items():
         setattr(template, name, value)
-    if snapshot(template) == before:
-        return False
-    if template.status != "draft":
+    if template.status != "draft" and reviewed:
         template.status = "pending"
+        template.rejected_reason = template.paused_until = None
         template.edited_on = [*template.edited_on, work.now().isoformat()][-10:]
     work.touch(template)
     after = snapshot(template)
     words = _words_changed(before["components"]["body"]["text"], after["components"]["body"]["text"])
-    work.record(
+    return work.record(
         "template.edited",
         resource_of(template),
         before=before,
         after=after,
         details={"words_changed": words} if words else None,
     )
-    return True
 
 
 def submit(work: Work, template: Template) -> None:
@@ -231,9 +212,20 @@ def submit(work: Work, template: Template) -> None:
     Raises:
         Conflict: It is not a draft.
     """
+    check_draft(template)
+    change_status(work, template, "pending")
+
+
+def check_draft(template: Template) -> None:
+    """Insist that a template can be sent to review.
+
+    Raises:
+        Conflict: It was sent before, or its account is gone.
+    """
     if template.status != "draft":
         raise Conflict("Only a draft can be sent to review.")
-    change_status(work, template, "pending")
+    if template.account.deleted_at is not None:
+        raise Conflict("The WhatsApp account of this template was deleted.")
 
 
 def change_status(
@@ -243,11 +235,13 @@ def change_status(
     *,
     reason: Reason | None = None,
     until: datetime | None = None,
+    pause: int = 0,
 ) -> str:
     """Note that the status of a template changed; who acts is the scope's actor, mostly WhatsApp.
 
     Args:
         until: End of a pause.
+        pause: Its number, as WhatsApp counts; one more than the last when it does not say.
 
     Returns:
         The id of the event: what follows from it names it as its cause.
@@ -255,18 +249,21 @@ def change_status(
     Raises:
         Conflict: There is no way from the present status to that one.
     """
-    if status not in _NEXT.get(template.status, ()):
+    again = status == template.status and pause <= template.pause_count
+    if again or status not in _NEXT.get(template.status, ()):
         raise Conflict("There is no way from this status to that one.")
     before = {
         "status": template.status,
         "rejected_reason": template.rejected_reason,
         "paused_until": template.paused_until,
+        "disable_at": template.disable_at,
     }
     template.status = status
     template.paused_until = until
+    template.disable_at = None
     template.rejected_reason = reason.text if reason is not None and status == "rejected" else None
     if status == "paused":
-        template.pause_count += 1
+        template.pause_count = pause or template.pause_count + 1
     work.touch(template)
     after = {"status": status, "rejected_reason": template.rejected_reason, "paused_until": until}
     return work.record(
@@ -279,14 +276,37 @@ def change_status(
     )
 
 
+def check_delete(work: Work, template: Template) -> None:
+    """Insist that a template may be deleted.
+
+    Raises:
+        Conflict: It is being reviewed, or a campaign is about to send it.
+    """
+    if template.status == "pending":
+        raise Conflict("A template that is being reviewed cannot be deleted. Wait for WhatsApp's answer.")
+    used = sa.select(
+        sa.exists().where(
+            Campaign.template_id == template.id,
+            Campaign.status.in_(("scheduled", "running")),
+            Campaign.deleted_at.is_(None),
+        )
+    )
+    if work.session.execute(used).scalar():
+        raise Conflict("A campaign with this template is scheduled or running. Cancel it first.")
+
+
 def delete(work: Work, template: Template, reason: Reason | None) -> None:
     """Delete a template.
 
     Raises:
-        Conflict: It is being reviewed.
+        Conflict: It is being reviewed, a campaign is about to send it, or somebody else changed it.
     """
-    if template.status == "pending":
-        raise Conflict("A template that is being reviewed cannot be deleted. Wait for WhatsApp's answer.")
+    check_delete(work, template)
+    tombstone(work, template, reason)
+
+
+def tombstone(work: Work, template: Template, reason: Reason | None) -> None:
+    """Note that a template is gone, whatever stood in the way."""
     before = snapshot(template)
     template.deleted_at = work.now()
     work.touch(template)
@@ -294,6 +314,7 @@ def delete(work: Work, template: Template, reason: Reason | None) -> None:
         "template.deleted",
         resource_of(template),
         before=before,
+        after={"status": "deleted"},
         reason=reason,
         details={"languages": [template.language]},
     )
@@ -321,45 +342,8 @@ def listing(work: Work, *, text: str = "", status: str = "", category: str = "")
     return list(work.session.execute(query.order_by(Template.name, Template.language)).scalars())
 
 
-def _check_free(work: Work, account: Account, name: str, language: str) -> None:
-    taken = sa.select(
-        sa.exists().where(
-            Template.account_id == account.id,
-            Template.name == name,
-            Template.language == language,
-            Template.deleted_at.is_(None),
-        )
-    )
-    if work.session.execute(taken).scalar():
-        raise Invalid({"name": "There is a template of this name in this language already."})
-
-
 def _words_changed(before: str, after: str) -> int:
     """Count the words of the longer side that are not common to both, in order."""
     old, new = before.split(), after.split()
     common = sum(block.size for block in SequenceMatcher(None, old, new, autojunk=False).get_matching_blocks())
     return max(len(old), len(new)) - common
-
-
-def _buttons(given: Any) -> tuple[list[dict[str, str]], str | None]:
-    buttons: list[dict[str, str]] = []
-    for button in given:
-        kind, text, value = button["type"], button["text"].strip(), button.get("value", "").strip()
-        if not text and not value:
-            continue
-        if kind not in BUTTONS or not text or len(text) > _LONGEST["button"]:
-            return [], "A button needs a text of at most 25 characters."
-        made = {"type": kind, "text": text}
-        if kind == "url":
-            if not _URL.fullmatch(value):
-                return [], "A link button needs an address that begins with https://."
-            made["url"] = value
-        elif kind == "phone_number":
-            number = e164(value)
-            if number is None:
-                return [], "A call button needs a phone number like +34 910 555 014."
-            made["phone"] = number
-        buttons.append(made)
-    if len(buttons) > 3:
-        return [], "A template has at most three buttons."
-    return buttons, None

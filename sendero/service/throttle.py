@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from sendero.tables import Attempt
 
-__all__ = ["ALERT", "Counted", "count", "forgive", "person_key"]
+__all__ = ["ALERT", "Counted", "count", "forgive", "person_key", "purpose_key"]
 
 WINDOW = timedelta(minutes=10)
 PER_PERSON = 5
@@ -51,6 +51,11 @@ class Counted(Struct, frozen=True, kw_only=True):
 def person_key(secret: bytes, email: str, device: str | None) -> str:
     """Return the counter of a person, as seen from a browser they signed in with (`device`) or from anywhere else."""
     return _key(secret, f"device:{email}:{device}" if device else f"person:{email}")
+
+
+def purpose_key(secret: bytes, purpose: str, text: str) -> str:
+    """Return the counter of something else than passwords: links that were asked for, answers of a provider."""
+    return _key(secret, f"{purpose}:{text}")
 
 
 def count(session: Session, secret: bytes, person: str, ip: str | None, now: datetime) -> Counted:

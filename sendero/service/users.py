@@ -10,12 +10,26 @@ import sqlalchemy as sa
 
 from sendero import passwords
 from sendero.errors import Conflict, Forbidden, Invalid
-from sendero.service.auth import end_sessions
+from sendero.service import api_keys, contacts
+from sendero.service.auth import end_sessions, void_links
+from sendero.service.teams import leave, teams_of
 from sendero.tables import Role, User
 from sendero.work import Work, resource_of
 from whodid import Reason
 
-__all__ = ["AVATAR_COLORS", "AWAY_REASONS", "change_role", "create", "deactivate", "listing", "reactivate", "rename"]
+__all__ = [
+    "AVATAR_COLORS",
+    "AWAY_REASONS",
+    "change_role",
+    "check_power",
+    "create",
+    "deactivate",
+    "invite",
+    "listing",
+    "reactivate",
+    "rename",
+    "update",
+]
 
 AWAY_REASONS = ("left_the_company", "on_leave", "security", "other")
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+")
@@ -29,7 +43,7 @@ def snapshot(user: User) -> dict[str, Any]:
 
 
 def create(work: Work, by: User | None, values: Mapping[str, Any], role: Role) -> tuple[User, str]:
-    """Invite a person.
+    """Invite a person and give them a first password.
 
     Args:
         by: Who invites; None for the installation itself.
@@ -42,18 +56,30 @@ def create(work: Work, by: User | None, values: Mapping[str, Any], role: Role) -
         Invalid: A value cannot be taken.
         Forbidden: The role can do more than `by`.
     """
-    name, email = str(values["name"]).strip(), str(values["email"]).strip().casefold()
-    faults: dict[str, str] = {}
-    if not 0 < len(name) <= 100:
-        faults["name"] = "A person needs a name of at most 100 characters."
-    if not _EMAIL.fullmatch(email):
-        faults["email"] = "This is not an e-mail address."
-    elif work.session.execute(sa.select(sa.exists().where(User.email == email))).scalar():
-        faults["email"] = "Somebody with this e-mail address is here already."
-    if faults:
-        raise Invalid(faults)
-    now = work.now()
     password = passwords.generate()
+    return invite(work, by, values, role, password=password), password
+
+
+def invite(
+    work: Work,
+    by: User | None,
+    values: Mapping[str, Any],
+    role: Role,
+    *,
+    password: str | None = None,
+    provider: str = "password",
+) -> User:
+    """Invite a person, who chooses a password by a link, or signs in at a provider.
+
+    Args:
+        provider: What they sign in with; somebody who comes from a provider is active at once.
+
+    Raises:
+        Invalid: A value cannot be taken.
+        Forbidden: The role can do more than `by`.
+    """
+    name, email = _checked(work, values, None)
+    now = work.now()
     user = User(
         id=work.new_id("usr"),
         workspace_id=work.workspace.id,
@@ -63,17 +89,17 @@ def create(work: Work, by: User | None, values: Mapping[str, Any], role: Role) -
         email=email,
         role_id=role.id,
         role=role,
-        status="invited",
+        status="invited" if provider == "password" else "active",
         password_hash=None,
         password_changed_at=None,
         mfa_enabled=False,
-        auth_provider="password",
+        auth_provider=provider,
         last_login_at=None,
         avatar_color=AVATAR_COLORS[sum(email.encode()) % len(AVATAR_COLORS)],
     )
     if by is not None:
-        _check_power(by, role, "user.created", user)
-    user.password_hash = passwords.hashed(password)
+        check_power(by, role, "user.created", user)
+    user.password_hash = None if password is None else passwords.hashed(password)
     work.add(user)
     work.record(
         "user.created",
@@ -81,7 +107,31 @@ def create(work: Work, by: User | None, values: Mapping[str, Any], role: Role) -
         after=snapshot(user) | ({"invited_by": by.name} if by is not None else {}),
         severity="warning" if role.name in _MIGHTY else None,
     )
-    return user, password
+    return user
+
+
+def update(work: Work, by: User, user: User, values: Mapping[str, Any]) -> bool:
+    """Change the name and the e-mail address of somebody else.
+
+    Returns:
+        Whether anything changed.
+
+    Raises:
+        Invalid: A value cannot be taken.
+        Forbidden: Their role can do more than `by`: a new address could be used to take their place.
+    """
+    check_power(by, user.role, "user.updated", user)
+    name, email = _checked(work, values, user)
+    before = snapshot(user)
+    if (name, email) == (user.name, user.email):
+        return False
+    if email != user.email:
+        void_links(work, user)
+    user.name, user.email = name, email
+    work.touch(user)
+    _check_in_power(work, by)
+    work.record("user.updated", resource_of(user), before=before, after=snapshot(user))
+    return True
 
 
 def rename(work: Work, user: User, name: str) -> bool:
@@ -121,8 +171,8 @@ def change_role(work: Work, by: User, user: User, role: Role) -> bool:
             resource=resource_of(user),
             code="own_role",
         )
-    _check_power(by, user.role, "user.role_changed", user)
-    _check_power(by, role, "user.role_changed", user)
+    check_power(by, user.role, "user.role_changed", user)
+    check_power(by, role, "user.role_changed", user)
     before = {"role": user.role.name, "permissions": user.role.permissions}
     user.role_id, user.role = role.id, role
     work.touch(user)
@@ -138,7 +188,11 @@ def change_role(work: Work, by: User, user: User, role: Role) -> bool:
 
 
 def deactivate(work: Work, by: User, user: User, reason: Reason | None) -> None:
-    """Keep a person from signing in; their sessions end at once.
+    """Keep a person from signing in; their sessions end and their API keys are revoked at once.
+
+    They leave their teams, and the contacts they looked after have nobody until somebody takes over: what is assigned
+    to a person who cannot sign in would be answered by nobody. Each of these changes is an entry of its own that points
+    to this one.
 
     Raises:
         Forbidden: It is oneself, or their role can do more than `by`.
@@ -153,20 +207,28 @@ def deactivate(work: Work, by: User, user: User, reason: Reason | None) -> None:
         )
     if user.status == "deactivated":
         raise Conflict("This person is deactivated already.")
-    _check_power(by, user.role, "user.deactivated", user)
+    check_power(by, user.role, "user.deactivated", user)
     before = {"status": user.status}
     user.status = "deactivated"
     work.touch(user)
     _check_in_power(work, by)
-    ended = end_sessions(work, user, "deactivated")
-    work.record(
+    event = work.record(
         "user.deactivated",
         resource_of(user),
         before=before,
         after={"status": user.status},
         reason=reason,
-        details={"sessions_ended": ended},
+        details={
+            "sessions_ended": end_sessions(work, user, "deactivated"),
+            "api_keys_revoked": len(api_keys.active_of(work, user)),
+            "conversations_unassigned": len(contacts.owned_by(work, user)),
+            "teams_left": teams_of(work, user),
+        },
     )
+    void_links(work, user)
+    api_keys.revoke_all(work, user, event)
+    contacts.unassign(work, user, event)
+    leave(work, user, event)
 
 
 def reactivate(work: Work, by: User, user: User, reason: Reason | None = None) -> None:
@@ -178,8 +240,9 @@ def reactivate(work: Work, by: User, user: User, reason: Reason | None = None) -
     """
     if user.status != "deactivated":
         raise Conflict("This person is not deactivated.")
-    _check_power(by, user.role, "user.reactivated", user)
-    user.status = "active"
+    check_power(by, user.role, "user.reactivated", user)
+    # Whoever never came in still has to choose a password: the first one was seen by somebody else.
+    user.status = "invited" if user.last_login_at is None else "active"
     work.touch(user)
     work.record(
         "user.reactivated",
@@ -197,7 +260,27 @@ def listing(work: Work) -> list[User]:
     return sorted(people, key=lambda user: user.status == "deactivated")
 
 
-def _check_power(by: User, role: Role, action: str, user: User) -> None:
+def _checked(work: Work, values: Mapping[str, Any], user: User | None) -> tuple[str, str]:
+    """Return a name and an address as they are stored.
+
+    Args:
+        user: Whose they are already.
+    """
+    name, email = str(values["name"]).strip(), str(values["email"]).strip().casefold()
+    faults: dict[str, str] = {}
+    if not 0 < len(name) <= 100:
+        faults["name"] = "A person needs a name of at most 100 characters."
+    taken = sa.select(sa.exists().where(User.email == email, User.id != (user.id if user is not None else "")))
+    if not _EMAIL.fullmatch(email):
+        faults["email"] = "This is not an e-mail address."
+    elif work.session.execute(taken).scalar():
+        faults["email"] = "Somebody with this e-mail address is here already."
+    if faults:
+        raise Invalid(faults)
+    return name, email
+
+
+def check_power(by: User, role: Role, action: str, user: User) -> None:
     """Refuse to decide about a role that can do more than the person who decides."""
     more = set(role.permissions) - set(by.role.permissions)
     if more or (role.name == "Owner" and by.role.name != "Owner"):

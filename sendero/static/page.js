@@ -17,7 +17,7 @@ document.addEventListener("keydown", (event) => {
 // A form that is being sent cannot be sent twice.
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  if (form.method !== "post") return;
+  if (form.method !== "post" || form.dataset.again !== undefined) return; // a file leaves the page as it is
   if (form.dataset.sent) event.preventDefault();
   form.dataset.sent = "yes";
 });
@@ -38,4 +38,18 @@ if (template) {
   };
   template.addEventListener("input", show);
   show();
+}
+
+// An import says how far it is, until it is done.
+const running = document.querySelector("[data-progress]");
+if (running) {
+  const look = async () => {
+    const answer = await fetch(running.dataset.progress).catch(() => null);
+    if (!answer?.ok) return;
+    const { status, rows, total } = await answer.json();
+    if (status !== "running") return location.reload();
+    running.querySelector("progress").value = rows;
+    running.querySelector("[data-rows]").textContent = rows.toLocaleString(document.documentElement.lang);
+  };
+  setInterval(look, 1000);
 }

@@ -62,7 +62,8 @@ def tell(
     with Installation(settings, clock=clock.now, log_clock=clock.log_now, entropy=dice.randbytes) as home:
         home.relay = Relay(home.outbox, Punctual(home.log, clock))
         with home.session() as session:
-            work = Work(home, session, _workspace(session, clock.now()))
+            with context(actor=_INSTALLER):
+                work = Work(home, session, _workspace(session, clock.now()))
             teller = Teller(work, clock, dice)
             with context(workspace=work.workspace.id):
                 password = _found(teller, start, max(40, _BEFORE * days // DAYS))
@@ -94,9 +95,10 @@ def _workspace(session: Session, now: datetime) -> Workspace:
 
 def _found(teller: Teller, start: datetime, many: int) -> str:
     """Set the workspace up as it was when the log began, without entries: the log knows only what came after."""
-    with context(actor=_INSTALLER):
+    with teller.work.acting(actor=_INSTALLER):
         password = _people(teller)
         _things(teller, start, many)
+    teller.work.session.commit()
     teller.work.session.execute(sa.delete(outbox))
     teller.work.session.commit()
     return password

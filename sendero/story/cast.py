@@ -5,9 +5,8 @@ from __future__ import annotations
 from msgspec import Struct
 
 from sendero.permissions import PERMISSIONS
-from whodid import Actor
 
-__all__ = ["LUMEN", "MARKETING", "PEOPLE", "STRANGER", "TRAINEE", "WHATSAPP", "Person", "Place"]
+__all__ = ["LUMEN", "MARKETING", "PEOPLE", "STRANGER", "TRAINEE", "Person", "Place"]
 
 
 class Place(Struct, frozen=True):
@@ -66,8 +65,6 @@ PEOPLE = (
     Person(key="joao", name="Joao Silva", email="joao@casalumen.es", role="Agent", acts=5, place=HOME, since=78),
     Person(key="elena", name="Elena Costa", email="elena@costa-auditores.es", role="Auditor", acts=0, place=BARCELONA),
 )
-
-WHATSAPP = Actor(type="provider", id="whatsapp", name="WhatsApp")
 
 LUMEN = "Casa Lumen"
 

@@ -11,9 +11,10 @@ from random import Random
 from sendero import passwords
 from sendero.service import auth, refusals
 from sendero.service.throttle import Counted
-from sendero.story.cast import WHATSAPP, Person, Place
+from sendero.story.cast import Person, Place
 from sendero.story.clock import StoryClock
 from sendero.tables import Contact, Session, User
+from sendero.whatsapp.actor import WHATSAPP
 from sendero.work import Work, actor_of
 from whodid import Resource
 from whodid.capture import context
@@ -84,7 +85,7 @@ class Teller:
         """Act as somebody who sits at their browser, in a unit of work."""
         where = place or person.place
         session = self._session(person)
-        with context(
+        with self.work.acting(
             actor=actor_of(self.people[person.key]),
             source="web",
             ip=where.ip,
@@ -99,7 +100,7 @@ class Teller:
     @contextmanager
     def whatsapp(self) -> Iterator[Work]:
         """Act as WhatsApp, through its webhook."""
-        with context(actor=WHATSAPP, source="webhook", ip="157.240.212.35", request=self._request()):
+        with self.work.acting(actor=WHATSAPP, source="webhook", ip="157.240.212.35", request=self._request()):
             yield self.work
 
     # ------------------------------------------------------------------------------------------------ coming and going

@@ -3,16 +3,18 @@
 Only shapes live here; what may happen to a row is decided in `sendero.service`.
 """
 
-from sendero.tables.audience import Contact, Import, Note, Segment
+from sendero.tables.audience import Contact, Import, ImportFault, ImportPart, Note, Segment
 from sendero.tables.base import Base, Owned, Workspace, outbox
 from sendero.tables.people import (
     ApiKey,
     Attempt,
+    Letter,
     ResetLink,
     Role,
     Session,
     SsoAttempt,
     SsoConnection,
+    SsoIdentity,
     Team,
     TeamMember,
     User,
@@ -21,7 +23,24 @@ from sendero.tables.sending import Campaign, Message
 from sendero.tables.webhooks import Delivery, Webhook
 from sendero.tables.whatsapp import Account, Notification, Template
 
+WATCHED = (
+    Account,
+    ApiKey,
+    Campaign,
+    Contact,
+    Role,
+    Segment,
+    SsoConnection,
+    Team,
+    Template,
+    User,
+    Webhook,
+    Workspace,
+)
+"""The tables whose every change is in the log. The others hold what is sent, attempts, and letters under way."""
+
 __all__ = [
+    "WATCHED",
     "Account",
     "ApiKey",
     "Attempt",
@@ -30,6 +49,9 @@ __all__ = [
     "Contact",
     "Delivery",
     "Import",
+    "ImportFault",
+    "ImportPart",
+    "Letter",
     "Message",
     "Note",
     "Notification",
@@ -40,6 +62,7 @@ __all__ = [
     "Session",
     "SsoAttempt",
     "SsoConnection",
+    "SsoIdentity",
     "Team",
     "TeamMember",
     "Template",

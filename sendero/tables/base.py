@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -9,8 +10,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
 
 from whodid.capture.outbox import outbox_table
+from whodid.capture.sqlalchemy import model
+from whodid.capture.sqlalchemy.model import Model
 
-__all__ = ["Base", "Owned", "Row", "Workspace", "outbox"]
+__all__ = ["Base", "Owned", "Row", "Workspace", "audited", "outbox"]
 
 
 class Instant(sa.types.TypeDecorator[datetime]):
@@ -50,6 +53,18 @@ class Base(DeclarativeBase):
 outbox = outbox_table(Base.metadata)
 
 
+def audited(type_: str, *, ignore: Iterable[str] = (), **more: Any) -> Model:
+    """Say how the rows of a table are told when nobody says it for them; every act has its own entry besides.
+
+    Args:
+        type_: Of the resource.
+        ignore: What changes without being worth an entry.
+        more: As of `whodid.capture.sqlalchemy.model`.
+    """
+    never = {"created_at", "updated_at", *ignore}
+    return model(type_, label="name", ignore=never, **{"workspace": "workspace_id", **more})
+
+
 class Row:
     """What every row of the workspace has."""
 
@@ -67,6 +82,7 @@ class Row:
 class Workspace(Row, Base):
     """The customer space."""
 
+    __audit__ = audited("workspace", workspace="id", actions={"created": "workspace.updated"})
     __tablename__ = "workspaces"
 
     name: Mapped[str]

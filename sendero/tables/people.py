@@ -7,16 +7,18 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from sendero.tables.base import Base, Owned
+from sendero.tables.base import Base, Owned, audited
 
 __all__ = [
     "ApiKey",
     "Attempt",
+    "Letter",
     "ResetLink",
     "Role",
     "Session",
     "SsoAttempt",
     "SsoConnection",
+    "SsoIdentity",
     "Team",
     "TeamMember",
     "User",
@@ -26,6 +28,7 @@ __all__ = [
 class Role(Owned, Base):
     """A named set of permissions."""
 
+    __audit__ = audited("role")
     __tablename__ = "roles"
     __table_args__ = (sa.UniqueConstraint("workspace_id", "name"),)
 
@@ -38,6 +41,7 @@ class Role(Owned, Base):
 class User(Owned, Base):
     """A person who works in the workspace; never deleted, only deactivated."""
 
+    __audit__ = audited("user", ignore={"last_login_at"})
     __tablename__ = "users"
 
     name: Mapped[str]
@@ -108,9 +112,23 @@ class ResetLink(Base):
     user: Mapped[User] = relationship(lazy="joined", foreign_keys=[user_id])
 
 
+class Letter(Base):
+    """A mail that waits to be sent; its text is sealed, because it may hold a link, and goes when it is sent."""
+
+    __tablename__ = "letters"
+
+    id: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
+    to: Mapped[str]
+    sealed: Mapped[str]
+    created_at: Mapped[datetime]
+    due_at: Mapped[datetime] = mapped_column(index=True)
+    tries: Mapped[int]
+
+
 class Team(Owned, Base):
     """A group of people that conversations are given to."""
 
+    __audit__ = audited("team", actions={"updated": "team.modified"})
     __tablename__ = "teams"
 
     name: Mapped[str]
@@ -134,6 +152,11 @@ class TeamMember(Base):
 class ApiKey(Owned, Base):
     """A key that a program signs in with; shown once, kept as a hash. It can do at most what its maker can."""
 
+    __audit__ = audited(
+        "api_key",
+        ignore={"last_used_at", "expiry_recorded_at", "denied_recorded_at"},
+        actions={"updated": "api_key.revoked"},
+    )
     __tablename__ = "api_keys"
 
     name: Mapped[str]
@@ -153,6 +176,7 @@ class ApiKey(Owned, Base):
 class SsoConnection(Owned, Base):
     """A provider that people of some e-mail domains sign in with; its secret is sealed."""
 
+    __audit__ = audited("sso")
     __tablename__ = "sso_connections"
 
     name: Mapped[str]
@@ -181,3 +205,15 @@ class SsoAttempt(Base):
     device: Mapped[str]
     next: Mapped[str]
     expires_at: Mapped[datetime]
+
+
+class SsoIdentity(Base):
+    """Whom a provider means by its own name of a person, from the first sign-in on."""
+
+    __tablename__ = "sso_identities"
+    __table_args__ = (sa.UniqueConstraint("connection_id", "user_id"),)
+
+    connection_id: Mapped[str] = mapped_column(sa.ForeignKey("sso_connections.id"), primary_key=True)
+    subject_hash: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[str] = mapped_column(sa.ForeignKey("users.id"), index=True)
+    created_at: Mapped[datetime]

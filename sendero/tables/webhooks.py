@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from sendero.tables.base import Base, Owned
+from sendero.tables.base import Base, Owned, audited
 
 __all__ = ["Delivery", "Webhook"]
 
@@ -16,6 +16,7 @@ __all__ = ["Delivery", "Webhook"]
 class Webhook(Owned, Base):
     """An address that is told of events, signed; its secret and the values of its headers are sealed."""
 
+    __audit__ = audited("webhook", ignore={"consecutive_failures"})
     __tablename__ = "webhooks"
 
     name: Mapped[str]

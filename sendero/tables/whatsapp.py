@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from sendero.tables.base import Base, Owned
+from sendero.tables.base import Base, Owned, audited
 
 __all__ = ["Account", "Notification", "Template"]
 
@@ -16,6 +16,7 @@ __all__ = ["Account", "Notification", "Template"]
 class Account(Owned, Base):
     """A connected WhatsApp number; its three secrets are sealed with the key of the installation."""
 
+    __audit__ = audited("account")
     __tablename__ = "whatsapp_accounts"
 
     name: Mapped[str]
@@ -41,6 +42,9 @@ class Account(Owned, Base):
 class Template(Owned, Base):
     """A message template and where it stands in WhatsApp's review."""
 
+    __audit__ = audited(
+        "template", ignore={"edited_on", "meta_template_id", "pause_count"}, actions={"updated": "template.edited"}
+    )
     __tablename__ = "templates"
 
     account_id: Mapped[str] = mapped_column(sa.ForeignKey("whatsapp_accounts.id"))

@@ -26,15 +26,43 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sendero.errors import Conflict, Forbidden, Invalid, Missing, SenderoError
+from sendero import api
+from sendero.errors import Conflict, Forbidden, Invalid, Missing, SenderoError, Unavailable
 from sendero.installation import Installation
 from sendero.service import auth, refusals
 from sendero.tables import Session
-from sendero.web import accounts, audit, contacts, me, merging, people, roles, templates
+from sendero.web import (
+    accounts,
+    api_keys,
+    audit,
+    campaign_acts,
+    campaigns,
+    contacts,
+    erasing,
+    exporting,
+    hook,
+    importing,
+    me,
+    merging,
+    people,
+    resetting,
+    roles,
+    segments,
+    sessions,
+    simulator,
+    sso,
+    teams,
+    templates,
+    webhooks,
+)
+from sendero.web import workspace as workspace_pages
 from sendero.web.frame import Frame
+from sendero.web.upload import Upload, read_upload
 from sendero.web.visit import Form, Page, Visit
+from sendero.whatsapp.demo import DemoWhatsApp
+from sendero.whatsapp.provider import ProviderFault
 from sendero.words import Words, choose
-from sendero.work import Work, actor_of, begin
+from sendero.work import Work, actor_of, begin, resource_of
 from whodid import Resource
 from whodid.capture import bind, context
 from whodid.errors import InvalidEvent, StoreError
@@ -53,12 +81,26 @@ _ID = re.compile(r"[\w.-]{1,200}", re.ASCII)
 
 PAGES: tuple[Page, ...] = (
     *me.PAGES,
+    *sessions.PAGES,
+    *resetting.PAGES,
+    *importing.PAGES,
+    *exporting.PAGES,
     *contacts.PAGES,
     *merging.PAGES,
+    *erasing.PAGES,
+    *segments.PAGES,
     *templates.PAGES,
+    *campaigns.PAGES,
+    *campaign_acts.PAGES,
     *accounts.PAGES,
+    *simulator.PAGES,
     *people.PAGES,
     *roles.PAGES,
+    *sso.PAGES,
+    *teams.PAGES,
+    *webhooks.PAGES,
+    *api_keys.PAGES,
+    *workspace_pages.PAGES,
     *audit.PAGES,
 )
 """Every address of the workspace, with the permission it needs."""
@@ -70,6 +112,7 @@ class Sent(Struct, frozen=True, kw_only=True):
     path: dict[str, str]
     query: dict[str, str]
     form: Form
+    upload: Upload | None
     cookies: dict[str, str]
     origin: auth.Origin
     web_origin: str
@@ -91,15 +134,20 @@ def application(home: Installation) -> Starlette:
     ]
     log = asgi(home.log, secret=home.secret, trusted_proxies=home.settings.trusted_proxies)
     routes += [
+        *api.routes(home),
         Route("/healthz", door.health, methods=["GET"]),
+        hook.route(home),
         Mount("/static", StaticFiles(directory=Path(__file__).parent.parent / "static")),
         Mount("/audit", _Current(log, home)),
     ]
-    return Starlette(
+    app = Starlette(
         routes=routes,
         middleware=[Middleware(Frame, proxies=home.settings.trusted_proxies)],
         exception_handlers={404: door.lost, 405: door.lost},
     )
+    if isinstance(home.provider, DemoWhatsApp):
+        home.provider.reach(app, hook.ADDRESS)
+    return app
 
 
 class _Current:
@@ -131,6 +179,10 @@ class _Door:
         async def respond(request: Request) -> Response:
             if len(request.url.query) > _LONGEST_QUERY:
                 raise HTTPException(414, "The address is too long.")
+            with_file = request.headers.get("content-type", "").startswith("multipart/form-data")
+            if page.largest and with_file and me.SESSION_COOKIE in request.cookies:
+                async with read_upload(request, page.largest) as (form, upload):
+                    return await run_in_threadpool(self._answer, page, await _sent(request, form, upload))
             sent = await _sent(request, await _form(request) if request.method == "POST" else Form())
             return await run_in_threadpool(self._answer, page, sent)
 
@@ -182,24 +234,48 @@ class _Door:
         except Forbidden as refusal:
             self._record_refusal(page, sent, refusal)
             return self._show(page, sent, _forbidden, refusal)
+        except ProviderFault as fault:
+            unavailable = Unavailable(fault.code, fault.text)
+            self._record_failure(page, sent, unavailable)
+            return self._show(page, sent, page.again or _conflict, unavailable)
         except Missing as fault:
             return self._show(page, sent, _missing, fault)
         except (Invalid, Conflict) as fault:
-            return self._show(page, sent, page.again or _conflict, fault)
+            try:
+                return self._show(page, sent, page.again or _conflict, fault)
+            except SenderoError:  # what the form is about is gone
+                return self._show(page, sent, _conflict, fault)
 
     def _attempt(self, page: Page, sent: Sent) -> Response:
+        asked = None
+        if page.asks is not None:
+            with begin(self._home) as work:
+                admitted = self._admit(work, page, sent)
+                if isinstance(admitted, Response):
+                    return admitted
+                question = page.asks(admitted)
+            # No transaction is open while somebody else's answer is waited for.
+            asked = None if question is None else question()
         with begin(self._home) as work:
-            visit = self._visit(work, page, sent, self._session(work, sent), None)
-            if page.needs is not None:
-                if visit.session is None:
-                    return _to_sign_in(page, sent)
-                if visit.viewer.status == "invited" and not page.invited:
-                    return RedirectResponse("/me/password", status_code=303)
-            if not sent.same_site and (visit.session is not None or page.needs is None):
-                raise Forbidden("This form was sent from another site.", code="cross_site")
-            if page.needs and not visit.may(page.needs):
-                raise Forbidden("Your role does not permit this.", permission=page.needs)
-            return page.answer(visit)
+            admitted = self._admit(work, page, sent)
+            if isinstance(admitted, Response):
+                return admitted
+            admitted.asked = asked
+            return page.answer(admitted)
+
+    def _admit(self, work: Work, page: Page, sent: Sent) -> Visit | Response:
+        """Return the visit of somebody who may be here, or where to send them instead."""
+        visit = self._visit(work, page, sent, self._session(work, sent), None)
+        if page.needs is not None:
+            if visit.session is None:
+                return _to_sign_in(page, sent)
+            if visit.viewer.status == "invited" and not page.invited:
+                return RedirectResponse("/me/password", status_code=303)
+        if not sent.same_site and (visit.session is not None or page.needs is None):
+            raise Forbidden("This form was sent from another site.", code="cross_site")
+        if page.needs and not visit.may(page.needs):
+            raise Forbidden("Your role does not permit this.", permission=page.needs)
+        return visit
 
     def _show(
         self, page: Page, sent: Sent, answer: Callable[[Visit], Response], fault: SenderoError | None
@@ -226,6 +302,7 @@ class _Door:
             path=sent.path,
             query=sent.query,
             form=sent.form,
+            upload=sent.upload,
             words=Words(sent.lang, work.workspace.timezone),
             origin=sent.origin,
             web_origin=sent.web_origin,
@@ -243,14 +320,22 @@ class _Door:
             resource = refusal.resource or _attempted(work, page, action, sent)
             refusals.refused(work, action, resource, code=refusal.code, permission=refusal.permission)
 
+    def _record_failure(self, page: Page, sent: Sent, fault: Unavailable) -> None:
+        """Record what WhatsApp refused; it stands by itself, like a refusal of ours."""
+        with begin(self._home) as work:
+            if self._session(work, sent) is not None:
+                refusals.failed(work, page.action, _attempted(work, page, page.action, sent), fault)
+
 
 def _attempted(work: Work, page: Page, action: str, sent: Sent) -> Resource:
     """Name what a refused request was about."""
     if action == "page.opened":
         return Resource(type="page", id=page.path, name=page.title or page.path)
-    if action == "audit.viewer_opened":
+    if action.startswith("audit."):
         return Resource(type="log", id=work.workspace.id, name=work.workspace.name)
-    type_ = action.partition(".")[0]
+    if action == "workspace.updated":
+        return resource_of(work.workspace)
+    type_ = action.partition(".")[0].replace("auth", "user")
     key = sent.path.get("id")
     if key is None:
         return Resource(type=type_, id="new")
@@ -305,7 +390,7 @@ def _broken(visit: Visit, *, request: str) -> Response:
     return _problem(visit, 500, "Something went wrong here", text)
 
 
-async def _sent(request: Request, form: Form) -> Sent:
+async def _sent(request: Request, form: Form, upload: Upload | None = None) -> Sent:
     """Read a request."""
     cookies = request.cookies
     state = request.scope["state"]
@@ -313,6 +398,7 @@ async def _sent(request: Request, form: Form) -> Sent:
         path=dict(request.path_params),
         query=dict(request.query_params),
         form=form,
+        upload=upload,
         cookies=cookies,
         origin=auth.Origin(
             device=cookies.get(me.DEVICE_COOKIE, ""),

@@ -14,10 +14,17 @@ __all__ = ["PAGES"]
 
 _PLACES = {
     "contact": "/contacts/{id}",
+    "segment": "/segments/{id}",
     "template": "/templates/{id}",
+    "campaign": "/campaigns/{id}",
     "account": "/settings/accounts/{id}",
     "user": "/settings/users/{id}",
     "role": "/settings/roles/{id}",
+    "sso": "/settings/sso/{id}",
+    "team": "/settings/teams/{id}",
+    "webhook": "/settings/webhooks/{id}",
+    "api_key": "/settings/api-keys/{id}",
+    "workspace": "/settings/workspace",
     "log": "/settings/audit-logs",
     "page": "/",
 }

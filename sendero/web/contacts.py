@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from sendero.errors import Invalid, Missing
-from sendero.service import contacts
+from sendero.service import contacts, notes
 from sendero.tables import Contact
 from sendero.web.visit import Form, Page, Visit
 from sendero.work import Work
@@ -52,6 +52,7 @@ def listing(visit: Visit) -> Response:
         total=total,
         chosen=chosen,
         filtered=bool(kept),
+        kept=urlencode(kept),
         page=page,
         pages=pages,
         newer=urlencode({**kept, "page": page - 1}) if page > 1 else None,
@@ -63,12 +64,23 @@ def listing(visit: Visit) -> Response:
 
 def show(visit: Visit) -> Response:
     """Show a contact; a merged one leads to its survivor."""
+    if visit.path["id"].startswith("imp_"):
+        # The entry of an import names it as its resource.
+        return visit.go(f"/contacts/imports/{visit.path['id']}")
     contact = visit.work.get(Contact, visit.path["id"])
     if contact.merged_into is not None:
         return visit.go(f"/contacts/{contact.merged_into}")
     contact = living(visit.work, contact.id)
     twins = contacts.duplicates(visit.work, contact)
-    return visit.render("contacts/show.html", contact=contact, twins=twins)
+    written = notes.listing(visit.work, contact)
+    return visit.render("contacts/show.html", contact=contact, twins=twins, written=written)
+
+
+def add_note(visit: Visit) -> Response:
+    """Write something down about a contact."""
+    contact = living(visit.work, visit.path["id"])
+    notes.add(visit.work, visit.viewer, contact, visit.form["text"])
+    return visit.go(f"/contacts/{contact.id}", done="note_added")
 
 
 def form_new(visit: Visit) -> Response:
@@ -194,6 +206,14 @@ PAGES = (
         action="contact.created",
     ),
     Page(path="/contacts/{id}", answer=show, needs="contacts:read", title="Contact"),
+    Page(
+        path="/contacts/{id}/notes",
+        method="POST",
+        answer=add_note,
+        again=show,
+        needs="contacts:update",
+        action="contact.updated",
+    ),
     Page(path="/contacts/{id}/edit", answer=form_edit, needs="contacts:update", title="Edit contact"),
     Page(
         path="/contacts/{id}/edit",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import secrets
 from urllib.parse import urlsplit
 
@@ -10,7 +9,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["Frame", "client_address", "same_site"]
+from whodid.capture.middleware import Proxies
+
+__all__ = ["Frame", "same_site"]
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -40,24 +41,6 @@ def same_site(method: str, headers: Headers, web_origin: str) -> bool:
     return headers.get("origin") == web_origin
 
 
-def client_address(peer: str | None, forwarded: str | None, proxies: int) -> str | None:
-    """Return the address of whoever asks.
-
-    Args:
-        peer: The other end of the connection.
-        forwarded: The header `X-Forwarded-For`.
-        proxies: How many of its last entries our own proxies wrote.
-    """
-    listed = [part.strip() for part in (forwarded or "").split(",") if part.strip()]
-    text = listed[-min(proxies, len(listed))] if proxies and listed else peer
-    try:
-        address = ipaddress.ip_address(text or "")
-    except ValueError:
-        return None
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return str(mapped or address)
-
-
 class Frame:
     """Stands around the application.
 
@@ -67,7 +50,7 @@ class Frame:
 
     def __init__(self, app: ASGIApp, *, proxies: int) -> None:
         self._app = app
-        self._proxies = proxies
+        self._proxies = Proxies(proxies)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102 - ASGI
         if scope["type"] != "http":
@@ -75,12 +58,12 @@ class Frame:
             return
         headers = Headers(scope=scope)
         peer = scope["client"][0] if scope.get("client") else None
-        if self._proxies and headers.get("x-forwarded-proto") in ("http", "https"):
+        if self._proxies.any and headers.get("x-forwarded-proto") in ("http", "https"):
             scope["scheme"] = headers["x-forwarded-proto"]
         parts = urlsplit(str(HTTPConnection(scope).base_url))
         state = scope.setdefault("state", {})
         state["web_origin"] = f"{parts.scheme}://{parts.netloc}"
-        state["ip"] = client_address(peer, headers.get("x-forwarded-for"), self._proxies)
+        state["ip"] = self._proxies.client(peer, headers.getlist("x-forwarded-for")).ip
         state["request_id"] = f"req_{secrets.token_hex(8)}"
         state["same_site"] = same_site(scope["method"], headers, state["web_origin"])
 

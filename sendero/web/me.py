@@ -7,11 +7,21 @@ import secrets
 from starlette.responses import RedirectResponse, Response
 
 from sendero.errors import Invalid
-from sendero.service import auth, users
+from sendero.service import auth, sessions, sso_rules, users
+from sendero.web.devices import device_of
 from sendero.web.visit import Page, Visit
 from sendero.words import LANGUAGES
 
-__all__ = ["DEVICE_COOKIE", "LANGUAGE_COOKIE", "PAGES", "SESSION_COOKIE"]
+__all__ = [
+    "DEVICE_COOKIE",
+    "LANGUAGE_COOKIE",
+    "PAGES",
+    "SESSION_COOKIE",
+    "me",
+    "own_page",
+    "put_cookies",
+    "sign_in_form",
+]
 
 SESSION_COOKIE = "sendero_session"
 DEVICE_COOKIE = "sendero_device"
@@ -32,7 +42,11 @@ def sign_in_form(visit: Visit) -> Response:
     """Show the sign-in page."""
     if visit.session is not None:
         return visit.go("/")
-    return visit.render("sign_in.html", next=_own_page(visit.query.get("next", "") or visit.form["next"]))
+    return visit.render(
+        "sign_in.html",
+        next=own_page(visit.query.get("next", "") or visit.form["next"]),
+        connections=sso_rules.living(visit.work),
+    )
 
 
 def sign_in(visit: Visit) -> Response:
@@ -42,12 +56,18 @@ def sign_in(visit: Visit) -> Response:
     if not visit.form["email"].strip() or not visit.form["password"]:
         raise Invalid({"password": "Type your e-mail address and your password."})
     signed = auth.sign_in(visit.home, visit.form["email"], visit.form["password"], origin)
-    address = "/me/password" if signed.user.status == "invited" else _own_page(visit.form["next"])
+    address = "/me/password" if signed.user.status == "invited" else own_page(visit.form["next"])
     response = visit.go(address)
-    secure = visit.web_origin.startswith("https:")
-    for name, value, age in ((SESSION_COOKIE, signed.token, None), (DEVICE_COOKIE, device, _YEAR)):
-        response.set_cookie(name, value, max_age=age, path="/", httponly=True, samesite="lax", secure=secure)
+    put_cookies(visit, response, {SESSION_COOKIE: signed.token, DEVICE_COOKIE: device})
     return response
+
+
+def put_cookies(visit: Visit, response: Response, values: dict[str, str]) -> None:
+    """Give the browser cookies that scripts cannot read; the one of a session ends with the browser."""
+    secure = visit.web_origin.startswith("https:")
+    for name, value in values.items():
+        age = None if name == SESSION_COOKIE else _YEAR
+        response.set_cookie(name, value, max_age=age, path="/", httponly=True, samesite="lax", secure=secure)
 
 
 def sign_out(visit: Visit) -> Response:
@@ -61,7 +81,7 @@ def sign_out(visit: Visit) -> Response:
 
 def me(visit: Visit) -> Response:
     """Show one's own page."""
-    return visit.render("me.html")
+    return visit.render("me.html", sessions=sessions.living(visit.work, visit.viewer), device_of=device_of)
 
 
 def rename(visit: Visit) -> Response:
@@ -87,16 +107,13 @@ def password(visit: Visit) -> Response:
 
 def language(visit: Visit) -> Response:
     """Choose the language of the pages."""
-    response = RedirectResponse(_own_page(visit.form["next"]), status_code=303)
+    response = RedirectResponse(own_page(visit.form["next"]), status_code=303)
     if visit.form["lang"] in LANGUAGES:
-        secure = visit.web_origin.startswith("https:")
-        response.set_cookie(
-            LANGUAGE_COOKIE, visit.form["lang"], max_age=_YEAR, path="/", httponly=True, samesite="lax", secure=secure
-        )
+        put_cookies(visit, response, {LANGUAGE_COOKIE: visit.form["lang"]})
     return response
 
 
-def _own_page(address: str) -> str:
+def own_page(address: str) -> str:
     """Return an address of ours to go to; anything else becomes the home page."""
     own = address.startswith("/") and not address.startswith(("//", "/\\")) and address.isprintable()
     return address if own and not address.startswith("/sign-in") else "/"

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from sendero.service import roles, users
+from sendero.mail import folder
+from sendero.service import roles, sessions, teams, users
 from sendero.tables import Role, User
+from sendero.web.devices import device_of
+from sendero.web.resetting import send_invitation
 from sendero.web.visit import Page, Visit
 
 __all__ = ["PAGES"]
@@ -19,21 +22,43 @@ def listing(visit: Visit) -> Response:
 def show(visit: Visit) -> Response:
     """Show a person."""
     user = visit.work.get(User, visit.path["id"])
-    return visit.render("users/show.html", user=user, roles=roles.listing(visit.work))
+    may_manage = visit.may("users:manage")
+    return visit.render(
+        "users/show.html",
+        user=user,
+        roles=roles.listing(visit.work),
+        teams=[team.name for team in teams.listing(visit.work) if user.id in {member.id for member in team.members}],
+        sessions=sessions.living(visit.work, user) if may_manage else [],
+        device_of=device_of,
+        reasons=sessions.REVOKE_REASONS,
+    )
 
 
 def form_new(visit: Visit) -> Response:
     """Show the form for inviting somebody."""
-    return visit.render("users/new.html", roles=roles.listing(visit.work))
+    return visit.render("users/new.html", roles=roles.listing(visit.work), mail_folder=folder(visit.home))
 
 
 def create(visit: Visit) -> Response:
-    """Invite somebody and show their first password, this once."""
+    """Invite somebody: by mail, or with a first password that is shown this once."""
     role = visit.work.get(Role, visit.form["role"])
-    user, password = users.create(
-        visit.work, visit.viewer, {"name": visit.form["name"], "email": visit.form["email"]}, role
-    )
+    values = {"name": visit.form["name"], "email": visit.form["email"]}
+    if visit.form["way"] == "mail":
+        user = users.invite(visit.work, visit.viewer, values, role)
+        send_invitation(visit, user)
+        return visit.go(f"/settings/users/{user.id}", done="link_sent", of=f"user:{user.id}")
+    user, password = users.create(visit.work, visit.viewer, values, role)
     return visit.render("users/created.html", status=201, user=user, password=password)
+
+
+def update(visit: Visit) -> Response:
+    """Change the name and the address of somebody else."""
+    user = visit.work.get(User, visit.path["id"])
+    visit.check_version(user)
+    values = {"name": visit.form["name"], "email": visit.form["email"]}
+    changed = users.update(visit.work, visit.viewer, user, values)
+    done = "user_saved" if changed else "unchanged"
+    return visit.go(f"/settings/users/{user.id}", done=done, of=f"user:{user.id}" if changed else "")
 
 
 def change_role(visit: Visit) -> Response:
@@ -78,6 +103,14 @@ PAGES = (
         action="user.created",
     ),
     Page(path="/settings/users/{id}", answer=show, needs="users:read", title="User"),
+    Page(
+        path="/settings/users/{id}/details",
+        method="POST",
+        answer=update,
+        again=show,
+        needs="users:manage",
+        action="user.updated",
+    ),
     Page(
         path="/settings/users/{id}/role",
         method="POST",

@@ -1,14 +1,15 @@
-"""The pages of message templates."""
+"""The pages of message templates. What goes to review is handed to WhatsApp before it is noted (`Page.asks`)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from starlette.responses import Response
 
 from sendero.errors import Invalid, Missing
-from sendero.service import accounts, templates
-from sendero.tables import Template
+from sendero.service import accounts, reviews, templates
+from sendero.tables import Account, Template
 from sendero.web.visit import Form, Page, Visit
 from sendero.work import Work
 
@@ -62,13 +63,21 @@ def form_new(visit: Visit) -> Response:
     return _form(visit, None, typed)
 
 
+def ask_new(visit: Visit) -> Callable[[], Any] | None:
+    """Check what was typed, and hand it in if that was asked for."""
+    account = _account(visit)
+    values = templates.checked(_values(visit.form))
+    templates.check_free(visit.work, account, values["name"], values["language"])
+    return reviews.to_hand_in(visit.work, account, values) if visit.form["do"] == "submit" else None
+
+
 def create(visit: Visit) -> Response:
     """Create a template."""
-    (account, *_) = accounts.listing(visit.work) or (None,)
-    if account is None:
-        raise Invalid({"name": "Connect a WhatsApp account first."})
-    submitted = visit.form["do"] == "submit"
-    template = templates.create(visit.work, account, templates.checked(_values(visit.form)), submitted=submitted)
+    submitted = visit.asked is not None
+    values = templates.checked(_values(visit.form))
+    template = templates.create(visit.work, _account(visit), values, submitted=submitted)
+    if submitted:
+        reviews.note(visit.work, template, visit.asked)
     done = "template_submitted" if submitted else "template_created"
     return visit.go(f"/templates/{template.id}", done=done, of=f"template:{template.id}")
 
@@ -96,25 +105,50 @@ def form_edit(visit: Visit) -> Response:
     return _form(visit, template, typed)
 
 
-def update(visit: Visit) -> Response:
-    """Change a template, and send a draft to review if that was asked for."""
+def ask_edit(visit: Visit) -> Callable[[], Any] | None:
+    """Check what was typed, and hand it in unless it stays a draft or changes nothing."""
     template = living(visit.work, visit.path["id"])
     visit.check_version(template)
-    fixed = {} if template.status == "draft" else {"name": template.name, "language": template.language}
-    if template.status in ("approved", "paused"):
-        fixed["category"] = template.category
-    changed = templates.edit(visit.work, template, templates.checked(_values(visit.form) | fixed))
-    of = f"template:{template.id}"
-    if visit.form["do"] == "submit" and template.status == "draft":
+    values = _kept(visit, template)
+    changed = templates.check_edit(visit.work, template, values)
+    if template.status == "draft":
+        if visit.form["do"] != "submit":
+            return None
+        templates.check_draft(template)
+        return reviews.to_hand_in(visit.work, template.account, values)
+    # Only what WhatsApp reviews is handed in: the name that people here see is ours.
+    reviewed = any(values[name] != getattr(template, name) for name in ("components", "category"))
+    return reviews.to_edit(visit.work, template, values) if changed and reviewed else None
+
+
+def update(visit: Visit) -> Response:
+    """Change a template, and note that it was handed in."""
+    template = living(visit.work, visit.path["id"])
+    visit.check_version(template)
+    draft = template.status == "draft"
+    cause = templates.edit(visit.work, template, _kept(visit, template), reviewed=visit.asked is not None)
+    if draft and visit.asked is not None:
         templates.submit(visit.work, template)
-        return visit.go(f"/templates/{template.id}", done="template_submitted", of=of)
-    done = "unchanged" if not changed else "template_submitted" if template.status == "pending" else "template_saved"
-    return visit.go(f"/templates/{template.id}", done=done, of=of if changed else "")
+    if visit.asked is not None:
+        reviews.note(visit.work, template, visit.asked)
+        if cause is not None and not draft:
+            reviews.changed(visit.work, template, cause)
+    done = "template_submitted" if visit.asked is not None else "template_saved" if cause else "unchanged"
+    return visit.go(f"/templates/{template.id}", done=done, of="" if done == "unchanged" else f"template:{template.id}")
 
 
 def form_delete(visit: Visit) -> Response:
     """Ask whether and why to delete a template."""
     return visit.render("templates/delete.html", template=living(visit.work, visit.path["id"]), codes=_REASONS)
+
+
+def ask_delete(visit: Visit) -> Callable[[], Any] | None:
+    """Delete a template at WhatsApp."""
+    template = living(visit.work, visit.path["id"])
+    visit.check_version(template)
+    visit.form.reason(_REASONS)
+    templates.check_delete(visit.work, template)
+    return reviews.to_delete(visit.work, template)
 
 
 def delete(visit: Visit) -> Response:
@@ -125,9 +159,31 @@ def delete(visit: Visit) -> Response:
     return visit.go("/templates", done="template_deleted", of=f"template:{template.id}")
 
 
+def _account(visit: Visit) -> Account:
+    """Return the account that was chosen, or the one to choose when nothing was."""
+    listed = accounts.listing(visit.work)
+    if not listed:
+        raise Invalid({"name": "Connect a WhatsApp account first."})
+    chosen = visit.form["account"]
+    account = next((one for one in listed if one.id == chosen), None)
+    if chosen and account is None:
+        raise Invalid({"account": "Choose one of the list."})
+    return account or next((one for one in listed if one.is_default_out), listed[0])
+
+
+def _kept(visit: Visit, template: Template) -> dict[str, Any]:
+    """Return what was typed, with what WhatsApp has fixed as it is."""
+    fixed = {} if template.status == "draft" else {"name": template.name, "language": template.language}
+    if template.status in ("approved", "paused"):
+        fixed["category"] = template.category
+    return templates.checked(_values(visit.form) | fixed)
+
+
 def _form(visit: Visit, template: Template | None, typed: dict[str, Any]) -> Response:
     buttons = [*typed["buttons"], *({"type": "", "text": "", "value": ""} for _ in range(_ROWS))][:_ROWS]
     status = template.status if template is not None else "draft"
+    listed = accounts.listing(visit.work) if template is None else []
+    default = next((one.id for one in listed if one.is_default_out), "")
     return visit.render(
         "templates/form.html",
         template=template,
@@ -140,6 +196,8 @@ def _form(visit: Visit, template: Template | None, typed: dict[str, Any]) -> Res
         languages_of_templates=templates.LANGUAGES,
         categories=templates.CATEGORIES,
         kinds=templates.BUTTONS,
+        accounts=[(one.id, one.name) for one in listed],
+        chosen_account=visit.form["account"] or default,
     )
 
 
@@ -175,6 +233,7 @@ PAGES = (
     Page(
         path="/templates/new",
         method="POST",
+        asks=ask_new,
         answer=create,
         again=form_new,
         needs="templates:create",
@@ -185,6 +244,7 @@ PAGES = (
     Page(
         path="/templates/{id}/edit",
         method="POST",
+        asks=ask_edit,
         answer=update,
         again=form_edit,
         needs="templates:update",
@@ -194,6 +254,7 @@ PAGES = (
     Page(
         path="/templates/{id}/delete",
         method="POST",
+        asks=ask_delete,
         answer=delete,
         again=form_delete,
         needs="templates:delete",

@@ -5,7 +5,8 @@ Handlers get a `Visit` and return a response. They run in a thread, inside one u
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,12 +18,12 @@ from sendero.errors import Conflict, Invalid, SenderoError
 from sendero.installation import Installation
 from sendero.service.auth import Origin
 from sendero.service.users import AVATAR_COLORS
-from sendero.tables import Owned, Session, User
+from sendero.tables import Owned, Session, User, Workspace
 from sendero.web.icons import icon
 from sendero.web.labels import LABELS
+from sendero.web.upload import Form, Upload
 from sendero.words import LANGUAGES, Words
 from sendero.work import Work
-from whodid import Reason
 
 __all__ = ["DONE", "Form", "Handler", "Page", "Visit"]
 
@@ -33,12 +34,32 @@ DONE = {
     "contact_saved": "The contact was saved.",
     "contact_deleted": "The contact was deleted.",
     "contact_merged": "The two contacts are one now.",
+    "contact_erased": "The contact was erased for good.",
+    "note_added": "The note was added.",
+    "import_discarded": "The import was given up; nothing was changed.",
     "consent_saved": "The consent was noted.",
     "template_created": "The template was created.",
     "template_submitted": "The template was sent to WhatsApp’s review.",
     "template_saved": "The template was saved.",
     "template_deleted": "The template was deleted.",
+    "account_connected": "The number is connected.",
+    "segment_created": "The segment was created.",
+    "segment_saved": "The segment was saved.",
+    "segment_deleted": "The segment was deleted.",
+    "campaign_created": "The campaign is a draft now: nothing is sent yet.",
+    "campaign_saved": "The campaign was saved.",
+    "campaign_scheduled": "The campaign was scheduled; it starts by itself.",
+    "campaign_unscheduled": "The campaign is a draft again.",
+    "campaign_started": "The campaign has started.",
+    "campaign_paused": "The campaign is paused: nothing is sent until somebody resumes it.",
+    "campaign_resumed": "The campaign goes on.",
+    "campaign_cancelled": "The campaign was cancelled; what had not been sent never will be.",
+    "campaign_deleted": "The draft was deleted.",
     "account_saved": "The account was saved.",
+    "account_deleted": "The account was deleted.",
+    "account_tested": "WhatsApp answered; nothing has changed there.",
+    "account_told": "WhatsApp answered; what has changed was noted.",
+    "played": "WhatsApp did it.",
     "token_rotated": "The access token was replaced.",
     "role_changed": "The role was changed; it acts at once.",
     "user_deactivated": "The person can no longer sign in.",
@@ -48,6 +69,23 @@ DONE = {
     "role_deleted": "The role was deleted.",
     "password_changed": "Your password was changed; your other sessions were ended.",
     "name_saved": "Your name was saved.",
+    "session_ended": "The session was ended.",
+    "sessions_ended": "All other sessions were ended.",
+    "user_saved": "The person was saved.",
+    "link_sent": "The link was sent by mail.",
+    "password_reset": "Your password was changed. Sign in with it.",
+    "sso_created": "The connection was set up. Sign in with it once to try it.",
+    "sso_saved": "The connection was saved.",
+    "sso_removed": "The connection was removed.",
+    "team_created": "The team was created.",
+    "team_saved": "The team was saved.",
+    "team_deleted": "The team was deleted.",
+    "webhook_saved": "The webhook was saved.",
+    "webhook_deleted": "The webhook was deleted.",
+    "webhook_tested": "A test is on its way. Its result appears below within a few seconds.",
+    "key_revoked": "The API key was revoked.",
+    "workspace_saved": "The settings were saved.",
+    "retention_saved": "The retention was changed.",
     "unchanged": "Nothing was changed.",
 }
 """What a page can say after an act: the code in the address → the text."""
@@ -63,7 +101,10 @@ class Page(Struct, frozen=True, kw_only=True):
         action: The action that a refusal is recorded as.
         title: What the page is called when opening it is refused.
         again: Shows the form again, with what was typed and what is wrong with it.
+        asks: Checks what was typed and returns a question to somebody else (WhatsApp), asked before `answer` with no
+            transaction open; the answer is `Visit.asked`.
         invited: Whether somebody who has yet to choose a password may go there.
+        largest: How many bytes of a file can be sent along; 0 where none can.
     """
 
     path: str
@@ -73,46 +114,9 @@ class Page(Struct, frozen=True, kw_only=True):
     action: str = "page.opened"
     title: str = ""
     again: Handler | None = None
+    asks: Callable[[Visit], Callable[[], Any] | None] | None = None
     invited: bool = False
-
-
-class Form:
-    """What was typed, as texts.
-
-    Args:
-        pairs: Names and values in the order of the form.
-    """
-
-    def __init__(self, pairs: Sequence[tuple[str, str]] = ()) -> None:
-        self._pairs = pairs
-
-    def __getitem__(self, name: str) -> str:
-        """Return the first value of a name; empty when there is none."""
-        return next((value for key, value in self._pairs if key == name), "")
-
-    def all(self, name: str) -> list[str]:
-        """Return every value of a name."""
-        return [value for key, value in self._pairs if key == name]
-
-    def group(self, prefix: str) -> dict[str, str]:
-        """Return the values whose names begin with a prefix, by the rest of the name."""
-        return {key.removeprefix(prefix): value for key, value in self._pairs if key.startswith(prefix)}
-
-    def on(self, name: str) -> bool:
-        """Tell whether a box is ticked."""
-        return any(key == name for key, _ in self._pairs)
-
-    def reason(self, codes: Iterable[str]) -> Reason | None:
-        """Return why something is done: a code of the list, a text, or both.
-
-        Raises:
-            Invalid: The text is too long.
-        """
-        code = self["reason"] if self["reason"] in codes else None
-        text = self["note"].strip() or None
-        if text is not None and len(text) > 500:
-            raise Invalid({"note": "Use at most 500 characters."})
-        return Reason(code=code, text=text) if code or text else None
+    largest: int = 0
 
 
 class Visit:
@@ -134,6 +138,7 @@ class Visit:
         words: Words,
         origin: Origin,
         web_origin: str,
+        upload: Upload | None = None,
         session: Session | None = None,
         fault: SenderoError | None = None,
     ) -> None:
@@ -146,8 +151,10 @@ class Visit:
         self.words = words
         self.origin = origin
         self.web_origin = web_origin
+        self.upload = upload
         self.session = session
         self.fault = fault
+        self.asked: Any = None
 
     @property
     def viewer(self) -> User:
@@ -165,7 +172,7 @@ class Visit:
         text = self.query.get(name, "")
         return max(1, int(text)) if text.isdecimal() and len(text) < 7 else 1
 
-    def check_version(self, row: Owned) -> None:
+    def check_version(self, row: Owned | Workspace) -> None:
         """Refuse a form that was filled in for an older version of a row.
 
         Raises:
@@ -196,6 +203,7 @@ class Visit:
             languages=LANGUAGES,
             may=self.may,
             me=None if self.session is None else self.session.user,
+            here_session=None if self.session is None else self.session.id,
             workspace=self.work.workspace,
             here=self.page.path,
             form=self.form,
@@ -224,4 +232,5 @@ environment = Environment(
 )
 environment.tests["permitted"] = lambda permission, may: may(permission)
 environment.filters["initials"] = _initials
+environment.filters["instant"] = datetime.fromisoformat
 environment.filters["tint"] = lambda color: f"tint-{AVATAR_COLORS.index(color)}" if color in AVATAR_COLORS else "tint-0"

@@ -7,7 +7,13 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-__all__ = ["Line", "Outgoing", "Provider", "ProviderFault", "Standing", "Submitted"]
+__all__ = ["EXISTS", "TOKEN_LOST", "Found", "Line", "Outgoing", "Provider", "ProviderFault", "Standing", "Submitted"]
+
+TOKEN_LOST = 190
+"""The code of a token that no longer speaks for the number."""
+
+EXISTS = 2388024
+"""The finer code of a template whose name is taken in its language."""
 
 
 class Line(Struct, frozen=True, kw_only=True):
@@ -24,6 +30,9 @@ class Line(Struct, frozen=True, kw_only=True):
     waba_id: str
     access_token: str
     api_version: str
+
+    def __repr__(self) -> str:
+        return f"Line(phone_number_id={self.phone_number_id!r}, waba_id={self.waba_id!r})"
 
 
 class Outgoing(Struct, frozen=True, kw_only=True):
@@ -52,8 +61,14 @@ class Submitted(Struct, frozen=True, kw_only=True):
     category: str
 
 
+class Found(Submitted, frozen=True, kw_only=True):
+    """A template as WhatsApp has it, its components in WhatsApp's form."""
+
+    components: Sequence[Mapping[str, Any]]
+
+
 class Standing(Struct, frozen=True, kw_only=True):
-    """How a number stands with WhatsApp."""
+    """How a number stands with WhatsApp, in the words of our own tables (`connected`, `green`)."""
 
     display_phone_number: str
     verified_name: str
@@ -72,14 +87,18 @@ class ProviderFault(Exception):
         text: WhatsApp's words, without values of ours.
         passing: Whether the same request may succeed later.
         wait: Seconds to wait before, when WhatsApp says so.
+        subcode: WhatsApp's finer code; 0 when it gave none.
     """
 
-    def __init__(self, code: int, text: str, *, passing: bool = False, wait: float | None = None) -> None:
+    def __init__(
+        self, code: int, text: str, *, passing: bool = False, wait: float | None = None, subcode: int = 0
+    ) -> None:
         super().__init__(f"WhatsApp: {text} ({code})")
         self.code = code
         self.text = text
         self.passing = passing
         self.wait = wait
+        self.subcode = subcode
 
 
 class Provider(Protocol):
@@ -94,8 +113,11 @@ class Provider(Protocol):
     def create_template(self, line: Line, template: Mapping[str, Any]) -> Submitted:
         """Hand a template in for review: {name, language, category, components}, in WhatsApp's form."""
 
+    def find_template(self, line: Line, name: str, language: str) -> Found | None:
+        """Return what WhatsApp has under a name in a language; None when it has nothing."""
+
     def edit_template(self, line: Line, template_id: str, template: Mapping[str, Any]) -> None:
         """Hand changed components in for review."""
 
     def delete_template(self, line: Line, template_id: str, name: str) -> None:
-        """Delete one language of a template."""
+        """Delete one language of a template; one that is gone already is no fault."""

@@ -2,6 +2,7 @@
 
 from whodid import errors
 from whodid.catalog import Action, Catalog, builtin
+from whodid.connecting import connect
 from whodid.errors import WhodidError
 from whodid.log import Inclusion, Log, ProvenEntry, Receipt, Report
 from whodid.log import open_log as open
@@ -29,6 +30,7 @@ __all__ = [
     "Resource",
     "WhodidError",
     "builtin",
+    "connect",
     "errors",
     "open",
     "schema",

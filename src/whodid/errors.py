@@ -16,6 +16,8 @@ The family, drawn once so that a caller can choose how widely to catch::
     │   ├── StoreFull         no space; nothing was written
     │   ├── StoreCorrupt      the stored bytes are not what was written
     │   └── StoreVersion      the database is newer or older than this program
+    ├── SpoolError            the disk of a sender: the event was not kept
+    │   └── SpoolFull         no space, or the limit of the spool is reached
     └── ProofError            the mathematics says no
         ├── MalformedProof    the proof, note or tile cannot be read
         ├── UnverifiedNote    the note is well formed, but no trusted key signed it
@@ -136,6 +138,22 @@ class StoreCorrupt(StoreError):
 
 class StoreVersion(StoreError):
     """The database was written by another version of the schema."""
+
+
+class SpoolError(WhodidError):
+    """The spool of a sender could not take an event."""
+
+
+class SpoolFull(SpoolError):
+    """The spool has reached its limit, or its disk is full.
+
+    Args:
+        kept: How many of the events of this call were kept before that, from the first on.
+    """
+
+    def __init__(self, fact: str, remedy: str = "", *, kept: int = 0) -> None:
+        self.kept = kept
+        super().__init__(fact, remedy)
 
 
 class ProofError(WhodidError):

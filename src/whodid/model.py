@@ -89,6 +89,10 @@ class Change(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
     `before` and `after` are absent (not null) where there was or is no value. A set-like field carries `added` and
     `removed` instead. A secret carries neither: only `before_fp` and `after_fp`, keyed fingerprints that tell whether
     it changed and whether a value came back.
+
+    A value that is not there as it was is a marker, an object with the member `$`: `redacted` (with a fingerprint
+    `fp`), `truncated` (too long; `length` in bytes or `items`, `sha256`, `head`, and the `part` that differs), `bytes`,
+    `unencodable` (with the name of its `type`), `unknown` and `db_computed`.
     """
 
     path: str

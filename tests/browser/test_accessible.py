@@ -68,7 +68,20 @@ def test_axe_finds_nothing(owner_with: Callable[..., Person], scheme: str, size:
 
 
 @pytest.mark.parametrize(
-    "path", ["/contacts", "/contacts/new", "/templates", "/settings/users", "/settings/roles", "/me"]
+    "path",
+    [
+        "/contacts",
+        "/contacts/new",
+        "/contacts/imports",
+        "/contacts/export",
+        "/templates",
+        "/settings/users",
+        "/settings/users/new",
+        "/settings/roles",
+        "/settings/sso",
+        "/settings/sso/new",
+        "/me",
+    ],
 )
 def test_axe_finds_nothing_in_the_workspace(owner: Person, path: str) -> None:
     """The pages beside the log, in light and dark."""

@@ -110,6 +110,13 @@ export class Words {
     return new Intl.NumberFormat(this.locale, { style: "unit", unit, unitDisplay: "long" }).format(Math.round(ms / size));
   }
 
+  /** `10 MB`, in the largest unit that fits. */
+  bytes(count: number): string {
+    const units = [["megabyte", 1_000_000], ["kilobyte", 1000], ["byte", 1]] as const;
+    const [unit, size] = units.find(([, length]) => count >= length) ?? units[2];
+    return new Intl.NumberFormat(this.locale, { style: "unit", unit, unitDisplay: "short", maximumFractionDigits: 1 }).format(count / size);
+  }
+
   country(code: string): string {
     try {
       return new Intl.DisplayNames(this.locale, { type: "region" }).of(code) ?? code;

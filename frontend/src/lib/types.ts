@@ -12,8 +12,16 @@ export interface Ordered {
 }
 
 export interface Marker {
-  $: "hidden" | "redacted" | "erased";
+  $: "hidden" | "redacted" | "erased" | "unknown" | "db_computed" | "truncated" | "unencodable" | "bytes";
+  /** Of a secret: its fingerprint. */
   fp?: string;
+  /** Of a value that is too long: its bytes or members, how it begins, and how it reads where it changed. */
+  length?: number;
+  items?: number;
+  head?: unknown;
+  part?: string;
+  /** Of a value without a form: what it was. */
+  type?: string;
 }
 export type Shown = string | Marker;
 

@@ -7,7 +7,7 @@ import { humane } from "../lib/labels.js";
 import type { Change, Detail } from "../lib/types.js";
 import { compare, isProse, isTree, type Piece } from "../lib/words.js";
 import { isMerge, merge } from "./merge.js";
-import { isEmpty, isMarker, markerPill, plain, raw, secretPill } from "./value.js";
+import { isEmpty, isMarker, isWithheld, markerPill, plain, raw, secretPill } from "./value.js";
 
 export function changes(host: Host, data: Detail, sideBySide: boolean, toggle: (on: boolean) => void): TemplateResult {
   const { words } = host;
@@ -36,7 +36,7 @@ function block(host: Host, change: Change, labels: Record<string, string>, sideB
 
 function body(host: Host, change: Change, sideBySide: boolean): unknown {
   const { before, after, added, removed } = change;
-  if (isMarker(before) && isMarker(after)) return markerPill(host, after);
+  if (isWithheld(before) && isWithheld(after)) return markerPill(host, after);
   if (added?.length || removed?.length) return chips(host, added ?? [], removed ?? []);
   if (isList(before) || isList(after)) {
     const [old, now] = [isList(before) ? before : [], isList(after) ? after : []];

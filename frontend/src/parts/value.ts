@@ -10,6 +10,27 @@ export function isMarker(value: unknown): value is Marker {
   return typeof value === "object" && value !== null && "$" in value;
 }
 
+/** Values that somebody keeps back from this reader or from the log; of the others something is known. */
+const withheld = new Set(["hidden", "redacted", "erased"]);
+const reasons = new Set([...withheld, "unknown", "db_computed", "truncated", "unencodable", "bytes"]);
+
+/** Whether a marker says that somebody keeps the value back. */
+export function isWithheld(value: unknown): value is Marker {
+  return isMarker(value) && withheld.has(value.$);
+}
+
+/** Why a value is not here as it was, in a sentence, with as much of it as is known. */
+export function why(host: Host, marker: Marker): string {
+  const { words } = host;
+  const { $: reason, length, items, head, part, type } = marker;
+  if (!reasons.has(reason)) return JSON.stringify(marker);
+  const size = items !== undefined ? words.t("marker.items", { n: items }) : words.bytes(length ?? 0);
+  const begin = typeof head === "string" ? head : head === undefined ? "" : JSON.stringify(head);
+  if (reason === "truncated" && part) return words.t("marker.truncated.part", { size, part });
+  if (reason === "truncated" && begin) return words.t("marker.truncated.head", { size, head: begin });
+  return words.t(`marker.${reason}.long`, { size, type: begin || (type ?? "") });
+}
+
 /** Nothing there: absent, null, or text and lists without content. */
 export function isEmpty(value: unknown): boolean {
   return value === undefined || value === null || value === "" || (typeof value === "object" && !isMarker(value) && !isTree(value));
@@ -21,7 +42,7 @@ const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;
 export function plain(host: Host, value: unknown): string {
   const { words, clock } = host;
   if (isEmpty(value)) return words.t("value.empty");
-  if (isMarker(value)) return words.t(`marker.${value.$}`);
+  if (isMarker(value)) return reasons.has(value.$) ? words.t(`marker.${value.$}`) : JSON.stringify(value);
   if (typeof value === "boolean") return words.t(value ? "value.yes" : "value.no");
   if (typeof value === "number") return words.n(value);
   if (typeof value === "string") return TIME.test(value) ? clock.as("short", value) : value;
@@ -48,9 +69,10 @@ export function secretPill(host: Host, change: Change): TemplateResult {
   return html`<span class="red">${icon("lock", "s")}<span>${host.words.t("marker.secret")}</span>${prints[0]}${icon("arrow", "s")}${prints[1]}</span>`;
 }
 
-/** A value that this reader does not see, and why. */
-export function markerPill(host: Host, { $: why, fp }: Marker): TemplateResult {
-  return html`<span class="red">${icon("lock", "s")}<span>${host.words.t(`marker.${why}.long`)}</span>${fp
-    ? html`<span class="mono" translate="no" title=${fp}><bdi>${shortPrint(fp)}</bdi></span>`
+/** A value that is not shown as it was, and why. */
+export function markerPill(host: Host, marker: Marker): TemplateResult {
+  if (!isWithheld(marker)) return html`<bdi class="txt">${why(host, marker)}</bdi>`;
+  return html`<span class="red">${icon("lock", "s")}<span>${why(host, marker)}</span>${marker.fp
+    ? html`<span class="mono" translate="no" title=${marker.fp}><bdi>${shortPrint(marker.fp)}</bdi></span>`
     : nothing}</span>`;
 }

@@ -166,7 +166,17 @@ def upgrade() -> None:
         sa.Column("status", sa.String(), nullable=False),
         sa.Column("pause", sa.JSON(), nullable=False),
         sa.Column("cancel", sa.JSON(), nullable=False),
-        sa.Column("counters", sa.JSON(), nullable=False),
+        sa.Column("audience", sa.Integer(), nullable=False),
+        sa.Column("left_out", sa.Integer(), nullable=False),
+        sa.Column("queued", sa.Integer(), nullable=False),
+        sa.Column("sent", sa.Integer(), nullable=False),
+        sa.Column("delivered", sa.Integer(), nullable=False),
+        sa.Column("read", sa.Integer(), nullable=False),
+        sa.Column("failed", sa.Integer(), nullable=False),
+        sa.Column("skipped", sa.Integer(), nullable=False),
+        sa.Column("unknown", sa.Integer(), nullable=False),
+        sa.Column("discarded", sa.Integer(), nullable=False),
+        sa.Column("held_back", sa.Integer(), nullable=False),
         sa.Column("started_at", sa.DateTime(), nullable=True),
         sa.Column("ended_at", sa.DateTime(), nullable=True),
         sa.Column("next_batch_at", sa.DateTime(), nullable=True),
@@ -190,15 +200,20 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("workspace_id", sa.String(length=32), nullable=False),
         sa.Column("file_name", sa.String(), nullable=False),
-        sa.Column("content", sa.LargeBinary(), nullable=True),
+        sa.Column("encoding", sa.String(), nullable=False),
+        sa.Column("delimiter", sa.String(), nullable=False),
         sa.Column("columns", sa.JSON(), nullable=False),
         sa.Column("status", sa.String(), nullable=False),
+        sa.Column("total", sa.Integer(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("line", sa.Integer(), nullable=False),
         sa.Column("rows", sa.Integer(), nullable=False),
         sa.Column("created", sa.Integer(), nullable=False),
         sa.Column("updated", sa.Integer(), nullable=False),
         sa.Column("skipped", sa.Integer(), nullable=False),
-        sa.Column("errors", sa.JSON(), nullable=False),
+        sa.Column("errors", sa.Integer(), nullable=False),
         sa.Column("created_by", sa.String(length=32), nullable=False),
+        sa.Column("ended_at", sa.DateTime(), nullable=True),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.Column("updated_at", sa.DateTime(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
@@ -207,6 +222,53 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_imports")),
     )
     op.create_index(op.f("ix_imports_workspace_id"), "imports", ["workspace_id"], unique=False)
+    op.create_table(
+        "import_parts",
+        sa.Column("import_id", sa.String(length=32), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["import_id"], ["imports.id"], name=op.f("fk_import_parts_import_id_imports")),
+        sa.PrimaryKeyConstraint("import_id", "number", name=op.f("pk_import_parts")),
+    )
+    op.create_table(
+        "import_faults",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("import_id", sa.String(length=32), nullable=False),
+        sa.Column("line", sa.Integer(), nullable=False),
+        sa.Column("field", sa.String(), nullable=False),
+        sa.Column("text", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(["import_id"], ["imports.id"], name=op.f("fk_import_faults_import_id_imports")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_import_faults")),
+    )
+    op.create_index(op.f("ix_import_faults_import_id"), "import_faults", ["import_id"], unique=False)
+    op.create_table(
+        "letters",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("to", sa.String(), nullable=False),
+        sa.Column("sealed", sa.String(), nullable=False),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.Column("due_at", sa.DateTime(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_letters")),
+    )
+    op.create_index(op.f("ix_letters_due_at"), "letters", ["due_at"], unique=False)
+    op.create_table(
+        "sso_identities",
+        sa.Column("connection_id", sa.String(length=32), nullable=False),
+        sa.Column("subject_hash", sa.String(), nullable=False),
+        sa.Column("user_id", sa.String(length=32), nullable=False),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["connection_id"], ["sso_connections.id"], name=op.f("fk_sso_identities_connection_id_sso_connections")
+        ),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_sso_identities_user_id_users")),
+        sa.PrimaryKeyConstraint("connection_id", "subject_hash", name=op.f("pk_sso_identities")),
+        sa.UniqueConstraint("connection_id", "user_id", name=op.f("uq_sso_identities_connection_id")),
+    )
+    op.create_index(op.f("ix_sso_identities_user_id"), "sso_identities", ["user_id"], unique=False)
+    op.add_column("contacts", sa.Column("email_key", sa.String(), nullable=True))
+    op.execute("UPDATE contacts SET email_key = lower(email)")
+    op.create_index("ix_contacts_workspace_id_email", "contacts", ["workspace_id", "email_key"], unique=False)
     op.create_table(
         "reset_links",
         sa.Column("id", sa.String(length=32), nullable=False),
@@ -254,6 +316,7 @@ def upgrade() -> None:
         sa.Column("provider_id", sa.String(), nullable=True),
         sa.Column("error_code", sa.Integer(), nullable=True),
         sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.Column("tried_at", sa.DateTime(), nullable=True),
         sa.Column("sent_at", sa.DateTime(), nullable=True),
         sa.Column("updated_at", sa.DateTime(), nullable=False),
         sa.ForeignKeyConstraint(
@@ -265,8 +328,10 @@ def upgrade() -> None:
         sa.UniqueConstraint("campaign_id", "contact_id", name=op.f("uq_messages_campaign_id")),
     )
     op.create_index("ix_messages_campaign_id_status", "messages", ["campaign_id", "status"], unique=False)
+    op.create_index("ix_messages_campaign_id_tried_at", "messages", ["campaign_id", "tried_at"], unique=False)
     op.create_index(op.f("ix_messages_contact_id"), "messages", ["contact_id"], unique=False)
     op.create_index(op.f("ix_messages_provider_id"), "messages", ["provider_id"], unique=False)
+    op.create_index(op.f("ix_messages_tried_at"), "messages", ["tried_at"], unique=False)
     op.create_table(
         "notes",
         sa.Column("id", sa.String(length=32), nullable=False),
@@ -287,10 +352,21 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop the tables."""
+    op.drop_index("ix_contacts_workspace_id_email", table_name="contacts")
+    op.drop_column("contacts", "email_key")
+    op.drop_index(op.f("ix_sso_identities_user_id"), table_name="sso_identities")
+    op.drop_table("sso_identities")
+    op.drop_index(op.f("ix_letters_due_at"), table_name="letters")
+    op.drop_table("letters")
+    op.drop_index(op.f("ix_import_faults_import_id"), table_name="import_faults")
+    op.drop_table("import_faults")
+    op.drop_table("import_parts")
     op.drop_index(op.f("ix_notes_contact_id"), table_name="notes")
     op.drop_table("notes")
+    op.drop_index(op.f("ix_messages_tried_at"), table_name="messages")
     op.drop_index(op.f("ix_messages_provider_id"), table_name="messages")
     op.drop_index(op.f("ix_messages_contact_id"), table_name="messages")
+    op.drop_index("ix_messages_campaign_id_tried_at", table_name="messages")
     op.drop_index("ix_messages_campaign_id_status", table_name="messages")
     op.drop_table("messages")
     op.drop_table("team_members")

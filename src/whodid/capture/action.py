@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Generator, Mapping
-from functools import wraps
+import logging
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial, wraps
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -22,12 +24,17 @@ __all__ = ["Act", "Impersonation"]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
+_LONGEST_ID = 200
+
+_log = logging.getLogger("whodid.capture")
+
 
 class Act:
     """An action under way; see `Capture.action`.
 
     Args:
         id: Of the entry that will tell of it, and the `batch` of everything inside.
+        resource: What it is about; may be said on the way, when it is not known before.
         details: What the caller adds on the way.
     """
 
@@ -36,16 +43,19 @@ class Act:
     ) -> None:
         self._capture = capture
         self._name = name
-        self._about = about
+        self.resource = about
         self._said = dict(said)
         self._scope: context | None = None
+        self._outer: str | None = None
         self.id = capture.new_id()
         self.details: dict[str, Any] = dict(self._said.pop("details", None) or {})
 
     def __enter__(self) -> Self:
         if self._scope is not None:
             raise InvalidSetting(f"The action {self._name} is under way already", "Make a new one for each time")
-        self._scope = context(batch=self.id)
+        outside = current()
+        self._outer = outside.nearest("cause", "action") if outside is not None else None
+        self._scope = context(batch=self.id, action=self.id)
         self._scope.__enter__()
         return self
 
@@ -57,9 +67,13 @@ class Act:
         try:
             if error is None:
                 self._end()
-            elif not isinstance(error, GeneratorExit):
+            elif isinstance(error, GeneratorExit):
+                # Nobody asked for the rest. What was done until then was done.
+                self.details["ended"] = "early"
+                self._end()
+            else:
                 self.details["error"] = type(error).__name__
-                self._end(outcome="failed", bind="independent")
+                self._fail(error)
         finally:
             self._scope.__exit__(kind, error, traceback)
 
@@ -78,48 +92,72 @@ class Act:
 
     def of(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Act:
         """Return the action of one call of a decorated function."""
-        about = self._about
-        if inspect.isfunction(about) or inspect.ismethod(about):
+        about = self.resource
+        if inspect.isroutine(about) or isinstance(about, partial):
             about = about(*args, **kwargs)
         elif about is None:
-            about = ("function", f"{function.__module__}.{function.__qualname__}")
+            about = ("function", f"{function.__module__}.{function.__qualname__}"[-_LONGEST_ID:])
         return Act(self._capture, self._name, about, {**self._said, "details": self.details})
 
     def _end(self, **ending: Any) -> None:
-        if self._about is None:
+        if self.resource is None:
             raise InvalidEvent("/resource", "the action is about nothing", "Say what: action(name, (type, id))")
-        self._capture.record(
-            self._name, self._about, id=self.id, details=self.details or None, **{**self._said, **ending}
-        )
+        said = {"cause": self._outer, **self._said, **ending}
+        self._capture.record(self._name, self.resource, id=self.id, details=self.details or None, **said)
+
+    def _fail(self, error: BaseException) -> None:
+        """Record that it failed; what made it fail goes on to the caller, even when that cannot be recorded."""
+        try:
+            self._end(outcome="failed", bind="independent")
+        except Exception as fault:  # noqa: BLE001 - the caller's own error is the one to see
+            self._capture.counts.add("lost")
+            _log.error("the failure of %s could not be recorded: %s", self._name, type(fault).__name__)
+            error.add_note(f"whodid: the failure of {self._name} could not be recorded: {type(fault).__name__}")
 
 
 def _decorated(act: Act, function: Callable[..., Any]) -> Callable[..., Any]:
     if inspect.isasyncgenfunction(function):
 
-        async def stepping(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-            one, steps = act.of(function, args, kwargs), function(*args, **kwargs)
-            with _between(one) as inside:
+        async def stepping(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+            with _Steps(act.of(function, args, kwargs)) as inside:
+                steps = function(*args, **kwargs)
+                step, given = steps.asend, None
                 while True:
-                    with entered(inside):
+                    with inside.step():
                         try:
-                            item = await anext(steps)
+                            item = await step(given)
                         except StopAsyncIteration:
                             return
-                    yield item
+                    try:
+                        step, given = steps.asend, (yield item)
+                    except GeneratorExit:
+                        with inside.step():
+                            await steps.aclose()
+                        raise
+                    except BaseException as error:  # noqa: BLE001 - it is the generator's to handle
+                        step, given = steps.athrow, error
 
         return stepping
     if inspect.isgeneratorfunction(function):
 
-        def stepped(*args: Any, **kwargs: Any) -> Generator[Any, None, Any]:
-            one, steps = act.of(function, args, kwargs), function(*args, **kwargs)
-            with _between(one) as inside:
+        def stepped(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+            with _Steps(act.of(function, args, kwargs)) as inside:
+                steps = function(*args, **kwargs)
+                step, given = steps.send, None
                 while True:
-                    with entered(inside):
+                    with inside.step():
                         try:
-                            item = next(steps)
+                            item = step(given)
                         except StopIteration as end:
                             return end.value
-                    yield item
+                    try:
+                        step, given = steps.send, (yield item)
+                    except GeneratorExit:
+                        with inside.step():
+                            steps.close()
+                        raise
+                    except BaseException as error:  # noqa: BLE001 - it is the generator's to handle
+                        step, given = steps.throw, error
 
         return stepped
     if inspect.iscoroutinefunction(function):
@@ -137,25 +175,32 @@ def _decorated(act: Act, function: Callable[..., Any]) -> Callable[..., Any]:
     return called
 
 
-class _between:  # noqa: N801 - it is used as a statement
-    """Keep an action under way over the steps of a generator, and its scope out of the caller's code between them."""
+class _Steps:
+    """Keeps an action under way over the steps of a generator, and its scopes out of the caller's code between them."""
 
     def __init__(self, act: Act) -> None:
         self._act = act
+        self._scope: Scope | None = None
 
-    def __enter__(self) -> Scope | None:
-        outside = current()
-        self._act.__enter__()
-        inside = current()
-        self._restore = entered(outside)
-        self._restore.__enter__()
-        self._inside = inside
-        return inside
+    def __enter__(self) -> Self:
+        with entered(current()):
+            self._act.__enter__()
+            self._scope = current()
+        return self
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """Work under the scopes of the generator: also those that it opened itself and has not left."""
+        with entered(self._scope):
+            try:
+                yield
+            finally:
+                self._scope = current()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        with entered(self._inside):
+        with self.step():
             self._act.__exit__(kind, error, traceback)
 
 
@@ -169,12 +214,14 @@ class Impersonation:
         self._scope: context | None = None
 
     def __enter__(self) -> Scope:
+        if self._scope is not None:
+            raise InvalidSetting("This impersonation has begun already", "Make a new one for each time")
         scope = current()
         actor = scope.actor if scope is not None else None
         if actor is None:
             raise InvalidEvent("/actor", "it is not known who acts", "Open a scope first: context(actor=...)")
         self._began = self._capture.clock()
-        self._say("auth.impersonation_started")
+        self._started = self._say("auth.impersonation_started")
         self._scope = context(actor=msgspec.structs.replace(actor, on_behalf_of=self._user))
         return self._scope.__enter__()
 
@@ -185,7 +232,12 @@ class Impersonation:
             raise AssertionError("left without having been entered")
         self._scope.__exit__(kind, error, traceback)
         seconds = int((self._capture.clock() - self._began).total_seconds())
-        self._say("auth.impersonation_ended", details={"seconds": seconds})
+        try:
+            self._say("auth.impersonation_ended", cause=self._started, details={"seconds": seconds})
+        except Exception as fault:
+            if error is None:
+                raise
+            error.add_note(f"whodid: the end of the impersonation could not be recorded: {type(fault).__name__}")
 
     async def __aenter__(self) -> Scope:
         return self.__enter__()
@@ -195,6 +247,6 @@ class Impersonation:
     ) -> None:
         self.__exit__(kind, error, traceback)
 
-    def _say(self, action: str, **more: Any) -> None:
+    def _say(self, action: str, **more: Any) -> str:
         about = Resource(type="user", id=self._user.id, name=self._user.name)
-        self._capture.record(action, about, reason=self._reason, bind="independent", **more)
+        return self._capture.record(action, about, reason=self._reason, bind="independent", **more)

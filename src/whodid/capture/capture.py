@@ -7,31 +7,34 @@ Secrets are replaced here too, before the event is written anywhere.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal, Protocol, Self
+from typing import Any, ClassVar, Literal, Protocol, Self
+
+from msgspec.structs import replace
 
 from whodid.canonical import encode
 from whodid.capture.action import Act, Impersonation
+from whodid.capture.bounds import bounded
 from whodid.capture.context import Scope, current
 from whodid.capture.counts import CaptureStatus, Counts
 from whodid.capture.destination import Destination, Direct
 from whodid.capture.diff import diff
 from whodid.capture.events import UNKNOWN, About, keyed_id, uuid7
 from whodid.capture.pending import Said
-from whodid.capture.redact import masked, masked_change
+from whodid.capture.redact import Fingerprint, masked, masked_change, tidied, tidy
 from whodid.capture.relay import Recorder
 from whodid.capture.units import Unit, open_units
-from whodid.capture.values import plain
+from whodid.capture.values import plain, unencodable
 from whodid.catalog import Catalog
-from whodid.catalog.secrets import without_secrets
 from whodid.errors import InvalidEvent, InvalidSetting
 from whodid.model import Actor, Change, Event, Kind, Outcome, Reason, Related, Resource, Severity
 
-__all__ = ["Capture", "Hook"]
+__all__ = ["Capture", "Hook", "reason_of"]
 
 Bind = Literal["auto", "independent"] | object
+
+_LONGEST_REASON = 4096
 
 
 class Hook(Protocol):
@@ -59,18 +62,24 @@ class Capture:
     Args:
         catalog: The declared actions; it knows the class of every field.
         fingerprint: A keyed fingerprint of bytes for a workspace; the log's own (`Log.fingerprint`) makes secrets
-            comparable whichever way they came.
+            comparable whichever way they came. None makes none: then a secret says only that it changed.
         destination: Keeps events that live outside every transaction; without one, `record` needs a transaction.
         workspace: Whose log it is when neither the caller nor the scope says so: a name, or what returns it.
         strict: Refuse an event of which nobody said who acts. Otherwise the actor is `unknown`, and counted.
         clock: Returns now, UTC.
         entropy: Returns that many random bytes.
+
+    Attributes:
+        watchers: Told of the events of every capture when they are written, with the transaction that they live and
+            die with; for the tests of applications.
     """
+
+    watchers: ClassVar[list[Callable[[Unit | None, Sequence[tuple[str, Event]]], None]]] = []
 
     def __init__(
         self,
         catalog: Catalog,
-        fingerprint: Callable[[str, bytes], str],
+        fingerprint: Callable[[str, bytes], str] | None,
         *,
         destination: Destination | None = None,
         workspace: str | Callable[[], str | None] | None = None,
@@ -84,8 +93,8 @@ class Capture:
         self._fingerprint = fingerprint
         self._destination = destination
         self._workspace = workspace
-        self._strict = strict
-        self._entropy = entropy
+        self.strict = strict
+        self.entropy = entropy
         self._hooks: list[Hook] = []
 
     @classmethod
@@ -144,35 +153,35 @@ class Capture:
             InvalidEvent: Nobody is said to have done it, and the capture is strict.
         """
         scope = scope or current() or Scope(None, {})
-        who = actor or scope.actor
-        if who is None:
-            if self._strict:
-                raise InvalidEvent(
-                    "/actor", "it is not known who acts", "Pass actor=, or open a scope: context(actor=...)"
-                )
-            self.counts.add("unknown_actor")
-            who = UNKNOWN
+        who = self.actor(actor, scope)
         now = self.clock()
-        fingerprint = self._keyed(workspace or scope.workspace)
+        fingerprint = self.keyed(workspace or scope.workspace)
         classes = self.catalog.classes(action)
         if changes is not None:
-            changes = [masked_change(change, classes, fingerprint) for change in changes]
+            told = tuple(masked_change(change, classes, fingerprint) for change in changes)
         elif before is not None or after is not None:
-            changes = diff(before, after, classes, fingerprint)
+            told = diff(before, after, classes, fingerprint)
+        else:
+            told = ()
+        details = scope.around(details)
+        more = masked(plain(details), "", classes, fingerprint) if details else None
+        told, more = bounded(told, more)
+        if resource.name is not None:
+            resource = tidied(resource)
         self.counts.add("recorded")
         return Event(
-            id=id or uuid7(now, self._entropy(8)),
+            id=id or uuid7(now, self.entropy(8)),
             occurred_at=occurred_at or now,
             actor=who,
             action=action,
             resource=resource,
             outcome=outcome,
-            related=tuple(related),
-            changes=tuple(changes or ()),
-            reason=_without_secrets(Reason(text=reason) if isinstance(reason, str) else reason or scope.get("reason")),
+            related=tuple(map(tidied, related)),
+            changes=told,
+            reason=reason_of(reason if reason is not None else scope.get("reason")),
             cause=cause or scope.get("cause"),
             batch=batch or scope.get("batch"),
-            details=masked(plain(details, "/details"), "", classes, fingerprint) if details else None,
+            details=more,
             context=scope.context,
             kind=kind,
             severity=severity,
@@ -192,12 +201,32 @@ class Capture:
             The changes; none when the two are equal, and then there is nothing to record.
         """
         scope = current()
-        keyed = self._keyed(workspace or (scope.workspace if scope is not None else None))
+        keyed = self.keyed(workspace or (scope.workspace if scope is not None else None))
         return diff(before, after, self.catalog.classes(action), keyed)
 
-    def new_id(self) -> str:
-        """Return the id of an event that will be built later."""
-        return uuid7(self.clock(), self._entropy(8))
+    def new_id(self, at: datetime | None = None) -> str:
+        """Return the id of an event that will be built later.
+
+        Args:
+            at: When it is made, if not just now.
+        """
+        return uuid7(self.clock() if at is None else at, self.entropy(8))
+
+    def actor(self, given: Actor | None = None, scope: Scope | None = None) -> Actor:
+        """Return who acts; `unknown`, and counted, when nobody said it.
+
+        Raises:
+            InvalidEvent: Nobody said it, and the capture is strict.
+        """
+        who = given or (scope.actor if scope is not None else None)
+        if who is None:
+            if self.strict:
+                raise InvalidEvent(
+                    "/actor", "it is not known who acts", "Pass actor=, or open a scope: context(actor=...)"
+                )
+            self.counts.add("unknown_actor")
+            who = UNKNOWN
+        return who
 
     # ------------------------------------------------------------------------------------------------ recording
 
@@ -250,12 +279,10 @@ class Capture:
             InvalidSetting: Several transactions are open here, or none is and there is no destination.
             StoreError: It is independent and cannot be kept now.
         """
-        named = self.resource(resource)
         whose = self.workspace(workspace)
-        unit = self._unit(resource, outcome, bind)
         event = self.event(
             action,
-            named,
+            self.resource(resource),
             before=before,
             after=after,
             changes=changes,
@@ -272,13 +299,31 @@ class Capture:
             occurred_at=occurred_at,
             id=id or (keyed_id(whose, action, key) if key is not None else None),
         )
-        if unit is None:
-            self.keep(whose, [event])
-        else:
-            completes = changes is None and before is None and after is None
-            also = frozenset((one.type, one.id) for one in map(self.resource, claims))
-            unit.pending.say(Said(workspace=whose, event=event, completes=completes, claims=also))
+        completes = changes is None and before is None and after is None
+        self._say(whose, event, self._unit(resource, outcome, bind), claims, completes=completes)
         return event.id
+
+    def say(self, workspace: str, event: Event, *, claims: Iterable[About] = (), bind: Bind = "auto") -> None:
+        """Keep an event that is built already where it belongs, as `record` does; it gets no changes but its own.
+
+        Args:
+            claims: Further objects whose changes in this transaction it speaks for.
+            bind: As of `record`.
+
+        Raises:
+            InvalidSetting: Several transactions are open here, or none is and there is no destination.
+            StoreError: It is independent and cannot be kept now.
+        """
+        self._say(workspace, event, self._unit(event.resource, event.outcome, bind), claims, completes=False)
+
+    def _say(
+        self, workspace: str, event: Event, unit: Unit | None, claims: Iterable[About], *, completes: bool
+    ) -> None:
+        if unit is None:
+            self.keep(workspace, [event])
+        else:
+            also = frozenset((one.type, one.id) for one in map(self.resource, claims))
+            unit.pending.say(Said(workspace=workspace, event=event, completes=completes, claims=also))
 
     def keep(self, workspace: str, events: list[Event]) -> None:
         """Keep events outside every transaction.
@@ -298,6 +343,8 @@ class Capture:
             self.counts.add("failures")
             raise
         self.counts.add("independent", len(events))
+        for watcher in self.watchers:
+            watcher(None, [(workspace, event) for event in events])
 
     def action(self, name: str, resource: About | Callable[..., About] | None = None, **said: Any) -> Act:
         """Make of many rows one action: a decorator, or a manager for `with` and `async with`.
@@ -313,7 +360,7 @@ class Capture:
         """
         return Act(self, name, resource, said)
 
-    def impersonate(self, user: Actor, *, reason: Reason | str | None = None) -> AbstractContextManager[Scope]:
+    def impersonate(self, user: Actor, *, reason: Reason | str | None = None) -> Impersonation:
         """Act with somebody else's rights: the actor stays who really acts, `on_behalf_of` says with whose rights.
 
         Beginning and end are independent entries. It serves `with` and `async with`.
@@ -387,7 +434,7 @@ class Capture:
 
     def status(self) -> CaptureStatus:
         """Return what capture did so far, in numbers."""
-        return self.counts.status()
+        return replace(self.counts.status(), unencodable=unencodable())
 
     def _unit(self, about: About, outcome: Outcome, bind: Bind) -> Unit | None:
         """Return the transaction that an event belongs to; None when it is independent."""
@@ -411,18 +458,26 @@ class Capture:
             )
         return units[0] if units else None
 
-    def _keyed(self, workspace: str | None) -> Callable[[Any], str]:
-        def fingerprint(value: Any) -> str:
+    def keyed(self, workspace: str | None) -> Fingerprint:
+        """Return what makes fingerprints of JSON values for a workspace; without one it refuses to."""
+        keyed = self._fingerprint
+
+        def fingerprint(value: Any) -> str | None:
+            if keyed is None:
+                return None
             if workspace is None:
                 raise InvalidEvent(
                     "", "it holds a secret and the workspace is not known", "Pass workspace=, or open a scope with one"
                 )
-            return self._fingerprint(workspace, encode(value))
+            return keyed(workspace, encode(value))
 
         return fingerprint
 
 
-def _without_secrets(reason: Reason | None) -> Reason | None:
+def reason_of(reason: Reason | str | None) -> Reason | None:
+    """Return a reason without secrets, in a form that every log takes."""
+    if isinstance(reason, str):
+        reason = Reason(text=reason)
     if reason is None or reason.text is None:
         return reason
-    return Reason(code=reason.code, text=without_secrets(reason.text))
+    return Reason(code=reason.code, text=tidy(reason.text, _LONGEST_REASON))

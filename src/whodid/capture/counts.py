@@ -19,7 +19,9 @@ class CaptureStatus(Struct, frozen=True, kw_only=True):
         unknown_workspace: Events that were set aside because nobody said whose they are.
         unclaimed: Statements that changed watched tables past every hook.
         unencodable: Values that have no JSON form and left a marker.
+        forged: Times that a task came with a header that is not ours, is damaged or too old.
         failures: Times that events could not be kept.
+        lost: Failed actions whose failure could not be recorded; the error of the action carries a note of it.
     """
 
     recorded: int = 0
@@ -28,7 +30,9 @@ class CaptureStatus(Struct, frozen=True, kw_only=True):
     unknown_workspace: int = 0
     unclaimed: int = 0
     unencodable: int = 0
+    forged: int = 0
     failures: int = 0
+    lost: int = 0
 
 
 class Counts:

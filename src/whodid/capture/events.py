@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import NAMESPACE_URL, uuid5
 
 from whodid.canonical import micros
 from whodid.model import Actor, Resource
@@ -29,7 +29,8 @@ def uuid7(at: datetime, entropy: bytes) -> str:
     """
     milliseconds, rest = divmod(micros(at), 1000)
     tail = int.from_bytes(entropy[:8], "big") & ((1 << 62) - 1)
-    return str(UUID(int=milliseconds << 80 | 7 << 76 | (rest * 4096 // 1000) << 64 | 2 << 62 | tail))
+    text = f"{milliseconds << 80 | 7 << 76 | (rest * 4096 // 1000) << 64 | 2 << 62 | tail:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def keyed_id(workspace: str, action: str, key: str) -> str:

@@ -18,21 +18,21 @@ import msgspec
 from msgspec import Struct
 
 from whodid.capture.context import Scope
-from whodid.model import Change, Event, Resource
+from whodid.model import Change, Event, Related, Resource
 
 __all__ = ["Collection", "Pending", "Row", "Said"]
 
 Key = tuple[str, str]
 
 
-class Collection(Struct):
+class Collection(Struct, gc=False):
     """Members of a many-to-many field that came and went, without the ones that stayed."""
 
     added: list[Any]
     removed: list[Any]
 
 
-class Row(Struct, kw_only=True):
+class Row(Struct, kw_only=True, gc=False):
     """What happened to one row.
 
     Args:
@@ -44,6 +44,11 @@ class Row(Struct, kw_only=True):
         verb: What the event is called when the hook was told so (a soft delete); otherwise it follows from the sides.
         scope: Who acts, as it was when the row was written.
         at: When it was written.
+        related: Further resources, its owner above all.
+        details: Further JSON values, of a summary of many rows.
+        shape: What describing it needs to know of its model (`whodid.capture.describe`); None for a hook's own ways.
+        place: Where its event is to be written, when a transaction spans several databases; the hook's own.
+        background: Whether the scope had ended already; that it ends before the event is made is something else.
     """
 
     resource: Resource
@@ -54,6 +59,15 @@ class Row(Struct, kw_only=True):
     at: datetime
     collections: dict[str, Collection] = msgspec.field(default_factory=dict)
     verb: str | None = None
+    related: tuple[Related, ...] = ()
+    details: dict[str, Any] | None = None
+    shape: Any = None
+    place: Any = None
+    background: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.background is None:
+            self.background = self.scope is not None and self.scope.sealed
 
     @property
     def key(self) -> Key:
@@ -61,7 +75,7 @@ class Row(Struct, kw_only=True):
         return self.resource.type, self.resource.id
 
 
-class Said(Struct, kw_only=True):
+class Said(Struct, kw_only=True, gc=False):
     """An event that was said outright.
 
     Args:
@@ -150,9 +164,9 @@ def _told(describe: Describe, rows: Iterable[Row]) -> Iterator[tuple[str, Event]
 
 def _net(rows: Iterable[Row]) -> list[Row]:
     """Make one of the rows about a resource that follow one another under one scope, at the place of the first."""
-    kept: dict[tuple[Key, int, str | None], Row] = {}
+    kept: dict[str, Row] = {}
     for row in rows:
-        place = (row.key, id(row.scope), row.workspace)
+        place = _place(row)
         was = kept.get(place)
         if was is None:
             kept[place] = row
@@ -161,6 +175,15 @@ def _net(rows: Iterable[Row]) -> list[Row]:
         else:
             kept[place] = one
     return list(kept.values())
+
+
+def _place(row: Row) -> str:
+    """Return what rows have in common that are one change; a summary of many rows is never one with another.
+
+    A text, because the garbage collector does not look at texts, and there is one for every changed row.
+    """
+    apart = id(row.scope if row.details is None else row.details)
+    return f"{row.resource.type}\0{row.resource.id}\0{apart}\0{row.workspace}"
 
 
 def _merged(one: Row, next_: Row) -> Row | None:
@@ -182,7 +205,12 @@ def _merged(one: Row, next_: Row) -> Row | None:
         collections=collections,
         verb=next_.verb or one.verb,
         scope=one.scope,
+        background=one.background,
         at=one.at,
+        related=next_.related,
+        details=next_.details,
+        shape=next_.shape,
+        place=next_.place,
     )
 
 
@@ -190,9 +218,14 @@ def _merged_collection(one: Collection | None, next_: Collection) -> Collection:
     if one is None:
         return next_
     return Collection(
-        added=[item for item in [*one.added, *next_.added] if item not in next_.removed or item not in one.added],
-        removed=[item for item in [*one.removed, *next_.removed] if item not in next_.added or item not in one.removed],
+        added=_less(one.added, next_.removed) + _less(next_.added, one.removed),
+        removed=_less(one.removed, next_.added) + _less(next_.removed, one.added),
     )
+
+
+def _less(items: list[Any], others: list[Any]) -> list[Any]:
+    """Return the items that are not among the others: who came and went again did neither."""
+    return [item for item in items if item not in others]
 
 
 def _joined(notes: list[Row | Said], said: list[Said], describe: Describe, compare: Compare) -> list[tuple[str, Event]]:
@@ -212,18 +245,16 @@ def _joined(notes: list[Row | Said], said: list[Said], describe: Describe, compa
         for at, note in enumerate(notes)
         if isinstance(note, Said)
     ]
-    placed += [
-        (first[row.key, id(row.scope), row.workspace], told) for row in others if (told := describe(row)) is not None
-    ]
+    placed += [(first[_place(row)], told) for row in others if (told := describe(row)) is not None]
     placed.sort(key=lambda one: one[0])
     return [told for _, told in placed]
 
 
-def _first_places(notes: list[Row | Said]) -> dict[tuple[Key, int, str | None], int]:
-    places: dict[tuple[Key, int, str | None], int] = {}
+def _first_places(notes: list[Row | Said]) -> dict[str, int]:
+    places: dict[str, int] = {}
     for at, note in enumerate(notes):
         if isinstance(note, Row):
-            places.setdefault((note.key, id(note.scope), note.workspace), at)
+            places.setdefault(_place(note), at)
     return places
 
 

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from typing import Protocol
+from weakref import ref
 
 from whodid.capture.context import current
 from whodid.capture.pending import Pending
 
 __all__ = ["Unit", "closed", "open_units", "opened"]
 
-_elsewhere: ContextVar[tuple[Unit, ...]] = ContextVar("whodid_units", default=())
+# Weak, as in a scope: a session that was dropped without being closed must not stay open for ever.
+_elsewhere: ContextVar[tuple[ref[Unit], ...]] = ContextVar("whodid_units", default=())
 
 
 class Unit(Protocol):
@@ -32,7 +34,7 @@ def opened(unit: Unit) -> None:
     """Note that a transaction began; closing it is the hook's duty, whatever happens."""
     scope = current()
     if scope is None:
-        _elsewhere.set((*_elsewhere.get(), unit))
+        _elsewhere.set((*_elsewhere.get(), ref(unit)))
     else:
         scope.outermost.units.add(unit)
 
@@ -42,12 +44,12 @@ def closed(unit: Unit) -> None:
     scope = current()
     if scope is not None:
         scope.outermost.units.discard(unit)
-    if unit in (known := _elsewhere.get()):
-        _elsewhere.set(tuple(one for one in known if one is not unit))
+    if known := _elsewhere.get():
+        _elsewhere.set(tuple(one for one in known if one() is not None and one() is not unit))
 
 
 def open_units() -> list[Unit]:
     """Return the transactions that are open here."""
     scope = current()
-    here = list(_elsewhere.get())
+    here = [unit for one in _elsewhere.get() if (unit := one()) is not None]
     return here if scope is None else [*here, *(unit for unit in scope.outermost.units if unit not in here)]

@@ -111,10 +111,11 @@ class Catalog(Mapping[str, Action]):
         InvalidCatalog: A declaration contradicts itself or another one.
     """
 
-    __slots__ = ("_actions", "_classes", "_unknown")
+    __slots__ = ("_actions", "_classes", "_fields", "_unknown")
 
     def __init__(self, *actions: Action) -> None:
         self._actions: dict[str, Action] = {}
+        self._fields: dict[str, dict[str, FieldClass]] = {}
         for action in actions:
             _check(action)
             if action.name in self._actions:
@@ -133,7 +134,34 @@ class Catalog(Mapping[str, Action]):
         Raises:
             InvalidCatalog: A declaration contradicts itself or the catalog.
         """
-        return Catalog(*self._actions.values(), *actions)
+        made = Catalog(*self._actions.values(), *actions)
+        for noun, classes in self._fields.items():
+            made = made.with_fields(noun, classes)
+        return made
+
+    def with_fields(self, noun: str, classes: Mapping[str, FieldClass]) -> Catalog:
+        """Return a catalog that knows further fields of a noun, whether its actions are declared or not.
+
+        `{"*": "secret"}` hides the whole body of a thing: every field says only that it changed. `{"token_prefix":
+        "plain"}` lets a field in whose name is denied by default. What an action declares itself comes first.
+
+        Args:
+            noun: Of the actions, such as `customer`.
+            classes: Pattern of a path → class of the field; see `FieldClasses`.
+
+        Raises:
+            InvalidCatalog: The noun or a pattern is malformed.
+        """
+        if not _TYPE.fullmatch(noun):
+            raise InvalidCatalog(f"{noun!r} is not a noun", "Use the part of the action's name before the dot")
+        for pattern, class_ in classes.items():
+            check_pattern(pattern, class_, noun)
+        made = Catalog(*self._actions.values())
+        made._fields.update(self._fields)
+        made._fields[noun] = {**self._fields.get(noun, {}), **classes}
+        for known, further in made._fields.items():
+            made._classes[known] = FieldClasses({**further, **made._of_category(known)})
+        return made
 
     def classes(self, action: str) -> FieldClasses:
         """Return the field classes of an action.
@@ -149,7 +177,8 @@ class Catalog(Mapping[str, Action]):
             declared = self._actions.get(action)
             if declared is None:
                 return self._classes.get(action.partition(".")[0], self._unknown)
-            found = self._classes[action] = FieldClasses(declared.classes)
+            further = self._fields.get(declared.category, {})
+            found = self._classes[action] = FieldClasses({**further, **declared.classes})
         return found
 
     def infer_kind(self, action: str) -> Kind:

@@ -6,7 +6,7 @@ What a value itself looks like is judged in `secrets`; replacing a value is the 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
@@ -18,7 +18,7 @@ __all__ = ["FieldClasses", "check_pattern", "is_secret_name", "stricter"]
 
 _RANK: dict[FieldClass, int] = {"plain": 0, "personal": 1, "secret": 2}
 _SPLIT = re.compile(r"[./\[\]]+")
-_PATTERN = re.compile(r"[^\s.\[\]/*]+(\.([^\s.\[\]/*]+|\*))*")
+_PATTERN = re.compile(r"\*|[^\s.\[\]/*]+(\.([^\s.\[\]/*]+|\*))*")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _WORDS = re.compile(r"[^\W\d_]+|\d+")
 _MEMO = 4096
@@ -61,6 +61,14 @@ _ABOUT = frozenset(
     minutes on policy present required rotated seconds set state status strength total ttl type used version
     """.split()  # noqa: SIM905 - a list of words reads as words
 )
+# {"name": "api_key", "value": "…"}: the first says what the second is.
+_NAMING = ("name", "key", "field", "path", "header", "column", "attribute", "property", "variable")
+_HOLDING = frozenset(
+    {"value", "values", "val", "content", "data", "text", "raw", "before", "after", "old", "new", "added", "removed"}
+    | {"from", "to", "previous", "current", "default", "survivor", "absorbed"}
+)
+# What may stay readable beside a class "secret".
+_DESCRIBING = frozenset({*_NAMING, "class", "op", "rule", "type", "winner"})
 _HARMLESS = frozenset(
     """
     authorization_endpoint authorization_url cached_tokens completion_tokens input_tokens max_tokens output_tokens
@@ -132,9 +140,10 @@ class FieldClasses:
         self._declared: dict[str, FieldClass | None] = {}
         self._classes: dict[str, FieldClass] = {}
         self.suspects = frozenset(
-            next(segment for segment in reversed(segments) if segment != "*")
+            segment
             for segments, class_ in listed
             if class_ == "secret"
+            for segment in [one for one in segments if one != "*"][-1:]
         )
         """Keys that may be secret because a pattern ends in them, wherever they stand."""
 
@@ -182,6 +191,21 @@ class FieldClasses:
         if declared is None:
             declared = self.declared(key)
         return is_secret_name(key) if declared is None else declared == "secret"
+
+    def telling(self, value: Mapping[Any, Any]) -> Callable[[str], bool] | None:
+        """Return which members of an object are secret because another member says so, or None when none does.
+
+        Args:
+            value: A JSON object.
+        """
+        if value.get("class") == "secret":
+            return lambda key: key not in _DESCRIBING
+        if not _HOLDING.isdisjoint(value):
+            for key in _NAMING:
+                name = value.get(key)
+                if type(name) is str and len(name) <= _LONGEST and " " not in name and self.of(name) == "secret":
+                    return _HOLDING.__contains__
+        return None
 
 
 def _matches(pattern: tuple[str, ...], segments: tuple[str, ...]) -> bool:

@@ -84,6 +84,7 @@ _CATEGORIES: _Names = {
     "campaign": ("Campaigns", "Campañas"),
     "contact": ("Contacts", "Contactos"),
     "role": ("Roles", "Roles"),
+    "segment": ("Segments", "Segmentos"),
     "sso": ("Single sign-on", "Inicio de sesión único"),
     "team": ("Teams", "Equipos"),
     "template": ("Templates", "Plantillas"),
@@ -110,6 +111,7 @@ _TYPES: _Names = {
 }
 _REASONS: _Names = {
     "above_own_rights": ("It would exceed their own rights", "Superaría sus propios permisos"),
+    "account_deleted": ("The WhatsApp account was deleted", "La cuenta de WhatsApp se eliminó"),
     "account_disconnected": ("The WhatsApp account lost its connection", "La cuenta de WhatsApp perdió la conexión"),
     "account_restricted": ("WhatsApp restricted the account", "WhatsApp restringió la cuenta"),
     "asked_to_be_removed": ("Asked to be removed", "Pidió que lo eliminaran"),
@@ -122,6 +124,8 @@ _REASONS: _Names = {
     "low_quality": ("Low quality", "Calidad baja"),
     "manual": ("Decided by a person", "Decisión de una persona"),
     "no_permission": ("Lacks the permission", "No tiene permiso"),
+    "no_signature": ("No signature", "Sin firma"),
+    "no_recipients": ("Nobody could get it", "Nadie podía recibirla"),
     "not_used": ("No longer used", "Ya no se usa"),
     "on_leave": ("On leave", "De permiso"),
     "oneself": ("Not possible for oneself", "No es posible para uno mismo"),
@@ -129,16 +133,23 @@ _REASONS: _Names = {
     "own_role": ("Not possible for one's own role", "No es posible para el propio rol"),
     "payment_problem": ("Payment problem", "Problema de pago"),
     "portfolio_limit": ("The messaging limit was reached", "Se alcanzó el límite de mensajes"),
+    "provider_refused": ("The provider refused it", "El proveedor lo rechazó"),
+    "provider_silent": ("The provider did not answer", "El proveedor no respondió"),
     "quality_red": ("The quality of the number turned red", "La calidad del número pasó a rojo"),
     "quiet_hours": ("Quiet hours", "Horas de silencio"),
     "rejected": ("Rejected", "Rechazado"),
     "replaced": ("Replaced", "Sustituido"),
     "security": ("For security", "Por seguridad"),
+    "signature": ("Wrong signature", "Firma incorrecta"),
     "spam_rate_limit": ("Spam rate limit", "Límite por spam"),
+    "template_deleted": ("The template was deleted", "La plantilla se eliminó"),
     "template_disabled": ("WhatsApp disabled the template", "WhatsApp desactivó la plantilla"),
+    "template_in_review": ("The template is not approved", "La plantilla no está aprobada"),
     "template_paused": ("WhatsApp paused the template", "WhatsApp pausó la plantilla"),
     "test_data": ("Test data", "Datos de prueba"),
+    "token_lost": ("The access token no longer works", "El token de acceso ya no sirve"),
     "unknown_user": ("Nobody has this address", "Nadie tiene esa dirección"),
+    "verify_token": ("Wrong verify token", "Token de verificación incorrecto"),
     "wrong_number": ("Wrong number", "Número equivocado"),
     "wrong_password": ("Wrong password", "Contraseña incorrecta"),
 }
@@ -178,6 +189,12 @@ _FIELDS: _Names = {
     "events": ("Events", "Eventos"),
     "expires_at": ("Expires on", "Caduca el"),
     "filter": ("Rule", "Regla"),
+    "filter.city": ("City", "Ciudad"),
+    "filter.consent": ("Marketing consent", "Consentimiento de marketing"),
+    "filter.language": ("Language", "Idioma"),
+    "filter.lifecycle": ("Stage", "Etapa"),
+    "filter.tags": ("With tags", "Con etiquetas"),
+    "filter.without": ("Without tags", "Sin etiquetas"),
     "headers": ("Headers", "Cabeceras"),
     "health": ("Health", "Salud"),
     "is_default_in": ("Default for incoming", "Predeterminada de entrada"),
@@ -239,6 +256,10 @@ _WORDS: _Names = {
     "empty": ("empty", "vacío"),
     "hidden": ("hidden", "oculto"),
     "unknown": ("unknown", "desconocido"),
+    "db_computed": ("computed by the database", "calculado por la base de datos"),
+    "truncated": ("too long", "demasiado largo"),
+    "unencodable": ("cannot be shown", "no se puede mostrar"),
+    "bytes": ("binary data", "datos binarios"),
 }
 _TABLES: Mapping[str, _Names] = {
     "kinds": _KINDS,
@@ -252,6 +273,7 @@ _TABLES: Mapping[str, _Names] = {
     "fields": _FIELDS,
     "words": _WORDS,
 }
+_MARKERS = frozenset({"unknown", "db_computed", "truncated", "unencodable", "bytes"})
 
 
 def pick(texts: Mapping[str, _T], lang: str) -> _T:
@@ -348,8 +370,10 @@ def _plain(value: Any, lang: str) -> str:
     if isinstance(value, list):
         return ("، " if _base(lang) == "ar" else ", ").join(_plain(item, lang) for item in value)
     marker = value.get("$")
-    if marker == "unknown":
-        return _word("unknown", lang)
+    if marker == "truncated" and isinstance(value.get("head"), str):
+        return f"{value['head']}…"
+    if marker in _MARKERS:
+        return _word(marker, lang)
     if marker in {"redacted", "hidden"}:
         return _word("hidden", lang)
     if marker is not None and isinstance(value.get("v"), str):

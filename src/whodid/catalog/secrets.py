@@ -24,19 +24,40 @@ _FORMATS = re.compile(
     | _(?: (?<=\b[rs]k_)(?:live|test)_\w{16}                   # Stripe
          | (?<=\bgh[opsur]_)[A-Za-z0-9]{30} | (?<=\bgithub_)pat_\w{30}
          | (?<=\bwhsec_)[\w+/=]{16} | (?<=\bnpm_)[A-Za-z0-9]{36} | (?<=\bhf_)[A-Za-z]{30}
+         | (?<=\bak_)(?:live|test)_[\w-]{16} | (?<=\bwk_)[\w-]{20}  # whodid and its example workspace
+         | (?<=\bshp(?:at|ca|pa|ss)_)[0-9a-fA-F]{32} | (?<=\bdop_)v1_[0-9a-f]{40} | (?<=\blin_)api_\w{32}
+         | (?<=\bsbp_)[0-9a-f]{40}
+         | (?<=\bpbkdf2_)sha\d+\$\d+\$\S{16} | (?<=\bbcrypt_)sha256\$\S{16}  # Django's password hashes
        )
-    | -(?: (?<=\bsk-)[\w-]{20} | (?<=\bglpat-)[\w-]{20} | (?<=\bpypi-)[\w-]{40}
+    | -(?: (?<=\bsk-)[\w-]{20} | (?<=\bglpat-)[\w-]{20} | (?<=\bpypi-)[\w-]{40} | (?<=\bxkeysib-)[\w-]{40}
          | (?<=\bxox[abeoprs]-)[\w-]{15} | (?<=\bxapp-)[\w-]{20}  # Slack
-         | ----BEGIN\ [A-Z ]*PRIVATE\ KEY-----(?:[\s\S]*?-----END\ [A-Z ]*PRIVATE\ KEY-----|[\s\S]*)
+         | (?<=\bGOCSPX-)[\w-]{20} | (?<=\bAGE-)SECRET-KEY-1[0-9A-Z]{40}
+         | ----BEGIN\ [A-Z ]*PRIVATE\ KEY(?:\ BLOCK)?-----
+           (?:[\s\S]*?-----END\ [A-Z ]*PRIVATE\ KEY(?:\ BLOCK)?-----|[\s\S]*)
        )
-    | A(?<=\bA)(?:[KS]IA[0-9A-Z]{16}|Iza[\w-]{35})              # Amazon, Google
+    | A(?: (?<=\bA)(?:[KS]IA[0-9A-Z]{16}|Iza[\w-]{35})          # Amazon, Google
+         | (?<=\bgA)AAAA[\w-]{60}                              # Fernet
+       )
     | 9(?<=\bya29)\.[\w-]{20}
     | S(?<=\bS)G\.[\w-]{16,}\.[\w-]{16}
     | E(?<=\bE)AA[A-Za-z0-9]{40}                               # Meta
-    | B(?<=\bB)earer\ [\w.~+/=-]{20}
+    | B(?: (?<=\bB)earer\ [\w.~+/=-]{20} | (?<=\bB)asic\ [A-Za-z0-9+/]{8,}= | (?<=rization:\ B)asic\ [\w+/=]{8} )
     | b(?<=\bb)earer\ [\w.~+/=-]{20}
-    | :(?://[^/\s:@"]*:[^/\s@"]+@)                              # password inside an address
-    | =(?: (?<=token=) | (?<=api_key=) | (?<=apikey=) | (?<=secret=) | (?<=password=) | (?<=[?&]sig=)
+    | 1(?<=\bwv1)\.[\w-]{20,}\.[\w-]{20}                       # whodid's viewer token
+    | \.(?<=\bhvs\.)[\w-]{24}                                  # Vault
+    | \$(?: 2[abxy]\$\d\d\$[./A-Za-z0-9]{22} | argon2(?:id|i|d)\$\S{16} | (?<=\bscrypt\$)\d+\$\S{16}
+          | [1567y]\$(?:rounds=\d+\$)?[./\w]{4,40}\$[./\w]{20}
+       )                                                       # hashes of passwords
+    | \{(?:SSHA|SMD5|SHA|CRYPT|PBKDF2)[\w-]{0,16}\}[\w+/=$.]{16}
+    | :(?: //[^/\s:@"]*:[^/\s@"]+@                              # password inside an address
+         | (?: (?<=passwor[dt]['"]:) | (?<=passwd['"]:) | (?<=secret['"]:) | (?<=[Tt]oken['"]:) | (?<=api_key['"]:)
+             | (?<=apiKey['"]:)
+           )\ ?['"][^'"]*                                      # … inside JSON that is a text
+         | (?<=ookie:)\ ?[^\s=;]+=[^\n]{8,}
+         | (?<=\bscrypt:)\d+:\d+:\d+\$\S{16} | (?<=\bpbkdf2:)\w+:\d+\$\S{16}  # Werkzeug's password hashes
+       )
+    | =(?: (?<=[Tt]oken=) | (?<=api_key=) | (?<=apikey=) | (?<=[Ss]ecret=) | (?<=[Pp]assword=) | (?<=[?&;]sig=)
+         | (?<=[Pp]wd=) | (?<=passwd=) | (?<=AccountKey=) | (?<=AccessKey=) | (?<=[Ss]ignature=)
        )[^&\s"]{8}
     """
     + "".join(f"| {digit}{_CARD}" for digit in "3456"),
@@ -45,7 +66,8 @@ _FORMATS = re.compile(
 _SPACE = re.compile(r"\s")
 _HEADS = (
     "eyJ", "sk_", "rk_", "sk-", "ghp", "gho", "ghs", "ghu", "ghr", "git", "glp", "xox", "xap", "AKI", "ASI", "AIz",
-    "ya2", "EAA", "whs", "SG.", "npm", "pyp", "hf_",
+    "ya2", "EAA", "whs", "SG.", "npm", "pyp", "hf_", "ak_", "wk_", "wv1", "shp", "dop", "lin", "sbp", "xke", "GOC",
+    "AGE", "gAA", "hvs", "$2", "$ar", "pbk", "bcr", "scr",
 )  # fmt: skip
 
 

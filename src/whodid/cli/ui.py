@@ -32,6 +32,7 @@ __all__ = [
     "command",
     "finish",
     "for_people",
+    "group",
     "json",
     "json_option",
     "line",
@@ -66,10 +67,12 @@ _COMMANDS = {
     "purge": ("keeping", "Remove what retention says; --dry-run only tells."),
     "retention": ("keeping", "Show or change how long entries are kept."),
     "import": ("bringing", "Record events from files of whodid, GitHub, AWS."),
+    "keys": ("sending", "Make, list, rotate and revoke API keys."),
+    "ship": ("sending", "Send what dead processes left in a spool."),
+    "doctor": ("examining", "List what of an application is not recorded."),
 }
 _EPILOG = """\b
-Exit codes: 0 fine, 1 a problem was found, 2 bad usage or input, 3 the store
-failed, 4 not found or purged, 5 verified, but only with the file's own key."""
+Exit codes: 0 fine, 1 problem, 2 input, 3 store, 4 absent or purged, 5 own key"""
 
 # Control characters, line and paragraph separators, and what turns the direction of writing.
 _HOSTILE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
@@ -99,10 +102,7 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
 @click.group(cls=_Group, epilog=_EPILOG, context_settings=_SETTINGS)
 @click.version_option(package_name="whodid", message="whodid %(version)s")
 def _program() -> None:
-    """Who did what, when, and what changed.
-
-    Every command takes --store, or WHODID_STORE, such as sqlite:///audit.db.
-    """
+    """Who did what, when, and what changed, in the log that --store names."""
 
 
 def command(function: _Function) -> click.Command:
@@ -110,8 +110,33 @@ def command(function: _Function) -> click.Command:
 
     Its docstring is its help; a line with nothing but \b keeps the paragraph after it as it is written.
     """
-    text = inspect.cleandoc(function.__doc__ or "").replace("\\b\n", "\b\n")
-    return click.command(help=text, context_settings=_SETTINGS)(function)
+    return click.command(help=_help(function), context_settings=_SETTINGS)(function)
+
+
+class _Commands(click.Group):
+    """Commands of one noun, in the order in which they stand in the file."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def command(self, name: str) -> Callable[[Callable[..., Any]], click.Command]:  # type: ignore[override]
+        """Make a command of the group, as `command` makes one of the program."""
+
+        def add(function: Callable[..., Any]) -> click.Command:
+            made = click.command(name, help=_help(function), context_settings=_SETTINGS)(function)
+            self.add_command(made)
+            return made
+
+        return add
+
+
+def group(function: Callable[..., Any]) -> _Commands:
+    """Make a group of commands whose help is the docstring of a function."""
+    return click.group(cls=_Commands, help=_help(function), context_settings=_SETTINGS)(function)
+
+
+def _help(function: Callable[..., Any]) -> str:
+    return inspect.cleandoc(function.__doc__ or "").replace("\\b\n", "\b\n")
 
 
 def store_options(function: _Function) -> _Function:

@@ -18,14 +18,6 @@ __all__ = ["Hider", "check_text", "is_fingerprint", "normal"]
 _SHORT_TEXT = TEXT // 4  # no UTF-8 character takes more than four bytes
 _encode = msgspec.json.Encoder(order="sorted").encode
 
-# {"name": "api_key", "value": "…"}: the first says what the second is.
-_NAMING = ("name", "key", "field", "path", "header", "column", "attribute", "property", "variable")
-_HOLDING = frozenset(
-    {"value", "values", "val", "content", "data", "text", "raw", "before", "after", "old", "new", "added", "removed"}
-    | {"from", "to", "previous", "current", "default", "survivor", "absorbed"}
-)
-# What may stay readable beside a class "secret".
-_DESCRIBING = frozenset({*_NAMING, "class", "op", "rule", "type", "winner"})
 _HEX = frozenset("0123456789abcdef")
 _NONE: frozenset[str] = frozenset()
 
@@ -154,7 +146,9 @@ def _object(value: dict[Any, Any], depth: int, where: str, hider: Hider | None) 
     if len(value) > KEYS:
         raise Fault(f"The object has more than {KEYS} members", "Record what matters, or their number and digest")
     made: dict[str, Any] | None = None
-    named, suspects = (None, _NONE) if hider is None else (_named(value, hider), hider.classes.suspects)
+    named, suspects = (None, _NONE) if hider is None else (hider.classes.telling(value), hider.classes.suspects)
+    if hider is not None and value.get("$") == "redacted":
+        hider.hid = True
     for key, item in value.items():
         if type(key) is not str or len(key) > KEY or not key.isascii():
             _check_key(key)
@@ -192,20 +186,6 @@ def _check_key(key: Any) -> None:
     if max(key) > "\uffff":
         # RFC 8785 sorts keys by UTF-16 units, fast encoders by code point: they part beyond the BMP.
         raise Fault("The object has a key with a character beyond U+FFFF", "Use other characters in keys")
-
-
-def _named(value: dict[Any, Any], hider: Hider) -> Callable[[str], bool] | None:
-    """Return which members are secret because another member says so, or None when none does."""
-    if value.get("$") == "redacted":
-        hider.hid = True
-    if value.get("class") == "secret":
-        return lambda key: key not in _DESCRIBING
-    if not _HOLDING.isdisjoint(value):
-        for key in _NAMING:
-            name = value.get(key)
-            if type(name) is str and len(name) <= KEY and " " not in name and hider.classes.of(name) == "secret":
-                return _HOLDING.__contains__
-    return None
 
 
 def _too_deep() -> Fault:

@@ -320,6 +320,14 @@ class Log:
         _check_name(workspace)
         return self._store.swap_state(workspace, name, old, new)
 
+    def shared_state(self, name: str) -> bytes | None:
+        """Return a small named value of the deployment as a whole, or None."""
+        return self._store.state(_DEPLOYMENT, f"shared {name}")
+
+    def swap_shared_state(self, name: str, old: bytes | None, new: bytes | None) -> bool:
+        """Replace a named value of the deployment if it still is `old` (None: absent); say whether it was."""
+        return self._store.swap_state(_DEPLOYMENT, f"shared {name}", old, new)
+
     # ---------------------------------------------------------------- proofs
 
     def checkpoint(self, workspace: str) -> str:

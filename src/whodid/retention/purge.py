@@ -104,14 +104,17 @@ class _Swept(Struct, frozen=True):
         return swept
 
 
-def preview(log: Log, workspace: str) -> Preview:
+def preview(log: Log, workspace: str, policy: Policy | None = None) -> Preview:
     """Return what a purge would do now; nothing changes.
+
+    Args:
+        policy: What to go by; the policy of the workspace when not given. It shows what a change would remove.
 
     Raises:
         NotFound: The workspace has no log.
     """
     head = log.head(workspace)
-    policy = read_policy(log, workspace)
+    policy = read_policy(log, workspace) if policy is None else policy
     found = tally(log.read(workspace, head.first), _terms(log, policy), _class_of(log))
     entries = sum(one.entries for one in found)
     kept = log.stats(workspace)["entries"]

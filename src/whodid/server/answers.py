@@ -12,8 +12,13 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 
 from whodid.canonical import encode
+from whodid.capture.middleware import parse_address
+from whodid.model import Context, Source
 
-__all__ = ["Answer", "Call", "Handler", "answer_json", "client_address"]
+__all__ = ["Answer", "Call", "Handler", "answer_json", "network_context"]
+
+
+_AGENT = 500
 
 
 class Call(Struct, frozen=True, kw_only=True):
@@ -77,19 +82,11 @@ def answer_json(
     return Answer(status=status, body=encode(value), media_type=media_type, headers=headers)
 
 
-def client_address(peer: str | None, forwarded: str | None, trusted_proxies: int) -> str | None:
-    """Find the address of the client behind a known number of proxies.
+def network_context(source: Source, client: str | None, agent: str, request_id: str) -> Context:
+    """Return a context of what the network says, with nothing in it that an event may not hold."""
+    shown = _printable(agent)[:_AGENT]
+    return Context(source=source, ip=parse_address(client), user_agent=shown or None, request=request_id)
 
-    Args:
-        peer: Address of the other end of the connection.
-        forwarded: The `X-Forwarded-For` header, all its lines joined by commas.
-        trusted_proxies: How many proxies of ours stand in front; each appended the address that it saw.
 
-    Returns:
-        The address that the outermost proxy of ours saw; the peer's where the header is shorter than it must be,
-        because then the request did not come through all of them and anybody may have written the rest.
-    """
-    if trusted_proxies <= 0 or not forwarded:
-        return peer
-    hops = [hop.strip() for hop in forwarded.split(",")]
-    return hops[-trusted_proxies] if len(hops) >= trusted_proxies and hops[-trusted_proxies] else peer
+def _printable(text: str) -> str:
+    return "".join(character for character in text if character.isprintable())

@@ -13,8 +13,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from functools import partial
 from urllib.parse import parse_qsl
 
-import anyio
-import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -24,11 +22,15 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from whodid.capture.middleware import Proxies
 from whodid.errors import StoreError, WhodidError
 from whodid.log import Log
-from whodid.server.answers import Answer, Call, Handler, client_address
+from whodid.server.answers import Answer, Call, Handler
+from whodid.server.concurrency import CancelScope, CapacityLimiter, fail_after, run_sync, sleep
 from whodid.server.console import Console
+from whodid.server.events import Events
 from whodid.server.exports import Exports
+from whodid.server.gate import Gate
 from whodid.server.live import Live
 from whodid.server.origins import Origins
 from whodid.server.pages import Pages
@@ -72,6 +74,7 @@ def asgi(
     origins: Iterable[str] = (),
     threads: int = 8,
     downloads: int = 4,
+    rate: int = 10_000,
     ending: Callable[[], bool] = lambda: False,
 ) -> Starlette:
     """Make the HTTP door of a log: the API under `/v1`, the page at `/`, its files under `/static`.
@@ -88,6 +91,7 @@ def asgi(
             that a token names may read the API in any case.
         threads: How many requests may work on the store at once.
         downloads: How many exports may stream at once.
+        rate: Events per second that each API key may send on average; 0 for no limit.
         ending: Tells whether the server is asked to stop; live streams end then.
 
     Returns:
@@ -99,7 +103,8 @@ def asgi(
     check_secret(secret)
     shared = Origins(origins, secret=secret)
     pages = Pages(token_address=token_address or ("session/token" if console else None), origins=shared.allowed)
-    sessions = Sessions(log, secret=secret)
+    gate = Gate(log, secret=secret)
+    sessions = Sessions(log, secret=secret, gate=gate)
     handlers: list[Handler] = [
         *Routes(log, sessions).handlers,
         *Exports(log, sessions, secret=secret, downloads=downloads).handlers,
@@ -109,8 +114,12 @@ def asgi(
         *pages.handlers,
     ]
     door = _Door(trusted_proxies, threads)
+    events = Events(log, gate, rate=rate, trusted_proxies=trusted_proxies)
     app = Starlette(
-        routes=[Route(handler.path, door.endpoint(handler), methods=[handler.method]) for handler in handlers],
+        routes=[
+            Route("/v1/events", events, methods=["POST"]),
+            *(Route(handler.path, door.endpoint(handler), methods=[handler.method]) for handler in handlers),
+        ],
         exception_handlers={HTTPException: _unrouted},
         middleware=[Middleware(_Frame, trust_ids=trusted_proxies > 0, origins=shared)],
     )
@@ -123,18 +132,25 @@ class _Door:
     """Turns requests into calls, runs them in threads, and turns answers into responses."""
 
     def __init__(self, trusted_proxies: int, threads: int) -> None:
-        self._trusted_proxies = trusted_proxies
-        self._working = anyio.CapacityLimiter(threads)
+        self._threads = threads
+        self._proxies = Proxies(trusted_proxies)
+        self._working = CapacityLimiter(threads)
+        self._inside = 0
 
     def endpoint(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         async def respond(request: Request) -> Response:
             request_id: str = request.scope["state"]["request_id"]
-            if self._working.statistics().tasks_waiting >= _MOST_WAITING:
-                return self._response(problem(503, request_id, headers=(("Retry-After", "2"),)), request_id)
             read = await self._call(request, request_id)
             if isinstance(read, Answer):
                 return self._response(read, request_id)
-            answer = await anyio.to_thread.run_sync(_guarded, handler, read, limiter=self._working)
+            # Counted here, where nothing is awaited in between: all that look together would get into the queue.
+            if self._inside >= self._threads + _MOST_WAITING:
+                return self._response(problem(503, request_id, headers=(("Retry-After", "2"),)), request_id)
+            self._inside += 1
+            try:
+                answer = await run_sync(_guarded, handler, read, limiter=self._working)
+            finally:
+                self._inside -= 1
             return self._response(answer, request_id)
 
         return respond
@@ -161,14 +177,14 @@ class _Door:
         for name, value in request.headers.items():
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
         peer = request.client.host if request.client else None
-        proxied = self._trusted_proxies > 0
+        proxied = self._proxies.any
         return Call(
             method=request.method,
             path=dict(request.path_params),
             query=tuple(pairs),
             headers=headers,
             body=body,
-            client=client_address(peer, headers.get("x-forwarded-for"), self._trusted_proxies),
+            client=self._proxies.client(peer, request.headers.getlist("x-forwarded-for")).ip,
             secure=(headers.get("x-forwarded-proto") if proxied else None) == "https" or request.url.scheme == "https",
             base=str(request.scope.get("root_path", "")).rstrip("/"),
             request_id=request_id,
@@ -179,7 +195,7 @@ class _Door:
         parts: list[bytes] = []
         size = 0
         try:
-            with anyio.fail_after(_BODY_SECONDS):
+            with fail_after(_BODY_SECONDS):
                 async for part in request.stream():
                     size += len(part)
                     if size > _LARGEST_BODY:
@@ -227,13 +243,13 @@ async def _pulled(body: Iterator[bytes], request_id: str) -> AsyncIterator[bytes
     when the request is cancelled. How many downloads there may be is decided where they begin.
     """
     step = partial(next, body, None)
-    limiter = anyio.CapacityLimiter(1)
+    limiter = CapacityLimiter(1)
     try:
-        while (part := await anyio.to_thread.run_sync(step, limiter=limiter)) is not None:
+        while (part := await run_sync(step, limiter=limiter)) is not None:
             if part:
                 yield part
             else:  # there is nothing to say yet
-                await anyio.sleep(_REST)
+                await sleep(_REST)
     except Exception:
         # The status is sent already: breaking the connection off is how the client learns that the file is not whole.
         _log.exception("request %s broke off", request_id)
@@ -241,8 +257,8 @@ async def _pulled(body: Iterator[bytes], request_id: str) -> AsyncIterator[bytes
     finally:
         close = getattr(body, "close", None)
         if close is not None:
-            with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(close, limiter=limiter)
+            with CancelScope(shield=True):
+                await run_sync(close, limiter=limiter)
 
 
 async def _unrouted(request: Request, error: Exception) -> Response:

@@ -50,6 +50,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             environment separated by spaces.
         threads: How many requests may work on the store at once.
         downloads: How many exports may stream at once.
+        rate: Events per second that each API key may send on average; 0 for no limit.
         shutdown_seconds: How long requests under way may take to end when the server is asked to stop.
     """
 
@@ -67,6 +68,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     origins: tuple[str, ...] = ()
     threads: Annotated[int, Meta(ge=1, le=128)] = 8
     downloads: Annotated[int, Meta(ge=1, le=64)] = 4
+    rate: Annotated[int, Meta(ge=0, le=1_000_000)] = 10_000
     shutdown_seconds: Annotated[int, Meta(ge=1, le=600)] = 30
 
 

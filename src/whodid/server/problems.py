@@ -79,6 +79,7 @@ def problem(
     detail: str | None = None,
     remedy: str | None = None,
     *,
+    kind: str | None = None,
     headers: tuple[tuple[str, str], ...] = (),
     **data: Any,
 ) -> Answer:
@@ -88,11 +89,14 @@ def problem(
         status: One of the statuses that this server uses.
         detail: The fact; the title of the status when not given.
         remedy: What to do; the usual remedy of the status when not given.
+        kind: Name of the problem where programs have to tell it from others of its status.
         data: Further members (`pointer` …).
     """
     name, title, usual = _PLAIN[status]
     text = f"{usual}." if remedy is None else remedy
-    return _answer(_Kind(status, name, title), request_id, detail or f"{title}.", text, data=data, headers=headers)
+    return _answer(
+        _Kind(status, kind or name, title), request_id, detail or f"{title}.", text, data=data, headers=headers
+    )
 
 
 def refusal(request_id: str) -> Answer:

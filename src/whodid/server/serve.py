@@ -65,6 +65,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             origins=settings.origins,
             threads=settings.threads,
             downloads=settings.downloads,
+            rate=settings.rate,
             ending=lambda: server.should_exit,
         )
         if settings.retention_minutes:

@@ -1,4 +1,4 @@
-"""Who a request comes from: the viewer token becomes a reader bound to one workspace, or the request ends here.
+"""Who a request comes from: its viewer token or API key becomes a reader of one workspace, or the request ends here.
 
 Every route of the API starts from a `Session`; there is no other way to a reader, and a reader sees one workspace only.
 """
@@ -6,27 +6,27 @@ Every route of the API starts from a `Session`; there is no other way to a reade
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import threading
 from urllib.parse import urlsplit
-from uuid import UUID
 
 from msgspec import Struct
 
 from whodid import query
 from whodid.errors import ConflictingEvent, Denied, InvalidQuery, StoreFull, StoreUnavailable
 from whodid.log import Log
-from whodid.model import Context, Event, Resource
-from whodid.server.answers import Call
-from whodid.server.signing import mac
-from whodid.server.tokens import Claims, verify_token
+from whodid.model import Context, Event, Resource, Source
+from whodid.server.answers import Call, network_context
+from whodid.server.gate import Gate
+from whodid.server.signing import mac, uuid8
+from whodid.server.tokens import LONGEST, Claims, verify_token
 from whodid.viewer import PERSONAL, Reader, language
 
 __all__ = ["Session", "Sessions", "context_of"]
 
 _BEARER = "bearer "
 _MOST_OPENED = 10_000
-_AGENT = 500
+_PERMISSION = {"read": "audit:read", "export": "audit:export", "admin": PERSONAL}
+"""What a scope of an API key is among the permissions of viewers."""
 
 
 class Session(Struct, frozen=True, kw_only=True):
@@ -57,10 +57,12 @@ class Sessions:
 
     Args:
         secret: What viewer tokens are signed with.
+        gate: Reads API keys; one of its own when not given.
     """
 
-    def __init__(self, log: Log, *, secret: bytes) -> None:
+    def __init__(self, log: Log, *, secret: bytes, gate: Gate | None = None) -> None:
         self._log = log
+        self._gate = gate or Gate(log, secret=secret)
         self._secret = secret
         self._lock = threading.Lock()
         self._opened: dict[bytes, None] = {}
@@ -71,7 +73,11 @@ class Sessions:
         if sent[: len(_BEARER)].lower() != _BEARER:
             return None
         now = self._log.now()
-        claims = verify_token(self._secret, sent[len(_BEARER) :].strip(), now=now, origin=_foreign(call))
+        text = sent[len(_BEARER) :].strip()
+        if text.startswith("wk_"):
+            claims = self._claims(text, call)
+        else:
+            claims = verify_token(self._secret, text, now=now, origin=_foreign(call))
         if claims is None:
             return None
         locked = None
@@ -83,6 +89,25 @@ class Sessions:
                 return None
         reader = Reader(self._log, claims.workspace, locked=locked, personal=claims.may(PERSONAL))
         return Session(claims=claims, reader=reader)
+
+    def _claims(self, text: str, call: Call) -> Claims | None:
+        """Return what an API key may read, in the words of a viewer token."""
+        admitted = self._gate.remembered(text) or self._gate.admit(
+            text, route=f"{call.method} /v1", context=context_of(call, "api")
+        )
+        if admitted is None:
+            return None
+        key = admitted.key
+        permissions = [name for scope, name in _PERMISSION.items() if key.may(scope)]
+        at = int(self._log.now().timestamp())
+        return Claims(
+            jti=key.id,
+            workspace=admitted.workspace,
+            viewer=key.actor(),
+            permissions=tuple(sorted(permissions)),
+            issued_at=at,
+            expires_at=at + LONGEST,
+        )
 
     def opened(self, session: Session, call: Call) -> None:
         """Record `audit.viewer_opened`: once per viewer and UTC day.
@@ -100,7 +125,7 @@ class Sessions:
             if key in self._opened:
                 return
         event = Event(
-            id=_uuid8(key),
+            id=uuid8(key),
             occurred_at=now,
             actor=viewer,
             action="audit.viewer_opened",
@@ -120,33 +145,12 @@ class Sessions:
             self._opened[key] = None
 
 
-def context_of(call: Call) -> Context:
+def context_of(call: Call, source: Source = "web") -> Context:
     """Return where a request came from, for the entries that reading and exporting leave behind."""
-    agent = _printable(call.headers.get("user-agent", ""))[:_AGENT]
-    return Context(source="web", ip=_address(call.client), user_agent=agent or None, request=call.request_id)
+    return network_context(source, call.client, call.headers.get("user-agent", ""), call.request_id)
 
 
 def _foreign(call: Call) -> str | None:
     """Return the origin of the page that asks, unless it is our own: our frame uses what its parent handed over."""
     origin = call.headers.get("origin")
     return None if origin is not None and urlsplit(origin).netloc == call.headers.get("host") else origin
-
-
-def _address(text: str | None) -> str | None:
-    """Return an IP address as text, or None: a test or a socket in a file system has other names."""
-    try:
-        return str(ipaddress.ip_address(text or ""))
-    except ValueError:
-        return None
-
-
-def _printable(text: str) -> str:
-    return "".join(character for character in text if character.isprintable())
-
-
-def _uuid8(digest: bytes) -> str:
-    """Make a version 8 UUID (RFC 9562 section 5.8) of 16 bytes."""
-    value = int.from_bytes(digest[:16], "big")
-    value = value & ~(0xF << 76) | 8 << 76
-    value = value & ~(0x3 << 62) | 2 << 62
-    return str(UUID(int=value))

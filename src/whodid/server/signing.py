@@ -9,10 +9,11 @@ import base64
 import binascii
 import hashlib
 import hmac
+from uuid import UUID
 
 from whodid.errors import InvalidSetting
 
-__all__ = ["check_secret", "mac", "pack", "same", "unpack"]
+__all__ = ["check_secret", "mac", "pack", "same", "unpack", "uuid8"]
 
 _SHORTEST = 32
 
@@ -60,3 +61,11 @@ def unpack(text: str) -> bytes | None:
     except (UnicodeEncodeError, binascii.Error):
         return None
     return data if pack(data) == text else None
+
+
+def uuid8(digest: bytes) -> str:
+    """Make a version 8 UUID (RFC 9562 section 5.8) of 16 bytes."""
+    value = int.from_bytes(digest[:16], "big")
+    value = value & ~(0xF << 76) | 8 << 76
+    value = value & ~(0x3 << 62) | 2 << 62
+    return str(UUID(int=value))

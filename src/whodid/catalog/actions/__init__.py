@@ -30,7 +30,7 @@ __all__ = ["builtin"]
 
 @cache
 def builtin() -> Catalog:
-    """Return the catalog of a WhatsApp marketing workspace and of the log itself: 66 actions, 26 of the user guide."""
+    """Return the catalog of a WhatsApp marketing workspace and of the log itself: 69 actions, 26 of the user guide."""
     return Catalog(
         *_translated(
             (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from whodid.catalog.actions._story import AISHA, JOB, LOG, MADRID, MARIA, RETENTION, VERIFIER, said
+from whodid.catalog.actions._story import AISHA, JOB, LOG, MADRID, MARIA, RETENTION, SPOOL, VERIFIER, said
 from whodid.catalog.catalog import Action, Wording
 
 _SPLUNK = {"type": "sink", "id": "snk_1S", "name": "Splunk", "rel": "sink"}
@@ -250,6 +250,43 @@ ACTIONS = (
             outcome="failed",
             details={"index": 31_007, "checked": 48_213},
             context=JOB,
+        ),
+    ),
+    Action(
+        name="audit.events_dropped",
+        kind="security",
+        severity="critical",
+        resource_type="log",
+        label={"en": "Events dropped", "es": "Eventos descartados"},
+        sentences={
+            "en": Wording(
+                success=("{actor} dropped {count} events for lack of room", "{actor} dropped events for lack of room"),
+                denied="{actor} was not allowed to drop events",
+                failed="{actor} tried to drop events without success",
+            ),
+            "es": Wording(
+                success=(
+                    "{actor} descartó {count} eventos por falta de espacio",
+                    "{actor} descartó eventos por falta de espacio",
+                ),
+                denied="{actor} no tuvo permiso para descartar eventos",
+                failed="{actor} intentó sin éxito descartar eventos",
+            ),
+        },
+        parts={"first": "details.first_at", "last": "details.last_at"},
+        summaries={"en": "Between {first} and {last}", "es": "Entre {first} y {last}"},
+        example=said(
+            67,
+            "2026-11-16T19:02:51.384Z",
+            "audit.events_dropped",
+            SPOOL,
+            LOG,
+            details={
+                "count": 1_204,
+                "actions": {"contact.updated": 1_180, "campaign.started": 24},
+                "first_at": "2026-11-16T19:01:07.920Z",
+                "last_at": "2026-11-16T19:02:51.384Z",
+            },
         ),
     ),
 )

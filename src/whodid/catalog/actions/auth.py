@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from whodid.catalog.actions._story import AISHA, JOAO, LISBON, MADRID, MARIA, STRANGER, said
+from whodid.catalog.actions._story import AISHA, JOAO, LISBON, MADRID, MARIA, STRANGER, TOMAS, event_id, said
 from whodid.catalog.catalog import Action, Wording
 from whodid.model import FieldClass
 
@@ -216,6 +216,70 @@ ACTIONS = (
             _JOAO,
             related=[{"type": "session", "id": "ses_9VX4", "rel": "session"}],
             reason={"text": "Sign-in from Lisbon, not expected"},
+            context=MADRID,
+        ),
+    ),
+    Action(
+        name="auth.impersonation_started",
+        kind="security",
+        severity="warning",
+        sensitivity="A",
+        resource_type="user",
+        classes=_CLASSES,
+        label={"en": "Acting for somebody began", "es": "Comienzo de suplantación"},
+        sentences={
+            "en": Wording(
+                success="{actor} began to act for {resource}",
+                denied="{actor} was not allowed to act for {resource}",
+                failed="{actor} tried to act for {resource} without success",
+            ),
+            "es": Wording(
+                success="{actor} empezó a actuar en nombre de {resource}",
+                denied="{actor} no tuvo permiso para actuar en nombre de {resource}",
+                failed="{actor} intentó sin éxito actuar en nombre de {resource}",
+            ),
+        },
+        example=said(
+            68,
+            "2026-11-20T12:02:11.420Z",
+            "auth.impersonation_started",
+            TOMAS,
+            _MARIA,
+            reason={"text": "Cannot see her campaigns, ticket #2240"},
+            context=MADRID,
+        ),
+    ),
+    Action(
+        name="auth.impersonation_ended",
+        kind="security",
+        severity="notice",
+        sensitivity="A",
+        resource_type="user",
+        classes=_CLASSES,
+        label={"en": "Acting for somebody ended", "es": "Fin de suplantación"},
+        sentences={
+            "en": Wording(
+                success="{actor} stopped acting for {resource}",
+                denied="{actor} was not allowed to stop acting for {resource}",
+                failed="{actor} tried to stop acting for {resource} without success",
+            ),
+            "es": Wording(
+                success="{actor} dejó de actuar en nombre de {resource}",
+                denied="{actor} no tuvo permiso para dejar de actuar en nombre de {resource}",
+                failed="{actor} intentó sin éxito dejar de actuar en nombre de {resource}",
+            ),
+        },
+        parts={"seconds": "details.seconds"},
+        summaries={"en": "Seconds: {seconds}", "es": "Segundos: {seconds}"},
+        example=said(
+            69,
+            "2026-11-20T12:06:40.902Z",
+            "auth.impersonation_ended",
+            TOMAS,
+            _MARIA,
+            cause=event_id("2026-11-20T12:02:11.420Z", 68),
+            reason={"text": "Cannot see her campaigns, ticket #2240"},
+            details={"seconds": 269},
             context=MADRID,
         ),
     ),

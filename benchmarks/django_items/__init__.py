@@ -1,0 +1,1 @@
+"""One table, nine columns, watched by whichever package is measured."""

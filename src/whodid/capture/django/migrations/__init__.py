@@ -1,0 +1,1 @@
+"""How the table of the outbox came to be."""

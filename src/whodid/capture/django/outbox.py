@@ -1,0 +1,209 @@
+"""The outbox of an application that uses Django: events as rows of its own databases, in its own transactions.
+
+Writing uses the connection that made the change; delivering uses the connection of the relay's thread. The table is
+never written through the ORM: events are many, and a statement takes them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import DatabaseError, InterfaceError, close_old_connections, connections, transaction
+from django.db.models import Count, Min, Q
+from msgspec import Struct
+
+from whodid.canonical import encode
+from whodid.capture.relay import Waiting
+from whodid.errors import StoreUnavailable
+from whodid.model import Event
+
+__all__ = ["TABLE", "Backlog", "Outbox", "Quarantined"]
+
+TABLE = "whodid_outbox"
+_CHUNK = 200
+
+
+class Quarantined(Struct, frozen=True, kw_only=True):
+    """An event that the log refused, or that belongs to no workspace.
+
+    Args:
+        fault: Why.
+    """
+
+    place: int
+    workspace: str
+    event: bytes
+    fault: str
+
+
+class Backlog(Struct, frozen=True, kw_only=True):
+    """What is in the outbox.
+
+    Args:
+        oldest: When the longest waiting event was written; None when none waits.
+    """
+
+    waiting: int
+    oldest: datetime | None
+    quarantined: int
+
+
+class Outbox:
+    """The rows of `whodid_outbox` in one database.
+
+    Args:
+        alias: The database.
+        check: Raises for an event that the log would refuse, before the change is committed.
+    """
+
+    def __init__(self, alias: str = "default", *, check: Callable[[str, Event], object] | None = None) -> None:
+        self.alias = alias
+        self._check = check
+
+    def write(self, workspace: str, events: Sequence[Event]) -> None:
+        """Write events into the transaction that is open in this thread.
+
+        Raises:
+            InvalidEvent: The log would refuse one of them.
+            StoreUnavailable: The rows could not be written; the transaction must be rolled back.
+        """
+        self.put(connections[self.alias], [(workspace, event) for event in events])
+
+    def put(self, connection: Any, told: Sequence[tuple[str, Event]], faults: Mapping[str, str] | None = None) -> None:
+        """Write events of any workspaces, a statement for each 200; all are encoded before the first byte is sent.
+
+        Args:
+            connection: The one that made the changes.
+            told: Workspace and event, in order.
+            faults: Id of an event → why it is set aside at once.
+
+        Raises:
+            InvalidEvent: As of `write`.
+            StoreUnavailable: As of `write`.
+        """
+        aside = faults or {}
+        if self._check is not None:
+            for workspace, event in told:
+                if event.id not in aside:
+                    self._check(workspace, event)
+        now = connection.ops.adapt_datetimefield_value(_now())
+        rows = [(whose, encode(event).decode(), now, aside.get(event.id)) for whose, event in told]
+        with _faults("written"), connection.cursor() as cursor:
+            for at in range(0, len(rows), _CHUNK):
+                _insert(connection, cursor, rows[at : at + _CHUNK])
+
+    @contextmanager
+    def claim(self, limit: int) -> Iterator[_Claim]:
+        """Take up to `limit` waiting rows, in order of their places.
+
+        Other relays skip them while the claim lasts, where the database can lock rows; where it cannot, two relays may
+        deliver the same row, which the log takes once.
+
+        Raises:
+            StoreUnavailable: The database cannot be reached or is busy.
+        """
+        connection = connections[self.alias]
+        if not connection.in_atomic_block:
+            close_old_connections()
+        waiting = self._rows().filter(fault=None).order_by("place").values_list("place", "workspace", "event")
+        with _faults("read"):
+            if connection.features.has_select_for_update_skip_locked:
+                with transaction.atomic(self.alias):
+                    yield self._claimed(waiting.select_for_update(skip_locked=True)[:limit])
+            else:
+                # Without row locks nothing is gained by a transaction, which would make writers wait.
+                yield self._claimed(waiting[:limit])
+
+    def backlog(self) -> Backlog:
+        """Count what waits and what was refused.
+
+        Raises:
+            StoreUnavailable: The database cannot be reached or is busy.
+        """
+        waits = Q(fault=None)
+        with _faults("read"):
+            found = self._rows().aggregate(
+                waiting=Count("place", filter=waits), oldest=Min("written_at", filter=waits), quarantined=Count("fault")
+            )
+        return Backlog(**found)
+
+    def quarantined(self, limit: int = 100) -> list[Quarantined]:
+        """Return events that were set aside, oldest place first.
+
+        Raises:
+            StoreUnavailable: The database cannot be reached or is busy.
+        """
+        rows = self._rows().exclude(fault=None).order_by("place")
+        with _faults("read"):
+            return [
+                Quarantined(place=place, workspace=workspace, event=event.encode(), fault=fault)
+                for place, workspace, event, fault in rows.values_list("place", "workspace", "event", "fault")[:limit]
+            ]
+
+    def release(self, places: Iterable[int]) -> None:
+        """Let events that were set aside wait for delivery again: after an action was declared, for example.
+
+        Raises:
+            StoreUnavailable: The database cannot be reached or is busy.
+        """
+        with _faults("written"):
+            self._rows().filter(place__in=list(places)).update(fault=None)
+
+    def _claimed(self, rows: Any) -> _Claim:
+        found = [Waiting(place=place, workspace=whose, event=str(event).encode()) for place, whose, event in rows]
+        return _Claim(self._rows(), found)
+
+    def _rows(self) -> Any:
+        from whodid.capture.django.models import Outbox as Table
+
+        return Table._base_manager.using(self.alias)
+
+
+class _Claim:
+    """Rows in delivery."""
+
+    def __init__(self, table: Any, rows: Sequence[Waiting]) -> None:
+        self.rows = rows
+        self._table = table
+
+    def settle(self, delivered: Iterable[int], refused: Mapping[int, str]) -> None:
+        gone = list(delivered)
+        with transaction.atomic(self._table.db):
+            for at in range(0, len(gone), _CHUNK):
+                self._table.filter(place__in=gone[at : at + _CHUNK]).delete()
+            for place, fault in refused.items():
+                self._table.filter(place=place).update(fault=fault)
+
+
+def _insert(connection: Any, cursor: Any, rows: list[tuple[Any, ...]]) -> None:
+    into = f"INSERT INTO {TABLE} (workspace, event, written_at, fault)"
+    if connection.vendor == "postgresql":
+        # Four lists are the quickest form in which a server takes many rows.
+        whose, events, times, faults = zip(*rows, strict=True)
+        lists = "unnest(%s::text[], %s::text[], %s::text[])"
+        take = f"{into} SELECT w, e, %s, f FROM {lists} AS t(w, e, f)"  # noqa: S608 - constants
+        cursor.execute(take, [times[0], list(whose), list(events), list(faults)])
+    else:
+        cursor.executemany(f"{into} VALUES (%s, %s, %s, %s)", rows)
+
+
+def _now() -> datetime:
+    from django.conf import settings
+
+    return datetime.now(UTC) if settings.USE_TZ else datetime.now()  # noqa: DTZ005 - as the host keeps its times
+
+
+@contextmanager
+def _faults(done: str) -> Iterator[None]:
+    """Turn a database error into ours; its text must not carry the values of the statement."""
+    try:
+        yield
+    except (DatabaseError, InterfaceError) as error:
+        raise StoreUnavailable(
+            f"The outbox could not be {done}: {type(error).__name__}",
+            "Check the application's database and that the table whodid_outbox exists (manage.py migrate whodid); "
+            "nothing was lost",
+        ) from error.with_traceback(None)

@@ -1,0 +1,329 @@
+"""`POST /v1/events`: the way in for whatever is not this process.
+
+Plain ASGI, because every microsecond here is paid per event. A key is looked at before the body is read; the events of
+all requests that wait go into the log together, and nothing is acknowledged before it is durable. Where that cannot be
+had now, the answer says so and when to come back: whoever sends keeps the events until then.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import deque
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from whodid.capture.middleware import Proxies
+from whodid.errors import ConflictingEvent, InvalidEvent, StoreError, StoreFull, WhodidError
+from whodid.log import Log, Receipt
+from whodid.model import Context, Event
+from whodid.server.answers import Answer, answer_json, network_context
+from whodid.server.bodies import LARGEST_BODY, MOST_EVENTS, Refused, Sent, read_events, unpack_body
+from whodid.server.concurrency import CancelScope, CapacityLimiter, Lock, fail_after, run_sync
+from whodid.server.gate import Admitted, Buckets, Gate
+from whodid.server.problems import problem, problem_of
+
+__all__ = ["Events"]
+
+_log = logging.getLogger("whodid.server")
+
+_Message = MutableMapping[str, Any]
+_Receive = Callable[[], Awaitable[_Message]]
+_Send = Callable[[_Message], Awaitable[None]]
+
+_ROUTE = "POST /v1/events"
+_BEARER = b"bearer "
+_BODY_SECONDS = 15
+_DRAIN_SECONDS = 2
+_DRAINED = 1024 * 1024
+_MOST_WAITING = 512
+_MOST_BYTES = 64 * 1024 * 1024
+_GROUP = 2_000
+_LARGE = 64 * 1024
+_AGAIN = (("Retry-After", "1"),)
+
+
+class _Job:
+    """Events of one request on their way into the log."""
+
+    def __init__(self, workspace: str, events: list[Event]) -> None:
+        self.workspace = workspace
+        self.events = events
+        self.results: list[Receipt | WhodidError] | None = None
+        self.error: Exception | None = None
+
+    @property
+    def done(self) -> bool:
+        return self.results is not None or self.error is not None
+
+
+class _Held:
+    """What a request takes of the bounds, and gives back when it ends."""
+
+    inside = 0
+    size = 0
+
+
+class Events:
+    """The route, as an ASGI application.
+
+    Args:
+        gate: Reads API keys.
+        rate: Events per second and key; 0 for no limit.
+        trusted_proxies: How many proxies of ours stand in front.
+        limiter: Shared with the other routes: how many threads may work on the store.
+    """
+
+    def __init__(
+        self, log: Log, gate: Gate, *, rate: int, trusted_proxies: int, limiter: CapacityLimiter | None = None
+    ) -> None:
+        self._log = log
+        self._gate = gate
+        self._buckets = Buckets(rate, least=MOST_EVENTS)
+        self._proxies = Proxies(trusted_proxies)
+        self._limiter = limiter or CapacityLimiter(4)
+        self._writing = CapacityLimiter(1)
+        self._door = Lock()
+        self._waiting: deque[_Job] = deque()
+        self._inside = 0
+        self._bytes = 0
+
+    async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:
+        """Answer one request."""
+        request_id: str = scope["state"]["request_id"]
+        held = _Held()
+        try:
+            answer = await self._answer(scope, receive, request_id, held)
+        except Exception:  # noqa: BLE001 - whatever it is, the caller gets a problem and the log the traceback
+            _log.exception("request %s failed", request_id)
+            answer = problem(500, request_id)
+        finally:
+            self._inside -= held.inside
+            self._bytes -= held.size
+        body = answer.body if isinstance(answer.body, bytes) else b""
+        headers = [
+            (b"content-type", (answer.media_type or "application/json").encode()),
+            (b"content-length", str(len(body)).encode()),
+            *((name.lower().encode(), value.encode()) for name, value in answer.headers),
+        ]
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _answer(self, scope: _Message, receive: _Receive, request_id: str, held: _Held) -> Answer:
+        headers: dict[bytes, bytes] = {}
+        for name, value in scope["headers"]:
+            headers[name] = headers[name] + b", " + value if name in headers else value
+        early = self._at_the_door(scope, headers, request_id)
+        if early is not None:
+            await self._drain(receive)
+            return early
+        try:
+            admitted = await self._admitted(scope, headers, request_id)
+        except StoreError as error:
+            _log.error("request %s: %s: %s", request_id, type(error).__name__, error)
+            await self._drain(receive)
+            return self._away(error, request_id)
+        if isinstance(admitted, Answer):
+            await self._drain(receive)
+            return admitted
+        held.inside = 1
+        self._inside += 1
+        try:
+            body = await self._body(receive, request_id, held)
+            if isinstance(body, Answer):
+                return body
+            sent = await self._read(body, headers)
+        except Refused as refused:
+            return problem(refused.status, request_id, f"{refused.fact}.", f"{refused.remedy}.")
+        pause = self._buckets.take(admitted.key.id, max(1, len(sent.events)))
+        if pause:
+            again = (("Retry-After", str(math.ceil(pause))),)
+            return problem(429, request_id, "This key sends more than it may.", headers=again)
+        job = _Job(admitted.workspace, [one for one in sent.events if isinstance(one, Event)])
+        if job.events:
+            await self._write(job)
+        if job.error is not None:
+            if isinstance(job.error, WhodidError):
+                return self._away(job.error, request_id)
+            return problem(500, request_id)
+        placed = iter(job.results or ())
+        results = [next(placed) if isinstance(one, Event) else one for one in sent.events]
+        return _answered(sent, results, request_id)
+
+    def _at_the_door(self, scope: _Message, headers: dict[bytes, bytes], request_id: str) -> Answer | None:
+        """Refuse what need not be read to be refused."""
+        if scope.get("query_string"):
+            return problem(400, request_id, "This route takes no parameters.", "Send everything in headers and body.")
+        length = headers.get(b"content-length", b"")
+        if length.isdigit() and int(length) > LARGEST_BODY:
+            return _too_large(request_id)
+        if self._inside >= _MOST_WAITING or self._bytes > _MOST_BYTES:
+            return problem(503, request_id, headers=_AGAIN)
+        return None
+
+    async def _admitted(self, scope: _Message, headers: dict[bytes, bytes], request_id: str) -> Admitted | Answer:
+        shown = headers.get(b"authorization", b"")
+        if shown[: len(_BEARER)].lower() != _BEARER:
+            return _unknown(request_id)
+        text = shown[len(_BEARER) :].strip().decode("latin-1")
+        admitted = self._gate.remembered(text)
+        if admitted is None or not admitted.key.may("write"):
+            context = self._context(scope, headers, request_id)
+            admitted = await run_sync(
+                lambda: self._gate.admit(text, route=_ROUTE, context=context), limiter=self._limiter
+            )
+            if admitted is None:
+                return _unknown(request_id)
+            if not admitted.key.may("write"):
+                known = admitted
+                await run_sync(
+                    lambda: self._gate.denied(known, "scope", route=_ROUTE, context=context), limiter=self._limiter
+                )
+                return problem(
+                    403, request_id, "This key may not write.", "Use a key with the scope write.", permission="write"
+                )
+        wanted = headers.get(b"x-whodid-workspace")
+        if wanted is not None and wanted.decode("latin-1") != admitted.workspace:
+            return problem(
+                403,
+                request_id,
+                "This key belongs to another workspace.",
+                "Use the key of the workspace that the events belong to.",
+                kind="other-workspace",
+            )
+        return admitted
+
+    def _context(self, scope: _Message, headers: dict[bytes, bytes], request_id: str) -> Context:
+        peer = scope["client"][0] if scope.get("client") else None
+        forwarded = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
+        client = self._proxies.client(peer, forwarded).ip
+        return network_context("api", client, headers.get(b"user-agent", b"").decode("latin-1"), request_id)
+
+    async def _body(self, receive: _Receive, request_id: str, held: _Held) -> bytes | Answer:
+        """Read the body; `held` tells the caller how many bytes it has to give back."""
+        parts: list[bytes] = []
+        try:
+            with fail_after(_BODY_SECONDS):
+                while True:
+                    message = await receive()
+                    if message["type"] != "http.request":
+                        return problem(400, request_id)
+                    part: bytes = message.get("body", b"")
+                    held.size += len(part)
+                    self._bytes += len(part)
+                    if held.size > LARGEST_BODY:
+                        return _too_large(request_id)
+                    parts.append(part)
+                    if not message.get("more_body"):
+                        return b"".join(parts)
+        except TimeoutError:
+            return problem(408, request_id)
+
+    async def _read(self, body: bytes, headers: dict[bytes, bytes]) -> Sent:
+        encoding = headers.get(b"content-encoding", b"").decode("latin-1")
+        media_type = headers.get(b"content-type", b"").decode("latin-1")
+        if encoding or len(body) > _LARGE:
+            return await run_sync(lambda: read_events(unpack_body(body, encoding), media_type), limiter=self._limiter)
+        return read_events(body, media_type)
+
+    async def _write(self, job: _Job) -> None:
+        """Have a job written: by whoever is at the door, for everybody who waits there."""
+        self._waiting.append(job)
+        # What was taken from the queue must be written even if its request is given up meanwhile.
+        with CancelScope(shield=True):
+            async with self._door:
+                if not job.done:
+                    await run_sync(self._commit, self._group(), limiter=self._writing)
+
+    def _group(self) -> list[_Job]:
+        group = [self._waiting.popleft()]
+        count = len(group[0].events)
+        while self._waiting and count + len(self._waiting[0].events) <= _GROUP:
+            group.append(self._waiting.popleft())
+            count += len(group[-1].events)
+        return group
+
+    def _commit(self, group: list[_Job]) -> None:
+        by_workspace: dict[str, list[_Job]] = {}
+        for job in group:
+            by_workspace.setdefault(job.workspace, []).append(job)
+        for workspace, jobs in by_workspace.items():
+            try:
+                results = self._log.record_many(workspace, [event for job in jobs for event in job.events])
+            except Exception as error:  # noqa: BLE001 - whatever it is, each request gets its answer
+                if isinstance(error, WhodidError):
+                    _log.error("events were not taken: %s: %s", type(error).__name__, error)
+                else:
+                    _log.exception("events were not taken")
+                for job in jobs:
+                    job.error = error
+                continue
+            at = 0
+            for job in jobs:
+                job.results = results[at : at + len(job.events)]
+                at += len(job.events)
+
+    @staticmethod
+    def _away(error: WhodidError, request_id: str) -> Answer:
+        if isinstance(error, StoreFull):
+            return problem(503, request_id, "The store has no space left.", headers=(("Retry-After", "30"),))
+        return problem_of(error, request_id)
+
+    @staticmethod
+    async def _drain(receive: _Receive) -> None:
+        """Take in what the client is sending, within bounds: one that finds the line cut never sees the answer."""
+        size = 0
+        try:
+            with fail_after(_DRAIN_SECONDS):
+                while size < _DRAINED:
+                    message = await receive()
+                    size += len(message.get("body", b""))
+                    if message["type"] != "http.request" or not message.get("more_body"):
+                        return
+        except TimeoutError:
+            return
+
+
+def _unknown(request_id: str) -> Answer:
+    """Answer 401: the same for a missing, garbled, unknown, false, expired and revoked key."""
+    return problem(
+        401,
+        request_id,
+        "The API key is missing or not valid.",
+        "Send a valid one as Authorization: Bearer wk_….",
+        headers=(("WWW-Authenticate", 'Bearer realm="whodid"'),),
+    )
+
+
+def _too_large(request_id: str) -> Answer:
+    return problem(413, request_id, f"The body is larger than {LARGEST_BODY:,} bytes.", "Send several smaller batches.")
+
+
+def _answered(sent: Sent, results: list[Receipt | WhodidError], request_id: str) -> Answer:
+    if not sent.single:
+        told = [_result(event, result) for event, result in zip(sent.events, results, strict=True)]
+        return _json({"results": told}, 200)
+    (result,) = results
+    if isinstance(result, WhodidError):
+        return problem_of(result, request_id)
+    return _json(_result(sent.events[0], result), 200 if result.duplicate else 201)
+
+
+def _json(value: Any, status: int) -> Answer:
+    return answer_json(value, status=status)
+
+
+def _result(event: Event | InvalidEvent, result: Receipt | WhodidError) -> dict[str, Any]:
+    if isinstance(result, Receipt):
+        return {"id": result.id, "status": "known" if result.duplicate else "recorded", "index": result.index}
+    fact = result.fact
+    if isinstance(result, InvalidEvent):
+        fact = fact.removeprefix(f"{result.pointer or 'The event'}: ")
+    told: dict[str, Any] = {"status": "refused", "fault": f"{fact}.", "remedy": f"{result.remedy}."}
+    if isinstance(event, Event) and isinstance(event.id, str):
+        told["id"] = event.id
+    if isinstance(result, InvalidEvent):
+        told["pointer"] = result.pointer
+    elif isinstance(result, ConflictingEvent):
+        told["index"] = result.index
+    return told

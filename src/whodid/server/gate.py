@@ -1,0 +1,164 @@
+"""Lets API keys in: finds them, turns others away alike, remembers for a second, and counts what each one sends.
+
+A key that is refused although its id is known leaves an `api_key.denied` entry in the log of its workspace, one per
+key, cause and hour: enough to see it, too few to flood the log.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from whodid.errors import StoreError, WhodidError
+from whodid.log import Log
+from whodid.model import Context, Event
+from whodid.server.keys import ApiKey, find_key, key_digest
+from whodid.server.signing import mac, same, uuid8
+
+__all__ = ["KEPT_SECONDS", "Admitted", "Buckets", "Gate"]
+
+KEPT_SECONDS = 1.0
+"""How long a key that was good is not looked up again: a revoked one is refused after at most this long."""
+
+_MOST_KEPT = 10_000
+
+
+class Admitted(NamedTuple):
+    """Whom a key let in."""
+
+    workspace: str
+    key: ApiKey
+
+
+class _Seen(Struct, frozen=True):
+    admitted: Admitted
+    until: float
+
+
+class Gate:
+    """Reads API keys; safe between threads.
+
+    Args:
+        secret: Makes the ids of the entries that refusals leave behind.
+        tick: Monotonic seconds.
+    """
+
+    def __init__(self, log: Log, *, secret: bytes, tick: Callable[[], float] = time.monotonic) -> None:
+        self._log = log
+        self._secret = secret
+        self._tick = tick
+        self._lock = threading.Lock()
+        self._seen: dict[str, _Seen] = {}
+        self._told: dict[bytes, None] = {}
+
+    def remembered(self, text: str) -> Admitted | None:
+        """Return whom a key lets in if that was found out within the last second; touches no store."""
+        seen = self._seen.get(key_digest(text))
+        if seen is None or seen.until < self._tick() or seen.admitted.key.status(self._log.now()) != "active":
+            return None
+        return seen.admitted
+
+    def admit(self, text: str, *, route: str, context: Context) -> Admitted | None:
+        """Return whom a key lets in, or None: for one that is unknown, false, expired or revoked alike.
+
+        Args:
+            text: What the caller showed.
+            route: Method and address, for the entry that a refusal leaves behind.
+            context: Where the request came from, for the same.
+
+        Raises:
+            StoreError: The keys cannot be read.
+        """
+        digest = key_digest(text)
+        found = find_key(self._log, text)
+        # Compared also when there is nothing to compare with, so that the same is done in either case.
+        genuine = same((found[1].digest if found else "0" * 64).encode(), digest.encode())
+        if found is None:
+            return None
+        admitted = Admitted(*found)
+        status = admitted.key.status(self._log.now()) if genuine else "secret"
+        if status != "active":
+            self.denied(admitted, status, route=route, context=context)
+            return None
+        with self._lock:
+            while len(self._seen) >= _MOST_KEPT:
+                del self._seen[next(iter(self._seen))]
+            self._seen.pop(digest, None)
+            self._seen[digest] = _Seen(admitted, self._tick() + KEPT_SECONDS)
+        return admitted
+
+    def denied(self, admitted: Admitted, cause: str, *, route: str, context: Context) -> None:
+        """Record that a key was refused: once per key, cause and hour.
+
+        A store that cannot take the entry changes nothing for the caller, who is refused anyway.
+        """
+        now = self._log.now()
+        hour = now.strftime("%Y-%m-%dT%H")
+        told = mac(self._secret, "whodid key denied 1", f"{admitted.key.id}\0{cause}\0{hour}".encode())[:16]
+        with self._lock:
+            if told in self._told:
+                return
+            while len(self._told) >= _MOST_KEPT:
+                del self._told[next(iter(self._told))]
+            self._told[told] = None
+        event = Event(
+            id=uuid8(told),
+            occurred_at=now,
+            actor=admitted.key.actor(),
+            action="api_key.denied",
+            resource=admitted.key.resource(),
+            outcome="denied",
+            details={"cause": cause, "route": route},
+            context=context,
+        )
+        try:
+            self._log.record(admitted.workspace, event)
+        except StoreError:
+            with self._lock:
+                self._told.pop(told, None)
+        except WhodidError:
+            pass  # another process said it first, of another request
+
+
+class Buckets:
+    """How much each key may send: tokens that come back with time.
+
+    Args:
+        rate: Events per second on average; 0 for no limit.
+        least: A bucket holds at least this many, so that a full batch can ever pass.
+        tick: Monotonic seconds.
+    """
+
+    def __init__(self, rate: int, *, least: int, tick: Callable[[], float] = time.monotonic) -> None:
+        self._rate = rate
+        self._size = float(max(2 * rate, least))
+        self._tick = tick
+        self._lock = threading.Lock()
+        self._left: dict[str, tuple[float, float]] = {}
+
+    def take(self, key_id: str, count: int) -> float:
+        """Take tokens.
+
+        Args:
+            count: How many, at most `least`.
+
+        Returns:
+            0 when they were taken, else the seconds after which they will be there.
+        """
+        if not self._rate:
+            return 0.0
+        now = self._tick()
+        with self._lock:
+            left, at = self._left.pop(key_id, (self._size, now))
+            left = min(self._size, left + (now - at) * self._rate)
+            short = count - left
+            if short <= 0:
+                left -= count
+            while len(self._left) >= _MOST_KEPT:
+                del self._left[next(iter(self._left))]
+            self._left[key_id] = (left, now)
+        return max(0.0, short / self._rate)

@@ -1,0 +1,125 @@
+"""The settings of the workspace, and how long its audit log is kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sendero.tables import Workspace
+from tests.lumen import Lumen, lumen
+from whodid import Change, Resource
+from whodid.retention import purge, read_policy
+
+__all__ = ["lumen"]
+
+HERE = "/settings/workspace"
+FORM = {"name": "Casa Lumen", "timezone": "Europe/Madrid", "locale": "es-ES", "quiet_from": "", "quiet_to": ""}
+
+
+def test_updating(lumen: Lumen) -> None:
+    """What changed, and nothing when nothing did."""
+    browser = lumen.signed_in("Admin")
+    assert "done=unchanged" in browser.post(HERE, data=FORM | {"version": "1"}).headers["location"]
+    new = {"name": "Casa Lumen SL", "timezone": "America/Mexico_City", "quiet_from": "22", "quiet_to": "8"}
+    assert browser.post(HERE, data=FORM | new | {"version": "1"}).status_code == 303
+
+    entry = lumen.entry()
+    assert (entry.action, entry.kind, entry.severity) == ("workspace.updated", "update", "notice")
+    assert entry.actor == lumen.actor("Admin")
+    assert entry.resource == Resource(type="workspace", id=lumen.workspace, name="Casa Lumen SL")
+    assert entry.changes == (
+        Change(path="name", before="Casa Lumen", after="Casa Lumen SL"),
+        Change(path="timezone", before="Europe/Madrid", after="America/Mexico_City"),
+        Change(path="quiet_hours", op="add", after="22-8"),
+    )
+    assert browser.post(HERE, data=FORM | {"version": "1"}).status_code == 409
+    assert 'value="22" selected' in browser.get(HERE).text
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        ({"name": ""}, "A workspace needs a name"),
+        ({"timezone": "Europe/Atlantis"}, "Choose one of the list"),
+        ({"locale": "xx"}, "Choose one of the list"),
+        ({"quiet_from": "22"}, "Choose when the quiet hours begin"),
+        ({"quiet_from": "25", "quiet_to": "8"}, "Choose when the quiet hours begin"),
+        ({"quiet_from": "8", "quiet_to": "8"}, "Choose when the quiet hours begin"),
+    ],
+)
+def test_what_cannot_be_taken(lumen: Lumen, other: dict[str, Any], told: str) -> None:
+    """It is marked, and nothing changes."""
+    answer = lumen.signed_in("Owner").post(HERE, data=FORM | other | {"version": "1"})
+    assert answer.status_code == 422
+    assert told in answer.text
+    assert lumen.entries() == []
+
+
+class TestRetention:
+    """How long the log is kept."""
+
+    def test_it_is_the_policy_of_the_log(self, lumen: Lumen) -> None:
+        """The log itself records the change, once, with who did it from where; the same again changes nothing."""
+        browser = lumen.signed_in("Owner")
+        assert "Nothing is removed by this change" in browser.get(f"{HERE}/retention?days=365").text
+        form = {"days": "365", "present": "90"}
+        answer = browser.post(f"{HERE}/retention", data=form, headers={"User-Agent": "Tests"})
+        assert answer.status_code == 303, answer.text
+
+        (entry,) = lumen.entries("action:audit.retention_changed")
+        assert (entry.kind, entry.severity, entry.outcome) == ("security", "critical", "success")
+        assert entry.actor == lumen.actor("Owner")
+        assert (entry.resource.type, entry.resource.id) == ("log", lumen.workspace)
+        assert entry.changes == (Change(path="retention_days", before=90, after=365),)
+        assert entry.context is not None
+        assert (entry.context.source, entry.context.user_agent) == ("web", "Tests")
+        assert entry.context.request is not None
+        assert read_policy(lumen.home.log, lumen.workspace).days == 365
+        assert lumen.row(Workspace).retention_days == 365
+
+        again = browser.post(f"{HERE}/retention", data=form | {"present": "365"})
+        assert "done=unchanged" in again.headers["location"]
+        assert len(lumen.entries("action:audit.retention_changed")) == 1
+
+    def test_what_it_shows_is_what_goes(self, lumen: Lumen) -> None:
+        """The page counts what a purge under the new policy then removes; looking at it removes nothing."""
+        size = lumen.home.log.stats(lumen.workspace)["entries"]
+        lumen.advance(days=40)
+        browser = lumen.signed_in("Owner")
+        lumen.home.relay.drain()
+        page = browser.get(f"{HERE}/retention?days=30").text
+        assert f"{size} entries lose their content" in page
+        assert read_policy(lumen.home.log, lumen.workspace).days == 90
+
+        browser.post(f"{HERE}/retention", data={"days": "30", "present": "90"})
+        done = purge(lumen.home.log, lumen.workspace)
+
+        assert done.entries == size
+
+    def test_somebody_else_was_faster(self, lumen: Lumen) -> None:
+        """What was shown no longer holds: look again."""
+        browser = lumen.signed_in("Owner")
+        browser.post(f"{HERE}/retention", data={"days": "365", "present": "90"})
+        assert browser.post(f"{HERE}/retention", data={"days": "30", "present": "90"}).status_code == 409
+        assert read_policy(lumen.home.log, lumen.workspace).days == 365
+
+    @pytest.mark.parametrize("days", ["0", "-1", "3651", "9999999", "1.5", "ninety", "٣", ""])
+    def test_days_that_cannot_be_had(self, lumen: Lumen, days: str) -> None:
+        """From one day to ten years."""
+        browser = lumen.signed_in("Owner")
+        assert browser.post(f"{HERE}/retention", data={"days": days, "present": "90"}).status_code == 422
+        answer = browser.get(f"{HERE}/retention", params={"days": days})
+        assert answer.status_code == (422 if days else 200)
+        assert lumen.entries("action:audit.retention_changed") == []
+
+    def test_it_needs_its_own_permission(self, lumen: Lumen) -> None:
+        """Whoever may not is refused, and the refusal is about the log."""
+        answer = lumen.signed_in("Manager").post(f"{HERE}/retention", data={"days": "1", "present": "90"})
+        assert answer.status_code == 403
+        entry = lumen.entry()
+        assert (entry.action, entry.outcome) == ("audit.retention_changed", "denied")
+        assert entry.resource == Resource(type="log", id=lumen.workspace, name="Casa Lumen")
+        lumen.signed_in("Manager").post(HERE, data=FORM)
+        denied = lumen.entries("action:workspace.updated is:denied")[0]
+        assert denied.resource == Resource(type="workspace", id=lumen.workspace, name="Casa Lumen")
