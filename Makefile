@@ -11,6 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 RUN_READY := $(VENV)/.ready-to-run
 TEST_READY := $(VENV)/.ready-to-test
 NPM_READY := frontend/node_modules/.ready
+CLIENTS_READY := tests/clients/node_modules/.ready
 
 # Arguments for pytest: `make test TESTS='-x tests/test_proof_tree.py'`, `make test JOBS=0` for one process.
 TESTS ?=
@@ -28,7 +29,7 @@ run: $(RUN_READY) ## start the example workspace at http://127.0.0.1:8000
 	@exec $(BIN)/python -m sendero
 
 .PHONY: test
-test: check frontend ## run every check and every test
+test: check frontend clients ## run every check and every test
 	@$(BIN)/pytest -n $(JOBS) --durations=10 --durations-min=10 --cov --cov-report= $(TESTS)
 	@$(MAKE) coverage
 
@@ -44,6 +45,13 @@ frontend: ## type-check, test and rebuild the viewer; the committed file must be
 	@if command -v npm >/dev/null; then $(MAKE) frontend-with-npm; \
 	elif [[ " $${WHODID_REQUIRE:-} " == *" frontend "* ]]; then echo 'Node.js with npm is missing and the front-end part is required. Install Node.js 20 or newer.' >&2; exit 1; \
 	else echo 'Node.js with npm is missing: the front-end part is skipped.'; fi
+
+.PHONY: clients
+clients: $(TEST_READY) ## install the published clients of other products, which some tests run
+	@if ! command -v npm >/dev/null; then \
+	if [[ " $${WHODID_REQUIRE:-} " == *" clients "* ]]; then echo 'Node.js with npm is missing and the published clients are required. Install Node.js 20 or newer.' >&2; exit 1; \
+	else echo 'Node.js with npm is missing: the tests of published clients are skipped.'; fi; \
+	else $(MAKE) $(CLIENTS_READY); fi
 
 .PHONY: coverage
 coverage: ## report the coverage of the core rooms after `make test`
@@ -65,7 +73,7 @@ constraints: $(TEST_READY) ## resolve the newest versions again and write constr
 
 .PHONY: clean
 clean: ## remove .venv and everything that was built; data in var/ stays
-	@rm -rf $(VENV) frontend/node_modules dist build .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) frontend/node_modules tests/clients/node_modules dist build .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # ---------------------------------------------------------------------------------------------------------- set-up
 
@@ -93,4 +101,10 @@ frontend-with-npm: $(NPM_READY)
 $(NPM_READY): frontend/package-lock.json
 	@echo 'Installing what the front end needs …'
 	@cd frontend && npm ci --no-audit --no-fund --silent
+	@touch $@
+
+$(CLIENTS_READY): tests/clients/package-lock.json
+	@echo 'Installing the published clients of other products …'
+	@cd tests/clients && npm ci --no-audit --no-fund --silent
+	@$(PIP) install --quiet --upgrade --target $(VENV)/clients/workos5 'workos==5.46.0'
 	@touch $@

@@ -13,6 +13,7 @@ from msgspec import UNSET
 
 from whodid import Actor, Change, Context, Reason, Related, Resource, builtin
 from whodid.capture import Capture, context, uuid7
+from whodid.capture.events import identifier
 from whodid.errors import InvalidEvent
 
 NOW = datetime(2026, 11, 20, 14, 32, 7, 123456, tzinfo=UTC)
@@ -174,3 +175,13 @@ class TestChanges:
         made = capture.changes("contact.updated", before, after)
         assert made == capture.event("contact.updated", JUAN, before=before, after=after).changes
         assert capture.changes("contact.updated", before, before) == ()
+
+
+def test_any_key_can_be_the_id_of_a_resource() -> None:
+    """What the log would not take as one is named by its digest, the same every time and no other's."""
+    assert identifier("42") == "42"
+    odd = ["", " 42", "a\x00b", "x" * 201, "y" * 201, "\ud800"]
+    named = [identifier(one) for one in odd]
+    assert all(one.startswith("sha256:") and len(one) < 200 for one in named)
+    assert len(set(named)) == len(odd)
+    assert named == [identifier(one) for one in odd]

@@ -87,6 +87,8 @@ def test_a_hook_that_comes_in_the_middle_of_a_transaction(alias: str) -> None:
         ({"LOG": "memory://", "WORKSPACE": "w", "EXCLUDE": "a.*"}, "EXCLUDE is not a list"),
         ({"LOG": "memory://", "WORKSPACE": "w", "UNCLAIMED": "ignore"}, "UNCLAIMED is 'ignore'"),
         ({"LOG": "memory://", "WORKSPACE": "w", "TRUSTED_PROXIES": True}, "TRUSTED_PROXIES is True"),
+        ({"LOG": "memory://", "WORKSPACE": "w", "TRUSTED_PROXIES": "10.0.0.0/8"}, "TRUSTED_PROXIES is '10"),
+        ({"LOG": "memory://", "WORKSPACE": "w", "ON_FAILURE": "ignore"}, "ON_FAILURE is 'ignore'"),
         ({"LOG": "memory://", "WORKSPACE": "w", "BULK_LIMIT": -1}, "BULK_LIMIT is -1"),
     ],
 )
@@ -242,9 +244,20 @@ class Hostile:
 
     __repr__ = __str__
 
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError
+
+
+class Telephone:
+    """Writes itself, as the value of a field that somebody else made."""
+
+    def __str__(self) -> str:
+        return "+34 600 000 000"
+
 
 def test_any_value_has_a_form_that_the_log_takes(default: str) -> None:
     """Nothing raises, nothing is without an end, and the log accepts every one of them."""
+    from django.core.files.uploadedfile import SimpleUploadedFile
     from django.utils.translation import gettext_lazy
 
     import whodid
@@ -269,7 +282,10 @@ def test_any_value_has_a_form_that_the_log_takes(default: str) -> None:
             assert len(msgspec.json.encode(event)) < 64 * 1024
     assert jsonable(Decimal("10.50")) == "10.5"
     assert jsonable(datetime(2026, 1, 1, 2, tzinfo=UTC)) == "2026-01-01T02:00:00Z"
-    assert jsonable(Hostile()) == {"$": "unencodable", "v": "Hostile"}
+    assert jsonable(datetime(2026, 1, 1, 2)) == "2026-01-01T08:00:00Z"  # in the zone of the application
+    assert jsonable(SimpleUploadedFile("a.txt", b"")) == "a.txt"
+    assert jsonable(Telephone()) == "+34 600 000 000"
+    assert jsonable(Hostile()) == {"$": "unencodable", "type": "Hostile"}
 
 
 # ---------------------------------------------------------------------------------------------------- outbox and relay

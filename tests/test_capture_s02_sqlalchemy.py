@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +94,34 @@ class TestRollback:
         assert bed.check() == []
         bed.run(adding(Crowd(name="a")))
         assert len(bed.check()) == 1
+
+    @pytest.mark.parametrize("bed_url", [pytest.param("psycopg", marks=pytest.mark.postgres)], indirect=True)
+    def test_a_serialization_failure_and_its_retry(self, bed: Bed) -> None:
+        """Two transactions read what the other changes: one fails and is tried again, and nothing is told twice."""
+        bed.run(adding(Crowd(name="a"), Crowd(name="b")))
+        bed.check()
+        bed.engine.update_execution_options(isolation_level="SERIALIZABLE")
+        meeting = threading.Barrier(2)
+        failures: list[str] = []
+
+        def scene(own: str, *, first: bool) -> None:
+            with context(actor=AISHA), bed.sessions.begin() as session:
+                crowds = session.scalars(sa.select(Crowd)).all()
+                if first:
+                    meeting.wait(timeout=30)
+                next(one for one in crowds if one.name.startswith(own)).name = f"{own} of {len(crowds)}"
+
+        def worker(own: str) -> None:
+            try:
+                scene(own, first=True)
+            except sa.exc.OperationalError as error:
+                failures.append(str(getattr(error.orig, "sqlstate", "")))
+                scene(own, first=False)
+
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(worker, "ab"))
+        assert failures == ["40001"]
+        assert sorted(event.action for event in bed.check()) == ["crowd.updated", "crowd.updated"]
 
 
 class TestDatabases:

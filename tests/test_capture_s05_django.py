@@ -58,7 +58,7 @@ def test_denied_failed_and_broken_requests(alias: str, recorded: Any) -> None:
         ("tag.deleted", "denied"),
         ("stock.counted", "failed"),
     ]
-    assert said[2].details == {"error": "ZeroDivisionError"}
+    assert said[2].details == {"error": "ZeroDivisionError", "route": "GET /broken/"}
     assert [entry.actor.id for entry in said] == ["anonymous", str(user.pk), str(user.pk)]
     assert "battery" not in str(said)
     assert told(alias) == []
@@ -114,6 +114,38 @@ def test_a_failing_outbox_fails_the_change(alias: str, fault: str) -> None:
     assert Tag.objects.count() == 0
     one.save()
     oracle_agrees(alias, expected=2)
+
+
+def test_the_policy_spool_keeps_both(alias: str, recorded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without its table the outbox fails, the change is kept all the same, and the log has its entry."""
+    from django.apps import apps
+    from django.db import connections, transaction
+
+    from tests.django_host.shop.models import Tag
+
+    hook = apps.get_app_config("whodid").hook
+    monkeypatch.setattr(hook, "on_failure", "spool")
+    failures = hook.capture.status().failures
+    with connections[alias].cursor() as cursor:
+        cursor.execute("ALTER TABLE whodid_outbox RENAME TO elsewhere")
+    try:
+        Tag.objects.create(name="alone")
+        with transaction.atomic(alias):
+            Tag.objects.create(name="first")
+            with pytest.raises(ZeroDivisionError), transaction.atomic(alias):
+                Tag.objects.create(name="undone")
+                raise ZeroDivisionError
+            Tag.objects.create(name="second")
+    finally:
+        with connections[alias].cursor() as cursor:
+            cursor.execute("ALTER TABLE elsewhere RENAME TO whodid_outbox")
+    names = ["alone", "first", "second"]
+    assert list(Tag.objects.order_by("pk").values_list("name", flat=True)) == names
+    assert [(entry.action, entry.resource.name) for entry in recorded()] == [("tag.created", name) for name in names]
+    assert hook.capture.status().failures - failures == 2
+    assert told(alias) == []
+    Tag.objects.create(name="again")
+    assert len(told(alias)) == 1
 
 
 def test_strict_capture_refuses_what_nobody_did(alias: str) -> None:

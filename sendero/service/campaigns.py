@@ -19,6 +19,7 @@ from whodid import Related
 
 __all__ = [
     "ENDED",
+    "FIELDS",
     "PLACEHOLDERS",
     "RATES",
     "STATUSES",
@@ -40,6 +41,7 @@ PLACEHOLDERS = ("{name}", "{first_name}")
 
 _PLANNED = ("name", "account_id", "template_id", "segment_id", "variables", "schedule_at")
 _RUNNING = ("window", "rate_per_minute")
+FIELDS = (*_PLANNED, *_RUNNING)
 
 
 def checked(work: Work, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -173,7 +175,7 @@ def update(work: Work, campaign: Campaign, values: Mapping[str, Any]) -> bool:
     if campaign.status != "draft" and campaign.started_at is None and values["schedule_at"] is None:
         raise Invalid({"schedule_at": "A scheduled campaign needs a time. Take it back to the drafts first."})
     template, segment = work.get(Template, values["template_id"]), work.get(Segment, values["segment_id"])
-    for name in (*_PLANNED, *_RUNNING):
+    for name in FIELDS:
         setattr(campaign, name, values[name])
     campaign.template, campaign.account, campaign.segment = template, template.account, segment
     after = snapshot(campaign)
@@ -264,7 +266,7 @@ def instant(work: Work, text: str) -> datetime | None:
 
 def snapshot(campaign: Campaign) -> dict[str, Any]:
     """Return the fields of a campaign as the log shows them."""
-    fields = {name: getattr(campaign, name) for name in (*_PLANNED, *_RUNNING)}
+    fields = {name: getattr(campaign, name) for name in FIELDS}
     return {**fields, "variables": dict(campaign.variables), "window": campaign.window or None}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
@@ -25,7 +25,7 @@ from sendero.work import Work, begin, resource_of
 from whodid import Actor, Change, Event, Reason
 from whodid.capture import current
 
-__all__ = ["SENDER", "TRIES", "deliver", "forget", "give_up", "newest", "signature", "trial_body"]
+__all__ = ["SENDER", "TRIES", "Parcel", "deliver", "forget", "give_up", "newest", "signature", "trial_body"]
 
 SENDER = Actor(type="system", id="webhook_sender", name="Webhook sender")
 PAUSES = (timedelta(seconds=30), timedelta(minutes=5), timedelta(minutes=30))
@@ -40,7 +40,7 @@ _LEASE = timedelta(minutes=5)
 _GONE = 410
 
 
-class _Parcel(Struct, frozen=True, kw_only=True):
+class Parcel(Struct, frozen=True, kw_only=True):
     """A delivery that this process has to itself, with everything that sending it needs."""
 
     delivery: str
@@ -101,23 +101,26 @@ def forget(home: Installation) -> bool:
     return False
 
 
-def deliver(home: Installation) -> bool:
+def deliver(home: Installation, send: Callable[[Installation, Parcel], Answer] | None = None) -> bool:
     """Send what is due.
+
+    Args:
+        send: Sends one parcel; over the network when not given.
 
     Returns:
         Whether there may be more.
     """
-    shares: dict[str, list[_Parcel]] = {}
+    shares: dict[str, list[Parcel]] = {}
     for parcel in _taken(home):
         shares.setdefault(parcel.webhook, []).append(parcel)
     if not shares:
         return False
     with ThreadPoolExecutor(min(len(shares), _TOGETHER), "sendero-webhooks") as pool:
-        list(pool.map(partial(_send_all, home), shares.values()))
+        list(pool.map(partial(_send_all, home, send or _send), shares.values()))
     return True
 
 
-def _taken(home: Installation) -> list[_Parcel]:
+def _taken(home: Installation) -> list[Parcel]:
     """Take what is due, so that no other process sends it meanwhile."""
     now = home.clock()
     due = sa.and_(Delivery.status == "waiting", Delivery.due_at <= now)
@@ -144,9 +147,9 @@ def _taken(home: Installation) -> list[_Parcel]:
     return parcels
 
 
-def _parcel(home: Installation, row: Delivery) -> _Parcel:
+def _parcel(home: Installation, row: Delivery) -> Parcel:
     opened = home.vault.open
-    return _Parcel(
+    return Parcel(
         delivery=row.id,
         webhook=row.webhook_id,
         url=row.webhook.url,
@@ -158,10 +161,10 @@ def _parcel(home: Installation, row: Delivery) -> _Parcel:
     )
 
 
-def _send_all(home: Installation, parcels: Sequence[_Parcel]) -> None:
+def _send_all(home: Installation, send: Callable[[Installation, Parcel], Answer], parcels: Sequence[Parcel]) -> None:
     """Send to one webhook, one after the other, until it fails."""
     for at, parcel in enumerate(parcels):
-        answer = _send(home, parcel)
+        answer = send(home, parcel)
         with begin(home) as work, work.acting(actor=SENDER, source="job"):
             if answer.taken:
                 _succeeded(work, parcel, answer)
@@ -174,7 +177,7 @@ def _send_all(home: Installation, parcels: Sequence[_Parcel]) -> None:
         return
 
 
-def _send(home: Installation, parcel: _Parcel) -> Answer:
+def _send(home: Installation, parcel: Parcel) -> Answer:
     at, body = int(home.clock().timestamp()), parcel.body.encode()
     headers = parcel.headers | {
         "Content-Type": "application/json",
@@ -187,7 +190,7 @@ def _send(home: Installation, parcel: _Parcel) -> Answer:
     return post(parcel.url, body, headers, loopback=home.settings.private_webhooks)
 
 
-def _succeeded(work: Work, parcel: _Parcel, answer: Answer) -> None:
+def _succeeded(work: Work, parcel: Parcel, answer: Answer) -> None:
     _settle(
         work, parcel, status="delivered", last_status=answer.status, last_fault=None, body="", delivered_at=work.now()
     )
@@ -200,7 +203,7 @@ def _succeeded(work: Work, parcel: _Parcel, answer: Answer) -> None:
         )
 
 
-def _failed(work: Work, parcel: _Parcel, answer: Answer) -> None:
+def _failed(work: Work, parcel: Parcel, answer: Answer) -> None:
     test, gone = parcel.event == outgoing.TEST, answer.status == _GONE
     over = test or gone or parcel.tries >= TRIES
     told: dict[str, Any] = {"last_status": answer.status, "last_fault": answer.fault or _fault(answer.status)}
@@ -226,13 +229,13 @@ def _failed(work: Work, parcel: _Parcel, answer: Answer) -> None:
         _record(work, parcel, changes, f"{times} × {said}", known)
 
 
-def _settle(work: Work, parcel: _Parcel, **values: Any) -> None:
+def _settle(work: Work, parcel: Parcel, **values: Any) -> None:
     """Write down what became of a delivery, unless it was given up meanwhile."""
     mine = sa.update(Delivery).where(Delivery.id == parcel.delivery, Delivery.status == "waiting")
     work.session.execute(mine.values(tries=parcel.tries, **values))
 
 
-def _record(work: Work, parcel: _Parcel, changes: list[Change], text: str, details: dict[str, Any]) -> None:
+def _record(work: Work, parcel: Parcel, changes: list[Change], text: str, details: dict[str, Any]) -> None:
     webhook = work.get(Webhook, parcel.webhook)
     work.record(
         "webhook.health_changed",

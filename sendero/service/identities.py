@@ -75,11 +75,9 @@ def consent_told(work: Work, contact: Contact, marketing: str, evidence: str) ->
 
 def _find(work: Work, person: Person) -> Contact | None:
     # The number as a whole: two countries have the same last nine digits, and consent is one person's.
-    for column, value in ((Contact.bsuid, person.bsuid), (Contact.phone_e164, person.phone)):
-        if value is None:
-            continue
+    for wanted in _ways(person):
         query = sa.select(Contact).where(
-            Contact.workspace_id == work.workspace.id, column == value, Contact.deleted_at.is_(None)
+            Contact.workspace_id == work.workspace.id, *wanted, Contact.deleted_at.is_(None)
         )
         # The living before those that were merged, the oldest first.
         query = query.order_by(Contact.merged_into.is_not(None), Contact.id).limit(1)
@@ -89,3 +87,13 @@ def _find(work: Work, person: Person) -> Contact | None:
         if contact is not None and contact.deleted_at is None:
             return contact
     return None
+
+
+def _ways(person: Person) -> list[tuple[sa.ColumnElement[bool], ...]]:
+    ways: list[tuple[sa.ColumnElement[bool], ...]] = []
+    if person.bsuid is not None:
+        ways.append((Contact.bsuid == person.bsuid,))
+    if person.phone is not None:
+        # The key has an index.
+        ways.append((Contact.phone_key == phone_key(person.phone), Contact.phone_e164 == person.phone))
+    return ways

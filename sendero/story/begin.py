@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from sendero.installation import Installation, Settings
 from sendero.permissions import BUILTIN
 from sendero.service import accounts, contacts, roles, templates, users
+from sendero.story.calendar import Calendar
 from sendero.story.cast import LUMEN, MARKETING, PEOPLE
-from sendero.story.clock import Punctual, StoryClock
+from sendero.story.clock import Punctual, StoryClock, working_time
 from sendero.story.days import plan_days
+from sendero.story.issuer import Issuer
+from sendero.story.offers import plan_campaigns
+from sendero.story.outside import Outside
 from sendero.story.people import customer
+from sendero.story.programs import TRIAL_LIFE, Programs
+from sendero.story.settings import plan_settings
 from sendero.story.teller import Teller
 from sendero.story.texts import TEMPLATES
 from sendero.story.threads import account, plan_threads
 from sendero.tables import Workspace, outbox
+from sendero.web.app import application
+from sendero.whatsapp.demo import DemoWhatsApp
 from sendero.work import Work
 from whodid import Actor
 from whodid.capture import Relay, context
@@ -30,7 +40,9 @@ __all__ = ["DAYS", "OWNER", "tell"]
 DAYS = 95
 OWNER = PEOPLE[0].email
 
-_BEFORE = 900  # contacts that were there before the log, for a story of full length
+_BEFORE = 1100  # contacts that were there before the log, for a story of full length
+_FEWEST = 240  # and for the shortest
+_REVIEW = 1800.0  # seconds after which the demo's WhatsApp reviews a template by itself
 _INSTALLER = Actor(type="system", id="sendero", name="Sendero")
 
 
@@ -55,22 +67,33 @@ def tell(
     Returns:
         The owner's password; it is kept nowhere but as a hash.
     """
-    end = end or datetime.now(UTC)
+    end = working_time(end or datetime.now(UTC))
     start = end - timedelta(days=days)
     dice = Random(f"{seed}")  # noqa: S311 - a story, not a secret
     clock = StoryClock(start - timedelta(days=400))
-    with Installation(settings, clock=clock.now, log_clock=clock.log_now, entropy=dice.randbytes) as home:
+    # Whatever WhatsApp it will be: none but the demo's has a part in the story.
+    settings = msgspec.structs.replace(settings, provider="demo")
+    with ExitStack() as opened:
+        home = Installation(settings, clock=clock.now, log_clock=clock.log_now, entropy=dice.randbytes)
+        opened.enter_context(home)
         home.relay = Relay(home.outbox, Punctual(home.log, clock))
-        with home.session() as session:
-            with context(actor=_INSTALLER):
-                work = Work(home, session, _workspace(session, clock.now()))
-            teller = Teller(work, clock, dice)
-            with context(workspace=work.workspace.id):
-                password = _found(teller, start, max(40, _BEFORE * days // DAYS))
-                clock.to(start)
-                plan_days(teller, start, end)
-                plan_threads(teller, end)
-                teller.tell(end, progress)
+        home.fetch = issuer = Issuer(clock.now)
+        home.provider = whatsapp = opened.enter_context(closing(DemoWhatsApp(home, review=_REVIEW)))
+        session = opened.enter_context(home.session())
+        with context(actor=_INSTALLER):
+            work = Work(home, session, _workspace(session, clock.now()))
+        teller = Teller(work, clock, dice, issuer)
+        outside = Outside(teller, whatsapp, application(home))
+        with context(workspace=work.workspace.id):
+            programs, calendar = Programs(teller, outside), Calendar(teller, start, end)
+            password = _found(teller, programs, calendar, max(_FEWEST, _BEFORE * days // DAYS))
+            clock.to(start)
+            plan_days(teller, outside, start, end)
+            plan_threads(teller, outside, calendar)
+            plan_settings(teller, outside, calendar)
+            programs.plan(calendar)
+            plan_campaigns(teller, outside, calendar)
+            teller.tell(end, progress)
     return password
 
 
@@ -84,7 +107,7 @@ def _workspace(session: Session, now: datetime) -> Workspace:
         timezone="Europe/Madrid",
         locale="es-ES",
         owner_user_id=None,
-        portfolio_limit="100000",
+        portfolio_limit="10000",
         retention_days=90,
         quiet_hours="22-8",
     )
@@ -93,11 +116,11 @@ def _workspace(session: Session, now: datetime) -> Workspace:
     return workspace
 
 
-def _found(teller: Teller, start: datetime, many: int) -> str:
+def _found(teller: Teller, programs: Programs, calendar: Calendar, many: int) -> str:
     """Set the workspace up as it was when the log began, without entries: the log knows only what came after."""
     with teller.work.acting(actor=_INSTALLER):
         password = _people(teller)
-        _things(teller, start, many)
+        _things(teller, programs, calendar, many)
     teller.work.session.commit()
     teller.work.session.execute(sa.delete(outbox))
     teller.work.session.commit()
@@ -116,29 +139,40 @@ def _people(teller: Teller) -> str:
         if person.since is not None:
             continue
         clock.to(clock.now() + timedelta(days=3))
-        values = {"name": person.name, "email": person.email}
-        user, generated = users.create(work, None, values, roles.by_name(work, person.role))
+        values, role = {"name": person.name, "email": person.email}, roles.by_name(work, person.role)
+        if person.email == OWNER:
+            user, password = users.create(work, None, values, role)
+            work.workspace.owner_user_id = user.id
+        else:
+            # Without a password: nobody would know it, and `python -m sendero password` makes one.
+            user = users.invite(work, None, values, role)
         user.status = "active"
         teller.people[person.key] = user
-        if person.email == OWNER:
-            password, work.workspace.owner_user_id = generated, user.id
-        else:
-            user.password_hash = None  # nobody knows it; `python -m sendero password` makes one
         work.touch(user)
     return password
 
 
-def _things(teller: Teller, start: datetime, many: int) -> None:
-    work, dice, clock = teller.work, teller.dice, teller.clock
+def _things(teller: Teller, programs: Programs, calendar: Calendar, many: int) -> None:
+    work, dice, clock, start = teller.work, teller.dice, teller.clock, calendar.start
     shop = accounts.create(work, account("Casa Lumen Shop", "+34 910 555 014", teller))
+    old = account("Old Madrid line", "+34 910 555 002", teller)
+    accounts.create(work, old | {"is_default_in": False, "is_default_out": False})
+    programs.found(work, teller.people["tomas"])
     for text in TEMPLATES:
         clock.to(clock.now() + timedelta(days=2))
         template = templates.create(work, shop, templates.checked(text), submitted=True)
         templates.change_status(work, template, "approved")
     span = (start - clock.now()) / (many + 1)
+    trial: datetime | None = calendar.end - TRIAL_LIFE - timedelta(days=6)
     for _ in range(many):
         clock.to(clock.now() + span)
+        if trial is not None and clock.now() >= trial - span:
+            clock.to(max(clock.now(), trial))
+            programs.trial(work, teller.people["tomas"])
+            trial = None
         _contact(teller, customer(dice))
+    carmen = {"name": "Carmen Ortega Lara", "phone_e164": "+34633470218", "email": "carmen.ortega@correo.example"}
+    _contact(teller, carmen | {"city": "Madrid", "birthday": "1979-03-22", "lifecycle": "customer"}, hidden=True)
     juan = {"name": "Juan Pérez", "phone_e164": "+34655018342", "city": "Getafe", "tags": ["newsletter"]}
     _contact(teller, juan | {"lifecycle": "customer"}, hidden=True)
     ana = {

@@ -63,16 +63,27 @@ PEOPLE = (
     Person(key="hugo", name="Hugo Martín", email="hugo@casalumen.es", role="Agent", acts=6, day=(12.0, 20.5)),
     Person(key="lucia", name="Lucía Gil", email="lucia@casalumen.es", role="Agent", acts=6, place=HOME, browser=_PHONE),
     Person(key="joao", name="Joao Silva", email="joao@casalumen.es", role="Agent", acts=5, place=HOME, since=78),
-    Person(key="elena", name="Elena Costa", email="elena@costa-auditores.es", role="Auditor", acts=0, place=BARCELONA),
+    Person(
+        key="elena",
+        name="Elena Costa",
+        email="elena@costa-auditores.es",
+        role="Auditor",
+        acts=0,
+        place=BARCELONA,
+        since=86,
+    ),
 )
 
 LUMEN = "Casa Lumen"
 
-_DAILY = ("contacts:read", "contacts:create", "contacts:update", "templates:read")
+_DAILY = ("contacts:read", "contacts:create", "contacts:update", "segments:read", "templates:read", "campaigns:read")
+_WRITES = tuple(
+    f"{area}:{verb}" for area in ("segments", "templates", "campaigns") for verb in ("create", "update", "delete")
+)
 MARKETING = {
     "name": "Marketing",
-    "description": "Writes the templates and keeps the audience clean.",
-    "permissions": [*_DAILY, "templates:create", "templates:update", "templates:delete"],
+    "description": "Writes the templates, keeps the audience clean and runs the campaigns.",
+    "permissions": [*_DAILY, *_WRITES, "campaigns:start", "campaigns:pause"],
 }
 TRAINEE = {"name": "Trainee", "description": "Looks over somebody’s shoulder.", "permissions": ["contacts:read"]}
 

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from whodid import Event, Log, Receipt, WhodidError
 
-__all__ = ["Punctual", "StoryClock"]
+__all__ = ["ZONE", "Punctual", "StoryClock", "working_time"]
 
+ZONE = ZoneInfo("Europe/Madrid")
+
+_DAY = (time(10, 30), time(20, 30))
 _TOGETHER = timedelta(seconds=2)
 _ON_THE_WAY = timedelta(milliseconds=12)
+
+
+def working_time(at: datetime) -> datetime:
+    """Return an instant, or the last one before it at which the office of the story is at work and nobody sleeps."""
+    local = at.astimezone(ZONE)
+    opens, closes = _DAY
+    if opens <= local.time() <= closes:
+        return at
+    day = local.date() if local.time() > closes else local.date() - timedelta(days=1)
+    return datetime.combine(day, closes, ZONE).astimezone(at.tzinfo)
 
 
 class StoryClock:

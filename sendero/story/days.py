@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, time, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from sendero.service import contacts, merge, templates
+import sqlalchemy as sa
+
+from sendero.service import contacts, merge, reviews, templates
 from sendero.story.cast import PEOPLE, Person
+from sendero.story.clock import ZONE
+from sendero.story.outside import Outside
 from sendero.story.people import CITIES, TAGS, birthday, customer, email_of
 from sendero.story.teller import Teller
-from sendero.story.texts import DIWALI, DRAFTS, EDITS, ORDER_UPDATE, SUMMER
-from sendero.tables import Contact, Template
+from sendero.story.texts import DIWALI, DRAFTS, EDITS, OFFERS, ORDER_UPDATE, SUMMER, TRIAL
+from sendero.tables import Account, Template
 from whodid import Reason
 
-__all__ = ["plan_days"]
+__all__ = ["edit", "hand_in", "plan_days"]
 
-ZONE = ZoneInfo("Europe/Madrid")
 _WEEKDAYS = (1.0, 1.12, 1.15, 1.05, 0.85, 0.22, 0.1)
 _DELETIONS = (
     Reason(code="asked_to_be_removed", text="Asked to be removed by e-mail"),
@@ -27,28 +29,26 @@ _DELETIONS = (
     Reason(code="test_data"),
     None,
 )
-_REJECTIONS = (
-    "The text promises a prize, which needs the terms of the promotion.",
-    "A variable stands at the very end of the body.",
-)
+_PLANTED = tuple(text["name"] for text in (DIWALI, ORDER_UPDATE, SUMMER, TRIAL, *OFFERS))
 
 
-def plan_days(teller: Teller, start: datetime, end: datetime) -> None:
+def plan_days(teller: Teller, outside: Outside, start: datetime, end: datetime) -> None:
     """Put the ordinary days between two instants on the agenda."""
     day = start.astimezone(ZONE).date()
     last = end.astimezone(ZONE).date()
     number = 0
     while day <= last:
-        busy = _WEEKDAYS[day.weekday()] * (0.82 + 0.0035 * number)  # the shop grows a little
+        busy = _WEEKDAYS[day.weekday()] * (0.96 + 0.0035 * number)  # the shop grows a little
         for person in PEOPLE:
             if person.since is None or end - datetime.combine(day, time(8), ZONE) < timedelta(days=person.since):
-                _plan_person(teller, person, datetime.combine(day, time(), ZONE), busy)
-        _plan_customers(teller, datetime.combine(day, time(), ZONE), busy)
+                _plan_person(teller, outside, person, datetime.combine(day, time(), ZONE), busy)
+        _plan_customers(teller, outside, datetime.combine(day, time(), ZONE), busy)
+        teller.at(datetime.combine(day, time(4), ZONE), teller.sweep)
         day += timedelta(days=1)
         number += 1
 
 
-def _plan_person(teller: Teller, person: Person, midnight: datetime, busy: float) -> None:
+def _plan_person(teller: Teller, outside: Outside, person: Person, midnight: datetime, busy: float) -> None:
     dice = teller.dice
     weekend = busy < 0.4
     if dice.random() > (0.16 if weekend else 0.92 if person.acts > 3 else 0.55):
@@ -62,14 +62,14 @@ def _plan_person(teller: Teller, person: Person, midnight: datetime, busy: float
         when = begin + (end - begin) * dice.betavariate(1.6, 1.9)
         # Work comes in runs: one thing after the other, seconds apart.
         for step in range(dice.choices((1, 2, 3), (70, 22, 8))[0]):
-            teller.at(when + timedelta(seconds=step * dice.uniform(9, 40)), _ordinary(teller, person))
+            teller.at(when + timedelta(seconds=step * dice.uniform(9, 40)), _ordinary(teller, outside, person))
     if person.key in ("elena", "aisha") and dice.random() < 0.3:
         teller.at(begin + timedelta(minutes=dice.uniform(4, 40)), lambda: teller.open_log(person))
     if dice.random() < 0.85:
         teller.at(end, lambda: teller.sign_out(person))
 
 
-def _ordinary(teller: Teller, person: Person) -> Callable[[], None]:
+def _ordinary(teller: Teller, outside: Outside, person: Person) -> Callable[[], None]:
     """Return something that somebody does on an ordinary day."""
     manages = person.role in ("Owner", "Manager", "Admin")
     acts: list[tuple[Callable[[Teller, Person], None], float]] = [
@@ -78,7 +78,10 @@ def _ordinary(teller: Teller, person: Person) -> Callable[[], None]:
         (_consent, 7),
         (_delete, 6 if manages else 0),
         (_merge, 4 if manages else 0),
-        (_template, 34 if person.role == "Marketing" else 1 if manages else 0),
+        (
+            lambda teller, person: _template(teller, outside, person),
+            34 if person.role == "Marketing" else 1 if manages else 0,
+        ),
     ]
     chosen = teller.dice.choices([act for act, _ in acts], [weight for _, weight in acts])[0]
 
@@ -160,73 +163,83 @@ def _merge(teller: Teller, person: Person) -> None:
         merge.merge(work, merge.plan(contact, double, {"city": "absorbed"} if dice.random() < 0.3 else {}))
 
 
-def _template(teller: Teller, person: Person) -> None:
-    """Write a new template, or better an old one."""
+def _template(teller: Teller, outside: Outside, person: Person) -> None:
+    """Write a new template, or better an old one; WhatsApp reviews either."""
     dice = teller.dice
+    listed = templates.listing(teller.work)
+    fresh = [draft for draft in DRAFTS if draft["name"] not in {template.name for template in listed}]
+    can = [one for one in listed if one.name not in _PLANTED and not templates.editable(one, teller.work.now())]
+    if fresh and (not can or dice.random() < 0.3):
+        template = hand_in(teller, person, dice.choice(fresh))
+    elif can:
+        chosen = dice.choice(can)
+        values = _as_form(chosen)
+        old, new = dice.choice(EDITS.get(chosen.language, EDITS["es"]))
+        if old in values["body"]:
+            values["body"] = values["body"].replace(old, new)
+        elif new in values["body"]:
+            values["body"] = values["body"].replace(new, old)
+        else:
+            values["footer"] = dice.choice(("Casa Lumen, Madrid", "Responde BAJA para no recibir más mensajes", ""))
+        if not edit(teller, person, chosen, values):
+            return
+        template = chosen
+    else:
+        return
+    outside.review(template, minutes=dice.uniform(2, 28), reject=dice.random() < 0.1)
+
+
+def hand_in(teller: Teller, person: Person, text: Mapping[str, Any]) -> Template:
+    """Write a template as somebody, and hand it in for review."""
+    values = templates.checked(text)
+    account = teller.work.session.execute(
+        sa.select(Account).where(Account.is_default_out, Account.deleted_at.is_(None))
+    ).scalar_one()
+    ask = reviews.to_hand_in(teller.work, account, values)
+    with teller.apart():
+        answer = ask()
     with teller.acting(person) as work:
-        listed = templates.listing(work)
-        fresh = [draft for draft in DRAFTS if draft["name"] not in {template.name for template in listed}]
-        planted = (DIWALI["name"], ORDER_UPDATE["name"], SUMMER["name"])
-        can = [one for one in listed if one.name not in planted and not templates.editable(one, work.now())]
-        if fresh and (not can or dice.random() < 0.3):
-            (account, *_) = {template.account_id: template.account for template in listed}.values()
-            template = templates.create(work, account, templates.checked(dice.choice(fresh)), submitted=True)
-        elif can:
-            template = dice.choice(can)
-            values = _as_form(template)
-            old, new = dice.choice(EDITS.get(template.language, EDITS["es"]))
-            if old in values["body"]:
-                values["body"] = values["body"].replace(old, new)
-            elif new in values["body"]:
-                values["body"] = values["body"].replace(new, old)
-            else:
-                values["footer"] = dice.choice(("Casa Lumen, Madrid", "Responde BAJA para no recibir más mensajes", ""))
-            if not templates.edit(work, template, templates.checked(values)):
-                return
-        else:
-            return
-        key = template.id
-    teller.at(teller.soon(minutes=(2, 70)), lambda: _review(teller, key))
+        template = templates.create(work, work.get(Account, account.id), values, submitted=True)
+        reviews.note(work, template, answer)
+    return template
 
 
-def _review(teller: Teller, key: str) -> None:
-    """Answer a template's review, as WhatsApp."""
-    with teller.whatsapp() as work:
-        template = work.get(Template, key)
-        if template.status != "pending" or template.deleted_at is not None:
-            return
-        if teller.dice.random() < 0.1:
-            why = Reason(code="rejected", text=teller.dice.choice(_REJECTIONS))
-            templates.change_status(work, template, "rejected", reason=why)
-        else:
-            templates.change_status(work, template, "approved")
+def edit(teller: Teller, person: Person, template: Template, text: Mapping[str, Any]) -> bool:
+    """Change a template as somebody, and hand it in for review; returns whether anything changed."""
+    values = templates.checked(text)
+    if not templates.check_edit(teller.work, template, values):
+        return False
+    ask = reviews.to_edit(teller.work, template, values)
+    with teller.apart():
+        answer = ask()
+    with teller.acting(person) as work:
+        cause = templates.edit(work, template, values)
+        reviews.note(work, template, answer)
+        if cause is not None:
+            reviews.changed(work, template, cause)
+    return True
 
 
-def _plan_customers(teller: Teller, midnight: datetime, busy: float) -> None:
+def _plan_customers(teller: Teller, outside: Outside, midnight: datetime, busy: float) -> None:
     """Customers write for the first time, and stop or allow marketing messages, at any hour."""
     dice = teller.dice
     for _ in range(round(dice.gauss(5 + 4 * busy, 2))):
         when = midnight + timedelta(hours=8 + 15 * dice.betavariate(1.8, 1.8))
-        teller.at(when, lambda: _first_message(teller))
+        teller.at(when, lambda: _first_message(teller, outside))
     for _ in range(round(dice.gauss(2.2 + busy, 1))):
         when = midnight + timedelta(hours=7 + 16 * dice.betavariate(1.5, 1.5))
-        teller.at(when, lambda: _preference(teller))
+        teller.at(when, lambda: _preference(teller, outside))
 
 
-def _first_message(teller: Teller) -> None:
+def _first_message(teller: Teller, outside: Outside) -> None:
     values = customer(teller.dice)
-    known = {name: values[name] for name in ("name", "phone_e164", "language")}
-    with teller.whatsapp() as work:
-        bsuid = f"ES.{teller.dice.randrange(10**19, 10**20)}"
-        made = contacts.create(work, {**known, "lifecycle": "lead", "bsuid": bsuid}, source="inbound")
-        teller.contacts.append(made)
+    bsuid = f"ES.{teller.dice.randrange(10**19, 10**20)}"
+    teller.contacts.append(outside.writes(values["name"], values["phone_e164"], bsuid))
 
 
-def _preference(teller: Teller) -> None:
-    with teller.whatsapp() as work:
-        contact: Contact = teller.contact()
-        wish = "opted_in" if contact.consent_marketing == "opted_out" else "opted_out"
-        contacts.change_consent(work, contact, wish, "whatsapp", "Marketing preference in WhatsApp")
+def _preference(teller: Teller, outside: Outside) -> None:
+    contact = teller.contact()
+    outside.prefers(contact, marketing=contact.consent_marketing == "opted_out")
 
 
 def _as_form(template: Template) -> dict[str, Any]:

@@ -7,23 +7,29 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from random import Random
+from typing import Any
+from weakref import WeakSet
+
+import sqlalchemy as sa
 
 from sendero import passwords
-from sendero.service import auth, refusals
+from sendero.installation import Installation
+from sendero.service import auth, refusals, sessions, sso_rules, sso_sign_in
 from sendero.service.throttle import Counted
 from sendero.story.cast import Person, Place
 from sendero.story.clock import StoryClock
-from sendero.tables import Contact, Session, User
-from sendero.whatsapp.actor import WHATSAPP
+from sendero.story.issuer import Issuer
+from sendero.tables import Contact, Role, Session, User
 from sendero.work import Work, actor_of
 from whodid import Resource
 from whodid.capture import context
 
 __all__ = ["Teller"]
 
-Act = Callable[[], None]
+Act = Callable[[], object]
 
 _TOGETHER = 100  # acts in one transaction
+_OURS = (Contact, Role, Session, User)  # rows that nobody else changes, but for a contact that is named
 
 
 class Teller:
@@ -32,9 +38,10 @@ class Teller:
     Args:
         work: The unit of work that everything happens in; it is committed every now and then.
         dice: All chance of the story comes from here.
+        issuer: Where people sign in by single sign-on.
     """
 
-    def __init__(self, work: Work, clock: StoryClock, dice: Random) -> None:
+    def __init__(self, work: Work, clock: StoryClock, dice: Random, issuer: Issuer) -> None:
         self.work = work
         self.clock = clock
         self.dice = dice
@@ -43,6 +50,10 @@ class Teller:
         self._sessions: dict[str, Session] = {}
         self._agenda: list[tuple[datetime, int, Act]] = []
         self._noted = 0
+        self._issuer = issuer
+        self._theirs: WeakSet[Any] = WeakSet([work.workspace])
+        for moment in ("loaded_as_persistent", "pending_to_persistent"):
+            sa.event.listen(work.session, moment, self._seen)
 
     # ------------------------------------------------------------------------------------------------ the agenda
 
@@ -73,6 +84,21 @@ class Teller:
         """Commit what happened, and let the log take it."""
         self.work.session.commit()
         self.work.home.relay.drain()
+        # A unit of work looks up once which webhooks listen.
+        self.work = Work(self.work.home, self.work.session, self.work.workspace)
+
+    @contextmanager
+    def apart(self, *concerned: Contact) -> Iterator[Installation]:
+        """Let others act in units of work of their own; what they may have changed is read again afterwards.
+
+        Args:
+            concerned: The contacts that they may change.
+        """
+        self.work.session.commit()
+        yield self.work.home
+        for row in (*self._theirs, *concerned):
+            if row in self.work.session:
+                self.work.session.expire(row)
 
     def soon(self, *, minutes: tuple[float, float]) -> datetime:
         """Return an instant between so and so many minutes from now."""
@@ -92,34 +118,58 @@ class Teller:
             user_agent=person.browser,
             country=where.country,
             city=where.city,
-            request=self._request(),
+            request=self.request(),
             session=None if session is None else session.id,
         ):
-            yield self.work
-
-    @contextmanager
-    def whatsapp(self) -> Iterator[Work]:
-        """Act as WhatsApp, through its webhook."""
-        with self.work.acting(actor=WHATSAPP, source="webhook", ip="157.240.212.35", request=self._request()):
             yield self.work
 
     # ------------------------------------------------------------------------------------------------ coming and going
 
     def sign_in(self, person: Person, place: Place | None = None, *, device: str = "usual") -> None:
-        """Sign somebody in; an older session of theirs goes on elsewhere."""
-        where = place or person.place
+        """Sign somebody in, the way they have to; an older session of theirs goes on elsewhere."""
         user = self.people[person.key]
         if user.status == "deactivated":
             return
-        origin = auth.Origin(
+        required = sso_rules.enforced(self.work, user.email)
+        if required is not None and not sso_rules.is_exempt(user):
+            self.sign_in_by_provider(person, required.name, place, device=device)
+            return
+        with context(request=self.request()):
+            origin = self.origin(person, place, device=device)
+            self._sessions[person.key] = auth.open_session(self.work, user, "password", origin).session
+
+    def sign_in_by_provider(
+        self, person: Person, name: str, place: Place | None = None, *, device: str = "usual"
+    ) -> None:
+        """Sign somebody in at a provider, as browsers do it: there, and back with a code."""
+        work, origin = self.work, self.origin(person, place, device=device)
+        connection = next(one for one in sso_rules.living(work) if one.name == name)
+        back = f"https://sendero.casalumen.es/sign-in/sso/{connection.id}/callback"
+        address = sso_sign_in.start(work, connection, origin, back, "/")
+        brought = self._issuer.agree(address, person)
+        returned = sso_sign_in.Returned(query=brought, redirect_uri=back, origin=origin)
+        with self.apart() as home, context(request=self.request()):
+            signed, _ = sso_sign_in.finish(home, connection.id, returned)
+        self._sessions[person.key] = work.session.get_one(Session, signed.session.id)
+
+    def origin(self, person: Person, place: Place | None = None, *, device: str = "usual") -> auth.Origin:
+        """Return where somebody's browser is."""
+        where = place or person.place
+        return auth.Origin(
             device=f"{person.key}-{device}",
             ip=where.ip,
             user_agent=person.browser,
             country=where.country,
             city=where.city,
         )
-        with context(request=self._request()):
-            self._sessions[person.key] = auth.open_session(self.work, user, "password", origin).session
+
+    def sweep(self) -> None:
+        """End the sessions that nobody uses any more."""
+        with self.apart() as home:
+            while sessions.sweep(home):
+                pass
+        for session in self._sessions.values():
+            self.work.session.expire(session)
 
     def sign_out(self, person: Person) -> None:
         """Sign somebody out, if they are in."""
@@ -136,7 +186,7 @@ class Teller:
     def fail_sign_in(self, person: Person, attempt: int, place: Place) -> None:
         """Fail to sign in as somebody, for the so-manieth time."""
         self.settle()
-        with context(request=self._request()):
+        with context(request=self.request()):
             auth.refuse(
                 self.work.home,
                 self.work.workspace,
@@ -182,9 +232,14 @@ class Teller:
         """Note that a contact was deleted or merged."""
         self.contacts.remove(contact)
 
+    def request(self) -> str:
+        """Return the id of a new request."""
+        return f"req_{self.dice.randbytes(8).hex()}"
+
+    def _seen(self, _: object, row: object) -> None:
+        if not isinstance(row, _OURS):
+            self._theirs.add(row)
+
     def _session(self, person: Person) -> Session | None:
         session = self._sessions.get(person.key)
         return session if session is not None and session.ended_at is None else None
-
-    def _request(self) -> str:
-        return f"req_{self.dice.randbytes(8).hex()}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["DIWALI", "DRAFTS", "EDITS", "ORDER_UPDATE", "SUMMER", "TEMPLATES"]
+__all__ = ["DIWALI", "DRAFTS", "EDITS", "OFFERS", "ORDER_UPDATE", "SUMMER", "TEMPLATES", "TRIAL"]
 
 
 def _text(name: str, shown: str, language: str, category: str, body: str, *samples: str, **more: Any) -> dict[str, Any]:
@@ -41,8 +41,58 @@ DIWALI = _text(
     "15 %",
     footer="Responde BAJA para no recibir más mensajes",
 )
+TRIAL = _text(
+    "prueba_codigo_qr",
+    "Prueba QR",
+    "es",
+    "utility",
+    "Hola {{1}}, enseña este código en caja: {{2}}. Gracias.",
+    "Ana",
+    "Q7",
+)
+OFFERS = (
+    _text(
+        "novedades_lumen",
+        "Novedades",
+        "es",
+        "marketing",
+        "Hola {{1}}, ya están aquí las novedades de Casa Lumen: {{2}}. Pásate a verlas cuando quieras.",
+        "Ana",
+        "la serie Duna",
+        footer="Responde BAJA para no recibir más mensajes",
+    ),
+    _text(
+        "rebajas_lumen",
+        "Rebajas",
+        "es",
+        "marketing",
+        "Hola {{1}}, rebajas en Casa Lumen: {{2}} menos en lámparas seleccionadas, solo esta semana.",
+        "Ana",
+        "30 %",
+        footer="Responde BAJA para no recibir más mensajes",
+    ),
+    _text(
+        "puntos_lumen",
+        "Puntos",
+        "es",
+        "marketing",
+        "Hola {{1}}, tus puntos Lumen caducan el {{2}}. Úsalos en tienda o en la web antes de esa fecha.",
+        "Ana",
+        "31 de diciembre",
+    ),
+    _text(
+        "seguimiento_pedido",
+        "Seguimiento del pedido",
+        "es",
+        "utility",
+        "Hola {{1}}, gracias por tu compra. Si algo no está bien, responde a este mensaje y te ayudamos.",
+        "Ana",
+    ),
+)
+"""What campaigns send; nobody edits them on ordinary days."""
 
 TEMPLATES = (
+    *OFFERS,
     ORDER_UPDATE,
     SUMMER,
     _text(

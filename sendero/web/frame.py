@@ -58,7 +58,7 @@ class Frame:
             return
         headers = Headers(scope=scope)
         peer = scope["client"][0] if scope.get("client") else None
-        if self._proxies.any and headers.get("x-forwarded-proto") in ("http", "https"):
+        if self._proxies.forwarded(peer) and headers.get("x-forwarded-proto") in ("http", "https"):
             scope["scheme"] = headers["x-forwarded-proto"]
         parts = urlsplit(str(HTTPConnection(scope).base_url))
         state = scope.setdefault("state", {})

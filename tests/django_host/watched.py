@@ -7,4 +7,4 @@ from tests.django_host.plain import INSTALLED_APPS, MIDDLEWARE
 
 INSTALLED_APPS += ["whodid.capture.django"]
 MIDDLEWARE.insert(0, "whodid.capture.django.Middleware")
-WHODID = {"LOG": "memory://", "WORKSPACE": "shop"}
+WHODID = {"LOG": "memory://", "WORKSPACE": "shop", "TRUSTED_PROXIES": 1}

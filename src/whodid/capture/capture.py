@@ -27,7 +27,7 @@ from whodid.capture.relay import Recorder
 from whodid.capture.units import Unit, open_units
 from whodid.capture.values import plain, unencodable
 from whodid.catalog import Catalog
-from whodid.errors import InvalidEvent, InvalidSetting
+from whodid.errors import InvalidEvent, InvalidSetting, StoreError
 from whodid.model import Actor, Change, Event, Kind, Outcome, Reason, Related, Resource, Severity
 
 __all__ = ["Capture", "Hook", "reason_of"]
@@ -345,6 +345,24 @@ class Capture:
         self.counts.add("independent", len(events))
         for watcher in self.watchers:
             watcher(None, [(workspace, event) for event in events])
+
+    def spool(self, told: Iterable[tuple[str, Event]], faults: Mapping[str, str]) -> None:
+        """Keep events outside their transaction, because its outbox fails.
+
+        Args:
+            told: Workspace and event, in order.
+            faults: Id of an event → why the outbox would have set it aside.
+
+        Raises:
+            StoreError: One of them would have been set aside, or they cannot be kept now.
+        """
+        by_workspace: dict[str, list[Event]] = {}
+        for workspace, event in told:
+            if event.id in faults:
+                raise StoreError(faults[event.id], "Without the outbox such an event cannot be set aside")
+            by_workspace.setdefault(workspace, []).append(event)
+        for workspace, events in by_workspace.items():
+            self.keep(workspace, events)
 
     def action(self, name: str, resource: About | Callable[..., About] | None = None, **said: Any) -> Act:
         """Make of many rows one action: a decorator, or a manager for `with` and `async with`.

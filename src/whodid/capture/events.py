@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from hashlib import sha256
 from uuid import NAMESPACE_URL, uuid5
 
 from whodid.canonical import micros
 from whodid.model import Actor, Resource
 
-__all__ = ["UNKNOWN", "About", "keyed_id", "uuid7"]
+__all__ = ["UNKNOWN", "About", "identifier", "keyed_id", "uuid7"]
 
 UNKNOWN = Actor(type="anonymous", id="unknown")
 """Who acts when nobody said so. Never guessed, never `system`: that one must be declared."""
@@ -42,3 +43,10 @@ def keyed_id(workspace: str, action: str, key: str) -> str:
         key: Names the occasion, such as `stripe:evt_1`.
     """
     return str(uuid5(NAMESPACE_URL, f"whodid:{workspace}:{action}:{key}"))
+
+
+def identifier(text: str) -> str:
+    """Return a key as the id of a resource; what cannot be one is named by its digest."""
+    if 0 < len(text) <= 200 and text.isprintable() and text.strip() == text:
+        return text
+    return f"sha256:{sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"

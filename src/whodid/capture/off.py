@@ -66,6 +66,7 @@ class off:  # noqa: N801 - it is used as a statement: with off(capture, reason=.
         self.__exit__(kind, error, traceback)
 
     def _say(self, action: str) -> None:
+        whose = self._capture.workspace()
         self._capture.record(
-            action, ("capture", "changes"), reason=self._reason, kind="security", severity="warning", bind="independent"
+            action, ("log", whose), reason=self._reason, kind="security", severity="warning", bind="independent"
         )

@@ -19,38 +19,13 @@ from sqlalchemy.exc import SQLAlchemyError, StatementError
 from sqlalchemy.orm import Session, sessionmaker
 
 from whodid.canonical import encode
-from whodid.capture.relay import Waiting
+from whodid.capture.relay import Backlog, Quarantined, Waiting
 from whodid.errors import StoreUnavailable
 from whodid.model import Event
 
-__all__ = ["Backlog", "Outbox", "Quarantined", "outbox_table"]
+__all__ = ["Outbox", "outbox_table"]
 
 _WROTE = "whodid_outbox_written"
-
-
-class Quarantined(Struct, frozen=True, kw_only=True):
-    """An event that the log refused.
-
-    Args:
-        fault: Why, in the log's words.
-    """
-
-    place: int
-    workspace: str
-    event: bytes
-    fault: str
-
-
-class Backlog(Struct, frozen=True, kw_only=True):
-    """What is in the outbox.
-
-    Args:
-        oldest: When the longest waiting event was written; None when none waits.
-    """
-
-    waiting: int
-    oldest: datetime | None
-    quarantined: int
 
 
 def outbox_table(within: sa.MetaData, *, schema: str | None = None) -> sa.Table:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import UNSET
 
-from whodid.capture.values import Hidden, is_marker, plain
+from whodid.capture.values import DB_COMPUTED, UNKNOWN_VALUE, Hidden, is_marker, plain
 from whodid.catalog.classes import FieldClasses, is_secret_name, stricter
 from whodid.catalog.secrets import SHORTEST, holds_secret, without_secrets
 from whodid.model import Change, Related, Resource
@@ -25,7 +25,7 @@ Fingerprint = Callable[[Any], str | None]
 _Named = TypeVar("_Named", Resource, Related)
 
 _LONGEST_NAME = 500
-_NO_VALUE = ({"$": "unknown"}, {"$": "db_computed"})
+_NO_VALUE = (UNKNOWN_VALUE, DB_COMPUTED)
 _TYPES = ("encrypt", "secret", "password", "fernet")
 
 

@@ -14,6 +14,7 @@ import logging
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -23,7 +24,7 @@ from msgspec import Struct
 from whodid.errors import ConflictingEvent, InvalidEvent, InvalidSetting, WhodidError
 from whodid.model import Event
 
-__all__ = ["Claim", "Queue", "Recorder", "Relay", "RelayStatus", "Waiting"]
+__all__ = ["Backlog", "Claim", "Quarantined", "Queue", "Recorder", "Relay", "RelayStatus", "Waiting"]
 
 _decode = msgspec.json.Decoder(Event).decode
 
@@ -43,6 +44,31 @@ class Waiting(Struct, frozen=True, kw_only=True):
     place: int
     workspace: str
     event: bytes
+
+
+class Quarantined(Struct, frozen=True, kw_only=True):
+    """An event that was set aside: the log refused it, or it belongs to no workspace.
+
+    Args:
+        fault: Why.
+    """
+
+    place: int
+    workspace: str
+    event: bytes
+    fault: str
+
+
+class Backlog(Struct, frozen=True, kw_only=True):
+    """What is in an outbox.
+
+    Args:
+        oldest: When the longest waiting event was written; None when none waits.
+    """
+
+    waiting: int
+    oldest: datetime | None
+    quarantined: int
 
 
 class Claim(Protocol):

@@ -115,11 +115,13 @@ def is_marker(value: Any) -> bool:
     return isinstance(value, dict) and "$" in value
 
 
-def plain(value: Any) -> Any:
+def plain(value: Any, *, texts: bool = False) -> Any:
     """Return the JSON value of a Python value; of any one, whatever it does.
 
     Args:
         value: Anything.
+        texts: Whether a class that has no other form may write its values itself (`__str__`), as those of columns do:
+            a range, a telephone number, a point.
     """
     kind = type(value)
     if kind is str:
@@ -132,7 +134,7 @@ def plain(value: Any) -> Any:
         made = list(value)
         if "".join(made).isprintable():
             return made
-    return _Walk().value(value, 0)
+    return _Walk(texts=texts).value(value, 0)
 
 
 def same(one: Any, other: Any) -> bool:
@@ -150,7 +152,8 @@ def same(one: Any, other: Any) -> bool:
 class _Walk:
     """One walk through a value: what it has come through, and how many parts it may still have."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, texts: bool) -> None:
+        self._texts = texts
         self._within: set[int] = set()
         self._left = _MOST_PARTS
         self._room = _MOST_TEXT
@@ -213,6 +216,8 @@ class _Walk:
             return self.value(dump(), depth + 1)
         if isinstance(value, Sequence):
             return self._list(list(islice(value, _MOST_ITEMS + 1)), depth)
+        if self._texts and any("__str__" in base.__dict__ for base in kind.__mro__[:-1]):
+            return _text(str(value))
         return _no_form(value)
 
     def _object(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:

@@ -16,6 +16,7 @@ __all__ = ["COMMANDS"]
 @ui.option("--secret-file", metavar="PATH", help="Secret that hosts mint viewer tokens with.")
 @ui.option("--name", metavar="NAME", help="Name of the deployment. [default: localhost]")
 @ui.option("--strict/--lenient", default=None, help="Refuse or mark undeclared actions.")
+@ui.option("--compat", metavar="PRODUCTS", help="Let clients of workos, retraced or both work here.")
 @ui.option("--config", metavar="PATH", help="TOML file with these and further settings.")
 @ui.workspace_option
 @ui.store_options
@@ -28,6 +29,7 @@ def serve(
     secret_file: str | None,
     name: str | None,
     strict: bool | None,
+    compat: str | None,
     config: str | None,
     workspace: str | None,
     store: str | None,
@@ -54,6 +56,7 @@ def serve(
         "secret_file": secret_file,
         "name": name,
         "strict": strict,
+        "compat": compat,
         "workspace": workspace,
         "store": store,
         "key": key_file,

@@ -64,11 +64,15 @@ class Handler(NamedTuple):
 
     Args:
         path: Pattern with `{name}` for one segment and `{name:path}` for the rest.
+        largest: Bytes that a body may have.
+        spoken: Turns every answer into the form that the clients of this route read, problems above all.
     """
 
     method: str
     path: str
     answer: Callable[[Call], Answer]
+    largest: int = 64 * 1024
+    spoken: Callable[[Answer], Answer] | None = None
 
 
 def answer_json(

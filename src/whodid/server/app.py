@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import re
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator
 from functools import partial
 from urllib.parse import parse_qsl
 
@@ -26,6 +27,7 @@ from whodid.capture.middleware import Proxies
 from whodid.errors import StoreError, WhodidError
 from whodid.log import Log
 from whodid.server.answers import Answer, Call, Handler
+from whodid.server.compat import Shared, doors
 from whodid.server.concurrency import CancelScope, CapacityLimiter, fail_after, run_sync, sleep
 from whodid.server.console import Console
 from whodid.server.events import Events
@@ -45,7 +47,6 @@ __all__ = ["asgi"]
 _log = logging.getLogger("whodid.server")
 
 _LONGEST_ADDRESS = 8192
-_LARGEST_BODY = 64 * 1024
 _BODY_SECONDS = 15
 _MOST_WAITING = 128
 _REST = 1.0
@@ -75,6 +76,7 @@ def asgi(
     threads: int = 8,
     downloads: int = 4,
     rate: int = 10_000,
+    compat: Collection[str] = (),
     ending: Callable[[], bool] = lambda: False,
 ) -> Starlette:
     """Make the HTTP door of a log: the API under `/v1`, the page at `/`, its files under `/static`.
@@ -92,13 +94,14 @@ def asgi(
         threads: How many requests may work on the store at once.
         downloads: How many exports may stream at once.
         rate: Events per second that each API key may send on average; 0 for no limit.
+        compat: Products whose own clients are to work here: some of `workos`, `retraced`.
         ending: Tells whether the server is asked to stop; live streams end then.
 
     Returns:
         The application.
 
     Raises:
-        InvalidSetting: The secret is too short, or an origin is none.
+        InvalidSetting: The secret is too short, an origin is none, or a product is not known.
     """
     check_secret(secret)
     shared = Origins(origins, secret=secret)
@@ -111,6 +114,18 @@ def asgi(
         *Live(log, sessions, ending=ending).handlers,
         *Reports(log, sessions, secret=secret, pages=pages).handlers,
         *(console.handlers if console else ()),
+        *doors(
+            compat,
+            Shared(
+                log=log,
+                secret=secret,
+                gate=gate,
+                sessions=sessions,
+                console=console,
+                slots=threading.BoundedSemaphore(downloads),
+                rate=rate,
+            ),
+        ),
         *pages.handlers,
     ]
     door = _Door(trusted_proxies, threads)
@@ -140,22 +155,25 @@ class _Door:
     def endpoint(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         async def respond(request: Request) -> Response:
             request_id: str = request.scope["state"]["request_id"]
-            read = await self._call(request, request_id)
-            if isinstance(read, Answer):
-                return self._response(read, request_id)
-            # Counted here, where nothing is awaited in between: all that look together would get into the queue.
-            if self._inside >= self._threads + _MOST_WAITING:
-                return self._response(problem(503, request_id, headers=(("Retry-After", "2"),)), request_id)
-            self._inside += 1
-            try:
-                answer = await run_sync(_guarded, handler, read, limiter=self._working)
-            finally:
-                self._inside -= 1
-            return self._response(answer, request_id)
+            answer = await self._answer(handler, request, request_id)
+            return self._response(handler.spoken(answer) if handler.spoken else answer, request_id)
 
         return respond
 
-    async def _call(self, request: Request, request_id: str) -> Call | Answer:
+    async def _answer(self, handler: Handler, request: Request, request_id: str) -> Answer:
+        read = await self._call(request, request_id, handler.largest)
+        if isinstance(read, Answer):
+            return read
+        # Counted here, where nothing is awaited in between: all that look together would get into the queue.
+        if self._inside >= self._threads + _MOST_WAITING:
+            return problem(503, request_id, headers=(("Retry-After", "2"),))
+        self._inside += 1
+        try:
+            return await run_sync(_guarded, handler, read, limiter=self._working)
+        finally:
+            self._inside -= 1
+
+    async def _call(self, request: Request, request_id: str, largest: int) -> Call | Answer:
         raw: bytes = request.scope["query_string"]
         if len(raw) > _LONGEST_ADDRESS:
             return problem(414, request_id)
@@ -169,7 +187,7 @@ class _Door:
             return problem(400, request_id, "The query string has control characters in it.")
         body = b""
         if request.method not in {"GET", "HEAD"}:
-            received = await self._body(request, request_id)
+            received = await self._body(request, request_id, largest)
             if isinstance(received, Answer):
                 return received
             body = received
@@ -177,7 +195,7 @@ class _Door:
         for name, value in request.headers.items():
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
         peer = request.client.host if request.client else None
-        proxied = self._proxies.any
+        proxied = self._proxies.forwarded(peer)
         return Call(
             method=request.method,
             path=dict(request.path_params),
@@ -191,15 +209,15 @@ class _Door:
         )
 
     @staticmethod
-    async def _body(request: Request, request_id: str) -> bytes | Answer:
+    async def _body(request: Request, request_id: str, largest: int) -> bytes | Answer:
         parts: list[bytes] = []
         size = 0
         try:
             with fail_after(_BODY_SECONDS):
                 async for part in request.stream():
                     size += len(part)
-                    if size > _LARGEST_BODY:
-                        return problem(413, request_id, f"The body is larger than {_LARGEST_BODY} bytes.")
+                    if size > largest:
+                        return problem(413, request_id, f"The body is larger than {largest} bytes.")
                     parts.append(part)
         except TimeoutError:
             return problem(408, request_id)

@@ -51,6 +51,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         threads: How many requests may work on the store at once.
         downloads: How many exports may stream at once.
         rate: Events per second that each API key may send on average; 0 for no limit.
+        compat: Products whose own clients are to work here, separated by commas: `workos,retraced`.
         shutdown_seconds: How long requests under way may take to end when the server is asked to stop.
     """
 
@@ -69,6 +70,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     threads: Annotated[int, Meta(ge=1, le=128)] = 8
     downloads: Annotated[int, Meta(ge=1, le=64)] = 4
     rate: Annotated[int, Meta(ge=0, le=1_000_000)] = 10_000
+    compat: Annotated[str, Meta(pattern=r"^[a-z_,]*$")] = ""
     shutdown_seconds: Annotated[int, Meta(ge=1, le=600)] = 30
 
 

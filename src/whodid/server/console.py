@@ -33,6 +33,7 @@ _COOKIE = "whodid_session"
 _CODE_LIFE = timedelta(minutes=15)
 _SESSION_LIFE = timedelta(hours=12)
 _MOST_SESSIONS = 100
+_MOST_CODES = 1_000
 
 
 class _Exchange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,6 +43,8 @@ class _Exchange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class _Session(NamedTuple):
     workspace: str
     until: datetime
+    viewer: Actor
+    permissions: tuple[str, ...]
 
 
 _decode_exchange = msgspec.json.Decoder(_Exchange).decode
@@ -67,11 +70,20 @@ class Console:
             Handler("POST", "/session/token", self._token),
         )
 
-    def invite(self, workspace: str) -> str:
-        """Make a code that opens one session on one workspace, once, within fifteen minutes."""
+    def invite(self, workspace: str, *, viewer: Actor = OPERATOR, permissions: tuple[str, ...] = PERMISSIONS) -> str:
+        """Make a code that opens one session on one workspace, once, within fifteen minutes.
+
+        Args:
+            viewer: Who will read.
+            permissions: What the session may do.
+        """
         code = secrets.token_urlsafe(32)
+        now = self._clock()
         with self._lock:
-            self._codes[_digest(code)] = _Session(workspace, self._clock() + _CODE_LIFE)
+            self._codes = {key: one for key, one in self._codes.items() if one.until > now}
+            while len(self._codes) >= _MOST_CODES:
+                del self._codes[next(iter(self._codes))]
+            self._codes[_digest(code)] = _Session(workspace, now + _CODE_LIFE, viewer, permissions)
         return code
 
     def _begin(self, call: Call) -> Answer:
@@ -98,7 +110,7 @@ class Console:
             while len(self._sessions) >= _MOST_SESSIONS:
                 del self._sessions[next(iter(self._sessions))]
             key = secrets.token_urlsafe(32)
-            self._sessions[_digest(key)] = _Session(invited.workspace, now + _SESSION_LIFE)
+            self._sessions[_digest(key)] = invited._replace(until=now + _SESSION_LIFE)
         return _answer({"workspace": invited.workspace}, call, key, int(_SESSION_LIFE.total_seconds()))
 
     def _end(self, call: Call) -> Answer:
@@ -118,7 +130,13 @@ class Console:
             session = self._sessions.get(_digest(key)) if key is not None else None
         if session is None or session.until <= now:
             return refusal(call.request_id)
-        token = mint_token(self._secret, workspace=session.workspace, viewer=OPERATOR, permissions=PERMISSIONS, now=now)
+        token = mint_token(
+            self._secret,
+            workspace=session.workspace,
+            viewer=session.viewer,
+            permissions=session.permissions,
+            now=now,
+        )
         return Answer(body=token.encode(), media_type="text/plain", headers=(("Cache-Control", "no-store"),))
 
 

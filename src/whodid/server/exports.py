@@ -27,14 +27,16 @@ from whodid.server.sessions import Session, Sessions, context_of
 from whodid.server.tickets import LIFE, Pending, Tickets, digest
 from whodid.viewer import PERSONAL, Reader, asks
 
-__all__ = ["Exports"]
+__all__ = ["CSV", "Download", "Exports", "Slot"]
 
 _STATE = "exports"
 _PURPOSE = "whodid export ticket 1"
 _FILE_CHARACTERS = re.compile(r"[^A-Za-z0-9_.\-]+")
 
+CSV = "text/csv; charset=utf-8; header=present"
+
 _TYPES: dict[Format, str] = {
-    "csv": "text/csv; charset=utf-8; header=present",
+    "csv": CSV,
     "ndjson": "application/x-ndjson",
     "parquet": "application/vnd.apache.parquet",
 }
@@ -161,7 +163,7 @@ class Exports:
         if not self._slots.acquire(blocking=False):
             # Asked before the ticket is spent: the browser may try again with it.
             return problem(503, call.request_id, "Enough exports are running.", headers=(("Retry-After", "5"),))
-        slot = _Slot(self._slots)
+        slot = Slot(self._slots)
         try:
             pending = self._tickets.take(workspace, ticket)
             if pending is None:
@@ -174,7 +176,7 @@ class Exports:
             slot.release()
             raise
 
-    def _file(self, workspace: str, pending: _Pending, call: Call, slot: _Slot) -> Answer:
+    def _file(self, workspace: str, pending: _Pending, call: Call, slot: Slot) -> Answer:
         now = self._log.now()
         asked = query.parse(pending.query, now=now)
         locked = query.parse(pending.locked, now=now) if pending.locked is not None else None
@@ -197,25 +199,26 @@ class Exports:
             ("Cache-Control", "no-store"),
             ("X-Accel-Buffering", "no"),
         )
-        return Answer(body=_Download(first, made, slot), media_type=_TYPES[pending.format], headers=headers)
+        return Answer(body=Download(first, made, slot), media_type=_TYPES[pending.format], headers=headers)
 
 
-class _Slot:
+class Slot:
     """A place among the downloads, given back once."""
 
     def __init__(self, slots: threading.BoundedSemaphore) -> None:
         self._slots: threading.BoundedSemaphore | None = slots
 
     def release(self) -> None:
+        """Give the place back, once however often it is asked to."""
         slots, self._slots = self._slots, None
         if slots is not None:
             slots.release()
 
 
-class _Download(Iterator[bytes]):
+class Download(Iterator[bytes]):
     """The pieces of a file; gives its place back at the end, when it is closed, and when nobody ever asks for it."""
 
-    def __init__(self, first: bytes, rest: Iterator[bytes], slot: _Slot) -> None:
+    def __init__(self, first: bytes, rest: Iterator[bytes], slot: Slot) -> None:
         self._first: bytes | None = first
         self._rest = rest
         self._slot = slot

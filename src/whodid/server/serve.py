@@ -66,6 +66,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             threads=settings.threads,
             downloads=settings.downloads,
             rate=settings.rate,
+            compat=[name for name in settings.compat.split(",") if name],
             ending=lambda: server.should_exit,
         )
         if settings.retention_minutes:

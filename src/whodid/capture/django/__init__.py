@@ -4,7 +4,7 @@ Five lines of settings are enough::
 
     INSTALLED_APPS += ["whodid.capture.django"]
     MIDDLEWARE.insert(0, "whodid.capture.django.Middleware")
-    WHODID = {"LOG": "sqlite:///audit.db", "WORKSPACE": "main"}
+    WHODID = {"LOG": "sqlite:///audit.db", "WORKSPACE": "shop"}
 
 `installed()` is the hook, with the `Capture` to record actions of the application's own; `audited` tells how a model is
 watched. This folder is the only place that imports Django.

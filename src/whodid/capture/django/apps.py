@@ -35,6 +35,7 @@ class WhodidConfig(AppConfig):
             check=self.home.check if said.check else None,
             unclaimed=said.unclaimed,
             exact=said.exact,
+            on_failure=said.on_failure,
         )
         self.hook.install()
         signins.connect()

@@ -16,7 +16,7 @@ from whodid.capture.django.plans import Plan
 from whodid.capture.django.reading import by_keys, claimed, key_of, matching, where
 from whodid.capture.django.saving import known_of
 from whodid.capture.django.unit import Patches, Unit, unit_of
-from whodid.capture.django.values import UNKNOWN
+from whodid.capture.values import UNKNOWN_VALUE
 
 if TYPE_CHECKING:
     from whodid.capture.django.hook import Hook
@@ -184,7 +184,7 @@ class _Deletion:
 
 def _whole(plan: Plan, row: dict[str, Any]) -> dict[str, Any]:
     """Return all that is known of a row that goes."""
-    return {name: column.json(row[name]) if name in row else UNKNOWN for name, column in plan.columns.items()}
+    return {name: column.json(row[name]) if name in row else UNKNOWN_VALUE for name, column in plan.columns.items()}
 
 
 def _raw_deleted(hook: Hook, unit: Unit, plan: Plan, original: Any, self: Any) -> Any:

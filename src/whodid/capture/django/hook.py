@@ -6,8 +6,7 @@ exactly as it was.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from hashlib import sha256
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from django.db import connections, router, transaction
@@ -21,10 +20,11 @@ from whodid.capture.describe import Describer
 from whodid.capture.django.outbox import Outbox
 from whodid.capture.django.plans import Plan, Plans
 from whodid.capture.django.unit import Patches, Unit, unit_of
+from whodid.capture.events import identifier
 from whodid.capture.off import unrecorded
 from whodid.capture.pending import Collection, Row, Said
 from whodid.capture.values import plain
-from whodid.errors import InvalidEvent, InvalidSetting
+from whodid.errors import InvalidEvent, InvalidSetting, StoreUnavailable
 from whodid.model import Event, Kind, Resource
 
 __all__ = ["Hook", "installed"]
@@ -53,6 +53,8 @@ class Hook:
         check: Raises for an event that the log would refuse.
         exact: Whether rows are read and locked before they are saved or deleted.
         unclaimed: What to do about a statement that changes a watched table past the ORM: warn, record or raise.
+        on_failure: What happens when the outbox fails: `raise` fails the change, `spool` gives the events to the
+            destination of the capture.
     """
 
     def __init__(
@@ -64,8 +66,10 @@ class Hook:
         check: Callable[[str, Event], object] | None = None,
         unclaimed: str = "warn",
         exact: bool = False,
+        on_failure: str = "raise",
     ) -> None:
         self.capture = capture
+        self.on_failure = on_failure
         self.plans = plans
         self.limit = limit
         self.exact = exact
@@ -183,13 +187,30 @@ class Hook:
             return False
         claimed, unit.claimed = unit.claimed, True
         try:
-            Outbox(unit.alias, check=self._check).put(unit.connection, told, describer.faults)
-        except BaseException:
+            self._put(unit, told, describer.faults)
+        except BaseException as error:
             self.capture.counts.add("failures")
-            raise
+            if self.on_failure != "spool" or not isinstance(error, StoreUnavailable):
+                raise
+            self.capture.spool(told, describer.faults)
         finally:
             unit.claimed = claimed
         return True
+
+    def _put(self, unit: Unit, told: Sequence[tuple[str, Event]], faults: Mapping[str, str]) -> None:
+        outbox = Outbox(unit.alias, check=self._check)
+        if self.on_failure != "spool":
+            outbox.put(unit.connection, told, faults)
+            return
+        # A statement that fails would take the whole transaction with it, in PostgreSQL.
+        point = transaction.savepoint(unit.alias)
+        try:
+            outbox.put(unit.connection, told, faults)
+        except BaseException:
+            transaction.savepoint_rollback(point, unit.alias)
+            raise
+        finally:
+            transaction.savepoint_commit(point, unit.alias)
 
     def wake(self, alias: str) -> None:
         """Say that something was committed in a database."""
@@ -335,13 +356,6 @@ def here() -> Scope | None:
     """Return the innermost scope; a child of it when it has ended already, so that it stays known that it had."""
     scope = current()
     return Scope(scope, {"source": "job"}) if scope is not None and scope.sealed else scope
-
-
-def identifier(text: str) -> str:
-    """Return a key as the id of a resource; what cannot be one is named by its digest."""
-    if 0 < len(text) <= 200 and text.isprintable() and text.strip() == text:
-        return text
-    return f"sha256:{sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
 
 
 def named(plan: Plan, values: Mapping[str, Any]) -> Resource:

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from ipaddress import ip_address
 from typing import Any
-from uuid import uuid4
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.core.exceptions import SynchronousOnlyOperation
 from django.utils.module_loading import import_string
 
 from whodid.capture.context import Setting, context
+from whodid.capture.middleware.door import Door
 from whodid.model import Actor
 
-__all__ = ["Middleware", "actor_of", "addresses"]
-
-_REQUEST = re.compile(r"[\w.:/+=-]{1,128}")
-_PORT = re.compile(r"^(?:\[(?P<six>[^\]]+)\]|(?P<four>\d+\.\d+\.\d+\.\d+))(?::\d+)?$")
-
+__all__ = ["Middleware", "actor_of", "user_actor"]
 
 ANONYMOUS = Actor(type="anonymous", id="anonymous")
 
@@ -39,8 +33,15 @@ class Middleware:
         from whodid.capture.django.settings import settings
 
         self._get_response = get_response
-        self._proxies: int = settings().proxies
-        actor = settings().actor
+        said = settings()
+        self._door = Door[Any](
+            workspace=None,
+            actor=None,
+            trusted_proxies=said.proxies,
+            forwarded_header="x-forwarded-for",
+            source="web",
+        )
+        actor = said.actor
         self._actor: Callable[[Any], Actor | None] = actor_of if actor is None else import_string(actor)
         if iscoroutinefunction(get_response):
             markcoroutinefunction(self)
@@ -60,61 +61,28 @@ class Middleware:
     def _scope(self, request: Any) -> Iterator[None]:
         # Two scopes, because a scope keeps the first answer: whoever has not signed in yet may do so later.
         with (
-            context(**origin(request.META, self._proxies)) as around,
+            context(**self._values(request)) as around,
             context(actor=lambda: self._actor(request)),
         ):
             around.bind(actor=lambda: _nobody(request))
             yield
 
-
-def origin(meta: Mapping[str, Any], proxies: int) -> Setting:
-    """Return where a request comes from, by its headers.
-
-    Args:
-        meta: As of `HttpRequest.META`.
-        proxies: How many proxies of one's own stand before the application.
-    """
-    address, forwarded = addresses(meta.get("REMOTE_ADDR"), meta.get("HTTP_X_FORWARDED_FOR"), proxies)
-    said = str(meta.get("HTTP_X_REQUEST_ID", ""))
-    agent = "".join(one for one in str(meta.get("HTTP_USER_AGENT", ""))[:500] if one.isprintable())
-    return {
-        "source": "web",
-        "ip": address,
-        "forwarded_ip": forwarded,
-        "user_agent": agent or None,
-        "request": said if _REQUEST.fullmatch(said) else str(uuid4()),
-    }
+    def _values(self, request: Any) -> Setting:
+        forwarded = request.META.get("HTTP_X_FORWARDED_FOR")
+        return self._door.values(
+            request,
+            peer=request.META.get("REMOTE_ADDR"),
+            forwarded=[forwarded] if forwarded else [],
+            agent=request.META.get("HTTP_USER_AGENT"),
+            request_id=request.META.get("HTTP_X_REQUEST_ID"),
+            route=lambda: _route(request),
+        )
 
 
-def addresses(remote: object, forwarded: object, proxies: int) -> tuple[str | None, str | None]:
-    """Return the address of the client and the one that it claims to have, if that is another one.
-
-    Each trusted proxy appended the address that it saw; what stands further left was sent by the client and proves
-    nothing.
-
-    Args:
-        remote: The address that the connection came from.
-        forwarded: The header X-Forwarded-For.
-        proxies: How many proxies of one's own stand before the application.
-    """
-    seen = _address(str(remote or ""))
-    told = [part.strip() for part in str(forwarded or "")[:2000].split(",")] if forwarded else []
-    if proxies > 0 and len(told) >= proxies:
-        client = _address(told[-proxies])
-        claimed = _address(told[0]) if len(told) > proxies else None
-    else:
-        client, claimed = seen, _address(told[0]) if told and proxies == 0 else None
-    return client, claimed if claimed != client else None
-
-
-def _address(text: str) -> str | None:
-    match = _PORT.match(text)
-    try:
-        found = ip_address((match["six"] or match["four"]) if match else text.partition("%")[0])
-    except ValueError:
-        return None
-    mapped = getattr(found, "ipv4_mapped", None)
-    return str(mapped or found)
+def _route(request: Any) -> str | None:
+    """Return method and template of the route (`PUT /contacts/<int:id>/`), or None before it is known."""
+    match = request.resolver_match
+    return None if match is None else f"{request.method} /{match.route}"
 
 
 def actor_of(request: Any) -> Actor | None:

@@ -13,42 +13,16 @@ from typing import Any
 
 from django.db import DatabaseError, InterfaceError, close_old_connections, connections, transaction
 from django.db.models import Count, Min, Q
-from msgspec import Struct
 
 from whodid.canonical import encode
-from whodid.capture.relay import Waiting
+from whodid.capture.relay import Backlog, Quarantined, Waiting
 from whodid.errors import StoreUnavailable
 from whodid.model import Event
 
-__all__ = ["TABLE", "Backlog", "Outbox", "Quarantined"]
+__all__ = ["TABLE", "Outbox"]
 
 TABLE = "whodid_outbox"
 _CHUNK = 200
-
-
-class Quarantined(Struct, frozen=True, kw_only=True):
-    """An event that the log refused, or that belongs to no workspace.
-
-    Args:
-        fault: Why.
-    """
-
-    place: int
-    workspace: str
-    event: bytes
-    fault: str
-
-
-class Backlog(Struct, frozen=True, kw_only=True):
-    """What is in the outbox.
-
-    Args:
-        oldest: When the longest waiting event was written; None when none waits.
-    """
-
-    waiting: int
-    oldest: datetime | None
-    quarantined: int
 
 
 class Outbox:

@@ -17,8 +17,7 @@ from whodid.capture.django.plans import Plan, copied
 from whodid.capture.django.reading import by_keys, claimed, key_of, matching, where, whole
 from whodid.capture.django.saving import known_of, learn
 from whodid.capture.django.unit import Patches, Unit
-from whodid.capture.django.values import COMPUTED, UNKNOWN
-from whodid.capture.values import same
+from whodid.capture.values import DB_COMPUTED, UNKNOWN_VALUE, same
 
 if TYPE_CHECKING:
     from whodid.capture.django.hook import Hook
@@ -124,7 +123,7 @@ def _updated(hook: Hook, unit: Unit, plan: Plan, original: Any, self: Any, kwarg
         found = now.get(key_of(plan, row), {})
         after = {
             **fixed,
-            **{name: plan.columns[name].json(found[name]) if name in found else COMPUTED for name in computed},
+            **{name: plan.columns[name].json(found[name]) if name in found else DB_COMPUTED for name in computed},
         }
         changed = [name for name in names if not same(before[name], after[name])]
         if not changed:
@@ -186,7 +185,7 @@ def _updated_many(
         after: dict[str, Any] = {}
         for name in [*names, *plan.generated] if found else names:
             column = plan.columns[name]
-            old = column.json(was[name]) if name in was else UNKNOWN
+            old = column.json(was[name]) if name in was else UNKNOWN_VALUE
             new = column.json(found.get(name, values.get(name)))
             if not same(old, new):
                 before[name], after[name] = old, new

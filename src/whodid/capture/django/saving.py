@@ -17,8 +17,7 @@ from django.db.models.base import ModelState
 
 from whodid.capture.django.plans import Plan, copied
 from whodid.capture.django.unit import Patches, Unit, unit_of
-from whodid.capture.django.values import COMPUTED, UNKNOWN
-from whodid.capture.values import same
+from whodid.capture.values import DB_COMPUTED, UNKNOWN_VALUE, same
 
 if TYPE_CHECKING:
     from whodid.capture.django.hook import Hook
@@ -163,7 +162,7 @@ def _noted_insert(hook: Hook, unit: Unit, plan: Plan, self: Any) -> None:
     after = {name: column.json(values.get(name)) for name, column in plan.columns.items()}
     known = {name: values.get(name) for name in plan.order}
     known.update((name, copied(values.get(name))) for _, name in plan.copied)
-    if computed := [name for name, value in after.items() if value is COMPUTED or name in plan.generated]:
+    if computed := [name for name, value in after.items() if value is DB_COMPUTED or name in plan.generated]:
         _completed(plan, unit, values, after, known, computed)
     learn(unit, self._state, known)
     if plan.links:
@@ -182,16 +181,16 @@ def _noted_update(hook: Hook, unit: Unit, plan: Plan, self: Any, known: dict[str
         if name not in values or name in plan.generated:
             continue
         new = values[name]
-        old = known.get(name, UNKNOWN)
+        old = known.get(name, UNKNOWN_VALUE)
         if not column.copies and (new is old or (type(new) is type(old) and new == old)):
             continue
         if update_fields is not None and name not in update_fields and column.field.name not in update_fields:
             continue
         made = column.json(new)
-        if made is COMPUTED:
+        if made is DB_COMPUTED:
             computed.append(name)
-        was = UNKNOWN if old is UNKNOWN else column.json(old)
-        if made is not COMPUTED and same(made, was):
+        was = UNKNOWN_VALUE if old is UNKNOWN_VALUE else column.json(old)
+        if made is not DB_COMPUTED and same(made, was):
             continue
         before[name] = was
         after[name] = made
@@ -230,7 +229,7 @@ def _completed(
             after[name] = plan.columns[name].json(found[name])
             known[name] = found[name]
         else:
-            after[name] = COMPUTED
+            after[name] = DB_COMPUTED
             known.pop(name, None)
 
 

@@ -21,7 +21,7 @@ __all__ = ["Home", "Settings", "settings"]
 
 _NAMES = frozenset(
     """
-    ACTOR BULK_LIMIT CATALOG CHECK EXACT EXCLUDE LOG MODELS STRICT TRUSTED_PROXIES UNCLAIMED WORKSPACE
+    ACTOR BULK_LIMIT CATALOG CHECK EXACT EXCLUDE LOG MODELS ON_FAILURE STRICT TRUSTED_PROXIES UNCLAIMED WORKSPACE
     """.split()  # noqa: SIM905 - a list of words reads as words
 )
 
@@ -35,7 +35,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         models: `"all"`, or patterns of models.
         exclude: Patterns of models that are not watched.
         workspace: Name of the one workspace, or dotted path to a function that returns the present one.
-        proxies: How many proxies of one's own stand before the application.
+        proxies: How many proxies of one's own stand before the application, or their networks.
         actor: Dotted path to a function that returns the actor of a request.
         strict: Whether a change is refused of which it is not known who makes it or in which workspace.
         limit: Rows of one statement that are told one by one.
@@ -43,6 +43,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         exact: Whether a row is read and locked before it is saved or deleted, instead of being compared with what was
             loaded.
         check: Whether an event that the log would refuse fails its change, instead of being set aside later.
+        on_failure: Whether a change fails when the outbox does, or its events go to the destination of the capture.
     """
 
     log: str
@@ -50,13 +51,14 @@ class Settings(Struct, frozen=True, kw_only=True):
     catalog: str | None = None
     models: str | tuple[str, ...] = "all"
     exclude: tuple[str, ...] = ()
-    proxies: int = 0
+    proxies: int | tuple[str, ...] = 0
     actor: str | None = None
     strict: bool = False
     limit: int = 10_000
     unclaimed: str = "warn"
     check: bool = False
     exact: bool = False
+    on_failure: str = "raise"
 
     def capture(self, home: Home) -> Capture:
         """Return the capture that builds the events of this process."""
@@ -76,7 +78,7 @@ def settings() -> Settings:
     said = getattr(django_settings, "WHODID", None)
     if not isinstance(said, Mapping):
         raise InvalidSetting(
-            "The setting WHODID is missing", 'Add WHODID = {"LOG": "sqlite:///audit.db", "WORKSPACE": "main"}'
+            "The setting WHODID is missing", 'Add WHODID = {"LOG": "sqlite:///audit.db", "WORKSPACE": "shop"}'
         )
     if unknown := sorted(set(said) - _NAMES):
         raise InvalidSetting(f"WHODID has no setting {', '.join(unknown)}", f"Use some of {', '.join(sorted(_NAMES))}")
@@ -90,19 +92,21 @@ def settings() -> Settings:
         catalog=said.get("CATALOG"),
         models=models if models == "all" else tuple(_patterns("MODELS", models)),
         exclude=tuple(_patterns("EXCLUDE", said.get("EXCLUDE", ()))),
-        proxies=said.get("TRUSTED_PROXIES", 0),
+        proxies=_proxies(said.get("TRUSTED_PROXIES", 0)),
         actor=said.get("ACTOR"),
         strict=bool(said.get("STRICT", False)),
         limit=said.get("BULK_LIMIT", 10_000),
         unclaimed=said.get("UNCLAIMED", "warn"),
         check=bool(said.get("CHECK", False)),
         exact=bool(said.get("EXACT", False)),
+        on_failure=said.get("ON_FAILURE", "raise"),
     )
-    for name, number in (("TRUSTED_PROXIES", found.proxies), ("BULK_LIMIT", found.limit)):
-        if type(number) is not int or number < 0:
-            raise InvalidSetting(f"{name} is {number!r}", "Use a whole number, 0 or more")
+    if type(found.limit) is not int or found.limit < 0:
+        raise InvalidSetting(f"BULK_LIMIT is {found.limit!r}", "Use a whole number, 0 or more")
     if found.unclaimed not in POLICIES:
         raise InvalidSetting(f"UNCLAIMED is {found.unclaimed!r}", f"Use one of {', '.join(POLICIES)}")
+    if found.on_failure not in ("raise", "spool"):
+        raise InvalidSetting(f"ON_FAILURE is {found.on_failure!r}", "Use raise or spool")
     return found
 
 
@@ -116,6 +120,16 @@ def _patterns(name: str, said: Any) -> Sequence[str]:
     if isinstance(said, str) or not all(isinstance(one, str) for one in said):
         raise InvalidSetting(f"{name} is not a list of patterns", 'Write it like ["shop.*", "accounts.User"]')
     return list(said)
+
+
+def _proxies(said: Any) -> int | tuple[str, ...]:
+    if isinstance(said, (list, tuple)) and all(isinstance(one, str) for one in said):
+        return tuple(said)
+    if type(said) is not int or said < 0:
+        raise InvalidSetting(
+            f"TRUSTED_PROXIES is {said!r}", 'Use a whole number, 0 or more, or networks such as ["10.0.0.0/8"]'
+        )
+    return said
 
 
 def _imported(path: str, name: str) -> Any:

@@ -61,10 +61,13 @@ class Proxies:
         except ValueError as error:
             raise InvalidSetting(f"A trusted proxy is no network: {error}", "Write such as 10.0.0.0/8") from None
 
-    @property
-    def any(self) -> bool:
-        """Whether there are some."""
-        return self._count > 0 or bool(self._networks)
+    def forwarded(self, peer: str | None) -> bool:
+        """Tell whether a proxy of ours sent a request, as far as the connection shows.
+
+        Args:
+            peer: Address of the other end of the connection.
+        """
+        return self._count > 0 or (bool(self._networks) and (not peer or self._is_ours(_parsed(peer))))
 
     def client(self, peer: str | None, lines: Sequence[str]) -> Client:
         """Find the client.
@@ -83,7 +86,7 @@ class Proxies:
         if self._count:
             # A header that is shorter than it must be did not come through all of them: anybody may have written it.
             return parse_address(hops[-self._count] if len(hops) >= self._count else peer)
-        if not self._networks or not (not peer or self._is_ours(_parsed(peer))):
+        if not self.forwarded(peer):
             return parse_address(peer)
         for hop in reversed(hops):
             address = _parsed(hop)

@@ -64,13 +64,15 @@ class Door(Generic[_R]):
             peer: Address of the other end of the connection.
             forwarded: Lines of the header that proxies write.
             agent: The header `User-Agent`.
-            request_id: The header `X-Request-Id`; believed when a proxy of ours stands in front.
+            request_id: The header `X-Request-Id`; believed when a proxy of ours sent the request.
             route: Returns method and template of the route, once they are known.
         """
         client = self._proxies.client(peer, forwarded)
         workspace, actor, source = self._workspace, self._actor, self._source
         values = Setting(
-            request=request_id if self._proxies.any and _is_good(request_id) else f"req_{secrets.token_hex(8)}",
+            request=request_id
+            if self._proxies.forwarded(peer) and _is_good(request_id)
+            else f"req_{secrets.token_hex(8)}",
             source=source(request) if callable(source) else source,
             ip=client.ip,
             forwarded_ip=client.forwarded_ip,

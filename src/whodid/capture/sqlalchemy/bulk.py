@@ -18,9 +18,10 @@ from whodid.capture.sqlalchemy.cascades import last_values
 from whodid.capture.sqlalchemy.inserting import Inserting
 from whodid.capture.sqlalchemy.net import shape
 from whodid.capture.sqlalchemy.plan import Column, Plan
-from whodid.capture.sqlalchemy.reading import COMPUTED, SIMPLE, UNKNOWN
+from whodid.capture.sqlalchemy.reading import SIMPLE
 from whodid.capture.sqlalchemy.rows import rows_by_key
 from whodid.capture.sqlalchemy.unit import Now, SessionUnit
+from whodid.capture.values import DB_COMPUTED, UNKNOWN_VALUE
 
 if TYPE_CHECKING:
     from whodid.capture.describe import Verb
@@ -193,7 +194,7 @@ def changed_row(work: Work, identity: Identity, old: Values, new: Values | None,
     for column in columns:
         was = old.get(column.key)
         if new is None or column.heavy:
-            before[column.path], after[column.path] = UNKNOWN if column.heavy else column.read(was), COMPUTED
+            before[column.path], after[column.path] = UNKNOWN_VALUE if column.heavy else column.read(was), DB_COMPUTED
             continue
         now = new[column.key]
         if was is now or (type(was) is type(now) and type(was) in SIMPLE and was == now):

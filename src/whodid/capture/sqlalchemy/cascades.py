@@ -15,9 +15,9 @@ from sqlalchemy.orm.state import InstanceState
 
 from whodid.capture.pending import Row
 from whodid.capture.sqlalchemy.plan import Plan
-from whodid.capture.sqlalchemy.reading import UNKNOWN
 from whodid.capture.sqlalchemy.rows import CHUNK, chunks, key_is, rows_by_key
 from whodid.capture.sqlalchemy.unit import Now, SessionUnit
+from whodid.capture.values import UNKNOWN_VALUE
 from whodid.model import Related
 
 if TYPE_CHECKING:
@@ -238,7 +238,7 @@ def last_values(plan: Plan, values: Mapping[str, Any]) -> dict[str, Any]:
     last: dict[str, Any] = {}
     for column in plan.listed:
         if column.heavy:
-            last[column.path] = UNKNOWN
+            last[column.path] = UNKNOWN_VALUE
         elif (value := values.get(column.key)) is not None:
             last[column.path] = column.read(value)
     return last

@@ -18,9 +18,10 @@ from sqlalchemy.orm.unitofwork import UOWTransaction
 
 from whodid.capture.pending import Row
 from whodid.capture.sqlalchemy.plan import Column, Plan
-from whodid.capture.sqlalchemy.reading import COMPUTED, SIMPLE, UNKNOWN
+from whodid.capture.sqlalchemy.reading import SIMPLE
 from whodid.capture.sqlalchemy.rows import rows_by_key
 from whodid.capture.sqlalchemy.unit import SessionUnit
+from whodid.capture.values import DB_COMPUTED, UNKNOWN_VALUE
 
 if TYPE_CHECKING:
     from whodid.capture.sqlalchemy.hook import SessionHook
@@ -235,7 +236,7 @@ class _After:
             if value is not None:
                 after[column.path] = value if type(value) is column.native else column.read(value)
             elif column.on_insert and column.key not in values:
-                after[column.path] = COMPUTED
+                after[column.path] = DB_COMPUTED
         before: dict[str, Any] | None = None
         place = self._places[plan]
         if replaced is not None:  # the flush sets only what the new object says
@@ -266,8 +267,8 @@ class _After:
             if old is new or (type(old) is type(new) and type(old) in SIMPLE and old == new):
                 continue
             path, native = column.path, column.native
-            before[path] = old if type(old) is native else UNKNOWN if old is _MISSING else column.read(old)
-            after[path] = new if type(new) is native else COMPUTED if new is _MISSING else column.read(new)
+            before[path] = old if type(old) is native else UNKNOWN_VALUE if old is _MISSING else column.read(old)
+            after[path] = new if type(new) is native else DB_COMPUTED if new is _MISSING else column.read(new)
         if not before:
             return None
         if known:
@@ -323,7 +324,7 @@ def _last(unit: SessionUnit, plan: Plan, state: State) -> dict[str, Any]:
     for column in plan.listed:
         value = values.get(column.key, _MISSING)
         if value is _MISSING:
-            last[column.path] = UNKNOWN
+            last[column.path] = UNKNOWN_VALUE
         elif value is not None:
             last[column.path] = value if type(value) is column.native else column.read(value)
     return last

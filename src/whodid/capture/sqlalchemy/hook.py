@@ -112,7 +112,7 @@ class SessionHook:
             return None
         if issubclass(class_, self._exclude) or mapper.local_table is self.outbox.table:
             return None
-        return make_plan(mapper, self.capture.counts, zones=self._zones)
+        return make_plan(mapper, zones=self._zones)
 
     def binds(self, engine: sa.Engine) -> None:
         """Note a database whose rows are watched."""

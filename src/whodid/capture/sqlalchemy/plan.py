@@ -16,8 +16,8 @@ from sqlalchemy.orm import ColumnProperty, Mapper, RelationshipDirection, Relati
 from sqlalchemy.orm.base import NO_VALUE
 from sqlalchemy.orm.exc import UnmappedColumnError
 
-from whodid.capture.counts import Counts
 from whodid.capture.describe import Shape, Verb
+from whodid.capture.events import identifier
 from whodid.capture.sqlalchemy.model import Model
 from whodid.capture.sqlalchemy.reading import Read, native, reader
 from whodid.capture.values import plain
@@ -140,8 +140,8 @@ def resource_id(identity: tuple[Any, ...]) -> str:
     """Write a primary key as the id of a resource; the parts of a composite one are joined by colons."""
     if len(identity) == 1:
         value = identity[0]
-        return value if type(value) is str else str(value) if type(value) is int else str(plain(value))
-    return ":".join(str(plain(value)) for value in identity)
+        return str(value) if type(value) is int else identifier(value if type(value) is str else str(plain(value)))
+    return identifier(":".join(str(plain(value)) for value in identity))
 
 
 def name_of_class(class_: type) -> str:
@@ -149,12 +149,11 @@ def name_of_class(class_: type) -> str:
     return "_".join(re.findall(r"[a-z0-9]+", _HUMP.sub("_", class_.__name__).lower())) or "row"
 
 
-def make_plan(mapper: Mapper[Any], counts: Counts, *, zones: bool) -> Plan | None:
+def make_plan(mapper: Mapper[Any], *, zones: bool) -> Plan | None:
     """Work out what is watched of a mapper; None when its rows are in no table.
 
     Args:
         mapper: Of the class.
-        counts: Where values without a JSON form are counted.
         zones: Whether the database keeps the zone of an instant.
 
     Raises:
@@ -166,7 +165,7 @@ def make_plan(mapper: Mapper[Any], counts: Counts, *, zones: bool) -> Plan | Non
     said = getattr(mapper.class_, "__audit__", None) or Model()
     if not isinstance(said, Model):
         raise InvalidSetting(f"__audit__ of {mapper.class_.__name__} is not a model(...)", "Make it with model(...)")
-    columns = {column.key: column for column in _columns(mapper, said, counts, zones=zones)}
+    columns = {column.key: column for column in _columns(mapper, said, zones=zones)}
     many = tuple(_many(mapper, said))
     _check(mapper, said, {prop.key for prop in [*mapper.column_attrs, *mapper.relationships]})
     keys = tuple(mapper.get_property_by_column(column).key for column in mapper.primary_key)
@@ -199,7 +198,7 @@ def make_plan(mapper: Mapper[Any], counts: Counts, *, zones: bool) -> Plan | Non
     )
 
 
-def _columns(mapper: Mapper[Any], said: Model, counts: Counts, *, zones: bool) -> Iterator[Column]:
+def _columns(mapper: Mapper[Any], said: Model, *, zones: bool) -> Iterator[Column]:
     for prop in mapper.column_attrs:
         column = prop.columns[0]
         # A version column changes with every update and says nothing.
@@ -211,7 +210,7 @@ def _columns(mapper: Mapper[Any], said: Model, counts: Counts, *, zones: bool) -
             key=prop.key,
             path=said.fields.get(prop.key, prop.key),
             column=column,
-            read=reader(column.type, counts, zones=zones),
+            read=reader(column.type, zones=zones),
             native=native(column.type),
             heavy=_heavy(prop),
             listed=not (lone_key or inherited_key),

@@ -10,17 +10,9 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from whodid.capture.counts import Counts
 from whodid.capture.values import plain
-from whodid.errors import InvalidEvent
 
-__all__ = ["COMPUTED", "SIMPLE", "UNKNOWN", "Read", "native", "reader"]
-
-UNKNOWN = {"$": "unknown"}
-"""The value before is not known: it was never loaded, and reading it would have cost too much."""
-
-COMPUTED = {"$": "db_computed"}
-"""The database computed the value, and it was not read back."""
+__all__ = ["SIMPLE", "Read", "native", "reader"]
 
 SIMPLE = frozenset({type(None), bool, int, str})
 """Types that are JSON values as they are, and of which equal ones are the same."""
@@ -28,24 +20,22 @@ SIMPLE = frozenset({type(None), bool, int, str})
 Read = Callable[[Any], Any]
 
 
-def reader(type_: sa.types.TypeEngine[Any], counts: Counts, *, zones: bool) -> Read:
+def reader(type_: sa.types.TypeEngine[Any], *, zones: bool) -> Read:
     """Return what turns the values of a column into JSON values.
 
     Args:
         type_: Of the column.
-        counts: Where values without a JSON form are counted.
         zones: Whether the database keeps the zone of an instant; SQLite keeps what the clock shows.
     """
     coerce = _instant(zones and type_.timezone, zones) if isinstance(type_, sa.DateTime) else _coercion(type_)
 
     def read(value: Any) -> Any:
+        if coerce is None:
+            return value if type(value) in SIMPLE else plain(value, texts=True)
         try:
-            if type(value) in SIMPLE and coerce is None:
-                return value
-            return plain(_naive(value if coerce is None or value is None else coerce(value)))
-        except InvalidEvent:
-            counts.add("unencodable")
-            return {"$": "unencodable", "type": type(value).__name__}
+            return plain(None if value is None else coerce(value), texts=True)
+        except Exception:  # noqa: BLE001 - the database refuses it, or takes it: it is written as it is
+            return plain(value, texts=True)
 
     return read
 
@@ -55,13 +45,6 @@ def native(type_: sa.types.TypeEngine[Any]) -> type:
     if isinstance(type_, sa.String) and not isinstance(type_, sa.Enum):
         return str
     return bool if isinstance(type_, sa.Boolean) else int if isinstance(type_, sa.Integer) else type(None)
-
-
-def _naive(value: Any) -> Any:
-    """Write an instant without a zone as the wall-clock time that it is; the database knows no more of it."""
-    if isinstance(value, datetime) and value.tzinfo is None:
-        return value.isoformat()
-    return value
 
 
 def _coercion(type_: sa.types.TypeEngine[Any]) -> Read | None:

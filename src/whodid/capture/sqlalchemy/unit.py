@@ -19,7 +19,7 @@ from whodid.capture.context import Scope, current
 from whodid.capture.describe import Describer
 from whodid.capture.pending import Pending, Row, Said
 from whodid.capture.sqlalchemy.plan import Plan
-from whodid.errors import StoreError, StoreUnavailable
+from whodid.errors import StoreUnavailable
 from whodid.model import Event
 
 if TYPE_CHECKING:
@@ -181,18 +181,8 @@ class SessionUnit:
             hook.capture.counts.add("failures")
             if hook.on_failure != "spool":
                 raise
-            self._spool(told, faults)
+            hook.capture.spool(told, faults)
         hook.watched(self, told)
-
-    def _spool(self, told: list[tuple[str, Event]], faults: dict[str, str]) -> None:
-        """Give events to the destination of the capture, because the outbox fails."""
-        by_workspace: dict[str, list[Event]] = {}
-        for workspace, event in told:
-            if event.id in faults:
-                raise StoreError(faults[event.id], "Without the outbox such an event cannot be set aside")
-            by_workspace.setdefault(workspace, []).append(event)
-        for workspace, events in by_workspace.items():
-            self._hook.capture.keep(workspace, events)
 
     def _default_place(self) -> sa.Connection:
         """Return the connection for what was said without a row."""

@@ -289,4 +289,60 @@ ACTIONS = (
             },
         ),
     ),
+    Action(
+        name="audit.capture_stopped",
+        kind="security",
+        severity="warning",
+        resource_type="log",
+        label={"en": "Recording of changes stopped", "es": "Registro de cambios detenido"},
+        sentences={
+            "en": Wording(
+                success="{actor} stopped recording changes",
+                denied="{actor} was not allowed to stop recording changes",
+                failed="{actor} tried to stop recording changes without success",
+            ),
+            "es": Wording(
+                success="{actor} detuvo el registro de cambios",
+                denied="{actor} no tuvo permiso para detener el registro de cambios",
+                failed="{actor} intentó sin éxito detener el registro de cambios",
+            ),
+        },
+        example=said(
+            70,
+            "2026-11-03T07:10:04.118Z",
+            "audit.capture_stopped",
+            AISHA,
+            LOG,
+            reason={"text": "Contacts of the old system are loaded"},
+            context={"source": "cli"},
+        ),
+    ),
+    Action(
+        name="audit.capture_resumed",
+        kind="security",
+        severity="warning",
+        resource_type="log",
+        label={"en": "Recording of changes resumed", "es": "Registro de cambios reanudado"},
+        sentences={
+            "en": Wording(
+                success="{actor} resumed recording changes",
+                denied="{actor} was not allowed to resume recording changes",
+                failed="{actor} tried to resume recording changes without success",
+            ),
+            "es": Wording(
+                success="{actor} reanudó el registro de cambios",
+                denied="{actor} no tuvo permiso para reanudar el registro de cambios",
+                failed="{actor} intentó sin éxito reanudar el registro de cambios",
+            ),
+        },
+        example=said(
+            71,
+            "2026-11-03T07:12:40.902Z",
+            "audit.capture_resumed",
+            AISHA,
+            LOG,
+            reason={"text": "Contacts of the old system are loaded"},
+            context={"source": "cli"},
+        ),
+    ),
 )

@@ -1,0 +1,35 @@
+"""Doors for the clients of other products: their requests in, events out, and answers in the form that they read.
+
+Each product is a set of routes that translates to our events and back; what is recorded is recorded as from anywhere
+else, and an API key of ours is what the client is given as its own. Switched on by configuration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from whodid.errors import InvalidSetting
+from whodid.server.answers import Handler
+from whodid.server.compat.retraced import Retraced
+from whodid.server.compat.shared import Shared
+from whodid.server.compat.workos import WorkOS
+
+__all__ = ["PRODUCTS", "Shared", "doors"]
+
+PRODUCTS: dict[str, Callable[[Shared], WorkOS | Retraced]] = {"workos": WorkOS, "retraced": Retraced}
+
+
+def doors(products: Collection[str], shared: Shared) -> list[Handler]:
+    """Return the routes of some products.
+
+    Args:
+        products: Some of `PRODUCTS`.
+        shared: What the routes of this application work with.
+
+    Raises:
+        InvalidSetting: A product is not known.
+    """
+    for name in products:
+        if name not in PRODUCTS:
+            raise InvalidSetting(f"There is no product {name} to stand in for", f"Use some of {', '.join(PRODUCTS)}")
+    return [handler for name, product in PRODUCTS.items() if name in products for handler in product(shared).handlers]

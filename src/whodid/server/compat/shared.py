@@ -1,0 +1,273 @@
+"""What the doors of all products share: keys, refusals, small kept lists, and foreign words made into ours."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from whodid.errors import StoreUnavailable
+from whodid.export.import_.foreign import action_name
+from whodid.intake.limits import ACTION
+from whodid.log import Log
+from whodid.server.answers import Answer, Call
+from whodid.server.console import Console
+from whodid.server.exports import CSV, Download, Slot
+from whodid.server.gate import Admitted, Buckets, Gate
+from whodid.server.problems import MEDIA_TYPE
+from whodid.server.sessions import Sessions, context_of
+
+__all__ = [
+    "KeptList",
+    "Refusal",
+    "Shared",
+    "Told",
+    "asked_action",
+    "find_caller",
+    "make_buckets",
+    "newest",
+    "our_action",
+    "our_type",
+    "read_problem",
+    "send_file",
+]
+
+_TRIES = 50
+_NOT_TYPE = re.compile(r"[^a-z0-9]+")
+
+_LARGEST_LIST = 4 * 1024 * 1024
+_MOST_KNOWN = 256
+
+_Kept = TypeVar("_Kept", bound=Struct)
+
+
+class _Grouped(Protocol):
+    @property
+    def group(self) -> str: ...
+
+
+_Member = TypeVar("_Member", bound=_Grouped)
+
+
+class Shared(Struct, frozen=True, kw_only=True):
+    """What the routes of one application work with.
+
+    Args:
+        console: Sign-in for the page by one-time links, if there is one.
+        slots: How many files may be made at once.
+        rate: Events per second and key; 0 for no limit.
+    """
+
+    log: Log
+    secret: bytes
+    gate: Gate
+    sessions: Sessions
+    console: Console | None
+    slots: threading.BoundedSemaphore
+    rate: int
+
+
+class Refusal(Exception):
+    """A request that is refused; each product says so in its own form.
+
+    Args:
+        status: Of the answer.
+        fact: For people, with the remedy.
+        code: For programs, where the product has one.
+        errors: Single faults, in the form of the product.
+        again: Seconds after which to try again.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        fact: str,
+        *,
+        code: str | None = None,
+        errors: list[dict[str, Any]] | None = None,
+        again: int | None = None,
+    ) -> None:
+        self.status = status
+        self.fact = fact
+        self.code = code
+        self.errors = errors
+        self.again = again
+        super().__init__(fact)
+
+
+class Told(Struct, frozen=True, kw_only=True):
+    """What a problem document says.
+
+    Args:
+        pointer: Where in an event of ours the fault is; empty when that is not known.
+        request_id: Name of the request.
+    """
+
+    status: int
+    fact: str
+    pointer: str
+    request_id: str
+
+
+def read_problem(answer: Answer) -> Told | None:
+    """Return what a problem says, None when the answer is no problem.
+
+    A store without space is told as a server that is busy: clients send again after that, and would give up otherwise.
+    """
+    if answer.media_type != MEDIA_TYPE or not isinstance(answer.body, bytes):
+        return None
+    body = msgspec.json.decode(answer.body)
+    status = 503 if answer.status == 507 else answer.status
+    fact = " ".join(part for part in (body["detail"], body["remedy"]) if part)
+    return Told(status=status, fact=fact, pointer=body.get("pointer", ""), request_id=body["request_id"])
+
+
+def find_caller(shared: Shared, text: str, call: Call, *scopes: str, route: str) -> Admitted:
+    """Return whom an API key lets in.
+
+    Args:
+        text: What the caller showed.
+        scopes: All of them are needed.
+        route: For the entry that a refused key leaves behind.
+
+    Raises:
+        Refusal: 401 for a key that is missing, unknown, expired or revoked alike; 403 for a missing scope.
+    """
+    context = context_of(call, "api")
+    admitted = shared.gate.remembered(text) or shared.gate.admit(text, route=route, context=context)
+    if admitted is None:
+        raise Refusal(401, "The API key is missing or not valid. Send a valid one, which begins with wk_.")
+    for scope in scopes:
+        if not admitted.key.may(scope):
+            shared.gate.denied(admitted, "scope", route=route, context=context)
+            raise Refusal(403, f"This key may not {scope}. Use a key with the scope {scope}.")
+    return admitted
+
+
+def make_buckets(shared: Shared, *, least: int) -> Callable[[Admitted, int], None]:
+    """Return a function that takes the events of a request from the rate of its key, or refuses with 429."""
+    buckets = Buckets(shared.rate, least=least)
+
+    def take(admitted: Admitted, count: int) -> None:
+        pause = buckets.take(admitted.key.id, count)
+        if pause:
+            fact = "This key sends more than it may. Wait a moment and try again."
+            raise Refusal(429, fact, code="rate_limit_exceeded", again=int(pause) + 1)
+
+    return take
+
+
+def send_file(shared: Shared, made: Iterator[bytes], filename: str) -> Answer:
+    """Answer with a file of CSV while it is made.
+
+    Args:
+        made: The pieces of an export; none was asked for yet.
+
+    Raises:
+        Refusal: 503 when enough files are being made.
+    """
+    if not shared.slots.acquire(blocking=False):
+        raise Refusal(503, "Enough exports are running. Try again in a moment.", again=5)
+    slot = Slot(shared.slots)
+    try:
+        # What fails before the first byte is still an answer with a status.
+        first = next(made, b"")
+    except BaseException:
+        slot.release()
+        raise
+    headers = (("Content-Disposition", f'attachment; filename="{filename}"'), ("Cache-Control", "no-store"))
+    return Answer(body=Download(first, made, slot), media_type=CSV, headers=headers)
+
+
+def our_type(text: str, otherwise: str = "thing") -> str:
+    """Return a foreign name of a type as one of ours."""
+    word = _NOT_TYPE.sub("_", text.lower()).strip("_")[:90]
+    if not word:
+        return otherwise
+    return word if word[0].isalpha() else f"x{word}"
+
+
+def our_action(text: str, noun: str) -> str:
+    """Return a foreign name of an action as one of ours: itself where it fits.
+
+    Args:
+        noun: What stands before the verb when the name has no dot.
+    """
+    if ACTION.fullmatch(text):
+        return text
+    name = action_name(*text.split("."))
+    if not name:
+        return f"{noun}.unnamed"
+    return name if ACTION.fullmatch(name) else action_name(noun, name)
+
+
+def asked_action(text: str) -> str:
+    """Return what to ask for to find at least every action of a foreign name: a name without a dot is a verb here."""
+    return text if ACTION.fullmatch(text) else action_name(*text.split(".")) or "unnamed"
+
+
+class KeptList(Generic[_Kept]):
+    """A short list that a workspace keeps as named state, changed by compare-and-set.
+
+    What was decoded is remembered as long as the state is the same bytes: some lists are looked at for every event.
+
+    Args:
+        name: Of the state.
+        kind: Of the members.
+        most: How many there may be.
+    """
+
+    def __init__(self, log: Log, name: str, kind: type[_Kept], *, most: int) -> None:
+        self._log = log
+        self._name = name
+        self._most = most
+        self._decode = msgspec.json.Decoder(list[kind]).decode  # type: ignore[valid-type]
+        self._encode = msgspec.json.Encoder().encode
+        self._known: dict[str, tuple[bytes, list[_Kept]]] = {}
+
+    def all(self, workspace: str) -> list[_Kept]:
+        """Return the members, oldest first; the list is not to be changed."""
+        return self._read(workspace)[1]
+
+    def change(self, workspace: str, change: Callable[[list[_Kept]], list[_Kept]]) -> list[_Kept]:
+        """Change the list and return it.
+
+        Args:
+            change: From the old list to the new one; called again when another process was quicker.
+
+        Raises:
+            Refusal: There would be too many, or they would be too large.
+        """
+        for _ in range(_TRIES):
+            old, before = self._read(workspace)
+            after = change(before)
+            if after == before:
+                return after
+            new = self._encode(after)
+            if len(after) > len(before) and (len(after) > self._most or len(new) > _LARGEST_LIST):
+                raise Refusal(422, f"There are {len(before)} of these already, which is as many as are kept.")
+            if self._log.swap_state(workspace, self._name, old, new):
+                return after
+        raise StoreUnavailable("Too many requests change the same list", "Try again in a moment")
+
+    def _read(self, workspace: str) -> tuple[bytes | None, list[_Kept]]:
+        kept = self._log.state(workspace, self._name)
+        if kept is None:
+            return None, []
+        known = self._known.get(workspace)
+        if known is None or known[0] != kept:
+            while len(self._known) >= _MOST_KNOWN:
+                self._known.pop(next(iter(self._known)), None)
+            known = self._known[workspace] = (kept, self._decode(kept))
+        return known
+
+
+def newest(members: list[_Member], member: _Member, most: int) -> list[_Member]:
+    """Add a member and let the oldest of its group go beyond a number: no group takes the room of another."""
+    own = [one for one in members if one.group == member.group]
+    gone = own[: max(0, len(own) + 1 - most)]
+    return [*(one for one in members if not any(one is old for old in gone)), member]

@@ -1,0 +1,140 @@
+"""A real server with the doors for other products' clients, faults on demand, and those clients as programs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.remoting import ROOT, WORKSPACE, Server
+from whodid import Actor, Entry
+from whodid.server import asgi
+from whodid.server.console import Console
+from whodid.server.keys import KeyRing
+
+__all__ = [
+    "PRODUCTS",
+    "WORKSPACE",
+    "CompatServer",
+    "compat_server",
+    "needs_clients",
+    "needs_workos5",
+    "run_node",
+    "run_workos5",
+]
+
+PRODUCTS = ("workos", "retraced")
+SECRET = b"a secret of the tests, 32 bytes or more"
+CLIENTS = ROOT / "tests" / "clients"
+WORKOS5 = Path(sys.prefix) / "clients" / "workos5"
+_OPERATOR = Actor(type="system", id="tests", name="Tests")
+
+
+def needs_clients(test: Any) -> Any:
+    """Mark a test that needs the published clients for Node.js."""
+    missing = shutil.which("node") is None or not (CLIENTS / "node_modules").is_dir()
+    skip = pytest.mark.skipif(missing, reason="the published clients are missing; run: make clients")
+    return pytest.mark.clients(skip(test))
+
+
+def needs_workos5(test: Any) -> Any:
+    """Mark a test that needs version 5 of the published WorkOS client."""
+    skip = pytest.mark.skipif(not WORKOS5.is_dir(), reason="workos 5 is missing; run: make clients")
+    return pytest.mark.clients(skip(test))
+
+
+class CompatServer(Server):
+    """A server on a port of its own.
+
+    Args:
+        faults: What happens to the next requests that change something, one after the other: `429` and `503` refuse
+            it, `cut` does it and breaks the line off before the answer, anything else lets it through.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.console = Console(secret=SECRET, clock=self.log.now)
+        self._app = asgi(self.log, secret=SECRET, rate=0, compat=PRODUCTS, console=self.console)
+        self.ring = KeyRing(self.log, WORKSPACE, actor=_OPERATOR)
+        self.admin = self.ring.create("admin", scopes=("admin",)).text
+        self.faults: list[str] = []
+        self.keys: list[str] = []
+
+    def entries(self, action: str) -> list[Entry]:
+        """Return the entries of an action, oldest first."""
+        return [entry for entry in self.log.read(WORKSPACE) if entry.action == action]
+
+    async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
+        self.requests += 1
+        if scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        self.keys.append(dict(scope["headers"]).get(b"idempotency-key", b"").decode())
+        fault = self.faults.pop(0) if self.faults else "fine"
+        if fault in {"429", "503"}:
+            body = json.dumps({"message": "Wait.", "code": "rate_limit_exceeded"}).encode()
+            headers = [(b"retry-after", b"0"), (b"content-type", b"application/json")]
+            await send({"type": "http.response.start", "status": int(fault), "headers": headers})
+            await send({"type": "http.response.body", "body": body})
+        elif fault == "cut":
+            await self._app(scope, receive, _nowhere)
+            receive.__self__.transport.abort()
+            await asyncio.sleep(0.05)
+        else:
+            await self._app(scope, receive, send)
+
+
+async def _nowhere(message: Any) -> None:
+    """Take an answer and forget it."""
+
+
+@contextmanager
+def compat_server(folder: Path) -> Iterator[CompatServer]:
+    """Run a server; close its log in the end."""
+    server = CompatServer(folder)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+        server.log.close()
+
+
+def run_node(program: str, told: dict[str, Any]) -> list[Any]:
+    """Run one of the programs of `tests/clients`, and return what it writes."""
+    done = subprocess.run(
+        ["node", str(CLIENTS / program)],
+        input=json.dumps(told),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        cwd=CLIENTS,
+    )
+    assert done.returncode == 0, done.stderr
+    results: list[Any] = json.loads(done.stdout)
+    return results
+
+
+def run_workos5(told: dict[str, Any]) -> list[Any]:
+    """Run version 5 of the WorkOS client, and return what it writes."""
+    done = subprocess.run(
+        [sys.executable, str(CLIENTS / "workos5.py")],
+        input=json.dumps(told),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env={"PYTHONPATH": str(WORKOS5), "PATH": "/usr/bin:/bin"},
+    )
+    assert done.returncode == 0, done.stderr
+    results: list[Any] = json.loads(done.stdout)
+    return results
