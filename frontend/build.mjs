@@ -10,7 +10,11 @@ const here = new URL("./", import.meta.url);
 const out = new URL("../src/whodid/viewer/static/", here);
 const KB = 1024;
 /** Gzipped bytes that a file may have. */
-const LIMITS = { "viewer.js": 40 * KB, "details.js": 30 * KB, "more.js": 30 * KB, "locales/en.json": 7 * KB, "locales/es.json": 7 * KB };
+const LIMITS = {
+  "viewer.js": 45 * KB, "details.js": 30 * KB, "more.js": 30 * KB,
+  // Letters of two and three bytes, and six plural forms in Arabic.
+  "locales/hi.json": 10 * KB, "locales/ar.json": 10 * KB,
+};
 
 const banner = `// whodid viewer. Generated from frontend/ by "npm run build": do not edit.
 // Contains Lit and jsdiff (BSD-3-Clause), see viewer.licenses.txt.`;
@@ -54,15 +58,23 @@ async function licences() {
   return texts.join(`\n${"-".repeat(80)}\n\n`);
 }
 
+const digest = (bytes) => createHash("sha256").update(bytes).digest("hex").slice(0, 16);
 const files = { "details.js": await bundle("details"), "more.js": await bundle("more") };
 for (const name of (await readdir(new URL("src/locales/", here))).sort()) {
   files[`locales/${name}`] = Buffer.from(JSON.stringify(JSON.parse(await readFile(new URL(`src/locales/${name}`, here), "utf8"))));
 }
 // viewer.js names what it fetches by content, so that no cache can pair it with the files of another version.
-const digests = Object.fromEntries(Object.entries(files).map(([name, bytes]) => [name, createHash("sha256").update(bytes).digest("hex").slice(0, 16)]));
-files["viewer.js"] = await bundle("viewer", { DIGESTS: JSON.stringify(digests) });
+const digests = Object.fromEntries(Object.entries(files).map(([name, bytes]) => [name, digest(bytes)]));
+// A catalogue that lags behind is filled up from English, at the cost of one more request.
+const keys = (name) => Object.keys(JSON.parse(files[name]));
+const lacks = Object.keys(files).filter((name) => name.startsWith("locales/") && keys("locales/en.json").some((key) => !keys(name).includes(key)));
+const languages = lacks.map((name) => name.slice("locales/".length, -".json".length));
+files["viewer.js"] = await bundle("viewer", { DIGESTS: JSON.stringify(digests), LACKS: JSON.stringify(languages) });
 const integrity = (bytes) => `sha384-${createHash("sha384").update(bytes).digest("base64")}`;
-const manifest = Object.fromEntries(Object.entries(files).map(([name, bytes]) => [name, { bytes: bytes.length, integrity: integrity(bytes) }]));
+// `file` is the name under which the server gives exactly these bytes for ever.
+const manifest = Object.fromEntries(
+  Object.entries(files).map(([name, bytes]) => [name, { bytes: bytes.length, file: name.replace(/\.(\w+)$/, `-${digest(bytes)}.$1`), integrity: integrity(bytes) }]),
+);
 
 await mkdir(new URL("locales/", out), { recursive: true });
 for (const [name, bytes] of Object.entries(files)) await writeFile(new URL(name, out), bytes);

@@ -277,7 +277,8 @@ def test_everything_declared_has_a_label(lang: str) -> None:
 def test_languages_fall_back() -> None:
     """A region is served by its language, an unknown language by English."""
     assert kind_label("delete", "es-MX") == "Eliminado"
-    assert kind_label("delete", "pt-BR") == "Deleted"
+    assert kind_label("delete", "pt-BR") == "Excluído"
+    assert kind_label("delete", "fr-CA") == "Deleted"
     assert builtin()["contact.deleted"].wording("fr").success == "{actor} deleted contact {resource}"
 
 

@@ -46,7 +46,9 @@ def test_the_manifest_tells_the_hash_of_every_file() -> None:
     assert sorted(manifest) == sorted(files.keys() - {"manifest.json", "viewer.licenses.txt"})
     for name, told in manifest.items():
         digest = base64.b64encode(hashlib.sha384(files[name]).digest()).decode()
-        assert told == {"bytes": len(files[name]), "integrity": f"sha384-{digest}"}
+        version = hashlib.sha256(files[name]).hexdigest()[:16]
+        file = f"{Path(name).with_suffix('')}-{version}{Path(name).suffix}"
+        assert told == {"bytes": len(files[name]), "file": file, "integrity": f"sha384-{digest}"}
 
 
 def test_the_viewer_is_small() -> None:

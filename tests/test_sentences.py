@@ -19,6 +19,10 @@ NAMES = [action.name for action in ACTIONS]
 PRONOUNS = {
     "en": re.compile(r"\b(he|she|they|it|his|her|hers|its|their|them|him|own)\b", re.IGNORECASE),
     "es": re.compile(r"\b(él|ella|ellos|ellas|su|sus|suyo|suya)\b", re.IGNORECASE),
+    "pt": re.compile(r"\b(ele|ela|eles|elas|dele|dela|seu|sua|seus|suas)\b", re.IGNORECASE),
+    # Vowel signs are no word characters for `re`: words end at a space here.
+    "hi": re.compile(r"(?<!\S)(वह|वे|उसने|उसका|उसकी|उसके|उन्होंने|उनका|उनकी|अपना|अपनी|अपने)(?!\S)"),
+    "ar": re.compile(r"(?<!\S)(هو|هي|هم|له|لها|لهم|نفسه|نفسها)(?!\S)"),
 }
 
 

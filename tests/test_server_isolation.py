@@ -66,6 +66,7 @@ def test_the_matrix_covers_every_route(log: Log) -> None:
         "/v1/stream",
         "/v1/exports",
         "/v1/exports/{ticket}",
+        "/v1/reports",
     }
 
 
@@ -157,6 +158,18 @@ def test_an_export_holds_the_workspace_of_its_token(http: TestClient) -> None:
             made = http.post("/v1/exports", json={"format": format, "q": text}, headers=headers).json()
             body = http.get(made["href"]).content
             assert [word for word in FOREIGN if word.encode() in body] == [], (format, text)
+
+
+def test_a_report_holds_the_workspace_of_its_token(http: TestClient) -> None:
+    """By ticket and by form, asked from HOME for things of AWAY, it holds nothing of AWAY beyond the question."""
+    for text in ("-category:audit", "contact -category:audit"):
+        made = http.post("/v1/reports", json={"q": text}, headers=bearer(token(HOME))).json()
+        pages = [http.get(made["href"]), http.post(f"/report?q={text}", data={"token": token(HOME)})]
+        for page in pages:
+            assert page.status_code == 200
+            assert [word for word in FOREIGN if word in page.text] == []
+    refused = http.post("/v1/reports", json={"workspace": AWAY}, headers=bearer(token(HOME)))
+    assert refused.status_code == 422
 
 
 ESCAPES = [

@@ -113,7 +113,14 @@ def test_an_invented_cursor_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("wishes", "language"),
-    [((None, "es"), "es"), (("pt-BR", "es-MX"), "es"), (("fr",), "en"), ((), "en"), (("ES",), "es")],
+    [
+        ((None, "es"), "es"),
+        (("fr-CA", "pt-BR"), "pt"),
+        (("hi-IN",), "hi"),
+        (("fr",), "en"),
+        ((), "en"),
+        (("ES",), "es"),
+    ],
 )
 def test_the_first_language_that_exists_is_used(wishes: tuple[str | None, ...], language: str) -> None:
     """A region does not matter, and English is there at last."""

@@ -16,10 +16,12 @@ import { isZone } from "./lib/time.js";
 import type { CatalogPage, Retention } from "./lib/types.js";
 import { filterKey, mergeSearch, readState, START, writeState, type State } from "./lib/url.js";
 import { Bar } from "./parts/bar.js";
+import { Compact } from "./parts/compact.js";
 import { Feed } from "./parts/feed.js";
 import { Activity } from "./parts/histogram.js";
 import { List } from "./parts/list.js";
 import { Menus } from "./parts/menus.js";
+import { Print } from "./parts/print.js";
 import { States } from "./parts/states.js";
 import { obey, type Parts } from "./parts/commands.js";
 import type { Drawer } from "./parts/drawer.js";
@@ -29,12 +31,15 @@ import sheets from "./styles/index.js";
 const NARROW = 760;
 const WIDE = 1000;
 const SHORTCUTS = "alv-shortcuts";
+/** A compact view tells everything there is. */
+const WHOLE: Pick<State, "chips" | "text" | "range" | "since" | "until"> = { chips: [], text: "", range: "all", since: null, until: null };
 
 export class AuditLogViewer extends LitElement implements Host {
   static override readonly styles = sheets.map((sheet) => unsafeCSS(sheet));
   static override readonly properties = {
-    api: {}, locale: {}, theme: { reflect: true }, docs: {}, zone: {},
+    api: {}, locale: {}, theme: { reflect: true }, docs: {}, zone: {}, resource: {}, view: { reflect: true },
     urlSync: { type: Boolean, attribute: "url-sync" }, openTypes: { attribute: "open-types" },
+    tellHeight: { type: Boolean, attribute: "tell-height" },
   };
 
   /** Base address of the HTTP API; below it is `/v1`. */
@@ -46,8 +51,14 @@ export class AuditLogViewer extends LitElement implements Host {
   declare docs: string;
   /** IANA zone to show times in at first; the reader's own by default. */
   declare zone: string;
+  /** `history`: only what happened to `resource`, as a short list for a page of the host. */
+  declare view: "log" | "history";
+  /** The resource of a history, `type:id`. */
+  declare resource: string;
   /** Keep the address of the page in step with the state. */
   declare urlSync: boolean;
+  /** Say with `alv-height` how high the content is: for a frame that has no height of its own. */
+  declare tellHeight: boolean;
   /** Resource types that the host can open, separated by spaces, or `*`. */
   declare openTypes: string;
 
@@ -67,6 +78,8 @@ export class AuditLogViewer extends LitElement implements Host {
   readonly #activity = new Activity(this);
   readonly #list = new List(this, this.#feed, (item) => this.#show(item.index));
   readonly #states = new States(this, this.#feed, this.#bar);
+  readonly #print = new Print(this, this.#feed, this.#bar);
+  readonly #compact = new Compact(this, this.#feed, (item) => this.#show(item.index));
   /** The second file and the third, once they are here. */
   #drawer: Drawer | null = null;
   #more: More | null = null;
@@ -76,6 +89,7 @@ export class AuditLogViewer extends LitElement implements Host {
   /** The catalogue of messages could not be had. */
   #mute = false;
   #offline = false;
+  #height = 0;
   #loaded = "";
   #started = false;
   #said = "";
@@ -86,10 +100,11 @@ export class AuditLogViewer extends LitElement implements Host {
 
   constructor() {
     super();
-    this.api = this.docs = this.zone = this.openTypes = "";
+    this.api = this.docs = this.zone = this.openTypes = this.resource = "";
+    this.view = "log";
     this.locale = "";
     this.theme = "auto";
-    this.urlSync = false;
+    this.urlSync = this.tellHeight = false;
   }
 
   /** How the viewer gets the token of its reader; asked at the start, before it runs out, and once when it is refused. */
@@ -140,7 +155,8 @@ export class AuditLogViewer extends LitElement implements Host {
     const own = this.zone && isZone(this.zone) ? this.zone : Intl.DateTimeFormat().resolvedOptions().timeZone;
     const zone = this.state.tz ?? own;
     if (this.clock.zone !== zone || this.clock.locale !== this.words.locale) this.clock = new Clock(this.words.locale, zone);
-    const key = [filterKey(this.state), this.api, this.words.locale, zone].join("\n");
+    if (this.about && this.#narrowed(this.state)) this.state = { ...this.state, ...WHOLE };
+    const key = [filterKey(this.state), this.api, this.words.locale, zone, this.about].join("\n");
     if (key !== this.#loaded) {
       const start = !this.#loaded || changed.has("api") || changed.has("locale");
       const first = !this.#loaded;
@@ -169,7 +185,20 @@ export class AuditLogViewer extends LitElement implements Host {
   }
 
   protected override updated(): void {
+    if (this.about) this.#compact.placed(this.state.entry !== null && this.#drawer !== null);
     this.#activity.placed();
+    if (this.tellHeight) requestAnimationFrame(() => this.#measured());
+  }
+
+  /** Tell the page around how high everything is, without what scrolls being cut. */
+  #measured(): void {
+    const high = (of: Iterable<Element>): number =>
+      [...of].reduce((sum, one) => sum + (one.matches(".list") ? high(one.children) : (one as HTMLElement).offsetHeight), 0);
+    const page = this.renderRoot.querySelector(".page, .compact");
+    const height = page ? high(page.children) + (this.about ? 8 : 40) : 0;
+    if (!height || Math.abs(height - this.#height) < 2) return;
+    this.#height = height;
+    this.dispatchEvent(new CustomEvent("alv-height", { detail: { height }, bubbles: true, composed: true }));
   }
 
   #refresh(start = true): void {
@@ -180,7 +209,7 @@ export class AuditLogViewer extends LitElement implements Host {
       void this.#facts();
     }
     void this.#feed.load().then(() => this.#announce());
-    void this.#activity.load();
+    if (!this.about) void this.#activity.load();
     this.#menus.refresh();
     void this.#inspect();
   }
@@ -196,7 +225,7 @@ export class AuditLogViewer extends LitElement implements Host {
   }
 
   #fetchMore(): Promise<void> {
-    const parts = { feed: this.#feed, bar: this.#bar, list: this.#list, activity: this.#activity };
+    const parts = { feed: this.#feed, bar: this.#bar, list: this.#list, activity: this.#activity, report: () => void this.#print.report() };
     return this.#fetch<typeof import("./more.js")>("more.js", ({ More: Made }) => (this.#more = new Made(this, parts)));
   }
 
@@ -245,6 +274,12 @@ export class AuditLogViewer extends LitElement implements Host {
   }
 
   go(patch: Partial<State>, how: "push" | "replace" = "push"): void {
+    if (this.about && this.#narrowed({ ...this.state, ...patch })) {
+      // A compact view has no filters of its own: the question is one for the full log.
+      const query = writeState({ ...START, ...patch, entry: null });
+      this.dispatchEvent(new CustomEvent("alv-open-log", { detail: { query }, bubbles: true, composed: true }));
+      return;
+    }
     const before = writeState(this.state);
     this.state = { ...this.state, ...patch };
     const query = writeState(this.state);
@@ -259,11 +294,19 @@ export class AuditLogViewer extends LitElement implements Host {
     void this.#inspect(how === "push");
   }
 
+  #narrowed(state: State): boolean {
+    return filterKey({ ...state, tz: null }) !== filterKey({ ...START, ...WHOLE });
+  }
+
   /** Take up a state from outside: what `alv-state` once reported. */
   restore(query: string): void {
     this.state = readState(query);
     this.requestUpdate();
     void this.#inspect();
+  }
+
+  get about(): string | null {
+    return this.view === "history" && /^[^:]+:./.test(this.resource) ? this.resource : null;
   }
 
   get covered(): boolean {
@@ -320,7 +363,7 @@ export class AuditLogViewer extends LitElement implements Host {
   #announce(): void {
     const { count, problem } = this.#feed;
     void this.#fetchDrawer();
-    void this.#fetchMore().then(() => this.#more?.loaded());
+    if (!this.about) void this.#fetchMore().then(() => this.#more?.loaded());
     if (count && !problem && this.words.ready) this.#said = this.words.t(count.exact ? "count.entries" : "count.more", { n: count.value });
     this.requestUpdate();
   }
@@ -333,7 +376,7 @@ export class AuditLogViewer extends LitElement implements Host {
 
   #measure(box: DOMRectReadOnly | undefined): void {
     if (!box?.width) return;
-    const [narrow, wide, short] = [box.width < NARROW, box.width >= WIDE, box.height < 600];
+    const [narrow, wide, short] = [box.width < NARROW, box.width >= WIDE && !this.about, box.height < 600 && !this.about];
     if (narrow !== this.narrow || short !== this.#short) this.#menus.close();
     Object.assign(this, { narrow, wide });
     this.#activity.resized();
@@ -355,6 +398,10 @@ export class AuditLogViewer extends LitElement implements Host {
   readonly #keys = (event: KeyboardEvent): void => {
     const inside = event.composedPath().includes(this);
     const standing = this.urlSync && event.target === document.body;
+    if ((inside || standing) && this.#print.asked(event)) {
+      event.preventDefault();
+      return void this.#print.report();
+    }
     if ((!inside && !standing) || (!this.shortcuts && event.key !== "Escape")) return;
     const found = command(event, event.composedPath()[0]);
     if (found && obey(found, this, this.#parts())) event.preventDefault();
@@ -378,10 +425,12 @@ export class AuditLogViewer extends LitElement implements Host {
     if (!this.words.ready) return html`<div class="v">${this.#mute ? html`<p class="note">The texts of this viewer could not be loaded. Reload the page.</p>` : nothing}</div>`;
     const open = this.state.entry !== null && this.#drawer !== null;
     const shown = this.#feed.items.find(({ index, id }) => this.state.entry === String(index) || this.state.entry === id);
+    if (this.about) return this.#renderCompact(open ? this.#drawer?.render(shown) : nothing);
     const replaced = this.#states.render();
-    return html`<div class="v ${this.narrow ? "narrow" : ""} ${this.#short ? "short" : ""} ${open ? "open" : ""}" role=${this.closest("main") ? "region" : "main"} aria-labelledby="title">
+    return html`<div class="v ${this.narrow ? "narrow" : ""} ${this.#short ? "short" : ""} ${open ? "open" : ""} ${this.clock.twelve ? "h12" : ""}" dir=${this.words.direction} lang=${this.words.language} role=${this.closest("main") ? "region" : "main"} aria-labelledby="title">
       <div class="page" ?inert=${open && !this.wide} @pointerover=${this.#hover} @focusin=${this.#hover}>
         <div class="head" part="head">${this.#head()}${this.#bar.render(this.#feed.problem)}</div>
+        ${this.#print.render()}
         ${this.#activity.render(this.#feed.problem !== null)}
         ${this.#states.banners(this.#offline)}
         ${this.#more?.live.pill()}
@@ -391,6 +440,14 @@ export class AuditLogViewer extends LitElement implements Host {
       ${this.#drawer?.render(shown) ?? nothing}
       ${this.#menus.render(this.words.t("menu.show", { n: this.#feed.count?.value ?? 0 }))}
       ${this.#more?.render()}
+      <div class="toast ${this.#toast ? "on" : ""}" aria-hidden="true">${this.#toast}</div>
+      <div class="sr" role="status">${this.#said}</div>
+    </div>`;
+  }
+
+  #renderCompact(details: unknown): TemplateResult {
+    return html`<div class="v ${this.narrow ? "narrow" : ""}" dir=${this.words.direction} lang=${this.words.language} role="region" aria-labelledby="title">
+      ${this.#compact.render(details, () => this.#drawer?.close())}${this.#more?.help.render() ?? nothing}
       <div class="toast ${this.#toast ? "on" : ""}" aria-hidden="true">${this.#toast}</div>
       <div class="sr" role="status">${this.#said}</div>
     </div>`;

@@ -20,11 +20,17 @@ test("every language has a file, every file a language", () => {
 for (const language of LANGUAGES) {
   test(`${language}: every message is there, with its slots and every plural the language has`, () => {
     const messages = catalogue(language);
-    assert.deepEqual(Object.keys(messages).sort(), Object.keys(english).sort());
+    assert.deepEqual(Object.keys(english).filter((key) => !(key in messages)), [], `${language}.json lacks these messages`);
+    assert.deepEqual(Object.keys(messages).filter((key) => !(key in english)), [], `${language}.json has messages that English has not`);
     const plurals = new Intl.PluralRules(language).resolvedOptions().pluralCategories.sort();
     for (const [key, message] of Object.entries(messages)) {
       const expected = slots(texts(english[key] as Message)[0] as string);
-      for (const text of texts(message)) assert.deepEqual(slots(text), expected, key);
+      const forms = typeof message === "string" ? { other: message } : message;
+      for (const [form, text] of Object.entries(forms)) {
+        // One and two have words of their own in Arabic: "two entries" is one word, without a number.
+        const numbered = !(language === "ar" && ["one", "two"].includes(form) && !text.includes("{n}"));
+        assert.deepEqual(slots(text), numbered ? expected : expected.filter((name) => name !== "n"), key);
+      }
       if (typeof message !== "string") assert.deepEqual(Object.keys(message).sort(), plurals, key);
       assert.equal(typeof message, typeof english[key], key);
     }
@@ -51,10 +57,30 @@ test("messages fill their slots, choose their plural and format their numbers", 
   assert.deepEqual(words.tx("export.recorded", { action: 7 }), ["This export is itself recorded as ", "7"]);
   assert.equal(new Words("es", catalogue("es")).t("count.entries", { n: 1 }), "1 entrada");
   assert.equal(new Words("es-MX").locale, "es-MX");
+  const arabic = new Words("ar", catalogue("ar"));
+  assert.deepEqual([0, 1, 2, 3, 11, 100, 1846].map((n) => arabic.t("count.entries", { n })), [
+    "0 إدخال", "إدخال واحد", "إدخالان", "3 إدخالات", "11 إدخالًا", "100 إدخال", "1,846 إدخالًا",
+  ]);
+  assert.equal(new Words("hi", catalogue("hi")).t("count.entries", { n: 1_234_567 }), "12,34,567 प्रविष्टियाँ");
+  assert.equal(new Words("pt-BR", catalogue("pt")).t("count.entries", { n: 1846 }), "1.846 registros");
+  assert.deepEqual(LANGUAGES.map((one) => new Words(one).direction), ["ltr", "ltr", "ltr", "ltr", "rtl"]);
+  assert.deepEqual([new Words("ar-EG").locale, new Words("ar-EG-u-nu-arab").locale], ["ar-EG-u-ca-gregory-nu-latn", "ar-EG-u-nu-arab"]);
   assert.deepEqual([new Words("xx").language, new Words("xx").locale, new Words("not a tag").language], ["en", "en-GB", "en"]);
   assert.equal(new Words("en-US").locale, "en-US");
   assert.equal(words.duration(41_000), "41 seconds");
   assert.equal(words.duration(3 * 3_600_000), "3 hours");
+});
+
+test("a message that a language lacks is said in English", async () => {
+  const lagging = { title: "सूची" };
+  const real = globalThis.fetch;
+  globalThis.fetch = (async (address: string) => new Response(JSON.stringify(String(address).includes("hi.json") ? lagging : english))) as typeof fetch;
+  try {
+    const words = await Words.load(new Words("hi"));
+    assert.deepEqual([words.t("title"), words.t("export")], ["सूची", english.export]);
+  } finally {
+    globalThis.fetch = real;
+  }
 });
 
 const item = (index: number, action: string, more: Partial<Summary> = {}): Summary =>

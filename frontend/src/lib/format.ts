@@ -67,7 +67,7 @@ export class Clock {
 
   /** `Fri 20 Nov 2026, 14:21:41`. */
   full(at: At): string {
-    return `${this.as("fullDay", at)}, ${this.as("time", at)}`;
+    return `${this.as("fullDay", at)}${this.locale.startsWith("ar") ? "،" : ","} ${this.as("time", at)}`;
   }
 
   /** `14 – 20 Nov`, or with times for less than whole days. `to` is exclusive. */
@@ -101,6 +101,11 @@ export class Clock {
   zoneText(at: At = this.now()): string {
     const text = offsetText(ms(at), this.zone);
     return this.zone === "UTC" ? text : `${place(this.zone)}, ${text}`;
+  }
+
+  /** Whether the locale writes hours up to twelve, with what tells morning from afternoon. */
+  get twelve(): boolean {
+    return this.#format("time", 0).resolvedOptions().hour12 ?? false;
   }
 
   /** The instant in full, for machines and for those who hover. */

@@ -9,7 +9,19 @@ export type Message = string | Partial<Record<Intl.LDMLPluralRule, string>>;
 export type Catalogue = Record<string, Message>;
 export type Key = keyof typeof en;
 
-export const LANGUAGES = ["en", "es"];
+export const LANGUAGES = ["en", "es", "pt", "hi", "ar"];
+/** Languages written from right to left. */
+const LEFTWARDS = ["ar"];
+
+/** Languages whose catalogue lacks a message that English has; put in by the build. */
+declare const LACKS: string[] | undefined;
+const LACKING = typeof LACKS === "undefined" ? LANGUAGES : LACKS;
+
+/** Latin digits and the calendar of the log for Arabic too, unless the locale names others: they stand beside ids,
+ * addresses and stored values. */
+function digits(locale: string): string {
+  return locale.startsWith("ar") && !locale.includes("-u-") ? `${locale}-u-ca-gregory-nu-latn` : locale;
+}
 
 /** `{name}` slots of a template and the text between them. */
 export function cut(template: string): { text: string; slot: boolean }[] {
@@ -37,10 +49,15 @@ export class Words {
     }
     const language = locale.split("-")[0] as string;
     this.language = LANGUAGES.includes(language) ? language : "en";
-    this.locale = this.language !== language || locale === "en" ? "en-GB" : locale;
+    this.locale = this.language !== language || locale === "en" ? "en-GB" : digits(locale);
     this.#messages = messages;
     this.#plural = new Intl.PluralRules(this.locale);
     this.#number = new Intl.NumberFormat(this.locale);
+  }
+
+  /** Which way the language is written. */
+  get direction(): "ltr" | "rtl" {
+    return LEFTWARDS.includes(this.language) ? "rtl" : "ltr";
   }
 
   /** Whether there is anything to say. */
@@ -48,10 +65,12 @@ export class Words {
     return "title" in this.#messages;
   }
 
-  /** The words of a locale with their catalogue. */
+  /** The words of a locale with their catalogue. A message that the language lacks is said in English. */
   static async load({ language, locale }: Words): Promise<Words> {
-    const answer = await fetch(beside(`locales/${language}.json`));
-    return new Words(locale, (await answer.json()) as Catalogue);
+    const fetched = (name: string): Promise<Catalogue> => fetch(beside(`locales/${name}.json`)).then((answer) => answer.json() as Promise<Catalogue>);
+    const messages = await fetched(language);
+    const lacking = language !== "en" && LACKING.includes(language);
+    return new Words(locale, lacking ? { ...(await fetched("en")), ...messages } : messages);
   }
 
   /** A whole message as text. */

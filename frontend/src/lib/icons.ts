@@ -51,9 +51,12 @@ const PATHS = {
 
 export type Icon = keyof typeof PATHS;
 
+/** Glyphs that point along the line of reading: they turn round where it runs the other way. */
+const POINTING: readonly string[] = ["right", "left", "arrow"];
+
 /** Draw a glyph; `s` is the small one. */
 export function icon(name: Icon, size: "" | "s" = ""): TemplateResult {
-  return html`<svg class="i ${size}" viewBox="0 0 16 16" aria-hidden="true"><path d=${PATHS[name]}></path></svg>`;
+  return html`<svg class="i ${size} ${POINTING.includes(name) ? "along" : ""}" viewBox="0 0 16 16" aria-hidden="true"><path d=${PATHS[name]}></path></svg>`;
 }
 
 const VERBS: Record<string, Icon> = {

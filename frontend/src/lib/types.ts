@@ -6,6 +6,11 @@ export type Outcome = "success" | "denied" | "failed";
 export type ActorType = "user" | "api_key" | "system" | "scheduler" | "provider" | "anonymous";
 
 /** A value that the server keeps back: hidden from this reader, replaced before storing, or erased. */
+/** Where something that was ordered is found, once. */
+export interface Ordered {
+  href: string;
+}
+
 export interface Marker {
   $: "hidden" | "redacted" | "erased" | "unknown" | "db_computed" | "truncated" | "unencodable" | "bytes";
   /** Of a secret: its fingerprint. */

@@ -58,7 +58,7 @@ export class Bar {
     // What is still being typed cannot be wrong yet.
     const wrong = problem?.status === 400 && problem.start !== undefined && !helper?.open ? problem : null;
     return html`<div class="bar" part="bar">
-        <div class="search ${wrong ? "bad" : ""}"><label>${icon("search")}<span class="sr">${words.t("search.label")}</span><span class="in">${wrong ? this.#underline(wrong) : nothing}
+        <div class="search ${wrong ? "bad" : ""}"><label>${icon("search")}<span class="sr">${words.t("search.label")}</span><span class="in" dir=${this.#shown() ? "auto" : nothing}>${wrong ? this.#underline(wrong) : nothing}
             <input id="q" type="text" enterkeyhint="search" autocomplete="off" autocapitalize="off" spellcheck="false" placeholder=${words.t(narrow ? "search.short" : "search.hint")}
               role=${helper ? "combobox" : nothing} aria-autocomplete=${helper ? "list" : nothing} aria-expanded=${helper ? helper.open : nothing} aria-controls=${helper?.open ? "suggest" : nothing} aria-activedescendant=${helper?.active ?? nothing}
               .value=${this.#shown()} aria-invalid=${wrong ? "true" : "false"} aria-describedby=${wrong ? "wrong" : ""}

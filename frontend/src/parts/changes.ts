@@ -23,14 +23,14 @@ export function changes(host: Host, data: Detail, sideBySide: boolean, toggle: (
       ? html`<div class="seg" role="group" aria-label=${words.t("diff.layout")}>${layout(false, "diff.inline")}${layout(true, "diff.side")}</div>`
       : nothing}</div>
     ${listed.length ? html`<div class="diff">${listed.map((change) => block(host, change, data.labels ?? {}, sideBySide))}</div>` : nothing}`}
-    ${rest.length ? html`<div class="dtool">${words.t("details.title")}</div><dl class="diff kv">${rest.map(([name, value]) => html`<dt>${data.labels?.[`details.${name}`] ?? humane(name)}</dt><dd title=${raw(value)}>${isMarker(value) ? markerPill(host, value) : isTree(value) && !Array.isArray(value) ? html`<pre class="mono">${JSON.stringify(value, null, 2)}</pre>` : plain(host, value)}</dd>`)}</dl>` : nothing}`;
+    ${rest.length ? html`<div class="dtool">${words.t("details.title")}</div><dl class="diff kv">${rest.map(([name, value]) => html`<dt>${data.labels?.[`details.${name}`] ?? humane(name)}</dt><dd title=${raw(value)}>${isMarker(value) ? markerPill(host, value) : isTree(value) && !Array.isArray(value) ? html`<pre class="mono" dir="ltr">${JSON.stringify(value, null, 2)}</pre>` : html`<bdi>${plain(host, value)}</bdi>`}</dd>`)}</dl>` : nothing}`;
 }
 
 function block(host: Host, change: Change, labels: Record<string, string>, sideBySide: boolean): TemplateResult {
   const { words } = host;
   const secret = change.class === "secret" || change.before_fp || change.after_fp;
   const tag = secret ? words.t(change.before_fp === change.after_fp ? "tag.same" : "tag.changed") : change.class === "personal" ? words.t("tag.personal") : "";
-  return html`<div class="fr"><div class="fn"><b>${labels[change.path] ?? change.label ?? humane(change.path)}</b><span class="mono" translate="no">${change.path}</span>${tag ? html`<span class="tag">${tag}</span>` : nothing}</div>
+  return html`<div class="fr"><div class="fn"><b>${labels[change.path] ?? change.label ?? humane(change.path)}</b><span class="mono" translate="no"><bdi>${change.path}</bdi></span>${tag ? html`<span class="tag">${tag}</span>` : nothing}</div>
     ${secret ? secretPill(host, change) : body(host, change, sideBySide)}</div>`;
 }
 
@@ -48,7 +48,7 @@ function body(host: Host, change: Change, sideBySide: boolean): unknown {
   }
   if (isTree(before) && isTree(after)) {
     const text = (value: object): string => JSON.stringify(value, null, 2) + "\n";
-    return html`<div class="txt mono" translate="no">${compare(text(before), text(after), null).map((piece) => mark(host, piece))}</div>`;
+    return html`<div class="txt mono" dir="ltr" translate="no">${compare(text(before), text(after), null).map((piece) => mark(host, piece))}</div>`;
   }
   if (isProse(before, after)) return sideBySide ? boxes(host, before, after, true) : prose(host, before as string, after as string);
   return boxes(host, before, after, false);
@@ -83,5 +83,5 @@ function mark(host: Host, { text, change }: Piece): unknown {
 
 function chips(host: Host, added: unknown[], removed: unknown[], kept: unknown[] = []): TemplateResult {
   const { words } = host;
-  return html`<div class="set">${removed.map((value) => html`<del><span class="sr">${words.t("diff.removed")} </span>− ${plain(host, value)}</del>`)}${added.map((value) => html`<ins><span class="sr">${words.t("diff.added")} </span>+ ${plain(host, value)}</ins>`)}${kept.map((value) => html`<span>${plain(host, value)}</span>`)}</div>`;
+  return html`<div class="set">${removed.map((value) => html`<del><span class="sr">${words.t("diff.removed")} </span>− <bdi>${plain(host, value)}</bdi></del>`)}${added.map((value) => html`<ins><span class="sr">${words.t("diff.added")} </span>+ <bdi>${plain(host, value)}</bdi></ins>`)}${kept.map((value) => html`<span><bdi>${plain(host, value)}</bdi></span>`)}</div>`;
 }

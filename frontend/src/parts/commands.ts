@@ -28,7 +28,7 @@ export function obey(what: Command, host: Host, { bar, list, drawer, more, show 
   };
   switch (what) {
     case "search":
-      return does(() => bar.field?.select());
+      return does(host.about === null && (() => bar.field?.select()));
     case "next":
     case "previous": {
       const step = what === "next" ? 1 : -1;
@@ -53,9 +53,9 @@ export function obey(what: Command, host: Host, { bar, list, drawer, more, show 
     case "json":
       return does(shown && (() => shown.copyJson()));
     case "export":
-      return does(() => more(({ exporter }) => exporter.open()));
+      return does(host.about === null && (() => more(({ exporter }) => exporter.open())));
     case "live":
-      return does(() => more(({ live }) => live.toggle()));
+      return does(host.about === null && (() => more(({ live }) => live.toggle())));
     case "top":
       return does(() => list.top());
     case "zone":

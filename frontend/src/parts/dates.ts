@@ -160,7 +160,8 @@ export class Dates {
   };
 
   readonly #keys = (event: KeyboardEvent): void => {
-    const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -7, ArrowDown: 7, PageUp: -30, PageDown: 30 }[event.key];
+    const on = this.#host.words.direction === "rtl" ? -1 : 1;
+    const step = { ArrowLeft: -on, ArrowRight: on, ArrowUp: -7, ArrowDown: 7, PageUp: -30, PageDown: 30 }[event.key];
     const day = (event.target as HTMLElement).dataset.day;
     if (!step || !day) return;
     const { zone } = this.#host.clock;

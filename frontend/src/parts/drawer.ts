@@ -14,7 +14,7 @@ import { Json } from "./json.js";
 import { History } from "./history.js";
 import type { List } from "./list.js";
 import { proofCard, proofTab } from "./proof.js";
-import { sentenceText, shown, tile } from "./row.js";
+import { sentence, shown, tile } from "./row.js";
 
 export class Drawer {
   sideBySide = false;
@@ -83,10 +83,10 @@ export class Drawer {
 
   render(known: Summary | undefined): unknown {
     if (this.#detail.key === null) return nothing;
-    const { words, wide } = this.#host;
+    const { words, wide, about } = this.#host;
     const { data, problem } = this.#detail;
     return html`${wide ? nothing : html`<div class="scrim" @click=${() => this.close()}></div>`}
-      <div class="drawer" part="drawer" role=${wide ? "complementary" : "dialog"} aria-modal=${wide ? nothing : "true"} aria-label=${words.t("drawer.label")}>
+      <div class="drawer" part="drawer" role=${wide ? "complementary" : about ? "group" : "dialog"} aria-modal=${wide || about ? nothing : "true"} aria-label=${words.t("drawer.label")}>
         ${this.#head()}
         <div class="db">${problem ? this.#problem() : this.#body(data, data ?? known)}</div>
         ${data ? this.#foot(data) : nothing}
@@ -113,7 +113,7 @@ export class Drawer {
   #body(data: Answer | null, known: Answer | Summary | undefined): unknown {
     if (!known) return html`<div class="bone drawer-bone" role="status" aria-label=${this.#host.words.t("list.loading")}><i></i><i></i><i></i></div>`;
     const { action, kind } = "entry" in known ? known.entry : known;
-    return html`<div class="dt ${kind}">${tile(action, kind)}<div><h2 tabindex="-1"><bdi>${sentenceText(this.#host, known.sentence)}</bdi></h2><p class="mono" translate="no">${action}</p></div></div>
+    return html`<div class="dt ${kind}">${tile(action, kind)}<div><h2 tabindex="-1">${sentence(this.#host, known.sentence, 0, true)}</h2><p class="mono" translate="no"><bdi>${action}</bdi></p></div></div>
       ${data ? html`${why(this.#host, data)}
         ${facts(this.#host, data, (type, id) => this.history(type, id))}${this.#tabs(data)}` : html`<div class="bone drawer-bone" role="status" aria-label=${this.#host.words.t("list.loading")}><i></i><i></i><i></i></div>`}`;
   }
@@ -130,8 +130,9 @@ export class Drawer {
   }
 
   readonly #keys = (event: KeyboardEvent): void => {
-    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (!step) return;
+    const along = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!along) return;
+    const step = this.#host.words.direction === "rtl" ? -along : along;
     const next = TABS[(TABS.indexOf(this.#host.state.tab) + step + TABS.length) % TABS.length] as Tab;
     this.tab(next);
     void this.#host.updateComplete.then(() => this.#host.renderRoot.querySelector<HTMLElement>(`#tab-${next}`)?.focus());

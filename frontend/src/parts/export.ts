@@ -23,10 +23,13 @@ export class Export {
   readonly #feed: Feed;
   readonly #bar: Bar;
 
-  constructor(host: Host, feed: Feed, bar: Bar) {
+  readonly #print: () => void;
+
+  constructor(host: Host, feed: Feed, bar: Bar, print: () => void) {
     this.#host = host;
     this.#feed = feed;
     this.#bar = bar;
+    this.#print = print;
   }
 
   open(): void {
@@ -70,7 +73,7 @@ export class Export {
         ${this.#format === "ndjson" ? html`<label class="ckl"><input type="checkbox" .checked=${this.#proofs} @change=${(event: Event) => this.#set({ proofs: (event.target as HTMLInputElement).checked })}>${words.t("export.proofs")}</label>` : nothing}
         <div class="est">${icon("log", "s")}<span>${words.tx("export.recorded", { action: html`<span class="mono" translate="no">audit.exported</span>` })}</span></div>
         ${this.#problem ? html`<p class="wrong" role="alert">${icon("warn", "s")}<span>${this.#problem.detail || this.#problem.title || words.t("export.failed")} ${this.#problem.remedy}</span></p>` : nothing}</div>
-      <div class="ft"><span class="sp"></span><button class="btn" value="cancel" formnovalidate>${words.t("cancel")}</button>
+      <div class="ft"><button class="btn q" value="cancel" formnovalidate @click=${this.#print}>${words.t("report.open")}</button><span class="sp"></span><button class="btn" value="cancel" formnovalidate>${words.t("cancel")}</button>
         <button class="btn p" value="go" ?disabled=${this.#busy}>${icon("download")}${words.t(this.#busy ? "export.busy" : "export.go")}</button></div>`;
   }
 

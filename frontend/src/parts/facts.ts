@@ -9,7 +9,7 @@ import { DAY, utc } from "../lib/time.js";
 import type { Actor, Detail, Resource } from "../lib/types.js";
 import { START } from "../lib/url.js";
 import { avatar } from "./avatar.js";
-import { link, moments, sentenceText, shown } from "./row.js";
+import { link, moments, sentence, shown } from "./row.js";
 import { isMarker } from "./value.js";
 
 const AROUND = 600_000;
@@ -21,7 +21,7 @@ export function why(host: Host, { entry, cause }: Detail): unknown {
   const text = shown(host, entry.reason?.text) || (entry.reason?.code ? (words.maybe(`reason.${entry.reason.code}`) ?? humane(entry.reason.code)) : "");
   if (!text && !entry.cause) return nothing;
   const origin = cause
-    ? html`<p>${words.tx("why.cause", { cause: html`<i>${sentenceText(host, cause.sentence)}</i>` })}
+    ? html`<p>${words.tx("why.cause", { cause: html`<i>${sentence(host, cause.sentence, 0, true)}</i>` })}
         ${link(host, { entry: String(cause.index), tab: "changes" }, words.t("why.link"))}</p>`
     : entry.cause
       ? html`<p>${words.t("why.gone")}</p>`
@@ -54,10 +54,10 @@ export function facts(host: Host, { entry, cause, removed_on: removed }: Detail,
     ${actor.on_behalf_of ? fact(words.t("fact.behalf"), who(host, actor.on_behalf_of), "actor", actor.on_behalf_of.id) : nothing}
     ${fact(words.t("fact.resource"), what(host, entry.resource), "resource", `${entry.resource.type}:${entry.resource.id}`, entry.resource)}
     ${(entry.related ?? []).map((one) => fact(words.maybe(`rel.${one.rel}`) ?? humane(one.rel), what(host, one), "resource", `${one.type}:${one.id}`, one))}
-    ${cause ? fact(words.t("fact.cause"), html`${icon(actorIcon(cause.actor.type))}<span>${shown(host, cause.actor.name, cause.actor.id)}</span> <span class="mute mono" translate="no">${cause.action}</span>`) : nothing}
-    ${ip || where ? fact(words.t("fact.from"), html`${icon("web")}${ip ? html`<span>${shown(host, ip)}</span>` : nothing} <span class="mute">${where}</span>`, typeof ip === "string" ? "ip" : undefined, typeof ip === "string" ? ip : undefined) : nothing}
-    ${(["request", "session"] as const).map((name) => (context[name] ? fact(words.t(`fact.${name}`), html`<span class="mono" translate="no">${context[name]}</span>`, name, context[name]) : nothing))}
-    ${entry.batch ? fact(words.t("fact.batch"), html`<span class="mono" translate="no">${entry.batch}</span>`, "batch", entry.batch) : nothing}
+    ${cause ? fact(words.t("fact.cause"), html`${icon(actorIcon(cause.actor.type))}<span><bdi>${shown(host, cause.actor.name, cause.actor.id)}</bdi></span> <span class="mute mono" translate="no"><bdi>${cause.action}</bdi></span>`) : nothing}
+    ${ip || where ? fact(words.t("fact.from"), html`${icon("web")}${ip ? html`<span><bdi>${shown(host, ip)}</bdi></span>` : nothing} <span class="mute">${where}</span>`, typeof ip === "string" ? "ip" : undefined, typeof ip === "string" ? ip : undefined) : nothing}
+    ${(["request", "session"] as const).map((name) => (context[name] ? fact(words.t(`fact.${name}`), html`<span class="mono" translate="no"><bdi>${context[name]}</bdi></span>`, name, context[name]) : nothing))}
+    ${entry.batch ? fact(words.t("fact.batch"), html`<span class="mono" translate="no"><bdi>${entry.batch}</bdi></span>`, "batch", entry.batch) : nothing}
     ${entry.outcome && entry.outcome !== "success" ? fact(words.t("fact.outcome"), html`<span class="tag r">${words.t(`outcome.${entry.outcome}`)}</span>`, "outcome", entry.outcome) : nothing}
   </dl>`;
 }
@@ -71,7 +71,7 @@ function who(host: Host, actor: Actor): TemplateResult {
 }
 
 function what(host: Host, resource: Resource): TemplateResult {
-  return html`<span class="ty" title=${host.labels.type(resource.type)}>${icon(typeIcon(resource.type))}</span><span><bdi>${shown(host, resource.name, resource.id)}</bdi></span> ${resource.name ? html`<span class="mute mono" translate="no">${resource.id}</span>` : nothing}`;
+  return html`<span class="ty" title=${host.labels.type(resource.type)}>${icon(typeIcon(resource.type))}</span><span><bdi>${shown(host, resource.name, resource.id)}</bdi></span> ${resource.name ? html`<span class="mute mono" translate="no"><bdi>${resource.id}</bdi></span>` : nothing}`;
 }
 
 const BROWSERS: [RegExp, string][] = [[/Edg\//, "Edge"], [/OPR\//, "Opera"], [/Firefox\//, "Firefox"], [/Chrome\//, "Chrome"], [/Safari\//, "Safari"]];

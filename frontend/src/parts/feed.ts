@@ -9,6 +9,8 @@ import type { Count, Page, Summary } from "../lib/types.js";
 import type { State } from "../lib/url.js";
 
 export const PAGE = 50;
+/** Entries per page of a compact view. */
+const FEW = 10;
 /** The document holds this many rows at most; reading on starts a fresh list, so that find-in-page stays quick. */
 export const MOST = 1000;
 /** A page may find nothing in its stretch of the log and still go on; so many in a row are asked for at once. */
@@ -76,7 +78,8 @@ export class Feed implements ReactiveController {
   }
 
   hostUpdated(): void {
-    const ready = this.next && this.more === "idle" && !this.busy;
+    // A compact view stands among other things: it grows only when asked.
+    const ready = this.next && this.more === "idle" && !this.busy && !this.#host.about;
     const key = ready ? this.items : null;
     if (key === this.#seen) return;
     const rows = ready ? [...this.#host.renderRoot.querySelectorAll(".list .row[data-index]")].slice(-AHEAD) : [];
@@ -164,7 +167,9 @@ export class Feed implements ReactiveController {
 
   async #ask(cursor: string | null, signal: AbortSignal): Promise<Page> {
     const { client, state, clock, words } = this.#host;
-    return client.get<Page>("entries", { ...filters(state, clock.zone), cursor, limit: PAGE, lang: words.language }, signal);
+    const about = this.#host.about?.split(/:(.*)/s).map(encodeURIComponent);
+    const path = about ? `resources/${about[0]}/${about[1]}/history` : "entries";
+    return client.get<Page>(path, { ...filters(state, clock.zone), cursor, limit: about ? FEW : PAGE, lang: words.language }, signal);
   }
 
   #take(page: Page): void {

@@ -166,7 +166,7 @@ export class Activity {
     return html`<div class="pw" dir="ltr" tabindex="0" role="group" aria-label=${guard([this.#bars, clock, words], () => this.#sentence())} @keydown=${this.#keys} @dblclick=${this.zoom}
         @pointerdown=${this.#down} @pointermove=${this.#moved} @pointerup=${() => this.#set(() => (this.dragging = false))} @pointerleave=${this.#leave} @focusout=${this.#leave}>
         <svg class="plot" viewBox="0 0 ${this.#width || 1} ${height}" aria-hidden="true">${this.#width && this.#data ? guard([this.#bars, this.#width, this.#hover, this.#from, this.#to, narrow, retention, clock], () => this.#drawing(height)) : nothing}</svg>
-        <div class="tip" aria-live="polite" ?hidden=${!hover}>${hover ? this.#card(hover) : nothing}</div>
+        <div class="tip" dir=${words.direction} aria-live="polite" ?hidden=${!hover}>${hover ? this.#card(hover) : nothing}</div>
         <span class="sr">${this.#host.words.t("chart.keys")}</span></div>
       <div class="expl">${this.under?.() ?? nothing}</div>`;
   }

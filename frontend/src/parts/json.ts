@@ -24,7 +24,7 @@ export class Json {
         <button class="btn q sm" @click=${() => this.#curl(entry)}>${icon("copy", "s")}curl</button>
         <button class="btn q sm" @click=${copy}>${icon("copy", "s")}${words.t("json.copy")}</button></div>
       ${this.#raw
-        ? html`<pre class="diff mono json" translate="no" tabindex="0">${JSON.stringify(entry, null, 2)}</pre>`
+        ? html`<pre class="diff mono json" dir="ltr" translate="no" tabindex="0">${JSON.stringify(entry, null, 2)}</pre>`
         : html`<p class="hint">${words.t("json.hint")}</p><div class="diff mono json tree" translate="no" dir="ltr">${this.#value(entry, "", null, false)}</div>`}`;
   }
 

@@ -141,7 +141,7 @@ export class List {
     const { clock, words, state } = this.#host;
     const own = clock.zone !== "UTC";
     return html`<button class="z" title=${words.t(own ? "zone.utc" : "zone.own")} @click=${() => this.#host.go({ tz: state.tz ? null : own ? "UTC" : null }, "replace")}>
-      ${icon("clock", "s")}${clock.zoneText(at)}</button>`;
+      ${icon("clock", "s")}<bdi>${clock.zoneText(at)}</bdi></button>`;
   }
 
   #end(): unknown {

@@ -103,7 +103,8 @@ export class Menus {
   #place(panel: HTMLElement): void {
     if (this.#host.narrow || !this.#anchor) return panel.removeAttribute("style");
     const box = this.#anchor.getBoundingClientRect();
-    const left = Math.max(8, Math.min(box.left, document.documentElement.clientWidth - panel.offsetWidth - 8));
+    const near = this.#host.words.direction === "rtl" ? box.right - panel.offsetWidth : box.left;
+    const left = Math.max(8, Math.min(near, document.documentElement.clientWidth - panel.offsetWidth - 8));
     panel.style.left = `${left}px`;
     panel.style.top = `${Math.max(8, Math.min(box.bottom + 6, window.innerHeight - panel.offsetHeight - 8))}px`;
   }

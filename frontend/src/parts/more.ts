@@ -22,9 +22,9 @@ export class More {
   readonly #standing: Standing;
   readonly #views: Views;
 
-  constructor(host: Host, { feed, bar, list, activity }: { feed: Feed; bar: Bar; list: List; activity: Activity }) {
+  constructor(host: Host, { feed, bar, list, activity, report }: { feed: Feed; bar: Bar; list: List; activity: Activity; report: () => void }) {
     this.badge = new Badge(host, feed);
-    this.exporter = new Export(host, feed, bar);
+    this.exporter = new Export(host, feed, bar, report);
     this.help = new Help(host);
     this.live = new Live(host, feed, list, activity);
     this.#standing = new Standing(host, feed, activity);

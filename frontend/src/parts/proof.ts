@@ -20,7 +20,7 @@ function tell({ words, clock }: Host, { verdict, proofProblem, checkedAt }: Deta
   if (!verdict) return { look: "busy", glyph: "guard", title: words.t("proof.busy"), text: words.t("proof.busy.text") };
   if (verdict.state === "server") return { look: "off", glyph: "guard", title: words.t("proof.server"), text: words.t("proof.server.text") };
   if (verdict.state === "failed") return { look: "bad", glyph: "warn", title: words.t("proof.failed"), text: words.t("proof.failed.text", { why: words.t(`flaw.${verdict.why}`, { field: verdict.field }) }) };
-  const key = html`<span class="mono" translate="no" title=${verdict.key}>${verdict.key.slice(0, 12)}…${verdict.key.slice(-2)}</span>`;
+  const key = html`<span class="mono" translate="no" title=${verdict.key}><bdi>${verdict.key.slice(0, 12)}…${verdict.key.slice(-2)}</bdi></span>`;
   const slots = { size: verdict.size, steps: verdict.path.length, time: clock.as("time", checkedAt), key };
   return { look: "ok", glyph: "shield", title: words.t(verdict.content ? "proof.ok" : "proof.place"), text: words.tx(verdict.content ? "proof.ok.text" : "proof.place.text", slots) };
 }
@@ -35,11 +35,11 @@ export function proofCard(host: Host, detail: Detail): TemplateResult {
 export function proofTab(host: Host, detail: Detail, again: () => void): TemplateResult {
   const { words } = host;
   const { verdict, data } = detail;
-  const line = (label: string, value: unknown): TemplateResult => html`<dt>${label}</dt><dd class="mono" translate="no">${value}</dd>`;
+  const line = (label: string, value: unknown): TemplateResult => html`<dt>${label}</dt><dd class="mono" translate="no"><bdi>${value}</bdi></dd>`;
   return html`${proofCard(host, detail)}
     ${verdict?.state === "verified"
       ? html`<dl class="diff kv">${line(words.t("proof.size"), words.n(verdict.size))}${line(words.t("proof.index"), words.n(data?.entry.index ?? 0))}${line(words.t("proof.origin"), verdict.origin)}${line(words.t("proof.key"), verdict.key)}${line(words.t("proof.leaf"), verdict.leaf)}
-          <dt>${words.t("proof.path", { n: verdict.path.length })}</dt><dd><ol class="hashes mono" translate="no">${verdict.path.map((hash) => html`<li>${hash}</li>`)}</ol></dd>${line(words.t("proof.root"), verdict.root)}</dl>`
+          <dt>${words.t("proof.path", { n: verdict.path.length })}</dt><dd><ol class="hashes mono" dir="ltr" translate="no">${verdict.path.map((hash) => html`<li>${hash}</li>`)}</ol></dd>${line(words.t("proof.root"), verdict.root)}</dl>`
       : nothing}
     <p class="end"><button class="btn" ?disabled=${!verdict && !detail.proofProblem} @click=${again}>${icon("shield")}${words.t("proof.again")}</button>
       ${data ? html`<button class="btn" @click=${() => void evidence(host, data.entry.index)}>${icon("download")}${words.t("proof.evidence")}</button>` : nothing}</p>`;

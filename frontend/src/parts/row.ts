@@ -22,12 +22,13 @@ export function sentenceText(host: Host, { template, parts }: Sentence): string 
   return cut(template).map(({ text, slot }) => (slot ? shown(host, parts[text]?.text, text) : text)).join("");
 }
 
-/** The sentence with the actor strong and every resource a link that filters by it. */
-export function sentence(host: Host, { template, parts }: Sentence, tab: number): unknown[] {
+/** The sentence with the actor strong and every resource a link that filters by it, unless `quiet`. */
+export function sentence(host: Host, { template, parts }: Sentence, tab: number, quiet = false): unknown[] {
   return cut(template).map(({ text, slot }) => {
     const part = parts[text];
     if (!slot || !part) return text;
     const name = html`<bdi>${shown(host, part.text)}</bdi>`;
+    if (quiet) return name;
     if (text === "actor") return html`<b>${name}</b>`;
     return part.type && part.id ? filterLink(host, "resource", `${part.type}:${part.id}`, name, tab) : name;
   });
@@ -58,8 +59,8 @@ export function follow(act: () => void): (event: MouseEvent) => void {
 export function secondLine(host: Host, item: Summary): unknown {
   const { form, text, changes = [], more } = item.second;
   if (form === "reason") return html`<q><bdi>${shown(host, text)}</bdi></q>`;
-  if (form === "changes") return html`${changes.slice(0, 2).map((change) => glimpse(host, change))}${more ? html`<span class="f">+${more}</span>` : nothing}`;
-  return form === "summary" ? html`<span class="f">${shown(host, text)}</span>` : nothing;
+  if (form === "changes") return html`${changes.slice(0, 2).map((change) => glimpse(host, change))}${more ? html`<span class="f" dir="ltr">+${more}</span>` : nothing}`;
+  return form === "summary" ? html`<span class="f"><bdi>${shown(host, text)}</bdi></span>` : nothing;
 }
 
 function glimpse(host: Host, change: Change): TemplateResult {
@@ -69,11 +70,11 @@ function glimpse(host: Host, change: Change): TemplateResult {
   }
   const [plus = [], minus = []] = [change.added, change.removed];
   if (plus.length || minus.length) {
-    return html`<span class="c">${label} ${plus.map((value) => html`<span class="n">+ ${plain(host, value)}</span> `)}${minus.map((value) => html`<span class="n">− ${plain(host, value)}</span> `)}</span>`;
+    return html`<span class="c">${label} ${plus.map((value) => html`<span class="n">+ <bdi>${plain(host, value)}</bdi></span> `)}${minus.map((value) => html`<span class="n">− <bdi>${plain(host, value)}</bdi></span> `)}</span>`;
   }
   if (isProse(change.before, change.after)) return html`<span class="c">${label} <span class="n">${host.words.t("tag.changed")}</span></span>`;
   const [old, now] = [isEmpty(change.before), isEmpty(change.after)];
-  return html`<span class="c">${label} ${old && !now ? nothing : html`<span class="o">${plain(host, change.before)}</span>`} ${old || now ? nothing : html`<span class="arrow">→</span>`} ${now ? nothing : html`<span class="n">${plain(host, change.after)}</span>`}</span>`;
+  return html`<span class="c">${label} ${old && !now ? nothing : html`<span class="o"><bdi>${plain(host, change.before)}</bdi></span>`} ${old || now ? nothing : html`<span class="arrow">→</span>`} ${now ? nothing : html`<span class="n"><bdi>${plain(host, change.after)}</bdi></span>`}</span>`;
 }
 
 /** What needs a word of its own: outcome, risk, lateness, a hidden value. */
@@ -128,8 +129,8 @@ export interface RowState {
   fresh?: boolean;
   /** What stands beside the entry, above its link. */
   aside?: unknown;
-  /** In a history: with the date, without a selection of its own. */
-  past?: boolean;
+  /** In a history: with the date; `list` when the history is the list itself, and not one in the details. */
+  past?: true | "list";
   fold?: { count: number; open: boolean; why: "batch" | "repeat"; toggle: () => void } | null;
   open: (item: Summary) => void;
 }
@@ -140,7 +141,7 @@ export function row(host: Host, item: Summary, state: RowState): TemplateResult 
   const tab = state.current ? 0 : -1;
   const [glyph, from] = source(host, item);
   const folded = state.fold;
-  return html`<li part="row" class="row ${state.selected ? "sel" : ""} ${state.member ? "member" : ""} ${state.fresh ? "fresh" : ""}" data-index=${state.past ? nothing : item.index}
+  return html`<li part="row" class="row ${state.selected ? "sel" : ""} ${state.member ? "member" : ""} ${state.fresh ? "fresh" : ""}" data-index=${state.past === true ? nothing : item.index}
     data-field="resource" data-value="${item.resource.type}:${item.resource.id}">
     <a class="hit" href=${host.href({ entry: String(item.index), tab: "changes" })} tabindex=${tab}
       aria-label="${sentenceText(host, item.sentence)}, ${minutes}${seconds ?? ""}${rest ?? ""}" aria-current=${state.selected ? "true" : nothing}
@@ -149,14 +150,14 @@ export function row(host: Host, item: Summary, state: RowState): TemplateResult 
     <time class="num" datetime=${item.occurred_at} title=${moments(host, item.occurred_at, item.recorded_at)}>${minutes}<span class="sec">${seconds}</span>${rest}</time>
     ${tile(item.action, item.kind)}
     <div class="m">
-      <div class="s1"><bdi>${sentence(host, item.sentence, tab)}</bdi></div>
+      <div class="s1">${sentence(host, item.sentence, tab)}</div>
       <div class="s2">${secondLine(host, item)}${tags(host, item)}${folded
         ? html`<button class="tag fold" tabindex=${tab} aria-expanded=${folded.open} @click=${folded.toggle}>
             ${words.t(`fold.${folded.why}`, { n: folded.count })}${icon(folded.open ? "up" : "down", "s")}</button>`
         : nothing}</div>
     </div>
-    <span class="src">${icon(glyph, "s")}<span>${from}</span></span>
-    <span class="code mono" translate="no">${item.action}</span>
+    <span class="src">${icon(glyph, "s")}<span><bdi>${from}</bdi></span></span>
+    <span class="code mono" translate="no"><bdi>${item.action}</bdi></span>
     ${icon("right", "s")}
   </li>`;
 }

@@ -64,7 +64,7 @@ export function shortPrint(print: string): string {
 /** A secret that changed: hatched, with the fingerprints that tell old from new. */
 export function secretPill(host: Host, change: Change): TemplateResult {
   const prints = [change.before_fp, change.after_fp].map((print) =>
-    print ? html`<span class="mono" translate="no" title=${print}>${shortPrint(print)}</span>` : host.words.t("value.empty"),
+    print ? html`<span class="mono" translate="no" title=${print}><bdi>${shortPrint(print)}</bdi></span>` : host.words.t("value.empty"),
   );
   return html`<span class="red">${icon("lock", "s")}<span>${host.words.t("marker.secret")}</span>${prints[0]}${icon("arrow", "s")}${prints[1]}</span>`;
 }
@@ -73,6 +73,6 @@ export function secretPill(host: Host, change: Change): TemplateResult {
 export function markerPill(host: Host, marker: Marker): TemplateResult {
   if (!isWithheld(marker)) return html`<bdi class="txt">${why(host, marker)}</bdi>`;
   return html`<span class="red">${icon("lock", "s")}<span>${why(host, marker)}</span>${marker.fp
-    ? html`<span class="mono" translate="no" title=${marker.fp}>${shortPrint(marker.fp)}</span>`
+    ? html`<span class="mono" translate="no" title=${marker.fp}><bdi>${shortPrint(marker.fp)}</bdi></span>`
     : nothing}</span>`;
 }

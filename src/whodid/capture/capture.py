@@ -22,7 +22,7 @@ from whodid.capture.destination import Destination, Direct
 from whodid.capture.diff import diff
 from whodid.capture.events import UNKNOWN, About, keyed_id, uuid7
 from whodid.capture.pending import Said
-from whodid.capture.redact import Fingerprint, masked, masked_change, tidied, tidy
+from whodid.capture.redact import Fingerprint, masked, masked_change, reason_of, tidied
 from whodid.capture.relay import Recorder
 from whodid.capture.units import Unit, open_units
 from whodid.capture.values import plain, unencodable
@@ -30,11 +30,9 @@ from whodid.catalog import Catalog
 from whodid.errors import InvalidEvent, InvalidSetting, StoreError
 from whodid.model import Actor, Change, Event, Kind, Outcome, Reason, Related, Resource, Severity
 
-__all__ = ["Capture", "Hook", "reason_of"]
+__all__ = ["Capture", "Hook"]
 
 Bind = Literal["auto", "independent"] | object
-
-_LONGEST_REASON = 4096
 
 
 class Hook(Protocol):
@@ -490,12 +488,3 @@ class Capture:
             return keyed(workspace, encode(value))
 
         return fingerprint
-
-
-def reason_of(reason: Reason | str | None) -> Reason | None:
-    """Return a reason without secrets, in a form that every log takes."""
-    if isinstance(reason, str):
-        reason = Reason(text=reason)
-    if reason is None or reason.text is None:
-        return reason
-    return Reason(code=reason.code, text=tidy(reason.text, _LONGEST_REASON))

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec import UNSET, Struct
 
 from whodid.capture.bounds import bounded
-from whodid.capture.capture import reason_of
 from whodid.capture.context import Scope
 from whodid.capture.diff import diff
 from whodid.capture.pending import Collection, Row
-from whodid.capture.redact import Fingerprint, masked, print_of, tidied
+from whodid.capture.redact import Fingerprint, masked, print_of, reason_of, tidied
 from whodid.capture.values import Hidden, plain, same
 from whodid.catalog.classes import FieldClasses
 from whodid.catalog.secrets import SHORTEST, holds_secret

@@ -15,9 +15,19 @@ from msgspec import UNSET
 from whodid.capture.values import DB_COMPUTED, UNKNOWN_VALUE, Hidden, is_marker, plain
 from whodid.catalog.classes import FieldClasses, is_secret_name, stricter
 from whodid.catalog.secrets import SHORTEST, holds_secret, without_secrets
-from whodid.model import Change, Related, Resource
+from whodid.model import Change, Reason, Related, Resource
 
-__all__ = ["Fingerprint", "is_secret_type", "looks_secret", "masked", "masked_change", "print_of", "tidied", "tidy"]
+__all__ = [
+    "Fingerprint",
+    "is_secret_type",
+    "looks_secret",
+    "masked",
+    "masked_change",
+    "print_of",
+    "reason_of",
+    "tidied",
+    "tidy",
+]
 
 Fingerprint = Callable[[Any], str | None]
 """Make a keyed fingerprint of a JSON value; None where there is no key to make one with."""
@@ -25,6 +35,7 @@ Fingerprint = Callable[[Any], str | None]
 _Named = TypeVar("_Named", Resource, Related)
 
 _LONGEST_NAME = 500
+_LONGEST_REASON = 4096
 _NO_VALUE = (UNKNOWN_VALUE, DB_COMPUTED)
 _TYPES = ("encrypt", "secret", "password", "fernet")
 
@@ -155,3 +166,12 @@ def _is_header(pair: list[Any]) -> bool:
         return False
     # Two names side by side (`["password", "email"]`) are no pair; headers are told by their dash or their name.
     return ("-" in name or name.lower() in {"authorization", "cookie"}) and is_secret_name(name)
+
+
+def reason_of(reason: Reason | str | None) -> Reason | None:
+    """Return a reason without secrets, in a form that every log takes."""
+    if isinstance(reason, str):
+        reason = Reason(text=reason)
+    if reason is None or reason.text is None:
+        return reason
+    return Reason(code=reason.code, text=tidy(reason.text, _LONGEST_REASON))

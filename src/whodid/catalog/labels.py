@@ -1,7 +1,8 @@
 """Short names in each language: of kinds, outcomes, categories, types, fields, reasons; and how a value is written.
 
-Sentences live with their actions. A language that lacks here falls back to English; a name that lacks is made
-readable (`next_batch_at` → "Next batch at"), so that a host's own fields need no declaration.
+Sentences live with their actions. English and Spanish stand here, the others in `languages`. A language that lacks
+falls back to English; a name that lacks is made readable (`next_batch_at` → "Next batch at"), so that a host's own
+fields need no declaration.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import msgspec
+
+from whodid.catalog.languages import FURTHER, language_of
 
 __all__ = [
     "LANGUAGES",
@@ -27,12 +30,13 @@ __all__ = [
     "write",
 ]
 
-LANGUAGES = ("en", "es")
+LANGUAGES = ("en", "es", *FURTHER)
 """The languages that everything in this package speaks; hosts may give their actions more."""
 
 _T = TypeVar("_T")
 _Names = Mapping[str, tuple[str, str]]  # name → (en, es)
 
+_COMMA = frozenset({"es", "pt"})
 _INDEX = re.compile(r"\[\d+\]")
 _LONGEST = 200
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -257,6 +261,18 @@ _WORDS: _Names = {
     "unencodable": ("cannot be shown", "no se puede mostrar"),
     "bytes": ("binary data", "datos binarios"),
 }
+_TABLES: Mapping[str, _Names] = {
+    "kinds": _KINDS,
+    "outcomes": _OUTCOMES,
+    "severities": _SEVERITIES,
+    "sources": _SOURCES,
+    "actors": _ACTORS,
+    "categories": _CATEGORIES,
+    "types": _TYPES,
+    "reasons": _REASONS,
+    "fields": _FIELDS,
+    "words": _WORDS,
+}
 _MARKERS = frozenset({"unknown", "db_computed", "truncated", "unencodable", "bytes"})
 
 
@@ -275,43 +291,42 @@ def pick(texts: Mapping[str, _T], lang: str) -> _T:
 
 def kind_label(kind: str, lang: str = "en") -> str:
     """Return what menus call a kind."""
-    return _name(_KINDS, kind, lang)
+    return _name("kinds", kind, lang)
 
 
 def outcome_label(outcome: str, lang: str = "en") -> str:
     """Return what menus call an outcome."""
-    return _name(_OUTCOMES, outcome, lang)
+    return _name("outcomes", outcome, lang)
 
 
 def severity_label(severity: str, lang: str = "en") -> str:
     """Return what menus call a severity."""
-    return _name(_SEVERITIES, severity, lang)
+    return _name("severities", severity, lang)
 
 
 def source_label(source: str, lang: str = "en") -> str:
     """Return what menus call a source."""
-    return _name(_SOURCES, source, lang)
+    return _name("sources", source, lang)
 
 
 def actor_label(type_: str, lang: str = "en") -> str:
     """Return what an actor of a type is called when it has no name."""
-    return _name(_ACTORS, type_, lang)
+    return _name("actors", type_, lang)
 
 
 def category_label(category: str, lang: str = "en") -> str:
     """Return what menus call a category of actions (plural)."""
-    return _name(_CATEGORIES, category, lang)
+    return _name("categories", category, lang)
 
 
 def type_label(type_: str, lang: str = "en") -> str:
     """Return the name of a resource type as it stands inside a sentence (singular, lower case)."""
-    known = _TYPES.get(type_)
-    return type_.replace("_", " ") if known is None else known[_column(lang)]
+    return _known("types", type_, lang) or type_.replace("_", " ")
 
 
 def reason_label(code: str, lang: str = "en") -> str:
     """Return the text for a reason, or the cause of a failure, that came as a code only."""
-    return _name(_REASONS, code, lang)
+    return _name("reasons", code, lang)
 
 
 def field_label(path: str, lang: str = "en") -> str:
@@ -323,7 +338,7 @@ def field_label(path: str, lang: str = "en") -> str:
     """
     bare = _INDEX.sub("", path)
     last = bare.rpartition(".")[2] or bare
-    return _name(_FIELDS, bare if bare in _FIELDS else last, lang)
+    return _name("fields", bare if bare in _FIELDS else last, lang)
 
 
 def write(value: Any, lang: str = "en") -> str:
@@ -351,9 +366,9 @@ def _plain(value: Any, lang: str) -> str:
         return _number(value, lang)
     if isinstance(value, float):
         text = repr(value)
-        return text if _column(lang) == 0 else text.replace(".", ",")
+        return text.replace(".", ",") if _base(lang) in _COMMA else text
     if isinstance(value, list):
-        return ", ".join(_plain(item, lang) for item in value)
+        return ("، " if _base(lang) == "ar" else ", ").join(_plain(item, lang) for item in value)
     marker = value.get("$")
     if marker == "truncated" and isinstance(value.get("head"), str):
         return f"{value['head']}…"
@@ -367,22 +382,39 @@ def _plain(value: Any, lang: str) -> str:
 
 
 def _number(value: int, lang: str) -> str:
-    if _column(lang) == 0:
-        return f"{value:,}"
-    # Spanish groups from five digits on (Ortografía de la lengua española, VIII 3.2).
-    return f"{value:,}".replace(",", ".") if abs(value) >= 10_000 else str(value)
+    match _base(lang):
+        case "es":
+            # Spanish groups from five digits on (Ortografía de la lengua española, VIII 3.2).
+            return f"{value:,}".replace(",", ".") if abs(value) >= 10_000 else str(value)
+        case "pt":
+            return f"{value:,}".replace(",", ".")
+        case "hi":
+            # Thousands, then lakhs and crores: 12,34,567.
+            digits = str(abs(value))
+            head, tail = digits[:-3], digits[-3:]
+            grouped = ",".join([*re.findall(r"\d{1,2}(?=(?:\d\d)*$)", head), tail])
+            return f"-{grouped}" if value < 0 else grouped
+    return f"{value:,}"
 
 
 def _word(name: str, lang: str) -> str:
-    return _WORDS[name][_column(lang)]
+    return _known("words", name, lang) or name
 
 
-def _column(lang: str) -> int:
-    return 1 if lang.partition("-")[0] == "es" else 0
+def _base(lang: str) -> str:
+    return lang.partition("-")[0]
 
 
-def _name(names: _Names, name: str, lang: str) -> str:
-    known = names.get(name)
-    if known is not None:
-        return known[_column(lang)]
-    return (name[:1].upper() + name[1:]).replace("_", " ").replace(".", " ")
+def _known(table: str, name: str, lang: str) -> str | None:
+    """Return a declared name: in the language, else in English; None when nobody declared it."""
+    further = language_of(lang)
+    found = further.names(table).get(name) if further is not None else None
+    if found is not None:
+        return found
+    columns = _TABLES[table].get(name)
+    return columns[1 if _base(lang) == "es" else 0] if columns is not None else None
+
+
+def _name(table: str, name: str, lang: str) -> str:
+    known = _known(table, name, lang)
+    return known if known is not None else (name[:1].upper() + name[1:]).replace("_", " ").replace(".", " ")

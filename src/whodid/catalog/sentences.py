@@ -13,6 +13,7 @@ from msgspec import UNSET, Struct
 
 from whodid.catalog.catalog import Action, Catalog
 from whodid.catalog.labels import actor_label, field_label, pick, reason_label, write
+from whodid.catalog.languages import language_of
 from whodid.catalog.templates import STANDARD_PARTS, Part, Said, Value, names, read
 from whodid.model import Change, FieldClass, Outcome
 
@@ -96,7 +97,8 @@ class SecondLine(Struct, frozen=True, kw_only=True):
             lang: The language that the line was made in.
         """
         if self.form == "reason":
-            return pick(_QUOTES, lang).format(self.text)
+            further = language_of(lang)
+            return (further.quotes if further is not None else pick(_QUOTES, lang)).format(self.text)
         if self.form == "changes":
             return " · ".join(
                 [*(_change_text(line, lang) for line in self.changes), *([f"+{self.more}"] * bool(self.more))]
@@ -122,7 +124,8 @@ def sentence(entry: Said, lang: str, catalog: Catalog) -> Sentence:
             parts = _parts(entry, template, lang, action)
             if parts is not None:
                 return Sentence(template=template, parts=parts)
-    template = pick(_GENERAL, lang)[entry.outcome]
+    further = language_of(lang)
+    template = (further.general if further is not None else pick(_GENERAL, lang))[entry.outcome]
     return Sentence(template=template, parts=_parts(entry, template, lang, action) or {})
 
 

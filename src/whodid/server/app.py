@@ -10,7 +10,7 @@ import logging
 import re
 import secrets
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator
 from functools import partial
 from urllib.parse import parse_qsl
 
@@ -34,8 +34,10 @@ from whodid.server.events import Events
 from whodid.server.exports import Exports
 from whodid.server.gate import Gate
 from whodid.server.live import Live
+from whodid.server.origins import Origins
 from whodid.server.pages import Pages
 from whodid.server.problems import problem, problem_of
+from whodid.server.reports import Reports
 from whodid.server.routes import Routes
 from whodid.server.sessions import Sessions
 from whodid.server.signing import check_secret
@@ -70,6 +72,7 @@ def asgi(
     trusted_proxies: int = 0,
     console: Console | None = None,
     token_address: str | None = None,
+    origins: Iterable[str] = (),
     threads: int = 8,
     downloads: int = 4,
     rate: int = 10_000,
@@ -86,6 +89,8 @@ def asgi(
         trusted_proxies: How many proxies of yours stand in front; 0 heeds no forwarded address.
         console: Sign-in for the page by one-time links, as `whodid serve` uses it.
         token_address: Where the page fetches its viewer token (POST, same origin); the console's when not given.
+        origins: Web origins of other pages that may load the viewer, read the API and frame `/embed`; the origin
+            that a token names may read the API in any case.
         threads: How many requests may work on the store at once.
         downloads: How many exports may stream at once.
         rate: Events per second that each API key may send on average; 0 for no limit.
@@ -96,16 +101,18 @@ def asgi(
         The application.
 
     Raises:
-        InvalidSetting: The secret is too short, or a product is not known.
+        InvalidSetting: The secret is too short, an origin is none, or a product is not known.
     """
     check_secret(secret)
-    pages = Pages(token_address=token_address or ("session/token" if console else None))
+    shared = Origins(origins, secret=secret)
+    pages = Pages(token_address=token_address or ("session/token" if console else None), origins=shared.allowed)
     gate = Gate(log, secret=secret)
     sessions = Sessions(log, secret=secret, gate=gate)
     handlers: list[Handler] = [
         *Routes(log, sessions).handlers,
         *Exports(log, sessions, secret=secret, downloads=downloads).handlers,
         *Live(log, sessions, ending=ending).handlers,
+        *Reports(log, sessions, secret=secret, pages=pages).handlers,
         *(console.handlers if console else ()),
         *doors(
             compat,
@@ -129,7 +136,7 @@ def asgi(
             *(Route(handler.path, door.endpoint(handler), methods=[handler.method]) for handler in handlers),
         ],
         exception_handlers={HTTPException: _unrouted},
-        middleware=[Middleware(_Frame, trust_ids=trusted_proxies > 0)],
+        middleware=[Middleware(_Frame, trust_ids=trusted_proxies > 0, origins=shared)],
     )
     # Two addresses for one thing would be two cache entries and two places to check.
     app.router.redirect_slashes = False
@@ -283,9 +290,10 @@ async def _unrouted(request: Request, error: Exception) -> Response:
 class _Frame:
     """Gives each request its id and each response its security headers."""
 
-    def __init__(self, app: ASGIApp, *, trust_ids: bool) -> None:
+    def __init__(self, app: ASGIApp, *, trust_ids: bool, origins: Origins) -> None:
         self._app = app
         self._trust_ids = trust_ids
+        self._origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -294,9 +302,13 @@ class _Frame:
         request_id = self._request_id(scope)
         # A host that mounts the application may share its state between requests; ours is per request.
         scope["state"] = {**scope.get("state", {}), "request_id": request_id}
+        path = str(scope["path"]).removeprefix(str(scope.get("root_path", "")).rstrip("/"))
+        sent = Headers(scope=scope)
+        shared = [(name.lower().encode(), value.encode()) for name, value in self._origins.headers(path, sent)]
 
         async def framed(message: Message) -> None:
             if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *shared]
                 present = {name.lower() for name, _ in message["headers"]}
                 message["headers"] = [
                     *message["headers"],
@@ -309,6 +321,11 @@ class _Frame:
                 ]
             await send(message)
 
+        asked = self._origins.preflight(scope["method"], path, sent)
+        if asked is not None:
+            shared = []
+            await Response(status_code=asked.status, headers=dict(asked.headers))(scope, receive, framed)
+            return
         await self._app(scope, receive, framed)
 
     def _request_id(self, scope: Scope) -> str:

@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from whodid.errors import InvalidSetting
+from whodid.server.origins import check_origins
 from whodid.server.signing import check_secret
 
 __all__ = ["Settings", "load", "read_secret"]
@@ -45,6 +46,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         strict: Refuse actions that the catalog does not declare.
         name: Name of the deployment, first part of the origin of every new log.
         retention_minutes: Minutes between two rounds of retention; 0 leaves it to others.
+        origins: Web origins of other pages that may load the viewer, read the API and frame `/embed`; in the
+            environment separated by spaces.
         threads: How many requests may work on the store at once.
         downloads: How many exports may stream at once.
         rate: Events per second that each API key may send on average; 0 for no limit.
@@ -63,6 +66,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     strict: bool = False
     name: Annotated[str, Meta(min_length=1)] = "localhost"
     retention_minutes: Annotated[int, Meta(ge=0, le=10_080)] = 60
+    origins: tuple[str, ...] = ()
     threads: Annotated[int, Meta(ge=1, le=128)] = 8
     downloads: Annotated[int, Meta(ge=1, le=64)] = 4
     rate: Annotated[int, Meta(ge=0, le=1_000_000)] = 10_000
@@ -70,6 +74,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     shutdown_seconds: Annotated[int, Meta(ge=1, le=600)] = 30
 
 
+_LISTS = frozenset({"origins"})
 _NAMES = tuple(field.name for field in msgspec.structs.fields(Settings))
 
 
@@ -106,11 +111,13 @@ def load(
         raise InvalidSetting("No store is named", "Give --store sqlite:///audit.db, or set WHODID_STORE")
     try:
         # The environment knows texts only: "8080" is a port, "true" a truth.
-        return msgspec.convert(values, Settings, strict=False)
+        settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
         fact, _, place = str(error).partition(" - at `$.")
         where = place.rstrip("`") or "The configuration"
         raise InvalidSetting(f"{where}: {fact}", "Correct it in the file, the environment or the arguments") from None
+    check_origins(settings.origins)
+    return settings
 
 
 def read_secret(settings: Settings) -> bytes:
@@ -159,7 +166,7 @@ def _of_environment(environment: Mapping[str, str]) -> dict[str, Any]:
         elif variable.startswith(_PREFIX):
             name = variable.removeprefix(_PREFIX).lower()
             _known(name, f"variable {variable}:")
-            values[name] = value
+            values[name] = value.split() if name in _LISTS else value
     return values
 
 

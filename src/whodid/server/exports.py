@@ -1,44 +1,36 @@
 """Exports over HTTP: a ticket for a download that a browser can follow, then the file as it is made.
 
 Browsers cannot send a token with a download, and a token must not stand in an address. So a POST with the token leaves
-the question in the log's own state, and hands out a ticket: random, good once, for sixty seconds, for exactly that
-question. The state is changed by compare-and-set, so a ticket is good once whatever the number of servers.
+the question in the log's own state, and hands out a ticket for it (`tickets`).
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import re
-import secrets
 import threading
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
 from whodid import canonical, query
-from whodid.errors import Denied, StoreUnavailable
+from whodid.errors import Denied
 from whodid.export import Format, pieces
 from whodid.log import Log
 from whodid.model import Actor
 from whodid.server.answers import Answer, Call, Handler, answer_json
 from whodid.server.problems import problem, refusal
 from whodid.server.sessions import Session, Sessions, context_of
-from whodid.server.signing import mac, pack, same, unpack
+from whodid.server.tickets import LIFE, Pending, Tickets, digest
 from whodid.viewer import PERSONAL, Reader, asks
 
 __all__ = ["CSV", "Download", "Exports", "Slot"]
 
-_LIFE = timedelta(seconds=60)
-_MOST_PENDING = 20
 _STATE = "exports"
 _PURPOSE = "whodid export ticket 1"
-_RANDOM = 18
-_MAC = 16
-_TRIES = 50
 _FILE_CHARACTERS = re.compile(r"[^A-Za-z0-9_.\-]+")
 
 CSV = "text/csv; charset=utf-8; header=present"
@@ -63,18 +55,14 @@ class _Wish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     bom: bool = False
 
 
-class _Pending(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a ticket stands for, in the state of the log.
+class _Pending(Pending, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The export that a ticket stands for.
 
     Args:
-        ticket: SHA-256 of the ticket, hexadecimal; who reads the store cannot download with it.
-        until: Microseconds since 1970.
         query: Canonical text.
         locked: Canonical text.
     """
 
-    ticket: str
-    until: int
     format: Format
     query: str
     locked: str | None
@@ -86,7 +74,6 @@ class _Pending(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 _decode_wish = msgspec.json.Decoder(_Wish).decode
-_decode_pending = msgspec.json.Decoder(list[_Pending]).decode
 
 
 class Exports:
@@ -100,7 +87,7 @@ class Exports:
     def __init__(self, log: Log, sessions: Sessions, *, secret: bytes, downloads: int) -> None:
         self._log = log
         self._sessions = sessions
-        self._secret = secret
+        self._tickets = Tickets(log, secret=secret, state=_STATE, purpose=_PURPOSE, holds=_Pending)
         self._slots = threading.BoundedSemaphore(downloads)
         self.handlers = (
             Handler("POST", "/v1/exports", self._order),
@@ -137,11 +124,11 @@ class Exports:
         if wish.format == "parquet" and importlib.util.find_spec("pyarrow") is None:
             return problem(501, call.request_id, "Parquet is not installed on this server.", "Ask for csv or ndjson.")
         count = reader.count(asked)
-        ticket = self._ticket(claims.workspace)
+        ticket = self._tickets.make(claims.workspace)
         filename = _filename(claims.workspace, now, wish.format)
         pending = _Pending(
-            ticket=_digest(ticket),
-            until=canonical.micros(now + _LIFE),
+            ticket=digest(ticket),
+            until=canonical.micros(now + LIFE),
             format=wish.format,
             query=str(asked),
             locked=str(reader.locked) if reader.locked is not None else None,
@@ -151,7 +138,7 @@ class Exports:
             filename=filename,
             viewer=claims.viewer,
         )
-        if not self._leave(claims.workspace, pending, now):
+        if not self._tickets.leave(claims.workspace, pending, now):
             return problem(
                 429, call.request_id, "Too many exports wait for their download.", headers=(("Retry-After", "60"),)
             )
@@ -168,7 +155,7 @@ class Exports:
     def _download(self, call: Call) -> Answer:
         asks.parameters(call.query)
         ticket = call.path["ticket"]
-        workspace = self._workspace(ticket)
+        workspace = self._tickets.workspace(ticket)
         if workspace is None:
             return problem(404, call.request_id, "There is no such export.", "Start the export again.")
         if call.method == "HEAD":
@@ -178,7 +165,7 @@ class Exports:
             return problem(503, call.request_id, "Enough exports are running.", headers=(("Retry-After", "5"),))
         slot = Slot(self._slots)
         try:
-            pending = self._take(workspace, _digest(ticket))
+            pending = self._tickets.take(workspace, ticket)
             if pending is None:
                 slot.release()
                 return problem(
@@ -213,41 +200,6 @@ class Exports:
             ("X-Accel-Buffering", "no"),
         )
         return Answer(body=Download(first, made, slot), media_type=_TYPES[pending.format], headers=headers)
-
-    def _ticket(self, workspace: str) -> str:
-        body = secrets.token_bytes(_RANDOM) + workspace.encode()
-        return pack(mac(self._secret, _PURPOSE, body)[:_MAC] + body)
-
-    def _workspace(self, ticket: str) -> str | None:
-        data = unpack(ticket) or b""
-        signature, body = data[:_MAC], data[_MAC:]
-        genuine = same(mac(self._secret, _PURPOSE, body)[:_MAC], signature)
-        return body[_RANDOM:].decode() if genuine and len(body) > _RANDOM else None
-
-    def _leave(self, workspace: str, pending: _Pending, now: datetime) -> bool:
-        """Add a pending export; False when there are too many."""
-        for _ in range(_TRIES):
-            old = self._log.state(workspace, _STATE)
-            waiting = _alive(old, now)
-            if len(waiting) >= _MOST_PENDING:
-                return False
-            if self._log.swap_state(workspace, _STATE, old, canonical.encode([*waiting, pending])):
-                return True
-        raise _contended()
-
-    def _take(self, workspace: str, ticket: str) -> _Pending | None:
-        """Remove a pending export and return it; None when it is not there (any more)."""
-        now = self._log.now()
-        for _ in range(_TRIES):
-            old = self._log.state(workspace, _STATE)
-            waiting = _alive(old, now)
-            wanted = next((one for one in waiting if one.ticket == ticket), None)
-            if wanted is None:
-                return None
-            rest = [one for one in waiting if one is not wanted]
-            if self._log.swap_state(workspace, _STATE, old, canonical.encode(rest) if rest else None):
-                return wanted
-        raise _contended()
 
 
 class Slot:
@@ -292,19 +244,6 @@ class Download(Iterator[bytes]):
 
     def __del__(self) -> None:
         self._slot.release()
-
-
-def _alive(state: bytes | None, now: datetime) -> list[_Pending]:
-    limit = canonical.micros(now)
-    return [one for one in _decode_pending(state) if one.until > limit] if state else []
-
-
-def _digest(ticket: str) -> str:
-    return hashlib.sha256(ticket.encode()).hexdigest()
-
-
-def _contended() -> StoreUnavailable:
-    return StoreUnavailable("Too many exports begin at the same moment", "Try again in a moment")
 
 
 def _filename(workspace: str, now: datetime, format: Format) -> str:

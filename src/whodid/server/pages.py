@@ -1,4 +1,4 @@
-"""The standalone page and the files it needs.
+"""The standalone page, the page for iframes, and the files they need.
 
 Files are read once, when the application is made, and served from memory by name: what is not in the list does not
 exist. The page names each file with the digest of its content, so that a browser keeps it for ever and never shows an
@@ -25,6 +25,8 @@ POLICY = (
     "require-trusted-types-for 'script'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 """Content-Security-Policy of the page: only our own files, no inline code, no strings turned into code."""
+
+_FRAMED = POLICY.replace("frame-ancestors 'none'", "frame-ancestors {origins}")
 
 _TYPES = {
     "css": "text/css; charset=utf-8",
@@ -55,6 +57,24 @@ _PAGE = """<!doctype html>
 </html>
 """
 
+_EMBED = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>Audit logs</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="{style}">
+<script type="module" src="{page}"></script>
+<script type="module" src="{viewer}"></script>
+</head>
+<body data-origins="{origins}">
+<audit-log-viewer api="{base}" theme="auto" tell-height></audit-log-viewer>
+</body>
+</html>
+"""
+
 
 class _File(Struct, frozen=True):
     body: bytes
@@ -68,13 +88,18 @@ class Pages:
     Args:
         token_address: Where the page fetches viewer tokens, as an absolute path or relative to the page; None when
             whoever embeds the page sets `getToken` itself.
+        origins: Web origins whose pages may show `/embed` in an iframe.
     """
 
-    def __init__(self, *, token_address: str | None) -> None:
+    def __init__(self, *, token_address: str | None, origins: tuple[str, ...] = ()) -> None:
         self._token_address = token_address
+        self._origins = origins
         self._files = dict(_load())
+        # A name with the digest in it is for pages elsewhere: together with an integrity attribute it never changes.
+        self._versions = {versioned(name, file.digest): name for name, file in self._files.items()}
         self.handlers = (
             Handler("GET", "/", self._page),
+            Handler("GET", "/embed", self._embed),
             Handler("GET", "/static/{name:path}", self._file),
         )
 
@@ -84,10 +109,10 @@ class Pages:
             tokens = f"{call.base}/{tokens}"
         body = _PAGE.format(
             base=html.escape(call.base),
-            page=self._address(call.base, "page.js"),
-            style=self._address(call.base, "page.css"),
+            page=self.address(call.base, "page.js"),
+            style=self.address(call.base, "page.css"),
             tokens=f' data-tokens="{html.escape(tokens)}"' if tokens is not None else "",
-            viewer=self._address(call.base, "viewer.js"),
+            viewer=self.address(call.base, "viewer.js"),
         ).encode()
         return Answer(
             body=body,
@@ -95,17 +120,38 @@ class Pages:
             headers=(("Cache-Control", "no-cache"), ("Content-Security-Policy", POLICY)),
         )
 
-    def _address(self, base: str, name: str) -> str:
+    def _embed(self, call: Call) -> Answer:
+        if any("token" in name.lower() for name, _ in call.query):
+            return problem(
+                400, call.request_id, "A token does not belong in an address.", "Hand it over by postMessage."
+            )
+        body = _EMBED.format(
+            base=html.escape(call.base),
+            page=self.address(call.base, "embed.js"),
+            style=self.address(call.base, "page.css"),
+            viewer=self.address(call.base, "viewer.js"),
+            origins=html.escape(" ".join(self._origins)),
+        ).encode()
+        ancestors = " ".join(self._origins) or "'none'"
+        headers = [("Cache-Control", "no-cache"), ("Content-Security-Policy", _FRAMED.format(origins=ancestors))]
+        if self._origins:
+            # A page that isolates itself frames only what says that it may be framed.
+            headers.append(("Cross-Origin-Resource-Policy", "cross-origin"))
+        return Answer(body=body, media_type="text/html; charset=utf-8", headers=tuple(headers))
+
+    def address(self, base: str, name: str) -> str:
+        """Return the address of a file, with its digest, as it stands in HTML."""
         file = self._files.get(name)
         version = f"?v={file.digest}" if file else ""
         return html.escape(f"{base}/static/{name}{version}")
 
     def _file(self, call: Call) -> Answer:
-        file = self._files.get(call.path["name"])
+        name = call.path["name"]
+        file = self._files.get(self._versions.get(name, name))
         if file is None:
             return problem(404, call.request_id)
         # Only an address with the right digest can be kept for ever; without one, or with an old one, ask again.
-        exact = dict(call.query).get("v") == file.digest
+        exact = name in self._versions or dict(call.query).get("v") == file.digest
         headers = (
             ("Cache-Control", "public, max-age=31536000, immutable" if exact else "public, no-cache"),
             ("ETag", f'"{file.digest}"'),
@@ -113,6 +159,12 @@ class Pages:
         if f'"{file.digest}"' in call.headers.get("if-none-match", ""):
             return Answer(status=304, headers=headers)
         return Answer(body=file.body, media_type=file.media_type, headers=headers)
+
+
+def versioned(name: str, digest: str) -> str:
+    """Return the name of a file with the digest of its content: `viewer-0123456789abcdef.js`."""
+    stem, dot, ending = name.rpartition(".")
+    return f"{stem}-{digest}{dot}{ending}"
 
 
 def _load() -> Iterator[tuple[str, _File]]:

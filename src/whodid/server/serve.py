@@ -62,6 +62,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             secret=secret,
             trusted_proxies=settings.trusted_proxies,
             console=console,
+            origins=settings.origins,
             threads=settings.threads,
             downloads=settings.downloads,
             rate=settings.rate,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -82,7 +83,7 @@ class Sessions:
         if text.startswith("wk_"):
             claims = self._claims(text, call)
         else:
-            claims = verify_token(self._secret, text, now=now, origin=call.headers.get("origin"))
+            claims = verify_token(self._secret, text, now=now, origin=_foreign(call))
         if claims is None:
             return None
         locked = None
@@ -153,3 +154,9 @@ class Sessions:
 def context_of(call: Call, source: Source = "web") -> Context:
     """Return where a request came from, for the entries that reading and exporting leave behind."""
     return network_context(source, call.client, call.headers.get("user-agent", ""), call.request_id)
+
+
+def _foreign(call: Call) -> str | None:
+    """Return the origin of the page that asks, unless it is our own: our frame uses what its parent handed over."""
+    origin = call.headers.get("origin")
+    return None if origin is not None and urlsplit(origin).netloc == call.headers.get("host") else origin

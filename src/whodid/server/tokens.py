@@ -19,7 +19,7 @@ from whodid.errors import InvalidSetting
 from whodid.model import Actor
 from whodid.server.signing import check_secret, mac, pack, same, unpack
 
-__all__ = ["LONGEST", "PERMISSIONS", "Claims", "mint_token", "verify_token"]
+__all__ = ["LONGEST", "PERMISSIONS", "Claims", "is_origin", "mint_token", "origin_of", "verify_token"]
 
 PERMISSIONS = ("audit:read", "audit:export", "audit:pii")
 """Read entries; export them; see personal values (addresses, e-mail, personal fields before and after)."""
@@ -29,6 +29,7 @@ LONGEST = 600
 
 _SKEW = 60
 _LARGEST = 8192
+_LONGEST_ORIGIN = 300
 _VERSION = "wv1"
 _PURPOSE = "whodid viewer token 1"
 _ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+(:[0-9]{1,5})?")
@@ -108,7 +109,7 @@ def mint_token(
         raise InvalidSetting(f"A viewer token cannot live {ttl} seconds", f"Use 1 to {LONGEST}")
     if not workspace:
         raise InvalidSetting("A viewer token needs a workspace", "Name the one workspace that it opens")
-    if origin is not None and not _ORIGIN.fullmatch(origin):
+    if origin is not None and not is_origin(origin):
         raise InvalidSetting(f"{origin!r} is not a web origin", "Write scheme, host and port only: https://example.com")
     if lang is not None and not _LANGUAGE.fullmatch(lang):
         raise InvalidSetting(f"{lang!r} is not a language tag", "Write en, es …")
@@ -133,6 +134,17 @@ def mint_token(
     return token
 
 
+def is_origin(text: str) -> bool:
+    """Say whether a text is a web origin: scheme, host and port, nothing after."""
+    return len(text) <= _LONGEST_ORIGIN and _ORIGIN.fullmatch(text) is not None
+
+
+def origin_of(secret: bytes, token: str) -> str | None:
+    """Return the origin that a genuine token names, expired or not; None for any other."""
+    claims = _genuine(secret, token)
+    return claims.origin if claims is not None else None
+
+
 def verify_token(secret: bytes, token: str, *, now: datetime, origin: str | None = None) -> Claims | None:
     """Read a viewer token.
 
@@ -146,15 +158,8 @@ def verify_token(secret: bytes, token: str, *, now: datetime, origin: str | None
         What the token says, or None for a token that is garbled, forged, expired, not yet valid, issued for longer
         than allowed, or used from another origin. Why is not told, so that nothing can be learnt by trying.
     """
-    version, _, rest = token[: _LARGEST + 1].partition(".")
-    body, _, digest = rest.partition(".")
-    payload, signature = unpack(body) or b"", unpack(digest) or b""
-    genuine = same(mac(secret, _PURPOSE, payload), signature)
-    if not genuine or version != _VERSION or len(token) > _LARGEST:
-        return None
-    try:
-        claims = _decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    claims = _genuine(secret, token)
+    if claims is None:
         return None
     at = now.timestamp()
     if not claims.issued_at - _SKEW <= at < claims.expires_at or claims.expires_at - claims.issued_at > LONGEST:
@@ -162,3 +167,17 @@ def verify_token(secret: bytes, token: str, *, now: datetime, origin: str | None
     if claims.origin is not None and origin is not None and origin != claims.origin:
         return None
     return claims
+
+
+def _genuine(secret: bytes, token: str) -> Claims | None:
+    """Return the claims of a token that we signed, whatever they say."""
+    version, _, rest = token[: _LARGEST + 1].partition(".")
+    body, _, digest = rest.partition(".")
+    payload, signature = unpack(body) or b"", unpack(digest) or b""
+    genuine = same(mac(secret, _PURPOSE, payload), signature)
+    if not genuine or version != _VERSION or len(token) > _LARGEST:
+        return None
+    try:
+        return _decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None

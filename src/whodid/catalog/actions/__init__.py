@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
+
+from msgspec.structs import replace
 
 from whodid.catalog.actions import (
     account,
@@ -19,7 +22,8 @@ from whodid.catalog.actions import (
     webhook,
     workspace,
 )
-from whodid.catalog.catalog import Catalog
+from whodid.catalog.catalog import Action, Catalog, Wording
+from whodid.catalog.languages import FURTHER, language_of
 
 __all__ = ["builtin"]
 
@@ -28,17 +32,37 @@ __all__ = ["builtin"]
 def builtin() -> Catalog:
     """Return the catalog of a WhatsApp marketing workspace and of the log itself: 69 actions, 26 of the user guide."""
     return Catalog(
-        *account.ACTIONS,
-        *workspace.ACTIONS,
-        *user.ACTIONS,
-        *template.ACTIONS,
-        *campaign.ACTIONS,
-        *contact.ACTIONS,
-        *role.ACTIONS,
-        *team.ACTIONS,
-        *webhook.ACTIONS,
-        *sso.ACTIONS,
-        *auth.ACTIONS,
-        *api_key.ACTIONS,
-        *audit.ACTIONS,
+        *_translated(
+            (
+                *account.ACTIONS,
+                *workspace.ACTIONS,
+                *user.ACTIONS,
+                *template.ACTIONS,
+                *campaign.ACTIONS,
+                *contact.ACTIONS,
+                *role.ACTIONS,
+                *team.ACTIONS,
+                *webhook.ACTIONS,
+                *sso.ACTIONS,
+                *auth.ACTIONS,
+                *api_key.ACTIONS,
+                *audit.ACTIONS,
+            )
+        )
     )
+
+
+def _translated(actions: Iterable[Action]) -> Iterable[Action]:
+    """Give each action the languages that live in files; one that a file lacks falls back to English."""
+    for action in actions:
+        label, sentences, summaries = dict(action.label), dict(action.sentences), dict(action.summaries)
+        for lang in FURTHER:
+            further = language_of(lang)
+            said = further.actions.get(action.name) if further is not None else None
+            if said is None:
+                continue
+            label[lang] = said.label
+            sentences[lang] = Wording(success=said.success, denied=said.denied, failed=said.failed)
+            if said.summary:
+                summaries[lang] = said.summary
+        yield replace(action, label=label, sentences=sentences, summaries=summaries)

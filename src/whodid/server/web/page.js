@@ -33,7 +33,7 @@ async function signIn() {
 }
 
 // The viewer speaks the language of the page; the page speaks the reader's, where there is a catalogue for it.
-document.documentElement.lang = navigator.languages.find((one) => /^(en|es)\b/.test(one)) ?? "en";
+document.documentElement.lang = navigator.languages.find((one) => /^(en|es|pt|hi|ar)\b/.test(one)) ?? "en";
 
 const signedIn = signIn().catch((error) => say(error.message));
 
