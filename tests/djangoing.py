@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -65,6 +66,8 @@ def ready() -> Path:
     import django
     from django.conf import settings
 
+    # The loop of a browser in the same process is no asynchronous view.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     folder = Path(tempfile.mkdtemp(prefix="whodid-django-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     settings.configure(
@@ -174,6 +177,7 @@ def emptied(alias: str) -> None:
     hook.remove()
     try:
         connection = connections[alias]
+        connection.close_if_unusable_or_obsolete()  # other tests stop their server
         with transaction.atomic(alias), connection.cursor() as cursor:
             names = [name for name in connection.introspection.table_names(cursor) if name != "django_migrations"]
             if connection.vendor == "postgresql":

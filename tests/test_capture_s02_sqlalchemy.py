@@ -112,15 +112,17 @@ class TestRollback:
                 next(one for one in crowds if one.name.startswith(own)).name = f"{own} of {len(crowds)}"
 
         def worker(own: str) -> None:
-            try:
-                scene(own, first=True)
-            except sa.exc.OperationalError as error:
-                failures.append(str(getattr(error.orig, "sqlstate", "")))
-                scene(own, first=False)
+            first = True
+            while True:
+                try:
+                    return scene(own, first=first)
+                except sa.exc.OperationalError as error:
+                    failures.append(str(getattr(error.orig, "sqlstate", "")))
+                    first = False
 
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(worker, "ab"))
-        assert failures == ["40001"]
+        assert set(failures) == {"40001"}
         assert sorted(event.action for event in bed.check()) == ["crowd.updated", "crowd.updated"]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests import browsing
+from tests.browsing import Browser
 from tests.compatting import CLIENTS, WORKSPACE, CompatServer, compat_server, needs_clients
 
 pytestmark = pytest.mark.browser
@@ -62,7 +62,7 @@ def shop(tmp_path: Path) -> Iterator[str]:
 
 
 @needs_clients
-def test_list_filter_export_and_tokens_work(server: CompatServer, shop: str) -> None:
+def test_list_filter_export_and_tokens_work(server: CompatServer, shop: str, chromium: Browser) -> None:
     """Pages of the list, the filter, a file, and a token that lets a program in."""
     base = f"{server.url}/auditlog"
     with httpx2.Client(base_url=base, headers={"Authorization": f"token={server.admin}"}) as reporting:
@@ -77,34 +77,34 @@ def test_list_filter_export_and_tokens_work(server: CompatServer, shop: str) -> 
             assert reporting.post(f"{path}/event", json=event).status_code == 201
         asked = {"group_id": "g1", "actor_id": "me", "is_admin": "true"}
         token = reporting.get(f"{path}/viewertoken", params=asked).json()["token"]
-    with browsing.started() as browser:
-        page = browser.new_page()
-        page.goto(f"{shop}/?host={base}/viewer/v1&token={token}")
-        page.get_by_text("Person 29", exact=True).first.wait_for()
-        page.locator(".next").click()
-        page.get_by_text("Person 9", exact=True).first.wait_for()
-        page.get_by_test_id("search-events").fill("crud:d")
-        page.get_by_test_id("search-button").click()
-        page.get_by_text("Person 0", exact=True).first.wait_for()
-        assert page.get_by_text("Person 9", exact=True).count() == 0
+    page = chromium.new_page()
+    page.goto(f"{shop}/?host={base}/viewer/v1&token={token}")
+    page.get_by_text("Person 29", exact=True).first.wait_for()
+    page.locator(".next").click()
+    page.get_by_text("Person 9", exact=True).first.wait_for()
+    page.get_by_test_id("search-events").fill("crud:d")
+    page.get_by_test_id("search-button").click()
+    page.get_by_text("Person 0", exact=True).first.wait_for()
+    assert page.get_by_text("Person 9", exact=True).count() == 0
 
-        page.get_by_test_id("manage-api-tokens").click()
-        modal = page.get_by_role("dialog")
-        modal.get_by_text("Create new token").click()
-        modal.get_by_placeholder("Token Name").fill("SIEM")
-        modal.get_by_role("button", name="Create Token").click()
-        text = modal.locator("p", has_text="_").inner_text()
-        modal.get_by_text("Close").click()
+    page.get_by_test_id("manage-api-tokens").click()
+    modal = page.get_by_role("dialog")
+    modal.get_by_text("Create new token").click()
+    modal.get_by_placeholder("Token Name").fill("SIEM")
+    modal.get_by_role("button", name="Create Token").click()
+    text = modal.locator("p", has_text="_").inner_text()
+    modal.get_by_text("Close").click()
 
-        page.get_by_test_id("export-events").click()
-        modal.get_by_role("button", name="Export").click()
-        modal.get_by_role("textbox").fill("All of it")
-        with page.expect_download() as downloading:
-            modal.get_by_role("button", name="Name & Save").click()
-        assert downloading.value.suggested_filename == "All-of-it.csv"
-        assert '"u0"' in Path(downloading.value.path()).read_text()
+    page.get_by_test_id("export-events").click()
+    modal.get_by_role("button", name="Export").click()
+    modal.get_by_role("textbox").fill("All of it")
+    with page.expect_download() as downloading:
+        modal.get_by_role("button", name="Name & Save").click()
+    assert downloading.value.suggested_filename == "All-of-it.csv"
+    assert '"u0"' in Path(downloading.value.path()).read_text()
     pulled = httpx2.get(
         f"{base}/enterprise/v1/search/adhoc?action=thing.made", headers={"Authorization": f"token={text}"}
     )
     assert len(pulled.json()["events"]) == 30
     assert {entry.actor.id for entry in server.entries("audit.log.view")} == {"me", f"enterprise:{text[:7]}"}
+    page.close()

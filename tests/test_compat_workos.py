@@ -270,7 +270,7 @@ def test_a_server_with_too_many_requests_says_so_as_clients_retry(
 ) -> None:
     """Before it reads a body: 503 with Retry-After, in the form of either product."""
     monkeypatch.setattr("whodid.server.app._MOST_WAITING", 0)
-    with client(log, compat=("workos", "retraced")) as http:
+    with client(log, threads=0, compat=("workos", "retraced")) as http:
         busy = send(http, key, said(), "k")
         other = http.post(f"/auditlog/publisher/v1/project/{HOME}/event", json={})
     assert (busy.status_code, busy.headers["retry-after"], "message" in busy.json()) == (503, "2", True)

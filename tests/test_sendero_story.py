@@ -34,6 +34,7 @@ GUIDE = (
 ELSEWHERE = {
     "audit.alert_rule_changed", "audit.alert_acknowledged", "audit.stream_changed",  # no page of Sendero's
     "auth.impersonation_started", "auth.impersonation_ended",  # Sendero lets nobody act as somebody else
+    "audit.capture_stopped", "audit.capture_resumed",  # nobody's thirty days were over
     "audit.purged",  # nothing was older than the retention
     "audit.events_dropped", "audit.verify_failed",  # nothing went wrong
 }  # fmt: skip

@@ -69,6 +69,7 @@ def plan_threads(teller: Teller, outside: Outside, calendar: Calendar) -> None:
     page = Resource(type="page", id="/settings/roles", name="Roles")
     ago(lambda: _try(teller, _HUGO, "page.opened", page, "roles:read"), days=1, hours=3, minutes=-1)
     ago(lambda: _try(teller, _ELENA, "role.updated", Resource(type="role", id="new"), "roles:update"), days=20, hours=5)
+    ago(by(_ELENA, lambda *_: teller.open_log(_ELENA)), days=2, hours=4)
 
 
 def _plan_people(teller: Teller, calendar: Calendar) -> None:

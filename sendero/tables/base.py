@@ -82,7 +82,9 @@ class Row:
 class Workspace(Row, Base):
     """The customer space."""
 
-    __audit__ = audited("workspace", workspace="id", actions={"created": "workspace.updated"})
+    __audit__ = audited(
+        "workspace", ignore={"retention_days"}, workspace="id", actions={"created": "workspace.updated"}
+    )
     __tablename__ = "workspaces"
 
     name: Mapped[str]

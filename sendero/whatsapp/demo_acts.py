@@ -207,28 +207,29 @@ def _prefer(state: sa.Connection, typed: str, stopped: bool, now: float) -> None
     phone = e164(typed)
     if phone is None:
         raise Invalid({"person": "This is not a phone number. Write it like +34 611 204 880."})
-    number = demo_state.one(state, sa.select(demo_state.numbers).order_by(demo_state.numbers.c.id).limit(1))
-    if number is None:
+    numbers = state.execute(sa.select(demo_state.numbers).order_by(demo_state.numbers.c.id)).mappings().all()
+    if not numbers:
         raise Conflict("Connect a WhatsApp account first.")
     people = demo_state.people
     state.execute(people.delete().where(people.c.id == phone))
     state.execute(people.insert().values(id=phone, stopped=stopped))
     digits = phone.removeprefix("+")
-    value = {
-        "messaging_product": "whatsapp",
-        "metadata": {"display_phone_number": number["display"], "phone_number_id": number["id"]},
-        "contacts": [{"wa_id": digits}],
-        "user_preferences": [
-            {
-                "wa_id": digits,
-                "detail": f"User requested to {'stop' if stopped else 'resume'} marketing messages",
-                "category": "marketing_messages",
-                "value": "stop" if stopped else "resume",
-                "timestamp": int(now),
-            }
-        ],
-    }
-    demo_post.tell(state, number["waba_id"], "user_preferences", value, now)
+    for number in numbers:  # what somebody decides about a business, each of its numbers tells
+        value = {
+            "messaging_product": "whatsapp",
+            "metadata": {"display_phone_number": number["display"], "phone_number_id": number["id"]},
+            "contacts": [{"wa_id": digits}],
+            "user_preferences": [
+                {
+                    "wa_id": digits,
+                    "detail": f"User requested to {'stop' if stopped else 'resume'} marketing messages",
+                    "category": "marketing_messages",
+                    "value": "stop" if stopped else "resume",
+                    "timestamp": int(now),
+                }
+            ],
+        }
+        demo_post.tell(state, number["waba_id"], "user_preferences", value, now)
 
 
 def _must_be(template: Mapping[str, Any], *statuses: str) -> None:

@@ -28,18 +28,18 @@ def test_a_team_and_who_is_in_it(owner: Person) -> None:
     """Created, and one of its people exchanged for another."""
     owner.go("Teams")
     owner.follow("New team")
-    owner.fill({"Name": "Night shift"})
+    owner.fill({"Name": "Dawn shift"})
     owner.page.get_by_label("Carlos").check()
     owner.press("Create team")
     owner.told("The team was created.")
-    owner.follow("Night shift")
+    owner.follow("Dawn shift")
     owner.page.get_by_label("Carlos").uncheck()
     owner.page.get_by_label("Hugo").check()
     owner.press("Save team")
     owner.told("The team was saved.")
 
     owner.open_log()
-    assert owner.newest() == "Aisha Khan modified team Night shift"
+    assert owner.newest() == "Aisha Khan modified team Dawn shift"
     owner.open_entry(owner.newest())
     members = owner.changes()["Members"]
     assert len(members) == 2
@@ -99,8 +99,8 @@ def test_a_key_works_until_it_is_revoked(owner: Person) -> None:
 def test_the_settings_and_the_retention(owner: Person) -> None:
     """Quiet hours and days: what they were and what they are."""
     owner.go("Workspace settings")
-    owner.page.get_by_label("Quiet from").select_option("21")
-    owner.page.get_by_label("Quiet until").select_option("9")
+    owner.page.get_by_label("Quiet from").select_option("20")
+    owner.page.get_by_label("Quiet until").select_option("10")
     owner.press("Save settings")
     owner.told("The settings were saved.")
     owner.page.get_by_label("Days").fill("365")

@@ -162,8 +162,8 @@ export class Badge {
     const { words } = this.#host;
     const [look, glyph, title] = this.#state();
     const busy = this.#everything?.state === "busy";
-    return html`<div id="seal" class="pop seal" popover role="dialog" aria-labelledby="seal-title" @beforetoggle=${this.#place} @keydown=${this.#keys}>
-      <div class="bd"><h2 id="seal-title" class=${look} tabindex="-1" autofocus>${icon(glyph)}${title}</h2>
+    return html`<div id="seal" class="pop seal" popover role="dialog" aria-labelledby="seal-title" @beforetoggle=${this.#place} @toggle=${this.#shown} @keydown=${this.#keys}>
+      <div class="bd"><h2 id="seal-title" class=${look} tabindex="-1">${icon(glyph)}${title}</h2>
         <p role=${look === "bad" ? "alert" : nothing}>${this.#text(look)}</p>${this.#facts()}${this.#progress()}</div>
       <div class="pf">${look === "server" ? nothing : html`
         <button class="btn sm" ?disabled=${this.#busy} @click=${() => void this.check()}>${words.t("proof.again")}</button>
@@ -229,6 +229,11 @@ export class Badge {
     if (event.key !== "Escape") return;
     (event.currentTarget as HTMLElement).hidePopover();
     this.#host.renderRoot.querySelector<HTMLElement>(".proof")?.focus();
+  };
+
+  /** Not by `autofocus`, which a browser complains of in a frame of another origin. */
+  readonly #shown = (event: Event): void => {
+    if ((event as ToggleEvent).newState === "open") this.#host.renderRoot.querySelector<HTMLElement>("#seal-title")?.focus();
   };
 
   readonly #place = (event: Event): void => {

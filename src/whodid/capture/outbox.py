@@ -26,6 +26,7 @@ from whodid.model import Event
 __all__ = ["Outbox", "outbox_table"]
 
 _WROTE = "whodid_outbox_written"
+_ROLLBACK = "40"  # the class of SQLSTATE for serialization failures and deadlocks
 
 
 def outbox_table(within: sa.MetaData, *, schema: str | None = None) -> sa.Table:
@@ -310,6 +311,8 @@ def _faults(done: str) -> Iterator[None]:
     except SQLAlchemyError as error:
         if isinstance(error, StatementError):
             error.hide_parameters = True
+        if str(getattr(getattr(error, "orig", None), "sqlstate", "")).startswith(_ROLLBACK):
+            raise  # the database gave the caller's transaction up; whoever repeats such ones has to see it
         raise StoreUnavailable(
             f"The outbox could not be {done}: {type(error).__name__}",
             "Check the application's database and that the table whodid_outbox exists; nothing was lost",

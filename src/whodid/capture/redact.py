@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import UNSET
 
-from whodid.capture.values import DB_COMPUTED, UNKNOWN_VALUE, Hidden, is_marker, plain
+from whodid.capture.values import DB_COMPUTED, UNFIT, UNKNOWN_VALUE, Hidden, is_marker, plain
 from whodid.catalog.classes import FieldClasses, is_secret_name, stricter
 from whodid.catalog.secrets import SHORTEST, holds_secret, without_secrets
 from whodid.model import Change, Reason, Related, Resource
@@ -142,7 +142,8 @@ def tidy(text: str | None, longest: int) -> str | None:
     if text is None:
         return None
     if not text.isprintable():
-        text = "".join(one if one.isprintable() or one in "\t\n\r" else "\N{REPLACEMENT CHARACTER}" for one in text)
+        # What shapes a text and does not show stays: joined emoji, the direction of writing.
+        text = UNFIT.sub("\N{REPLACEMENT CHARACTER}", text)
     if len(text) >= SHORTEST:
         text = without_secrets(text)
     return text if len(text) <= longest else f"{text[: longest - 1]}…"

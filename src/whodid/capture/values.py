@@ -39,6 +39,7 @@ __all__ = [
     "DB_COMPUTED",
     "LONGEST",
     "MOST_KEYS",
+    "UNFIT",
     "UNKNOWN_VALUE",
     "Hidden",
     "is_marker",
@@ -73,7 +74,7 @@ _FLOAT_FROM, _FLOAT_TO = 1e-4, 1e15  # between these every encoder that follows 
 _LONGEST_KEY = 200
 _BITS = 4096
 
-_UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")  # control characters, halves of surrogate pairs
+UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")  # control characters, halves of surrogate pairs
 _UNFIT_KEY = re.compile("[\x00-\x1f\ud800-\udfff\U00010000-\U0010ffff]")
 _LAZY = frozenset({"__proxy__", "LazyProxy", "LazyString", "_LazyString", "LazyTranslation"})
 _READABLE = (
@@ -268,7 +269,7 @@ def text_marker(text: str, *, form: str = "truncated", head: int = _HEAD) -> dic
     """
     data = text.encode("utf-8", "surrogatepass")
     shown = without_secrets(text[: head + min(_OVERLAP, 16 * head)])[:head]
-    shown = _UNFIT.sub(lambda found: f"\\u{ord(found[0]):04x}", shown)
+    shown = UNFIT.sub(lambda found: f"\\u{ord(found[0]):04x}", shown)
     return {"$": form, "length": len(data), "sha256": sha256(data).hexdigest(), "head": shown}
 
 
@@ -276,7 +277,7 @@ def _text(text: str) -> Any:
     text = str.__str__(text)
     if len(text) > LONGEST:
         return text_marker(text)
-    if _UNFIT.search(text):
+    if UNFIT.search(text):
         _count[0] += 1
         return {**text_marker(text, form="unencodable"), "type": "str"}
     return text

@@ -28,7 +28,7 @@ def doctor(*, sessions: str, allow: tuple[str, ...], as_json: bool) -> None:
 
     \b
     whodid doctor shop.database:SessionLocal
-    whodid doctor shop.database:SessionLocal --allow Session --allow "Customer.updated_at"
+    whodid doctor shop.database:SessionLocal --allow "Customer.updated_at"
 
     Exit code 1: there are gaps that were not allowed.
     """
