@@ -58,7 +58,7 @@ def main() -> int:
         cookies = _sign_in(browser, address, email, password)
         blank = browser.new_page()
         for name, query, entry, scheme, size, scale in (
-            ("audit-logs", _LOG, None, "light", _WIDE, 2),
+            ("audit-logs", _STORY, None, "light", _WIDE, 1.75),
             ("drawer", _STORY, "merged contact", "light", _WIDE, 1.5),
             ("dark", _STORY, None, "dark", _WIDE, 1.5),
             ("mobile", _STORY, None, "light", _NARROW, 2),
@@ -122,6 +122,9 @@ def _take(page: Page, address: str, entry: str | None) -> bytes:
     viewer = page.locator("audit-log-viewer")
     expect(viewer.locator(".row").first).to_be_visible()
     expect(viewer.locator(".histo rect").first).to_be_visible()
+    # The log is checked, and what stands out is found.
+    expect(viewer.locator(".proof")).to_have_attribute("title", re.compile("Checked in this browser"))
+    expect(viewer.get_by_text(re.compile("[Ww]hat stands out|Nothing stands out")).first).to_be_visible()
     if entry is not None:
         viewer.locator(".row", has_text=entry).first.locator(".hit").click(position={"x": 6, "y": 6})
         expect(viewer.locator(".drawer .prf.ok")).to_be_visible()
