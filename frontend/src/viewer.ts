@@ -21,7 +21,6 @@ import { Feed } from "./parts/feed.js";
 import { Activity } from "./parts/histogram.js";
 import { List } from "./parts/list.js";
 import { Menus } from "./parts/menus.js";
-import { Print } from "./parts/print.js";
 import { States } from "./parts/states.js";
 import { obey, type Parts } from "./parts/commands.js";
 import type { Drawer } from "./parts/drawer.js";
@@ -78,7 +77,6 @@ export class AuditLogViewer extends LitElement implements Host {
   readonly #activity = new Activity(this);
   readonly #list = new List(this, this.#feed, (item) => this.#show(item.index));
   readonly #states = new States(this, this.#feed, this.#bar);
-  readonly #print = new Print(this, this.#feed, this.#bar);
   readonly #compact = new Compact(this, this.#feed, (item) => this.#show(item.index));
   /** The second file and the third, once they are here. */
   #drawer: Drawer | null = null;
@@ -225,7 +223,7 @@ export class AuditLogViewer extends LitElement implements Host {
   }
 
   #fetchMore(): Promise<void> {
-    const parts = { feed: this.#feed, bar: this.#bar, list: this.#list, activity: this.#activity, report: () => void this.#print.report() };
+    const parts = { feed: this.#feed, bar: this.#bar, list: this.#list, activity: this.#activity };
     return this.#fetch<typeof import("./more.js")>("more.js", ({ More: Made }) => (this.#more = new Made(this, parts)));
   }
 
@@ -398,10 +396,7 @@ export class AuditLogViewer extends LitElement implements Host {
   readonly #keys = (event: KeyboardEvent): void => {
     const inside = event.composedPath().includes(this);
     const standing = this.urlSync && event.target === document.body;
-    if ((inside || standing) && this.#print.asked(event)) {
-      event.preventDefault();
-      return void this.#print.report();
-    }
+    if ((inside || standing) && this.#more?.print.takes(event)) return;
     if ((!inside && !standing) || (!this.shortcuts && event.key !== "Escape")) return;
     const found = command(event, event.composedPath()[0]);
     if (found && obey(found, this, this.#parts())) event.preventDefault();
@@ -430,7 +425,7 @@ export class AuditLogViewer extends LitElement implements Host {
     return html`<div class="v ${this.narrow ? "narrow" : ""} ${this.#short ? "short" : ""} ${open ? "open" : ""} ${this.clock.twelve ? "h12" : ""}" dir=${this.words.direction} lang=${this.words.language} role=${this.closest("main") ? "region" : "main"} aria-labelledby="title">
       <div class="page" ?inert=${open && !this.wide} @pointerover=${this.#hover} @focusin=${this.#hover}>
         <div class="head" part="head">${this.#head()}${this.#bar.render(this.#feed.problem)}</div>
-        ${this.#print.render()}
+        ${this.#more?.print.render()}
         ${this.#activity.render(this.#feed.problem !== null)}
         ${this.#states.banners(this.#offline)}
         ${this.#more?.live.pill()}
@@ -447,7 +442,7 @@ export class AuditLogViewer extends LitElement implements Host {
 
   #renderCompact(details: unknown): TemplateResult {
     return html`<div class="v ${this.narrow ? "narrow" : ""}" dir=${this.words.direction} lang=${this.words.language} role="region" aria-labelledby="title">
-      ${this.#compact.render(details, () => this.#drawer?.close())}${this.#more?.help.render() ?? nothing}
+      ${this.#compact.render(details, () => this.#drawer?.close())}${this.#more?.help.render()}
       <div class="toast ${this.#toast ? "on" : ""}" aria-hidden="true">${this.#toast}</div>
       <div class="sr" role="status">${this.#said}</div>
     </div>`;

@@ -10,6 +10,7 @@ import { Help } from "./help.js";
 import type { Activity } from "./histogram.js";
 import type { List } from "./list.js";
 import { Live } from "./live.js";
+import { Print } from "./print.js";
 import { Standing } from "./standing.js";
 import { Suggest } from "./suggest.js";
 import { Views } from "./views.js";
@@ -19,12 +20,14 @@ export class More {
   readonly exporter: Export;
   readonly help: Help;
   readonly live: Live;
+  readonly print: Print;
   readonly #standing: Standing;
   readonly #views: Views;
 
-  constructor(host: Host, { feed, bar, list, activity, report }: { feed: Feed; bar: Bar; list: List; activity: Activity; report: () => void }) {
+  constructor(host: Host, { feed, bar, list, activity }: { feed: Feed; bar: Bar; list: List; activity: Activity }) {
     this.badge = new Badge(host, feed);
-    this.exporter = new Export(host, feed, bar, report);
+    this.print = new Print(host, feed, bar);
+    this.exporter = new Export(host, feed, bar, () => void this.print.report());
     this.help = new Help(host);
     this.live = new Live(host, feed, list, activity);
     this.#standing = new Standing(host, feed, activity);

@@ -17,10 +17,13 @@ export class Print {
     this.#bar = bar;
   }
 
-  /** Whether a key asks to print and the page has less than there is: then the report is what to print. */
-  asked(event: KeyboardEvent): boolean {
+  /** Order the report when a key asks to print and the page has less than there is; tell whether it did. */
+  takes(event: KeyboardEvent): boolean {
     const prints = (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && event.key.toLowerCase() === "p";
-    return prints && this.#feed.next !== null && this.#host.about === null;
+    if (!prints || this.#feed.next === null || this.#host.about !== null) return false;
+    event.preventDefault();
+    void this.report();
+    return true;
   }
 
   /** Order the report of what the filters show and open it; its address works once and carries no token. */
