@@ -246,7 +246,7 @@ def budget() -> Iterator[float]:
     start = clock.thread_time()
     sha256(data).digest()
     gc.freeze()  # the collector need not look through the large values of this file again and again
-    yield 0.02 * max(1.0, (clock.thread_time() - start) / 0.008)
+    yield 0.06 * max(1.0, (clock.thread_time() - start) / 0.008)
     gc.unfreeze()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -47,7 +48,9 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
         folder = tmp_path_factory.mktemp("story") / "var"
-        tell(Settings(data=folder), days=8, end=END)
+        # In a thread of its own: the browser of the same process may have a loop that runs in this one.
+        with ThreadPoolExecutor(1) as apart:
+            apart.submit(tell, Settings(data=folder), days=8, end=END).result()
         yield folder
 
 

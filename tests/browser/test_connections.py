@@ -114,6 +114,12 @@ def test_the_settings_and_the_retention(owner: Person) -> None:
     owner.open_entry(owner.newest())
     assert list(owner.changes().values()) == [("removed 90", "added 365")]
 
+    owner.go("Workspace settings")  # others of this workspace count on ninety days
+    owner.page.get_by_label("Days").fill("90")
+    owner.press("Show what that removes")
+    owner.press("Change retention")
+    owner.told("The retention was changed.")
+
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(owner_with: Callable[..., Person], scheme: str) -> None:
