@@ -37,7 +37,7 @@ _TYPES = {
     "woff2": "font/woff2",
 }
 
-_PAGE = """<!doctype html>
+_HEAD = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -49,31 +49,27 @@ _PAGE = """<!doctype html>
 <script type="module" src="{page}"></script>
 <script type="module" src="{viewer}"></script>
 </head>
-<body>
+"""
+
+_PAGE = (
+    _HEAD
+    + """<body>
 <p data-notice role="alert" hidden></p>
 <audit-log-viewer api="{base}" theme="auto" url-sync{tokens}></audit-log-viewer>
 <noscript><p>This page needs JavaScript. <code>whodid search</code> reads the same log.</p></noscript>
 </body>
 </html>
 """
+)
 
-_EMBED = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>Audit logs</title>
-<link rel="icon" href="data:,">
-<link rel="stylesheet" href="{style}">
-<script type="module" src="{page}"></script>
-<script type="module" src="{viewer}"></script>
-</head>
-<body data-origins="{origins}">
+_EMBED = (
+    _HEAD
+    + """<body data-origins="{origins}">
 <audit-log-viewer api="{base}" theme="auto" tell-height></audit-log-viewer>
 </body>
 </html>
 """
+)
 
 
 class _File(Struct, frozen=True):
