@@ -130,12 +130,12 @@ def test_a_failing_step_leaves_the_steps_before_it(log: Log, clock: Clock, monke
     days_of(log, clock, 100)
     real, calls = log.forget, 0
 
-    def forget(*arguments: Any) -> Any:
+    def forget(*arguments: Any, **more: Any) -> Any:
         nonlocal calls
         calls += 1
         if calls == 3:
             raise StoreUnavailable("The store is busy", "Try again")
-        return real(*arguments)
+        return real(*arguments, **more)
 
     monkeypatch.setattr(log, "forget", forget)
     with pytest.raises(StoreUnavailable):
@@ -352,7 +352,7 @@ def test_a_dead_process_holds_the_lease_for_ten_minutes_at_most(
     """Whoever died in the middle does not stop retention for ever."""
     days_of(log, clock, 100)
 
-    def die(*_: Any) -> Any:
+    def die(*_: Any, **__: Any) -> Any:
         raise KeyboardInterrupt
 
     real_swap, real_forget = log.swap_state, log.forget

@@ -144,7 +144,8 @@ def _foretell(log: Log, workspaces: list[str], *, as_json: bool) -> None:
             rows.append((f"{term.entries:,}", span, before, f"{term.days} days", which, name))
     ui.table((">Would go", "Entries", "Recorded before", "Kept", "Classes", "Workspace"), rows, wide=5)
     for name, one in found:
-        ui.note(f"{name}: {one.entries:,} would go, {one.stays:,} would stay. Nothing was changed.")
+        held = f", {one.held:,} of them by a legal hold" if one.held else ""
+        ui.note(f"{name}: {one.entries:,} would go, {one.stays:,} would stay{held}. Nothing was changed.")
 
 
 @ui.command

@@ -66,6 +66,7 @@ _COMMANDS = {
     "verify": ("verifying", "Check a store, or an exported file, for tampering."),
     "purge": ("keeping", "Remove what retention says; --dry-run only tells."),
     "retention": ("keeping", "Show or change how long entries are kept."),
+    "hold": ("holding", "Place, list and release legal holds."),
     "import": ("bringing", "Record events from files of whodid, GitHub, AWS."),
     "keys": ("sending", "Make, list, rotate and revoke API keys."),
     "ship": ("sending", "Send what dead processes left in a spool."),

@@ -163,7 +163,14 @@ class Log:
         placed = iter(self._commit.submit(workspace, ready) if ready else ())
         return [next(placed) if result is None else result for result in results]
 
-    def forget(self, workspace: str, ranges: Sequence[range], event: Event) -> Forgotten | None:
+    def forget(
+        self,
+        workspace: str,
+        ranges: Sequence[range],
+        event: Event,
+        *,
+        still: Callable[[], bool] = lambda: True,
+    ) -> Forgotten | None:
         """Remove the content of entries and record it, in one transaction: one bounded step of a purge.
 
         Records of earlier purges go only together with everything below them, so that whatever is missing is always
@@ -172,9 +179,10 @@ class Log:
         Args:
             ranges: Index ranges, ascending and disjoint; what has no content any more is skipped.
             event: The `audit.purged` event; its details gain `ranges`, `entries` and `first`.
+            still: Called inside the transaction; nothing is removed when it says that it may not any more.
 
         Returns:
-            What was done, or None when nothing was left to remove.
+            What was done, or None when nothing was left to remove or it may not be removed any more.
         """
         gone = self._removable(workspace, ranges)
         if not gone:
@@ -190,7 +198,7 @@ class Log:
         ready = sequence.prepare(content, self._draw(leaf.SEED_SIZE), leaf.PURGE)
 
         def assemble(head: Head | None, _: Known) -> Batch | None:
-            if head is None:
+            if head is None or not still():
                 return None
             head = msgspec.structs.replace(head, first=max(head.first, first))
             return sequence.assemble(head, (ready,), self._clock(), self._draw)
