@@ -26,6 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from whodid.capture.middleware import Proxies
 from whodid.errors import StoreError, WhodidError
 from whodid.log import Log
+from whodid.server.administration import Administration
 from whodid.server.answers import Answer, Call, Handler
 from whodid.server.compat import Shared, doors
 from whodid.server.concurrency import CancelScope, CapacityLimiter, fail_after, run_sync, sleep
@@ -113,6 +114,7 @@ def asgi(
         *Exports(log, sessions, secret=secret, downloads=downloads).handlers,
         *Live(log, sessions, ending=ending).handlers,
         *Reports(log, sessions, secret=secret, pages=pages).handlers,
+        *Administration(log, sessions, gate, secret=secret).handlers,
         *(console.handlers if console else ()),
         *doors(
             compat,

@@ -6,7 +6,11 @@ log; the answer carries the request id that finds it there.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
 
 from whodid.errors import (
     ConflictingEvent,
@@ -24,11 +28,13 @@ from whodid.errors import (
     StoreVersion,
     WhodidError,
 )
-from whodid.server.answers import Answer, answer_json
+from whodid.server.answers import Answer, Call, answer_json
 
-__all__ = ["MEDIA_TYPE", "problem", "problem_of", "refusal"]
+__all__ = ["MEDIA_TYPE", "problem", "problem_of", "read_json", "refusal"]
 
 MEDIA_TYPE = "application/problem+json"
+
+_Wish = TypeVar("_Wish")
 
 
 class _Kind(NamedTuple):
@@ -97,6 +103,23 @@ def problem(
     return _answer(
         _Kind(status, kind or name, title), request_id, detail or f"{title}.", text, data=data, headers=headers
     )
+
+
+def read_json(call: Call, decode: Callable[[bytes], _Wish]) -> _Wish | Answer:
+    """Return what the body of a request says, or the answer to one that is not JSON of that form.
+
+    The answer has a JSON Pointer where the decoder names a place (`… - at `$.format``).
+    """
+    if call.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        return problem(415, call.request_id)
+    try:
+        return decode(call.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        text = str(error)
+    place = re.search(r" - at `\$((?:\.\w+|\[\d+\])*)`", text)
+    pointer = re.sub(r"[.\[]", "/", place[1]).replace("]", "") if place else ""
+    fact = text[: place.start()] if place else text
+    return problem(422, call.request_id, f"{fact[:200]}.", pointer=pointer)
 
 
 def refusal(request_id: str) -> Answer:
