@@ -139,6 +139,7 @@ export interface Detail {
   labels?: Record<string, string>;
   cause?: Summary;
   removed_on?: string | null;
+  held?: boolean;
 }
 
 export interface Count {
