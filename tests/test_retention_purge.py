@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from tests.keeping import HOME, MARIA, STORES, Clock, catalog, event, opened, record
-from whodid import Context, Entry, Log
+from whodid import Context, Entry, Log, Resource
+from whodid.canonical import payload
 from whodid.errors import NotFound, Purged, StoreCorrupt, StoreUnavailable
 from whodid.export import export, verify_export
-from whodid.retention import Policy, Purge, change_policy, preview, purge, read_policy
+from whodid.retention import Loss, Policy, Purge, change_policy, preview, purge, read_policy
 from whodid.retention.purge import RETENTION
 
 
@@ -393,3 +394,25 @@ def test_a_workspace_without_a_log_is_named(log: Log) -> None:
     with pytest.raises(NotFound):
         preview(log, "nobody")
     assert read_policy(log, "nobody") == Policy()
+
+
+def test_the_preview_tells_what_can_no_longer_be_said(log: Log, clock: Clock) -> None:
+    """Bytes, people, and up to when each question of an auditor loses its answer."""
+    record(
+        log,
+        [
+            event(1, "contact.deleted", clock.now),
+            event(2, "user.role_changed", clock.now, resource=Resource(type="user", id="usr_joao")),
+            event(3, "campaign.paused", clock.now, resource=Resource(type="campaign", id="cmp_1")),
+            event(4, "contact.updated", clock.now),
+        ],
+    )
+    assert preview(log, HOME).loss == Loss()
+    clock.advance(days=92)
+    record(log, [event(5, "contact.deleted", clock.now)])
+
+    loss = preview(log, HOME).loss
+    assert {one.question: one.entries for one in loss.questions} == {"deletions": 1, "access": 1, "stops": 1}
+    assert {one.until for one in loss.questions} == {entry.occurred_at for entry in log.read(HOME, 0, 3)}
+    assert loss.people == len({"usr_maria", "usr_joao", "con_1", "con_4"})
+    assert loss.bytes == sum(len(payload(entry)) for entry in log.read(HOME, 0, 4))

@@ -1,11 +1,12 @@
 """Retention: content leaves the log when its time is over, by policy, in bounded steps, each of which is an entry.
 
 What lives here: the policy (`policy`) and the legal holds (`holds`) as values, both kept as settings whose changes are
-entries (`announced`), the pure plan of what may go (`plan`), carrying it out (`purge`) and the thread that does so by
-itself (`worker`). What does not: how a store removes content (`Log.forget`).
+entries (`announced`), the pure plan of what may go (`plan`) and what is lost with it (`loss`), carrying it out (`purge`)
+and the thread that does so by itself (`worker`). What does not: how a store removes content (`Log.forget`).
 """
 
 from whodid.retention.holds import Hold, HoldPreview, holder, place_hold, preview_hold, read_holds, release_hold
+from whodid.retention.loss import Answerless, Loss
 from whodid.retention.plan import removed_on
 from whodid.retention.policy import DEFAULT_DAYS, Policy, change_policy, class_of, read_policy
 from whodid.retention.purge import Preview, Purge, preview, purge
@@ -13,8 +14,10 @@ from whodid.retention.worker import RetentionWorker
 
 __all__ = [
     "DEFAULT_DAYS",
+    "Answerless",
     "Hold",
     "HoldPreview",
+    "Loss",
     "Policy",
     "Preview",
     "Purge",

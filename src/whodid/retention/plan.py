@@ -174,6 +174,7 @@ def tally(
     ordered: list[Term],
     class_of: Callable[[Entry], str | None],
     held: Callable[[Entry], object] = _nobody,
+    gone: Callable[[Entry], object] = _nobody,
 ) -> list[Tally]:
     """Count what all steps of a purge together would remove.
 
@@ -182,6 +183,7 @@ def tally(
         ordered: The terms, as `terms` returns them.
         class_of: Retention class of an entry; None where it is not known, and only the longest term may take it.
         held: Tells whether a legal hold keeps an entry.
+        gone: Called with every entry that would go, but for records of purges.
 
     Returns:
         One per term, in their order.
@@ -198,6 +200,8 @@ def tally(
                     count.held += 1
                 else:
                     count.add(entry, name)
+                    if entry.action != PURGE_RECORD:
+                        gone(entry)
                 break
     return [count.tally(term) for term, count in zip(ordered, counts, strict=True)]
 

@@ -21,6 +21,7 @@ from whodid.capture.events import uuid7
 from whodid.log import Log
 from whodid.model import Actor, Context, Entry, Event, Resource
 from whodid.retention.holds import HOLDS, digest, holder, read_holds
+from whodid.retention.loss import Loss, LossCount
 from whodid.retention.plan import PURGE_RECORD, Step, Tally, Term, plan_step, tally, terms
 from whodid.retention.policy import POLICY, STANDARD, Policy, check_policy, class_of, read_policy
 
@@ -63,6 +64,7 @@ class Preview(Struct, frozen=True, kw_only=True):
         stays: Entries that would keep it.
         held: Entries among them that would go, were it not for a legal hold.
         terms: Of which classes and up to when, shortest retention first.
+        loss: What is lost with the entries that would go.
     """
 
     policy: Policy
@@ -70,6 +72,7 @@ class Preview(Struct, frozen=True, kw_only=True):
     stays: int
     held: int
     terms: tuple[Tally, ...]
+    loss: Loss
 
 
 class _Lease(Struct, frozen=True):
@@ -124,11 +127,14 @@ def preview(log: Log, workspace: str, policy: Policy | None = None) -> Preview:
     head = log.head(workspace)
     policy = read_policy(log, workspace) if policy is None else policy
     held_by = holder(read_holds(log, workspace))
-    found = tally(log.read(workspace, head.first), _terms(log, policy), _class_of(log), held_by)
+    lost = LossCount(log.catalog)
+    found = tally(log.read(workspace, head.first), _terms(log, policy), _class_of(log), held_by, lost.add)
     entries = sum(one.entries for one in found)
     kept = log.stats(workspace)["entries"]
     held = sum(one.held for one in found)
-    return Preview(policy=policy, entries=entries, stays=kept - entries, held=held, terms=tuple(found))
+    return Preview(
+        policy=policy, entries=entries, stays=kept - entries, held=held, terms=tuple(found), loss=lost.loss()
+    )
 
 
 def purge(
