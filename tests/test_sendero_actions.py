@@ -80,6 +80,8 @@ _PROOFS = {
     "page.opened": "test_sendero_permissions.py::test_a_refusal_names_what_it_was_about",
     "audit.exported": "browser/test_exports.py::test_an_export_with_proofs_verifies_offline",
     "audit.retention_changed": "test_sendero_workspace.py::TestRetention::test_it_is_the_policy_of_the_log",
+    "audit.hold_placed": "test_sendero_workspace.py::TestHolds::test_placing_and_releasing",
+    "audit.hold_released": "test_sendero_workspace.py::TestHolds::test_placing_and_releasing",
 }
 """Action → the test that does it in Sendero."""
 

@@ -1,8 +1,8 @@
 """Retention: content leaves the log when its time is over, by policy, in bounded steps, each of which is an entry.
 
 What lives here: the policy (`policy`) and the legal holds (`holds`) as values, both kept as settings whose changes are
-entries (`announced`), the pure plan of what may go (`plan`) and what is lost with it (`loss`), carrying it out (`purge`)
-and the thread that does so by itself (`worker`). What does not: how a store removes content (`Log.forget`).
+entries (`announced`), the pure plan of what may go (`plan`) and what is lost with it (`loss`), carrying it out
+(`purge`) and the thread that does so by itself (`worker`). What does not: how a store removes content (`Log.forget`).
 """
 
 from whodid.retention.holds import Hold, HoldPreview, holder, place_hold, preview_hold, read_holds, release_hold
