@@ -9,7 +9,7 @@ import { choose, chosen, toggled, type Term } from "../lib/query.js";
 import { KINDS, type Facets, type FacetValue, type Kind } from "../lib/types.js";
 import { avatar } from "./avatar.js";
 import { Dates } from "./dates.js";
-import { filters } from "./feed.js";
+import { filters, type Feed } from "./feed.js";
 
 export const MENUS = ["dates", "user", "action", "resource", "more"] as const;
 export type MenuName = (typeof MENUS)[number];
@@ -46,13 +46,15 @@ export class Menus {
   #abort: AbortController | null = null;
   #timer: number | undefined;
 
-  constructor(host: Host) {
+  readonly #feed: Feed;
+
+  constructor(host: Host, feed: Feed) {
     this.#host = host;
+    this.#feed = feed;
     this.dates = new Dates(host, () => this.close());
   }
 
-  toggle(menu: MenuName, event: Event): void {
-    const anchor = event.currentTarget as HTMLElement;
+  toggle(menu: MenuName, anchor: HTMLElement): void {
     if (this.open === menu && this.#anchor === anchor) return this.close();
     this.#anchor = anchor;
     this.show(menu);
@@ -154,12 +156,12 @@ export class Menus {
     this.#host.requestUpdate();
   }
 
-  render(shown: string): TemplateResult {
+  render(): TemplateResult {
     const { words, narrow } = this.#host;
     return html`<div id="panel" class="pop ${this.open === "dates" ? "wide" : ""}" popover="manual" role="dialog" aria-label=${this.open ? words.t(`filter.${this.open}`) : words.t("filters")} @keydown=${this.#keys}>
       ${this.open && narrow ? this.#tabs() : nothing}
       ${this.open === "dates" ? this.dates.render() : this.open ? this.#menu() : nothing}
-      ${this.open && narrow ? html`<div class="pf"><button class="btn p" @click=${() => this.close()}>${shown}</button></div>` : nothing}
+      ${this.open && narrow ? html`<div class="pf"><button class="btn p" @click=${() => this.close()}>${words.t("menu.show", { n: this.#feed.count?.value ?? 0 })}</button></div>` : nothing}
     </div>`;
   }
 
