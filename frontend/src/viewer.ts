@@ -10,7 +10,7 @@ import { icon } from "./lib/icons.js";
 import { command } from "./lib/keys.js";
 import { Labels } from "./lib/labels.js";
 import { keep, recall } from "./lib/local.js";
-import { narrow } from "./lib/query.js";
+import { narrow, split } from "./lib/query.js";
 import { isZone } from "./lib/time.js";
 import type { CatalogPage, Retention } from "./lib/types.js";
 import { filterKey, mergeSearch, readState, START, writeState, type State } from "./lib/url.js";
@@ -21,15 +21,20 @@ import { Feed } from "./parts/feed.js";
 import { Activity } from "./parts/histogram.js";
 import { Later } from "./parts/later.js";
 import { List } from "./parts/list.js";
+import { link } from "./parts/row.js";
 import { States } from "./parts/states.js";
 import { Voice } from "./parts/voice.js";
 import sheets from "./styles/index.js";
 
 const NARROW = 760;
 const WIDE = 1000;
+const OWN_ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const SHORTCUTS = "alv-shortcuts";
 /** A compact view tells everything there is. */
 const WHOLE: Pick<State, "chips" | "text" | "range" | "since" | "until"> = { chips: [], text: "", range: "all", since: null, until: null };
+
+/** What the log says of its own retention. */
+const KEEPING: Partial<State> = { ...WHOLE, ...split("action:audit.retention_changed,audit.purged") };
 
 export class AuditLogViewer extends LitElement implements Host {
   static override readonly styles = sheets.map((sheet) => unsafeCSS(sheet));
@@ -46,7 +51,7 @@ export class AuditLogViewer extends LitElement implements Host {
   declare theme: "auto" | "light" | "dark";
   /** Where the first steps are explained; linked from the empty log. */
   declare docs: string;
-  /** IANA zone to show times in at first; the reader's own by default. */
+  /** IANA zone of the workspace, in which times are shown at first; the reader's own by default. */
   declare zone: string;
   /** `history`: only what happened to `resource`, as a short list for a page of the host. */
   declare view: "log" | "history";
@@ -141,8 +146,7 @@ export class AuditLogViewer extends LitElement implements Host {
       this.words = new Words(this.locale || document.documentElement.lang || navigator.language);
       void this.#speak(this.words);
     }
-    const own = this.zone && isZone(this.zone) ? this.zone : Intl.DateTimeFormat().resolvedOptions().timeZone;
-    const zone = this.state.tz ?? own;
+    const zone = this.state.tz ?? this.#zones[0]?.[1] ?? "UTC";
     if (this.clock.zone !== zone || this.clock.locale !== this.words.locale) this.clock = new Clock(this.words.locale, zone);
     if (this.about && this.#narrowed(this.state)) this.state = { ...this.state, ...WHOLE };
     const key = [filterKey(this.state), this.api, this.words.locale, zone, this.about].join("\n");
@@ -260,6 +264,30 @@ export class AuditLogViewer extends LitElement implements Host {
     void this.#inspect(how === "push");
   }
 
+  /** The zones that times are shown in by turns: that of the page around first, each once. */
+  get #zones(): (readonly [Host["nextZone"], string])[] {
+    const zones = [["workspace", this.zone], ["own", OWN_ZONE], ["utc", "UTC"]] as const;
+    return zones.filter(([, zone], at) => zone && isZone(zone) && zones.findIndex((one) => one[1] === zone) === at);
+  }
+
+  get #nextZone(): readonly [Host["nextZone"], string] {
+    const zones = this.#zones;
+    return zones[(zones.findIndex(([, zone]) => zone === this.clock.zone) + 1) % zones.length] ?? ["utc", "UTC"];
+  }
+
+  get nextZone(): Host["nextZone"] {
+    return this.#nextZone[0];
+  }
+
+  turnZone(): void {
+    const [, zone] = this.#nextZone;
+    this.go({ tz: zone === this.#zones[0]?.[1] ? null : zone }, "replace");
+  }
+
+  get you(): string | null {
+    return this.#feed.viewer;
+  }
+
   #narrowed(state: State): boolean {
     return filterKey({ ...state, tz: null }) !== filterKey({ ...START, ...WHOLE });
   }
@@ -316,8 +344,11 @@ export class AuditLogViewer extends LitElement implements Host {
 
   #announce(): void {
     const { count, problem } = this.#feed;
-    void this.#later.fetchDrawer();
-    if (!this.about) this.#later.withMore((more) => more.loaded());
+    // The rows first: what comes now keeps the page busy for a while.
+    void painted().then(() => {
+      void this.#later.fetchDrawer();
+      if (!this.about) this.#later.withMore((more) => more.loaded());
+    });
     if (count && !problem && this.words.ready) this.tell(this.words.t(count.exact ? "count.entries" : "count.more", { n: count.value }));
     this.requestUpdate();
   }
@@ -333,7 +364,6 @@ export class AuditLogViewer extends LitElement implements Host {
     const [narrow, wide, short] = [box.width < NARROW, box.width >= WIDE && !this.about, box.height < 600 && !this.about];
     if (narrow !== this.narrow || short !== this.#short) this.#more?.menus.close();
     Object.assign(this, { narrow, wide });
-    this.#activity.resized();
     this.#short = short;
     this.requestUpdate();
   }
@@ -400,7 +430,7 @@ export class AuditLogViewer extends LitElement implements Host {
   #head(): TemplateResult {
     const { words, retention } = this;
     return html`<div class="h1row"><div><h1 id="title">${words.t("title")}</h1>
-        <p class="sub"><span class="dk">${words.t("subtitle")} </span>${retention ? words.t("kept", { n: retention.days }) : nothing}</p></div>
+        <p class="sub"><span class="dk">${words.t("subtitle")} </span>${retention ? link(this, KEEPING, words.t("kept", { n: retention.days })) : nothing}</p></div>
       <div class="acts" ?inert=${this.covered}>${this.#more?.badge.render()}${this.narrow ? nothing : this.#more?.live.toggler()}<button class="btn p" aria-label=${words.t("export")} @click=${() => this.#later.withMore(({ exporter }) => exporter.open())}>${icon("download")}<span class="t">${words.t("export")}</span></button></div></div>`;
   }
 
@@ -421,6 +451,11 @@ export class AuditLogViewer extends LitElement implements Host {
       : html`${keys.map(([names, does]) => html`<span class="dk" aria-hidden="true">${names.map((name) => html`<kbd>${name}</kbd>`)} ${does}</span>`)}
           <button class="dk" @click=${() => this.#later.withMore(({ help }) => help.open())}><kbd>?</kbd> ${words.t("foot.help")}</button>`}</div>`;
   }
+}
+
+/** Until what was drawn is on the screen; a page in the background draws nothing and is not waited for. */
+function painted(): Promise<unknown> {
+  return Promise.race([new Promise((done) => requestAnimationFrame(() => setTimeout(done))), new Promise((done) => setTimeout(done, 250))]);
 }
 
 customElements.define("audit-log-viewer", AuditLogViewer);

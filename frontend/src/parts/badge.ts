@@ -197,7 +197,10 @@ export class Badge {
     const { head } = this.#checked;
     const fact = (label: string, value: string, mono = true): TemplateResult => html`<dt>${label}</dt><dd class=${mono ? "mono" : "num"} translate=${mono ? "no" : nothing}>${value}</dd>`;
     return html`<dl class="kv">${fact(words.t("proof.size"), words.n(head.size), false)}${this.#at ? fact(words.t("seal.at"), clock.full(this.#at), false) : nothing}
-      ${fact(words.t("proof.origin"), head.origin)}${fact(words.t("proof.key"), head.key)}${fact(words.t("proof.root"), toHex(head.root))}</dl>`;
+      ${fact(words.t("proof.origin"), head.origin)}${fact(words.t("proof.key"), head.key)}${fact(words.t("proof.root"), toHex(head.root))}
+      ${head.witnesses.length
+        ? head.witnesses.map(({ name, at }) => fact(words.t("seal.witness"), at === null ? name : words.t("seal.witness.at", { name, time: clock.full(at) }), false))
+        : fact(words.t("seal.witness"), words.t("seal.witness.none"), false)}</dl>`;
   }
 
   #progress(): unknown {

@@ -5,11 +5,14 @@ import type { Problem } from "../lib/api.js";
 import type { Host } from "../lib/host.js";
 import { icon, typeIcon, type Icon } from "../lib/icons.js";
 import type { Key } from "../lib/i18n.js";
+import { operator, operators } from "../lib/operators.js";
 import { join, split, type Term } from "../lib/query.js";
 import { START, type Range } from "../lib/url.js";
 import { span } from "./feed.js";
 import type { Menus, MenuName } from "./menus.js";
 
+/** Keeps the place of a button that is still to come. */
+const GHOST = html`<span class="btn fb ic ghost"></span>`;
 const DEBOUNCE = 150;
 const BEGUN = /(?:^|\s)-?[a-z]+:(?:\S*,)?$/i;
 
@@ -17,7 +20,8 @@ const BEGUN = /(?:^|\s)-?[a-z]+:(?:\S*,)?$/i;
 const EDITORS: Record<string, [MenuName, Icon]> = {
   actor: ["user", "user"], action: ["action", "pen"], kind: ["action", "pen"], category: ["action", "pen"],
   type: ["resource", "doc"], resource: ["resource", "doc"],
-  outcome: ["more", "filter"], severity: ["more", "warn"], via: ["more", "web"], country: ["more", "web"],
+  outcome: ["more", "filter"], severity: ["more", "warn"], via: ["more", "web"], country: ["more", "web"], ip: ["more", "web"],
+  change: ["more", "pen"], request: ["more", "link"], session: ["more", "login"],
 };
 
 /** Completes what is typed: part of the third file. */
@@ -75,7 +79,7 @@ export class Bar {
         </div>
         ${narrow
           ? html`<button class="btn ic" aria-label=${words.t("filters")} aria-haspopup="dialog" @click=${this.#opens("dates")}>${icon("filter")}</button>`
-          : html`<div class="fbs" ?inert=${this.#host.covered}>${this.#button("user", "user", "filter.user")}${this.#button("action", "pen", "filter.action")}${this.#button("resource", "doc", "filter.resource")}${this.#plus()}${this.views?.("bar")}</div>${this.#presets()}`}
+          : html`<div class="fbs" ?inert=${this.#host.covered}>${this.#button("user", "user", "filter.user")}${this.#button("action", "pen", "filter.action")}${this.#button("resource", "doc", "filter.resource")}${this.#plus()}${this.views ? this.views("bar") : GHOST}</div>${this.#presets()}`}
       </div>
       ${wrong ? this.#explain(wrong) : nothing}
       ${narrow ? this.#scroller() : this.#chips()}`;
@@ -85,6 +89,11 @@ export class Bar {
 
   #shown(): string {
     return this.#typing ? this.#draft : this.#host.state.text;
+  }
+
+  /** The handler of the middle of a chip. */
+  #compares(at: number): (event: Event) => void {
+    return ({ currentTarget }) => this.#withMenus((menus) => menus.compare(at, currentTarget as HTMLElement));
   }
 
   #button(menu: MenuName, glyph: Icon, key: Key): TemplateResult {
@@ -118,9 +127,10 @@ export class Bar {
   /** A chip's three parts in words; also how the export dialog restates the filters. */
   chipText(chip: Term): [string, string, string] {
     const { words, labels } = this.#host;
+    const by = operator(chip);
     const many = chip.values.length > 1;
-    const op = chip.op || words.t(many ? (chip.negated ? "op.none" : "op.any") : chip.negated ? "op.not" : "op.is");
-    const values = chip.values.map((value) => labels.value(words, chip.field, value));
+    const op = by ? words.t(many && by === "is" ? "op.any" : many && by === "not" ? "op.none" : `op.${by}`) : `${chip.negated ? "≠ " : ""}${chip.op}`;
+    const values = chip.values.map((value) => labels.value(words, chip.field, by?.startsWith("begins") ? value.slice(0, -1) : value));
     return [words.maybe(`field.${chip.field}`) ?? chip.field, op, values.length > 3 ? words.t("chip.many", { first: values[0] as string, n: values.length - 1 }) : words.list(values, "disjunction")];
   }
 
@@ -140,7 +150,7 @@ export class Bar {
       const edit = menu ? this.#opens(menu) : (): void => this.#edit(at);
       const replace = (next: Term[]): void => this.#host.go({ chips: next });
       return html`<span class="chip on"><button @click=${edit}>${icon(glyph, "s")}${field}</button>
-        <button class="op" ?disabled=${Boolean(chip.op)} title=${words.t("chip.negate")} @click=${() => replace(state.chips.map((one, n) => (n === at ? { ...one, negated: !one.negated } : one)))}>${op}</button>
+        <button class="op" ?disabled=${!operators(chip).length} title=${words.t("chip.compare")} aria-haspopup="dialog" @click=${this.#compares(at)}>${op}</button>
         <button @click=${edit}><bdi>${value}</bdi></button>
         <button class="rm" aria-label=${words.t("chip.remove", { field })} @click=${() => replace(state.chips.filter((_, n) => n !== at))}>${icon("x", "s")}</button></span>`;
     });
