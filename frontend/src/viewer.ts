@@ -29,6 +29,7 @@ import sheets from "./styles/index.js";
 const NARROW = 760;
 const WIDE = 1000;
 const OWN_ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
+const LEAD = 60;
 const SHORTCUTS = "alv-shortcuts";
 /** A compact view tells everything there is. */
 const WHOLE: Pick<State, "chips" | "text" | "range" | "since" | "until"> = { chips: [], text: "", range: "all", since: null, until: null };
@@ -199,10 +200,15 @@ export class AuditLogViewer extends LitElement implements Host {
     if (start) {
       this.#drawer?.forget();
       this.#more?.forget();
-      void this.#facts();
     }
-    void this.#feed.load().then(() => this.#announce());
-    if (!this.about) void this.#activity.load();
+    const asked = this.#loaded;
+    const listed = this.#feed.load();
+    void listed.then(() => this.#announce());
+    // The rows have the server for themselves at first, and lose that lead when they take their time.
+    void Promise.race([listed, new Promise((done) => setTimeout(done, LEAD))]).then(() => {
+      if (start) void this.#facts();
+      if (!this.about && asked === this.#loaded) void this.#activity.load();
+    });
     this.#more?.menus.refresh();
     void this.#inspect();
   }
