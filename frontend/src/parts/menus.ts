@@ -291,7 +291,7 @@ export class Menus {
     }
     const fits = (value: string): boolean => `${labels.get(value)} ${value}`.toLowerCase().includes(typed.toLowerCase());
     const met = [...labels.keys()].filter((value) => !had.includes(value) && fits(value)).slice(0, MET);
-    const own = field === "ip" ? (ADDRESS.test(typed) ? [typed] : []) : typed ? [`${typed}*`] : [];
+    const own = field === "ip" ? (ADDRESS.test(typed) ? [typed] : []) : (field === "change" ? /^\p{L}/u.test(typed) : typed) ? [`${typed}*`] : [];
     return [...new Set([...had, ...met, ...own])].map((value) => {
       const label = labels.get(value) ?? value.replace(/\*$/, "…");
       return { field, value, label, count: null, glyph: nothing, ...(label === value || value.endsWith("*") ? {} : { detail: value }) };
