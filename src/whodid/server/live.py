@@ -29,7 +29,6 @@ _MOST_AT_ONCE = 50
 _STEP = 500
 _HEARTBEAT = 15.0
 _FRESH = 0.5
-_FURTHEST = 1 << 62
 
 _STREAM = Description(
     name="streamEntries",
@@ -42,7 +41,7 @@ _STREAM = Description(
     needs=("audit:read",),
     query=(
         *FILTERS,
-        Parameter("after", "size of the log from which to tell", Annotated[int, Meta(ge=0, le=1 << 53)], 8204),
+        Parameter("after", "size of the log from which to tell", Annotated[int, Meta(ge=0, le=asks.LARGEST)], 8204),
     ),
     headers=(Parameter("Last-Event-ID", "means the same as `after`", str, "8204"),),
     replies=(
@@ -88,7 +87,7 @@ class Live:
             return problem(503, call.request_id, headers=(("Retry-After", "15"),))
         self._sessions.opened(session, call)
         size = session.reader.head()[0]
-        after = asks.number(found, "after", size, 0, _FURTHEST)
+        after = asks.number(found, "after", size, 0, asks.LARGEST)
         last = call.headers.get("last-event-id", "")
         if last.isascii() and last.isdigit() and len(last) < 19:
             after = int(last)

@@ -170,8 +170,10 @@ class _Schemas:
         """Return what may stand in a body; forms of one media type are alternatives."""
         content: dict[str, Any] = {}
         for media_type, alternatives in _grouped(forms).items():
-            schemas = [self.of(one.type) if one.type is not None else {"type": "string"} for one in alternatives]
-            told: dict[str, Any] = {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}
+            schemas = [self.of(one.type) for one in alternatives if one.type is not None]
+            told: dict[str, Any] = {}
+            if schemas:
+                told["schema"] = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
             examples = [one.example for one in alternatives if one.example is not None]
             if examples:
                 told["examples"] = {f"example{at}": {"value": value} for at, value in enumerate(examples, 1)}
@@ -233,6 +235,8 @@ def _parameter(one: Parameter, place: str) -> dict[str, Any]:
     }
     if place == "path" or one.required:
         told["required"] = True
+    if place == "query" and not told.get("required"):
+        told["allowEmptyValue"] = True
     if one.example is not None:
         told["example"] = one.example
     return told

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from whodid.server.described import CURSOR, FILTERS, LANG, LIMIT, Description, Form, Parameter, Reply
-from whodid.viewer import api, shapes
+from whodid.viewer import api, asks, shapes
 
 __all__ = [
     "CATALOG",
@@ -174,7 +174,7 @@ HASHES = Description(
             Annotated[int, Meta(extra_json_schema={"enum": [0, 8]})],
             0,
         ),
-        Parameter("start", "the first", Annotated[int, Meta(ge=0, le=1 << 53)], 0),
+        Parameter("start", "the first", Annotated[int, Meta(ge=0, le=asks.LARGEST)], 0),
         Parameter("limit", "how many, 1 to 16,384", Annotated[int, Meta(ge=1, le=16_384)], 256),
     ),
     replies=_told(shapes.Hashes, "The hashes that there are from `start` on."),
@@ -304,7 +304,7 @@ HISTORY = Description(
     area="Entries",
     does="List what happened to one resource",
     answers="like `/v1/entries`, for one resource",
-    more="The id of a resource may have slashes in it; they are sent as they are.",
+    more="The id of a resource may have slashes in it, which are sent as they are, but no line break.",
     needs=_READ,
     path=(
         Parameter("type", "type of the resource", str, "contact"),
@@ -312,6 +312,7 @@ HISTORY = Description(
     ),
     query=(*FILTERS, CURSOR, LIMIT),
     replies=_told(shapes.Page, "A page of the entries in which the resource takes part, newest first."),
+    problems=(404,),
     tagged=True,
 )
 CATALOG = Description(
