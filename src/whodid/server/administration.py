@@ -143,8 +143,7 @@ class Administration:
         ring = self._ring(caller)
         overlap = timedelta(seconds=wish.overlap)
         made = ring.rotate(call.path["id"], overlap=overlap, expires_at=wish.expires_at)
-        old = next((key for key in ring.all() if key.id == made.key.replaces), None)
-        ends = old.expires_at if old else None
+        ends = ring.get(call.path["id"]).expires_at
         told = {**made.key.view(self._log.now()), "key": made.text, "replaced_until": ends and time_text(ends)}
         return answer_json(told, status=201)
 

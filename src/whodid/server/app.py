@@ -31,6 +31,7 @@ from whodid.server.answers import Answer, Call, Handler
 from whodid.server.compat import Shared, doors
 from whodid.server.concurrency import CancelScope, CapacityLimiter, fail_after, run_sync, sleep
 from whodid.server.console import Console
+from whodid.server.console.desk import Desk
 from whodid.server.events import Events
 from whodid.server.exports import Exports
 from whodid.server.gate import Gate
@@ -115,7 +116,7 @@ def asgi(
         *Live(log, sessions, ending=ending).handlers,
         *Reports(log, sessions, secret=secret, pages=pages).handlers,
         *Administration(log, sessions, gate, secret=secret).handlers,
-        *(console.handlers if console else ()),
+        *((*console.handlers, *Desk(log, console, pages, secret=secret).handlers) if console else ()),
         *doors(
             compat,
             Shared(

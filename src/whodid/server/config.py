@@ -35,7 +35,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     Args:
         store: Address of the store, such as `sqlite:///audit.db`.
-        workspace: The workspace that the printed link opens; needed when the store holds several.
+        workspace: The workspace whose log the printed link opens; the only one, or else the console, when not given.
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one.
         url: How browsers reach the server, when a proxy stands in front: `https://audit.example.com/log`.
