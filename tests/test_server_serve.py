@@ -125,18 +125,8 @@ def test_with_several_workspaces_the_link_leads_to_the_console(store: str, tmp_p
     """Nothing to choose beforehand; and the command line makes further links for the server that runs, good once."""
     own = {"Sec-Fetch-Site": "same-origin"}
     with running(store, workspace=None) as (_, address, printed), httpx2.Client(base_url=address) as browser:
-        command = [
-            sys.executable,
-            "-m",
-            "whodid",
-            "console",
-            "--store",
-            store,
-            "--url",
-            address,
-            "--name",
-            "Aisha Khan",
-        ]
+        command = [sys.executable, "-m", "whodid", "serve", "--link", "--store", store]
+        command += ["--url", address, "--operator", "Aisha Khan"]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         made = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout.strip()
         place, _, code = made.partition("#code=")
