@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 
+from tests import oidc_running
 from tests.browsing import Browser, Page, expect, watched
+from tests.oidc_running import free_port
+from tests.oidc_server import CLIENT as REAL_CLIENT
+from tests.oidc_server import PASSWORD
+from tests.oidc_server import SECRET as REAL_SECRET
 from tests.serving import HOME, MARIA, SECRET, Clock, open_log
 from whodid import Actor, Log
 from whodid.retention import read_policy
@@ -21,6 +31,7 @@ from whodid.server.console import Console
 from whodid.server.keys import KeyRing
 
 pytestmark = pytest.mark.browser
+provider = oidc_running.provider
 
 AISHA = Actor(type="user", id="usr_aisha", name="Aisha Khan", role="Operator")
 LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -170,6 +181,49 @@ def test_a_used_link_says_so(bed: Bed, chromium: Browser) -> None:
                 expect(page.get_by_role("alert")).to_contain_text("was used before, or is too old")
                 expect(page.get_by_role("alert")).to_contain_text("whodid serve --link")
             page.goto("about:blank")
+
+
+def test_signing_in_at_a_real_provider(provider: str, chromium: Browser, tmp_path: Path) -> None:
+    """As its user does: the program with its settings, a provider of another site, its page, and in."""
+    port, store, held = free_port(), f"sqlite:///{tmp_path}/audit.db", tmp_path / "client.secret"
+    open_log(Clock(), store).close()
+    held.write_text(REAL_SECRET)
+    held.chmod(0o600)
+    # By this name the console is another site than the provider, as it is anywhere else.
+    address = f"http://localhost:{port}"
+    settings = {
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "WHODID_SERVE_URL": address,
+        "WHODID_SERVE_OIDC_ISSUER": f"{provider}/o",
+        "WHODID_SERVE_OIDC_CLIENT_ID": REAL_CLIENT,
+        "WHODID_SERVE_OIDC_SECRET_FILE": str(held),
+        "WHODID_SERVE_OIDC_OPERATORS": "somebody@lumen.example nadia@lumen.example",
+    }
+    httpx2.get(f"{provider}/register", params={"redirect_uri": f"{address}/console/oidc/return"}).raise_for_status()
+    command = [sys.executable, "-m", "whodid", "serve", "--store", store, "--host", "localhost", "--port", str(port)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | settings) as process:
+        try:
+            assert process.stderr is not None
+            assert [process.stderr.readline() for _ in range(4)][2].split() == ["Console", f"{address}/console"]
+            for person, entered in (("stranger", False), ("nadia", True)):
+                with watched(chromium, address) as (context, watch):
+                    watch.foresee("was asked for|status of 403|status of 404")
+                    page = context.new_page()
+                    page.goto(f"{address}/console")
+                    page.get_by_role("link", name="Continue with single sign-on").click()
+                    page.get_by_label("User").fill(person)
+                    page.get_by_label("Secret").fill(PASSWORD)
+                    page.get_by_role("button", name="Let me in").click()
+                    if not entered:
+                        expect(page.get_by_text("The single sign-on did not let you in.")).to_be_visible()
+                        continue
+                    expect(page.get_by_role("heading", name="Workspaces", exact=True)).to_be_visible()
+                    expect(page.get_by_text("Nadia Haddad")).to_be_visible()
+                    page.reload()
+                    expect(page.get_by_role("link", name=HOME)).to_be_visible()
+        finally:
+            process.terminate()
+            process.wait(20)
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390), ("light", 320), ("dark", 1024)])

@@ -32,6 +32,7 @@ from whodid.server.compat import Shared, doors
 from whodid.server.concurrency import CancelScope, CapacityLimiter, fail_after, run_sync, sleep
 from whodid.server.console import Console
 from whodid.server.console.desk import Desk
+from whodid.server.console.sso import SignOn
 from whodid.server.events import Events
 from whodid.server.exports import Exports
 from whodid.server.gate import Gate
@@ -80,6 +81,7 @@ def asgi(
     rate: int = 10_000,
     compat: Collection[str] = (),
     ending: Callable[[], bool] = lambda: False,
+    sign_on: Callable[[Console, Desk], SignOn] | None = None,
 ) -> Starlette:
     """Make the HTTP door of a log: the API under `/v1`, the page at `/`, its files under `/static`.
 
@@ -98,6 +100,7 @@ def asgi(
         rate: Events per second that each API key may send on average; 0 for no limit.
         compat: Products whose own clients are to work here: some of `workos`, `retraced`.
         ending: Tells whether the server is asked to stop; live streams end then.
+        sign_on: Makes single sign-on for the console, as `whodid serve` uses it.
 
     Returns:
         The application.
@@ -116,7 +119,7 @@ def asgi(
         *Live(log, sessions, ending=ending).handlers,
         *Reports(log, sessions, secret=secret, pages=pages).handlers,
         *Administration(log, sessions, gate, secret=secret).handlers,
-        *((*console.handlers, *Desk(log, console, pages, secret=secret).handlers) if console else ()),
+        *_console_handlers(log, console, pages, secret, sign_on),
         *doors(
             compat,
             Shared(
@@ -144,6 +147,19 @@ def asgi(
     # Two addresses for one thing would be two cache entries and two places to check.
     app.router.redirect_slashes = False
     return app
+
+
+def _console_handlers(
+    log: Log,
+    console: Console | None,
+    pages: Pages,
+    secret: bytes,
+    sign_on: Callable[[Console, Desk], SignOn] | None,
+) -> tuple[Handler, ...]:
+    if console is None:
+        return ()
+    desk = Desk(log, console, pages, secret=secret, sso=sign_on is not None)
+    return (*console.handlers, *desk.handlers, *(sign_on(console, desk).handlers if sign_on is not None else ()))
 
 
 class _Door:

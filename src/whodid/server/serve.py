@@ -15,9 +15,12 @@ from urllib.parse import urlsplit
 from whodid.errors import InvalidSetting
 from whodid.log import Log, open_log
 from whodid.retention import RetentionWorker
-from whodid.server.config import Settings, read_secret
+from whodid.server.config import Settings, read_client_secret, read_secret
 from whodid.server.console import Console
+from whodid.server.console.desk import Desk
 from whodid.server.console.links import take_link
+from whodid.server.console.provider import Provider, fetcher
+from whodid.server.console.sso import SignOn
 
 __all__ = ["serve"]
 
@@ -69,6 +72,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             rate=settings.rate,
             compat=[name for name in settings.compat.split(",") if name],
             ending=lambda: server.should_exit,
+            sign_on=_sign_on(settings, log),
         )
         if settings.retention_minutes:
             stack.enter_context(RetentionWorker(log, interval=settings.retention_minutes * 60.0))
@@ -105,6 +109,17 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
         with _signals_call(stop):
             if not stopping.is_set():
                 server.run(sockets=[listener])
+
+
+def _sign_on(settings: Settings, log: Log) -> Callable[[Console, Desk], SignOn] | None:
+    issuer, client_id, url = settings.oidc_issuer, settings.oidc_client_id, settings.url
+    if issuer is None or client_id is None or url is None:
+        return None
+    secret = read_client_secret(settings)
+    provider = Provider(issuer, client_id=client_id, secret=secret, fetch=fetcher())
+    return lambda console, desk: SignOn(
+        console, desk, provider, operators=settings.oidc_operators, url=url, clock=log.now
+    )
 
 
 def _workspace(settings: Settings, log: Log) -> str | None:

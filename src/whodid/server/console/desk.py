@@ -138,7 +138,7 @@ class Desk:
             if visit is None:
                 return _onward(f"{call.base}/console")
             if not visit.operator:
-                return self._trouble(call, visit, 403, "not_operator")
+                return self.trouble(call, visit, 403, "not_operator")
             return self._guarded(call, visit, lambda: look(call, visit))
 
         return answer
@@ -155,7 +155,7 @@ class Desk:
             if not visit.operator or form is None or not genuine or not from_own_page(call):
                 cause = "form" if visit.operator else "operator"
                 self._denied(call, visit, act, cause)
-                return self._trouble(
+                return self.trouble(
                     call, visit, 403, "not_operator" if cause == "operator" else "form_old", "form_again"
                 )
             return self._guarded(call, visit, lambda: do(call, visit, form))
@@ -170,7 +170,7 @@ class Desk:
                 _log.error("request %s: %s: %s", call.request_id, type(error).__name__, error)
             answer = problem_of(error, call.request_id)
         told: dict[str, str] = msgspec.json.decode(answer.body if isinstance(answer.body, bytes) else b"{}")
-        return self._page(
+        return self.page(
             call,
             visit,
             lambda frame: views.trouble_page(frame, told["detail"], told["remedy"], call.request_id),
@@ -194,7 +194,7 @@ class Desk:
     def _front(self, call: Call) -> Answer:
         visit = self._console.visit(call)
         if visit is None:
-            return self._page(call, None, lambda frame: views.sign_in_page(frame, sso=self._sso))
+            return self.page(call, None, lambda frame: views.sign_in_page(frame, sso=self._sso))
         return self._looking(self._workspaces)(call)
 
     def _workspaces(self, call: Call, visit: Visit) -> Answer:
@@ -203,7 +203,7 @@ class Desk:
         found = page_of(self._log, search=search, after=asked.get("after", ""), limit=_PER_PAGE)
         stats = self._log.stats(found.items[0].workspace) if found.items else {}
         size = stats.get("bytes")
-        return self._page(call, visit, lambda frame: views.workspaces_page(frame, found, search=search, size=size))
+        return self.page(call, visit, lambda frame: views.workspaces_page(frame, found, search=search, size=size))
 
     def _named(self, call: Call, visit: Visit) -> Answer:
         """Lead to the workspace that was typed."""
@@ -218,7 +218,7 @@ class Desk:
         found, now, keys = look_at(self._log, name), self._log.now(), self._ring(call, visit).all()
         made = next((key for key in keys if visit.made.startswith(f"wk_{key.id}_")), None)
         ended = next((key for key in keys if made is not None and key.id == made.replaces), None)
-        return self._page(
+        return self.page(
             call,
             visit,
             lambda frame: views.workspace_page(frame, found, keys, now, form=form, ended=ended),
@@ -235,7 +235,7 @@ class Desk:
         workspace = _checked(call.path["workspace"])
         key = self._ring(call, visit).get(call.path["id"])
         now = self._log.now()
-        return self._page(
+        return self.page(
             call,
             visit,
             lambda frame: keys_views.key_page(frame, workspace, key, now, fault=fault),
@@ -249,7 +249,7 @@ class Desk:
     def _retention_shown(self, call: Call, visit: Visit, policy: Policy, form: Form, **more: Any) -> Answer:
         workspace = _checked(call.path["workspace"])
         classes = sorted({action.retention for action in self._log.catalog.values()} - {STANDARD})
-        return self._page(
+        return self.page(
             call,
             visit,
             lambda frame: retention_views.retention_page(frame, workspace, policy, classes, form=form, **more),
@@ -257,7 +257,7 @@ class Desk:
         )
 
     def _sessions(self, call: Call, visit: Visit) -> Answer:
-        return self._page(call, visit, lambda frame: views.sessions_page(frame, self._console.visits()))
+        return self.page(call, visit, lambda frame: views.sessions_page(frame, self._console.visits()))
 
     # ------------------------------------------------------------------------------------------------------------ acts
 
@@ -345,14 +345,15 @@ class Desk:
     def _place(self, call: Call) -> str:
         return f"{call.base}/console/workspaces/{quote(call.path['workspace'], safe=':')}"
 
-    def _trouble(self, call: Call, visit: Visit, status: int, fact: str, remedy: str = "") -> Answer:
+    def trouble(self, call: Call, visit: Visit | None, status: int, fact: str, remedy: str = "") -> Answer:
+        """Answer that something did not work."""
         say = words_for("en")
         told = say.text(remedy) if remedy else ""
-        return self._page(
+        return self.page(
             call, visit, lambda frame: views.trouble_page(frame, say.text(fact), told, call.request_id), status=status
         )
 
-    def _page(self, call: Call, visit: Visit | None, make: Callable[[Frame], bytes], *, status: int = 200) -> Answer:
+    def page(self, call: Call, visit: Visit | None, make: Callable[[Frame], bytes], *, status: int = 200) -> Answer:
         """Write a page; what it had to say and show once is forgotten with it."""
         frame = Frame(
             words=words_for("en"),

@@ -24,7 +24,7 @@ from whodid.server.answers import Answer, Call, Handler, answer_json
 from whodid.server.problems import problem, read_json, refusal
 from whodid.server.tokens import PERMISSIONS, mint_token
 
-__all__ = ["IDLE", "LIFE", "OPERATOR", "Console", "Visit", "from_own_page"]
+__all__ = ["IDLE", "LIFE", "OPERATOR", "Console", "Visit", "cookie_for", "cookie_of", "digest_of", "from_own_page"]
 
 OPERATOR = Actor(type="user", id="operator", name="Operator", role="Server console")
 """Who reads through the link that the server prints, in the entries that reading leaves behind."""
@@ -138,14 +138,14 @@ class Console:
             self._codes = {key: one for key, one in self._codes.items() if one.until > now}
             while len(self._codes) >= _MOST_CODES:
                 del self._codes[next(iter(self._codes))]
-            self._codes[_digest(code)] = invited
+            self._codes[digest_of(code)] = invited
         return code
 
     def visit(self, call: Call) -> Visit | None:
         """Return the session of a request, which counts as use of it."""
-        key, now = _cookie(call), self._clock()
+        key, now = cookie_of(call, _COOKIE), self._clock()
         with self._lock:
-            found = self._visits.get(_digest(key)) if key is not None else None
+            found = self._visits.get(digest_of(key)) if key is not None else None
             if found is None or not found.alive(now):
                 return None
             found.used = now
@@ -184,7 +184,7 @@ class Console:
             self._visits = {key: one for key, one in self._visits.items() if one.alive(now)}
             while len(self._visits) >= _MOST_SESSIONS:
                 del self._visits[next(iter(self._visits))]
-            self._visits[_digest(key)] = visit
+            self._visits[digest_of(key)] = visit
         return _set_cookie(call, key, int(LIFE.total_seconds()))
 
     def leave(self, call: Call) -> tuple[str, str]:
@@ -222,7 +222,7 @@ class Console:
         now = self._clock()
         with self._lock:
             # Looked up by digest: how long that takes says nothing about the codes there are.
-            invited = self._codes.pop(_digest(code), None)
+            invited = self._codes.pop(digest_of(code), None)
         if invited is not None:
             return invited if invited.until > now else None
         operator = self._links(code)
@@ -269,22 +269,33 @@ def from_own_page(call: Call) -> bool:
     return origin is None or urlsplit(origin).netloc == call.headers.get("host")
 
 
-def _digest(text: str) -> bytes:
+def digest_of(text: str) -> bytes:
+    """Return what is kept of a secret that a browser holds."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
-def _cookie(call: Call) -> str | None:
+def cookie_of(call: Call, name: str) -> str | None:
+    """Return a cookie that a request carries."""
     try:
-        found = http.cookies.SimpleCookie(call.headers.get("cookie", "")).get(_COOKIE)
+        found = http.cookies.SimpleCookie(call.headers.get("cookie", "")).get(name)
     except http.cookies.CookieError:
         return None
     return found.value if found else None
 
 
-def _set_cookie(call: Call, key: str, seconds: int) -> tuple[str, str]:
-    path = call.base or "/"
+def cookie_for(call: Call, name: str, value: str, seconds: int, *, path: str, site: str = "Strict") -> tuple[str, str]:
+    """Return the header that leaves a cookie in the browser, where no script reads it.
+
+    Args:
+        seconds: Its life; 0 takes it back.
+        site: `Strict`, or `Lax` for one that has to come along when another site sends the browser back.
+    """
     secure = "; Secure" if call.secure else ""
-    return ("Set-Cookie", f"{_COOKIE}={key}; Path={path}; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}")
+    return ("Set-Cookie", f"{name}={value}; Path={path}; Max-Age={seconds}; HttpOnly; SameSite={site}{secure}")
+
+
+def _set_cookie(call: Call, key: str, seconds: int) -> tuple[str, str]:
+    return cookie_for(call, _COOKIE, key, seconds, path=call.base or "/")
 
 
 def _answer(value: object, cookie: tuple[str, str]) -> Answer:
