@@ -20,12 +20,13 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from whodid.capture.middleware import Proxies
 from whodid.errors import StoreError, WhodidError
 from whodid.log import Log
+from whodid.server.about import About
 from whodid.server.administration import Administration
 from whodid.server.answers import Answer, Call, Handler
 from whodid.server.compat import Shared, doors
@@ -103,7 +104,7 @@ def asgi(
         sign_on: Makes single sign-on for the console, as `whodid serve` uses it.
 
     Returns:
-        The application.
+        The application. Its `state.endpoints` are the described routes.
 
     Raises:
         InvalidSetting: The secret is too short, an origin is none, or a product is not known.
@@ -136,9 +137,11 @@ def asgi(
     ]
     door = _Door(trusted_proxies, threads)
     events = Events(log, gate, rate=rate, trusted_proxies=trusted_proxies)
+    about = About([events.endpoint, *(one for handler in handlers for one in handler.endpoints)])
+    handlers += about.handlers
     app = Starlette(
         routes=[
-            Route("/v1/events", events, methods=["POST"]),
+            Route(events.endpoint.path, events, methods=[events.endpoint.method]),
             *(Route(handler.path, door.endpoint(handler), methods=[handler.method]) for handler in handlers),
         ],
         exception_handlers={HTTPException: _unrouted},
@@ -146,6 +149,7 @@ def asgi(
     )
     # Two addresses for one thing would be two cache entries and two places to check.
     app.router.redirect_slashes = False
+    app.state.endpoints = about.endpoints
     return app
 
 
@@ -303,6 +307,10 @@ async def _unrouted(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     answer = problem(status if status in {404, 405} else 400, request.scope["state"]["request_id"])
     headers = dict(answer.headers) | dict((error.headers or {}) if isinstance(error, HTTPException) else {})
+    if status == 405:
+        # Methods of one address are routes of their own here; the one that refused knows only its own.
+        routes = [one for one in request.app.routes if one.matches(request.scope)[0] is not Match.NONE]
+        headers["Allow"] = ", ".join(sorted({method for one in routes for method in one.methods or ()}))
     return Response(answer.body, status_code=answer.status, media_type=answer.media_type, headers=headers)
 
 
