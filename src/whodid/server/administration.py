@@ -14,7 +14,6 @@ import msgspec
 from msgspec import Struct
 
 from whodid.canonical import time_text
-from whodid.errors import InvalidQuery
 from whodid.log import Log
 from whodid.model import Actor, Context, Reason, Resource
 from whodid.retention import Preview, change_policy, preview, read_policy
@@ -184,7 +183,7 @@ class Administration:
         caller = self._caller(call, chosen=False)
         if isinstance(caller, Answer):
             return caller
-        limit = _limit(found.get("limit", "50"))
+        limit = asks.number(found, "limit", 50, 1, _MOST_LISTED)
         if not caller.everywhere:
             own = look_at(self._log, caller.workspace or "")
             return answer_json({"items": [_view(own)], "total": 1, "next": None})
@@ -271,12 +270,6 @@ def _view(one: Overview) -> dict[str, Any]:
         "last_at": one.last_at and time_text(one.last_at),
         "retention": msgspec.to_builtins(one.retention),
     }
-
-
-def _limit(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:4]) <= _MOST_LISTED:
-        raise InvalidQuery("limit is not a number of workspaces", f"Use 1 to {_MOST_LISTED}")
-    return int(text)
 
 
 def _forbidden(call: Call) -> Answer:

@@ -349,7 +349,7 @@ WORKSPACES = Description(
     needs=("admin",),
     headers=_HEADERS,
     query=(
-        Parameter("q", "a part of the name", Annotated[str, Meta(max_length=100)], "casa"),
+        Parameter("q", "a part of the name", Annotated[str, Meta(max_length=2_000)], "casa"),
         Parameter("after", "the name after which to go on: `next`", Annotated[str, Meta(max_length=100)], "casa-lumen"),
         Parameter("limit", "how many, 1 to 200; 50 when absent", Annotated[int, Meta(ge=1, le=200)], 50),
     ),
