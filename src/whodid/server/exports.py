@@ -23,7 +23,7 @@ from whodid.log import Log
 from whodid.model import Actor
 from whodid.server.answers import Answer, Call, Handler, answer_json
 from whodid.server.described import Description, Form, Parameter, Reply
-from whodid.server.problems import problem, refusal
+from whodid.server.problems import problem, read_json, refusal
 from whodid.server.sessions import Session, Sessions, context_of
 from whodid.server.tickets import LIFE, Pending, Tickets, digest
 from whodid.viewer import PERSONAL, Reader, asks
@@ -174,13 +174,8 @@ class Exports:
         session.require("audit:read")
         session.require("audit:export")
         asks.parameters(call.query)
-        if call.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-            return problem(415, call.request_id)
-        try:
-            wish = _decode_wish(call.body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return _unread(error, call.request_id)
-        return self._accept(wish, call, session)
+        wish = read_json(call, _decode_wish)
+        return wish if isinstance(wish, Answer) else self._accept(wish, call, session)
 
     def _accept(self, wish: ExportWish, call: Call, session: Session) -> Answer:
         now, claims, reader = self._log.now(), session.claims, session.reader
@@ -320,12 +315,3 @@ class Download(Iterator[bytes]):
 def _filename(workspace: str, now: datetime, format: Format) -> str:
     name = _FILE_CHARACTERS.sub("-", workspace).strip("-.") or "log"
     return f"audit-{name}-{now:%Y%m%dT%H%M%SZ}.{format}"
-
-
-def _unread(error: Exception, request_id: str) -> Answer:
-    """Answer 422 with a JSON Pointer where the decoder names a place (`… - at `$.format``)."""
-    text = str(error)
-    place = re.search(r" - at `\$((?:\.\w+|\[\d+\])*)`", text)
-    pointer = re.sub(r"[.\[]", "/", place[1]).replace("]", "") if place else ""
-    fact = text[: place.start()] if place else text
-    return problem(422, request_id, f"{fact[:200]}.", pointer=pointer)

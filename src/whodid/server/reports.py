@@ -26,7 +26,7 @@ from whodid.server.answers import Answer, Call, Handler, answer_json
 from whodid.server.described import Description, Form, Reply
 from whodid.server.pages import Pages
 from whodid.server.printing import Report, render
-from whodid.server.problems import problem, refusal
+from whodid.server.problems import problem, read_json, refusal
 from whodid.server.sessions import Session, Sessions
 from whodid.server.tickets import LIFE, Pending, Tickets, digest
 from whodid.viewer import FILTERS, Reader, asks
@@ -133,12 +133,9 @@ class Reports:
             return refusal(call.request_id)
         session.require("audit:read")
         asks.parameters(call.query)
-        if call.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-            return problem(415, call.request_id)
-        try:
-            wish = _decode_wish(call.body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return problem(422, call.request_id, f"{str(error)[:200]}.")
+        wish = read_json(call, _decode_wish)
+        if isinstance(wish, Answer):
+            return wish
         found = {name: value for name, value in msgspec.to_builtins(wish).items() if value}
         now, workspace = self._log.now(), session.claims.workspace
         ticket = self._tickets.make(workspace)
