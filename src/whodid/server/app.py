@@ -39,6 +39,7 @@ from whodid.server.exports import Exports
 from whodid.server.gate import Gate
 from whodid.server.live import Live
 from whodid.server.origins import Origins
+from whodid.server.packing import pack_answer
 from whodid.server.pages import Pages
 from whodid.server.problems import problem, problem_of
 from whodid.server.reports import Reports
@@ -264,7 +265,9 @@ class _Door:
 def _guarded(handler: Handler, call: Call) -> Answer:
     """Run a handler; whatever goes wrong in it leaves as a problem."""
     try:
-        return handler.answer(call)
+        answer = handler.answer(call)
+        # The clients of other products get what those products send.
+        return answer if handler.spoken else pack_answer(answer, call)
     except StoreError as error:
         _log.error("request %s: %s: %s", call.request_id, type(error).__name__, error)
         return problem_of(error, call.request_id)
