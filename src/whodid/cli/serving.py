@@ -16,7 +16,11 @@ __all__ = ["COMMANDS"]
 @ui.option("--secret-file", metavar="PATH", help="Secret that hosts mint viewer tokens with.")
 @ui.option("--name", metavar="NAME", help="Name of the deployment. [default: localhost]")
 @ui.option("--strict/--lenient", default=None, help="Refuse or mark undeclared actions.")
-@ui.option("--compat", metavar="PRODUCTS", help="Let clients of workos, retraced or both work here.")
+@ui.option(
+    "--compat",
+    metavar="PRODUCTS",
+    help="Let clients of other products work here: workos,retraced,otlp,cloudevents,splunk.",
+)
 @ui.option("--config", metavar="PATH", help="TOML file with these and further settings.")
 @ui.workspace_option
 @ui.store_options

@@ -51,7 +51,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         threads: How many requests may work on the store at once.
         downloads: How many exports may stream at once.
         rate: Events per second that each API key may send on average; 0 for no limit.
-        compat: Products whose own clients are to work here, separated by commas: `workos,retraced`.
+        compat: Products whose own clients are to work here, separated by commas: some of `workos`,
+            `retraced`, `otlp`, `cloudevents` and `splunk`.
         shutdown_seconds: How long requests under way may take to end when the server is asked to stop.
     """
 
