@@ -21,6 +21,9 @@ __all__ = ["COMMANDS"]
     metavar="PRODUCTS",
     help="Let clients of other products work here: workos,retraced,otlp,cloudevents,splunk.",
 )
+@ui.option(
+    "--syslog", multiple=True, metavar="URL", help="Take syslog at tcp://, tls:// or udp://HOST:PORT; repeatable."
+)
 @ui.option("--config", metavar="PATH", help="TOML file with these and further settings.")
 @ui.workspace_option
 @ui.store_options
@@ -34,6 +37,7 @@ def serve(
     name: str | None,
     strict: bool | None,
     compat: str | None,
+    syslog: tuple[str, ...],
     config: str | None,
     workspace: str | None,
     store: str | None,
@@ -61,6 +65,7 @@ def serve(
         "name": name,
         "strict": strict,
         "compat": compat,
+        "syslog": syslog or None,
         "workspace": workspace,
         "store": store,
         "key": key_file,

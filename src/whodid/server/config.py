@@ -53,6 +53,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         rate: Events per second that each API key may send on average; 0 for no limit.
         compat: Products whose own clients are to work here, separated by commas: some of `workos`,
             `retraced`, `otlp`, `cloudevents` and `splunk`.
+        syslog: Addresses to take syslog at, such as `tls://0.0.0.0:6514?cert=server.pem&cert_key=server.key`; in the
+            environment separated by spaces.
         shutdown_seconds: How long requests under way may take to end when the server is asked to stop.
     """
 
@@ -72,10 +74,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     downloads: Annotated[int, Meta(ge=1, le=64)] = 4
     rate: Annotated[int, Meta(ge=0, le=1_000_000)] = 10_000
     compat: Annotated[str, Meta(pattern=r"^[a-z_,]*$")] = ""
+    syslog: tuple[str, ...] = ()
     shutdown_seconds: Annotated[int, Meta(ge=1, le=600)] = 30
 
 
-_LISTS = frozenset({"origins"})
+_LISTS = frozenset({"origins", "syslog"})
 _NAMES = tuple(field.name for field in msgspec.structs.fields(Settings))
 
 

@@ -15,8 +15,11 @@ from urllib.parse import urlsplit
 from whodid.errors import InvalidSetting
 from whodid.log import Log, open_log
 from whodid.retention import RetentionWorker
+from whodid.server.compat.syslog import Syslog
+from whodid.server.compat.syslog_addresses import read_address
 from whodid.server.config import Settings, read_secret
 from whodid.server.console import Console
+from whodid.server.gate import Gate
 
 __all__ = ["serve"]
 
@@ -97,6 +100,10 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
         address = _address(settings, listener)
         announce(f"whodid serves {workspace} of {settings.store}")
         announce(f"Address   {address}/")
+        gate = Gate(log, secret=secret)
+        for one in map(read_address, settings.syslog):
+            syslog = Syslog(one, log, gate, rate=settings.rate, ending_seconds=settings.shutdown_seconds)
+            announce(f"Syslog    {stack.enter_context(syslog).where}")
         announce(f"Sign in   {address}/#code={console.invite(workspace)}   (works once, for 15 minutes)")
         with _signals_call(stop):
             if not stopping.is_set():
