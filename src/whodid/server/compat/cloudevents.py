@@ -16,6 +16,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from whodid.canonical import encode
 from whodid.errors import ConflictingEvent, InvalidEvent, WhodidError
 from whodid.export.import_.foreign import read_time
 from whodid.server.answers import Answer, Call, Handler
@@ -69,7 +70,9 @@ def _told(told: list[WhodidError | None], request_id: str) -> Answer:
     status = 422 if any(isinstance(one, InvalidEvent) for one in told) else 409
     kept = "Nothing was recorded." if status == 422 else "The others were recorded."
     fact = f"{len(faults)} of {len(told)} events cannot be recorded: {faults[0]['fault']} {kept}"
-    return problem(status, request_id, fact, faults[0]["remedy"], errors=faults)
+    answer = problem(status, request_id, fact, faults[0]["remedy"])
+    assert isinstance(answer.body, bytes)  # noqa: S101 - a problem is no stream
+    return msgspec.structs.replace(answer, body=encode(msgspec.json.decode(answer.body) | {"errors": faults}))
 
 
 def _fault(at: int, fault: WhodidError) -> dict[str, Any]:
