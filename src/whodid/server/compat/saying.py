@@ -199,6 +199,7 @@ class _Found:
 
     def __init__(self, attributes: Mapping[str, Any]) -> None:
         self._left = _copied(attributes)
+        self._flat = not any(isinstance(value, dict) for value in attributes.values())
 
     def text(self, *paths: str, limit: int = 500) -> str | None:
         """Take the first of some attributes that can stand as a text."""
@@ -247,6 +248,8 @@ class _Found:
         for path in paths:
             if path in self._left:
                 yield self._left, path
+                continue
+            if self._flat:
                 continue
             *outer, last = path.split(".")
             holder: Any = self._left
