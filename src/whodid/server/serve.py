@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from whodid.errors import InvalidSetting
 from whodid.log import Log, open_log
-from whodid.retention import RetentionWorker
+from whodid.retention import RetentionWorker, SealingWorker
 from whodid.server.compat.syslog import Syslog
 from whodid.server.compat.syslog_addresses import read_address
 from whodid.server.config import Settings, read_client_secret, read_secret
@@ -77,6 +77,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             ending=lambda: server.should_exit,
             sign_on=_sign_on(settings, log),
         )
+        stack.enter_context(SealingWorker(log))
         if settings.retention_minutes:
             stack.enter_context(RetentionWorker(log, interval=settings.retention_minutes * 60.0))
         server = uvicorn.Server(
