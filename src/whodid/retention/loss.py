@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from whodid import canonical
 from whodid.catalog import Catalog
-from whodid.model import Entry
+from whodid.model import Actor, Entry, Related, Resource
 
 __all__ = ["QUESTIONS", "Answerless", "Loss", "LossCount"]
 
@@ -73,9 +73,8 @@ class LossCount:
     def add(self, entry: Entry) -> None:
         """Count an entry that would go."""
         self._bytes += len(canonical.payload(entry))
-        for one in (entry.actor, entry.resource, *entry.related):
-            if one.type in _PEOPLE:
-                self._people.add((one.type, one.id))
+        concerned: list[Actor | Resource | Related] = [entry.actor, entry.resource, *entry.related]
+        self._people.update((one.type, one.id) for one in concerned if one.type in _PEOPLE)
         for question, asks in QUESTIONS.items():
             if asks(self._catalog, entry):
                 count, until = self._answers.get(question, (0, entry.occurred_at))

@@ -17,6 +17,7 @@ from whodid.retention.policy import Policy
 __all__ = ["PURGE_RECORD", "UNKNOWN", "Step", "Tally", "Term", "cutoff", "plan_step", "removed_on", "tally", "terms"]
 
 PURGE_RECORD = "audit.purged"
+_ABOUT_OTHERS = frozenset({PURGE_RECORD, "audit.sealed"})
 UNKNOWN = "unknown"
 """What counts call the retention class of entries whose class is not known."""
 
@@ -124,7 +125,7 @@ def plan_step(
 
     A record of an earlier purge goes only with the longest term, which leaves nothing below it that could be missing
     without a record, and only together with an entry above it: a workspace where nothing happens any more would
-    otherwise replace the last record by a new one for ever.
+    otherwise replace the last record by a new one for ever. The same holds for the seals of segments.
 
     Args:
         entries: With content, by index, from where the term goes on.
@@ -151,7 +152,7 @@ def plan_step(
         if name is None or held(entry):
             continue
         waiting.append((entry.index, name))
-        if entry.action != PURGE_RECORD:
+        if entry.action not in _ABOUT_OTHERS:
             for index, counted in waiting:
                 chosen.append(index)
                 classes[counted] = classes.get(counted, 0) + 1
@@ -166,7 +167,7 @@ def _name_in(term: Term, entry: Entry, class_of: Callable[[Entry], str | None]) 
     name = class_of(entry)
     if not term.classes:
         return name or UNKNOWN
-    return name if name in term.classes and entry.action != PURGE_RECORD else None
+    return name if name in term.classes and entry.action not in _ABOUT_OTHERS else None
 
 
 def tally(
@@ -215,7 +216,7 @@ class _Count:
 
     def add(self, entry: Entry, name: str) -> None:
         self._waiting.append((entry.index, name))
-        if entry.action != PURGE_RECORD:
+        if entry.action not in _ABOUT_OTHERS:
             for index, counted in self._waiting:
                 # The lowest and the highest are enough.
                 self._indexes[1:] = [index]

@@ -7,22 +7,35 @@ header `X-Whodid-Workspace` names. Whoever else tries is refused, and the refusa
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from whodid.canonical import time_text
-from whodid.errors import InvalidQuery
 from whodid.log import Log
 from whodid.model import Actor, Context, Reason, Resource
-from whodid.retention import Policy, Preview, change_policy, preview, read_policy
+from whodid.retention import Preview, change_policy, preview, read_policy
 from whodid.server.answers import Answer, Call, Handler, answer_json
 from whodid.server.gate import Gate
 from whodid.server.keys import KeyRing
+from whodid.server.managing import (
+    CREATE_KEY,
+    KEEP,
+    KEYS,
+    PREVIEW,
+    REVOKE_KEY,
+    ROTATE_KEY,
+    WORKSPACES,
+    NewKey,
+    PolicyConsidered,
+    PolicyWanted,
+    Rotation,
+)
 from whodid.server.operators import verify_operator_token
-from whodid.server.problems import problem, read_json, refusal
+from whodid.server.ordering import read_order
+from whodid.server.problems import problem, refusal
 from whodid.server.refusals import Refusals
 from whodid.server.sessions import Sessions, bearer, context_of
 from whodid.server.workspaces import Overview, look_at, page_of
@@ -34,39 +47,14 @@ LONGEST_OVERLAP = timedelta(days=30)
 """How long a rotated key may stay good beside the one that follows it."""
 
 _MOST_LISTED = 200
-_DAY = 86_400
 _WORKSPACE = re.compile(r"[A-Za-z0-9_.:\-]{1,100}")
 _KEY_ID = re.compile(r"wk_[0-9A-Z]{12}")
 
 
-class _NewKey(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    name: str
-    scopes: tuple[str, ...] = ("write",)
-    expires_at: datetime | None = None
-    rate: int | None = None
-
-
-class _Rotation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    overlap: int = _DAY
-    expires_at: datetime | None = None
-
-
-class _Considered(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    days: int | None
-    classes: dict[str, int | None] = {}
-
-    def policy(self) -> Policy:
-        return Policy(days=self.days, classes=self.classes)
-
-
-class _Wanted(_Considered, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    reason: str | None = None
-
-
-_decode_key = msgspec.json.Decoder(_NewKey).decode
-_decode_rotation = msgspec.json.Decoder(_Rotation).decode
-_decode_considered = msgspec.json.Decoder(_Considered).decode
-_decode_wanted = msgspec.json.Decoder(_Wanted).decode
+_key_decoder = msgspec.json.Decoder(NewKey)
+_rotation_decoder = msgspec.json.Decoder(Rotation)
+_considered_decoder = msgspec.json.Decoder(PolicyConsidered)
+_wanted_decoder = msgspec.json.Decoder(PolicyWanted)
 
 
 class _Caller(Struct, frozen=True, kw_only=True):
@@ -99,13 +87,13 @@ class Administration:
         self._secret = secret
         self._refusals = Refusals(log, secret=secret)
         self.handlers = (
-            Handler("GET", "/v1/keys", self._keys),
-            Handler("POST", "/v1/keys", self._create),
-            Handler("POST", "/v1/keys/{id}/rotate", self._rotate),
-            Handler("DELETE", "/v1/keys/{id}", self._revoke),
-            Handler("PUT", "/v1/retention", self._keep),
-            Handler("POST", "/v1/retention/preview", self._foretell),
-            Handler("GET", "/v1/workspaces", self._workspaces),
+            Handler("GET", "/v1/keys", self._keys, described=KEYS),
+            Handler("POST", "/v1/keys", self._create, described=CREATE_KEY),
+            Handler("POST", "/v1/keys/{id}/rotate", self._rotate, described=ROTATE_KEY),
+            Handler("DELETE", "/v1/keys/{id}", self._revoke, described=REVOKE_KEY),
+            Handler("PUT", "/v1/retention", self._keep, described=KEEP),
+            Handler("POST", "/v1/retention/preview", self._foretell, described=PREVIEW),
+            Handler("GET", "/v1/workspaces", self._workspaces, described=WORKSPACES),
         )
 
     # ------------------------------------------------------------------------------------------------------------ keys
@@ -123,7 +111,7 @@ class Administration:
         caller = self._caller(call, "api_key.created", _unmade(call))
         if isinstance(caller, Answer):
             return caller
-        wish = read_json(call, _decode_key)
+        wish = read_order(call, _key_decoder)
         if isinstance(wish, Answer):
             return wish
         made = self._ring(caller).create(wish.name, scopes=wish.scopes, expires_at=wish.expires_at, rate=wish.rate)
@@ -134,7 +122,7 @@ class Administration:
         caller = self._caller(call, "api_key.created", _unmade(call))
         if isinstance(caller, Answer):
             return caller
-        wish = read_json(call, _decode_rotation)
+        wish = read_order(call, _rotation_decoder)
         if isinstance(wish, Answer):
             return wish
         if not 0 <= wish.overlap <= LONGEST_OVERLAP.total_seconds():
@@ -143,8 +131,7 @@ class Administration:
         ring = self._ring(caller)
         overlap = timedelta(seconds=wish.overlap)
         made = ring.rotate(call.path["id"], overlap=overlap, expires_at=wish.expires_at)
-        old = next((key for key in ring.all() if key.id == made.key.replaces), None)
-        ends = old.expires_at if old else None
+        ends = ring.get(call.path["id"]).expires_at
         told = {**made.key.view(self._log.now()), "key": made.text, "replaced_until": ends and time_text(ends)}
         return answer_json(told, status=201)
 
@@ -165,7 +152,7 @@ class Administration:
         caller = self._caller(call, "audit.retention_changed")
         if isinstance(caller, Answer):
             return caller
-        wish = read_json(call, _decode_wanted)
+        wish = read_order(call, _wanted_decoder)
         if isinstance(wish, Answer):
             return wish
         workspace = caller.workspace or ""
@@ -185,7 +172,7 @@ class Administration:
         caller = self._caller(call, "audit.retention_changed")
         if isinstance(caller, Answer):
             return caller
-        wish = read_json(call, _decode_considered)
+        wish = read_order(call, _considered_decoder)
         if isinstance(wish, Answer):
             return wish
         return answer_json(view_of_preview(preview(self._log, caller.workspace or "", wish.policy())))
@@ -193,16 +180,15 @@ class Administration:
     # ------------------------------------------------------------------------------------------------------ workspaces
 
     def _workspaces(self, call: Call) -> Answer:
-        found = asks.parameters(call.query, "q", "after", "limit")
+        found = asks.parameters(call.query, *WORKSPACES.takes)
         caller = self._caller(call, chosen=False)
         if isinstance(caller, Answer):
             return caller
+        limit = asks.number(found, "limit", 50, 1, _MOST_LISTED)
         if not caller.everywhere:
             own = look_at(self._log, caller.workspace or "")
             return answer_json({"items": [_view(own)], "total": 1, "next": None})
-        page = page_of(
-            self._log, search=found.get("q", ""), after=found.get("after", ""), limit=_limit(found.get("limit", "50"))
-        )
+        page = page_of(self._log, search=found.get("q", ""), after=found.get("after", ""), limit=limit)
         return answer_json({"items": [_view(one) for one in page.items], "total": page.total, "next": page.next})
 
     # ---------------------------------------------------------------------------------------------------------- caller
@@ -285,12 +271,6 @@ def _view(one: Overview) -> dict[str, Any]:
         "last_at": one.last_at and time_text(one.last_at),
         "retention": msgspec.to_builtins(one.retention),
     }
-
-
-def _limit(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:4]) <= _MOST_LISTED:
-        raise InvalidQuery("limit is not a number of workspaces", f"Use 1 to {_MOST_LISTED}")
-    return int(text)
 
 
 def _forbidden(call: Call) -> Answer:

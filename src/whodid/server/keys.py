@@ -134,6 +134,14 @@ class KeyRing:
         kept = _settled(self._log, self._workspace)
         return () if kept is None else _decode(kept).keys
 
+    def get(self, key_id: str) -> ApiKey:
+        """Return one key.
+
+        Raises:
+            NotFound: There is no such key.
+        """
+        return self._one(self.all(), key_id)
+
     def create(
         self,
         name: str,
@@ -174,7 +182,7 @@ class KeyRing:
         """
         if overlap < timedelta():
             raise InvalidSetting("The overlap is negative", "Use 0 to end the old key at once")
-        old = self._one(self.all(), key_id)
+        old = self.get(key_id)
         made = self._made(old.name, old.scopes, expires_at, old.rate, old.id)
 
         def change(keys: tuple[ApiKey, ...], now: datetime) -> tuple[tuple[ApiKey, ...], tuple[Event, ...]]:
@@ -209,7 +217,7 @@ class KeyRing:
             return tuple(revoked if one.id == known.id else one for one in keys), (event,)
 
         self._change(change)
-        return self._one(self.all(), key_id)
+        return self.get(key_id)
 
     def _made(
         self,
