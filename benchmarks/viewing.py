@@ -4,9 +4,9 @@ Method: a SQLite log is filled with the corpus once, in `--store`, and read ther
 one worker) serves it and a host page with the viewer under the policy of the real page; its clock, and that of the
 browser, begin where the corpus ends. Over HTTP each question is asked `--tries` times on one connection with values
 drawn from the entries, never with an ETag, and beside it the same question of the engine in this process. In Chromium
-first rows are counted from navigation to the frame that shows them, in a profile without a cache, and beside it a bare
-page that fetches the same entries and writes them as plain list items. Interactions are what Event Timing says of real
-keys and clicks: from the event to the next paint, in steps of 8 ms; the profile has read 500 rows.
+first rows are counted from navigation, in a tab of the host without a cache, to the frame that shows them, and beside
+it a bare page that fetches the same entries and writes them as plain list items. Interactions are what Event Timing
+says of real keys and clicks: from the event to the next paint, in steps of 8 ms; the list has been read to 500 rows.
 
     python -m benchmarks.viewing --store DIRECTORY [--entries 1000000] [--tries 60] [--visits 12]
 """
