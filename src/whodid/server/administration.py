@@ -34,7 +34,8 @@ from whodid.server.managing import (
     Rotation,
 )
 from whodid.server.operators import verify_operator_token
-from whodid.server.problems import problem, read_json, refusal
+from whodid.server.ordering import read_order
+from whodid.server.problems import problem, refusal
 from whodid.server.refusals import Refusals
 from whodid.server.sessions import Sessions, bearer, context_of
 from whodid.server.workspaces import Overview, look_at, page_of
@@ -50,10 +51,10 @@ _WORKSPACE = re.compile(r"[A-Za-z0-9_.:\-]{1,100}")
 _KEY_ID = re.compile(r"wk_[0-9A-Z]{12}")
 
 
-_decode_key = msgspec.json.Decoder(NewKey).decode
-_decode_rotation = msgspec.json.Decoder(Rotation).decode
-_decode_considered = msgspec.json.Decoder(PolicyConsidered).decode
-_decode_wanted = msgspec.json.Decoder(PolicyWanted).decode
+_key_decoder = msgspec.json.Decoder(NewKey)
+_rotation_decoder = msgspec.json.Decoder(Rotation)
+_considered_decoder = msgspec.json.Decoder(PolicyConsidered)
+_wanted_decoder = msgspec.json.Decoder(PolicyWanted)
 
 
 class _Caller(Struct, frozen=True, kw_only=True):
@@ -110,7 +111,7 @@ class Administration:
         caller = self._caller(call, "api_key.created", _unmade(call))
         if isinstance(caller, Answer):
             return caller
-        wish = read_json(call, _decode_key)
+        wish = read_order(call, _key_decoder)
         if isinstance(wish, Answer):
             return wish
         made = self._ring(caller).create(wish.name, scopes=wish.scopes, expires_at=wish.expires_at, rate=wish.rate)
@@ -121,7 +122,7 @@ class Administration:
         caller = self._caller(call, "api_key.created", _unmade(call))
         if isinstance(caller, Answer):
             return caller
-        wish = read_json(call, _decode_rotation)
+        wish = read_order(call, _rotation_decoder)
         if isinstance(wish, Answer):
             return wish
         if not 0 <= wish.overlap <= LONGEST_OVERLAP.total_seconds():
@@ -151,7 +152,7 @@ class Administration:
         caller = self._caller(call, "audit.retention_changed")
         if isinstance(caller, Answer):
             return caller
-        wish = read_json(call, _decode_wanted)
+        wish = read_order(call, _wanted_decoder)
         if isinstance(wish, Answer):
             return wish
         workspace = caller.workspace or ""
@@ -171,7 +172,7 @@ class Administration:
         caller = self._caller(call, "audit.retention_changed")
         if isinstance(caller, Answer):
             return caller
-        wish = read_json(call, _decode_considered)
+        wish = read_order(call, _considered_decoder)
         if isinstance(wish, Answer):
             return wish
         return answer_json(view_of_preview(preview(self._log, caller.workspace or "", wish.policy())))

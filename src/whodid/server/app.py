@@ -39,6 +39,7 @@ from whodid.server.exports import Exports
 from whodid.server.gate import Gate
 from whodid.server.live import Live
 from whodid.server.origins import Origins
+from whodid.server.packing import pack_answer
 from whodid.server.pages import Pages
 from whodid.server.problems import problem, problem_of
 from whodid.server.reports import Reports
@@ -99,7 +100,8 @@ def asgi(
         threads: How many requests may work on the store at once.
         downloads: How many exports may stream at once.
         rate: Events per second that each API key may send on average; 0 for no limit.
-        compat: Products whose own clients are to work here: some of `workos`, `retraced`.
+        compat: Products whose own clients are to work here: some of `workos`, `retraced`, `otlp`,
+            `cloudevents`, `splunk`.
         ending: Tells whether the server is asked to stop; live streams end then.
         sign_on: Makes single sign-on for the console, as `whodid serve` uses it.
 
@@ -264,7 +266,9 @@ class _Door:
 def _guarded(handler: Handler, call: Call) -> Answer:
     """Run a handler; whatever goes wrong in it leaves as a problem."""
     try:
-        return handler.answer(call)
+        answer = handler.answer(call)
+        # The clients of other products get what those products send.
+        return answer if handler.spoken else pack_answer(answer, call)
     except StoreError as error:
         _log.error("request %s: %s: %s", call.request_id, type(error).__name__, error)
         return problem_of(error, call.request_id)

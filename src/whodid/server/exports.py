@@ -22,8 +22,9 @@ from whodid.export import Format, pieces
 from whodid.log import Log
 from whodid.model import Actor
 from whodid.server.answers import Answer, Call, Handler, answer_json
-from whodid.server.described import Description, Form, Parameter, Reply
-from whodid.server.problems import problem, read_json, refusal
+from whodid.server.described import PACKED, Description, Form, Parameter, Reply
+from whodid.server.ordering import read_order
+from whodid.server.problems import problem, refusal
 from whodid.server.sessions import Session, Sessions, context_of
 from whodid.server.tickets import LIFE, Pending, Tickets, digest
 from whodid.viewer import PERSONAL, Reader, asks
@@ -107,6 +108,7 @@ _ORDER = Description(
     answers="`href` of a file, good once within 60 seconds; `count`, `filename`",
     more="Browsers cannot send a token with a download: follow `href` instead. The export is recorded in the log.",
     needs=("audit:read", "audit:export"),
+    headers=(PACKED,),
     body=(Form(ExportWish, example={"format": "csv", "q": "type:contact", "range": "30d"}),),
     replies=(
         Reply(
@@ -146,7 +148,7 @@ _FETCH = Description(
     problems=(404, 405, 410),
 )
 
-_decode_wish = msgspec.json.Decoder(ExportWish).decode
+_decoder = msgspec.json.Decoder(ExportWish)
 
 
 class Exports:
@@ -174,8 +176,10 @@ class Exports:
         session.require("audit:read")
         session.require("audit:export")
         asks.parameters(call.query)
-        wish = read_json(call, _decode_wish)
-        return wish if isinstance(wish, Answer) else self._accept(wish, call, session)
+        wish = read_order(call, _decoder)
+        if isinstance(wish, Answer):
+            return wish
+        return self._accept(wish, call, session)
 
     def _accept(self, wish: ExportWish, call: Call, session: Session) -> Answer:
         now, claims, reader = self._log.now(), session.claims, session.reader

@@ -6,9 +6,7 @@ log; the answer carries the request id that finds it there.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from typing import Annotated, NamedTuple, TypeVar
+from typing import Annotated, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -29,14 +27,12 @@ from whodid.errors import (
     StoreVersion,
     WhodidError,
 )
-from whodid.server.answers import Answer, Call, answer_json
+from whodid.server.answers import Answer, answer_json
 
-__all__ = ["MEDIA_TYPE", "Kind", "Problem", "kinds", "problem", "problem_of", "read_json", "refusal"]
+__all__ = ["MEDIA_TYPE", "Kind", "Problem", "kinds", "problem", "problem_of", "refusal"]
 
 MEDIA_TYPE = "application/problem+json"
 _PREFIX = "urn:whodid:problem:"
-
-_Wish = TypeVar("_Wish")
 
 
 class Problem(Struct, frozen=True, kw_only=True):
@@ -105,6 +101,7 @@ _PLAIN: dict[int, tuple[str, str, str]] = {
     404: ("not-found", "There is nothing here", "Check the address"),
     405: ("method-not-allowed", "This address does not answer to that method", "Use a method that Allow names"),
     408: ("slow-request", "The body of the request did not arrive in time", "Send it again"),
+    409: ("conflicting-event", "The event id is taken", "Give every event an id of its own"),
     410: ("gone", "This was here once", "Start again"),
     413: ("too-large", "The request is too large", "Shorten it"),
     414: ("too-long", "The address is too long", "Shorten the query"),
@@ -155,23 +152,6 @@ def problem(
     text = f"{usual}." if remedy is None else remedy
     told = _told(of, request_id, detail or f"{of.title}.", text)
     return _answer(msgspec.structs.replace(told, pointer=pointer, permission=permission), headers)
-
-
-def read_json(call: Call, decode: Callable[[bytes], _Wish]) -> _Wish | Answer:
-    """Return what the body of a request says, or the answer to one that is not JSON of that form.
-
-    The answer has a JSON Pointer where the decoder names a place (`… - at `$.format``).
-    """
-    if call.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        return problem(415, call.request_id)
-    try:
-        return decode(call.body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        text = str(error)
-    place = re.search(r" - at `\$((?:\.\w+|\[\d+\])*)`", text)
-    pointer = re.sub(r"[.\[]", "/", place[1]).replace("]", "") if place else ""
-    fact = text[: place.start()] if place else text
-    return problem(422, call.request_id, f"{fact[:200]}.", pointer=pointer)
 
 
 def refusal(request_id: str) -> Answer:

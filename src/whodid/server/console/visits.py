@@ -21,7 +21,8 @@ from msgspec import Struct
 
 from whodid.model import Actor
 from whodid.server.answers import Answer, Call, Handler, answer_json
-from whodid.server.problems import problem, read_json, refusal
+from whodid.server.ordering import read_order
+from whodid.server.problems import problem, refusal
 from whodid.server.tokens import PERMISSIONS, mint_token
 
 __all__ = ["IDLE", "LIFE", "OPERATOR", "Console", "Visit", "cookie_for", "cookie_of", "digest_of", "from_own_page"]
@@ -82,7 +83,7 @@ class Visit(Struct, kw_only=True):
         return now < self.began + LIFE and now < self.used + IDLE
 
 
-_decode_exchange = msgspec.json.Decoder(_Exchange).decode
+_exchange_decoder = msgspec.json.Decoder(_Exchange)
 
 
 class Console:
@@ -197,7 +198,7 @@ class Console:
     def _begin(self, call: Call) -> Answer:
         if not from_own_page(call):
             return problem(403, call.request_id, "The sign-in did not come from this page.", "Open the printed link.")
-        exchange = read_json(call, _decode_exchange)
+        exchange = read_order(call, _exchange_decoder)
         if isinstance(exchange, Answer):
             return exchange
         invited = self._taken(exchange.code)
