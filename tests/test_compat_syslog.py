@@ -217,6 +217,16 @@ def test_a_stop_while_the_store_is_away_says_what_was_lost(
     assert "1 messages were read and could not be recorded" in caplog.text
 
 
+def test_a_message_that_was_cut_off_is_not_recorded(log: Log, key: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Half a message is none, and the server's own log says so, also while the listener stops."""
+    whole = f'<13>1 2026-11-01T00:00:00Z h a - thing.made [whodid@1 key="{key}"] one\n'.encode()
+    with listening(log) as address, socket.create_connection(address) as sent:
+        sent.sendall(whole + whole[:-20])
+        sent.close()
+    assert len(entries(log, "thing.made")) == 1
+    assert "was cut off" in caplog.text
+
+
 @pytest.mark.parametrize("shown", [None, "wk_no"])
 def test_who_shows_no_valid_key_is_cut_off(log: Log, shown: str | None, caplog: pytest.LogCaptureFixture) -> None:
     """Nothing is recorded, the connection ends, and the key is not in the server's own log."""

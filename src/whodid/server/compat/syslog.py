@@ -85,12 +85,9 @@ class Syslog:
         self._warned: dict[str, float] = {}
         self._tls = address.context()
         self._socket = address.listen(_BACKLOG)
-
-    @property
-    def where(self) -> str:
-        """The address, with the port that was found for 0."""
         host, port = self._socket.getsockname()[:2]
-        return f"{self._address.scheme}://[{host}]:{port}" if ":" in host else f"{self._address.scheme}://{host}:{port}"
+        self.where = f"{address.scheme}://[{host}]:{port}" if ":" in host else f"{address.scheme}://{host}:{port}"
+        """The address, with the port that was found for 0."""
 
     def __enter__(self) -> Self:
         self._start(self._datagrams if self._address.scheme == "udp" else self._accept)
