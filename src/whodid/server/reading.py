@@ -86,8 +86,7 @@ ENTRIES = Description(
     name="listEntries",
     area="Entries",
     does="List entries",
-    answers="a page of entries, newest first: `items`, `next` (cursor), `count`, `head`, `range`, `viewer` (the id of "
-    "whoever reads)",
+    answers="a page of entries, newest first: `items`, `next` (cursor), `count`, `head`, `range`, `viewer`",
     needs=_READ,
     query=(*FILTERS, CURSOR, LIMIT),
     replies=_told(shapes.Page, "A page of entries, newest first.", _PAGE),

@@ -48,6 +48,7 @@ _Result = TypeVar("_Result")
 class _Admission(NamedTuple):
     workspace: str
     bucket: str
+    rate: int | None = None
 
 
 class _Given(NamedTuple):
@@ -301,11 +302,11 @@ class Syslog:
         if not admitted.key.may("write"):
             self._gate.denied(admitted, "scope", route=route, context=context)
             return None
-        return _Admission(admitted.workspace, admitted.key.id)
+        return _Admission(admitted.workspace, admitted.key.id, admitted.key.rate)
 
     def _slowly(self, admission: _Admission, count: int) -> None:
         """Wait until the rate has room."""
-        while (pause := self._buckets.take(admission.bucket, count)) > 0:
+        while (pause := self._buckets.take(admission.bucket, count, rate=admission.rate)) > 0:
             self._rest(min(pause, _LONGEST_PAUSE), count)
 
     def _insist(self, work: Callable[[], _Result], count: int) -> _Result:
