@@ -137,6 +137,7 @@ def test_who_may_is_said(document: dict[str, Any]) -> None:
     paths = document["paths"]
     assert paths["/v1/entries"]["get"]["security"] == [{"viewerToken": ["audit:read"]}, {"apiKey": ["read"]}]
     assert paths["/v1/events"]["post"]["security"] == [{"apiKey": ["write"]}]
+    assert paths["/v1/keys"]["post"]["security"] == [{"apiKey": ["admin"]}, {"operatorToken": []}]
     assert paths["/v1/openapi.json"]["get"]["security"] == []
 
 

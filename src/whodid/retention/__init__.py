@@ -5,12 +5,13 @@ and the thread that does so by itself (`worker`). What does not: how a store rem
 """
 
 from whodid.retention.plan import removed_on
-from whodid.retention.policy import DEFAULT_DAYS, Policy, change_policy, class_of, read_policy
+from whodid.retention.policy import DEFAULT_DAYS, STANDARD, Policy, change_policy, class_of, read_policy
 from whodid.retention.purge import Preview, Purge, preview, purge
 from whodid.retention.worker import RetentionWorker
 
 __all__ = [
     "DEFAULT_DAYS",
+    "STANDARD",
     "Policy",
     "Preview",
     "Purge",

@@ -153,7 +153,7 @@ def make_buckets(shared: Shared, *, least: int) -> Callable[[Admitted, int], Non
     buckets = Buckets(shared.rate, least=least)
 
     def take(admitted: Admitted, count: int) -> None:
-        pause = buckets.take(admitted.key.id, count)
+        pause = buckets.take(admitted.key, count)
         if pause:
             fact = "This key sends more than it may. Wait a moment and try again."
             raise Refusal(429, fact, code="rate_limit_exceeded", again=int(pause) + 1)
