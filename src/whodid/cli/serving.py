@@ -18,7 +18,14 @@ __all__ = ["COMMANDS"]
 @ui.option("--secret-file", metavar="PATH", help="Secret that hosts mint viewer tokens with.")
 @ui.option("--name", metavar="NAME", help="Name of the deployment. [default: localhost]")
 @ui.option("--strict/--lenient", default=None, help="Refuse or mark undeclared actions.")
-@ui.option("--compat", metavar="PRODUCTS", help="Let clients of workos, retraced or both work here.")
+@ui.option(
+    "--compat",
+    metavar="PRODUCTS",
+    help="Let clients of other products work here: workos,retraced,otlp,cloudevents,splunk.",
+)
+@ui.option(
+    "--syslog", multiple=True, metavar="URL", help="Take syslog at tcp://, tls:// or udp://HOST:PORT; repeatable."
+)
 @ui.option("--link", is_flag=True, help="Only print a sign-in link for a running server.")
 @ui.option("--operator", metavar="NAME", help="Who signs in with that link. [default: your account]")
 @ui.option("--config", metavar="PATH", help="TOML file with these and further settings.")
@@ -36,6 +43,7 @@ def serve(
     compat: str | None,
     link: bool,
     operator: str | None,
+    syslog: tuple[str, ...],
     config: str | None,
     workspace: str | None,
     store: str | None,
@@ -63,6 +71,7 @@ def serve(
         "name": name,
         "strict": strict,
         "compat": compat,
+        "syslog": syslog or None,
         "workspace": workspace,
         "store": store,
         "key": key_file,

@@ -100,7 +100,8 @@ def asgi(
         threads: How many requests may work on the store at once.
         downloads: How many exports may stream at once.
         rate: Events per second that each API key may send on average; 0 for no limit.
-        compat: Products whose own clients are to work here: some of `workos`, `retraced`.
+        compat: Products whose own clients are to work here: some of `workos`, `retraced`, `otlp`,
+            `cloudevents`, `splunk`.
         ending: Tells whether the server is asked to stop; live streams end then.
         sign_on: Makes single sign-on for the console, as `whodid serve` uses it.
 

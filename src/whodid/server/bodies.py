@@ -79,28 +79,30 @@ def unpack_body(data: bytes, encoding: str, *, largest: int = LARGEST_BODY) -> b
         case "" | "identity":
             return data
         case "gzip" | "x-gzip":
-            return _gunzipped(data, largest)
+            return _inflated(data, "gzip", 31, largest)
+        case "deflate":
+            return _inflated(data, "deflate", 15, largest)  # RFC 9110, section 8.4.1.2: in the format of zlib
         case "zstd":
             return _unzstd(data, largest)
-    raise Refused(415, "The encoding of the body is not known here", "Send it plain, or as gzip or zstd")
+    raise Refused(415, "The encoding of the body is not known here", "Send it plain, or as gzip, deflate or zstd")
 
 
-def _gunzipped(data: bytes, largest: int) -> bytes:
+def _inflated(data: bytes, encoding: str, wbits: int, largest: int) -> bytes:
     unpacked = bytearray()
     rest = data
     try:
         while rest:
-            stream = zlib.decompressobj(wbits=31)
+            stream = zlib.decompressobj(wbits=wbits)
             while not stream.eof:
                 part = stream.decompress(rest, _STEP)
                 rest = stream.unconsumed_tail
                 if not part and not rest and not stream.eof:
-                    raise _garbled("gzip")
+                    raise _garbled(encoding)
                 unpacked += part
                 _bounded(len(unpacked), len(data), largest)
             rest = stream.unused_data
     except zlib.error:
-        raise _garbled("gzip") from None
+        raise _garbled(encoding) from None
     return bytes(unpacked)
 
 

@@ -51,7 +51,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         threads: How many requests may work on the store at once.
         downloads: How many exports may stream at once.
         rate: Events per second that each API key may send on average; 0 for no limit.
-        compat: Products whose own clients are to work here, separated by commas: `workos,retraced`.
+        compat: Products whose own clients are to work here, separated by commas: some of `workos`,
+            `retraced`, `otlp`, `cloudevents` and `splunk`.
+        syslog: Addresses to take syslog at, such as `tls://0.0.0.0:6514?cert=server.pem&cert_key=server.key`; in the
+            environment separated by spaces.
         oidc_issuer: OpenID provider at which operators sign in to the console; needs `url` and the next three.
         oidc_client_id: Name of this server at the provider; its return address there is `<url>/console/oidc/return`.
         oidc_secret_file: File with the secret that the provider gave it.
@@ -75,6 +78,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     downloads: Annotated[int, Meta(ge=1, le=64)] = 4
     rate: Annotated[int, Meta(ge=0, le=1_000_000)] = 10_000
     compat: Annotated[str, Meta(pattern=r"^[a-z_,]*$")] = ""
+    syslog: tuple[str, ...] = ()
     oidc_issuer: str | None = None
     oidc_client_id: str | None = None
     oidc_secret_file: str | None = None
@@ -82,7 +86,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     shutdown_seconds: Annotated[int, Meta(ge=1, le=600)] = 30
 
 
-_LISTS = frozenset({"oidc_operators", "origins"})
+_LISTS = frozenset({"oidc_operators", "origins", "syslog"})
 _OIDC = ("url", "oidc_issuer", "oidc_client_id", "oidc_secret_file", "oidc_operators")
 _NAMES = tuple(field.name for field in msgspec.structs.fields(Settings))
 

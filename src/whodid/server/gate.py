@@ -117,26 +117,28 @@ class Buckets:
         self._lock = threading.Lock()
         self._left: dict[str, tuple[float, float]] = {}
 
-    def take(self, key: ApiKey, count: int) -> float:
-        """Take tokens; the rate of the key itself counts where it is the smaller one.
+    def take(self, bucket: str, count: int, *, rate: int | None = None) -> float:
+        """Take tokens.
 
         Args:
+            bucket: Id of the key, or what else names the sender.
             count: How many, at most `least`.
+            rate: Of the sender itself; it counts where it is the smaller one.
 
         Returns:
             0 when they were taken, else the seconds after which they will be there.
         """
-        rate = min((one for one in (self._rate, key.rate) if one), default=0)
+        rate = min((one for one in (self._rate, rate) if one), default=0)
         if not rate:
             return 0.0
         size, now = float(max(2 * rate, self._least)), self._tick()
         with self._lock:
-            left, at = self._left.pop(key.id, (size, now))
+            left, at = self._left.pop(bucket, (size, now))
             left = min(size, left + (now - at) * rate)
             short = count - left
             if short <= 0:
                 left -= count
             while len(self._left) >= _MOST_KEPT:
                 del self._left[next(iter(self._left))]
-            self._left[key.id] = (left, now)
+            self._left[bucket] = (left, now)
         return max(0.0, short / rate)

@@ -14,13 +14,16 @@ from urllib.parse import urlsplit
 
 from whodid.errors import InvalidSetting
 from whodid.log import Log, open_log
-from whodid.retention import RetentionWorker
+from whodid.retention import RetentionWorker, SealingWorker
+from whodid.server.compat.syslog import Syslog
+from whodid.server.compat.syslog_addresses import read_address
 from whodid.server.config import Settings, read_client_secret, read_secret
 from whodid.server.console import Console
 from whodid.server.console.desk import Desk
 from whodid.server.console.links import take_link
 from whodid.server.console.provider import Provider, fetcher
 from whodid.server.console.sso import SignOn
+from whodid.server.gate import Gate
 
 __all__ = ["serve"]
 
@@ -74,6 +77,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             ending=lambda: server.should_exit,
             sign_on=_sign_on(settings, log),
         )
+        stack.enter_context(SealingWorker(log))
         if settings.retention_minutes:
             stack.enter_context(RetentionWorker(log, interval=settings.retention_minutes * 60.0))
         server = uvicorn.Server(
@@ -106,6 +110,10 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
         page = "/" if workspace else "/console"
         code = console.invite(workspace, operator=True)
         announce(f"Sign in   {address}{page}#code={code}   (works once, for 15 minutes)")
+        gate = Gate(log, secret=secret)
+        for one in map(read_address, settings.syslog):
+            syslog = Syslog(one, log, gate, rate=settings.rate, ending_seconds=settings.shutdown_seconds)
+            announce(f"Syslog    {stack.enter_context(syslog).where}")
         with _signals_call(stop):
             if not stopping.is_set():
                 server.run(sockets=[listener])
