@@ -87,7 +87,8 @@ ENTRIES = Description(
     name="listEntries",
     area="Entries",
     does="List entries",
-    answers="a page of entries, newest first: `items`, `next` (cursor), `count`, `head`, `range`, `viewer`",
+    answers="a page of entries, newest first: `items`, `next` (cursor), `count`, `head`, `range`, `viewer` (the id of "
+    "whoever reads)",
     needs=_READ,
     query=(*FILTERS, CURSOR, LIMIT),
     replies=_told(shapes.Page, "A page of entries, newest first.", _PAGE),
