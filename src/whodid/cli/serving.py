@@ -23,9 +23,7 @@ __all__ = ["COMMANDS"]
     metavar="PRODUCTS",
     help="Let clients of other products work here: workos,retraced,otlp,cloudevents,splunk.",
 )
-@ui.option(
-    "--syslog", multiple=True, metavar="URL", help="Take syslog at tcp://, tls:// or udp://HOST:PORT; repeatable."
-)
+@ui.option("--syslog", multiple=True, metavar="URL", help="Take syslog: tcp, tls or udp://HOST:PORT; repeatable.")
 @ui.option("--link", is_flag=True, help="Only print a sign-in link for a running server.")
 @ui.option("--operator", metavar="NAME", help="Who signs in with that link. [default: your account]")
 @ui.option("--config", metavar="PATH", help="TOML file with these and further settings.")

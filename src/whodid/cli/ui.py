@@ -94,7 +94,8 @@ class _Group(click.Group):
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
+        formatter.write_heading("Commands")  # without the empty line of a section: all of this is to fit one screen
+        with formatter.indentation():
             formatter.write_dl([(name, short) for name, (_, short) in _COMMANDS.items()])
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
