@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import re
 import signal
@@ -40,9 +41,12 @@ def store(tmp_path: Path) -> str:
 
 
 @contextmanager
-def running(store: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
+def running(store: str, **settings: object) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
     """Start the server as a process of its own; yield it, its address and the code of its link."""
     environment = os.environ | {"WHODID_WORKSPACE": HOME, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    environment |= {
+        f"WHODID_SERVE_{name.upper()}": str(value) for name, value in ({"drain_seconds": 0} | settings).items()
+    }
     process = subprocess.Popen(
         [sys.executable, "-W", "error", "-c", PROGRAM, store],
         stdout=subprocess.PIPE,
@@ -84,7 +88,9 @@ def test_from_the_link_to_the_entries_to_the_end(store: str) -> None:
         assert process.stdout.read() == "closed\n"
         assert process.wait(20) == 0
         assert process.stderr is not None
-        assert process.stderr.read() == ""
+        lines = [json.loads(line) for line in process.stderr]
+        assert {line["message"] for line in lines} == {"request"}
+        assert [line["route"] for line in lines][:3] == ["/", "/session", "/session"]
 
 
 def test_an_interrupt_ends_it_in_order_too(store: str) -> None:

@@ -34,6 +34,7 @@ class RetentionWorker:
         interval: Seconds between two rounds over all workspaces. Content goes by whole days, so rounds are cheap.
         on_error: Called with the workspace (or an empty text) and what went wrong there; the round goes on with the
             next workspace, and the next round tries again. By default the error goes to the logger of this module.
+        on_round: Called after each round with the number of entries that lost their content in it.
     """
 
     def __init__(
@@ -42,10 +43,12 @@ class RetentionWorker:
         *,
         interval: float = _INTERVAL,
         on_error: Callable[[str, Exception], None] | None = None,
+        on_round: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._log = log
         self._interval = interval
         self._on_error = on_error or _tell
+        self._on_round = on_round
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -89,7 +92,7 @@ class RetentionWorker:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            self.round()
+            self._on_round(self.round())
             self._stopping.wait(self._interval)
 
     @contextmanager

@@ -66,6 +66,7 @@ class Handler(NamedTuple):
         path: Pattern with `{name}` for one segment and `{name:path}` for the rest.
         largest: Bytes that a body may have.
         spoken: Turns every answer into the form that the clients of this route read, problems above all.
+        apart: Whether it does not wait for its turn with those that work on the store.
     """
 
     method: str
@@ -73,6 +74,7 @@ class Handler(NamedTuple):
     answer: Callable[[Call], Answer]
     largest: int = 64 * 1024
     spoken: Callable[[Answer], Answer] | None = None
+    apart: bool = False
 
 
 def answer_json(
