@@ -30,6 +30,8 @@ from tests.serving import (
     bearer,
     check_problem,
     client,
+    finished,
+    linked,
     open_log,
     token,
 )
@@ -216,6 +218,18 @@ def test_events_are_counted_by_fate(http: TestClient, log: Log) -> None:
     found = samples(http)
     assert found["whodid_store_errors_total", "StoreUnavailable"] == 2
     assert (found["whodid_events_waiting",], found["whodid_events_inside",]) == (0, 0)
+
+
+def test_exports_are_counted(http: TestClient) -> None:
+    """Jobs that ended, what is in their files, and how many there are by state."""
+    assert http.get(linked(http, bearer(token()), q="-category:audit")).status_code == 200
+    with patch.object(Log, "stream", side_effect=StoreUnavailable("Locked")):
+        made = http.post("/v1/exports", json={"format": "csv"}, headers=bearer(token())).json()
+        finished(http, made["id"], bearer(token()))
+    found = samples(http)
+    assert (found["whodid_exports_total", "ready"], found["whodid_exports_total", "failed"]) == (1, 1)
+    assert (found["whodid_exported_entries_total",], found["whodid_export_seconds_count",]) == (7, 1)
+    assert [found["whodid_export_jobs", state] for state in ("waiting", "running", "ready", "failed")] == [0, 0, 1, 1]
 
 
 def test_retention_is_counted(log: Log, metrics: PrometheusMeter, http: TestClient) -> None:

@@ -6,13 +6,14 @@ import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
 
 import httpx2
 import pytest
 
-from tests.serving import HOME, MARIA, Clock, bearer, open_log
+from tests.serving import HOME, MARIA, Clock, bearer, event, finished, open_log
 from tests.test_server_serve import running
 from whodid import Log
 from whodid.query import parse
@@ -149,3 +150,35 @@ def test_a_second_signal_does_not_wait(store: str) -> None:
             pass
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
+
+
+def test_an_export_outlives_its_server(store: str, key: str, tmp_path: Path) -> None:
+    """Killed or stopped while files are made, the next start makes them: whole, and for their owner only."""
+    with reopened(store) as log:
+        for result in log.record_many(HOME, (event(1000 + n, "contact.created") for n in range(6000))):
+            assert not isinstance(result, Exception)
+    sent, ids = bearer(key), []
+    for how in (signal.SIGKILL, signal.SIGTERM):
+        with running(store) as (process, address, _), httpx2.Client(base_url=address, headers=sent) as http:
+            for format, proofs in (("ndjson", True), ("csv", False)):
+                ids.append(http.post("/v1/exports", json={"format": format, "proofs": proofs}).json()["id"])
+            process.send_signal(how)
+            process.wait(20)
+    folder = tmp_path / "audit.db.exports"
+    with running(store) as (_, address, _), httpx2.Client(base_url=address) as http:
+        for id_ in ids:
+            job = finished(http, id_, sent)
+            body = http.get(f"/v1/exports/{id_}/file", headers=sent).content
+            assert (job["state"], job["size"], job["sha256"]) == ("ready", len(body), sha256(body).hexdigest())
+            assert len(body.splitlines()) == job["done"] + 1
+        modes = {path: path.stat().st_mode & 0o777 for path in [folder, *folder.rglob("*")]}
+        assert {modes[path] for path in modes if path.is_file()} == {0o600}
+        assert {modes[path] for path in modes if path.is_dir()} == {0o700}
+    with reopened(store) as log:
+        assert log.verify(HOME).ok
+        made = list(log.stream(HOME, parse("action:audit.exported", now=log.now())))
+        # Nothing failed: what was interrupted was begun again. What was killed after its record has two.
+        assert {entry.outcome for entry in made} == {"success"}
+        assert {entry.details["sha256"] for entry in made if entry.details} >= {
+            sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*.file")
+        }

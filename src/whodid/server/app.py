@@ -23,13 +23,14 @@ from starlette.routing import Route
 
 from whodid.capture.middleware import Proxies
 from whodid.errors import StoreError, WhodidError
+from whodid.export import ExportWorker
 from whodid.log import Log
 from whodid.server.answers import Answer, Call, Handler
 from whodid.server.compat import Shared, doors
 from whodid.server.concurrency import CancelScope, CapacityLimiter, fail_after, run_sync, sleep
 from whodid.server.console import Console
 from whodid.server.events import Events
-from whodid.server.exports import Exports
+from whodid.server.exports import Exports, export_worker
 from whodid.server.frame import Frame
 from whodid.server.gate import Gate
 from whodid.server.health import Health
@@ -67,6 +68,7 @@ def asgi(
     origins: Iterable[str] = (),
     threads: int = 8,
     downloads: int = 4,
+    exports: ExportWorker | None = None,
     rate: int = 10_000,
     compat: Collection[str] = (),
     metrics: PrometheusMeter | None = None,
@@ -85,7 +87,8 @@ def asgi(
         origins: Web origins of other pages that may load the viewer, read the API and frame `/embed`; the origin
             that a token names may read the API in any case.
         threads: How many requests may work on the store at once.
-        downloads: How many exports may stream at once.
+        downloads: How many exports may be made at once.
+        exports: Makes them (`export_worker`); one with a temporary folder of its own when not given.
         rate: Events per second that each API key may send on average; 0 for no limit.
         compat: Products whose own clients are to work here: some of `workos`, `retraced`.
         metrics: Counts what happens and shows it at `/metrics`; without it there is no such page.
@@ -100,13 +103,14 @@ def asgi(
     check_secret(secret)
     meter = metrics or Meter()
     tracer = Tracer()
+    worker = exports or export_worker(log, threads=downloads, meter=meter)
     shared = Origins(origins, secret=secret)
     pages = Pages(token_address=token_address or ("session/token" if console else None), origins=shared.allowed)
     gate = Gate(log, secret=secret)
     sessions = Sessions(log, secret=secret, gate=gate)
     handlers: list[Handler] = [
         *Routes(log, sessions).handlers,
-        *Exports(log, sessions, secret=secret, downloads=downloads).handlers,
+        *Exports(log, sessions, secret=secret, worker=worker).handlers,
         *Live(log, sessions, meter=meter, ending=ending).handlers,
         *Reports(log, sessions, secret=secret, pages=pages).handlers,
         *(console.handlers if console else ()),

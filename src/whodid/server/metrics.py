@@ -41,11 +41,13 @@ class PrometheusMeter(Meter):
         self._token = check_secret(token)
         try:
             import prometheus_client as prometheus
+            from prometheus_client.core import GaugeMetricFamily
         except ImportError:
             raise InvalidSetting(
                 "Metrics need prometheus-client, which is not installed", "Run: pip install 'whodid[metrics]'"
             ) from None
         self._prometheus: Any = prometheus
+        self._family: Any = GaugeMetricFamily
         # Its own registry: what a host counts is the host's, and two applications in one process do not collide.
         self._registry = prometheus.CollectorRegistry()
 
@@ -124,13 +126,11 @@ class PrometheusMeter(Meter):
 
     def watch_exports(self, read: Callable[[], dict[str, int]]) -> None:
         """Read it whenever the page is asked for."""
-        prometheus = self._prometheus
+        made = self._family
 
         class Jobs:
             def collect(self) -> Iterator[Any]:
-                family = prometheus.core.GaugeMetricFamily(
-                    "whodid_export_jobs", "Jobs of exports by their state.", labels=["state"]
-                )
+                family = made("whodid_export_jobs", "Jobs of exports by their state.", labels=["state"])
                 for state, count in read().items():
                     family.add_metric([state], count)
                 yield family

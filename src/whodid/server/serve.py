@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,11 +21,13 @@ from urllib.parse import urlsplit
 import uvicorn
 
 from whodid.errors import InvalidSetting
+from whodid.export import default_folder
 from whodid.log import Log, open_log
 from whodid.retention import RetentionWorker
 from whodid.server.app import asgi
 from whodid.server.config import Settings, masked, read_secret, read_token
 from whodid.server.console import Console
+from whodid.server.exports import export_worker
 from whodid.server.logs import written_as_lines
 from whodid.server.meter import Meter
 from whodid.server.metrics import PrometheusMeter
@@ -64,6 +67,13 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
         )
         workspace = _workspace(settings, log)
         listener = stack.enter_context(_listen(settings.host, settings.port))
+        exports = export_worker(
+            log,
+            Path(settings.exports_folder) if settings.exports_folder else default_folder(settings.store),
+            threads=settings.downloads,
+            most_bytes=settings.exports_bytes,
+            meter=meter,
+        )
         console = Console(secret=secret, clock=log.now)
         app = asgi(
             log,
@@ -73,11 +83,13 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             origins=settings.origins,
             threads=settings.threads,
             downloads=settings.downloads,
+            exports=exports,
             rate=settings.rate,
             compat=settings.products,
             metrics=metrics,
             ending=lambda: server.ending,
         )
+        stack.enter_context(exports)
         if settings.retention_minutes:
             worker = RetentionWorker(
                 log,
