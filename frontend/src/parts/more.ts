@@ -43,6 +43,7 @@ export class More {
   /** Another log, another language or other rights. */
   forget(): void {
     this.badge.forget();
+    this.exporter.stop();
     this.#standing.forget();
   }
 
@@ -50,6 +51,7 @@ export class More {
   stop(): void {
     this.live.stop();
     this.badge.stop();
+    this.exporter.stop();
     this.#standing.stop();
   }
 

@@ -219,7 +219,7 @@ class Exports:
             return refusal(call.request_id)
         job = self._job(session, call)
         self._folder.remove(job.workspace, job.id)
-        return Answer(status=204, headers=(("Cache-Control", "no-store"),))
+        return answer_json(_told(job))
 
     def _file(self, call: Call) -> Answer:
         session = self._open(call)
