@@ -54,6 +54,9 @@ def send_part(file: IO[bytes], call: Call, *, tag: str, sha256: str, filename: s
         sha256: Of the whole file, hexadecimal.
     """
     size = file.seek(0, SEEK_END)
+    if f'"{tag}"' in [part.strip() for part in call.headers.get("if-none-match", "").split(",")]:
+        file.close()
+        return Answer(status=304, headers=(("ETag", f'"{tag}"'), ("Cache-Control", "no-store")))
     headers: tuple[tuple[str, str], ...] = (
         ("ETag", f'"{tag}"'),
         ("Accept-Ranges", "bytes"),
