@@ -165,8 +165,9 @@ def client(log: Log, **settings: Any) -> Iterator[TestClient]:
 
 def finished(http: Any, id_: str, sent: dict[str, str]) -> dict[str, Any]:
     """Wait for a job of an export to end, and return it."""
+    job: dict[str, Any] = {}
     for _ in range(4_000):
-        job: dict[str, Any] = http.get(f"/v1/exports/{id_}", headers=sent).json()
+        job = http.get(f"/v1/exports/{id_}", headers=sent).json()
         if job["state"] in {"ready", "failed"}:
             return job
         time.sleep(0.005)

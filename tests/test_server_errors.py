@@ -187,6 +187,7 @@ def test_unknown_addresses_and_methods_are_problems_too(http: TestClient) -> Non
     answer = http.delete("/v1/entries", headers=bearer(token()))
     check_problem(answer, 405, "method-not-allowed")
     assert "GET" in answer.headers["allow"]
+    assert http.patch("/v1/exports", headers=bearer(token())).headers["allow"] == "GET, HEAD, POST"
 
 
 def test_a_download_that_fails_under_way_is_broken_off(log: Log, caplog: pytest.LogCaptureFixture) -> None:

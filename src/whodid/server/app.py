@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import Match, Route
 
 from whodid.capture.middleware import Proxies
 from whodid.errors import StoreError, WhodidError
@@ -299,4 +299,9 @@ async def _unrouted(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     answer = problem(status if status in {404, 405} else 400, request.scope["state"]["request_id"])
     headers = dict(answer.headers) | dict((error.headers or {}) if isinstance(error, HTTPException) else {})
+    if status == 405:
+        # Each method of an address is a route of its own: the first one alone does not know the others.
+        routes = [route for route in request.app.routes if isinstance(route, Route)]
+        there = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+        headers["Allow"] = ", ".join(sorted({method for route in there for method in route.methods or ()}))
     return Response(answer.body, status_code=answer.status, media_type=answer.media_type, headers=headers)

@@ -16,21 +16,31 @@ import tempfile
 import weakref
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO
 
 import msgspec
-from msgspec import Struct
 
 from whodid import canonical, query
 from whodid.errors import Denied, NotFound
 from whodid.export import Exported, ExportWorker, Format, Job, JobFolder, export
-from whodid.export.jobs import State
 from whodid.export.run import Progress
 from whodid.log import Log
 from whodid.server.answers import Answer, Call, Handler, answer_json
-from whodid.server.described import Description, Form, Parameter, Reply
 from whodid.server.files import send_part
 from whodid.server.meter import Meter
+from whodid.server.ordering import (
+    FETCH,
+    LINK,
+    LIST,
+    ORDER,
+    REMOVE,
+    SHOW,
+    TYPES,
+    ExportJob,
+    ExportJobs,
+    ExportLink,
+    ExportWish,
+)
 from whodid.server.problems import problem, refusal
 from whodid.server.sessions import Session, Sessions, context_of
 from whodid.server.tickets import LIFE, Pending, Tickets, digest
@@ -43,12 +53,6 @@ _STATE = "export_links"
 _PURPOSE = "whodid export link 1"
 _FILE_CHARACTERS = re.compile(r"[^A-Za-z0-9_.\-]+")
 _MOST_LINKS = 20
-
-_TYPES: dict[Format, str] = {
-    "csv": "text/csv; charset=utf-8; header=present",
-    "ndjson": "application/x-ndjson",
-    "parquet": "application/vnd.apache.parquet",
-}
 
 
 def export_worker(
@@ -91,192 +95,11 @@ def _remove_folder(path: Path, owner: int) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-class ExportWish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to export: the filters of the list, and what to make of them.
-
-    Args:
-        q: What to find, in the query language.
-        since: A date of the query language, the beginning.
-        until: The same, the end.
-        range: Excludes since and until.
-        tz: IANA time zone in which dates are meant; UTC when absent.
-        proofs: Each entry with its proof; ndjson only.
-        bom: A byte order mark at the beginning, for spreadsheets; csv only.
-    """
-
-    format: Format
-    q: str = ""
-    since: str | None = None
-    until: str | None = None
-    range: Literal["7d", "30d", "90d"] | None = None
-    tz: str | None = None
-    proofs: bool = False
-    bom: bool = False
-
-
-class ExportJob(Struct, frozen=True, kw_only=True):
-    """A job that makes a file.
-
-    Args:
-        state: How far it is: over are `ready` and `failed`.
-        query: What was asked, in the query language.
-        expires_at: When it and its file are removed: 24 hours after its end.
-        count: How many entries matched when it was ordered.
-        done: How many entries are in the file so far.
-        size: Of the finished file, bytes.
-        sha256: Of the finished file, hexadecimal.
-        index: The `audit.exported` entry that says who exported what.
-        fault: Why it failed.
-        remedy: What to do about it.
-    """
-
-    id: str
-    state: State
-    format: Format
-    query: str
-    proofs: bool
-    filename: str
-    created_at: str
-    finished_at: str | None
-    expires_at: str
-    count: Count
-    done: int
-    size: int | None
-    sha256: str | None
-    index: int | None
-    fault: str | None
-    remedy: str | None
-
-
-class ExportJobs(Struct, frozen=True, kw_only=True):
-    """The jobs of a viewer, newest first."""
-
-    items: list[ExportJob]
-
-
-class ExportLink(Struct, frozen=True, kw_only=True):
-    """The address of a download.
-
-    Args:
-        href: Good for one download, within 60 seconds. Whoever got its beginning may ask for the rest, with `Range` and
-            the `ETag` as `If-Range`.
-    """
-
-    href: str
-    filename: str
-
-
 class _Link(Pending, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The job whose file a link opens."""
 
     job: str
 
-
-_NEEDS = ("audit:read", "audit:export")
-_ID = (Parameter("id", "which export", str, "7f31bf63acd06d2d7f31bf63acd06d2d"),)
-_EXAMPLE = {
-    "id": "7f31bf63acd06d2d7f31bf63acd06d2d",
-    "state": "running",
-    "format": "csv",
-    "query": "type:contact",
-    "proofs": False,
-    "filename": "audit-acme-20261120T140000Z.csv",
-    "created_at": "2026-11-20T14:00:00.000000Z",
-    "finished_at": None,
-    "expires_at": "2026-11-21T14:00:00.000000Z",
-    "count": {"value": 12800, "exact": True},
-    "done": 6400,
-    "size": None,
-    "sha256": None,
-    "index": None,
-    "fault": None,
-    "remedy": None,
-}
-_JOB = (Form(ExportJob, example=_EXAMPLE),)
-_FILE_HEADERS = (
-    Parameter("Content-Disposition", "the name of the file"),
-    Parameter("Accept-Ranges", "that parts can be asked for: `bytes`"),
-    Parameter("Repr-Digest", "SHA-256 of the whole file (RFC 9530)"),
-)
-_ORDER = Description(
-    name="orderExport",
-    area="Files",
-    does="Order an export",
-    answers="a job that makes a file: see [exports](#exports)",
-    more="The file is made in the background; the finished export is recorded in the log.",
-    needs=_NEEDS,
-    body=(Form(ExportWish, example={"format": "csv", "q": "type:contact", "range": "30d"}),),
-    replies=(Reply(201, "The job.", _JOB, (Parameter("Location", "the address of the job"),)),),
-    problems=(404, 429, 501),
-)
-_LIST = Description(
-    name="listExports",
-    area="Files",
-    does="List exports",
-    answers="`items`: the viewer's own jobs of the last 24 hours, newest first",
-    needs=_NEEDS,
-    replies=(Reply(200, "The jobs.", (Form(ExportJobs, example={"items": [_EXAMPLE]}),)),),
-)
-_SHOW = Description(
-    name="getExport",
-    area="Files",
-    does="Read how far an export is",
-    answers="the job, with how far it is",
-    needs=_NEEDS,
-    path=_ID,
-    replies=(Reply(200, "The job.", _JOB),),
-    problems=(404,),
-)
-_REMOVE = Description(
-    name="removeExport",
-    area="Files",
-    does="Cancel an export, or remove its file",
-    answers="the job as it was; it ends, whatever its state, and its file is removed",
-    needs=_NEEDS,
-    path=_ID,
-    replies=(Reply(200, "The job as it was.", _JOB),),
-    problems=(404, 408, 413),
-)
-_FETCH = Description(
-    name="downloadExport",
-    area="Files",
-    does="Download the file of an export",
-    answers="the file, or a part of it",
-    needs=_NEEDS,
-    path=_ID,
-    headers=(
-        Parameter("Range", "one range of bytes", str, "bytes=1024-"),
-        Parameter("If-Range", "the ETag of the file that the rest is wanted of"),
-    ),
-    replies=(
-        Reply(200, "The file.", tuple(Form(None, kind) for kind in _TYPES.values()), _FILE_HEADERS),
-        Reply(
-            206,
-            "The part of the file.",
-            tuple(Form(None, kind) for kind in _TYPES.values()),
-            (*_FILE_HEADERS, Parameter("Content-Range", "which part of how many bytes")),
-        ),
-    ),
-    problems=(404, 409, 410, 416),
-    tagged=True,
-)
-_LINK = Description(
-    name="linkExport",
-    area="Files",
-    does="Make a link to the file of an export",
-    answers="`href` of a download for browsers, good once within 60 seconds; `filename`",
-    more="Browsers cannot send a token with a download: follow `href` instead.",
-    needs=_NEEDS,
-    path=_ID,
-    replies=(
-        Reply(
-            201,
-            "The link.",
-            (Form(ExportLink, example={"href": "/export/AbC…", "filename": "audit-acme-20261120T140000Z.csv"}),),
-        ),
-    ),
-    problems=(404, 408, 409, 410, 413, 429),
-)
 
 _decode_wish = msgspec.json.Decoder(ExportWish).decode
 
@@ -297,12 +120,12 @@ class Exports:
         self._links = Tickets(log, secret=secret, state=_STATE, purpose=_PURPOSE, holds=_Link)
         worker.makers[""] = self._make
         self.handlers = (
-            Handler("POST", "/v1/exports", self._order, described=_ORDER),
-            Handler("GET", "/v1/exports", self._list, described=_LIST),
-            Handler("GET", "/v1/exports/{id}", self._show, described=_SHOW),
-            Handler("DELETE", "/v1/exports/{id}", self._remove, described=_REMOVE),
-            Handler("GET", "/v1/exports/{id}/file", self._file, described=_FETCH),
-            Handler("POST", "/v1/exports/{id}/link", self._link, described=_LINK),
+            Handler("POST", "/v1/exports", self._order, described=ORDER),
+            Handler("GET", "/v1/exports", self._list, described=LIST),
+            Handler("GET", "/v1/exports/{id}", self._show, described=SHOW),
+            Handler("DELETE", "/v1/exports/{id}", self._remove, described=REMOVE),
+            Handler("GET", "/v1/exports/{id}/file", self._file, described=FETCH),
+            Handler("POST", "/v1/exports/{id}/link", self._link, described=LINK),
             Handler("GET", "/export/{ticket}", self._download),
         )
 
@@ -490,7 +313,7 @@ def send_job(folder: JobFolder, job: Job, call: Call) -> Answer:
             410, call.request_id, "The file of this export is not what was made.", "Remove it, and start it again."
         )
     return send_part(
-        file, call, tag=job.tag or "", sha256=job.sha256, filename=job.filename, media_type=_TYPES[job.format]
+        file, call, tag=job.tag or "", sha256=job.sha256, filename=job.filename, media_type=TYPES[job.format]
     )
 
 
