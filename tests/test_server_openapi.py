@@ -17,10 +17,11 @@ from tests.describing import check_answer, check_value
 from tests.serving import SECRET, Clock, client, open_log
 from whodid import Log
 from whodid.errors import InvalidSetting
-from whodid.server import asgi
+from whodid.server import asgi, openapi
 from whodid.server.answers import Answer, Handler
 from whodid.server.compat import PRODUCTS
 from whodid.server.described import AREAS, Description, Endpoint, Form, Reply
+from whodid.server.manual import write_manual
 from whodid.server.openapi import plain_path
 
 
@@ -187,3 +188,28 @@ def test_the_check_of_answers_refuses_a_member_too_many(endpoints: tuple[Endpoin
     for changed in ({**example, "extra": 1}, {**example, "second": {**example["second"], "extra": 1}}):
         with pytest.raises(AssertionError, match="extra"):
             check_value(entry.described.replies[0].forms, msgspec.json.encode(changed), "x")
+
+
+def test_the_page_says_all_that_the_document_says(http: TestClient, document: dict[str, Any]) -> None:
+    """Every operation and type has its heading, every link within the page leads somewhere, nothing runs or loads."""
+    page = http.get("/docs")
+    names = re.findall(r' id="([^"]+)"', page.text)
+    assert page.status_code == 200
+    assert page.headers["content-security-policy"].startswith("default-src 'none'; style-src 'self'; img-src data:;")
+    assert max(Counter(names).values()) == 1
+    assert {one["operationId"] for item in document["paths"].values() for one in item.values()} <= set(names)
+    assert {f"type-{name}" for name in document["components"]["schemas"]} <= set(names)
+    assert set(re.findall(r'href="#([^"]+)"', page.text)) <= set(names)
+    assert "<script" not in page.text
+    assert re.findall(r'(?:src|href)="(?!#|data:,|/static/docs\.css\?v=|/v1/openapi\.json")[^"]*"', page.text) == []
+    assert http.get("/docs", headers={"If-None-Match": page.headers["etag"]}).status_code == 304
+
+
+def test_the_page_escapes_what_it_shows() -> None:
+    """A description with markup in it is text."""
+    described = msgspec.structs.replace(_DESCRIBED, does="<b>one", more="`<i>` & <script>alert(1)</script>")
+    document = msgspec.to_builtins(openapi.document([Endpoint("GET", "/v1/<x>", described)], version="<1>"))
+    page = write_manual(document, style="/s", source="/d")
+    assert "<script" not in page
+    assert "<b>one" not in page
+    assert "<code>&lt;i&gt;</code> &amp; &lt;script&gt;" in page

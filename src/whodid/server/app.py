@@ -132,7 +132,7 @@ def asgi(
     ]
     door = _Door(trusted_proxies, threads, meter=meter, tracer=tracer)
     events = Events(log, gate, rate=rate, trusted_proxies=trusted_proxies, meter=meter, tracer=tracer)
-    about = About([events.endpoint, *(one for handler in handlers for one in handler.endpoints)])
+    about = About([events.endpoint, *(one for handler in handlers for one in handler.endpoints)], pages=pages)
     handlers += about.handlers
     app = Starlette(
         routes=[

@@ -66,6 +66,7 @@ _PAGE: dict[str, Any] = {
     "count": {"value": 128, "exact": True},
     "head": {"size": 8204, "first": 0},
     "range": {"since": "2026-11-01T00:00:00.000000Z", "until": None},
+    "viewer": "usr_maria",
 }
 _SHOWN = ("occurred_at", "recorded_at", "actor", "action", "kind", "severity", "resource", "reason", "id", "index")
 _ENTRY: dict[str, Any] = {
@@ -185,7 +186,7 @@ HISTOGRAM = Description(
     name="countByTime",
     area="Counts",
     does="Count entries over time",
-    answers="entries per interval and kind: `buckets`, `total`, `kinds`, `exact`",
+    answers="entries per interval and kind, and how many of them were `denied`: `buckets`, `total`, `kinds`, `exact`",
     needs=_READ,
     query=(*FILTERS, _BUCKETS),
     replies=_told(

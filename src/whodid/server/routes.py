@@ -44,7 +44,7 @@ __all__ = ["Routes"]
 _INDEX = re.compile(r"0|[1-9][0-9]{0,15}")
 _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
-_SHAPE = "1"
+_SHAPE = "2"
 """Raise it when an answer changes for an unchanged log, so that no browser shows an old one."""
 
 _Inner = Callable[[Call, Session, dict[str, str]], Answer]
@@ -106,8 +106,12 @@ class Routes:
             call,
             session,
             ["entries", str(asked), lang, found.get("cursor", ""), found.get("limit", "")],
-            lambda: api.entries(session.reader, asked, found, lang),
+            lambda: self._list(session, asked, found, lang),
         )
+
+    def _list(self, session: Session, asked: Query, found: Mapping[str, str], lang: str) -> dict[str, Any]:
+        """Return a page of the list, and who reads it, so that a page can tell what is the reader's own."""
+        return {**api.entries(session.reader, asked, found, lang), "viewer": session.claims.viewer.id}
 
     def _entry(self, call: Call, session: Session, found: dict[str, str]) -> Answer:
         key, lang = _key(call.path), session.lang(found.get("lang"), call)
@@ -193,7 +197,7 @@ class Routes:
             call,
             session,
             ["history", str(asked), lang, found.get("cursor", ""), found.get("limit", "")],
-            lambda: api.entries(session.reader, asked, found, lang),
+            lambda: self._list(session, asked, found, lang),
         )
 
     def _catalog(self, call: Call, session: Session, found: dict[str, str]) -> Answer:

@@ -18,11 +18,13 @@ class Bar(Shape, frozen=True):
 
     Args:
         counts: Kind → number of entries.
+        denied: How many of them were denied; left out when none was.
     """
 
     start: Instant
     end: Instant
     counts: dict[str, int]
+    denied: int | UnsetType = UNSET
 
 
 class Bars(Shape, frozen=True):

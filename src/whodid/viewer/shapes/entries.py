@@ -292,6 +292,7 @@ class Page(Shape, frozen=True):
     Args:
         next: Where the list goes on, for `cursor`; null at its end.
         range: The period that was asked for.
+        viewer: Id of whoever reads, so that a page can tell what is the reader's own.
     """
 
     items: list[Row]
@@ -299,3 +300,4 @@ class Page(Shape, frozen=True):
     count: Count
     head: Head
     range: Period
+    viewer: str
