@@ -220,6 +220,25 @@ def test_events_are_counted_by_fate(http: TestClient, log: Log) -> None:
     assert (found["whodid_events_waiting",], found["whodid_events_inside",]) == (0, 0)
 
 
+def test_events_of_other_products_are_counted(log: Log, metrics: PrometheusMeter) -> None:
+    """What their clients sent, once however often it was sent."""
+    key = KeyRing(log, HOME, actor=MARIA).create("writer", scopes=("write",)).text
+    said = {
+        "action": "contact.created",
+        "occurred_at": "2026-11-20T13:00:00Z",
+        "actor": {"type": "user", "id": "u"},
+        "targets": [{"type": "contact", "id": "c"}],
+        "context": {"location": "127.0.0.1"},
+    }
+    with client(log, metrics=metrics, compat=["workos", "retraced"]) as http:
+        for _ in range(2):
+            sent = bearer(key) | {"Idempotency-Key": "one"}
+            answer = http.post("/audit_logs/events", json={"organization_id": HOME, "event": said}, headers=sent)
+            assert answer.status_code in {200, 201}, answer.text
+        found = samples(http)
+    assert (found["whodid_events_total", "recorded"], found["whodid_events_total", "known"]) == (1, 1)
+
+
 def test_exports_are_counted(http: TestClient) -> None:
     """Jobs that ended, what is in their files, and how many there are by state."""
     assert http.get(linked(http, bearer(token()), q="-category:audit")).status_code == 200

@@ -125,6 +125,7 @@ def asgi(
                 console=console,
                 slots=threading.BoundedSemaphore(downloads),
                 rate=rate,
+                meter=meter,
             ),
         ),
         *pages.handlers,

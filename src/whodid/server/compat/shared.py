@@ -17,6 +17,7 @@ from whodid.log import Log
 from whodid.server.answers import Answer, Call
 from whodid.server.console import Console
 from whodid.server.gate import Admitted, Buckets, Gate
+from whodid.server.meter import Meter
 from whodid.server.problems import MEDIA_TYPE, Problem
 from whodid.server.sessions import Sessions, context_of
 
@@ -60,6 +61,7 @@ class Shared(Struct, frozen=True, kw_only=True):
         console: Sign-in for the page by one-time links, if there is one.
         slots: How many files may be made at once.
         rate: Events per second and key; 0 for no limit.
+        meter: Counts the events that are recorded.
     """
 
     log: Log
@@ -69,6 +71,7 @@ class Shared(Struct, frozen=True, kw_only=True):
     console: Console | None
     slots: threading.BoundedSemaphore
     rate: int
+    meter: Meter
 
 
 class Refusal(Exception):
