@@ -26,9 +26,7 @@ from whodid.export import Exported, ExportWorker, Format, Job, JobFolder, export
 from whodid.export.run import Progress
 from whodid.log import Log
 from whodid.server.answers import Answer, Call, Handler, answer_json
-from whodid.server.files import send_part
-from whodid.server.meter import Meter
-from whodid.server.ordering import (
+from whodid.server.exporting import (
     FETCH,
     LINK,
     LIST,
@@ -41,6 +39,8 @@ from whodid.server.ordering import (
     ExportLink,
     ExportWish,
 )
+from whodid.server.files import send_part
+from whodid.server.meter import Meter
 from whodid.server.problems import problem, refusal
 from whodid.server.sessions import Session, Sessions, context_of
 from whodid.server.tickets import LIFE, Pending, Tickets, digest
