@@ -301,8 +301,7 @@ async def _unrouted(request: Request, error: Exception) -> Response:
     answer = problem(status if status in {404, 405} else 400, request.scope["state"]["request_id"])
     headers = dict(answer.headers) | dict((error.headers or {}) if isinstance(error, HTTPException) else {})
     if status == 405:
-        # Each method of an address is a route of its own: the first one alone does not know the others.
-        routes = [route for route in request.app.routes if isinstance(route, Route)]
-        there = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
-        headers["Allow"] = ", ".join(sorted({method for route in there for method in route.methods or ()}))
+        # Methods of one address are routes of their own here; the one that refused knows only its own.
+        routes = [one for one in request.app.routes if one.matches(request.scope)[0] is not Match.NONE]
+        headers["Allow"] = ", ".join(sorted({method for one in routes for method in one.methods or ()}))
     return Response(answer.body, status_code=answer.status, media_type=answer.media_type, headers=headers)

@@ -321,7 +321,9 @@ def _unready(job: Job, call: Call) -> Answer:
     if job.state == "failed":
         return problem(410, call.request_id, job.fault, job.remedy, kind="export-failed")
     again = (("Retry-After", "1"),)
-    return problem(409, call.request_id, "The file is not made yet.", "Ask again in a moment.", headers=again)
+    return problem(
+        409, call.request_id, "The file is not made yet.", "Ask again in a moment.", kind="not-ready", headers=again
+    )
 
 
 def _told(job: Job) -> ExportJob:
