@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from whodid.cli import ui
+from whodid.cli.opening import caller, open_store
 from whodid.errors import InvalidSetting
+from whodid.model import Actor
 
 if TYPE_CHECKING:
     from whodid.server.config import Setting
@@ -29,17 +31,23 @@ _SETTINGS = {"key_file": "key", "proxies": "trusted_proxies", "origin": "origins
 @ui.option("--secret-file", metavar="PATH", help="Secret that hosts mint viewer tokens with.")
 @ui.option("--name", metavar="NAME", help="Name of the deployment. [default: localhost]")
 @ui.option("--strict/--lenient", default=None, help="Refuse or mark undeclared actions.")
-@ui.option("--compat", metavar="PRODUCTS", help="Let clients of workos,retraced work.")
+@ui.option(
+    "--compat",
+    metavar="PRODUCTS",
+    help="Clients to let in: workos,retraced,otlp …",
+)
+@ui.option("--syslog", multiple=True, metavar="URL", help="Take syslog at tls://HOST:PORT …; repeatable.")
+@ui.option("--link", is_flag=True, help="Only print a link to a running server.")
+@ui.option("--operator", metavar="NAME", help="Who signs in with it.")
 @ui.option("--config", metavar="PATH", help="TOML file with these and further settings.")
 @ui.option("--set", "further", multiple=True, metavar="NAME=VALUE", help="Any other setting; repeatable.")
 @ui.option("--check", is_flag=True, help="Only show settings, and where from.")
 @ui.workspace_option
 @ui.store_options
-def serve(*, config: str | None, check: bool, further: tuple[str, ...], **options: Any) -> None:
-    """Serve the HTTP API and the viewer, and purge by policy, until stopped.
-
-    The store is made if it is not there. A link that signs in once is printed.
-    """
+def serve(
+    *, config: str | None, check: bool, link: bool, operator: str | None, further: tuple[str, ...], **options: Any
+) -> None:
+    """Serve API and viewer, and purge by policy; a link that signs in once is printed."""
     try:
         from whodid.server import config as settings
         from whodid.server.serve import serve as run
@@ -56,8 +64,12 @@ def serve(*, config: str | None, check: bool, further: tuple[str, ...], **option
             arguments[_SETTINGS.get(name, name)] = value
     if check:
         _show(settings.explain(arguments, file=config))
+        return
+    loaded = settings.load(arguments, file=config)
+    if link:
+        _print_link(loaded.url or f"http://{loaded.host}:{loaded.port}", operator, loaded.store, loaded.key)
     else:
-        run(settings.load(arguments, file=config), announce=ui.note)
+        run(loaded, announce=ui.note)
 
 
 def _assigned(text: str) -> tuple[str, str]:
@@ -78,6 +90,18 @@ def _toml(name: str, value: Any) -> str:
         return f"# {name} is not set"
     # JSON's texts, numbers, truths and lists are TOML's.
     return f"{name} = {msgspec.json.encode(value).decode()}"
+
+
+def _print_link(url: str, operator: str | None, store: str | None, key_file: str | None) -> None:
+    from whodid.server.console.links import make_link_code
+
+    actor = caller()
+    if operator is not None:
+        actor = Actor(type="user", id=actor.id, name=operator, role="Operator")
+    with open_store(store, key_file) as log:
+        code = make_link_code(log, actor)
+    ui.line(f"{url.rstrip('/')}/console#code={code}")
+    ui.note("Works once, for 15 minutes.")
 
 
 COMMANDS = {"serve": serve}

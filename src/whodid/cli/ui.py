@@ -65,6 +65,7 @@ _COMMANDS = {
     "stats": ("reading", "Show how much a store holds, and of what."),
     "export": ("keeping", "Write entries to a CSV, NDJSON or Parquet file."),
     "verify": ("verifying", "Check a store, or an exported file, for tampering."),
+    "seal": ("keeping", "Seal segments that have ended; serve does it by itself."),
     "purge": ("keeping", "Remove what retention says; --dry-run only tells."),
     "retention": ("keeping", "Show or change how long entries are kept."),
     "import": ("bringing", "Record events from files of whodid, GitHub, AWS."),

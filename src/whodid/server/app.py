@@ -26,10 +26,13 @@ from whodid.errors import StoreError, WhodidError
 from whodid.export import ExportWorker
 from whodid.log import Log
 from whodid.server.about import About
+from whodid.server.administration import Administration
 from whodid.server.answers import Answer, Call, Handler
 from whodid.server.compat import Shared, doors
 from whodid.server.concurrency import CancelScope, CapacityLimiter, fail_after, run_sync, sleep
 from whodid.server.console import Console
+from whodid.server.console.desk import Desk
+from whodid.server.console.sso import SignOn
 from whodid.server.events import Events
 from whodid.server.exports import Exports, export_worker
 from whodid.server.frame import Frame
@@ -39,6 +42,7 @@ from whodid.server.live import Live
 from whodid.server.meter import Meter
 from whodid.server.metrics import PrometheusMeter
 from whodid.server.origins import Origins
+from whodid.server.packing import pack_answer
 from whodid.server.pages import Pages
 from whodid.server.problems import problem, problem_of
 from whodid.server.reports import Reports
@@ -74,6 +78,7 @@ def asgi(
     compat: Collection[str] = (),
     metrics: PrometheusMeter | None = None,
     ending: Callable[[], bool] = lambda: False,
+    sign_on: Callable[[Console, Desk], SignOn] | None = None,
 ) -> Starlette:
     """Make the HTTP door of a log: the API under `/v1`, the page at `/`, its files under `/static`.
 
@@ -91,9 +96,11 @@ def asgi(
         downloads: How many exports may be made at once.
         exports: Makes them (`export_worker`); one with a temporary folder of its own when not given.
         rate: Events per second that each API key may send on average; 0 for no limit.
-        compat: Products whose own clients are to work here: some of `workos`, `retraced`.
+        compat: Products whose own clients are to work here: some of `workos`, `retraced`, `otlp`,
+            `cloudevents`, `splunk`.
         metrics: Counts what happens and shows it at `/metrics`; without it there is no such page.
         ending: Tells whether the server is asked to stop: live streams end then, and nothing new is taken in.
+        sign_on: Makes single sign-on for the console, as `whodid serve` uses it.
 
     Returns:
         The application. Its `state.endpoints` are the described routes.
@@ -114,7 +121,8 @@ def asgi(
         *Exports(log, sessions, secret=secret, worker=worker).handlers,
         *Live(log, sessions, meter=meter, ending=ending).handlers,
         *Reports(log, sessions, secret=secret, pages=pages).handlers,
-        *(console.handlers if console else ()),
+        *Administration(log, sessions, gate, secret=secret).handlers,
+        *_console_handlers(log, console, pages, secret, sign_on),
         *doors(
             compat,
             Shared(
@@ -149,6 +157,19 @@ def asgi(
     app.router.redirect_slashes = False
     app.state.endpoints = about.endpoints
     return app
+
+
+def _console_handlers(
+    log: Log,
+    console: Console | None,
+    pages: Pages,
+    secret: bytes,
+    sign_on: Callable[[Console, Desk], SignOn] | None,
+) -> tuple[Handler, ...]:
+    if console is None:
+        return ()
+    desk = Desk(log, console, pages, secret=secret, sso=sign_on is not None)
+    return (*console.handlers, *desk.handlers, *(sign_on(console, desk).handlers if sign_on is not None else ()))
 
 
 class _Door:
@@ -227,7 +248,9 @@ class _Door:
         """Run a handler; whatever goes wrong in it leaves as a problem."""
         try:
             with self._tracer.span("whodid.query" if call.method == "GET" else "whodid.handle"):
-                return handler.answer(call)
+                answer = handler.answer(call)
+            # The clients of other products get what those products send.
+            return answer if handler.spoken else pack_answer(answer, call)
         except StoreError as error:
             self._meter.store_failed(type(error).__name__)
             _log.error("request %s: %s: %s", call.request_id, type(error).__name__, error)

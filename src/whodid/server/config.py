@@ -25,7 +25,17 @@ from whodid.server.compat import check_products
 from whodid.server.origins import check_origins
 from whodid.server.signing import check_secret
 
-__all__ = ["Setting", "Settings", "explain", "load", "masked", "read_secret", "read_token", "variable"]
+__all__ = [
+    "Setting",
+    "Settings",
+    "explain",
+    "load",
+    "masked",
+    "read_client_secret",
+    "read_secret",
+    "read_token",
+    "variable",
+]
 
 _PREFIX = "WHODID_SERVE_"
 # These mean the same to every command, so they are named without the command.
@@ -38,7 +48,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     Args:
         store: Address of the store, such as `sqlite:///audit.db`.
-        workspace: The workspace that the printed link opens; needed when the store holds several.
+        workspace: The workspace whose log the printed link opens; the only one, or else the console, when not given.
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one.
         url: How browsers reach the server, when a proxy stands in front: `https://audit.example.com/log`.
@@ -59,7 +69,14 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             process. Servers of one deployment share it.
         exports_bytes: What the files of exports may take on the disk in all; one workspace may take half of it.
         rate: Events per second that each API key may send on average; 0 for no limit.
-        compat: Products whose own clients are to work here, separated by commas: `workos,retraced`.
+        compat: Products whose own clients are to work here, separated by commas: some of `workos`,
+            `retraced`, `otlp`, `cloudevents` and `splunk`.
+        syslog: Addresses to take syslog at, such as `tls://0.0.0.0:6514?cert=server.pem&cert_key=server.key`; as one
+            text separated by spaces.
+        oidc_issuer: OpenID provider at which operators sign in to the console; needs `url` and the next three.
+        oidc_client_id: Name of this server at the provider; its return address there is `<url>/console/oidc/return`.
+        oidc_secret_file: File with the secret that the provider gave it.
+        oidc_operators: Who may enter: e-mail addresses, and `@example.com` for a whole domain.
         metrics_token_file: File with the token that opens `/metrics`; made at first start. Without it there are no
             metrics.
         log_level: What is written to standard error, one JSON object per line: `info` for every request, `warning`
@@ -88,6 +105,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     exports_bytes: Annotated[int, Meta(ge=1024 * 1024)] = 5 * 1024**3
     rate: Annotated[int, Meta(ge=0, le=1_000_000)] = 10_000
     compat: Annotated[str, Meta(pattern=r"^[a-z_,]*$")] = ""
+    syslog: tuple[str, ...] = ()
+    oidc_issuer: str | None = None
+    oidc_client_id: str | None = None
+    oidc_secret_file: str | None = None
+    oidc_operators: tuple[str, ...] = ()
     metrics_token_file: Annotated[str, Meta(min_length=1)] | None = None
     log_level: Literal["info", "warning", "error"] = "info"
     drain_seconds: Annotated[int, Meta(ge=0, le=300)] = 1
@@ -111,7 +133,8 @@ class Setting(NamedTuple):
     source: str
 
 
-_LISTS = frozenset({"origins"})
+_LISTS = frozenset({"oidc_operators", "origins", "syslog"})
+_OIDC = ("url", "oidc_issuer", "oidc_client_id", "oidc_secret_file", "oidc_operators")
 _NAMES = tuple(field.name for field in msgspec.structs.fields(Settings))
 
 
@@ -173,6 +196,23 @@ def masked(store: str) -> str:
     return parts._replace(netloc=login, query=query).geturl()
 
 
+def read_client_secret(settings: Settings) -> str:
+    """Return the secret that the OpenID provider gave this server.
+
+    Raises:
+        InvalidSetting: Its file cannot be read, is open to other users, or is empty.
+    """
+    path = Path(settings.oidc_secret_file or "")
+    try:
+        _check_private(path)
+        text = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidSetting(f"The secret file {path} cannot be read: {error}", "Check oidc_secret_file") from None
+    if not text:
+        raise InvalidSetting(f"The secret file {path} is empty", "Write into it what the provider gave you")
+    return text
+
+
 def read_secret(settings: Settings) -> bytes:
     """Return the secret that viewer tokens are signed with, making its file at first start.
 
@@ -221,6 +261,11 @@ def _settled(found: Mapping[str, Setting]) -> Settings:
         raise InvalidSetting(f"{where or 'The configuration'}: {fact}", f"Correct it in {source}") from None
     check_origins(settings.origins)
     check_products(settings.products)
+    missing = [name for name in _OIDC if not getattr(settings, name)]
+    if missing and any(getattr(settings, name) for name in _OIDC[1:]):
+        raise InvalidSetting(
+            f"Single sign-on lacks {', '.join(missing)}", f"Set all of {', '.join(_OIDC)}, or only url"
+        )
     return settings
 
 
@@ -233,11 +278,15 @@ def _secret_in(path: Path) -> bytes:
         else:
             with os.fdopen(descriptor, "w") as made:
                 made.write(token_hex(32) + "\n")
-        if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise InvalidSetting(f"Others may read the secret file {path}", f"Run: chmod 600 {path}")
+        _check_private(path)
         return check_secret(path.read_bytes().strip())
     except OSError as error:
         raise InvalidSetting(f"The secret file {path} cannot be used: {error.strerror}", "Check its folder") from None
+
+
+def _check_private(path: Path) -> None:
+    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise InvalidSetting(f"Others may read the secret file {path}", f"Run: chmod 600 {path}")
 
 
 def _of_file(path: Path) -> list[Setting]:

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from whodid.export import Format
 from whodid.export.jobs import State
-from whodid.server.described import Description, Form, Parameter, Reply
+from whodid.server.described import PACKED, Description, Form, Parameter, Reply
 from whodid.viewer.shapes import Count
 
 __all__ = [
@@ -140,6 +140,7 @@ ORDER = Description(
     answers="a job that makes a file: see [exports](#exports)",
     more="The file is made in the background; the finished export is recorded in the log.",
     needs=_NEEDS,
+    headers=(PACKED,),
     body=(Form(ExportWish, example={"format": "csv", "q": "type:contact", "range": "30d"}),),
     replies=(Reply(201, "The job.", _JOB, (Parameter("Location", "the address of the job"),)),),
     problems=(404, 429, 501),

@@ -41,6 +41,7 @@ from whodid.server.exporting import (
 )
 from whodid.server.files import send_part
 from whodid.server.meter import Meter
+from whodid.server.ordering import read_order
 from whodid.server.problems import problem, refusal
 from whodid.server.sessions import Session, Sessions, context_of
 from whodid.server.tickets import LIFE, Pending, Tickets, digest
@@ -101,7 +102,7 @@ class _Link(Pending, frozen=True, kw_only=True, forbid_unknown_fields=True):
     job: str
 
 
-_decode_wish = msgspec.json.Decoder(ExportWish).decode
+_decoder = msgspec.json.Decoder(ExportWish)
 
 
 class Exports:
@@ -141,12 +142,9 @@ class Exports:
         session = self._open(call)
         if session is None:
             return refusal(call.request_id)
-        if call.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-            return problem(415, call.request_id)
-        try:
-            wish = _decode_wish(call.body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return _unread(error, call.request_id)
+        wish = read_order(call, _decoder)
+        if isinstance(wish, Answer):
+            return wish
         return self._accept(wish, call, session)
 
     def _accept(self, wish: ExportWish, call: Call, session: Session) -> Answer:
@@ -350,12 +348,3 @@ def _told(job: Job) -> ExportJob:
 def _filename(workspace: str, now: datetime, format: Format) -> str:
     name = _FILE_CHARACTERS.sub("-", workspace).strip("-.") or "log"
     return f"audit-{name}-{now:%Y%m%dT%H%M%SZ}.{format}"
-
-
-def _unread(error: Exception, request_id: str) -> Answer:
-    """Answer 422 with a JSON Pointer where the decoder names a place (`… - at `$.format``)."""
-    text = str(error)
-    place = re.search(r" - at `\$((?:\.\w+|\[\d+\])*)`", text)
-    pointer = re.sub(r"[.\[]", "/", place[1]).replace("]", "") if place else ""
-    fact = text[: place.start()] if place else text
-    return problem(422, request_id, f"{fact[:200]}.", pointer=pointer)

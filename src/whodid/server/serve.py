@@ -23,11 +23,18 @@ import uvicorn
 from whodid.errors import InvalidSetting
 from whodid.export import default_folder
 from whodid.log import Log, open_log
-from whodid.retention import RetentionWorker
+from whodid.retention import RetentionWorker, SealingWorker
 from whodid.server.app import asgi
-from whodid.server.config import Settings, masked, read_secret, read_token
+from whodid.server.compat.syslog import Syslog
+from whodid.server.compat.syslog_addresses import read_address
+from whodid.server.config import Settings, masked, read_client_secret, read_secret, read_token
 from whodid.server.console import Console
+from whodid.server.console.desk import Desk
+from whodid.server.console.links import take_link
+from whodid.server.console.provider import Provider, fetcher
+from whodid.server.console.sso import SignOn
 from whodid.server.exports import export_worker
+from whodid.server.gate import Gate
 from whodid.server.logs import written_as_lines
 from whodid.server.meter import Meter
 from whodid.server.metrics import PrometheusMeter
@@ -74,7 +81,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             most_bytes=settings.exports_bytes,
             meter=meter,
         )
-        console = Console(secret=secret, clock=log.now)
+        console = Console(secret=secret, clock=log.now, links=lambda code: take_link(log, code))
         app = asgi(
             log,
             secret=secret,
@@ -88,7 +95,9 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             compat=settings.products,
             metrics=metrics,
             ending=lambda: server.ending,
+            sign_on=_sign_on(settings, log),
         )
+        stack.enter_context(SealingWorker(log))
         stack.enter_context(exports)
         if settings.retention_minutes:
             worker = RetentionWorker(
@@ -100,9 +109,16 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             stack.enter_context(worker)
         server = _Server(_uvicorn(settings, app), drain=settings.drain_seconds)
         address = _address(settings, listener)
-        announce(f"whodid serves {workspace} of {masked(settings.store)}")
+        announce(f"whodid serves {workspace or _counted(log.workspaces())} of {masked(settings.store)}")
         announce(f"Address   {address}/")
-        announce(f"Sign in   {address}/#code={console.invite(workspace)}   (works once, for 15 minutes)")
+        announce(f"Console   {address}/console")
+        page = "/" if workspace else "/console"
+        code = console.invite(workspace, operator=True)
+        announce(f"Sign in   {address}{page}#code={code}   (works once, for 15 minutes)")
+        gate = Gate(log, secret=secret)
+        for one in map(read_address, settings.syslog):
+            syslog = Syslog(one, log, gate, rate=settings.rate, ending_seconds=settings.shutdown_seconds)
+            announce(f"Syslog    {stack.enter_context(syslog).where}")
         with _signals_call(server.stop):
             if not stopping.is_set():
                 server.run(sockets=[listener])
@@ -168,16 +184,27 @@ def _purge_failed(meter: Meter, workspace: str, error: Exception) -> None:
     _logger.error("Retention of %s failed", workspace or "the deployment", exc_info=error)
 
 
-def _workspace(settings: Settings, log: Log) -> str:
+def _sign_on(settings: Settings, log: Log) -> Callable[[Console, Desk], SignOn] | None:
+    issuer, client_id, url = settings.oidc_issuer, settings.oidc_client_id, settings.url
+    if issuer is None or client_id is None or url is None:
+        return None
+    secret = read_client_secret(settings)
+    provider = Provider(issuer, client_id=client_id, secret=secret, fetch=fetcher())
+    return lambda console, desk: SignOn(
+        console, desk, provider, operators=settings.oidc_operators, url=url, clock=log.now
+    )
+
+
+def _workspace(settings: Settings, log: Log) -> str | None:
+    """Return the workspace whose log the printed link opens; None when that is not clear, and it opens the console."""
     if settings.workspace is not None:
         return settings.workspace
     found = log.workspaces()
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        raise InvalidSetting("The store holds no workspace yet", "Name the one to serve with --workspace")
-    some = ", ".join(found[:5]) + (" …" if len(found) > 5 else "")
-    raise InvalidSetting(f"The store holds {len(found)} workspaces: {some}", "Choose one with --workspace")
+    return found[0] if len(found) == 1 else None
+
+
+def _counted(workspaces: list[str]) -> str:
+    return "no workspace yet" if not workspaces else f"{len(workspaces)} workspaces"
 
 
 def _listen(host: str, port: int) -> socket.socket:
