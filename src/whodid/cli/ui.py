@@ -32,6 +32,7 @@ __all__ = [
     "command",
     "finish",
     "for_people",
+    "from_environment",
     "group",
     "json",
     "json_option",
@@ -253,6 +254,11 @@ def raw(data: bytes) -> None:
     """Write bytes on standard output as they are."""
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
+
+
+def from_environment(name: str) -> bool:
+    """Tell whether the value of an option of the running command comes from a variable."""
+    return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.ENVIRONMENT
 
 
 def for_people() -> bool:

@@ -96,6 +96,14 @@ class Log:
         """Return the keyed fingerprint of a secret value, the same that intake would write."""
         return self._key.fingerprint(workspace, value)
 
+    def check_key(self) -> None:
+        """Look whether the deployment key can still be read where it lies.
+
+        Raises:
+            InvalidSetting: The next start would not find it.
+        """
+        self._key.check()
+
     # ---------------------------------------------------------------- the way in
 
     def check(self, workspace: str, event: Event) -> None:
