@@ -88,6 +88,7 @@ _PROOFS = {
 _WHODIDS_OWN = {
     "audit.viewer_opened": "test_server_api.py::test_opening_the_log_is_recorded_once_a_day",
     "audit.purged": "browser/test_ninety_days_later.py::test_retention_removes_and_the_rest_verifies",
+    "audit.sealed": "test_log_sealing.py::test_a_day_is_sealed_after_it_is_over",
     "audit.capture_stopped": "test_capture_s07_sqlalchemy.py::test_off_is_an_entry",
     "audit.capture_resumed": "test_capture_s07_sqlalchemy.py::test_off_is_an_entry",
     "audit.events_dropped": "test_capture_s19.py::test_gap_counts_to_the_last_event",

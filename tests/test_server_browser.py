@@ -67,7 +67,11 @@ def test_the_printed_link_leads_to_the_entries(store: str, page: Page, tmp_path:
         leave(page)
     with open_log(Clock(), store) as log:
         found = log.find(HOME, parse("category:audit", now=log.now())).entries
-        assert sorted(entry.action for entry in found) == ["audit.exported", "audit.viewer_opened"]
+        assert sorted(entry.action for entry in found) == [
+            "audit.exported",
+            "audit.sealed",
+            "audit.viewer_opened",
+        ]
 
 
 def test_nothing_hostile_runs(store: str, page: Page) -> None:
