@@ -37,7 +37,6 @@ from whodid.server import asgi
 from whodid.server.health import KEPT_SECONDS, Health
 from whodid.server.keys import KeyRing
 from whodid.server.logs import written_as_lines
-from whodid.server.metrics import PrometheusMeter
 from whodid.server.traces import Tracer
 
 

@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         sys.stderr.write(
             f"whodid: The command line needs {error.name}, which is not installed. "
-            "Install it: pip install 'whodid[cli]'.\n"
+            "Run: pip install 'whodid[cli]'.\n"
         )
         sys.exit(2)
     sys.exit(ui.run(sys.argv[1:] if arguments is None else list(arguments)))
