@@ -305,6 +305,10 @@ class TestCoverage:
         code, _, told = doctor("shop:nothing")
         assert (code, "shop has no nothing" in told) == (2, True)
         assert doctor("nowhere:sessions")[0] == 2
+        for fault in ("{}.gone", "{}['gone']"):
+            (tmp_path / "broken.py").write_text(fault)
+            code, _, told = doctor("broken:sessions")
+            assert (code, "broken cannot be imported: " in told, "gone" in told) == (2, True, True)
 
 
 class TestFixture:
