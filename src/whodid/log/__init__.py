@@ -1,6 +1,7 @@
 """The hall: record, find, prove and verify, over any store."""
 
 from whodid.log.commit import Receipt
+from whodid.log.erasing import Erasure
 from whodid.log.keys import DeploymentKey
 from whodid.log.log import Forgotten, Log
 from whodid.log.opening import open_log
@@ -12,6 +13,7 @@ from whodid.store.base import Count, Facet, Facets, Histogram
 __all__ = [
     "Count",
     "DeploymentKey",
+    "Erasure",
     "Facet",
     "Facets",
     "Forgotten",

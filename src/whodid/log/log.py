@@ -8,7 +8,7 @@ only.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -23,6 +23,7 @@ from whodid.catalog import Catalog
 from whodid.errors import InvalidQuery, InvalidSetting, NotFound, Purged, WhodidError
 from whodid.intake import Intake
 from whodid.log.commit import GroupCommit, Receipt
+from whodid.log.erasing import Erasure, erase
 from whodid.log.keys import DeploymentKey
 from whodid.log.proving import Inclusion, ProvenEntry, Prover
 from whodid.log.sealing import SealedSegment, Sealer
@@ -226,6 +227,41 @@ class Log:
         sealer = Sealer(self._store, workspace, check, self._clock, self._draw)
         return tuple(sealer.run(close=close, context=context))
 
+    def erase(self, workspace: str, paths: Mapping[int, Collection[str]], event: Event) -> Erasure | None:
+        """Erase fields of entries and record it, in one transaction: one bounded step of an erasure.
+
+        Values and salts go, commitments stay: every proof holds as before. Call `scrub` after the last step.
+
+        Args:
+            paths: Index → paths of fields (docs/spec/entry-encoding.md). What is not there any more is skipped.
+            event: The `audit.erased` event; its details gain `entries` and `fields`.
+
+        Returns:
+            What was done, or None when nothing was left to erase.
+
+        Raises:
+            StoreError: Nothing of this step was done.
+        """
+        return erase(
+            self._store,
+            workspace,
+            paths,
+            event,
+            check=lambda said: self._intake.check(said, workspace, self._clock()),
+            clock=self._clock,
+            draw=self._draw,
+        )
+
+    def scrub(self) -> None:
+        """Overwrite or give back whatever space of the store still holds content that went.
+
+        It may take as long as copying the store, and writers may have to wait for it.
+
+        Raises:
+            StoreUnavailable: Somebody reads for too long; content that went may still be in the files.
+        """
+        self._store.scrub()
+
     def tend(self) -> bool:
         """Do a bounded amount of upkeep (give freed space back, compress better); say whether more is left to do."""
         return self._store.tend()
@@ -237,7 +273,7 @@ class Log:
         wanted = {kept.index for kept in present}
         first = self._first_after(workspace, head, ranges)
         wanted -= {kept.index for kept in present if kept.kind in {leaf.PURGE, leaf.SEAL} and kept.index >= first}
-        return _runs(sorted(wanted))
+        return sequence.runs(sorted(wanted))
 
     def _first_after(self, workspace: str, head: Head, gone: Sequence[range]) -> int:
         """Return the lowest index that keeps its content when the ranges are gone."""
@@ -456,14 +492,3 @@ def _check_name(workspace: str) -> None:
         raise InvalidSetting(
             f"{workspace[:_MAX_NAME]!r} is not a workspace", "Use 1 to 100 letters, digits and the characters _ . : -"
         )
-
-
-def _runs(indexes: Sequence[int]) -> list[range]:
-    """Join ascending indexes to ranges."""
-    found: list[range] = []
-    for index in indexes:
-        if found and found[-1].stop == index:
-            found[-1] = range(found[-1].start, index + 1)
-        else:
-            found.append(range(index, index + 1))
-    return found
