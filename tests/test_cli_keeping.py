@@ -173,6 +173,26 @@ def test_verifying_a_store(run: Run, store: str, tmp_path: Path) -> None:
     assert run("verify", "--json").json()[0]["first_bad"] == 12
 
 
+# ---------------------------------------------------------------------------------------------------------- sealing
+
+
+def test_sealing_from_the_shell(run: Run, tmp_path: Path) -> None:
+    """A day that is over is sealed without being asked for more; the open segment only on demand."""
+    url = f"sqlite:///{tmp_path / 'days.db'}"
+    now = datetime.now(UTC)
+    for days in (2, 0):
+        past = now - timedelta(days=days)
+        with whodid.open(url, clock=lambda past=past: past) as log:  # type: ignore[misc]
+            record(log, [event(days * 100 + number, at=past) for number in range(10)])
+    assert run("seal", "--store", url).out == f"0\t0-9\t20\t{HOME}\n"
+    assert "Nothing was left to seal." in run("seal", "--store", url).err
+    (done,) = run("seal", "--close", "--json", "--store", url).json()
+    assert done["workspace"] == HOME
+    assert [(one["number"], one["start"], one["stop"]) for one in done["sealed"]] == [(1, 10, 21)]
+    assert run("verify", "--store", url).out == f"22\t0\tok\t{HOME}\n"
+    assert "Sealing sealed the audit log" in run("search", "action:audit.sealed", "--store", url).out
+
+
 # --------------------------------------------------------------------------------------------- purge and retention
 
 
@@ -194,7 +214,7 @@ def test_purging_from_the_shell(run: Run, tmp_path: Path) -> None:
     done = run("purge", "--json", "--store", url).json()
     assert (done[0]["entries"], done[0]["finished"], done[0]["workspace"]) == (20, True, HOME)
     assert run("purge", "--store", url).out == f"0\t20\tyes\t{HOME}\n"
-    assert run("verify", "--store", url).out == f"11\t20\tok\t{HOME}\n"
+    assert run("verify", "--store", url).out == f"13\t20\tok\t{HOME}\n"
     assert "20 entries" in run("search", "action:audit.purged", "--store", url).out
 
 
@@ -209,6 +229,31 @@ def test_retention_is_shown_and_changed(run: Run, store: str) -> None:
 
 
 # -------------------------------------------------------------------------------------------------------------- import
+
+
+def test_holds_from_the_shell(run: Run, store: str) -> None:
+    """Previewed, placed, listed, shown on the entry that it keeps, released once."""
+    foreseen = run("hold", "preview", "resource:contact:con_7", "--json").json()
+    assert foreseen["entries"] == 1
+
+    placed = run("hold", "place", "Case 118", "resource:contact:con_7", "--reason", "Complaint", "--json").json()
+    listed = run("hold", "list", "--json").json()
+    assert [(one["id"], one["query"], one["reason"]["text"]) for one in listed] == [
+        (placed["id"], "resource:contact:con_7", "Complaint")
+    ]
+    assert "Case 118" in run("hold", "list").out
+    (index,) = [
+        one["index"] for one in map(json.loads, run("search", "resource:contact:con_7", "--json").out.splitlines())
+    ]
+    assert f"legal hold Case 118 ({placed['id']}) is released" in run("show", str(index)).out
+
+    released = run("hold", "release", placed["id"], "--reason", "Closed")
+    assert released.code == 0
+    assert run("hold", "list", "--json").json() == []
+    again = run("hold", "release", placed["id"], "--reason", "Closed")
+    assert again.code == 4
+    assert "is no hold" in again.err
+    assert run("hold", "place", "Case", "", "--reason", "Why").code == 2
 
 
 def test_real_files_are_imported_searched_and_verified(run: Run, tmp_path: Path) -> None:

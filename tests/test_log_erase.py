@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.keeping import HOME, MARIA, NOW, STORES, Clock, event, full_event, opened, record
-from whodid import Actor, Entry, Event, Log, Reason, Resource, canonical
+from whodid import Actor, Entry, Event, Log, Reason, Related, Resource, canonical
 from whodid.errors import ConflictingEvent, MalformedProof, StoreUnavailable
 from whodid.export import export, verify_export
 from whodid.proof import leaf
@@ -29,7 +29,8 @@ def erased_event(number: int = 900_000) -> Event:
         "audit.erased",
         AT,
         actor=MARIA,
-        resource=Resource(type="contact", id="con_1"),
+        resource=Resource(type="log", id=HOME),
+        related=(Related(type="contact", id="con_1", rel="subject"),),
         reason=Reason(text="Art. 17"),
     )
 
@@ -236,7 +237,7 @@ def test_the_bytes_are_gone_from_the_files(tmp_path: Path, clock: Clock) -> None
         assert any(packed in file.read_bytes() for file in tmp_path.iterdir())
 
         log.erase(HOME, {200: {"resource.name"}}, erased_event())
-        log.scrub()
+        log.overwrite()
 
         for file in tmp_path.iterdir():
             data = file.read_bytes()
@@ -245,7 +246,7 @@ def test_the_bytes_are_gone_from_the_files(tmp_path: Path, clock: Clock) -> None
         assert log.verify(HOME).ok
 
 
-def test_scrubbing_while_somebody_reads_says_so(tmp_path: Path, clock: Clock) -> None:
+def test_overwriting_while_somebody_reads_says_so(tmp_path: Path, clock: Clock) -> None:
     """The write-ahead log cannot be emptied then, and nobody may believe that it was."""
     with opened("sqlite", tmp_path, clock) as log:
         record(log, [event(1), event(2)])
@@ -254,8 +255,8 @@ def test_scrubbing_while_somebody_reads_says_so(tmp_path: Path, clock: Clock) ->
         with store.engine.reading() as reader:
             reader.rows("SELECT * FROM entry")
             with pytest.raises(StoreUnavailable):
-                log.scrub()
-        log.scrub()
+                log.overwrite()
+        log.overwrite()
 
 
 def test_a_secret_that_does_not_fit_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from io import BytesIO
@@ -11,10 +12,14 @@ from typing import Any
 import pytest
 
 from tests.keeping import HOME, MARIA, STORES, Clock, catalog, event, opened, record
-from whodid import Context, Entry, Log
+from whodid import Context, Entry, Log, Resource
+from whodid.canonical import payload
 from whodid.errors import NotFound, Purged, StoreCorrupt, StoreUnavailable
 from whodid.export import export, verify_export
-from whodid.retention import Policy, Purge, change_policy, preview, purge, read_policy
+from whodid.proof import open_checkpoint, tree
+from whodid.proof.note import Verifier
+from whodid.proof.seal import Seal
+from whodid.retention import Loss, Policy, Purge, change_policy, preview, purge, read_policy
 from whodid.retention.purge import RETENTION
 
 
@@ -70,15 +75,38 @@ def test_the_record_says_what_went_and_why(log: Log, clock: Clock) -> None:
     assert done.records == (entry.index,)
     assert entry.actor == RETENTION
     assert entry.kind == "delete"
-    assert entry.details == {
+    details = dict(entry.details or {})
+    frozen, root = details.pop("seal"), bytes.fromhex(details.pop("root"))
+    assert details == {
         "ranges": [[0, 100]],
         "entries": 100,
+        "before": 0,
         "first": 100,
         "until": (clock.now - timedelta(days=91)).date().isoformat(),
         "days": 90,
         "classes": {"standard": 100},
         "policy": {"days": 90, "classes": {}},
     }
+    # What an old file says of its first hundred entries leads on to what the record says.
+    size = log.head(HOME).size
+    tree.check_consistency(100, size, root, log.head(HOME).root, log.prove_consistency(HOME, 100, size))
+    path = [bytes.fromhex(one) for one in frozen["path"]]
+    note = json.loads(log.state(HOME, "checkpoint") or b"")["note"]
+    signed, _ = open_checkpoint(note, Verifier(log.verifier_key(HOME)))
+    assert signed.size == frozen["size"]
+    tree.check_inclusion(frozen["index"], frozen["size"], bytes.fromhex(frozen["leaf"]), path, signed.root)
+    seal = Seal.decode(bytes.fromhex(frozen["seal"]))
+    assert (seal.number, seal.start, seal.stop) == (frozen["segment"], 0, 10)
+
+
+def test_a_record_names_a_seal_only_when_a_whole_segment_went(log: Log, clock: Clock) -> None:
+    """Steps within a segment say where content begins, and no more."""
+    days_of(log, clock, 100)
+    purge(log, HOME, step=30)
+
+    assert [("seal" in (entry.details or {})) for entry in purges_of(log)] == [True, False, False, False]
+    assert [(entry.details or {})["before"] for entry in purges_of(log)] == [0, 30, 60, 90]
+    assert log.verify(HOME).ok
 
 
 def test_a_second_purge_on_the_same_day_does_nothing(log: Log, clock: Clock) -> None:
@@ -130,12 +158,12 @@ def test_a_failing_step_leaves_the_steps_before_it(log: Log, clock: Clock, monke
     days_of(log, clock, 100)
     real, calls = log.forget, 0
 
-    def forget(*arguments: Any) -> Any:
+    def forget(*arguments: Any, **more: Any) -> Any:
         nonlocal calls
         calls += 1
         if calls == 3:
             raise StoreUnavailable("The store is busy", "Try again")
-        return real(*arguments)
+        return real(*arguments, **more)
 
     monkeypatch.setattr(log, "forget", forget)
     with pytest.raises(StoreUnavailable):
@@ -168,7 +196,7 @@ def test_classes_go_when_their_own_time_is_over(log: Log, clock: Clock) -> None:
 
     clock.advance(days=365)
     purge(log, HOME)
-    assert {entry.action for entry in log.read(HOME)} <= {"audit.purged", "audit.retention_changed"}
+    assert {entry.action for entry in log.read(HOME)} <= {"audit.purged", "audit.retention_changed", "audit.sealed"}
     assert log.verify(HOME).ok
 
 
@@ -253,17 +281,24 @@ def test_what_is_kept_for_good_stays(log: Log, clock: Clock) -> None:
 
 
 def test_a_quiet_workspace_comes_to_rest(log: Log, clock: Clock) -> None:
-    """When only records of purges are left, no purge replaces the last of them by another."""
+    """When only records of purges and seals are left, no purge replaces the last of them by another."""
     days_of(log, clock, 3)
     clock.advance(days=100)
     purge(log, HOME)
+    clock.advance(days=100)
+    purge(log, HOME)  # the record of the first purge is sealed
     size = log.head(HOME).size
     for _ in range(5):
         clock.advance(days=100)
         assert purge(log, HOME).entries == 0
 
     assert log.head(HOME).size == size
-    assert [entry.action for entry in log.read(HOME)] == ["audit.purged"]
+    assert [entry.action for entry in log.read(HOME)] == [
+        "audit.sealed",
+        "audit.sealed",
+        "audit.purged",
+        "audit.sealed",
+    ]
     assert log.verify(HOME).ok
 
 
@@ -287,7 +322,7 @@ def test_exports_verify_before_and_after_a_purge(log: Log, clock: Clock) -> None
     purge(log, HOME)
     export(log, HOME, "", "ndjson", after, actor=MARIA, proofs=True)
 
-    for file, count, first in ((before, 1000, 0), (after, 902, 100)):
+    for file, count, first in ((before, 1000, 0), (after, 904, 100)):
         lines = file.getvalue().splitlines(keepends=True)
         report = verify_export(lines, lines[-1], trusted=[key])
         assert report.ok, report.problems
@@ -352,7 +387,7 @@ def test_a_dead_process_holds_the_lease_for_ten_minutes_at_most(
     """Whoever died in the middle does not stop retention for ever."""
     days_of(log, clock, 100)
 
-    def die(*_: Any) -> Any:
+    def die(*_: Any, **__: Any) -> Any:
         raise KeyboardInterrupt
 
     real_swap, real_forget = log.swap_state, log.forget
@@ -393,3 +428,25 @@ def test_a_workspace_without_a_log_is_named(log: Log) -> None:
     with pytest.raises(NotFound):
         preview(log, "nobody")
     assert read_policy(log, "nobody") == Policy()
+
+
+def test_the_preview_tells_what_can_no_longer_be_said(log: Log, clock: Clock) -> None:
+    """Bytes, people, and up to when each question of an auditor loses its answer."""
+    record(
+        log,
+        [
+            event(1, "contact.deleted", clock.now),
+            event(2, "user.role_changed", clock.now, resource=Resource(type="user", id="usr_joao")),
+            event(3, "campaign.paused", clock.now, resource=Resource(type="campaign", id="cmp_1")),
+            event(4, "contact.updated", clock.now),
+        ],
+    )
+    assert preview(log, HOME).loss == Loss()
+    clock.advance(days=92)
+    record(log, [event(5, "contact.deleted", clock.now)])
+
+    loss = preview(log, HOME).loss
+    assert {one.question: one.entries for one in loss.questions} == {"deletions": 1, "access": 1, "stops": 1}
+    assert {one.until for one in loss.questions} == {entry.occurred_at for entry in log.read(HOME, 0, 3)}
+    assert loss.people == len({"usr_maria", "usr_joao", "con_1", "con_4"})
+    assert loss.bytes == sum(len(payload(entry)) for entry in log.read(HOME, 0, 4))

@@ -12,9 +12,26 @@ import pytest
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from tests.serving import ALL, AWAY, HOME, MARIA, NOW, SECRET, Clock, bearer, check_problem, client, open_log, token
+from tests.serving import (
+    ALL,
+    AWAY,
+    HOME,
+    JOAO,
+    MARIA,
+    NOW,
+    SECRET,
+    Clock,
+    bearer,
+    check_problem,
+    client,
+    finished,
+    linked,
+    open_log,
+    token,
+)
 from whodid import Log
-from whodid.server import asgi
+from whodid.server import asgi, mint_operator_token
+from whodid.server.keys import KeyRing
 from whodid.server.signing import mac, pack
 from whodid.server.tokens import Claims
 
@@ -63,9 +80,16 @@ def test_the_matrix_covers_every_route(log: Log) -> None:
         "/v1/resources/{type}/{id:path}/history",
         "/v1/catalog",
         "/v1/retention",
+        "/v1/retention/preview",
+        "/v1/keys",
+        "/v1/keys/{id}",
+        "/v1/keys/{id}/rotate",
+        "/v1/workspaces",
         "/v1/stream",
         "/v1/exports",
-        "/v1/exports/{ticket}",
+        "/v1/exports/{id}",
+        "/v1/exports/{id}/file",
+        "/v1/exports/{id}/link",
         "/v1/reports",
         "/v1/openapi.json",
     }
@@ -156,9 +180,31 @@ def test_an_export_holds_the_workspace_of_its_token(http: TestClient) -> None:
     headers = bearer(token(HOME))
     for format in ("csv", "ndjson", "parquet"):
         for text in ("-category:audit", "contact -category:audit"):
-            made = http.post("/v1/exports", json={"format": format, "q": text}, headers=headers).json()
-            body = http.get(made["href"]).content
+            body = http.get(linked(http, headers, format=format, q=text)).content
             assert [word for word in FOREIGN if word.encode() in body] == [], (format, text)
+
+
+def test_an_export_is_seen_by_whoever_ordered_it(http: TestClient) -> None:
+    """Another workspace, another viewer, one without personal values and one with a filter find nothing there."""
+    own = bearer(token(HOME))
+    job = finished(http, http.post("/v1/exports", json={"format": "csv"}, headers=own).json()["id"], own)
+    assert job["id"] in {item["id"] for item in http.get("/v1/exports", headers=own).json()["items"]}
+    others = [
+        token(AWAY),
+        token(HOME, viewer=JOAO),
+        token(HOME, permissions=["audit:read", "audit:export"]),
+        token(HOME, locked="type:contact"),
+    ]
+    for other in map(bearer, others):
+        assert job["id"] not in {item["id"] for item in http.get("/v1/exports", headers=other).json()["items"]}
+        for method, suffix in (("GET", ""), ("GET", "/file"), ("POST", "/link"), ("DELETE", "")):
+            absent, foreign = (
+                clean(http.request(method, f"/v1/exports/{id_}{suffix}", headers=other))
+                for id_ in ("0" * 32, job["id"])
+            )
+            assert foreign == absent
+            assert absent[0] == 404
+    assert http.get(f"/v1/exports/{job['id']}/file", headers=own).status_code == 200
 
 
 def test_a_report_holds_the_workspace_of_its_token(http: TestClient) -> None:
@@ -171,6 +217,48 @@ def test_a_report_holds_the_workspace_of_its_token(http: TestClient) -> None:
             assert [word for word in FOREIGN if word in page.text] == []
     refused = http.post("/v1/reports", json={"workspace": AWAY}, headers=bearer(token(HOME)))
     assert refused.status_code == 422
+
+
+def test_a_key_manages_the_workspace_it_belongs_to(http: TestClient, log: Log) -> None:
+    """With the widest key of HOME, no route of keys, retention and workspaces tells or changes anything of AWAY."""
+    away = KeyRing(log, AWAY, actor=MARIA).create("away only", scopes=("admin",)).key
+    key = bearer(KeyRing(log, HOME, actor=MARIA).create("home only", scopes=("admin",)).text)
+    before = log.head(AWAY).size
+    absent = {clean(http.delete("/v1/keys/wk_000000000000", headers=key))}
+    for name in (f"wk_{away.id}", away.id):
+        hidden = [
+            http.delete(f"/v1/keys/{name}", headers=key),
+            http.post(f"/v1/keys/{name}/rotate", json={}, headers=key),
+        ]
+        assert {clean(one)[1].replace(away.id, "000000000000") for one in hidden} == {text for _, text in absent}
+        assert {one.status_code for one in hidden} == {404}
+    listed = [http.get("/v1/keys", headers=key).text, http.get("/v1/workspaces", headers=key).text]
+    assert [word for word in ("away only", away.id, *FOREIGN) if any(word in text for text in listed)] == []
+    assert http.get("/v1/workspaces", headers=key).json()["total"] == 1
+    for workspace in (AWAY, "nowhere"):
+        named = key | {"X-Whodid-Workspace": workspace}
+        answers = [
+            http.get("/v1/keys", headers=named),
+            http.post("/v1/keys", json={"name": "x"}, headers=named),
+            http.put("/v1/retention", json={"days": 1}, headers=named),
+            http.post("/v1/retention/preview", json={"days": 1}, headers=named),
+            http.get("/v1/workspaces", headers=named),
+        ]
+        assert {one.status_code for one in answers} == {403}
+        assert len({clean(one) for one in answers}) == 1
+    assert http.put("/v1/retention", json={"days": 89}, headers=key).status_code == 200
+    assert http.get("/v1/retention", headers=bearer(token(AWAY))).json()["days"] == 90
+    assert log.head(AWAY).size == before
+
+
+def test_an_operator_reads_no_entry(http: TestClient) -> None:
+    """An operator token manages every workspace, and opens the log of none."""
+    sent = bearer(mint_operator_token(SECRET, operator=MARIA, now=NOW)) | {"X-Whodid-Workspace": HOME}
+    assert {one["workspace"] for one in http.get("/v1/workspaces", headers=sent).json()["items"]} == {HOME, AWAY}
+    for path in ("/v1/entries", "/v1/entries/0", "/v1/facets?field=actor", "/v1/retention", "/v1/checkpoint"):
+        check_problem(http.get(path, headers=sent), 401, "unauthorised")
+    check_problem(http.post("/v1/exports", json={"format": "csv"}, headers=sent), 401, "unauthorised")
+    check_problem(http.post("/v1/events", json={}, headers=sent), 401, "unauthorised")
 
 
 ESCAPES = [
@@ -200,9 +288,9 @@ def test_a_locked_filter_cannot_be_escaped(http: TestClient, rights: tuple[str, 
         assert sum(bars["kinds"].values()) <= 2, text
         values = http.get("/v1/facets", params={"q": text, "field": "resource"}, headers=headers).json()["values"]
         assert {one["value"] for one in values} <= {"contact:con_ana"}, text
-        made = http.post("/v1/exports", json={"format": "ndjson", "q": text}, headers=headers).json()
-        assert made["count"]["value"] <= 2, text
-        assert all('"con_ana"' in line for line in http.get(made["href"]).text.splitlines()), text
+        lines = http.get(linked(http, headers, format="ndjson", q=text)).text.splitlines()
+        assert len(lines) <= 2, text
+        assert all('"con_ana"' in line for line in lines), text
     for key in ("1", str(UUID(int=2)), "99"):
         assert http.get(f"/v1/entries/{key}", headers=headers).status_code == 404
         assert http.get(f"/v1/entries/{key}/proof", headers=headers).status_code == 404

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import re
 import signal
@@ -16,7 +17,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.serving import HOME, Clock, check_problem, open_log
+from tests.serving import HOME, Clock, check_problem, linked, open_log
 from whodid.errors import InvalidSetting
 from whodid.server.config import Settings
 from whodid.server.serve import serve
@@ -40,9 +41,16 @@ def store(tmp_path: Path) -> str:
 
 
 @contextmanager
-def running(store: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
+def running(
+    store: str, *, workspace: str | None = HOME, **settings: object
+) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
     """Start the server as a process of its own; yield it, its address and the code of its link."""
-    environment = os.environ | {"WHODID_WORKSPACE": HOME, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    if workspace is not None:
+        environment["WHODID_WORKSPACE"] = workspace
+    environment |= {
+        f"WHODID_SERVE_{name.upper()}": str(value) for name, value in ({"drain_seconds": 0} | settings).items()
+    }
     process = subprocess.Popen(
         [sys.executable, "-W", "error", "-c", PROGRAM, store],
         stdout=subprocess.PIPE,
@@ -52,8 +60,8 @@ def running(store: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
     )
     try:
         assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(3)]
-        link = re.search(r"(http://127\.0\.0\.1:[0-9]+)/#code=([A-Za-z0-9_\-]{43})", lines[2])
+        lines = [process.stdout.readline() for _ in range(4)]
+        link = re.search(r"(http://127\.0\.0\.1:[0-9]+)/(?:console)?#code=([A-Za-z0-9_\-]{43})", lines[-1])
         assert link is not None, (lines, process.stderr and process.stderr.read() if process.poll() else "")
         yield process, link[1], link[2]
     finally:
@@ -77,14 +85,15 @@ def test_from_the_link_to_the_entries_to_the_end(store: str) -> None:
         sent = {"Authorization": f"Bearer {browser.post('/session/token', headers=own).text}"}
         listed = browser.get("/v1/entries", params={"q": "-category:audit"}, headers=sent).json()
         assert [item["index"] for item in listed["items"]] == [6, 5, 4, 3, 2, 1, 0]
-        made = browser.post("/v1/exports", json={"format": "csv"}, headers=sent).json()
-        assert browser.get(made["href"]).text.count("\r\n") == made["count"]["value"] + 1
+        assert browser.get(linked(browser, sent, q="-category:audit")).text.count("\r\n") == 8
         process.send_signal(signal.SIGTERM)
         assert process.stdout is not None
         assert process.stdout.read() == "closed\n"
         assert process.wait(20) == 0
         assert process.stderr is not None
-        assert process.stderr.read() == ""
+        lines = [json.loads(line) for line in process.stderr]
+        assert {line["message"] for line in lines} == {"request"}
+        assert [line["route"] for line in lines][:3] == ["/", "/session", "/session"]
 
 
 def test_an_interrupt_ends_it_in_order_too(store: str) -> None:
@@ -119,16 +128,21 @@ def test_a_taken_port_says_so(tmp_path: Path) -> None:
             serve(Settings(store="memory://", workspace="w", port=port))
 
 
-def test_the_workspace_has_to_be_clear(store: str) -> None:
-    """With several workspaces one has to be named; the error lists them."""
-    with pytest.raises(InvalidSetting, match="The store holds 2 workspaces: wsp_away, wsp_home"):
-        serve(Settings(store=store, port=0))
-
-
-def test_an_empty_store_needs_a_name(tmp_path: Path) -> None:
-    """Nothing recorded yet: the workspace to show cannot be guessed."""
-    with pytest.raises(InvalidSetting, match="no workspace yet"):
-        serve(Settings(store=f"sqlite:///{tmp_path}/new.db", port=0))
+def test_with_several_workspaces_the_link_leads_to_the_console(store: str, tmp_path: Path) -> None:
+    """Nothing to choose beforehand; and the command line makes further links for the server that runs, good once."""
+    own = {"Sec-Fetch-Site": "same-origin"}
+    with running(store, workspace=None) as (_, address, printed), httpx2.Client(base_url=address) as browser:
+        command = [sys.executable, "-m", "whodid", "serve", "--link", "--store", store]
+        command += ["--url", address, "--operator", "Aisha Khan"]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        made = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout.strip()
+        place, _, code = made.partition("#code=")
+        assert place == f"{address}/console"
+        for one, name in ((printed, "Operator"), (code, "Aisha Khan")):
+            assert browser.post("/session", json={"code": one}, headers=own).status_code == 200
+            check_problem(browser.post("/session", json={"code": one}, headers=own), 403, "denied")
+            page = browser.get("/console").text
+            assert [text for text in ("wsp_away", "wsp_home", name) if text not in page] == []
 
 
 def test_a_host_that_is_none_says_so() -> None:

@@ -1,4 +1,4 @@
-"""Commands that keep: export, purge, retention."""
+"""Commands that keep: export, seal, purge, retention."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from whodid.export import FORMATS, Exported, Format, export, files
 from whodid.log import Log
 from whodid.model import Reason
 from whodid.query import parse
-from whodid.retention import Policy, change_policy, preview, purge, read_policy
+from whodid.retention import Policy, Preview, change_policy, preview, purge, read_policy
 
 __all__ = ["COMMANDS"]
 
@@ -95,7 +95,33 @@ def _format_of(output: str) -> Format:
     return {".csv": "csv", ".parquet": "parquet"}.get(suffix, "ndjson")  # type: ignore[return-value]
 
 
-# -------------------------------------------------------------------------------------------------- purge, retention
+# --------------------------------------------------------------------------------------------- seal, purge, retention
+
+
+@ui.command
+@ui.option("--close", is_flag=True, help="Seal what the open segment holds as well.")
+@ui.json_option
+@ui.workspace_option
+@ui.store_options
+def seal(*, close: bool, as_json: bool, workspace: str | None, store: str | None, key_file: str | None) -> None:
+    """Seal the segments that have ended, in one workspace or in all.
+
+    A sealed segment has an index with which an export proves that nothing is
+    missing. Each seal is itself an entry. `whodid serve` seals by itself.
+    """
+    with open_store(store, key_file) as log:
+        done = [(name, log.seal(name, close=close, context=CONTEXT)) for name in every(log, workspace)]
+    if as_json:
+        ui.json([{"workspace": name, "sealed": msgspec.to_builtins(sealed)} for name, sealed in done])
+        return
+    rows = [
+        (f"{one.number:,}", f"{one.start}-{one.stop - 1}", f"{one.index:,}", name)
+        for name, all_ in done
+        for one in all_
+    ]
+    ui.table((">Segment", "Entries", ">Seal", "Workspace"), rows, wide=3)
+    if not rows:
+        ui.note("Nothing was left to seal.")
 
 
 @ui.command
@@ -144,7 +170,28 @@ def _foretell(log: Log, workspaces: list[str], *, as_json: bool) -> None:
             rows.append((f"{term.entries:,}", span, before, f"{term.days} days", which, name))
     ui.table((">Would go", "Entries", "Recorded before", "Kept", "Classes", "Workspace"), rows, wide=5)
     for name, one in found:
-        ui.note(f"{name}: {one.entries:,} would go, {one.stays:,} would stay. Nothing was changed.")
+        held = f", {one.held:,} of them by a legal hold" if one.held else ""
+        _tell_loss(one)
+        ui.note(f"{name}: {one.entries:,} would go, {one.stays:,} would stay{held}. Nothing was changed.")
+
+
+_ASKED = {
+    "deletions": "who deleted something",
+    "access": "who had which right",
+    "approvals": "how a template was approved",
+    "keys": "which API keys there were",
+    "sign_ins": "who signed in",
+    "stops": "why a campaign stopped",
+}
+
+
+def _tell_loss(found: Preview) -> None:
+    """Tell what could no longer be said."""
+    loss = found.loss
+    if found.entries:
+        ui.note(f"With them go {loss.bytes:,} bytes about {loss.people:,} people.")
+    for one in loss.questions:
+        ui.note(f"No longer told: {_ASKED[one.question]}, up to {one.until:%Y-%m-%d} ({one.entries:,} entries).")
 
 
 @ui.command
@@ -205,4 +252,4 @@ def _span(days: int | None) -> str:
     return "for good" if days is None else f"{days} days"
 
 
-COMMANDS = {"export": export_, "purge": purge_, "retention": retention}
+COMMANDS = {"export": export_, "seal": seal, "purge": purge_, "retention": retention}

@@ -1,28 +1,36 @@
 """The hall: record, find, prove and verify, over any store."""
 
 from whodid.log.commit import Receipt
+from whodid.log.completing import Complete, Gone, Headers
 from whodid.log.erasing import Erasure
+from whodid.log.forgetting import Forgotten
 from whodid.log.keys import DeploymentKey
-from whodid.log.log import Forgotten, Log
+from whodid.log.log import Log
 from whodid.log.opening import open_log
 from whodid.log.proving import Inclusion, ProvenEntry
+from whodid.log.sealing import SEALING, SealedSegment
 from whodid.log.verify import Report
 from whodid.store import scan
 from whodid.store.base import Count, Facet, Facets, Histogram
 
 __all__ = [
+    "SEALING",
+    "Complete",
     "Count",
     "DeploymentKey",
     "Erasure",
     "Facet",
     "Facets",
     "Forgotten",
+    "Gone",
+    "Headers",
     "Histogram",
     "Inclusion",
     "Log",
     "ProvenEntry",
     "Receipt",
     "Report",
+    "SealedSegment",
     "open_log",
     "scan",
 ]

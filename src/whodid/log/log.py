@@ -13,7 +13,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from itertools import pairwise
-from typing import NamedTuple, Self
+from typing import Self
 from uuid import UUID
 
 import msgspec
@@ -23,7 +23,9 @@ from whodid.catalog import Catalog
 from whodid.errors import InvalidQuery, InvalidSetting, NotFound, Purged, WhodidError
 from whodid.intake import Intake
 from whodid.log.commit import GroupCommit, Receipt
+from whodid.log.completing import Complete, Headers, complete, headers
 from whodid.log.erasing import Erasure, erase
+from whodid.log.forgetting import Forgotten, Making, forget
 from whodid.log.keys import DeploymentKey
 from whodid.log.proving import Inclusion, ProvenEntry, Prover
 from whodid.log.sealing import SealedSegment, Sealer
@@ -31,29 +33,15 @@ from whodid.log.verify import Progress, Report, verify_log
 from whodid.model import Context, Entry, Event
 from whodid.proof import leaf
 from whodid.query import Cursor, Page, Query, parse
-from whodid.sequence import Batch, Head
-from whodid.store.base import Count, Facets, Histogram, Kept, Known, Store, restore
+from whodid.sequence import Head
+from whodid.store.base import Count, Facets, Histogram, Kept, Store, restore
 
-__all__ = ["Forgotten", "Log"]
+__all__ = ["Log"]
 
 _WORKSPACE = msgspec.json.Decoder(str)
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:-")
 _MAX_NAME = 100
 _DEPLOYMENT = ""  # the store's state under the empty name belongs to the deployment, not to a workspace
-
-
-class Forgotten(NamedTuple):
-    """What one step of a purge did.
-
-    Args:
-        entries: How many entries lost their content.
-        first: Index below which no content is left.
-        receipt: The place of the record of it.
-    """
-
-    entries: int
-    first: int
-    receipt: Receipt
 
 
 class Log:
@@ -108,6 +96,14 @@ class Log:
     def fingerprint(self, workspace: str, value: bytes) -> str:
         """Return the keyed fingerprint of a secret value, the same that intake would write."""
         return self._key.fingerprint(workspace, value)
+
+    def check_key(self) -> None:
+        """Look whether the deployment key can still be read where it lies.
+
+        Raises:
+            InvalidSetting: The next start would not find it.
+        """
+        self._key.check()
 
     # ---------------------------------------------------------------- the way in
 
@@ -166,7 +162,14 @@ class Log:
         placed = iter(self._commit.submit(workspace, ready) if ready else ())
         return [next(placed) if result is None else result for result in results]
 
-    def forget(self, workspace: str, ranges: Sequence[range], event: Event) -> Forgotten | None:
+    def forget(
+        self,
+        workspace: str,
+        ranges: Sequence[range],
+        event: Event,
+        *,
+        still: Callable[[], bool] = lambda: True,
+    ) -> Forgotten | None:
         """Remove the content of entries and record it, in one transaction: one bounded step of a purge.
 
         Records of earlier purges go only together with everything below them, so that whatever is missing is always
@@ -174,36 +177,19 @@ class Log:
 
         Args:
             ranges: Index ranges, ascending and disjoint; what has no content any more is skipped.
-            event: The `audit.purged` event; its details gain `ranges`, `entries` and `first`.
+            event: The `audit.purged` event; its details gain what went (`ranges`, `entries`), where content begins
+                (`first`, and `before` this step), the `root` of the tree of `first` leaves, and the newest `seal`
+                whose segment went as a whole, with its path.
+            still: Called inside the transaction; nothing is removed when it says that it may not any more.
 
         Returns:
-            What was done, or None when nothing was left to remove.
+            What was done, or None when nothing was left to remove or it may not be removed any more.
         """
-        gone = self._removable(workspace, ranges)
-        if not gone:
-            return None
-        entries = sum(len(one) for one in gone)
-        # The newest signed head must stay provable, so it may not end inside a tile that goes.
-        self.checkpoint(workspace)
-        head = self._existing(workspace)
-        first = self._first_after(workspace, head, gone)
-        details = {**(event.details or {}), "entries": entries, "first": first}
-        details["ranges"] = [[one.start, one.stop] for one in gone]
-        content = self._intake.check(msgspec.structs.replace(event, details=details), workspace, self._clock())
-        ready = sequence.prepare(content, self._draw(leaf.SEED_SIZE), leaf.PURGE)
-
-        def assemble(head: Head | None, _: Known) -> Batch | None:
-            if head is None:
-                return None
-            head = msgspec.structs.replace(head, first=max(head.first, first))
-            return sequence.assemble(head, (ready,), self._clock())
-
-        batch = self._store.forget(workspace, gone, assemble)
-        if batch is None:
-            return None
-        row = batch.rows[0]
-        receipt = Receipt(id=content.id, index=row.index, recorded_at=canonical.from_micros(row.recorded_at))
-        return Forgotten(entries, batch.head.first, receipt)
+        check = partial(self._intake.check, workspace=workspace, now=self._clock())
+        seed = self._draw(leaf.SEED_SIZE)
+        return forget(
+            self._store, self._prover(workspace), ranges, event, Making(check, self._clock, seed), still=still
+        )
 
     def seal(self, workspace: str, *, close: bool = False, context: Context | None = None) -> tuple[SealedSegment, ...]:
         """Seal every closed segment that has no seal, and the open one when its day is over.
@@ -227,10 +213,15 @@ class Log:
         sealer = Sealer(self._store, workspace, check, self._clock, self._draw)
         return tuple(sealer.run(close=close, context=context))
 
+    def awaits_seal(self, workspace: str) -> bool:
+        """Tell, from the head alone, whether `seal` has something to do without being told to close."""
+        head = self._existing(workspace)
+        return head.next is None or sequence.due(head, self._clock())
+
     def erase(self, workspace: str, paths: Mapping[int, Collection[str]], event: Event) -> Erasure | None:
         """Erase fields of entries and record it, in one transaction: one bounded step of an erasure.
 
-        Values and salts go, commitments stay: every proof holds as before. Call `scrub` after the last step.
+        Values and salts go, commitments stay: every proof holds as before. Call `overwrite` after the last step.
 
         Args:
             paths: Index → paths of fields (docs/spec/entry-encoding.md). What is not there any more is skipped.
@@ -252,7 +243,7 @@ class Log:
             draw=self._draw,
         )
 
-    def scrub(self) -> None:
+    def overwrite(self) -> None:
         """Overwrite or give back whatever space of the store still holds content that went.
 
         It may take as long as copying the store, and writers may have to wait for it.
@@ -260,31 +251,11 @@ class Log:
         Raises:
             StoreUnavailable: Somebody reads for too long; content that went may still be in the files.
         """
-        self._store.scrub()
+        self._store.overwrite()
 
     def tend(self) -> bool:
         """Do a bounded amount of upkeep (give freed space back, compress better); say whether more is left to do."""
         return self._store.tend()
-
-    def _removable(self, workspace: str, ranges: Sequence[range]) -> list[range]:
-        """Cut ranges down to entries that have content and may go."""
-        head = self._existing(workspace)
-        present = [kept for one in ranges for kept in self._store.read(workspace, one.start, min(one.stop, head.size))]
-        wanted = {kept.index for kept in present}
-        first = self._first_after(workspace, head, ranges)
-        wanted -= {kept.index for kept in present if kept.kind in {leaf.PURGE, leaf.SEAL} and kept.index >= first}
-        return sequence.runs(sorted(wanted))
-
-    def _first_after(self, workspace: str, head: Head, gone: Sequence[range]) -> int:
-        """Return the lowest index that keeps its content when the ranges are gone."""
-        at = head.first
-        for one in sorted(gone, key=lambda one: one.start):
-            kept = next(self._store.read(workspace, at, max(at, one.start)), None)
-            if kept is not None:
-                return kept.index
-            at = max(at, one.stop)
-        kept = next(self._store.read(workspace, at, head.size), None)
-        return head.size if kept is None else kept.index
 
     # ---------------------------------------------------------------- the way back
 
@@ -426,6 +397,36 @@ class Log:
     def prove_consistency(self, workspace: str, old: int, new: int) -> list[bytes]:
         """Prove that the log of size `new` extends the log of size `old` (RFC 6962, 2.1.2)."""
         return self._prover(workspace).consistency(old, new)
+
+    def complete(
+        self, workspace: str, dimension: int, value: bytes, start: int = 0, stop: int | None = None
+    ) -> Complete:
+        """Find every entry that carries a tag, with proof that there are no others.
+
+        Answered by the sealed segments that the range touches; `seal` with `close` first leaves no tail. Whoever
+        checks it (`whodid.proof.complete.check_answer`) needs the proof of the entry with the newest seal as well.
+
+        Args:
+            dimension: leaf.ACTOR, leaf.RESOURCE (related ones included) or leaf.ACTION.
+            value: What `leaf.tag` blinds: for an actor and a resource the type, a zero byte and the id.
+            start: Index of the first entry asked about; segments that were purged as a whole do not answer.
+            stop: Index after the last; the size of the log when not given.
+
+        Raises:
+            NotFound: No segment of the range is sealed and kept.
+        """
+        prover = self._prover(workspace)
+        bounds = range(start, prover.head.size if stop is None else stop)
+        return complete(self._store, prover, dimension, value, bounds)
+
+    def headers(self, workspace: str, start: int, stop: int) -> Headers:
+        """Return every leaf header in [start, stop) with proof that they are all; see `proof.complete.check_range`.
+
+        Raises:
+            MalformedProof: There is no such range, or it is empty.
+            Purged: The leaves at its start are gone.
+        """
+        return headers(self._store, self._prover(workspace), start, stop)
 
     def proven(self, workspace: str, query: Query | str = "") -> tuple[str, Iterator[ProvenEntry]]:
         """Return a checkpoint, and an iterator over all matching entries with their proofs under it."""

@@ -1,9 +1,9 @@
 """Erasing a person from a log, on request: what would go, and doing it, in bounded steps, each of which is an entry.
 
-A person is a typed id, such as `contact:con_7` or `user:usr_1`. Erased are the person's name, address and the values that
-the catalog calls personal, wherever the person is actor, resource or related; and, on demand, what others wrote about
-the person (*mentions*). The ids stay until the entries are purged: they are what tells that something was erased, and
-every proof still holds.
+A person is a typed id, such as `contact:con_7` or `user:usr_1`. Erased are the person's name, address and the values
+that the catalog calls personal, wherever the person is actor, resource or related; and, on demand, what others wrote
+about the person (*mentions*). The ids stay until the entries are purged: they are what tells that something was
+erased, and every proof still holds.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from whodid import canonical
 from whodid.capture.events import uuid7
 from whodid.errors import Held, InvalidSetting
 from whodid.log import Log
-from whodid.model import Actor, Change, Context, Entry, Event, Reason, Resource
+from whodid.model import Actor, Change, Context, Entry, Event, Reason, Related, Resource
 from whodid.query import Query, Term, Value, fold
 from whodid.retention.holds import Hold, holder, read_holds
 
-__all__ = ["Erased", "ErasurePreview", "Mention", "erase_person", "preview_erasure"]
+__all__ = ["ErasurePreview", "ErasureReport", "Mention", "erase_person", "preview_erasure"]
 
 STEP = 500
 """Entries that one step rewrites: it blocks writers for some tens of milliseconds."""
@@ -52,8 +52,8 @@ class ErasurePreview(Struct, frozen=True, kw_only=True):
     Args:
         entries: Entries that would lose fields.
         fields: Fields that they would lose.
-        mentions: Fields of other entries in which a name or an address of the person occurs; they stay unless the caller
-            wants them erased too.
+        mentions: Fields of other entries in which a name or an address of the person occurs; they stay unless the
+            caller wants them erased too.
         held: Legal holds that keep some of the entries.
     """
 
@@ -63,7 +63,7 @@ class ErasurePreview(Struct, frozen=True, kw_only=True):
     held: tuple[Hold, ...]
 
 
-class Erased(Struct, frozen=True, kw_only=True):
+class ErasureReport(Struct, frozen=True, kw_only=True):
     """What an erasure did.
 
     Args:
@@ -113,7 +113,7 @@ def erase_person(
     mentions: Iterable[Mention] = (),
     despite_holds: bool = False,
     progress: Callable[[int], None] | None = None,
-) -> Erased:
+) -> ErasureReport:
     """Erase a person and record it, step by step as `audit.erased`; then overwrite what the store still holds.
 
     A crash leaves whole steps; erase again, and what is done is skipped.
@@ -154,7 +154,8 @@ def erase_person(
             occurred_at=now,
             actor=actor,
             action="audit.erased",
-            resource=subject,
+            resource=Resource(type="log", id=workspace),
+            related=(Related(type=subject.type, id=subject.id, rel="subject"),),
             details=details,
             reason=reason,
             context=context,
@@ -165,8 +166,8 @@ def erase_person(
             records.append(done.receipt.index)
             if progress is not None:
                 progress(entries)
-    log.scrub()
-    return Erased(entries=entries, fields=fields, records=tuple(records))
+    log.overwrite()
+    return ErasureReport(entries=entries, fields=fields, records=tuple(records))
 
 
 def _subject(person: str) -> Resource:
@@ -217,8 +218,8 @@ def _touching(log: Log, workspace: str, person: Resource) -> Iterator[Entry]:
 
 
 def _touches(entry: Entry, person: Resource) -> bool:
-    who = (person.type, person.id)
-    return who in {(one.type, one.id) for one in (*_actors(entry.actor), entry.resource, *entry.related)}
+    things: list[Actor | Resource | Related] = [*_actors(entry.actor), entry.resource, *entry.related]
+    return any((one.type, one.id) == (person.type, person.id) for one in things)
 
 
 def _actors(actor: Actor) -> Iterator[Actor]:
@@ -251,8 +252,9 @@ def _telling(entry: Entry, paths: Iterable[str]) -> Iterator[str]:
     known = set(paths)
     if "actor.name" in known:
         yield from (value for value in (entry.actor.name, entry.actor.email) if value)
-    for one in (*_actors(entry.actor),)[1:] if "actor.on_behalf_of" in known else ():
-        yield from (value for value in (one.name, one.email) if value)
+    if "actor.on_behalf_of" in known:
+        behalf = list(_actors(entry.actor))[1:]
+        yield from (value for one in behalf for value in (one.name, one.email) if value)
     if "resource.name" in known and entry.resource.name:
         yield entry.resource.name
     for at, one in enumerate(entry.related):

@@ -151,7 +151,7 @@ def _disclosed(reader: Reader, entry: Entry, salts: list[bytes]) -> list[dict[st
     listed: list[dict[str, str]] = []
     for (path, value), (_, shown), salt in zip(fields(entry), fields(reader.seen(entry).shown), salts, strict=True):
         if value is None:
-            listed.append({"commitment": _text(salt), "erased": path.decode()})
+            listed.append({"commitment": _text(salt)})
         elif value == shown:
             listed.append({"path": path.decode(), "salt": _text(salt), "value": value.decode()})
         else:

@@ -16,8 +16,8 @@ from whodid.intake.limits import ACTION
 from whodid.log import Log
 from whodid.server.answers import Answer, Call
 from whodid.server.console import Console
-from whodid.server.exports import CSV, Download, Slot
 from whodid.server.gate import Admitted, Buckets, Gate
+from whodid.server.meter import Meter
 from whodid.server.problems import MEDIA_TYPE, Problem
 from whodid.server.sessions import Sessions, context_of
 
@@ -27,16 +27,19 @@ __all__ = [
     "Shared",
     "Told",
     "asked_action",
+    "bearer",
     "find_caller",
     "make_buckets",
     "newest",
     "our_action",
     "our_type",
+    "read_object",
     "read_problem",
     "send_file",
 ]
 
 _TRIES = 50
+_CSV = "text/csv; charset=utf-8; header=present"
 _NOT_TYPE = re.compile(r"[^a-z0-9]+")
 
 _LARGEST_LIST = 4 * 1024 * 1024
@@ -60,6 +63,7 @@ class Shared(Struct, frozen=True, kw_only=True):
         console: Sign-in for the page by one-time links, if there is one.
         slots: How many files may be made at once.
         rate: Events per second and key; 0 for no limit.
+        meter: Counts the events that are recorded.
     """
 
     log: Log
@@ -69,6 +73,7 @@ class Shared(Struct, frozen=True, kw_only=True):
     console: Console | None
     slots: threading.BoundedSemaphore
     rate: int
+    meter: Meter
 
 
 class Refusal(Exception):
@@ -98,6 +103,12 @@ class Refusal(Exception):
         self.again = again
         super().__init__(fact)
 
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """Headers of the answer, in whatever form it is."""
+        again = () if self.again is None else (("Retry-After", str(self.again)),)
+        return (("Cache-Control", "no-store"), *again)
+
 
 class Told(Struct, frozen=True, kw_only=True):
     """What a problem document says.
@@ -124,6 +135,31 @@ def read_problem(answer: Answer) -> Told | None:
     status = 503 if answer.status == 507 else answer.status
     fact = " ".join(part for part in (told.detail, told.remedy) if part)
     return Told(status=status, fact=fact, pointer=told.pointer or "", request_id=told.request_id)
+
+
+def read_object(call: Call) -> dict[str, Any]:
+    """Return the body of a request.
+
+    Raises:
+        Refusal: 400 when it is no JSON object.
+    """
+    try:
+        body = msgspec.json.decode(call.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        body = None
+    if not isinstance(body, dict):
+        raise Refusal(400, "The body is not a JSON object. Send one with Content-Type: application/json.")
+    return body
+
+
+def bearer(call: Call, scheme: str = "bearer") -> str:
+    """Return the key that a request shows as `Authorization: <scheme> <key>`; empty when it shows none.
+
+    Args:
+        scheme: In lower case.
+    """
+    sent, _, text = call.headers.get("authorization", "").partition(" ")
+    return text.strip() if sent.lower() == scheme else ""
 
 
 def find_caller(shared: Shared, text: str, call: Call, *scopes: str, route: str) -> Admitted:
@@ -153,7 +189,7 @@ def make_buckets(shared: Shared, *, least: int) -> Callable[[Admitted, int], Non
     buckets = Buckets(shared.rate, least=least)
 
     def take(admitted: Admitted, count: int) -> None:
-        pause = buckets.take(admitted.key.id, count)
+        pause = buckets.take(admitted.key.id, count, rate=admitted.key.rate)
         if pause:
             fact = "This key sends more than it may. Wait a moment and try again."
             raise Refusal(429, fact, code="rate_limit_exceeded", again=int(pause) + 1)
@@ -172,7 +208,7 @@ def send_file(shared: Shared, made: Iterator[bytes], filename: str) -> Answer:
     """
     if not shared.slots.acquire(blocking=False):
         raise Refusal(503, "Enough exports are running. Try again in a moment.", again=5)
-    slot = Slot(shared.slots)
+    slot = _Slot(shared.slots)
     try:
         # What fails before the first byte is still an answer with a status.
         first = next(made, b"")
@@ -180,7 +216,51 @@ def send_file(shared: Shared, made: Iterator[bytes], filename: str) -> Answer:
         slot.release()
         raise
     headers = (("Content-Disposition", f'attachment; filename="{filename}"'), ("Cache-Control", "no-store"))
-    return Answer(body=Download(first, made, slot), media_type=CSV, headers=headers)
+    return Answer(body=_Download(first, made, slot), media_type=_CSV, headers=headers)
+
+
+class _Slot:
+    """A place among the downloads, given back once."""
+
+    def __init__(self, slots: threading.BoundedSemaphore) -> None:
+        self._slots: threading.BoundedSemaphore | None = slots
+
+    def release(self) -> None:
+        """Give the place back, once however often it is asked to."""
+        slots, self._slots = self._slots, None
+        if slots is not None:
+            slots.release()
+
+
+class _Download(Iterator[bytes]):
+    """The pieces of a file; gives its place back at the end, when it is closed, and when nobody ever asks for it."""
+
+    def __init__(self, first: bytes, rest: Iterator[bytes], slot: _Slot) -> None:
+        self._first: bytes | None = first
+        self._rest = rest
+        self._slot = slot
+
+    def __next__(self) -> bytes:
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
+        try:
+            return next(self._rest)
+        except BaseException:
+            self._slot.release()
+            raise
+
+    def close(self) -> None:
+        """Stop; an export that is not complete is recorded as failed."""
+        try:
+            close = getattr(self._rest, "close", None)
+            if close is not None:
+                close()
+        finally:
+            self._slot.release()
+
+    def __del__(self) -> None:
+        self._slot.release()
 
 
 def our_type(text: str, otherwise: str = "thing") -> str:
