@@ -1,0 +1,300 @@
+"""Make an evidence document: read what a question needs, and nothing else.
+
+What lives here: which segments a period needs, which entries answer, what is shown of them. Where it comes from is the
+business of a `Source`; `whodid.evidence.source` has the one over a log.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from whodid import canonical
+from whodid.errors import InvalidQuery, NotFound
+from whodid.evidence.document import (
+    FORM,
+    PURGED,
+    REDACTED,
+    VERSION,
+    Aside,
+    Document,
+    Found,
+    Opened,
+    Reason,
+    Span,
+    Statement,
+    Stretch,
+    Whose,
+)
+from whodid.evidence.question import Question
+from whodid.evidence.reading import tags_of
+from whodid.model import Actor, Entry
+from whodid.proof import leaf
+from whodid.proof.index import Lookup
+from whodid.proof.seal import Seal
+
+__all__ = ["MOST_ENTRIES", "MOST_LEAVES", "Leaf", "Sealed", "Show", "Source", "build"]
+
+MOST_ENTRIES = 20_000
+"""A page with more entries than this is no page any more."""
+
+MOST_LEAVES = 250_000
+"""Headers that a file may carry."""
+
+Show = Callable[[Entry], Entry]
+"""What a reader may see of an entry: the same entry with other values where something is hidden."""
+
+
+class Sealed(NamedTuple):
+    """A segment as the source has it.
+
+    Args:
+        salt: 32 bytes, or None once the segment has left.
+    """
+
+    seal: Seal
+    salt: bytes | None
+
+
+class Leaf(NamedTuple):
+    """An entry with what binds it to its leaf.
+
+    Args:
+        salts: One per field, in the order of `canonical.fields`.
+    """
+
+    entry: Entry
+    header: leaf.Header
+    salts: Sequence[bytes]
+
+
+class Source(Protocol):
+    """A log at one signed head, whose closed segments are sealed."""
+
+    checkpoint: str
+    vkey: str
+
+    def sealed(self) -> Sequence[Sealed]:
+        """Return the sealed segments that are known, oldest first, without a gap, up to the newest."""
+        ...
+
+    def seal_entry(self) -> int:
+        """Return the index of the entry that carries the newest seal."""
+        ...
+
+    def origin(self) -> Sequence[bytes]:
+        """Return the commitments to the salts of the first two segments."""
+        ...
+
+    def look_up(self, number: int, tag: bytes) -> tuple[Sequence[int], Lookup]:
+        """Return the positions of a tag in a sealed segment, and the proof that there are no others."""
+        ...
+
+    def read(self, start: int, stop: int) -> Iterable[Leaf]:
+        """Iterate over the entries with content in [start, stop), by index."""
+        ...
+
+    def hash(self, position: int) -> bytes:
+        """Return a leaf hash."""
+        ...
+
+    def path(self, position: int) -> Sequence[bytes]:
+        """Prove that a leaf is under the signed head."""
+        ...
+
+    def frontier(self, size: int) -> Sequence[bytes]:
+        """Return the frontier that the tree had at a size."""
+        ...
+
+    def consistency(self, size: int) -> Sequence[bytes]:
+        """Prove that the signed tree begins with the one of this size."""
+        ...
+
+    def record(self, position: int) -> int | None:
+        """Return the index of the entry that recorded the purge of another, if it is still there."""
+        ...
+
+
+def build(
+    source: Source,
+    question: Question,
+    *,
+    workspace: str,
+    made_at: datetime,
+    made_by: Actor,
+    show: Show | None = None,
+    headers: bool = False,
+) -> Document:
+    """Make the evidence that answers a question.
+
+    Args:
+        show: What the reader of the file may see of an entry; everything by default.
+        headers: Carry every header of the covered segments, so that completeness does not rest on the sealed indexes.
+            A question for everything always does.
+
+    Raises:
+        NotFound: Nothing that the question asks for is sealed and kept.
+        InvalidQuery: The answer is too large for one page.
+    """
+    return _Work(source, question, show, headers=headers or not question.asks).document(workspace, made_at, made_by)
+
+
+class _Work:
+    def __init__(self, source: Source, question: Question, show: Show | None, *, headers: bool) -> None:
+        self.source = source
+        self.question = question
+        self.show = show
+        self.headers = headers
+        self.opened: dict[int, Opened] = {}
+        self.asides: dict[int, Aside] = {}
+        self.reasons: dict[int, Reason] = {}
+        self.tags = tags_of(question.asks)
+
+    def document(self, workspace: str, made_at: datetime, made_by: Actor) -> Document:
+        known = self.source.sealed()
+        covered = self._covered(known)
+        stretches, wanted = self._ask(covered)
+        start, stop = covered[0].seal.start, covered[-1].seal.stop
+        if len(wanted) > MOST_ENTRIES or (self.headers and stop - start > MOST_LEAVES):
+            raise InvalidQuery(
+                "The answer is too large for one page",
+                "Ask for a shorter period, or export it as NDJSON with proofs",
+            )
+        inside = range(start, stop) if self.headers else range(0)
+        for position in wanted:
+            self._open(position, inside)
+        span = self._span(start, stop) if self.headers else None
+        for position in (self.source.seal_entry(), *{one.record for one in self.reasons.values()}):
+            if position is not None and position not in self.opened:
+                self.asides.pop(position, None)
+                self._open(position, inside, plain=True)
+        first = max(0, covered[0].seal.number - 2)
+        return Document(
+            whodid=FORM,
+            version=VERSION,
+            statement=Statement(
+                asks=list(self.question.asks),
+                since=self.question.since,
+                until=self.question.until,
+                workspace=workspace,
+                made_at=canonical.micros(made_at),
+                made_by=Whose(type=made_by.type, id=made_by.id, name=made_by.name or ""),
+            ),
+            checkpoint=self.source.checkpoint,
+            vkey=self.source.vkey,
+            origin=[_text(one) for one in self.source.origin()] if covered[0].seal.number < 2 else [],
+            seals=[_text(one.seal.encode()) for one in known if one.seal.number >= first],
+            sealed=self.source.seal_entry(),
+            segments=stretches,
+            entries=[self.opened[at] for at in sorted(self.opened)],
+            asides=[self.asides[at] for at in sorted(self.asides)],
+            span=span,
+            reasons=[self.reasons[at] for at in sorted(self.reasons)],
+        )
+
+    def _covered(self, known: Sequence[Sealed]) -> list[Sealed]:
+        """Return the segments that the period needs: all that are kept, but for those before and after it."""
+        kept = [one for one in known if one.salt is not None]
+        since, until = self.question.since, self.question.until
+        while since is not None and len(kept) > 1 and kept[0].seal.recorded_last < since:
+            kept.pop(0)
+        while until is not None and len(kept) > 1 and _begins(kept[-1].seal, until):
+            kept.pop()
+        if not kept or known[0].seal.number > max(0, kept[0].seal.number - 2):
+            raise NotFound(
+                "There is nothing that a file could prove: no segment of this log is sealed and kept",
+                "Record something first",
+            )
+        return kept
+
+    def _ask(self, covered: Sequence[Sealed]) -> tuple[list[Stretch], list[int]]:
+        """Look up every asked value in every segment; return the answers and the positions that all of them share."""
+        stretches: list[Stretch] = []
+        wanted: list[int] = []
+        for seal, salt in covered:
+            if salt is None:
+                raise AssertionError
+            found: list[Found] = []
+            groups: list[set[int]] = []
+            for ask, tags in zip(self.question.asks, self.tags, strict=True):
+                group: set[int] = set()
+                for dimension, value in tags:
+                    positions, proof = self.source.look_up(seal.number, leaf.tag(salt, dimension, value))
+                    neighbour = proof if not positions else None
+                    found.append(
+                        Found(
+                            positions=list(positions),
+                            key=_text(neighbour.key) if neighbour else "",
+                            value=_text(neighbour.value) if neighbour else "",
+                            path=_text(proof.path),
+                        )
+                    )
+                    group.update(positions)
+                groups.append(group)
+            stretches.append(Stretch(number=seal.number, salt=_text(salt), found=found))
+            wanted += sorted(set.intersection(*groups)) if groups else range(seal.start, seal.stop)
+        return stretches, wanted
+
+    def _open(self, position: int, inside: range, *, plain: bool = False) -> None:
+        """Open an entry, set it aside when the period leaves it out, or say why it has no content.
+
+        Args:
+            plain: Whether it stands beside the answer, so that the period says nothing about it.
+        """
+        one = next(iter(self.source.read(position, position + 1)), None)
+        path = "" if position in inside else _text(b"".join(self.source.path(position)))
+        if one is None:
+            self.reasons[position] = Reason(index=position, why=PURGED, record=self.source.record(position))
+        elif plain or self.question.has(one.header.recorded_at):
+            self.opened[position] = _opened(one, path, self.show)
+        elif not inside:
+            self.asides[position] = Aside(index=position, header=_text(one.header.encode()), path=path)
+
+    def _span(self, start: int, stop: int) -> Span:
+        """Return every leaf that is not opened; what has no content gets its reason."""
+        leaves: list[str] = []
+        headers = {one.entry.index: one.header for one in self.source.read(start, stop)}
+        for at in range(start, stop):
+            header = headers.get(at)
+            if at in self.opened:
+                continue
+            if header is None:
+                self.reasons.setdefault(at, Reason(index=at, why=PURGED, record=self.source.record(at)))
+                leaves.append(_text(self.source.hash(at)))
+            else:
+                leaves.append(_text(header.encode()))
+        return Span(
+            frontier=_text(b"".join(self.source.frontier(start))),
+            leaves=leaves,
+            consistency=_text(b"".join(self.source.consistency(stop))),
+        )
+
+
+def _begins(seal: Seal, until: int) -> bool:
+    """Tell whether a segment begins after a period."""
+    return not seal.indexed or seal.recorded_first >= until
+
+
+def _opened(one: Leaf, path: str, show: Show | None) -> Opened:
+    fields: list[tuple[str, str, str]] = []
+    listed = canonical.fields(one.entry)
+    shown = listed if show is None else canonical.fields(show(one.entry))
+    for (name, value), (_, seen), salt in zip(listed, shown, one.salts, strict=True):
+        if value == seen:
+            fields.append((name.decode(), _text(salt), value.decode()))
+        else:
+            fields.append(("", _text(leaf.commit(salt, name, value)), REDACTED))
+    return Opened(
+        index=one.entry.index,
+        kind=one.header.kind,
+        recorded_at=one.header.recorded_at,
+        tags=_text(b"".join(one.header.tags)),
+        fields=fields,
+        path=path,
+    )
+
+
+def _text(data: bytes) -> str:
+    return b64encode(data).decode()
