@@ -37,6 +37,7 @@ __all__ = [
     "SALT_SIZE",
     "SEAL",
     "SEED_SIZE",
+    "TAG_SIZE",
     "Header",
     "commit",
     "commitments",
