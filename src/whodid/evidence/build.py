@@ -218,7 +218,7 @@ class _Work:
                 raise AssertionError
             found: list[Found] = []
             groups: list[set[int]] = []
-            for ask, tags in zip(self.question.asks, self.tags, strict=True):
+            for tags in self.tags:
                 group: set[int] = set()
                 for dimension, value in tags:
                     positions, proof = self.source.look_up(seal.number, leaf.tag(salt, dimension, value))

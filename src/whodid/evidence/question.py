@@ -6,21 +6,22 @@ can answer; anything finer (a text, an address) is for the query language and fo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from whodid import canonical
-from whodid.catalog import Catalog
+from whodid.catalog import Action, Catalog
 from whodid.errors import InvalidQuery
-from whodid.evidence.document import Ask
+from whodid.evidence.document import DIMENSIONS, Ask
+from whodid.query import quote
 
 __all__ = ["PRESETS", "Question", "ask"]
 
-_ACCESS = frozenset({"api_key", "auth", "role", "sso", "team", "user"})
-_APPROVALS = "template"
-
-PRESETS = ("access", "approvals")
+PRESETS: dict[str, Callable[[Action], bool]] = {
+    "access": lambda action: "A" in action.sensitivity,
+    "approvals": lambda action: action.category == "template",
+}
 """Ready-made sets of actions: changes of access rights, approval records of templates."""
 
 
@@ -40,3 +41,66 @@ class Question(NamedTuple):
     def has(self, recorded_at: int) -> bool:
         """Tell whether the period contains a moment, microseconds since 1970."""
         return (self.since is None or recorded_at >= self.since) and (self.until is None or recorded_at < self.until)
+
+
+def ask(
+    terms: Sequence[str], *, catalog: Catalog, since: datetime | None = None, until: datetime | None = None
+) -> Question:
+    """Read a question.
+
+    Args:
+        terms: `resource:TYPE:ID`, `actor:TYPE:ID`, `action:NAME`, with commas between alternatives; an action may end
+            in `.*`. `access` stands for all changes of access rights, `approvals` for all actions of templates. No
+            term asks for everything.
+        catalog: Knows which actions there are.
+        since: First moment that counts, UTC.
+        until: First moment that does not count any more, UTC.
+
+    Raises:
+        InvalidQuery: A term is not one of these, or the period is empty.
+    """
+    found: dict[str, dict[tuple[str, ...], None]] = {}
+    for term in terms:
+        dimension, values = _read(term, catalog)
+        if found.setdefault(dimension, {}):
+            raise InvalidQuery(f"The question names {dimension} twice", "Write alternatives with a comma between them")
+        found[dimension] = dict.fromkeys(values)
+    period = [None if at is None else canonical.micros(at) for at in (since, until)]
+    if period[0] is not None and period[1] is not None and period[0] >= period[1]:
+        raise InvalidQuery("The period ends before it begins", "Exchange its ends")
+    asks = tuple(Ask(dimension=one, values=[list(value) for value in found[one]]) for one in DIMENSIONS if one in found)
+    return Question(asks, *period)
+
+
+def _read(term: str, catalog: Catalog) -> tuple[str, list[tuple[str, ...]]]:
+    if term in PRESETS:
+        return "action", [(name,) for name in catalog if PRESETS[term](catalog[name])]
+    dimension, _, text = term.partition(":")
+    values: list[tuple[str, ...]] = []
+    for value in text.split(","):
+        type_, _, id_ = value.partition(":")
+        if "\0" in value or not value:
+            raise _unknown(term)
+        if dimension == "action":
+            values += _actions(value, catalog)
+        elif dimension in {"actor", "resource"} and type_ and id_:
+            values.append((type_, id_))
+        else:
+            raise _unknown(term)
+    return dimension, values
+
+
+def _actions(value: str, catalog: Catalog) -> list[tuple[str, ...]]:
+    if not value.endswith(".*"):
+        return [(value,)]
+    found = [(name,) for name in catalog if name.startswith(value[:-1])]
+    if not found:
+        raise InvalidQuery(f"The catalog has no action {quote(value)}", "Name the actions one by one")
+    return found
+
+
+def _unknown(term: str) -> InvalidQuery:
+    return InvalidQuery(
+        f"A question cannot have the part {quote(term)}",
+        f"Use resource:TYPE:ID, actor:TYPE:ID, action:NAME, or {' or '.join(PRESETS)}",
+    )

@@ -13,15 +13,27 @@ from typing import Any
 import msgspec
 
 from whodid.errors import MalformedProof
-from whodid.evidence.document import DIMENSIONS, ERASED, PURGED, REDACTED, Document, Opened
+from whodid.evidence.document import DIMENSIONS, ERASED, PURGED, REDACTED, Ask, Document, Opened
 from whodid.proof import leaf, tree
 from whodid.proof.leaf import Header
 from whodid.proof.note import decode_base64
 from whodid.proof.seal import Seal
 
-__all__ = ["agree", "asked", "check_form", "covers", "details", "expected", "hashes", "leaf_of", "withheld"]
+__all__ = [
+    "MOST",
+    "agree",
+    "asked",
+    "check_form",
+    "covers",
+    "details",
+    "expected",
+    "hashes",
+    "leaf_of",
+    "tags_of",
+    "withheld",
+]
 
-_MOST = (1 << 53) - 1
+MOST = (1 << 53) - 1
 _TAGS = {"actor": leaf.ACTOR, "action": leaf.ACTION, "resource": leaf.RESOURCE}
 
 
@@ -55,7 +67,7 @@ def check_form(document: Document) -> None:
         paths = [path for path, _, _ in entry.fields if path]
         if len(set(paths)) != len(paths) or any(why not in {REDACTED, ERASED} for _, _, why in withheld(entry)):
             raise MalformedProof("A field is there twice, or withheld for no known reason")
-    if any(not 0 <= number <= _MOST for number in _numbers(document)):
+    if any(not 0 <= number <= MOST for number in _numbers(document)):
         raise MalformedProof("A number is negative or beyond what every reader of JSON understands")
 
 
@@ -76,9 +88,12 @@ def _numbers(document: Document) -> Iterator[int]:
 
 def asked(document: Document) -> list[tuple[int, bytes]]:
     """List what was asked for as (dimension of a tag, its value)."""
-    return [
-        (_TAGS[ask.dimension], "\0".join(value).encode()) for ask in document.statement.asks for value in ask.values
-    ]
+    return [one for tags in tags_of(document.statement.asks) for one in tags]
+
+
+def tags_of(asks: Iterable[Ask]) -> list[list[tuple[int, bytes]]]:
+    """List what each part of a question asks for as (dimension of a tag, its value)."""
+    return [[(_TAGS[ask.dimension], "\0".join(value).encode()) for value in ask.values] for ask in asks]
 
 
 def expected(document: Document, covered: Sequence[Seal]) -> Iterator[Iterable[int]]:
@@ -155,12 +170,14 @@ def agree(entry: Opened, tags: Sequence[bytes], salt: bytes) -> bool:
     said = _said(entry)
     listed: list[tuple[int, str] | None] = [
         (leaf.ACTOR, f"{said['actor.id']['type']}\0{said['actor.id']['id']}") if "actor.id" in said else None,
-        (leaf.ACTION, said["core"]["action"]) if "core" in said else None,
+        (leaf.ACTION, _text(said["core"]["action"])) if "core" in said else None,
         (leaf.RESOURCE, f"{said['resource.id']['type']}\0{said['resource.id']['id']}")
         if "resource.id" in said
         else None,
     ]
     if "related" in said:
+        if not isinstance(said["related"], list):
+            raise MalformedProof("The related resources are not a list")
         listed += [(leaf.RESOURCE, _named(one)) for one in said["related"]]
     elif withheld(entry):
         listed += [None] * (len(tags) - len(listed))
@@ -172,8 +189,14 @@ def agree(entry: Opened, tags: Sequence[bytes], salt: bytes) -> bool:
     return None not in listed
 
 
-def _named(one: dict[str, str]) -> str:
-    return f"{one['type']}\0{one['id']}"
+def _named(one: dict[str, Any]) -> str:
+    return f"{_text(one['type'])}\0{_text(one['id'])}"
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise MalformedProof("What a tag is made of is not a text")
+    return value
 
 
 def covers(details: dict[str, Any], at: int) -> bool:

@@ -1,7 +1,8 @@
 """Check an evidence document, offline: no log, no network, no trust in who made it.
 
-Needs the mathematics of `whodid.proof` and nothing of a log. The steps and their order are those of docs/spec/evidence.md.
-The verifier inside the page (frontend/src/evidence) takes the same ones, and both must come to the same verdict.
+Needs the mathematics of `whodid.proof` and nothing of a log. The steps and their order are those of
+docs/spec/evidence.md. The verifier inside the page (frontend/src/evidence) takes the same ones, and both must come to
+the same verdict.
 
 A problem in form, signature or seals ends the work, because everything else rests on them. All other problems are
 collected, so that the first one that is told is the first in the order of the steps.
@@ -10,7 +11,8 @@ collected, so that the first one that is told is the first in the order of the s
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable
 from hashlib import sha256
 from itertools import chain, pairwise
 
@@ -20,6 +22,7 @@ from whodid.errors import InvalidSetting, MalformedProof, WhodidError
 from whodid.evidence.document import ERASED, PURGED, Document, Opened, decode
 from whodid.evidence.levels import levels
 from whodid.evidence.reading import (
+    MOST,
     agree,
     asked,
     check_form,
@@ -34,7 +37,7 @@ from whodid.evidence.verdict import Counts, Cover, Problem, Signed, Verdict
 from whodid.proof import index, leaf, tree
 from whodid.proof.checkpoint import Checkpoint, open_checkpoint
 from whodid.proof.leaf import Header
-from whodid.proof.note import Verifier, decode_base64
+from whodid.proof.note import ED25519, Verifier, decode_base64
 from whodid.proof.seal import Seal, check_chain, check_origin, salt_commitment
 
 __all__ = ["verify"]
@@ -54,7 +57,7 @@ _UNREADABLE = (
 )
 
 
-class _Ended(Exception):  # noqa: N818 - not an error of anybody: the rest cannot be checked
+class _Ended(Exception):
     """Nothing that follows would mean anything."""
 
 
@@ -86,6 +89,8 @@ class _Verification:
         self.document: Document | None = None
         self.headers: dict[int, Header] = {}
         self.gone: set[int] = set()
+        self.spanned = False
+        self.order: list[int] = []
 
     def run(self, data: bytes) -> Verdict:
         ended = True
@@ -144,12 +149,16 @@ class _Verification:
             own = Verifier(document.vkey)
         except InvalidSetting:
             raise self._end("signature") from None
+        if own.type != ED25519:
+            raise self._end("signature")
         if self.keys and own not in self.keys:
             raise self._end("key")
         try:
             checkpoint, _ = open_checkpoint(document.checkpoint, own)
         except _UNREADABLE:
             raise self._end("signature") from None
+        if checkpoint.size > MOST:
+            raise self._end("signature")
         public = decode_base64(own.vkey.split("+", 2)[2])[1:]
         self.trusted = bool(self.keys)
         self.signed = Signed(
@@ -296,6 +305,9 @@ class _Verification:
         if any(problem.code == "entry" for problem in self.problems):
             return
         start, stop = covered[0].start, covered[-1].stop
+        if stop - start != len(leaves) + len(span.leaves):
+            self._add("span")
+            return
         headers: dict[int, Header] = {}
         gone: set[int] = set()
         try:
@@ -312,20 +324,20 @@ class _Verification:
                         headers[at] = Header.decode(data)
                         hash_ = tree.leaf_hash(data)
                 row.append(hash_)
-            if next(rest, None) is not None:
-                raise MalformedProof("The span has leaves that have no place")
             frontier, _ = tree.extend(hashes(span.frontier), start, row)
             path = hashes(span.consistency)
             tree.check_consistency(stop, checkpoint.size, tree.root(frontier), checkpoint.root, path)
-        except (*_UNREADABLE, StopIteration):
+        except _UNREADABLE:
             self._add("span")
             return
         self.headers |= headers
         self.gone = gone
+        self.spanned = True
         self.counts.headers = len(span.leaves)
 
     def _order(self) -> None:
-        for before, at in pairwise(sorted(self.headers)):
+        self.order = sorted(self.headers)
+        for before, at in pairwise(self.order):
             if self.headers[at].recorded_at < self.headers[before].recorded_at:
                 self._add("order", at)
 
@@ -363,6 +375,8 @@ class _Verification:
 
     def _answer(self, document: Document, covered: list[Seal]) -> None:
         """Demand every entry that answers the question, or the reason why it is not here; and nothing else."""
+        if not document.statement.asks and not self.spanned:
+            return  # without the span nobody knows what every entry is, and that was said
         opened = {entry.index: entry for entry in document.entries}
         purged = {reason.index for reason in document.reasons if reason.why == PURGED}
         erased = {reason.index for reason in document.reasons if reason.why == ERASED}
@@ -420,8 +434,6 @@ class _Verification:
         recorded_at = self.headers[at].recorded_at
         return (since is not None and recorded_at < since) or (until is not None and recorded_at >= until)
 
-    def _known(self, seal: Seal) -> Iterator[int]:
-        """Iterate over the entries of a segment whose headers are here, by index."""
-        if self.gone or len(self.headers) > seal.stop - seal.start:
-            return (at for at in range(seal.start, seal.stop) if at in self.headers)
-        return (at for at in sorted(self.headers) if seal.start <= at < seal.stop)
+    def _known(self, seal: Seal) -> list[int]:
+        """Return the entries of a segment whose headers are here, by index."""
+        return self.order[bisect_left(self.order, seal.start) : bisect_left(self.order, seal.stop)]
