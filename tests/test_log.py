@@ -20,7 +20,7 @@ from whodid.proof import check_consistency, check_inclusion, leaf_hash, open_che
 from whodid.proof.note import Verifier
 from whodid.sequence import Batch, Head
 from whodid.store.base import Known
-from whodid.testing import drawer, prepared
+from whodid.testing import prepared
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -208,7 +208,7 @@ def test_content_that_vanished_without_a_record_is_reported(log: whodid.Log) -> 
 
 def _unrelated(head: Head | None, _: Known) -> Batch | None:
     assert head is not None
-    return sequence.assemble(head, prepared(900, 1), NOW, drawer())
+    return sequence.assemble(head, prepared(900, 1), NOW)
 
 
 def test_questions_have_bounds(log: whodid.Log) -> None:

@@ -7,7 +7,6 @@ from hashlib import sha256
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from whodid.errors import MalformedProof, Refuted
 from whodid.proof.seal import (
@@ -100,10 +99,10 @@ def test_refuses_what_is_no_seal() -> None:
         with pytest.raises(MalformedProof):
             Seal.decode(bad)
     for wrong in (
-        replace(seal, stop=seal.start),
-        replace(seal, indexed=11),
-        replace(seal, recorded_first=3),
-        replace(seal, occurred_first=2),
+        seal._replace(stop=seal.start),
+        seal._replace(indexed=11),
+        seal._replace(recorded_first=3),
+        seal._replace(occurred_first=2),
     ):
         with pytest.raises(MalformedProof, match="contradict"):
             Seal.decode(wrong.encode())
@@ -124,8 +123,8 @@ def test_chain() -> None:
     check_chain(found[2:])
     for number in range(6):
         for wrong in (
-            replace(found[number], root=bytes(32) if number else b"x" * 32),
-            replace(found[number], start=found[number].start + 1),
+            found[number]._replace(root=bytes(32) if number else b"x" * 32),
+            found[number]._replace(start=found[number].start + 1),
         ):
             bent = [*found[:number], wrong, *found[number + 1 :]]
             if number == 5 and wrong.start == found[5].start:
@@ -136,7 +135,7 @@ def test_chain() -> None:
     for bent in (found[:2] + found[3:], [found[1], found[0]], [found[0], found[0]]):
         with pytest.raises(Refuted):
             check_chain(bent)
-    for first in (replace(found[0], previous=b"x" * 32), replace(found[0], start=1)):
+    for first in (found[0]._replace(previous=b"x" * 32), found[0]._replace(start=1)):
         with pytest.raises(Refuted, match="begin"):
             check_chain([first])
 

@@ -15,7 +15,7 @@ from whodid.errors import InvalidSetting, StoreUnavailable, StoreVersion
 from whodid.query import Query, parse
 from whodid.sequence import Batch, Head
 from whodid.store.base import Known, Store
-from whodid.testing import EPOCH, StoreContract, append, content, drawer, prepared
+from whodid.testing import EPOCH, StoreContract, append, content, prepared
 
 if TYPE_CHECKING:
     import psycopg
@@ -68,7 +68,7 @@ def purge(store: Store, workspace: str, gone: range, now: datetime) -> None:
 
     def assemble(head: Head | None, known: Known) -> Batch:
         assert head is not None
-        return sequence.assemble(msgspec.structs.replace(head, first=gone.stop), [record], now, drawer())
+        return sequence.assemble(msgspec.structs.replace(head, first=gone.stop), [record], now)
 
     assert store.forget(workspace, [gone], assemble) is not None
 

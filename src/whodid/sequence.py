@@ -3,20 +3,26 @@
 Pure. The store calls the assembling function inside its own transaction, perhaps more than once, so nothing here keeps
 state, reads a clock or draws a random number. `prepare` does whatever does not depend on the place, outside that
 transaction; `assemble` does the rest.
+
+A segment ends at UTC midnight, when it is full, or on demand (`close`); the next one begins only with the salt that a
+seal committed to, so no segment begins before the one before the present one is sealed. Until then the present one
+stays open: nothing ever waits for a seal.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from whodid import canonical
 from whodid.model import Content
 from whodid.proof import leaf, tree
+from whodid.proof.seal import NOTHING, origin_id, salt_commitment
 from whodid.query import Shape, shape_of, words
 
 __all__ = [
@@ -25,10 +31,15 @@ __all__ = [
     "Head",
     "Prepared",
     "Row",
+    "Sealed",
+    "Sealing",
     "Segment",
     "assemble",
     "begin",
+    "close",
+    "due",
     "prepare",
+    "seal",
 ]
 
 SEGMENT_ENTRIES = 65_536
@@ -49,6 +60,20 @@ class Segment(Struct, frozen=True, kw_only=True):
     salt: bytes
 
 
+class Sealed(Struct, frozen=True, kw_only=True):
+    """The seal of a segment, as it is kept beside its entry.
+
+    Args:
+        number: Of the segment.
+        index: Of the entry that carries the seal.
+        seal: The encoded seal.
+    """
+
+    number: int
+    index: int
+    seal: bytes
+
+
 class Head(Struct, frozen=True, kw_only=True):
     """What the log of a workspace is right now.
 
@@ -60,6 +85,9 @@ class Head(Struct, frozen=True, kw_only=True):
         first: Index below which all content was purged.
         recorded_at: Microseconds since 1970 of the newest entry; the next is never earlier.
         segment: The open segment.
+        day: The UTC day of its first entry but a seal, in days since 1970.
+        next: Salt of the segment after it; None until the segment before it is sealed.
+        chain: Hash of the newest seal, 32 bytes.
     """
 
     origin: str
@@ -69,6 +97,20 @@ class Head(Struct, frozen=True, kw_only=True):
     first: int
     recorded_at: int
     segment: Segment
+    day: int
+    next: bytes | None
+    chain: bytes
+
+    @property
+    def sealed(self) -> int:
+        """How many segments are sealed: all before the open one, or all but the last of those."""
+        return self.segment.number - (self.next is None)
+
+    @property
+    def bare(self) -> bool:
+        """Whether the open segment holds nothing but the seal of the one before: closing it would only add a seal."""
+        sealed_here = self.segment.number > 0 and self.next is not None
+        return self.size - self.segment.start <= sealed_here
 
 
 class Prepared(NamedTuple):
@@ -130,12 +172,36 @@ class Batch(NamedTuple):
         nodes: Hashes that the tiles gain.
         head: The head after them.
         opened: Segments that began within these rows.
+        sealed: The seal that one of these rows carries, if any does.
+        postings: The stored index of the sealed segment.
     """
 
     rows: tuple[Row, ...]
     nodes: tuple[tree.Nodes, ...]
     head: Head
     opened: tuple[Segment, ...]
+    sealed: Sealed | None = None
+    postings: bytes = b""
+
+
+class Sealing(NamedTuple):
+    """A seal with what it brings.
+
+    Args:
+        number: Of the sealed segment.
+        seal: Encoded.
+        hash: Of the seal.
+        previous: Hash of the seal before it.
+        postings: The stored index of the segment.
+        salt: 32 bytes, of the segment after the open one; the seal commits to it.
+    """
+
+    number: int
+    seal: bytes
+    hash: bytes
+    previous: bytes
+    postings: bytes
+    salt: bytes
 
 
 def prepare(content: Content, seed: bytes, kind: int = leaf.EVENT) -> Prepared:
@@ -167,18 +233,70 @@ def prepare(content: Content, seed: bytes, kind: int = leaf.EVENT) -> Prepared:
     )
 
 
-def begin(origin: str, salt: bytes) -> Head:
+def begin(deployment: str, salts: tuple[bytes, bytes]) -> Head:
     """Return the head of a log that has no entry yet.
 
     Args:
-        origin: `<deployment>/audit/<random id>`; never the customer's name, because witnesses see it.
-        salt: 32 fresh random bytes for the first segment.
+        deployment: First part of the log's origin; never the customer's name, because witnesses see it.
+        salts: 32 fresh random bytes for each of the first two segments; the origin commits to them.
     """
-    segment = Segment(number=0, start=0, salt=salt)
-    return Head(origin=origin, size=0, root=tree.root(()), frontier=(), first=0, recorded_at=0, segment=segment)
+    commitments = [salt_commitment(number, salt) for number, salt in enumerate(salts)]
+    return Head(
+        origin=f"{deployment}/audit/{origin_id(*commitments)}",
+        size=0,
+        root=tree.root(()),
+        frontier=(),
+        first=0,
+        recorded_at=0,
+        segment=Segment(number=0, start=0, salt=salts[0]),
+        day=0,
+        next=salts[1],
+        chain=NOTHING,
+    )
 
 
-def assemble(head: Head, prepared: Sequence[Prepared], now: datetime, draw: Callable[[int], bytes]) -> Batch:
+def due(head: Head, now: datetime) -> bool:
+    """Tell whether the open segment ought to be closed: its day is over or it is full, and it holds something."""
+    over = canonical.micros(now) // _DAY > head.day or head.size - head.segment.start >= SEGMENT_ENTRIES
+    return head.next is not None and not head.bare and over
+
+
+def close(head: Head, now: datetime) -> Batch | None:
+    """Begin the next segment without an entry.
+
+    Returns:
+        The batch, or None while nothing can be closed: the segment before is not sealed, or the open one is bare.
+    """
+    if head.next is None or head.bare:
+        return None
+    segment = Segment(number=head.segment.number + 1, start=head.size, salt=head.next)
+    day = max(canonical.micros(now), head.recorded_at) // _DAY
+    return Batch((), (), replace(head, segment=segment, day=day, next=None), (segment,))
+
+
+def seal(head: Head, ready: Prepared, now: datetime, sealing: Sealing) -> Batch | None:
+    """Append the entry that seals the segment before the open one.
+
+    Args:
+        head: The head under the store's lock.
+        ready: The entry, of kind SEAL.
+        now: UTC.
+        sealing: What the seal says and brings.
+
+    Returns:
+        The batch, or None when that segment is sealed already, or its seal does not follow the newest one.
+    """
+    if head.next is not None or head.segment.number != sealing.number + 1 or head.chain != sealing.previous:
+        return None
+    batch = assemble(head, (ready,), now)
+    return batch._replace(
+        head=replace(batch.head, next=sealing.salt, chain=sealing.hash),
+        sealed=Sealed(number=sealing.number, index=head.size, seal=sealing.seal),
+        postings=sealing.postings,
+    )
+
+
+def assemble(head: Head, prepared: Sequence[Prepared], now: datetime) -> Batch:
     """Give prepared content its places at the end of a log.
 
     A clock that went back does not show: `recorded_at` is never earlier than the newest entry's, because verifiers
@@ -188,24 +306,26 @@ def assemble(head: Head, prepared: Sequence[Prepared], now: datetime, draw: Call
         head: The head under the store's lock.
         prepared: At least one.
         now: UTC.
-        draw: Returns that many fresh random bytes; called once per new segment.
 
     Returns:
         The batch that makes `head` its own `batch.head`.
     """
     recorded_at = max(canonical.micros(now), head.recorded_at)
-    segment = head.segment
+    today = recorded_at // _DAY
+    segment, following, day = head.segment, head.next, head.day
     opened: list[Segment] = []
-    if head.size > segment.start and recorded_at // _DAY > head.recorded_at // _DAY:
-        segment = Segment(number=segment.number + 1, start=head.size, salt=draw(32))
+    if head.size == 0:
         opened.append(segment)
-    elif head.size == 0:
+    if head.bare:
+        day = today
+    elif today > day and following is not None:
+        segment, following, day = Segment(number=segment.number + 1, start=head.size, salt=following), None, today
         opened.append(segment)
     rows: list[Row] = []
     leaves: list[bytes] = []
     for index, ready in enumerate(prepared, head.size):
-        if index - segment.start >= SEGMENT_ENTRIES:
-            segment = Segment(number=segment.number + 1, start=index, salt=draw(32))
+        if index - segment.start >= SEGMENT_ENTRIES and following is not None:
+            segment, following, day = Segment(number=segment.number + 1, start=index, salt=following), None, today
             opened.append(segment)
         salt = segment.salt
         tags = tuple([_tag(salt, dimension, value) for dimension, value in ready.tags])
@@ -234,6 +354,9 @@ def assemble(head: Head, prepared: Sequence[Prepared], now: datetime, draw: Call
         first=head.first,
         recorded_at=recorded_at,
         segment=segment,
+        day=day,
+        next=following,
+        chain=head.chain,
     )
     return Batch(tuple(rows), tuple(nodes), after, tuple(opened))
 

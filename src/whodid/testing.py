@@ -28,13 +28,13 @@ import msgspec
 from whodid import canonical, sequence
 from whodid.errors import StoreError
 from whodid.model import Actor, Change, Content, Context, Reason, Related, Resource
-from whodid.proof import tree
+from whodid.proof import leaf, tree
 from whodid.proof.tile import node_from_tiles
 from whodid.query import Cursor, Query, compile_query, parse
 from whodid.sequence import Batch, Head, Prepared
 from whodid.store.base import Kept, Known, Store, restore
 
-__all__ = ["EPOCH", "StoreContract", "append", "content", "drawer", "prepared"]
+__all__ = ["EPOCH", "StoreContract", "append", "close", "content", "drawer", "prepared", "seal_next"]
 
 EPOCH = datetime(2026, 8, 25, 8, 0, tzinfo=UTC)
 _NAMES = ("Juan Pérez", "Ana García López", "राहुल शर्मा", "Lucía Ferrer", "<img src=x onerror=alert(1)>")
@@ -97,12 +97,35 @@ def append(
     draw = drawer(f"{workspace}/{ready[0].content.id}")
 
     def assemble(head: Head | None, known: Known) -> Batch | None:
-        start = head or sequence.begin(f"test.example/audit/{workspace}", draw(32))
-        return sequence.assemble(start, ready, now, draw)
+        start = head or sequence.begin("test.example", (draw(32), draw(32)))
+        return sequence.assemble(start, ready, now)
 
     batch = store.append(workspace, assemble)
     assert batch is not None
     return batch
+
+
+def close(store: Store, workspace: str, now: datetime = EPOCH + timedelta(days=30)) -> Batch | None:
+    """Close the open segment through the store promise alone."""
+    return store.append(workspace, lambda head, _: sequence.close(head, now) if head else None)
+
+
+def seal_next(store: Store, workspace: str, now: datetime = EPOCH + timedelta(days=30)) -> Batch | None:
+    """Seal the closed segment that has no seal, if there is one, with bytes that stand for a seal."""
+    salt = hashlib.sha256(f"{workspace}/{threading.get_ident()}".encode()).digest()
+
+    def assemble(head: Head | None, known: Known) -> Batch | None:
+        if head is None:
+            return None
+        number = head.segment.number - 1
+        seal = hashlib.shake_256(b"%d" % number).digest(189)
+        sealing = sequence.Sealing(
+            number=number, seal=seal, hash=seal[:32], previous=head.chain, postings=seal * 9, salt=salt
+        )
+        ready = sequence.prepare(content(8_000 + number), hashlib.sha256(seal).digest(), leaf.SEAL)
+        return sequence.seal(head, ready, now, sealing)
+
+    return store.append(workspace, assemble)
 
 
 class StoreContract:
@@ -264,9 +287,7 @@ class StoreContract:
 
         def assemble(head: Head | None, known: Known) -> Batch | None:
             assert head is not None
-            return sequence.assemble(
-                msgspec.structs.replace(head, first=300), [record], EPOCH + timedelta(days=40), drawer()
-            )
+            return sequence.assemble(msgspec.structs.replace(head, first=300), [record], EPOCH + timedelta(days=40))
 
         batch = store.forget("w", gone, assemble)
         assert batch is not None
@@ -329,12 +350,96 @@ class StoreContract:
         assert list(store.check("w")) == []
 
     def test_segments_keep_their_salts(self, store: Store) -> None:
-        """A new day of recording opens a new segment with a salt of its own."""
+        """A new day of recording opens a new segment with a salt of its own, once the one before the last is sealed."""
         for day in range(3):
             append(store, "w", prepared(10 * day, 10), EPOCH + timedelta(days=30 + day))
+        assert [(one.number, one.start) for one in store.segments("w")] == [(0, 0), (1, 10)]
+        head = store.head("w")
+        assert head is not None
+        assert head.next is None
+        seal_next(store, "w", EPOCH + timedelta(days=32))
+        append(store, "w", prepared(30, 10), EPOCH + timedelta(days=33))
         segments = store.segments("w")
-        assert [(one.number, one.start) for one in segments] == [(0, 0), (1, 10), (2, 20)]
+        assert [(one.number, one.start) for one in segments] == [(0, 0), (1, 10), (2, 31)]
         assert len({one.salt for one in segments}) == 3
+
+    def test_a_seal_is_kept_with_its_index(self, store: Store) -> None:
+        """Seal and index come back as they were written, with the entry that carries the seal, once."""
+        assert store.seals("nobody") == []
+        assert store.postings("nobody", 0) is None
+        append(store, "w", prepared(0, 10))
+        assert close(store, "w") is not None
+        assert close(store, "w") is None
+        batch = seal_next(store, "w")
+        assert batch is not None
+        assert seal_next(store, "w") is None
+        assert store.seals("w") == [batch.sealed]
+        assert store.seals("w")[0].index == 10
+        assert store.postings("w", 0) == batch.postings
+        assert store.postings("w", 1) is None
+        kept = store.get("w", 10)
+        assert kept is not None
+        assert kept.kind == leaf.SEAL
+        assert store.head("w") == batch.head
+        assert list(store.check("w")) == []
+
+    def test_a_batch_without_rows_moves_the_head(self, store: Store) -> None:
+        """Closing writes the next segment and the head, and no entry."""
+        append(store, "w", prepared(0, 3))
+        batch = close(store, "w")
+        assert batch is not None
+        assert batch.rows == ()
+        assert store.head("w") == batch.head
+        assert batch.head.size == 3
+        assert [one.start for one in store.segments("w")] == [0, 3]
+        append(store, "w", prepared(3, 2))
+        assert [one.index for one in store.read("w", 0, 10)] == [0, 1, 2, 3, 4]
+        assert list(store.check("w")) == []
+
+    def test_an_index_goes_with_its_segment_and_its_seal_stays(self, store: Store) -> None:
+        """Salt and index of a sealed segment wholly below the first content go; an unsealed one keeps its salt."""
+        for number in range(3):
+            append(store, "w", prepared(10 * number, 10))
+            close(store, "w")
+            if number < 2:
+                seal_next(store, "w")
+        # Segments 0 [0, 10), 1 [10, 21), 2 [21, 32) and the open 3; the third is not sealed.
+        record = sequence.prepare(content(9_000), b"\1" * 32, leaf.PURGE)
+
+        def purge(first: int) -> None:
+            def assemble(head: Head | None, known: Known) -> Batch | None:
+                assert head is not None
+                return sequence.assemble(msgspec.structs.replace(head, first=first), [record], EPOCH)
+
+            store.forget("w", [range(first)], assemble)
+
+        purge(9)
+        assert [one.number for one in store.segments("w")] == [0, 1, 2, 3]
+        record = sequence.prepare(content(9_001), b"\1" * 32, leaf.PURGE)
+        purge(10)
+        assert [one.number for one in store.segments("w")] == [1, 2, 3]
+        assert store.postings("w", 0) is None
+        assert store.postings("w", 1) is not None
+        record = sequence.prepare(content(9_002), b"\1" * 32, leaf.PURGE)
+        purge(32)
+        assert [one.number for one in store.segments("w")] == [2, 3]
+        assert store.postings("w", 1) is None
+        assert [one.number for one in store.seals("w")] == [0, 1]
+        assert list(store.check("w")) == []
+
+    def test_threads_that_seal_at_once_write_one_seal(self, store: Store) -> None:
+        """Whoever is second finds it done."""
+        append(store, "w", prepared(0, 20))
+        close(store, "w")
+        written: list[Batch | None] = []
+        threads = [threading.Thread(target=lambda: written.append(seal_next(store, "w"))) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len([batch for batch in written if batch is not None]) == 1
+        assert [one.number for one in store.seals("w")] == [0]
+        assert [one.index for one in store.read("w", 0, 100)] == list(range(21))
 
     def test_values_survive_unchanged(self, store: Store) -> None:
         """Text of every script, control characters of text and long values come back exactly."""

@@ -54,7 +54,6 @@ class GroupCommit:
 
     Args:
         clock: Returns now, UTC.
-        draw: Returns that many random bytes.
         begin: Makes the head of a workspace that has no log yet.
     """
 
@@ -62,12 +61,10 @@ class GroupCommit:
         self,
         store: Store,
         clock: Callable[[], datetime],
-        draw: Callable[[int], bytes],
         begin: Callable[[], Head],
     ) -> None:
         self._store = store
         self._clock = clock
-        self._draw = draw
         self._begin = begin
         self._waiting: deque[_Job] = deque()
         self._door = threading.Lock()
@@ -141,7 +138,7 @@ class GroupCommit:
         outcomes.extend([self._place(ready, head, kept, fresh, workspace) for ready in job.prepared] for job in group)
         if not fresh:
             return None
-        batch = sequence.assemble(head, list(fresh.values()), self._clock(), self._draw)
+        batch = sequence.assemble(head, list(fresh.values()), self._clock())
         at = canonical.from_micros(batch.head.recorded_at)
         for results in outcomes:
             results[:] = [

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from itertools import pairwise
 from typing import NamedTuple, Self
 from uuid import UUID
@@ -24,8 +25,9 @@ from whodid.intake import Intake
 from whodid.log.commit import GroupCommit, Receipt
 from whodid.log.keys import DeploymentKey
 from whodid.log.proving import Inclusion, ProvenEntry, Prover
+from whodid.log.sealing import SealedSegment, Sealer
 from whodid.log.verify import Progress, Report, verify_log
-from whodid.model import Entry, Event
+from whodid.model import Context, Entry, Event
 from whodid.proof import leaf
 from whodid.query import Cursor, Page, Query, parse
 from whodid.sequence import Batch, Head
@@ -85,7 +87,7 @@ class Log:
         self._clock = clock
         self._draw = draw
         self._intake = Intake(catalog, strict=strict, fingerprint=key.fingerprint)
-        self._commit = GroupCommit(store, clock, draw, lambda: self._begin(name))
+        self._commit = GroupCommit(store, clock, lambda: sequence.begin(name, (draw(32), draw(32))))
         self._own()
 
     def __enter__(self) -> Self:
@@ -167,7 +169,7 @@ class Log:
         """Remove the content of entries and record it, in one transaction: one bounded step of a purge.
 
         Records of earlier purges go only together with everything below them, so that whatever is missing is always
-        covered by a record that is still there.
+        covered by a record that is still there; so do seals, so that every kept segment is covered by a seal.
 
         Args:
             ranges: Index ranges, ascending and disjoint; what has no content any more is skipped.
@@ -193,7 +195,7 @@ class Log:
             if head is None:
                 return None
             head = msgspec.structs.replace(head, first=max(head.first, first))
-            return sequence.assemble(head, (ready,), self._clock(), self._draw)
+            return sequence.assemble(head, (ready,), self._clock())
 
         batch = self._store.forget(workspace, gone, assemble)
         if batch is None:
@@ -201,6 +203,28 @@ class Log:
         row = batch.rows[0]
         receipt = Receipt(id=content.id, index=row.index, recorded_at=canonical.from_micros(row.recorded_at))
         return Forgotten(entries, batch.head.first, receipt)
+
+    def seal(self, workspace: str, *, close: bool = False, context: Context | None = None) -> tuple[SealedSegment, ...]:
+        """Seal every closed segment that has no seal, and the open one when its day is over.
+
+        Appends go on meanwhile; two processes may seal at once, and one of them does it.
+
+        Args:
+            close: Close and seal whatever the open segment holds as well, so that no entry recorded before this call
+                is left without an index.
+            context: Where from, if a person asked for it.
+
+        Returns:
+            What this call sealed, oldest first.
+
+        Raises:
+            NotFound: Nothing was ever recorded for this workspace.
+            StoreError: A step failed; the steps before it stand, and the next call goes on after them.
+        """
+        self._existing(workspace)
+        check = partial(self._intake.check, workspace=workspace, now=self._clock())
+        sealer = Sealer(self._store, workspace, check, self._clock, self._draw)
+        return tuple(sealer.run(close=close, context=context))
 
     def tend(self) -> bool:
         """Do a bounded amount of upkeep (give freed space back, compress better); say whether more is left to do."""
@@ -212,7 +236,7 @@ class Log:
         present = [kept for one in ranges for kept in self._store.read(workspace, one.start, min(one.stop, head.size))]
         wanted = {kept.index for kept in present}
         first = self._first_after(workspace, head, ranges)
-        wanted -= {kept.index for kept in present if kept.kind == leaf.PURGE and kept.index >= first}
+        wanted -= {kept.index for kept in present if kept.kind in {leaf.PURGE, leaf.SEAL} and kept.index >= first}
         return _runs(sorted(wanted))
 
     def _first_after(self, workspace: str, head: Head, gone: Sequence[range]) -> int:
@@ -383,10 +407,6 @@ class Log:
         return verify_log(self._store, workspace, self._existing(workspace), self._key, progress)
 
     # ---------------------------------------------------------------- helpers
-
-    def _begin(self, name: str) -> Head:
-        origin = f"{name}/audit/{self._draw(8).hex()}"
-        return sequence.begin(origin, self._draw(32))
 
     def _own(self) -> None:
         """Bind the store to its key at first use; refuse another key later."""

@@ -28,8 +28,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from itertools import accumulate, pairwise
-
-from msgspec import Struct
+from typing import NamedTuple
 
 from whodid.errors import MalformedProof, Refuted
 from whodid.proof.leaf import TAG_SIZE
@@ -58,7 +57,7 @@ _KEY = b"whodid/index-key/v1\n"
 _POSITIONS = b"whodid/positions/v1\n"
 
 
-class Lookup(Struct, frozen=True, kw_only=True):
+class Lookup(NamedTuple):
     """What a map holds at the place where the bits of a key lead.
 
     Args:

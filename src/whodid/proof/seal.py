@@ -20,9 +20,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from hashlib import sha256
-
-from msgspec import Struct
-from msgspec.structs import astuple
+from typing import NamedTuple
 
 from whodid.errors import MalformedProof, Refuted
 
@@ -49,7 +47,7 @@ _ORIGIN = b"whodid/origin/v1\n"
 _ORIGIN_DIGITS = 40
 
 
-class Seal(Struct, frozen=True, kw_only=True):
+class Seal(NamedTuple):
     """What is fixed of a segment once it is closed.
 
     Args:
@@ -84,7 +82,7 @@ class Seal(Struct, frozen=True, kw_only=True):
 
     def encode(self) -> bytes:
         """Return the bytes that an entry carries and the chain hashes."""
-        return _FORM.pack(VERSION, *astuple(self))
+        return _FORM.pack(VERSION, *self)
 
     @classmethod
     def decode(cls, data: bytes) -> Seal:
@@ -104,7 +102,7 @@ class Seal(Struct, frozen=True, kw_only=True):
         version, *values = _FORM.unpack(data)
         if version != VERSION:
             raise MalformedProof(f"Seal version {version} is unknown", "Verify with a newer whodid")
-        seal = cls(**dict(zip(cls.__struct_fields__, values, strict=True)))
+        seal = cls(*values)
         ordered = seal.recorded_first <= seal.recorded_last and seal.occurred_first <= seal.occurred_last
         if not seal.start < seal.stop or not 0 <= seal.indexed <= seal.stop - seal.start or not ordered:
             raise MalformedProof(f"The numbers in the seal of segment {seal.number} contradict each other")

@@ -17,6 +17,7 @@ from whodid.retention.policy import Policy
 __all__ = ["PURGE_RECORD", "UNKNOWN", "Step", "Tally", "Term", "cutoff", "plan_step", "removed_on", "tally", "terms"]
 
 PURGE_RECORD = "audit.purged"
+_ABOUT_OTHERS = frozenset({PURGE_RECORD, "audit.sealed"})
 UNKNOWN = "unknown"
 """What counts call the retention class of entries whose class is not known."""
 
@@ -112,7 +113,7 @@ def plan_step(entries: Iterable[Entry], term: Term, class_of: Callable[[Entry], 
 
     A record of an earlier purge goes only with the longest term, which leaves nothing below it that could be missing
     without a record, and only together with an entry above it: a workspace where nothing happens any more would
-    otherwise replace the last record by a new one for ever.
+    otherwise replace the last record by a new one for ever. The same holds for the seals of segments.
 
     Args:
         entries: With content, by index, from where the term goes on.
@@ -138,7 +139,7 @@ def plan_step(entries: Iterable[Entry], term: Term, class_of: Callable[[Entry], 
         if name is None:
             continue
         waiting.append((entry.index, name))
-        if entry.action != PURGE_RECORD:
+        if entry.action not in _ABOUT_OTHERS:
             for index, counted in waiting:
                 chosen.append(index)
                 classes[counted] = classes.get(counted, 0) + 1
@@ -153,7 +154,7 @@ def _name_in(term: Term, entry: Entry, class_of: Callable[[Entry], str | None]) 
     name = class_of(entry)
     if not term.classes:
         return name or UNKNOWN
-    return name if name in term.classes and entry.action != PURGE_RECORD else None
+    return name if name in term.classes and entry.action not in _ABOUT_OTHERS else None
 
 
 def tally(entries: Iterable[Entry], ordered: list[Term], class_of: Callable[[Entry], str | None]) -> list[Tally]:
@@ -188,7 +189,7 @@ class _Count:
 
     def add(self, entry: Entry, name: str) -> None:
         self._waiting.append((entry.index, name))
-        if entry.action != PURGE_RECORD:
+        if entry.action not in _ABOUT_OTHERS:
             for index, counted in self._waiting:
                 # The lowest and the highest are enough.
                 self._indexes[1:] = [index]

@@ -20,7 +20,7 @@ from msgspec import Struct
 from whodid import canonical
 from whodid.model import Entry, Kind
 from whodid.query import Cursor, Page, Query
-from whodid.sequence import Batch, Head, Segment
+from whodid.sequence import Batch, Head, Sealed, Segment
 
 __all__ = ["Assemble", "Count", "Facet", "Facets", "Histogram", "Kept", "Known", "Problem", "Store", "restore"]
 
@@ -123,8 +123,9 @@ class Store(ABC):
         """Add a batch at the end of a log.
 
         The store takes the workspace's head under its own lock, calls `assemble` (again after a conflict) and writes
-        rows, tiles, roll-ups, search structures and the new head: all or nothing, durable before it returns. Appends
-        to one workspace happen one after the other, whatever the number of threads and processes.
+        rows, tiles, roll-ups, search structures, opened segments, a seal with its index, and the new head: all or
+        nothing, durable before it returns. A batch may have no rows. Appends to one workspace happen one after the
+        other, whatever the number of threads and processes.
 
         Returns:
             The batch that was written, or None when `assemble` returned None.
@@ -138,9 +139,9 @@ class Store(ABC):
     def forget(self, workspace: str, ranges: Sequence[range], assemble: Assemble) -> Batch | None:
         """Remove the content of entries and append the batch that records it, in one transaction.
 
-        The only operation that removes content. Tiles of level 0 that lie wholly below the batch's `head.first`, and
-        salts of segments that do, go too; every other hash stays, because a proof for an entry at or above `first`
-        may need it.
+        The only operation that removes content. Tiles of level 0 that lie wholly below the batch's `head.first` go
+        too, and so do the salts and the indexes of sealed segments that do; every other hash stays, because a proof
+        for an entry at or above `first` may need it, and so does every seal.
 
         Args:
             ranges: Index ranges whose content goes; entries without content are skipped.
@@ -198,6 +199,14 @@ class Store(ABC):
     @abstractmethod
     def segments(self, workspace: str) -> list[Segment]:
         """Return the segments that still have their salt, ascending."""
+
+    @abstractmethod
+    def seals(self, workspace: str) -> list[Sealed]:
+        """Return the seals of all segments, purged ones included, ascending."""
+
+    @abstractmethod
+    def postings(self, workspace: str, number: int) -> bytes | None:
+        """Return the stored index of a sealed segment that still has its salt, or None."""
 
     @abstractmethod
     def state(self, workspace: str, name: str) -> bytes | None:

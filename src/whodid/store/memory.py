@@ -14,7 +14,7 @@ from whodid import canonical
 from whodid.model import Entry
 from whodid.proof import tile
 from whodid.query import Cursor, Page, Query, compile_query
-from whodid.sequence import Batch, Head, Segment
+from whodid.sequence import Batch, Head, Sealed, Segment
 from whodid.store import scan
 from whodid.store.base import Assemble, Count, Facets, Histogram, Kept, Problem, Store, restore
 
@@ -29,6 +29,8 @@ class _Log:
         self.entries: dict[int, Entry] = {}
         self.tiles: dict[tuple[int, int], bytes] = {}
         self.segments: dict[int, Segment] = {}
+        self.seals: dict[int, Sealed] = {}
+        self.postings: dict[int, bytes] = {}
         self.state: dict[str, bytes] = {}
 
 
@@ -55,7 +57,7 @@ class MemoryStore(Store):
                     if kept is not None:
                         del log.by_id[kept.id], log.entries[index]
             self._write(workspace, log, batch)
-            self._trim(log, batch.head.first)
+            self._trim(log, batch.head)
             return batch
 
     @staticmethod
@@ -70,17 +72,21 @@ class MemoryStore(Store):
             log.tiles[place] = log.tiles.get(place, b"") + gain.hashes
         for segment in batch.opened:
             log.segments[segment.number] = segment
+        if batch.sealed is not None:
+            log.seals[batch.sealed.number] = batch.sealed
+            log.postings[batch.sealed.number] = batch.postings
         log.head = batch.head
 
     @staticmethod
-    def _trim(log: _Log, first: int) -> None:
+    def _trim(log: _Log, head: Head) -> None:
+        first = head.first
         for level, number in list(log.tiles):
             if level == 0 and (number + 1) * 256 <= first:
                 del log.tiles[level, number]
         ordered = sorted(log.segments.values(), key=lambda segment: segment.number)
         for segment, following in pairwise(ordered):
-            if following.start <= first:
-                del log.segments[segment.number]
+            if following.start <= first and segment.number < head.sealed:
+                del log.segments[segment.number], log.postings[segment.number]
 
     def workspaces(self) -> list[str]:
         with self._lock:
@@ -141,6 +147,16 @@ class MemoryStore(Store):
         with self._lock:
             log = self._logs.get(workspace)
             return sorted(log.segments.values(), key=lambda segment: segment.number) if log else []
+
+    def seals(self, workspace: str) -> list[Sealed]:
+        with self._lock:
+            log = self._logs.get(workspace)
+            return sorted(log.seals.values(), key=lambda sealed: sealed.number) if log else []
+
+    def postings(self, workspace: str, number: int) -> bytes | None:
+        with self._lock:
+            log = self._logs.get(workspace)
+            return log.postings.get(number) if log else None
 
     def state(self, workspace: str, name: str) -> bytes | None:
         with self._lock:

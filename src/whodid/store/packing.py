@@ -13,7 +13,16 @@ from whodid.errors import StoreCorrupt
 from whodid.query import Shape
 from whodid.sequence import Head
 
-__all__ = ["Packer", "decode_head", "decode_shape", "encode_head", "encode_shape", "shipped_dictionary"]
+__all__ = [
+    "Packer",
+    "decode_head",
+    "decode_shape",
+    "encode_head",
+    "encode_shape",
+    "pack_postings",
+    "shipped_dictionary",
+    "unpack_postings",
+]
 
 _LEVEL = 3
 _LARGEST = 1 << 20  # well above what intake lets in
@@ -102,6 +111,25 @@ class Packer:
             raise StoreCorrupt(
                 f"The content of entry {index} cannot be decompressed: {error}", "Restore a backup", index=index
             ) from None
+
+
+def pack_postings(data: bytes) -> bytes:
+    """Compress the index of a segment."""
+    return zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress(data)
+
+
+def unpack_postings(data: bytes, number: int) -> bytes:
+    """Decompress the index of the segment with this number.
+
+    Raises:
+        StoreCorrupt: The bytes are not what `pack_postings` wrote.
+    """
+    try:
+        return zstandard.ZstdDecompressor().decompress(data)
+    except (zstandard.ZstdError, MemoryError) as error:
+        raise StoreCorrupt(
+            f"The index of segment {number} cannot be decompressed: {error}", "Restore a backup"
+        ) from None
 
 
 def shipped_dictionary() -> bytes:

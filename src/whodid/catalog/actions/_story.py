@@ -23,6 +23,7 @@ JOAO: _Json = {"type": "user", "id": "usr_5J", "name": "João Silva", "email": "
 CRM_SYNC: _Json = {"type": "api_key", "id": "key_3C", "name": "CRM sync"}
 GUARD: _Json = {"type": "system", "id": "campaign_guard", "name": "Campaign guard"}
 RETENTION: _Json = {"type": "system", "id": "retention", "name": "Retention"}
+SEALING: _Json = {"type": "system", "id": "sealing", "name": "Sealing"}
 SPOOL: _Json = {"type": "system", "id": "whodid.client", "name": "whodid client"}
 VERIFIER: _Json = {"type": "system", "id": "verifier", "name": "Verifier"}
 SCHEDULER: _Json = {"type": "scheduler", "id": "scheduler", "name": "Scheduler"}

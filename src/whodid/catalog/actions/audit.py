@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from whodid.catalog.actions._story import AISHA, JOB, LOG, MADRID, MARIA, RETENTION, SPOOL, VERIFIER, said
+from whodid.catalog.actions._story import AISHA, JOB, LOG, MADRID, MARIA, RETENTION, SEALING, SPOOL, VERIFIER, said
 from whodid.catalog.catalog import Action, Wording
 
 _SPLUNK = {"type": "sink", "id": "snk_1S", "name": "Splunk", "rel": "sink"}
@@ -125,6 +125,36 @@ ACTIONS = (
             RETENTION,
             LOG,
             details={"entries": 3_120, "first": 3_120, "ranges": [[0, 3_120]], "until": "2026-08-22"},
+            context=JOB,
+        ),
+    ),
+    Action(
+        name="audit.sealed",
+        kind="security",
+        severity="info",
+        resource_type="log",
+        label={"en": "Audit log sealed", "es": "Registro de auditoría sellado"},
+        sentences={
+            "en": Wording(
+                success="{actor} sealed the audit log",
+                denied="{actor} was not allowed to seal the audit log",
+                failed="{actor} tried to seal the audit log without success",
+            ),
+            "es": Wording(
+                success="{actor} selló el registro de auditoría",
+                denied="{actor} no tuvo permiso para sellar el registro de auditoría",
+                failed="{actor} intentó sin éxito sellar el registro de auditoría",
+            ),
+        },
+        parts={"entries": "details.entries", "segment": "details.segment"},
+        summaries={"en": "Segment {segment}: {entries} entries", "es": "Segmento {segment}: {entries} entradas"},
+        example=said(
+            72,
+            "2026-11-20T00:00:21.118Z",
+            "audit.sealed",
+            SEALING,
+            LOG,
+            details={"segment": 86, "entries": 412, "start": 31_250, "stop": 31_662, "seal": "01" + 188 * "00"},
             context=JOB,
         ),
     ),

@@ -15,10 +15,10 @@ from hashlib import sha256
 
 from whodid.errors import StoreUnavailable
 from whodid.query import Cursor, Page, Query
-from whodid.sequence import Batch, Head, Segment
+from whodid.sequence import Batch, Head, Sealed, Segment
 from whodid.store import dictionary, rollup
 from whodid.store.base import Assemble, Count, Facets, Histogram, Kept, Problem, Store
-from whodid.store.packing import Packer, decode_head, shipped_dictionary
+from whodid.store.packing import Packer, decode_head, shipped_dictionary, unpack_postings
 from whodid.store.postgres import check
 from whodid.store.postgres.engine import Connection, Engine, Retry
 from whodid.store.postgres.find import PostgresSearch
@@ -106,11 +106,15 @@ class PostgresStore(Store):
         )
         if not self.engine.wait(_SETTLE_S):
             raise doubt from error
-        last = batch.rows[-1]
         try:
             with self.engine.writing(ws) as writer:
                 # Waits for the lock, and so until the server has ended the lost transaction one way or the other.
                 locked(writer, ws, workspace)
+                if not batch.rows:
+                    row = writer.row("SELECT head FROM whodid.log WHERE ws = %s", (ws,))
+                    now = decode_head(row[0]) if row and row[0] is not None else None
+                    return now is not None and now.segment.number >= batch.head.segment.number
+                last = batch.rows[-1]
                 row = writer.row("SELECT seed FROM whodid.entry WHERE ws = %s AND index = %s", (ws, last.index))
         except StoreUnavailable:
             raise doubt from error
@@ -215,6 +219,18 @@ class PostgresStore(Store):
         with self.engine.reading(ws) as reader:
             rows = reader.rows("SELECT number, start, salt FROM whodid.segment WHERE ws = %s ORDER BY number", (ws,))
         return [Segment(number=number, start=start, salt=salt) for number, start, salt in rows]
+
+    def seals(self, workspace: str) -> list[Sealed]:
+        ws = self.coding.keys.workspace(workspace)
+        with self.engine.reading(ws) as reader:
+            rows = reader.rows("SELECT number, index, bytes FROM whodid.seal WHERE ws = %s ORDER BY number", (ws,))
+        return [Sealed(number=number, index=index, seal=seal) for number, index, seal in rows]
+
+    def postings(self, workspace: str, number: int) -> bytes | None:
+        ws = self.coding.keys.workspace(workspace)
+        with self.engine.reading(ws) as reader:
+            row = reader.row("SELECT bytes FROM whodid.postings WHERE ws = %s AND number = %s", (ws, number))
+        return unpack_postings(row[0], number) if row else None
 
     # ---------------------------------------------------------------- keeping
 

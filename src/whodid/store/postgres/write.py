@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from whodid.errors import InvalidSetting, StoreCorrupt
 from whodid.proof import tile
 from whodid.sequence import Batch, Head
-from whodid.store.packing import decode_head, encode_head
+from whodid.store.packing import decode_head, encode_head, pack_postings
 from whodid.store.postgres.engine import Connection
 from whodid.store.postgres.rows import ENTRY, TOUCH, Coding, Columns, encode_entry, encode_touch
 from whodid.store.postgres.weeks import Weeks, drop_whole, name_of, start_of, week_of
@@ -65,6 +65,15 @@ class Writing:
             for opened in batch.opened:
                 writer.execute(
                     "INSERT INTO whodid.segment VALUES (%s, %s, %s, %b)", (ws, opened.number, opened.start, opened.salt)
+                )
+            if batch.sealed is not None:
+                number = batch.sealed.number
+                writer.execute(
+                    "INSERT INTO whodid.seal VALUES (%s, %s, %s, %b)",
+                    (ws, number, batch.sealed.index, batch.sealed.seal),
+                )
+                writer.execute(
+                    "INSERT INTO whodid.postings VALUES (%s, %s, %b)", (ws, number, pack_postings(batch.postings))
                 )
             writer.execute(
                 "UPDATE whodid.log SET head = %b, size = %s WHERE ws = %s",
@@ -150,11 +159,13 @@ class Writing:
         self._count_down(writer, ws, tally)
         first = batch.head.first
         writer.execute("DELETE FROM whodid.tile WHERE ws = %s AND level = 0 AND number < %s", (ws, first // tile.TILE))
-        writer.execute(
-            "DELETE FROM whodid.segment WHERE ws = %s AND number < "
-            "(SELECT max(number) FROM whodid.segment WHERE ws = %s AND start <= %s)",
-            (ws, ws, first),
+        below = writer.value(
+            "SELECT coalesce(max(number), 0) FROM whodid.segment WHERE ws = %s AND start <= %s", (ws, first)
         )
+        for table in ("segment", "postings"):
+            writer.execute(
+                f"DELETE FROM whodid.{table} WHERE ws = %s AND number < %s", (ws, min(below, batch.head.sealed))
+            )
 
     @staticmethod
     def _count_down(writer: Connection, ws: int, tally: Tally) -> None:

@@ -17,15 +17,22 @@ from typing import Any
 from whodid.errors import InvalidSetting, StoreCorrupt
 from whodid.proof import tile
 from whodid.query import Cursor, Page, Query
-from whodid.sequence import Batch, Head, Segment
+from whodid.sequence import Batch, Head, Sealed, Segment
 from whodid.store import dictionary, rollup
 from whodid.store.base import Assemble, Count, Facets, Histogram, Kept, Problem, Store
-from whodid.store.packing import Packer, decode_head, encode_head, shipped_dictionary
+from whodid.store.packing import (
+    Packer,
+    decode_head,
+    encode_head,
+    pack_postings,
+    shipped_dictionary,
+    unpack_postings,
+)
 from whodid.store.search import Edge
 from whodid.store.sqlite import check
 from whodid.store.sqlite.engine import Connection, Engine
 from whodid.store.sqlite.find import SQLiteSearch
-from whodid.store.sqlite.rows import COLUMNS, Coding, Keys, Shapes, keep, pos_of, touched_by
+from whodid.store.sqlite.rows import COLUMNS, Coding, Keys, Shapes, index_of, keep, pos_of, touched_by
 from whodid.store.tally import Tally, count_in
 
 __all__ = ["SQLiteStore"]
@@ -80,11 +87,10 @@ class SQLiteStore(Store):
                 self._remove(writer, ws, gone)
             first = batch.head.first
             writer.execute("DELETE FROM tile WHERE ws = ? AND level = 0 AND number < ?", (ws, first // 256))
-            writer.execute(
-                "DELETE FROM segment WHERE ws = ? AND number < "
-                "(SELECT max(number) FROM segment WHERE ws = ? AND start <= ?)",
-                (ws, ws, first),
-            )
+            below = writer.value("SELECT max(number) FROM segment WHERE ws = ? AND start <= ?", (ws, first))
+            below = min(below or 0, batch.head.sealed)
+            writer.execute("DELETE FROM segment WHERE ws = ? AND number < ?", (ws, below))
+            writer.execute("DELETE FROM postings WHERE ws = ? AND number < ?", (ws, below))
             self._write(writer, ws, batch)
         return batch
 
@@ -143,6 +149,10 @@ class SQLiteStore(Store):
         writer.executemany(
             "INSERT INTO segment VALUES (?, ?, ?, ?)", [(ws, s.number, s.start, s.salt) for s in batch.opened]
         )
+        if batch.sealed is not None:
+            number, pos = batch.sealed.number, pos_of(ws, batch.sealed.index)
+            writer.execute("INSERT INTO seal VALUES (?, ?, ?, ?)", (ws, number, pos, batch.sealed.seal))
+            writer.execute("INSERT INTO postings VALUES (?, ?, ?)", (ws, number, pack_postings(batch.postings)))
         writer.execute("UPDATE log SET head = ? WHERE ws = ?", (encode_head(batch.head), ws))
 
     @staticmethod
@@ -278,6 +288,18 @@ class SQLiteStore(Store):
             ws = self.number(reader, workspace)
             rows = reader.rows("SELECT number, start, salt FROM segment WHERE ws = ? ORDER BY number", (ws,))
             return [Segment(number=number, start=start, salt=salt) for number, start, salt in rows]
+
+    def seals(self, workspace: str) -> list[Sealed]:
+        with self.engine.reading() as reader:
+            ws = self.number(reader, workspace)
+            rows = reader.rows("SELECT number, pos, bytes FROM seal WHERE ws = ? ORDER BY number", (ws,))
+            return [Sealed(number=number, index=index_of(pos), seal=seal) for number, pos, seal in rows]
+
+    def postings(self, workspace: str, number: int) -> bytes | None:
+        with self.engine.reading() as reader:
+            ws = self.number(reader, workspace)
+            row = reader.row("SELECT bytes FROM postings WHERE ws = ? AND number = ?", (ws, number))
+        return unpack_postings(row[0], number) if row else None
 
     # ---------------------------------------------------------------- keeping
 

@@ -33,6 +33,23 @@ CREATE TABLE whodid.segment (
     PRIMARY KEY (ws, number)
 );
 
+-- Seals stay for ever: each is the link between its neighbours.
+CREATE TABLE whodid.seal (
+    ws     bigint NOT NULL,
+    number bigint NOT NULL,             -- of the segment
+    index  bigint NOT NULL,             -- of the entry that carries it
+    bytes  bytea NOT NULL,
+    PRIMARY KEY (ws, number)
+);
+
+-- The index of a sealed segment, compressed; it goes with the segment's salt.
+CREATE TABLE whodid.postings (
+    ws     bigint NOT NULL,
+    number bigint NOT NULL,             -- of the segment
+    bytes  bytea STORAGE EXTERNAL NOT NULL,
+    PRIMARY KEY (ws, number)
+);
+
 CREATE TABLE whodid.entry (
     ws          bigint NOT NULL,
     index       bigint NOT NULL,
@@ -121,7 +138,9 @@ DO $$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['log', 'segment', 'entry', 'entry_id', 'touch', 'shape', 'tally', 'tile', 'state'] LOOP
+    FOREACH name IN ARRAY ARRAY[
+        'log', 'segment', 'seal', 'postings', 'entry', 'entry_id', 'touch', 'shape', 'tally', 'tile', 'state'
+    ] LOOP
         EXECUTE format('ALTER TABLE whodid.%I ENABLE ROW LEVEL SECURITY', name);
         EXECUTE format('ALTER TABLE whodid.%I FORCE ROW LEVEL SECURITY', name);
         EXECUTE format('CREATE POLICY own ON whodid.%I USING (ws = whodid.workspace())', name);

@@ -24,6 +24,23 @@ CREATE TABLE segment (
     PRIMARY KEY (ws, number)
 ) WITHOUT ROWID;
 
+-- Seals stay for ever: each is the link between its neighbours.
+CREATE TABLE seal (
+    ws     INTEGER NOT NULL,
+    number INTEGER NOT NULL,           -- of the segment
+    pos    INTEGER NOT NULL,           -- of the entry that carries it
+    bytes  BLOB NOT NULL,
+    PRIMARY KEY (ws, number)
+) WITHOUT ROWID;
+
+-- The index of a sealed segment, compressed; it goes with the segment's salt.
+CREATE TABLE postings (
+    ws     INTEGER NOT NULL,
+    number INTEGER NOT NULL,           -- of the segment
+    bytes  BLOB NOT NULL,
+    PRIMARY KEY (ws, number)
+);
+
 CREATE TABLE dictionary (
     number   INTEGER PRIMARY KEY,      -- first byte of every payload that needs it
     bytes    BLOB NOT NULL,

@@ -1,0 +1,201 @@
+"""Sealing: closes a segment, computes its index outside any lock, and appends the entry that carries its seal.
+
+Two transactions, each of which looks at the head under the store's lock and does nothing when it was done already: a
+crash between them leaves a closed segment that the next round seals, and of two processes that seal at once one writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from hashlib import sha256
+from typing import NamedTuple
+from uuid import UUID
+
+from msgspec import Struct
+
+from whodid import canonical, sequence
+from whodid.errors import StoreCorrupt
+from whodid.model import Actor, Content, Context, Event, Resource
+from whodid.proof import leaf
+from whodid.proof.index import Index
+from whodid.proof.seal import NOTHING, Seal, salt_commitment
+from whodid.sequence import Batch, Head, Segment
+from whodid.store.base import Kept, Known, Store, restore
+
+__all__ = ["SEALING", "SealedSegment", "Sealer", "postings_of"]
+
+SEALING = Actor(type="system", id="sealing", name="Sealing")
+"""Who seals."""
+
+_ACTION = "audit.sealed"
+
+
+class SealedSegment(Struct, frozen=True, kw_only=True):
+    """What sealing one segment did.
+
+    Args:
+        number: Of the segment.
+        start: Index of its first entry.
+        stop: Index of the first entry after it.
+        index: Of the entry that carries the seal.
+        recorded_at: Of that entry.
+    """
+
+    number: int
+    start: int
+    stop: int
+    index: int
+    recorded_at: datetime
+
+
+class _Gathered(NamedTuple):
+    """What the entries of a segment come to."""
+
+    postings: dict[bytes, list[int]]
+    indexed: int
+    recorded: tuple[int, int]
+    occurred: tuple[int, int]
+
+
+class Sealer:
+    """Seal the segments of one workspace.
+
+    Args:
+        check: Makes content of an event, as intake does.
+        clock: Returns now, UTC.
+        draw: Returns that many random bytes.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        workspace: str,
+        check: Callable[[Event], Content],
+        clock: Callable[[], datetime],
+        draw: Callable[[int], bytes],
+    ) -> None:
+        self._store = store
+        self._workspace = workspace
+        self._check = check
+        self._clock = clock
+        self._draw = draw
+
+    def run(self, *, close: bool, context: Context | None) -> list[SealedSegment]:
+        """Seal what is closed, and close and seal what is due; with `close`, whatever the open segment holds as well.
+
+        Args:
+            context: Where from, if a person asked for it.
+
+        Returns:
+            What this call sealed, oldest first.
+        """
+        found: list[SealedSegment] = []
+        while (head := self._store.head(self._workspace)) is not None:
+            if head.next is None:
+                sealed = self._seal(head, context)
+                if sealed is not None:
+                    found.append(sealed)
+            elif (close and not head.bare) or sequence.due(head, self._clock()):
+                close = False
+                self._close(head.segment.number)
+            else:
+                break
+        return found
+
+    def _close(self, number: int) -> None:
+        """Close the segment with this number, unless somebody else did."""
+
+        def assemble(head: Head | None, _: Known) -> Batch | None:
+            return sequence.close(head, self._clock()) if head and head.segment.number == number else None
+
+        self._store.append(self._workspace, assemble)
+
+    def _seal(self, head: Head, context: Context | None) -> SealedSegment | None:
+        """Seal the segment before the open one; None when somebody else did."""
+        segment = next((one for one in self._store.segments(self._workspace) if one.number == head.sealed), None)
+        if segment is None:
+            raise StoreCorrupt(f"Segment {head.sealed} has no salt", "Restore a backup")
+        stop, salt = head.segment.start, self._draw(32)
+        gathered = _gather(self._store.read(self._workspace, segment.start, stop), segment, self._workspace)
+        index = Index(segment.start, gathered.postings)
+        seal = Seal(
+            number=segment.number,
+            start=segment.start,
+            stop=stop,
+            indexed=gathered.indexed,
+            keys=len(gathered.postings),
+            recorded_first=gathered.recorded[0],
+            recorded_last=gathered.recorded[1],
+            occurred_first=gathered.occurred[0],
+            occurred_last=gathered.occurred[1],
+            root=index.root,
+            commitment=salt_commitment(segment.number + 2, salt),
+            previous=head.chain,
+            anchor=NOTHING,
+        )
+        ready = sequence.prepare(self._check(self._event(head, seal, context)), self._draw(leaf.SEED_SIZE), leaf.SEAL)
+        sealing = sequence.Sealing(
+            number=segment.number,
+            seal=seal.encode(),
+            hash=seal.hash,
+            previous=head.chain,
+            postings=index.encode(),
+            salt=salt,
+        )
+
+        def assemble(now: Head | None, _: Known) -> Batch | None:
+            return None if now is None else sequence.seal(now, ready, self._clock(), sealing)
+
+        batch = self._store.append(self._workspace, assemble)
+        if batch is None:
+            return None
+        row = batch.rows[0]
+        return SealedSegment(
+            number=segment.number,
+            start=segment.start,
+            stop=stop,
+            index=row.index,
+            recorded_at=canonical.from_micros(row.recorded_at),
+        )
+
+    def _event(self, head: Head, seal: Seal, context: Context | None) -> Event:
+        # The id follows from what is sealed, so that not even two stores of one log could hold the seal twice.
+        digest = int.from_bytes(sha256(f"{head.origin}/seals/{seal.number}".encode()).digest()[:16])
+        digest = digest & ~(0xF << 76) & ~(0x3 << 62) | 0x8 << 76 | 0x2 << 62
+        return Event(
+            id=str(UUID(int=digest)),
+            occurred_at=self._clock(),
+            actor=SEALING,
+            action=_ACTION,
+            resource=Resource(type="log", id=self._workspace),
+            details={
+                "segment": seal.number,
+                "entries": seal.stop - seal.start,
+                "start": seal.start,
+                "stop": seal.stop,
+                # Hexadecimal: a text of base64 may look like somebody's secret by chance.
+                "seal": seal.encode().hex(),
+            },
+            context=context or Context(source="job"),
+        )
+
+
+def postings_of(kept: Kept, segment: Segment, workspace: str) -> list[bytes]:
+    """Return the tags of an entry, without repeats."""
+    entry = restore(kept, workspace)
+    return list(dict.fromkeys(leaf.tag(segment.salt, *one) for one in canonical.tag_values(entry)))
+
+
+def _gather(entries: Iterable[Kept], segment: Segment, workspace: str) -> _Gathered:
+    """Read the entries of a segment that have content."""
+    postings: dict[bytes, list[int]] = {}
+    indexed, recorded, occurred = 0, [0, 0], [0, 0]
+    for kept in entries:
+        recorded = [min(recorded[0], kept.recorded_at), kept.recorded_at] if indexed else [kept.recorded_at] * 2
+        at = kept.occurred_at
+        occurred = [min(occurred[0], at), max(occurred[1], at)] if indexed else [at, at]
+        indexed += 1
+        for tag in postings_of(kept, segment, workspace):
+            postings.setdefault(tag, []).append(kept.index)
+    return _Gathered(postings, indexed, (recorded[0], recorded[1]), (occurred[0], occurred[1]))
