@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -72,6 +71,7 @@ class Workshop:
         self.signer = Signer(f"localhost/audit/{origin_id(*self._commitments)}", bytes_of(name, "key"))
         self.vkey = self.signer.vkey
         self.checkpoint = ""
+        self.first = 0
 
     # ------------------------------------------------------------------------------------------------------- writing
 
@@ -139,7 +139,7 @@ class Workshop:
         self.indexes[number] = index
         self._open = _Open(stop, self.salts[number + 1])
         self.now += timedelta(days=days)
-        details = {"segment": number, "start": opened.start, "stop": stop, "seal": b64encode(seal.encode()).decode()}
+        details = {"segment": number, "start": opened.start, "stop": stop, "seal": seal.encode().hex()}
         at = self.add("audit.sealed", Resource(type="log", id="acme"), actor=ROBOT, kind=leaf.SEAL, details=details)
         self.seals.append((seal, at))
         self.sign()

@@ -34,6 +34,13 @@ export interface Opened {
   path: string;
 }
 
+export interface Reason {
+  index: number;
+  stop: number;
+  why: "purged" | "erased";
+  record: number | null;
+}
+
 export interface Evidence {
   whodid: string;
   version: number;
@@ -46,8 +53,8 @@ export interface Evidence {
   segments: { number: number; salt: string; found: Found[] }[];
   entries: Opened[];
   asides: { index: number; header: string; path: string }[];
-  span: { frontier: string; leaves: string[]; consistency: string } | null;
-  reasons: { index: number; why: "purged" | "erased"; record: number | null }[];
+  span: { start: number; frontier: string; leaves: string[]; consistency: string } | null;
+  reasons: Reason[];
 }
 
 /** Whatever does not fit; which step of the verification that refutes is for its caller to say. */
@@ -92,8 +99,8 @@ const SHAPE = object({
   segments: list(object({ number: count, salt: text, found: list(object({ positions: list(count), key: text, value: text, path: text })) })),
   entries: list(object({ index: count, kind: count, recorded_at: count, tags: text, fields: list(tuple(text, text, text)), path: text })),
   asides: list(object({ index: count, header: text, path: text })),
-  span: maybe(object({ frontier: text, leaves: list(text), consistency: text })),
-  reasons: list(object({ index: count, why: one("purged", "erased"), record: maybe(count) })),
+  span: maybe(object({ start: count, frontier: text, leaves: list(text), consistency: text })),
+  reasons: list(object({ index: count, stop: count, why: one("purged", "erased"), record: maybe(count) })),
 });
 
 /** RFC 8785 for what a document holds: texts, lists, objects with plain names, whole numbers, null. */
@@ -128,8 +135,10 @@ function checkForm({ statement, segments, seals, entries, asides, reasons }: Evi
   }
   const asked = statement.asks.reduce((sum, { values }) => sum + values.length, 0);
   demand(segments.length > 0 && seals.length > 0 && segments.every(({ found }) => found.length === asked));
-  for (const listed of [entries, asides, reasons.filter(({ why }) => why === "purged"), reasons.filter(({ why }) => why === "erased")]) {
-    demand(listed.every(({ index }, at) => !at || (listed[at - 1] as { index: number }).index < index));
+  for (const listed of [entries, asides]) demand(listed.every(({ index }, at) => !at || (listed[at - 1] as { index: number }).index < index));
+  for (const wanted of ["purged", "erased"]) {
+    const listed = reasons.filter(({ why }) => why === wanted);
+    demand(listed.every(({ index, stop }, at) => index < stop && (!at || (listed[at - 1] as { stop: number }).stop <= index)));
   }
   const opened = new Set(entries.map(({ index }) => index));
   demand(!asides.some(({ index }) => opened.has(index)));

@@ -175,8 +175,8 @@ function row(entry: Told): HTMLElement {
 
 function gone({ evidence, counts }: Verdict): HTMLElement[] {
   if (!evidence?.reasons.length || !counts) return [];
-  const items = evidence.reasons.map(({ index, why, record }) =>
-    h("li", "", `Entry ${index}: ${why === "purged" ? "content purged by retention" : "fields erased on request"}${record === null ? ", the record of it has been purged as well" : `, recorded as entry ${record}`}.`));
+  const items = evidence.reasons.map(({ index, stop, why, record }) =>
+    h("li", "", `${stop === index + 1 ? `Entry ${index}` : `Entries ${index} to ${stop - 1}`}: ${why === "purged" ? "content purged by retention" : "fields erased on request"}${record === null ? ", the record of it has been purged as well" : `, recorded as entry ${record}`}.`));
   return [h("h2", "", "What is missing, and why"), h("ul", "", ...items)];
 }
 

@@ -108,12 +108,13 @@ export function levels(evidence: Evidence | null, cover: Cover | null, counts: C
     c0: "Entries are not at their places, or their times go backwards",
     c1: "The headers are not every leaf of the covered segments",
     c2: "Entries that answer the question may be missing",
-    c3: "Entries were filed under something else than they say",
+    c3: "It is not shown that the entries were filed under what they say",
   };
   const level = (name: keyof typeof REACHED): Level => {
+    if (name === "c1" && !span) return { state: "absent", words: said[name] };
     if (REACHED[name].some((code) => codes.has(code))) return { state: "failed", words: refuted[name] };
     const part = (name === "c2" && cover.unindexed > 0) || (name === "c3" && counts.unchecked > 0);
-    return { state: name === "c1" && !span ? "absent" : part ? "part" : "held", words: said[name] };
+    return { state: part ? "part" : "held", words: said[name] };
   };
   return { c0: level("c0"), c1: level("c1"), c2: level("c2"), c3: level("c3"), c4: C4 };
 }

@@ -3,7 +3,7 @@
 
 import { equal, toHex } from "../lib/bytes.js";
 import { extendsTree, Frontier, leafHash, rootOf } from "../lib/merkle.js";
-import { decode, demand, withheld, type Evidence, type Opened } from "./document.js";
+import { decode, demand, withheld, type Evidence, type Opened, type Reason } from "./document.js";
 import { digest } from "./hash.js";
 import {
   base64, checkChain, checkOrigin, cut, DIMENSIONS, headerOf, holds, keyOf, openCheckpoint, readHeader, readKey, readSeal, RECORDS, saltCommitment, SEAL,
@@ -106,7 +106,7 @@ class Verification {
       demand(entry !== undefined);
       const header = headerOf(entry);
       const root = await rootOf(sealed, head.size, await leafHash(header), cut(base64(entry.path), 32));
-      demand(equal(root, head.root) && header[1] === SEAL && details(entry).seal === seals.at(-1));
+      demand(equal(root, head.root) && header[1] === SEAL && details(entry).seal === toHex(base64(seals.at(-1) as string)));
     });
     const first = (segments[0] as { number: number }).number;
     const found = await this.#basis("chain", () => {
@@ -177,7 +177,7 @@ class Verification {
 
   /** Check what is opened or set aside; the leaf hashes of what the span must hold. */
   async #entries({ entries, asides, span }: Evidence, head: Head, covered: Seal[]): Promise<Map<number, Uint8Array>> {
-    const inside = (at: number): boolean => span !== null && at >= (covered[0] as Seal).start && at < (covered.at(-1) as Seal).stop;
+    const inside = (at: number): boolean => span !== null && at >= span.start && at < (covered.at(-1) as Seal).stop;
     const leaves = new Map<number, Uint8Array>();
     const place = async (index: number, path: string, hash: Uint8Array): Promise<void> => {
       demand(equal(await rootOf(index, head.size, hash, cut(base64(path), 32)), head.root));
@@ -204,16 +204,17 @@ class Verification {
   }
 
   /** Fold every leaf of the covered segments to a state of the signed tree. */
-  async #span({ span, statement: { asks } }: Evidence, head: Head, covered: Seal[], known: Map<number, Uint8Array>): Promise<void> {
+  async #span({ span, reasons, statement: { asks } }: Evidence, head: Head, covered: Seal[], known: Map<number, Uint8Array>): Promise<void> {
     if (!span) {
       if (!asks.length) this.#add("span");
       return;
     }
     if (this.problems.some(({ code }) => code === "entry")) return;
-    const [start, stop] = [(covered[0] as Seal).start, (covered.at(-1) as Seal).stop];
+    const [first, start, stop] = [(covered[0] as Seal).start, span.start, (covered.at(-1) as Seal).stop];
     const headers = new Map<number, Header>();
     const gone = new Set<number>();
     const good = await this.#step("span", null, async () => {
+      demand(first === start || reasons.some((one) => one.why === "purged" && one.index <= first && first < start && start <= one.stop));
       demand(stop - start === known.size + span.leaves.length);
       const before = cut(base64(span.frontier), 32);
       const rest = span.leaves[Symbol.iterator]();
@@ -297,32 +298,44 @@ class Verification {
     const { statement, entries, asides, reasons, sealed, span } = evidence;
     if (!statement.asks.length && !this.#spanned) return; // Without the span nobody knows what every entry is, and that was said.
     const opened = new Map(entries.map((entry) => [entry.index, entry]));
-    const purged = new Set(reasons.filter(({ why }) => why === "purged").map(({ index }) => index));
+    const purged = reasons.filter(({ why }) => why === "purged");
     const erased = new Set(reasons.filter(({ why }) => why === "erased").map(({ index }) => index));
     const wanted = expected(evidence, covered);
     const outside = new Set([...wanted].filter((at) => this.#headers.has(at) && this.#outside(evidence, at)));
-    const missing = new Set([...wanted, ...this.#gone]);
-    for (const at of [...missing].filter((one) => !outside.has(one)).sort((a, b) => a - b)) {
+    const missing = [...new Set([...wanted, ...this.#gone])].filter((one) => !outside.has(one)).sort((a, b) => a - b);
+    for (const at of missing) {
       const entry = opened.get(at);
       if (entry && wanted.has(at)) this.#shown(entry, erased);
-      else if (purged.has(at) && !this.#headers.has(at)) this.counts.purged += wanted.has(at) ? 1 : 0;
+      else if (!this.#headers.has(at) && purged.some(({ index, stop }) => index <= at && at < stop)) this.counts.purged += wanted.has(at) ? 1 : 0;
       else this.#add("lacking", at);
     }
+    const { start } = covered[0] as Seal;
+    if (!statement.asks.length && span) this.counts.purged += span.start - start;
     this.counts.answers = this.counts.shown + this.counts.purged;
     const records = new Set(reasons.map(({ record }) => record));
     for (const at of opened.keys()) {
       if (!(wanted.has(at) && !outside.has(at)) && !records.has(at) && at !== sealed) this.#add("extra", at);
     }
     for (const { index } of asides) if (span || !outside.has(index)) this.#add("extra", index);
-    const marked = new Set(entries.filter((entry) => withheld(entry).some(([, , why]) => why === "erased")).map(({ index }) => index));
-    for (const { index, why, record } of reasons) {
-      if (!(why === "erased" ? marked : missing).has(index) || (why === "purged" && opened.has(index))) {
-        this.#add("extra", index);
-      } else if (record !== null) {
-        await this.#step("reason", index, () => {
-          demand(this.#headers.get(record)?.kind === RECORDS[why] && covers(details(opened.get(record) as Opened), index));
-        });
-      }
+    const absent = missing.filter((at) => !opened.has(at));
+    for (const reason of reasons) await this.#reason(reason, evidence, opened, absent, start);
+  }
+
+  /** Check that a reason explains something, and that the record that it names says so. */
+  async #reason(reason: Reason, { span }: Evidence, opened: Map<number, Opened>, absent: number[], start: number): Promise<void> {
+    const { index, stop, why, record } = reason;
+    const within = (at: number): boolean => index <= at && at < stop;
+    const entry = opened.get(index);
+    const below = span !== null && index <= start && start < span.start;
+    const needed = why === "erased"
+      ? entry !== undefined && stop === index + 1 && withheld(entry).some(([, , one]) => one === "erased")
+      : (below || absent.some(within)) && !this.#order.some(within);
+    if (!needed) {
+      this.#add("extra", index);
+    } else if (record !== null) {
+      await this.#step("reason", index, () => {
+        demand(this.#headers.get(record)?.kind === RECORDS[why] && covers(details(opened.get(record) as Opened), reason));
+      });
     }
   }
 
@@ -348,11 +361,11 @@ function asked({ statement: { asks } }: Evidence): { dimension: number; value: s
 }
 
 /** The positions that answer the question. */
-function expected({ statement: { asks }, segments }: Evidence, covered: Seal[]): Set<number> {
+function expected({ statement: { asks }, segments, span }: Evidence, covered: Seal[]): Set<number> {
   const all = new Set<number>();
   for (const [at, { found }] of segments.entries()) {
     const { start, stop } = covered[at] as Seal;
-    if (!asks.length) for (let position = start; position < stop; position++) all.add(position);
+    if (!asks.length) for (let position = Math.max(start, span?.start ?? 0); position < stop; position++) all.add(position);
     let place = 0;
     const groups = asks.map(({ values }) => new Set(found.slice(place, (place += values.length)).flatMap(({ positions }) => positions)));
     for (const position of groups[0] ?? []) if (groups.every((group) => group.has(position))) all.add(position);
@@ -396,13 +409,13 @@ function agree(entry: Opened, tags: readonly string[], salt: Uint8Array): boolea
   return !listed.includes(null);
 }
 
-/** Whether a record of a purge or an erasure speaks of an entry. */
-function covers({ first, ranges = [] }: Record<string, unknown>, at: number): boolean {
-  if (Number.isSafeInteger(first) && at < (first as number)) return true;
+/** Whether a record of a purge or an erasure speaks of all the entries that it is said to explain. */
+function covers({ first, ranges = [] }: Record<string, unknown>, { index, stop }: Reason): boolean {
+  if (Number.isSafeInteger(first) && stop <= (first as number)) return true;
   demand(Array.isArray(ranges));
   return ranges.some((range: unknown) => {
     demand(Array.isArray(range) && range.length === 2);
-    return range.every(Number.isSafeInteger) && range[0] <= at && at < range[1];
+    return range.every(Number.isSafeInteger) && range[0] <= index && stop <= range[1];
   });
 }
 

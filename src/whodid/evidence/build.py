@@ -75,6 +75,8 @@ class Source(Protocol):
 
     checkpoint: str
     vkey: str
+    first: int
+    """Index below which no content and not every hash is left."""
 
     def sealed(self) -> Sequence[Sealed]:
         """Return the sealed segments that are known, oldest first, without a gap, up to the newest."""
@@ -149,14 +151,14 @@ class _Work:
         self.headers = headers
         self.opened: dict[int, Opened] = {}
         self.asides: dict[int, Aside] = {}
-        self.reasons: dict[int, Reason] = {}
+        self.gone: dict[int, int | None] = {}
         self.tags = tags_of(question.asks)
 
     def document(self, workspace: str, made_at: datetime, made_by: Actor) -> Document:
         known = self.source.sealed()
         covered = self._covered(known)
         stretches, wanted = self._ask(covered)
-        start, stop = covered[0].seal.start, covered[-1].seal.stop
+        start, stop = max(covered[0].seal.start, self.source.first), covered[-1].seal.stop
         if len(wanted) > MOST_ENTRIES or (self.headers and stop - start > MOST_LEAVES):
             raise InvalidQuery(
                 "The answer is too large for one page",
@@ -165,8 +167,8 @@ class _Work:
         inside = range(start, stop) if self.headers else range(0)
         for position in wanted:
             self._open(position, inside)
-        span = self._span(start, stop) if self.headers else None
-        for position in (self.source.seal_entry(), *{one.record for one in self.reasons.values()}):
+        headers = self._headers(covered[0].seal.start, inside)
+        for position in (self.source.seal_entry(), *set(self.gone.values())):
             if position is not None and position not in self.opened:
                 self.asides.pop(position, None)
                 self._open(position, inside, plain=True)
@@ -190,8 +192,8 @@ class _Work:
             segments=stretches,
             entries=[self.opened[at] for at in sorted(self.opened)],
             asides=[self.asides[at] for at in sorted(self.asides)],
-            span=span,
-            reasons=[self.reasons[at] for at in sorted(self.reasons)],
+            span=self._span(headers, inside) if self.headers else None,
+            reasons=self._reasons(),
         )
 
     def _covered(self, known: Sequence[Sealed]) -> list[Sealed]:
@@ -234,7 +236,8 @@ class _Work:
                     group.update(positions)
                 groups.append(group)
             stretches.append(Stretch(number=seal.number, salt=_text(salt), found=found))
-            wanted += sorted(set.intersection(*groups)) if groups else range(seal.start, seal.stop)
+            kept = range(max(seal.start, self.source.first), seal.stop)
+            wanted += sorted(set.intersection(*groups)) if groups else kept
         return stretches, wanted
 
     def _open(self, position: int, inside: range, *, plain: bool = False) -> None:
@@ -246,30 +249,42 @@ class _Work:
         one = next(iter(self.source.read(position, position + 1)), None)
         path = "" if position in inside else _text(b"".join(self.source.path(position)))
         if one is None:
-            self.reasons[position] = Reason(index=position, why=PURGED, record=self.source.record(position))
+            self.gone[position] = self.source.record(position)
         elif plain or self.question.has(one.header.recorded_at):
             self.opened[position] = _opened(one, path, self.show)
         elif not inside:
             self.asides[position] = Aside(index=position, header=_text(one.header.encode()), path=path)
 
-    def _span(self, start: int, stop: int) -> Span:
-        """Return every leaf that is not opened; what has no content gets its reason."""
-        leaves: list[str] = []
-        headers = {one.entry.index: one.header for one in self.source.read(start, stop)}
-        for at in range(start, stop):
-            header = headers.get(at)
-            if at in self.opened:
-                continue
-            if header is None:
-                self.reasons.setdefault(at, Reason(index=at, why=PURGED, record=self.source.record(at)))
-                leaves.append(_text(self.source.hash(at)))
-            else:
-                leaves.append(_text(header.encode()))
+    def _headers(self, first: int, inside: range) -> dict[int, leaf.Header]:
+        """Read every header that a span is made of; note what has no content any more, from the first segment on."""
+        if not inside:
+            return {}
+        headers = {one.entry.index: one.header for one in self.source.read(inside.start, inside.stop)}
+        for at in range(first, inside.stop):
+            if at not in headers:
+                self.gone[at] = self.source.record(at)
+        return headers
+
+    def _span(self, headers: dict[int, leaf.Header], inside: range) -> Span:
+        """Return every leaf that is not opened."""
+        rest = [at for at in inside if at not in self.opened]
         return Span(
-            frontier=_text(b"".join(self.source.frontier(start))),
-            leaves=leaves,
-            consistency=_text(b"".join(self.source.consistency(stop))),
+            start=inside.start,
+            frontier=_text(b"".join(self.source.frontier(inside.start))),
+            leaves=[_text(headers[at].encode() if at in headers else self.source.hash(at)) for at in rest],
+            consistency=_text(b"".join(self.source.consistency(inside.stop))),
         )
+
+    def _reasons(self) -> list[Reason]:
+        """Say which content left by retention, neighbours with one record in one breath."""
+        reasons: list[Reason] = []
+        for at in sorted(self.gone):
+            before = reasons[-1] if reasons else None
+            start = at
+            if before is not None and before.stop == at and before.record == self.gone[at]:
+                start = reasons.pop().index
+            reasons.append(Reason(index=start, stop=at + 1, why=PURGED, record=self.gone[at]))
+        return reasons
 
 
 def _begins(seal: Seal, until: int) -> bool:

@@ -143,14 +143,16 @@ class Aside(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Span(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Every leaf from the first to the last of the covered segments.
+    """Every leaf of the covered segments, to the last.
 
     Args:
+        start: Index of the first leaf; above the first of the segments only where everything below was purged.
         frontier: Of the tree before the first leaf.
         leaves: For every leaf that is not an opened entry, in order, its header, or its hash when the content is gone.
         consistency: From the tree that ends with the span to the signed one.
     """
 
+    start: int
     frontier: str
     leaves: list[str]
     consistency: str
@@ -160,12 +162,14 @@ class Reason(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Why content is not here.
 
     Args:
-        index: The entry.
+        index: The first entry that it speaks of.
+        stop: The first after it that it does not speak of.
         why: PURGED for the whole content, ERASED for the fields that are marked so.
         record: The entry in this file that recorded the act; None when that record has gone as well.
     """
 
     index: int
+    stop: int
     why: Literal["purged", "erased"]
     record: int | None
 

@@ -50,7 +50,7 @@ def levels(
         "c0": "Entries are not at their places, or their times go backwards",
         "c1": "The headers are not every leaf of the covered segments",
         "c2": "Entries that answer the question may be missing",
-        "c3": "Entries were filed under something else than they say",
+        "c3": "It is not shown that the entries were filed under what they say",
     }
     if cover.unindexed:
         said["c2"] += f"; {cover.unindexed} entries had lost their content before their segment was sealed"
@@ -62,7 +62,7 @@ def levels(
         part = (name == "c2" and cover.unindexed) or (name == "c3" and counts.unchecked)
         absent = name == "c1" and not span
         found[name] = Level(
-            state="failed" if failed_here else "absent" if absent else "part" if part else "held",
-            words=refuted[name] if failed_here else said[name],
+            state="absent" if absent else "failed" if failed_here else "part" if part else "held",
+            words=refuted[name] if failed_here and not absent else said[name],
         )
     return Levels(**found, c4=_C4)

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from whodid.errors import MalformedProof
-from whodid.evidence.document import DIMENSIONS, ERASED, PURGED, REDACTED, Ask, Document, Opened
+from whodid.evidence.document import DIMENSIONS, ERASED, PURGED, REDACTED, Ask, Document, Opened, Reason
 from whodid.proof import leaf, tree
 from whodid.proof.leaf import Header
 from whodid.proof.note import decode_base64
@@ -56,13 +56,15 @@ def check_form(document: Document) -> None:
     for indexes in (
         [one.index for one in document.entries],
         [one.index for one in document.asides],
-        [one.index for one in document.reasons if one.why == PURGED],
-        [one.index for one in document.reasons if one.why == ERASED],
     ):
         if any(low >= high for low, high in pairwise(indexes)):
             raise MalformedProof("Entries stand at the wrong place, or twice")
     if {one.index for one in document.entries} & {one.index for one in document.asides}:
         raise MalformedProof("An entry is opened and set aside")
+    for why in (PURGED, ERASED):
+        reasons = [one for one in document.reasons if one.why == why]
+        if any(one.stop <= one.index for one in reasons) or any(a.stop > b.index for a, b in pairwise(reasons)):
+            raise MalformedProof("Reasons stand at the wrong place, or speak of nothing")
     for entry in document.entries:
         paths = [path for path, _, _ in entry.fields if path]
         if len(set(paths)) != len(paths) or any(why not in {REDACTED, ERASED} for _, _, why in withheld(entry)):
@@ -83,7 +85,9 @@ def _numbers(document: Document) -> Iterator[int]:
     for aside in document.asides:
         yield aside.index
     for reason in document.reasons:
-        yield from (reason.index, reason.record or 0)
+        yield from (reason.index, reason.stop, reason.record or 0)
+    if document.span is not None:
+        yield document.span.start
 
 
 def asked(document: Document) -> list[tuple[int, bytes]]:
@@ -97,11 +101,12 @@ def tags_of(asks: Iterable[Ask]) -> list[list[tuple[int, bytes]]]:
 
 
 def expected(document: Document, covered: Sequence[Seal]) -> Iterator[Iterable[int]]:
-    """Compute, per segment, the positions that answer the question."""
+    """Compute, per segment, the positions that answer the question; of every entry, those of the span."""
+    start = 0 if document.span is None else document.span.start
     for stretch, seal in zip(document.segments, covered, strict=True):
         found = iter(stretch.found)
         groups = [{at for _ in ask.values for at in next(found).positions} for ask in document.statement.asks]
-        yield set.intersection(*groups) if groups else range(seal.start, seal.stop)
+        yield set.intersection(*groups) if groups else range(max(start, seal.start), seal.stop)
 
 
 def leaf_of(entry: Opened) -> tuple[bytes, Header]:
@@ -199,10 +204,10 @@ def _text(value: Any) -> str:
     return value
 
 
-def covers(details: dict[str, Any], at: int) -> bool:
-    """Tell whether a record of a purge or an erasure speaks of an entry."""
+def covers(details: dict[str, Any], reason: Reason) -> bool:
+    """Tell whether a record of a purge or an erasure speaks of all the entries that it is said to explain."""
     first = details.get("first", 0)
     ranges = details.get("ranges", [])
-    return (type(first) is int and at < first) or any(
-        type(low) is int and type(high) is int and low <= at < high for low, high in ranges
+    return (type(first) is int and reason.stop <= first) or any(
+        type(low) is int and type(high) is int and low <= reason.index and reason.stop <= high for low, high in ranges
     )

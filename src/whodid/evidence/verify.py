@@ -11,7 +11,7 @@ collected, so that the first one that is told is the first in the order of the s
 from __future__ import annotations
 
 import struct
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from hashlib import sha256
 from itertools import chain, pairwise
@@ -19,7 +19,7 @@ from itertools import chain, pairwise
 import msgspec
 
 from whodid.errors import InvalidSetting, MalformedProof, WhodidError
-from whodid.evidence.document import ERASED, PURGED, Document, Opened, decode
+from whodid.evidence.document import ERASED, PURGED, Document, Opened, Reason, decode
 from whodid.evidence.levels import levels
 from whodid.evidence.reading import (
     MOST,
@@ -178,7 +178,7 @@ class _Verification:
             path = hashes(entry.path)
             tree.check_inclusion(entry.index, checkpoint.size, hash_, path, checkpoint.root)
             carried = details(entry)["seal"]
-            if header.kind != leaf.SEAL or carried != document.seals[-1]:
+            if header.kind != leaf.SEAL or carried != decode_base64(document.seals[-1]).hex():
                 raise MalformedProof("The entry carries another seal")
         except _UNREADABLE:
             raise self._end("seal") from None
@@ -264,7 +264,7 @@ class _Verification:
 
     def _entries(self, document: Document, checkpoint: Checkpoint, covered: list[Seal]) -> dict[int, bytes]:
         """Check what is opened or set aside; return the leaf hashes of what the span must hold."""
-        inside = range(covered[0].start, covered[-1].stop) if document.span else range(0)
+        inside = range(document.span.start, covered[-1].stop) if document.span else range(0)
         leaves: dict[int, bytes] = {}
         for entry in document.entries:
             try:
@@ -304,8 +304,11 @@ class _Verification:
             return
         if any(problem.code == "entry" for problem in self.problems):
             return
-        start, stop = covered[0].start, covered[-1].stop
-        if stop - start != len(leaves) + len(span.leaves):
+        first, start, stop = covered[0].start, span.start, covered[-1].stop
+        explained = first == start or any(
+            reason.why == PURGED and reason.index <= first < start <= reason.stop for reason in document.reasons
+        )
+        if not explained or stop - start != len(leaves) + len(span.leaves):
             self._add("span")
             return
         headers: dict[int, Header] = {}
@@ -378,18 +381,21 @@ class _Verification:
         if not document.statement.asks and not self.spanned:
             return  # without the span nobody knows what every entry is, and that was said
         opened = {entry.index: entry for entry in document.entries}
-        purged = {reason.index for reason in document.reasons if reason.why == PURGED}
+        purged = [reason for reason in document.reasons if reason.why == PURGED]
         erased = {reason.index for reason in document.reasons if reason.why == ERASED}
         records = {reason.record for reason in document.reasons}
         wanted = set(chain.from_iterable(expected(document, covered)))
         outside = {at for at in wanted if at in self.headers and self._outside(document, at)}
-        for at in sorted((wanted | self.gone) - outside):
+        missing = sorted((wanted | self.gone) - outside)
+        for at in missing:
             if at in opened and at in wanted:
                 self._shown(opened[at], erased)
-            elif at in purged and at not in self.headers:
+            elif at not in self.headers and _among(purged, at):
                 self.counts.purged += at in wanted
             else:
                 self._add("lacking", at)
+        if not document.statement.asks and document.span is not None:
+            self.counts.purged += document.span.start - covered[0].start
         self.counts.answers = self.counts.shown + self.counts.purged
         allowed = (wanted - outside) | records | {document.sealed}
         for at in sorted(opened):
@@ -398,9 +404,9 @@ class _Verification:
         for aside in document.asides:
             if document.span is not None or aside.index not in outside:
                 self._add("extra", aside.index)
-        marked = {entry.index for entry in document.entries if any(why == ERASED for _, _, why in withheld(entry))}
+        absent = [at for at in missing if at not in opened]
         for reason in document.reasons:
-            self._reason(reason.index, reason.why, reason.record, opened, (wanted | self.gone, marked))
+            self._reason(reason, document, opened, absent, covered[0].start)
 
     def _shown(self, entry: Opened, erased: set[int]) -> None:
         self.answers.append(entry)
@@ -412,22 +418,27 @@ class _Verification:
                 self.counts.redacted += 1
 
     def _reason(
-        self,
-        at: int,
-        why: str,
-        record: int | None,
-        opened: dict[int, Opened],
-        missing: tuple[set[int], set[int]],
+        self, reason: Reason, document: Document, opened: dict[int, Opened], missing: list[int], start: int
     ) -> None:
-        """Check that a record names what it should explain."""
-        if at not in missing[why == ERASED] or (why == PURGED and at in opened):
-            self._add("extra", at)
-        elif record is not None:
+        """Check that a reason explains something, and that the record that it names says so."""
+        if reason.why == ERASED:
+            entry = opened.get(reason.index)
+            needed = entry is not None and any(why == ERASED for _, _, why in withheld(entry))
+            needed = needed and reason.stop == reason.index + 1
+        else:
+            known = bisect_left(self.order, reason.index) != bisect_left(self.order, reason.stop)
+            below = document.span is not None and reason.index <= start < document.span.start
+            some = bisect_left(missing, reason.index) != bisect_left(missing, reason.stop)
+            needed = (some or below) and not known
+        if not needed:
+            self._add("extra", reason.index)
+        elif reason.record is not None:
             try:
-                if self.headers[record].kind != _KINDS[why] or not covers(details(opened[record]), at):
+                record = opened[reason.record]
+                if self.headers[reason.record].kind != _KINDS[reason.why] or not covers(details(record), reason):
                     raise MalformedProof("The record is about something else")
             except _UNREADABLE:
-                self._add("reason", at)
+                self._add("reason", reason.index)
 
     def _outside(self, document: Document, at: int) -> bool:
         since, until = document.statement.since, document.statement.until
@@ -437,3 +448,9 @@ class _Verification:
     def _known(self, seal: Seal) -> list[int]:
         """Return the entries of a segment whose headers are here, by index."""
         return self.order[bisect_left(self.order, seal.start) : bisect_left(self.order, seal.stop)]
+
+
+def _among(reasons: list[Reason], at: int) -> bool:
+    """Tell whether one of some ascending reasons speaks of an entry."""
+    place = bisect_right(reasons, at, key=lambda reason: reason.index) - 1
+    return place >= 0 and at < reasons[place].stop
