@@ -26,6 +26,7 @@ from whodid.proof.seal import NOTHING, origin_id, salt_commitment
 from whodid.query import Shape, shape_of, words
 
 __all__ = [
+    "DAY",
     "SEGMENT_ENTRIES",
     "Batch",
     "Head",
@@ -43,7 +44,7 @@ __all__ = [
 ]
 
 SEGMENT_ENTRIES = 65_536
-_DAY = 86_400_000_000
+DAY = 86_400_000_000  # in microseconds
 
 
 class Segment(Struct, frozen=True, kw_only=True):
@@ -257,7 +258,7 @@ def begin(deployment: str, salts: tuple[bytes, bytes]) -> Head:
 
 def due(head: Head, now: datetime) -> bool:
     """Tell whether the open segment ought to be closed: its day is over or it is full, and it holds something."""
-    over = canonical.micros(now) // _DAY > head.day or head.size - head.segment.start >= SEGMENT_ENTRIES
+    over = canonical.micros(now) // DAY > head.day or head.size - head.segment.start >= SEGMENT_ENTRIES
     return head.next is not None and not head.bare and over
 
 
@@ -270,7 +271,7 @@ def close(head: Head, now: datetime) -> Batch | None:
     if head.next is None or head.bare:
         return None
     segment = Segment(number=head.segment.number + 1, start=head.size, salt=head.next)
-    day = max(canonical.micros(now), head.recorded_at) // _DAY
+    day = max(canonical.micros(now), head.recorded_at) // DAY
     return Batch((), (), replace(head, segment=segment, day=day, next=None), (segment,))
 
 
@@ -311,7 +312,7 @@ def assemble(head: Head, prepared: Sequence[Prepared], now: datetime) -> Batch:
         The batch that makes `head` its own `batch.head`.
     """
     recorded_at = max(canonical.micros(now), head.recorded_at)
-    today = recorded_at // _DAY
+    today = recorded_at // DAY
     segment, following, day = head.segment, head.next, head.day
     opened: list[Segment] = []
     if head.size == 0:

@@ -16,16 +16,19 @@ from tests.faults.writer import event
 from whodid.errors import WhodidError
 
 ENTRIES = 400
+SEALED_FROM = 200
 FLIPS = 300
 
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a closed database with 400 entries and a signed head, everything in the main file."""
+    """Return a closed database with 400 entries, a sealed segment and a signed head, everything in the main file."""
     path = tmp_path_factory.mktemp("original") / "audit.db"
     with whodid.open(f"sqlite:///{path}") as log:
         for first in range(0, ENTRIES, 50):
             log.record_many("w", [event("tamper", number) for number in range(first, first + 50)])
+            if first == SEALED_FROM:
+                log.seal("w", close=True)
         log.checkpoint("w")
     assert not path.with_name("audit.db-wal").exists()
     return path
@@ -71,7 +74,7 @@ def test_the_untouched_log_verifies(copy: Path) -> None:
     report = verdict(copy)
     assert isinstance(report, whodid.Report)
     assert report.ok, report.problems
-    assert report.checked == report.size == ENTRIES
+    assert report.checked == report.size == ENTRIES + 1
     assert report.checkpoint
 
 

@@ -1,7 +1,8 @@
 """Check a stored log as a sceptic would: trust nothing but the key.
 
-Content → leaf → tile → tree → head → signature; then the search structures, which proofs do not cover but people rely
-on. Everything wrong is collected, and the first bad entry is named.
+Content → leaf → tile → tree → head → signature, and content → index → seal → chain of seals; then the search
+structures, which proofs do not cover but people rely on. Everything wrong is collected, and the first bad entry is
+named.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from msgspec import Struct
 from whodid.errors import ProofError, StoreError, WhodidError
 from whodid.log.keys import DeploymentKey
 from whodid.log.proving import header_of, levels_of
+from whodid.log.verify_seals import SealCheck
 from whodid.proof import leaf, tree
 from whodid.proof.checkpoint import open_checkpoint
 from whodid.proof.note import Verifier
@@ -109,15 +111,17 @@ class _Verification:
         self.unreadable: set[int] = set()
         self.missing: list[range] = []
         self.records: list[dict[str, Any]] = []
-        segments = store.segments(workspace)
-        self.starts = [segment.start for segment in segments]
-        self.salts = [segment.salt for segment in segments]
+        self.segments = [one for one in store.segments(workspace) if one.number <= head.segment.number]
+        self.starts = [segment.start for segment in self.segments]
+        self.seals = SealCheck(store, workspace, head, self.segments, self.add)
+        self.place = 0
 
     def add(self, index: int | None, fact: str) -> None:
         self.problems.append(Problem(index, fact))
 
     def leaves(self, progress: Progress | None) -> None:
-        """Recompute each leaf from its content, and note which content is missing."""
+        """Recompute each leaf and each index from the content, and note which content is missing."""
+        self.seals.chain()
         number, hashes = -1, b""
         following, recorded_at = 0, 0
         for kept in self._readable():
@@ -134,6 +138,7 @@ class _Verification:
             self._leaf(kept, hashes[at : at + 32])
             if progress is not None and not self.checked % 1000:
                 progress(self.checked, self.head.size - self.head.first)
+        self._enter(len(self.segments))
         if following < self.head.size:
             self.missing.append(range(following, self.head.size))
         if recorded_at > self.head.recorded_at:
@@ -157,6 +162,12 @@ class _Verification:
                     return
                 start = bad + 1
 
+    def _enter(self, place: int) -> None:
+        """Go on to another segment: those before it are complete."""
+        for segment in self.segments[self.place : place]:
+            self.seals.segment(segment)
+        self.place = max(self.place, place)
+
     def _leaf(self, kept: Kept, expected: bytes) -> None:
         place = bisect_right(self.starts, kept.index) - 1
         try:
@@ -164,12 +175,14 @@ class _Verification:
                 self.add(kept.index, "The salt of its segment is missing")
                 return
             entry = restore(kept, self.workspace)
-            header, _ = header_of(kept, entry, self.salts[place])
+            header, _ = header_of(kept, entry, self.segments[place].salt)
         except (WhodidError, ValueError, OverflowError) as error:
             self.add(kept.index, error.fact if isinstance(error, WhodidError) else f"It cannot be read: {error}")
             self.unreadable.add(kept.index)
             return
         self.checked += 1
+        self._enter(place)
+        self.seals.entry(kept, header, entry.details)
         if tree.leaf_hash(header.encode()) != expected:
             self.add(kept.index, "Its content is not what was recorded")
         elif kept.kind == leaf.PURGE and entry.details is not None:
@@ -216,9 +229,12 @@ class _Verification:
         if known is None:
             return ""
         try:
-            note = msgspec.json.decode(known)["note"]
+            kept = msgspec.json.decode(known)
+            note = kept["note"]
             checkpoint, _ = open_checkpoint(note, Verifier(key.verifier_key(self.head.origin)))
-            if checkpoint.size > self.store_size():
+            if checkpoint.size != kept["size"]:
+                self.add(None, "The signed head has another size than the one that is kept beside it")
+            elif checkpoint.size > self.store_size():
                 self.add(None, f"{checkpoint.size} entries were signed and only {self.store_size()} are there")
             elif tree.root_at(checkpoint.size, _past(self.store, self.workspace)) != checkpoint.root:
                 self.add(None, f"The signed head of size {checkpoint.size} is not a state of this log")

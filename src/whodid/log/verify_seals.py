@@ -1,0 +1,132 @@
+"""Check segments, salts, indexes and seals as a sceptic would: every index is computed again from the content.
+
+What a lying operator might do shows here as a fact: an entry left out of an index or put under another tag, a salt
+that nobody committed to, a seal that does not follow the one before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from whodid.errors import ProofError, StoreError
+from whodid.proof import leaf
+from whodid.proof.index import Index
+from whodid.proof.seal import Seal, check_chain, check_origin, salt_commitment
+from whodid.sequence import DAY, Head, Segment
+from whodid.store.base import Kept, Store
+
+__all__ = ["SealCheck"]
+
+Add = Callable[[int | None, str], None]
+
+
+class SealCheck:
+    """Check the seals of one workspace while its entries are read in order.
+
+    Args:
+        head: What is recorded after it is left out.
+        add: Takes a problem: the entry at fault, or None, and the fact.
+    """
+
+    def __init__(self, store: Store, workspace: str, head: Head, segments: list[Segment], add: Add) -> None:
+        self._store = store
+        self._workspace = workspace
+        self._head = head
+        self._add = add
+        self._segments = {segment.number: segment for segment in segments}
+        self._kept = [one for one in store.seals(workspace) if one.number < head.sealed]
+        self._by_index = {one.index: one for one in self._kept}
+        self._seals: dict[int, Seal] = {}
+        self._found: dict[bytes, list[int]] = {}
+        self._present: set[int] = set()
+
+    def entry(self, kept: Kept, header: leaf.Header, details: dict[str, object] | None) -> None:
+        """Take an entry of the segment under way."""
+        self._present.add(kept.index)
+        for tag in dict.fromkeys(header.tags):
+            self._found.setdefault(tag, []).append(kept.index)
+        sealed = self._by_index.pop(kept.index, None)
+        said = (details or {}).get("seal") if kept.kind == leaf.SEAL else None
+        if (sealed.seal.hex() if sealed else None) != said:
+            self._add(kept.index, "The seal that it carries is not the one that is kept")
+
+    def segment(self, segment: Segment) -> None:
+        """Compare the index of a segment with its entries, all of which were given."""
+        found, present = self._found, self._present
+        self._found, self._present = {}, set()
+        seal = self._seals.get(segment.number)
+        if segment.number >= self._head.sealed or seal is None:
+            return
+        name = f"of segment {segment.number}"
+        try:
+            stored = self._store.postings(self._workspace, segment.number)
+            index = None if stored is None else Index.decode(stored)
+        except (ProofError, StoreError) as error:
+            self._add(None, error.fact)
+            return
+        if index is None:
+            self._add(None, f"The index {name} is missing")
+            return
+        if index.root != seal.root or len(index.postings) != seal.keys:
+            self._add(None, f"The index {name} is not the one that was sealed")
+        for tag, carrying in found.items():
+            for position in set(carrying).difference(index.postings.get(tag, ())):
+                self._add(position, f"The index {name} leaves it out")
+        for tag, positions in index.postings.items():
+            for position in present.intersection(positions).difference(found.get(tag, ())):
+                self._add(position, f"The index {name} has it under a tag that it does not carry")
+            if positions[0] < seal.start or positions[-1] >= seal.stop:
+                self._add(None, f"The index {name} reaches beyond its segment")
+        if len(present) > seal.indexed:
+            self._add(None, f"The seal {name} counts {seal.indexed} entries, and {len(present)} are there")
+
+    def chain(self) -> None:
+        """Check the seals among themselves, against the segments, and the salts against their commitments."""
+        add, head = self._add, self._head
+        for one in self._kept:
+            try:
+                self._seals[one.number] = Seal.decode(one.seal)
+            except ProofError as error:
+                add(one.index, f"The seal of segment {one.number} cannot be read: {error.fact}")
+        seals = [self._seals[number] for number in sorted(self._seals)]
+        if [seal.number for seal in seals] != list(range(head.sealed)):
+            add(None, "Seals are missing")
+        self._told(lambda: check_chain(seals))
+        if seals and seals[-1].hash != head.chain:
+            add(None, "The newest seal is not the one that the head says")
+        for seal in seals:
+            for number, start in ((seal.number, seal.start), (seal.number + 1, seal.stop)):
+                segment = self._segments.get(number)
+                if segment is not None and segment.start != start:
+                    add(segment.start, f"Segment {number} does not begin where the seals say")
+        self._salts(seals)
+        self._day()
+
+    def _day(self) -> None:
+        """Compare the day of the open segment with its first entry that is not the seal of the one before."""
+        head = self._head
+        first = self._store.get(self._workspace, head.segment.start)
+        if first is not None and first.kind == leaf.SEAL and head.segment.start + 1 < head.size:
+            first = self._store.get(self._workspace, head.segment.start + 1)
+        if first is not None and first.index < head.size and first.recorded_at // DAY != head.day:
+            self._add(None, "The head says another day for the open segment than its first entry")
+
+    def _salts(self, seals: Iterable[Seal]) -> None:
+        head = self._head
+        commitments = {seal.number + 2: seal.commitment for seal in seals}
+        following = head.segment.number + 1
+        salts = {number: segment.salt for number, segment in self._segments.items() if number < following}
+        if head.next is not None:
+            salts[following] = head.next
+        for number, salt in salts.items():
+            if number > 1 and salt_commitment(number, salt) != commitments.get(number):
+                self._add(None, f"The salt of segment {number} is not the one that was committed to")
+        if 0 in salts and 1 in salts:
+            first, second = (salt_commitment(number, salts[number]) for number in (0, 1))
+            self._told(lambda: check_origin(head.origin, first, second))
+
+    def _told(self, check: Callable[[], None]) -> None:
+        try:
+            check()
+        except ProofError as error:
+            self._add(None, error.fact)
