@@ -12,9 +12,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from whodid import canonical
-from whodid.evidence.build import Leaf, Sealed, build
+from whodid.evidence.build import build
 from whodid.evidence.document import Document
 from whodid.evidence.question import Question
+from whodid.log import Disclosed, SnapshotSegment
 from whodid.model import Actor, Change, Context, Entry, Related, Resource
 from whodid.proof import leaf, tree
 from whodid.proof.checkpoint import Checkpoint, sign_checkpoint
@@ -58,7 +59,7 @@ class Workshop:
     ) -> None:
         self.name = name
         self.now = START
-        self.entries: dict[int, Leaf] = {}
+        self.entries: dict[int, Disclosed] = {}
         self.hashes: list[bytes] = []
         self.seals: list[tuple[Seal, int]] = []
         self.salts: dict[int, bytes] = {number: bytes_of(name, "salt", number) for number in range(200)}
@@ -106,7 +107,7 @@ class Workshop:
         seed = bytes_of(self.name, "seed", index)
         listed = canonical.fields(entry)
         header = leaf.Header(kind, canonical.micros(self.now), leaf.content_root(leaf.commitments(seed, listed)), tags)
-        self.entries[index] = Leaf(entry, header, leaf.salts(seed, len(listed)))
+        self.entries[index] = Disclosed(entry, header, leaf.salts(seed, len(listed)))
         self.hashes.append(tree.leaf_hash(header.encode()))
         if index not in self.leave_out:
             for tag in tags:
@@ -150,36 +151,37 @@ class Workshop:
         checkpoint = Checkpoint(origin=self.signer.name, size=len(self.hashes), root=tree.root(frontier))
         self.checkpoint = sign_checkpoint(checkpoint, self.signer)
 
-    def purge(self, *positions: int, record: bool = True) -> None:
-        """Remove content; the record of it is written unless it has gone too."""
-        for at in positions:
-            del self.entries[at]
-        if record:
-            ranges = [[at, at + 1] for at in positions]
-            written = self.add(
-                "audit.purged",
-                Resource(type="log", id="acme"),
-                actor=ROBOT,
-                kind=leaf.PURGE,
-                details={"ranges": ranges},
-            )
-            self.records |= dict.fromkeys(positions, written)
+    def purge(self, *positions: int, below: int = 0) -> int:
+        """Remove the content of single entries, or of everything below an index; return the record of it."""
+        for at in (*positions, *range(below)):
+            self.entries.pop(at, None)
+        for seal, _ in self.seals:
+            if seal.stop <= below:
+                self.salts.pop(seal.number, None)
+        self.first = max(self.first, below)
+        ranges = [[at, at + 1] for at in positions] or [[0, below]]
+        details = {"ranges": ranges, "first": self.first}
+        written = self.add(
+            "audit.purged", Resource(type="log", id="acme"), actor=ROBOT, kind=leaf.PURGE, details=details
+        )
+        self.records |= dict.fromkeys((*positions, *range(below)), written)
+        self.sign()
+        return written
 
     # ------------------------------------------------------------------------------------------ the source of a file
 
-    def sealed(self) -> Sequence[Sealed]:
-        return [Sealed(seal, self.salts[seal.number]) for seal, _ in self.seals]
+    @property
+    def segments(self) -> Sequence[SnapshotSegment]:
+        return [SnapshotSegment(seal, at, self.salts.get(seal.number)) for seal, at in self.seals]
 
-    def seal_entry(self) -> int:
-        return self.seals[-1][1]
-
+    @property
     def origin(self) -> Sequence[bytes]:
-        return self._commitments
+        return self._commitments if {0, 1} <= self.salts.keys() else []
 
     def look_up(self, number: int, tag: bytes) -> tuple[Sequence[int], Lookup]:
         return self.indexes[number].look_up(tag)
 
-    def read(self, start: int, stop: int) -> Iterable[Leaf]:
+    def read(self, start: int, stop: int) -> Iterable[Disclosed]:
         return [self.entries[at] for at in range(start, stop) if at in self.entries]
 
     def hash(self, position: int) -> bytes:

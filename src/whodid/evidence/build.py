@@ -1,7 +1,7 @@
 """Make an evidence document: read what a question needs, and nothing else.
 
 What lives here: which segments a period needs, which entries answer, what is shown of them. Where it comes from is the
-business of a `Source`; `whodid.evidence.source` has the one over a log.
+business of a `Source`: a snapshot of a log.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from whodid import canonical
 from whodid.errors import InvalidQuery, NotFound
@@ -30,12 +30,13 @@ from whodid.evidence.document import (
 )
 from whodid.evidence.question import Question
 from whodid.evidence.reading import tags_of
+from whodid.log import Disclosed, SnapshotSegment
 from whodid.model import Actor, Entry
 from whodid.proof import leaf
 from whodid.proof.index import Lookup
 from whodid.proof.seal import Seal
 
-__all__ = ["MOST_ENTRIES", "MOST_LEAVES", "Leaf", "Sealed", "Show", "Source", "build"]
+__all__ = ["MOST_ENTRIES", "MOST_LEAVES", "Show", "Source", "build"]
 
 MOST_ENTRIES = 20_000
 """A page with more entries than this is no page any more."""
@@ -47,54 +48,32 @@ Show = Callable[[Entry], Entry]
 """What a reader may see of an entry: the same entry with other values where something is hidden."""
 
 
-class Sealed(NamedTuple):
-    """A segment as the source has it.
-
-    Args:
-        salt: 32 bytes, or None once the segment has left.
-    """
-
-    seal: Seal
-    salt: bytes | None
-
-
-class Leaf(NamedTuple):
-    """An entry with what binds it to its leaf.
-
-    Args:
-        salts: One per field, in the order of `canonical.fields`.
-    """
-
-    entry: Entry
-    header: leaf.Header
-    salts: Sequence[bytes]
-
-
 class Source(Protocol):
-    """A log at one signed head, whose closed segments are sealed."""
+    """A log at one signed head, as `whodid.log.Snapshot` is one."""
 
     checkpoint: str
     vkey: str
-    first: int
-    """Index below which no content and not every hash is left."""
 
-    def sealed(self) -> Sequence[Sealed]:
-        """Return the sealed segments that are known, oldest first, without a gap, up to the newest."""
+    @property
+    def first(self) -> int:
+        """Index below which neither content nor every hash is left."""
         ...
 
-    def seal_entry(self) -> int:
-        """Return the index of the entry that carries the newest seal."""
+    @property
+    def segments(self) -> Sequence[SnapshotSegment]:
+        """The sealed segments, oldest first, without a gap, up to the newest."""
         ...
 
+    @property
     def origin(self) -> Sequence[bytes]:
-        """Return the commitments to the salts of the first two segments."""
+        """The commitments to the salts of the first two segments, or none when they are not known any more."""
         ...
 
     def look_up(self, number: int, tag: bytes) -> tuple[Sequence[int], Lookup]:
         """Return the positions of a tag in a sealed segment, and the proof that there are no others."""
         ...
 
-    def read(self, start: int, stop: int) -> Iterable[Leaf]:
+    def read(self, start: int, stop: int) -> Iterable[Disclosed]:
         """Iterate over the entries with content in [start, stop), by index."""
         ...
 
@@ -155,8 +134,9 @@ class _Work:
         self.tags = tags_of(question.asks)
 
     def document(self, workspace: str, made_at: datetime, made_by: Actor) -> Document:
-        known = self.source.sealed()
+        known = self.source.segments
         covered = self._covered(known)
+        sealed = known[-1].index
         stretches, wanted = self._ask(covered)
         start, stop = max(covered[0].seal.start, self.source.first), covered[-1].seal.stop
         if len(wanted) > MOST_ENTRIES or (self.headers and stop - start > MOST_LEAVES):
@@ -168,7 +148,7 @@ class _Work:
         for position in wanted:
             self._open(position, inside)
         headers = self._headers(covered[0].seal.start, inside)
-        for position in (self.source.seal_entry(), *set(self.gone.values())):
+        for position in (sealed, *set(self.gone.values())):
             if position is not None and position not in self.opened:
                 self.asides.pop(position, None)
                 self._open(position, inside, plain=True)
@@ -186,9 +166,9 @@ class _Work:
             ),
             checkpoint=self.source.checkpoint,
             vkey=self.source.vkey,
-            origin=[_text(one) for one in self.source.origin()] if covered[0].seal.number < 2 else [],
+            origin=[_text(one) for one in self.source.origin] if covered[0].seal.number < 2 else [],
             seals=[_text(one.seal.encode()) for one in known if one.seal.number >= first],
-            sealed=self.source.seal_entry(),
+            sealed=sealed,
             segments=stretches,
             entries=[self.opened[at] for at in sorted(self.opened)],
             asides=[self.asides[at] for at in sorted(self.asides)],
@@ -196,9 +176,11 @@ class _Work:
             reasons=self._reasons(),
         )
 
-    def _covered(self, known: Sequence[Sealed]) -> list[Sealed]:
+    def _covered(self, known: Sequence[SnapshotSegment]) -> list[SnapshotSegment]:
         """Return the segments that the period needs: all that are kept, but for those before and after it."""
-        kept = [one for one in known if one.salt is not None]
+        # Without the first two commitments nothing shows that the salt of segment 1 was fixed before.
+        begins = 0 if self.source.origin else 2
+        kept = [one for one in known if one.salt is not None and one.seal.number >= begins]
         since, until = self.question.since, self.question.until
         while since is not None and len(kept) > 1 and kept[0].seal.recorded_last < since:
             kept.pop(0)
@@ -211,11 +193,11 @@ class _Work:
             )
         return kept
 
-    def _ask(self, covered: Sequence[Sealed]) -> tuple[list[Stretch], list[int]]:
+    def _ask(self, covered: Sequence[SnapshotSegment]) -> tuple[list[Stretch], list[int]]:
         """Look up every asked value in every segment; return the answers and the positions that all of them share."""
         stretches: list[Stretch] = []
         wanted: list[int] = []
-        for seal, salt in covered:
+        for seal, _, salt in covered:
             if salt is None:
                 raise AssertionError
             found: list[Found] = []
@@ -251,7 +233,7 @@ class _Work:
         if one is None:
             self.gone[position] = self.source.record(position)
         elif plain or self.question.has(one.header.recorded_at):
-            self.opened[position] = _opened(one, path, self.show)
+            self.opened[position] = _opened(one, path, self.show, plain=plain)
         elif not inside:
             self.asides[position] = Aside(index=position, header=_text(one.header.encode()), path=path)
 
@@ -292,12 +274,13 @@ def _begins(seal: Seal, until: int) -> bool:
     return not seal.indexed or seal.recorded_first >= until
 
 
-def _opened(one: Leaf, path: str, show: Show | None) -> Opened:
+def _opened(one: Disclosed, path: str, show: Show | None, *, plain: bool) -> Opened:
     fields: list[tuple[str, str, str]] = []
     listed = canonical.fields(one.entry)
     shown = listed if show is None else canonical.fields(show(one.entry))
     for (name, value), (_, seen), salt in zip(listed, shown, one.salts, strict=True):
-        if value == seen:
+        # Seals and records are verified by their details, which name nobody.
+        if value == seen or (plain and name == b"details"):
             fields.append((name.decode(), _text(salt), value.decode()))
         else:
             fields.append(("", _text(leaf.commit(salt, name, value)), REDACTED))

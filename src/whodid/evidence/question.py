@@ -38,6 +38,12 @@ class Question(NamedTuple):
     since: int | None = None
     until: int | None = None
 
+    def __str__(self) -> str:
+        """Return it as people write it, for the record of a file."""
+        parts = [f"{one.dimension}:{','.join(':'.join(value) for value in one.values)}" for one in self.asks]
+        since, until = ["" if at is None else canonical.time_text(canonical.from_micros(at)) for at in self[1:]]
+        return " ".join([*parts, f"recorded:{since}..{until}"] if since or until else parts)
+
     def has(self, recorded_at: int) -> bool:
         """Tell whether the period contains a moment, microseconds since 1970."""
         return (self.since is None or recorded_at >= self.since) and (self.until is None or recorded_at < self.until)

@@ -5,6 +5,7 @@ from whodid.log.keys import DeploymentKey
 from whodid.log.log import Forgotten, Log
 from whodid.log.opening import open_log
 from whodid.log.proving import Inclusion, ProvenEntry
+from whodid.log.snapshot import Disclosed, Snapshot, SnapshotSegment
 from whodid.log.verify import Report
 from whodid.store import scan
 from whodid.store.base import Count, Facet, Facets, Histogram
@@ -12,6 +13,7 @@ from whodid.store.base import Count, Facet, Facets, Histogram
 __all__ = [
     "Count",
     "DeploymentKey",
+    "Disclosed",
     "Facet",
     "Facets",
     "Forgotten",
@@ -21,6 +23,8 @@ __all__ = [
     "ProvenEntry",
     "Receipt",
     "Report",
+    "Snapshot",
+    "SnapshotSegment",
     "open_log",
     "scan",
 ]

@@ -26,6 +26,7 @@ from whodid.log.commit import GroupCommit, Receipt
 from whodid.log.keys import DeploymentKey
 from whodid.log.proving import Inclusion, ProvenEntry, Prover
 from whodid.log.sealing import SealedSegment, Sealer
+from whodid.log.snapshot import Snapshot
 from whodid.log.verify import Progress, Report, verify_log
 from whodid.model import Context, Entry, Event
 from whodid.proof import leaf
@@ -397,6 +398,10 @@ class Log:
         note = prover.checkpoint()
         kept = self._store.stream(workspace, self._query(query), prover.head.size)
         return note, (prover.proven(one, restore(one, workspace)) for one in kept)
+
+    def snapshot(self, workspace: str) -> Snapshot:
+        """Return the log as it is now, signed, with everything that evidence is made of; seal first (`seal`)."""
+        return Snapshot(self._store, workspace, self._existing(workspace), self._key)
 
     def verify(self, workspace: str, progress: Progress | None = None) -> Report:
         """Check everything stored for a workspace: content, leaves, tree, head, signature, search structures.
