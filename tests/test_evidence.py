@@ -171,12 +171,8 @@ def test_an_erased_field_needs_no_value() -> None:
     gone = sum(not path for path, _, _ in marked)
     record = shop.evidence(Question()).entries[erasure]
     path = b64encode(b"".join(shop.path(erasure))).decode()
-    entries = [
-        replace(document.entries[0], fields=marked),
-        *document.entries[1:-1],
-        replace(record, path=path),
-        document.entries[-1],
-    ]
+    *answers, sealed = [replace(document.entries[0], fields=marked), *document.entries[1:]]
+    entries = [*answers, replace(record, path=path), sealed]
     reason = Reason(index=entry.entry.index, stop=1, why="erased", record=erasure)
     verdict = checked(replace(document, entries=entries, reasons=[reason]))
     assert codes(verdict) == []

@@ -409,14 +409,15 @@ function agree(entry: Opened, tags: readonly string[], salt: Uint8Array): boolea
   return !listed.includes(null);
 }
 
-/** Whether a record of a purge or an erasure speaks of all the entries that it is said to explain. */
+/** Whether a record of a purge or an erasure speaks of all the entries that it is said to explain; its ranges ascend. */
 function covers({ first, ranges = [] }: Record<string, unknown>, { index, stop }: Reason): boolean {
-  if (Number.isSafeInteger(first) && stop <= (first as number)) return true;
+  let at = Number.isSafeInteger(first) && index < (first as number) ? (first as number) : index;
   demand(Array.isArray(ranges));
-  return ranges.some((range: unknown) => {
+  for (const range of ranges) {
     demand(Array.isArray(range) && range.length === 2);
-    return range.every(Number.isSafeInteger) && range[0] <= index && stop <= range[1];
-  });
+    if (range.every(Number.isSafeInteger) && range[0] <= at && at < range[1]) at = range[1];
+  }
+  return at >= stop;
 }
 
 function fromHex(text: string): Uint8Array {

@@ -1,8 +1,8 @@
 """Make an evidence file from a log, and record that it was made.
 
 A file that does not hold is never handed out: it is verified first, as its reader would do it. And like an export, it
-is handed out only after the entry `audit.exported` with its digest is durable, so nobody holds one that the log does not
-know of.
+is handed out only after the entry `audit.exported` with its digest is durable, so nobody holds one that the log does
+not know of.
 """
 
 from __future__ import annotations

@@ -205,9 +205,10 @@ def _text(value: Any) -> str:
 
 
 def covers(details: dict[str, Any], reason: Reason) -> bool:
-    """Tell whether a record of a purge or an erasure speaks of all the entries that it is said to explain."""
+    """Tell whether a record of a purge or an erasure, whose ranges ascend, speaks of all that it is said to explain."""
     first = details.get("first", 0)
-    ranges = details.get("ranges", [])
-    return (type(first) is int and reason.stop <= first) or any(
-        type(low) is int and type(high) is int and low <= reason.index and reason.stop <= high for low, high in ranges
-    )
+    at = first if type(first) is int and reason.index < first else reason.index
+    for low, high in details.get("ranges", []):
+        if type(low) is int and type(high) is int and low <= at < high:
+            at = high
+    return at >= reason.stop
