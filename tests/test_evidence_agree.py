@@ -128,7 +128,13 @@ def _changed(parent: Any, name: Any, document: dict[str, Any], draw: random.Rand
         return draw.choice((turned, value[:at] + value[at + 1 :], [*value[:at], value[other], *value[at:]], []))
     if isinstance(value, dict):
         _, elsewhere = _place(document, draw)
-        return draw.choice(({}, {**value, "more": 1}, document.get(elsewhere) if isinstance(elsewhere, str) else None))
+        return draw.choice(
+            (
+                {},
+                {**value, "more": 1},
+                json.loads(json.dumps(document.get(elsewhere))) if isinstance(elsewhere, str) else None,
+            )
+        )
     return draw.choice((0, [], "", {}, True))
 
 

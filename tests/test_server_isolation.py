@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 
 from tests.serving import ALL, AWAY, HOME, MARIA, NOW, SECRET, Clock, bearer, check_problem, client, open_log, token
 from whodid import Log
+from whodid.evidence import extract, verify
 from whodid.server import asgi
 from whodid.server.signing import mac, pack
 from whodid.server.tokens import Claims
@@ -66,6 +67,7 @@ def test_the_matrix_covers_every_route(log: Log) -> None:
         "/v1/stream",
         "/v1/exports",
         "/v1/exports/{ticket}",
+        "/v1/evidence",
         "/v1/reports",
     }
 
@@ -158,6 +160,20 @@ def test_an_export_holds_the_workspace_of_its_token(http: TestClient) -> None:
             made = http.post("/v1/exports", json={"format": format, "q": text}, headers=headers).json()
             body = http.get(made["href"]).content
             assert [word for word in FOREIGN if word.encode() in body] == [], (format, text)
+
+
+def test_evidence_holds_the_workspace_of_its_token(http: TestClient) -> None:
+    """Asked from HOME for everything, and for things of AWAY, a file holds nothing of AWAY beyond the question."""
+    headers = bearer(token(HOME))
+    body = http.post("/v1/evidence", json={}, headers=headers).content
+    assert [word for word in FOREIGN if word.encode() in body] == []
+    verdict = verify(
+        extract(http.post("/v1/evidence", json={"ask": ["resource:contact:con_100"]}, headers=headers).content)
+    )
+    assert (verdict.ok, verdict.counts.answers) == (True, 0)
+    locked = bearer(token(HOME, locked="resource:contact:con_ana"))
+    assert http.post("/v1/evidence", json={}, headers=locked).status_code == 403
+    assert http.post("/v1/evidence", json={"workspace": AWAY}, headers=headers).status_code == 422
 
 
 def test_a_report_holds_the_workspace_of_its_token(http: TestClient) -> None:

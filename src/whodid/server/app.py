@@ -1,7 +1,8 @@
 """The ASGI application: HTTP in, plain calls out to threads, answers back.
 
 The only file that imports Starlette. It owns what is the same for every route: request ids, limits, threads, security
-headers, and that every error leaves in one shape. What the routes say is in `routes`, `exports`, `console` and `pages`.
+headers, and that every error leaves in one shape. What the routes say is in `routes`, `exports`, `evidence`, `console`
+and `pages`.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from whodid.server.compat import Shared, doors
 from whodid.server.concurrency import CancelScope, CapacityLimiter, fail_after, run_sync, sleep
 from whodid.server.console import Console
 from whodid.server.events import Events
+from whodid.server.evidence import EvidenceRoutes
 from whodid.server.exports import Exports
 from whodid.server.gate import Gate
 from whodid.server.live import Live
@@ -92,7 +94,7 @@ def asgi(
         origins: Web origins of other pages that may load the viewer, read the API and frame `/embed`; the origin
             that a token names may read the API in any case.
         threads: How many requests may work on the store at once.
-        downloads: How many exports may stream at once.
+        downloads: How many exports may stream, or evidence files be made, at once.
         rate: Events per second that each API key may send on average; 0 for no limit.
         compat: Products whose own clients are to work here: some of `workos`, `retraced`.
         ending: Tells whether the server is asked to stop; live streams end then.
@@ -108,9 +110,11 @@ def asgi(
     pages = Pages(token_address=token_address or ("session/token" if console else None), origins=shared.allowed)
     gate = Gate(log, secret=secret)
     sessions = Sessions(log, secret=secret, gate=gate)
+    slots = threading.BoundedSemaphore(downloads)
     handlers: list[Handler] = [
         *Routes(log, sessions).handlers,
-        *Exports(log, sessions, secret=secret, downloads=downloads).handlers,
+        *Exports(log, sessions, secret=secret, slots=slots).handlers,
+        *EvidenceRoutes(log, sessions, slots=slots).handlers,
         *Live(log, sessions, ending=ending).handlers,
         *Reports(log, sessions, secret=secret, pages=pages).handlers,
         *(console.handlers if console else ()),

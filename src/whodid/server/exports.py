@@ -81,14 +81,14 @@ class Exports:
 
     Args:
         secret: Signs tickets, so that an invented one does not reach the store.
-        downloads: How many files may be made at once; each holds a read of the store open.
+        slots: How many files may be made at once; each holds a read of the store open.
     """
 
-    def __init__(self, log: Log, sessions: Sessions, *, secret: bytes, downloads: int) -> None:
+    def __init__(self, log: Log, sessions: Sessions, *, secret: bytes, slots: threading.BoundedSemaphore) -> None:
         self._log = log
         self._sessions = sessions
         self._tickets = Tickets(log, secret=secret, state=_STATE, purpose=_PURPOSE, holds=_Pending)
-        self._slots = threading.BoundedSemaphore(downloads)
+        self._slots = slots
         self.handlers = (
             Handler("POST", "/v1/exports", self._order),
             Handler("GET", "/v1/exports/{ticket}", self._download),
