@@ -29,7 +29,7 @@ from sendero.web.app import application
 from sendero.work import begin
 from whodid import Actor
 from whodid.errors import InvalidSetting, WhodidError
-from whodid.retention import RetentionWorker
+from whodid.retention import RetentionWorker, SealingWorker
 
 _DATA = Path("var")
 _ROOM = 60 * 2**20
@@ -112,7 +112,7 @@ def serve(settings: Settings, host: str, port: int, days: int) -> int:
     """Serve the workspace until it is interrupted; fill it with the story first if it is new."""
     with _listen(host, port) as listening:
         fresh = first_start(settings, days)
-        with Installation(settings) as home, home.relay, RetentionWorker(home.log), Jobs(home):
+        with Installation(settings) as home, home.relay, SealingWorker(home.log), RetentionWorker(home.log), Jobs(home):
             shown = f"[{host}]" if ":" in host else host
             print(f"\nSendero runs at http://{shown}:{port}")
             if fresh is not None:

@@ -173,6 +173,26 @@ def test_verifying_a_store(run: Run, store: str, tmp_path: Path) -> None:
     assert run("verify", "--json").json()[0]["first_bad"] == 12
 
 
+# ---------------------------------------------------------------------------------------------------------- sealing
+
+
+def test_sealing_from_the_shell(run: Run, tmp_path: Path) -> None:
+    """A day that is over is sealed without being asked for more; the open segment only on demand."""
+    url = f"sqlite:///{tmp_path / 'days.db'}"
+    now = datetime.now(UTC)
+    for days in (2, 0):
+        past = now - timedelta(days=days)
+        with whodid.open(url, clock=lambda past=past: past) as log:  # type: ignore[misc]
+            record(log, [event(days * 100 + number, at=past) for number in range(10)])
+    assert run("seal", "--store", url).out == f"0\t0-9\t20\t{HOME}\n"
+    assert "Nothing was left to seal." in run("seal", "--store", url).err
+    (done,) = run("seal", "--close", "--json", "--store", url).json()
+    assert done["workspace"] == HOME
+    assert [(one["number"], one["start"], one["stop"]) for one in done["sealed"]] == [(1, 10, 21)]
+    assert run("verify", "--store", url).out == f"22\t0\tok\t{HOME}\n"
+    assert "Sealing sealed the audit log" in run("search", "action:audit.sealed", "--store", url).out
+
+
 # --------------------------------------------------------------------------------------------- purge and retention
 
 
@@ -194,7 +214,7 @@ def test_purging_from_the_shell(run: Run, tmp_path: Path) -> None:
     done = run("purge", "--json", "--store", url).json()
     assert (done[0]["entries"], done[0]["finished"], done[0]["workspace"]) == (20, True, HOME)
     assert run("purge", "--store", url).out == f"0\t20\tyes\t{HOME}\n"
-    assert run("verify", "--store", url).out == f"11\t20\tok\t{HOME}\n"
+    assert run("verify", "--store", url).out == f"13\t20\tok\t{HOME}\n"
     assert "20 entries" in run("search", "action:audit.purged", "--store", url).out
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from io import BytesIO
@@ -14,6 +15,9 @@ from tests.keeping import HOME, MARIA, STORES, Clock, catalog, event, opened, re
 from whodid import Context, Entry, Log
 from whodid.errors import NotFound, Purged, StoreCorrupt, StoreUnavailable
 from whodid.export import export, verify_export
+from whodid.proof import open_checkpoint, tree
+from whodid.proof.note import Verifier
+from whodid.proof.seal import Seal
 from whodid.retention import Policy, Purge, change_policy, preview, purge, read_policy
 from whodid.retention.purge import RETENTION
 
@@ -70,15 +74,38 @@ def test_the_record_says_what_went_and_why(log: Log, clock: Clock) -> None:
     assert done.records == (entry.index,)
     assert entry.actor == RETENTION
     assert entry.kind == "delete"
-    assert entry.details == {
+    details = dict(entry.details or {})
+    frozen, root = details.pop("seal"), bytes.fromhex(details.pop("root"))
+    assert details == {
         "ranges": [[0, 100]],
         "entries": 100,
+        "before": 0,
         "first": 100,
         "until": (clock.now - timedelta(days=91)).date().isoformat(),
         "days": 90,
         "classes": {"standard": 100},
         "policy": {"days": 90, "classes": {}},
     }
+    # What an old file says of its first hundred entries leads on to what the record says.
+    size = log.head(HOME).size
+    tree.check_consistency(100, size, root, log.head(HOME).root, log.prove_consistency(HOME, 100, size))
+    path = [bytes.fromhex(one) for one in frozen["path"]]
+    note = json.loads(log.state(HOME, "checkpoint") or b"")["note"]
+    signed, _ = open_checkpoint(note, Verifier(log.verifier_key(HOME)))
+    assert signed.size == frozen["size"]
+    tree.check_inclusion(frozen["index"], frozen["size"], bytes.fromhex(frozen["leaf"]), path, signed.root)
+    seal = Seal.decode(bytes.fromhex(frozen["seal"]))
+    assert (seal.number, seal.start, seal.stop) == (frozen["segment"], 0, 10)
+
+
+def test_a_record_names_a_seal_only_when_a_whole_segment_went(log: Log, clock: Clock) -> None:
+    """Steps within a segment say where content begins, and no more."""
+    days_of(log, clock, 100)
+    purge(log, HOME, step=30)
+
+    assert [("seal" in (entry.details or {})) for entry in purges_of(log)] == [True, False, False, False]
+    assert [(entry.details or {})["before"] for entry in purges_of(log)] == [0, 30, 60, 90]
+    assert log.verify(HOME).ok
 
 
 def test_a_second_purge_on_the_same_day_does_nothing(log: Log, clock: Clock) -> None:
@@ -168,7 +195,7 @@ def test_classes_go_when_their_own_time_is_over(log: Log, clock: Clock) -> None:
 
     clock.advance(days=365)
     purge(log, HOME)
-    assert {entry.action for entry in log.read(HOME)} <= {"audit.purged", "audit.retention_changed"}
+    assert {entry.action for entry in log.read(HOME)} <= {"audit.purged", "audit.retention_changed", "audit.sealed"}
     assert log.verify(HOME).ok
 
 
@@ -253,17 +280,24 @@ def test_what_is_kept_for_good_stays(log: Log, clock: Clock) -> None:
 
 
 def test_a_quiet_workspace_comes_to_rest(log: Log, clock: Clock) -> None:
-    """When only records of purges are left, no purge replaces the last of them by another."""
+    """When only records of purges and seals are left, no purge replaces the last of them by another."""
     days_of(log, clock, 3)
     clock.advance(days=100)
     purge(log, HOME)
+    clock.advance(days=100)
+    purge(log, HOME)  # the record of the first purge is sealed
     size = log.head(HOME).size
     for _ in range(5):
         clock.advance(days=100)
         assert purge(log, HOME).entries == 0
 
     assert log.head(HOME).size == size
-    assert [entry.action for entry in log.read(HOME)] == ["audit.purged"]
+    assert [entry.action for entry in log.read(HOME)] == [
+        "audit.sealed",
+        "audit.sealed",
+        "audit.purged",
+        "audit.sealed",
+    ]
     assert log.verify(HOME).ok
 
 
@@ -287,7 +321,7 @@ def test_exports_verify_before_and_after_a_purge(log: Log, clock: Clock) -> None
     purge(log, HOME)
     export(log, HOME, "", "ndjson", after, actor=MARIA, proofs=True)
 
-    for file, count, first in ((before, 1000, 0), (after, 902, 100)):
+    for file, count, first in ((before, 1000, 0), (after, 904, 100)):
         lines = file.getvalue().splitlines(keepends=True)
         report = verify_export(lines, lines[-1], trusted=[key])
         assert report.ok, report.problems

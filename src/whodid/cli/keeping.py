@@ -1,4 +1,4 @@
-"""Commands that keep: export, purge, retention."""
+"""Commands that keep: export, seal, purge, retention."""
 
 from __future__ import annotations
 
@@ -95,7 +95,33 @@ def _format_of(output: str) -> Format:
     return {".csv": "csv", ".parquet": "parquet"}.get(suffix, "ndjson")  # type: ignore[return-value]
 
 
-# -------------------------------------------------------------------------------------------------- purge, retention
+# --------------------------------------------------------------------------------------------- seal, purge, retention
+
+
+@ui.command
+@ui.option("--close", is_flag=True, help="Seal what the open segment holds as well.")
+@ui.json_option
+@ui.workspace_option
+@ui.store_options
+def seal(*, close: bool, as_json: bool, workspace: str | None, store: str | None, key_file: str | None) -> None:
+    """Seal the segments that have ended, in one workspace or in all.
+
+    A sealed segment has an index with which an export proves that nothing is
+    missing. Each seal is itself an entry. `whodid serve` seals by itself.
+    """
+    with open_store(store, key_file) as log:
+        done = [(name, log.seal(name, close=close, context=CONTEXT)) for name in every(log, workspace)]
+    if as_json:
+        ui.json([{"workspace": name, "sealed": msgspec.to_builtins(sealed)} for name, sealed in done])
+        return
+    rows = [
+        (f"{one.number:,}", f"{one.start}-{one.stop - 1}", f"{one.index:,}", name)
+        for name, all_ in done
+        for one in all_
+    ]
+    ui.table((">Segment", "Entries", ">Seal", "Workspace"), rows, wide=3)
+    if not rows:
+        ui.note("Nothing was left to seal.")
 
 
 @ui.command
@@ -205,4 +231,4 @@ def _span(days: int | None) -> str:
     return "for good" if days is None else f"{days} days"
 
 
-COMMANDS = {"export": export_, "purge": purge_, "retention": retention}
+COMMANDS = {"export": export_, "seal": seal, "purge": purge_, "retention": retention}

@@ -65,6 +65,7 @@ _COMMANDS = {
     "export": ("keeping", "Write entries to a CSV, NDJSON or Parquet file."),
     "evidence": ("evidencing", "Write a page that answers and proves itself offline."),
     "verify": ("verifying", "Check a store, or a file that it made, for tampering."),
+    "seal": ("keeping", "Seal segments that have ended; serve does it by itself."),
     "purge": ("keeping", "Remove what retention says; --dry-run only tells."),
     "retention": ("keeping", "Show or change how long entries are kept."),
     "import": ("bringing", "Record events from files of whodid, GitHub, AWS."),

@@ -1,10 +1,12 @@
 """The hall: record, find, prove and verify, over any store."""
 
 from whodid.log.commit import Receipt
+from whodid.log.forgetting import Forgotten
 from whodid.log.keys import DeploymentKey
-from whodid.log.log import Forgotten, Log
+from whodid.log.log import Log
 from whodid.log.opening import open_log
 from whodid.log.proving import Inclusion, ProvenEntry
+from whodid.log.sealing import SealedSegment
 from whodid.log.snapshot import Disclosed, Snapshot, SnapshotSegment
 from whodid.log.verify import Report
 from whodid.store import scan
@@ -23,6 +25,7 @@ __all__ = [
     "ProvenEntry",
     "Receipt",
     "Report",
+    "SealedSegment",
     "Snapshot",
     "SnapshotSegment",
     "open_log",

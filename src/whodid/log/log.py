@@ -13,7 +13,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from itertools import pairwise
-from typing import NamedTuple, Self
+from typing import Self
 from uuid import UUID
 
 import msgspec
@@ -23,6 +23,7 @@ from whodid.catalog import Catalog
 from whodid.errors import InvalidQuery, InvalidSetting, NotFound, Purged, WhodidError
 from whodid.intake import Intake
 from whodid.log.commit import GroupCommit, Receipt
+from whodid.log.forgetting import Forgotten, Making, forget
 from whodid.log.keys import DeploymentKey
 from whodid.log.proving import Inclusion, ProvenEntry, Prover
 from whodid.log.sealing import SealedSegment, Sealer
@@ -31,29 +32,15 @@ from whodid.log.verify import Progress, Report, verify_log
 from whodid.model import Context, Entry, Event
 from whodid.proof import leaf
 from whodid.query import Cursor, Page, Query, parse
-from whodid.sequence import Batch, Head
-from whodid.store.base import Count, Facets, Histogram, Kept, Known, Store, restore
+from whodid.sequence import Head
+from whodid.store.base import Count, Facets, Histogram, Kept, Store, restore
 
-__all__ = ["Forgotten", "Log"]
+__all__ = ["Log"]
 
 _WORKSPACE = msgspec.json.Decoder(str)
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:-")
 _MAX_NAME = 100
 _DEPLOYMENT = ""  # the store's state under the empty name belongs to the deployment, not to a workspace
-
-
-class Forgotten(NamedTuple):
-    """What one step of a purge did.
-
-    Args:
-        entries: How many entries lost their content.
-        first: Index below which no content is left.
-        receipt: The place of the record of it.
-    """
-
-    entries: int
-    first: int
-    receipt: Receipt
 
 
 class Log:
@@ -174,36 +161,16 @@ class Log:
 
         Args:
             ranges: Index ranges, ascending and disjoint; what has no content any more is skipped.
-            event: The `audit.purged` event; its details gain `ranges`, `entries` and `first`.
+            event: The `audit.purged` event; its details gain what went (`ranges`, `entries`), where content begins
+                (`first`, and `before` this step), the `root` of the tree of `first` leaves, and the newest `seal`
+                whose segment went as a whole, with its path.
 
         Returns:
             What was done, or None when nothing was left to remove.
         """
-        gone = self._removable(workspace, ranges)
-        if not gone:
-            return None
-        entries = sum(len(one) for one in gone)
-        # The newest signed head must stay provable, so it may not end inside a tile that goes.
-        self.checkpoint(workspace)
-        head = self._existing(workspace)
-        first = self._first_after(workspace, head, gone)
-        details = {**(event.details or {}), "entries": entries, "first": first}
-        details["ranges"] = [[one.start, one.stop] for one in gone]
-        content = self._intake.check(msgspec.structs.replace(event, details=details), workspace, self._clock())
-        ready = sequence.prepare(content, self._draw(leaf.SEED_SIZE), leaf.PURGE)
-
-        def assemble(head: Head | None, _: Known) -> Batch | None:
-            if head is None:
-                return None
-            head = msgspec.structs.replace(head, first=max(head.first, first))
-            return sequence.assemble(head, (ready,), self._clock())
-
-        batch = self._store.forget(workspace, gone, assemble)
-        if batch is None:
-            return None
-        row = batch.rows[0]
-        receipt = Receipt(id=content.id, index=row.index, recorded_at=canonical.from_micros(row.recorded_at))
-        return Forgotten(entries, batch.head.first, receipt)
+        check = partial(self._intake.check, workspace=workspace, now=self._clock())
+        seed = self._draw(leaf.SEED_SIZE)
+        return forget(self._store, self._prover(workspace), ranges, event, Making(check, self._clock, seed))
 
     def seal(self, workspace: str, *, close: bool = False, context: Context | None = None) -> tuple[SealedSegment, ...]:
         """Seal every closed segment that has no seal, and the open one when its day is over.
@@ -227,29 +194,14 @@ class Log:
         sealer = Sealer(self._store, workspace, check, self._clock, self._draw)
         return tuple(sealer.run(close=close, context=context))
 
+    def awaits_seal(self, workspace: str) -> bool:
+        """Tell, from the head alone, whether `seal` has something to do without being told to close."""
+        head = self._existing(workspace)
+        return head.next is None or sequence.due(head, self._clock())
+
     def tend(self) -> bool:
         """Do a bounded amount of upkeep (give freed space back, compress better); say whether more is left to do."""
         return self._store.tend()
-
-    def _removable(self, workspace: str, ranges: Sequence[range]) -> list[range]:
-        """Cut ranges down to entries that have content and may go."""
-        head = self._existing(workspace)
-        present = [kept for one in ranges for kept in self._store.read(workspace, one.start, min(one.stop, head.size))]
-        wanted = {kept.index for kept in present}
-        first = self._first_after(workspace, head, ranges)
-        wanted -= {kept.index for kept in present if kept.kind in {leaf.PURGE, leaf.SEAL} and kept.index >= first}
-        return _runs(sorted(wanted))
-
-    def _first_after(self, workspace: str, head: Head, gone: Sequence[range]) -> int:
-        """Return the lowest index that keeps its content when the ranges are gone."""
-        at = head.first
-        for one in sorted(gone, key=lambda one: one.start):
-            kept = next(self._store.read(workspace, at, max(at, one.start)), None)
-            if kept is not None:
-                return kept.index
-            at = max(at, one.stop)
-        kept = next(self._store.read(workspace, at, head.size), None)
-        return head.size if kept is None else kept.index
 
     # ---------------------------------------------------------------- the way back
 
@@ -461,14 +413,3 @@ def _check_name(workspace: str) -> None:
         raise InvalidSetting(
             f"{workspace[:_MAX_NAME]!r} is not a workspace", "Use 1 to 100 letters, digits and the characters _ . : -"
         )
-
-
-def _runs(indexes: Sequence[int]) -> list[range]:
-    """Join ascending indexes to ranges."""
-    found: list[range] = []
-    for index in indexes:
-        if found and found[-1].stop == index:
-            found[-1] = range(found[-1].start, index + 1)
-        else:
-            found.append(range(index, index + 1))
-    return found

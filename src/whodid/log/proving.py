@@ -75,7 +75,7 @@ class Prover:
     def __init__(self, store: Store, workspace: str, head: Head, key: DeploymentKey) -> None:
         self.head = head
         self._store = store
-        self._workspace = workspace
+        self.workspace = workspace
         self._key = key
         self._segments = store.segments(workspace)
         self._starts = [segment.start for segment in self._segments]
@@ -83,7 +83,7 @@ class Prover:
 
     def checkpoint(self) -> str:
         """Return the head as a signed note; one signature serves all entries since the last one."""
-        known = self._store.state(self._workspace, "checkpoint")
+        known = self._store.state(self.workspace, "checkpoint")
         signed = msgspec.json.decode(known, type=_Signed) if known else None
         if signed is not None and signed.size == self.head.size:
             return signed.note
@@ -96,7 +96,7 @@ class Prover:
         checkpoint = Checkpoint(origin=self.head.origin, size=self.head.size, root=self.head.root)
         text = sign_checkpoint(checkpoint, self._key.signer(self.head.origin))
         # Another process may have signed a newer head meanwhile; then that one stays.
-        self._store.swap_state(self._workspace, "checkpoint", known, msgspec.json.encode(_Signed(self.head.size, text)))
+        self._store.swap_state(self.workspace, "checkpoint", known, msgspec.json.encode(_Signed(self.head.size, text)))
         return text
 
     def inclusion(self, kept: Kept) -> Inclusion:
@@ -137,7 +137,7 @@ class Prover:
         place = bisect_right(self._starts, kept.index) - 1
         if place < 0:
             raise Purged(kept.index)
-        return header_of(kept, entry or restore(kept, self._workspace), self._segments[place].salt)
+        return header_of(kept, entry or restore(kept, self.workspace), self._segments[place].salt)
 
     def row(self, level: int, start: int, stop: int) -> list[bytes]:
         """Return the hashes of one tile level from `start` up to `stop`, as far as there are any; see `Log.hashes`."""
@@ -169,7 +169,7 @@ class Prover:
         return found
 
     def _read_levels(self, level: int, number: int) -> list[list[bytes]]:
-        (hashes,) = self._store.tiles(self._workspace, [(level, number)])
+        (hashes,) = self._store.tiles(self.workspace, [(level, number)])
         return levels_of(hashes)
 
 

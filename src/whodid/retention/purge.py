@@ -1,15 +1,14 @@
 """Carrying retention out: bounded steps, each one transaction of the log that removes content and records that it did.
 
-`preview` says what `purge` would do and changes nothing. A lease kept as state of the log keeps two processes from
-purging one workspace at the same time; a process that dies holds it for ten minutes at most.
+`preview` says what `purge` would do and changes nothing. A lease keeps two processes from purging one workspace at the
+same time; a process that dies holds it for ten minutes at most.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 from hashlib import sha256
 from time import monotonic
 
@@ -20,6 +19,7 @@ from whodid import canonical
 from whodid.capture.events import uuid7
 from whodid.log import Log
 from whodid.model import Actor, Context, Entry, Event, Resource
+from whodid.retention.lease import Holder, leased
 from whodid.retention.plan import PURGE_RECORD, Step, Tally, Term, plan_step, tally, terms
 from whodid.retention.policy import STANDARD, Policy, class_of, read_policy
 
@@ -67,11 +67,6 @@ class Preview(Struct, frozen=True, kw_only=True):
     entries: int
     stays: int
     terms: tuple[Tally, ...]
-
-
-class _Lease(Struct, frozen=True):
-    holder: str
-    until: datetime
 
 
 class _Swept(Struct, frozen=True):
@@ -150,9 +145,11 @@ def purge(
     work = _Work(log, workspace, actor, context)
     if work.idle():
         return work.done(finished=True)
-    with _leased(log, workspace) as lease:
+    with leased(log, workspace, _LEASE_STATE, _LEASE) as lease:
         if lease is None:
             return work.done(finished=False)
+        # A segment that lost content before it was sealed could not be indexed as a whole.
+        log.seal(workspace)
         finished = work.run(lease, step, rest or (lambda _took: False), progress or (lambda _entries: None))
         return work.done(finished=finished)
 
@@ -178,7 +175,7 @@ class _Work:
             entry is None or entry.recorded_at >= term.cutoff for entry, term in zip(oldest, self._terms, strict=True)
         )
 
-    def run(self, lease: _Holder, step: int, rest: Callable[[float], bool], progress: Callable[[int], None]) -> bool:
+    def run(self, lease: Holder, step: int, rest: Callable[[float], bool], progress: Callable[[int], None]) -> bool:
         """Take step after step; say whether nothing is left."""
         class_of_entry = _class_of(self._log)
         for term in self._terms:
@@ -255,47 +252,3 @@ def _class_of(log: Log) -> Callable[[Entry], str | None]:
         return class_of(log.catalog, entry.action) if declared else None
 
     return known
-
-
-class _Holder:
-    """Whoever may purge a workspace for the next ten minutes."""
-
-    def __init__(self, log: Log, workspace: str) -> None:
-        self._log = log
-        self._workspace = workspace
-        self._name = os.urandom(8).hex()
-        self._mine: bytes | None = None
-
-    def acquired(self) -> bool:
-        """Take the lease if nobody holds it; say whether it was taken."""
-        held = self._log.state(self._workspace, _LEASE_STATE)
-        if held is not None and msgspec.json.decode(held, type=_Lease).until > self._log.now():
-            return False
-        return self._put(held)
-
-    def renewed(self) -> bool:
-        """Hold it for another ten minutes; say whether it still was ours."""
-        return self._put(self._mine)
-
-    def release(self) -> None:
-        """Let others have it."""
-        self._log.swap_state(self._workspace, _LEASE_STATE, self._mine, None)
-
-    def _put(self, old: bytes | None) -> bool:
-        lease = msgspec.json.encode(_Lease(self._name, self._log.now() + _LEASE))
-        if not self._log.swap_state(self._workspace, _LEASE_STATE, old, lease):
-            return False
-        self._mine = lease
-        return True
-
-
-@contextmanager
-def _leased(log: Log, workspace: str) -> Iterator[_Holder | None]:
-    holder = _Holder(log, workspace)
-    if not holder.acquired():
-        yield None
-        return
-    try:
-        yield holder
-    finally:
-        holder.release()

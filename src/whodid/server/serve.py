@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from whodid.errors import InvalidSetting
 from whodid.log import Log, open_log
-from whodid.retention import RetentionWorker
+from whodid.retention import RetentionWorker, SealingWorker
 from whodid.server.config import Settings, read_secret
 from whodid.server.console import Console
 
@@ -69,6 +69,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             compat=[name for name in settings.compat.split(",") if name],
             ending=lambda: server.should_exit,
         )
+        stack.enter_context(SealingWorker(log))
         if settings.retention_minutes:
             stack.enter_context(RetentionWorker(log, interval=settings.retention_minutes * 60.0))
         server = uvicorn.Server(
