@@ -19,12 +19,14 @@ from whodid import errors
 from whodid.catalog import Action
 from whodid.cli import ui
 from whodid.model import schema
+from whodid.server import asgi
+from whodid.server.described import FILTERS, Endpoint, Parameter
+from whodid.server.openapi import SECTIONS, split_docstring
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "reference"
 NOTICE = "<!-- Written by `make reference`. Change the code instead. -->\n"
 WIDEST = 110
-SECTIONS = ("Args:", "Returns:", "Raises:", "Yields:", "Example::", "Examples::")
 
 
 def pages() -> dict[str, str]:
@@ -36,7 +38,8 @@ def pages() -> dict[str, str]:
         "actions.md": actions_page,
         "errors.md": errors_page,
     }
-    return {name: NOTICE + "\n" + "\n".join(writer()).rstrip() + "\n" for name, writer in writers.items()}
+    written = {name: NOTICE + "\n" + "\n".join(writer()).rstrip() + "\n" for name, writer in writers.items()}
+    return written | {"http.md": http_page((FOLDER / "http.md").read_text(encoding="utf-8"))}
 
 
 def main() -> None:
@@ -46,28 +49,6 @@ def main() -> None:
 
 
 # ----------------------------------------------------------------------------------------------------------- docstrings
-
-
-def described(doc: str) -> tuple[str, dict[str, str]]:
-    """Split a docstring into its text and the descriptions of its arguments."""
-    arguments: dict[str, str] = {}
-    prose, inside, name = list[str](), "", ""
-    for line in inspect.cleandoc(doc).splitlines():
-        if line in SECTIONS:
-            inside = line
-        elif line and not line.startswith(" ") and inside:
-            inside = ""
-            prose.append(line)
-        elif inside == "Args:":
-            found = re.match(r"    (\w+): (.*)", line)
-            if found:
-                name = found[1]
-                arguments[name] = found[2]
-            elif name and line.strip():
-                arguments[name] += " " + line.strip()
-        elif not inside:
-            prose.append(line)
-    return "\n".join(prose).strip(), arguments
 
 
 def markdown(doc: str) -> Iterator[str]:
@@ -182,6 +163,40 @@ def without_self(name: str, member: str, found: Any, function: Callable[..., Any
     return signature(f"{name}.{member}", shape)
 
 
+def http_page(text: str) -> str:
+    """Write the tables of the HTTP API between their marks; the text around them is written by hand."""
+    with whodid.open("memory://") as log:
+        endpoints: tuple[Endpoint, ...] = asgi(log, secret=bytes(32)).state.endpoints
+    for mark, rows in (("routes", route_rows(endpoints)), ("parameters", parameter_rows(endpoints))):
+        begin, end = f"<!-- {mark}: written by `make reference` -->\n", f"<!-- end of {mark} -->"
+        before, _, rest = text.partition(begin)
+        text = before + begin + "".join(f"{row}\n" for row in rows) + end + rest.partition(end)[2]
+    return text
+
+
+def route_rows(endpoints: tuple[Endpoint, ...]) -> Iterator[str]:
+    """Write a row for each described route."""
+    yield from ("| Route | Needs | Answers |", "| --- | --- | --- |")
+    for one in endpoints:
+        needs = [f"`{need}`" if need.startswith("audit:") else f"a key with `{need}`" for need in one.described.needs]
+        needed = one.described.opens or (needs[-1] if needs else "nothing")
+        yield f"| `{one.method} {one.path}` | {needed} | {one.described.answers} |"
+
+
+def parameter_rows(endpoints: tuple[Endpoint, ...]) -> Iterator[str]:
+    """Write a row for each parameter of an address; one that means the same in several routes stands once."""
+    yield from ("| Parameter | Of | Means |", "| --- | --- | --- |")
+    routes: dict[Parameter, list[str]] = {}
+    for one in endpoints:
+        for parameter in one.described.query:
+            name = one.path.removeprefix("/v1/")
+            routes.setdefault(parameter, []).append(name if name.endswith("}") else name.rpartition("/")[2])
+    for parameter, names in routes.items():
+        of = "lists, counts, the stream" if parameter in FILTERS[:-1] else ", ".join(names)
+        means = parameter.means.replace("the query language", "the [query language](../concepts/query-language.md)")
+        yield f"| `{parameter.name}` | {of} | {means} |"
+
+
 def errors_page() -> Iterator[str]:
     """Document every error class."""
     yield from ("# Errors", "", *markdown(errors.__doc__ or ""), "")
@@ -223,7 +238,7 @@ def events_page() -> Iterator[str]:
     """Document the wire form of an event and of an entry, and everything inside them."""
     definitions = schema()["$defs"]
     example = whodid.builtin()["contact.deleted"].example
-    common = {"Event": glossary(), "Entry": {**described(whodid.Event.__doc__ or "")[1], **glossary()}}
+    common = {"Event": glossary(), "Entry": {**split_docstring(whodid.Event.__doc__ or "")[1], **glossary()}}
     yield from (
         "# Events and entries",
         "",
@@ -239,7 +254,7 @@ def events_page() -> Iterator[str]:
     )
     for name in ("Event", "Entry", *sorted(set(definitions) - {"Event", "Entry"})):
         found = definitions[name]
-        prose, arguments = described(getattr(whodid, name).__doc__ or "")
+        prose, arguments = split_docstring(getattr(whodid, name).__doc__ or "")
         yield from (f"## {name}", "", prose, "", "| Field | Type | Required | Means |", "| --- | --- | --- | --- |")
         required = set(found.get("required", ()))
         for field, shape in found["properties"].items():

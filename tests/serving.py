@@ -12,6 +12,7 @@ import msgspec
 from starlette.testclient import TestClient
 
 import whodid
+from tests.describing import CheckedClient
 from whodid import Actor, Change, Context, Event, Log, Reason, Related, Resource
 from whodid.server import asgi, mint_token
 
@@ -157,7 +158,7 @@ def bearer(sent: str) -> dict[str, str]:
 @contextmanager
 def client(log: Log, **settings: Any) -> Iterator[TestClient]:
     """Open a client of the application."""
-    with TestClient(asgi(log, secret=SECRET, **settings), base_url="http://audit.test") as opened:
+    with CheckedClient(asgi(log, secret=SECRET, **settings), base_url="http://audit.test") as opened:
         yield opened
 
 

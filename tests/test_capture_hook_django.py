@@ -16,6 +16,7 @@ import pytest
 
 from tests import capturing, djangoing
 from tests.djangoing import AISHA, events, told
+from whodid import Event
 from whodid.capture import context
 from whodid.errors import InvalidEvent, InvalidSetting, StoreUnavailable
 
@@ -294,7 +295,6 @@ def test_any_value_has_a_form_that_the_log_takes(default: str) -> None:
 def test_the_outbox_and_its_relay(alias: str) -> None:
     """Delivered rows go, refused ones are set aside and can be released; another claim takes what is left."""
     import whodid
-    from whodid import Event
     from whodid.capture import Relay
     from whodid.capture.django.outbox import Outbox
 
@@ -318,6 +318,28 @@ def test_the_outbox_and_its_relay(alias: str) -> None:
         assert outbox.backlog().waiting == 1
         assert relay.drain() == 1
         assert relay.status().quarantined == 2
+    djangoing.emptied(alias)
+
+
+@pytest.mark.parametrize("workspaces", [["w1"] * 3, ["w1", "w2", "w1"], ["w1", "w\x1e2", "w'3\\"]])
+@pytest.mark.parametrize("aside", [False, True])
+def test_many_rows_are_one_statement_whatever_they_hold(alias: str, workspaces: list[str], *, aside: bool) -> None:
+    """Events with quotes, controls and separators, of several workspaces, arrive as they are and in order."""
+    from django.db import connections, transaction
+
+    from whodid.capture.django.models import Outbox as Table
+    from whodid.capture.django.outbox import Outbox
+
+    text = "a 'quote', a \\backslash, \x1e and \x1f, \U0001f600 %s %(x)s"
+    told = [(whose, capturing.event(at, details={"note": text})) for at, whose in enumerate(workspaces)]
+    faults = {told[1][1].id: "refused: it's \x1e so"} if aside else {}
+    with transaction.atomic(alias), djangoing.queries(alias) as seen:
+        Outbox(alias).put(connections[alias], told, faults)
+    rows = list(Table.objects.order_by("place").values_list("workspace", "event", "fault"))
+
+    assert len(seen) == 1
+    assert [(whose, msgspec.json.decode(event, type=Event)) for whose, event, _ in rows] == told
+    assert [fault for *_, fault in rows] == [faults.get(event.id) for _, event in told]
     djangoing.emptied(alias)
 
 

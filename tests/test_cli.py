@@ -21,7 +21,7 @@ from tests.shell import Run, program
 run, store = shell.run, shell.store
 
 ON_A_STORE = ("serve", "tail", "search", "show", "stats", "export", "verify", "purge", "retention", "import")
-COMMANDS = (*ON_A_STORE, "keys", "ship", "doctor")
+COMMANDS = (*ON_A_STORE, "keys", "ship", "relay", "doctor")
 
 
 # --------------------------------------------------------------------------------------------------------------- help
@@ -48,7 +48,7 @@ def test_help_lists_every_command_and_the_exit_codes(run: Run) -> None:
         assert re.search(rf"\b{code} [a-z]", text), code
 
 
-@pytest.mark.parametrize("command", [*ON_A_STORE, "keys list", "keys create", "keys rotate", "keys revoke"])
+@pytest.mark.parametrize("command", [*ON_A_STORE, "keys list", "keys create", "keys rotate", "keys revoke", "relay"])
 def test_every_command_takes_a_store_and_a_workspace(run: Run, command: str) -> None:
     """The same two options everywhere."""
     text = run(*command.split(), "--help").out

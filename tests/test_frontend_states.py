@@ -129,8 +129,11 @@ STATES: dict[str, tuple[str, Callable[[Visit], object]]] = {
     "json": ("&entry=1&tab=json", lambda _: None),
     "proof": ("&entry=1&tab=proof", lambda _: None),
     "nothing": ("+zzzz", lambda _: None),
-    "dates": ("", lambda seen: seen.viewer.locator("[aria-haspopup=dialog]").last.click()),
+    "dates": ("", lambda seen: seen.viewer.locator("#menu-dates, .chips.line .chip.sel").click()),
     "export": ("", lambda seen: seen.viewer.get_by_role("button", name="Export").click()),
+    "compare": ("", lambda seen: seen.viewer.locator(".chip .op").last.click()),
+    "more": ("", lambda seen: seen.viewer.get_by_role("button", name="More filters").click()),
+    "seal": ("", lambda seen: seen.viewer.locator(".proof.ok").click()),
     "help": ("", lambda seen: seen.page.keyboard.press("?")),
 }
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
@@ -149,6 +152,64 @@ def test_no_barrier(visit: Callable[..., Visit], size: dict[str, int], state: st
         seen.page.wait_for_timeout(300)
         answer = Axe().run(seen.page, options=RULES)
         assert [(one["id"], one["nodes"][0]["target"]) for one in answer.response["violations"]] == [], theme
+
+
+def test_the_order_in_which_it_is_read_aloud(visit: Callable[..., Visit]) -> None:
+    """Title, badge and export, search, filters, the chart in a sentence, days with their entries, then the details."""
+    seen = visit("?q=-category:audit+-action:contact.updated")
+    expect(seen.viewer.locator(".proof.ok")).to_be_visible()
+
+    def said(*order: str) -> None:
+        """Insist that the tree of roles and names has these, one after the other."""
+        tree = seen.viewer.aria_snapshot()
+        at = 0
+        for part in order:
+            found = tree.find(part, at)
+            assert found >= 0, f"{part!r} is not there, or too early, in\n{tree}"
+            at = found + len(part)
+
+    page = (
+        'heading "Audit logs" [level=1]',
+        'link "Kept for 90 days."',
+        'button "Verified',
+        'button "Live" [pressed]',
+        'button "Export"',
+        'combobox "Search audit logs"',
+        'button "User"',
+        'button "Action type"',
+        'button "Resource"',
+        'button "More filters"',
+        'group "Date range"',
+        'button "Remove filter Category"',
+        'button "Clear all"',
+        'region "Activity over time"',
+        'group "Kinds"',
+        'group "Entries over time',
+        'region "Audit log entries, newest first"',
+        'heading "Today Friday 20 November',
+        'link "João Silva merged contact',
+        'heading "Yesterday Thursday 19 November" [level=2]',
+        'link "Campaign guard paused campaign',
+    )
+    said(*page)
+    seen.row("Campaign guard paused").click()
+    expect(seen.drawer.locator(".prf.ok")).to_be_visible()
+    said(
+        'region "Audit log entries, newest first"',
+        'complementary "Entry details"',
+        'button "Newer entry"',
+        'button "Close"',
+        'heading "Campaign guard paused campaign',
+        "Why it stopped",
+        "term: When",
+        "term: Who",
+        "term: Resource",
+        'tab "Changes',
+        'tab "Proof"',
+        "tabpanel",
+        "Verified in this browser",
+        'button "History of',
+    )
 
 
 @pytest.mark.parametrize("width", [320, 390, 760, 1024, 1440])

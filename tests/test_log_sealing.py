@@ -336,11 +336,14 @@ def test_another_salt_is_found(memory: Log) -> None:
     for number in range(4):
         true: Segment = insides(memory).segments[number]
         insides(memory).segments[number] = msgspec.structs.replace(true, salt=bytes(32))
-        assert ("does not commit" if number < 2 else "not the one that was committed to") in facts(memory)
+        assert f"The salt of segment {number} is not the one that was committed to" in facts(memory)
         insides(memory).segments[number] = true
     head: Head = insides(memory).head
     insides(memory).head = msgspec.structs.replace(head, next=bytes(32))
     assert "The salt of segment 4 is not the one" in facts(memory)
+    forged = (salt_commitment(0, bytes(32)), head.commitments[1])
+    insides(memory).head = msgspec.structs.replace(head, commitments=forged)
+    assert "The origin of the log does not commit" in facts(memory)
 
 
 def test_a_bent_chain_is_found(memory: Log) -> None:

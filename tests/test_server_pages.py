@@ -85,6 +85,20 @@ def test_only_listed_files_exist(http: TestClient, name: str) -> None:
     check_problem(http.get(f"/static/{name}"), 404, "not-found")
 
 
+@pytest.mark.parametrize(
+    ("accepted", "packed"),
+    [("gzip, br", True), ("br;q=1.0, gzip;q=0.5", True), ("*", True), ("gzip;q=0", False), ("identity", False)],
+)
+def test_files_are_packed_for_those_who_take_it(http: TestClient, accepted: str, *, packed: bool) -> None:
+    """The content is the same either way, and caches keep the two apart."""
+    answer = http.get("/static/viewer.js", headers={"Accept-Encoding": accepted})
+    plain = http.get("/static/viewer.js", headers={"Accept-Encoding": "identity"})
+    assert answer.headers.get("content-encoding") == ("gzip" if packed else None)
+    assert "Accept-Encoding" in answer.headers["vary"]
+    assert answer.content == plain.content
+    assert packed == (int(answer.headers["content-length"]) < len(plain.content) / 2)
+
+
 def test_the_page_asks_for_tokens_where_its_host_says() -> None:
     """The address is relative to the mount unless it is absolute, and is written as text."""
     with open_log(Clock()) as log:

@@ -160,6 +160,16 @@ def test_bars_add_up(log: Log) -> None:
     assert answer["buckets"][-1]["end"] == "2026-11-21T00:00:00.000000Z"
 
 
+def test_bars_tell_how_many_were_denied() -> None:
+    """An attempt that was refused is in the bar of its kind, and counted once more beside it."""
+    with open_log(Clock()) as log:
+        record(log, HOME, [event(51, "contact.deleted", outcome="denied")])
+        answer = api.histogram(Reader(log, HOME), parse("date:7d", now=NOW), {}, now=NOW)
+    marked = [bar for bar in answer["buckets"] if "denied" in bar]
+    assert [bar["denied"] for bar in marked] == [1]
+    assert marked[0]["counts"]["delete"] >= 1
+
+
 def test_bars_without_a_period_reach_back_to_the_oldest_entry() -> None:
     """An entry that was backfilled with an old date is inside the first bar."""
     with open_log(Clock()) as log:

@@ -3,7 +3,6 @@
 
 import { html, LitElement, nothing, unsafeCSS, type PropertyValues, type TemplateResult } from "lit";
 import { asProblem, Client, type GetToken } from "./lib/api.js";
-import { beside } from "./lib/files.js";
 import { Clock } from "./lib/format.js";
 import type { Host } from "./lib/host.js";
 import { Words } from "./lib/i18n.js";
@@ -11,27 +10,32 @@ import { icon } from "./lib/icons.js";
 import { command } from "./lib/keys.js";
 import { Labels } from "./lib/labels.js";
 import { keep, recall } from "./lib/local.js";
-import { narrow } from "./lib/query.js";
+import { narrow, split } from "./lib/query.js";
 import { isZone } from "./lib/time.js";
 import type { CatalogPage, Retention } from "./lib/types.js";
 import { filterKey, mergeSearch, readState, START, writeState, type State } from "./lib/url.js";
 import { Bar } from "./parts/bar.js";
+import { obey, type Parts } from "./parts/commands.js";
 import { Compact } from "./parts/compact.js";
 import { Feed } from "./parts/feed.js";
 import { Activity } from "./parts/histogram.js";
+import { Later } from "./parts/later.js";
 import { List } from "./parts/list.js";
-import { Menus } from "./parts/menus.js";
+import { link } from "./parts/row.js";
 import { States } from "./parts/states.js";
-import { obey, type Parts } from "./parts/commands.js";
-import type { Drawer } from "./parts/drawer.js";
-import type { More } from "./parts/more.js";
+import { Voice } from "./parts/voice.js";
 import sheets from "./styles/index.js";
 
 const NARROW = 760;
 const WIDE = 1000;
+const OWN_ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
+const LEAD = 60;
 const SHORTCUTS = "alv-shortcuts";
 /** A compact view tells everything there is. */
 const WHOLE: Pick<State, "chips" | "text" | "range" | "since" | "until"> = { chips: [], text: "", range: "all", since: null, until: null };
+
+/** What the log says of its own retention. */
+const KEEPING: Partial<State> = { ...WHOLE, ...split("action:audit.retention_changed,audit.purged") };
 
 export class AuditLogViewer extends LitElement implements Host {
   static override readonly styles = sheets.map((sheet) => unsafeCSS(sheet));
@@ -48,7 +52,7 @@ export class AuditLogViewer extends LitElement implements Host {
   declare theme: "auto" | "light" | "dark";
   /** Where the first steps are explained; linked from the empty log. */
   declare docs: string;
-  /** IANA zone to show times in at first; the reader's own by default. */
+  /** IANA zone of the workspace, in which times are shown at first; the reader's own by default. */
   declare zone: string;
   /** `history`: only what happened to `resource`, as a short list for a page of the host. */
   declare view: "log" | "history";
@@ -71,17 +75,14 @@ export class AuditLogViewer extends LitElement implements Host {
   narrow = false;
   wide = true;
 
-  readonly #menus = new Menus(this);
-  readonly #bar = new Bar(this, this.#menus);
+  readonly #voice = new Voice(this);
+  readonly #bar = new Bar(this, (act) => this.#later.withMore(({ menus }) => act(menus)));
   readonly #feed = new Feed(this);
   readonly #activity = new Activity(this);
   readonly #list = new List(this, this.#feed, (item) => this.#show(item.index));
   readonly #states = new States(this, this.#feed, this.#bar);
   readonly #compact = new Compact(this, this.#feed, (item) => this.#show(item.index));
-  /** The second file and the third, once they are here. */
-  #drawer: Drawer | null = null;
-  #more: More | null = null;
-  readonly #coming = new Map<string, Promise<void>>();
+  readonly #later = new Later(this, this.#list, { feed: this.#feed, bar: this.#bar, activity: this.#activity });
   #short = false;
   #shortcuts = recall<boolean>(SHORTCUTS) !== false;
   /** The catalogue of messages could not be had. */
@@ -90,9 +91,6 @@ export class AuditLogViewer extends LitElement implements Host {
   #height = 0;
   #loaded = "";
   #started = false;
-  #said = "";
-  #toast = "";
-  #toastTimer: number | undefined;
   #hoverTimer: number | undefined;
   #sizes: ResizeObserver | null = null;
 
@@ -137,7 +135,6 @@ export class AuditLogViewer extends LitElement implements Host {
     this.#sizes?.disconnect();
     this.#activity.stop();
     this.#more?.stop();
-    this.#menus.close();
     document.removeEventListener("keydown", this.#keys);
     window.removeEventListener("popstate", this.#back);
     window.removeEventListener("online", this.#network);
@@ -150,8 +147,7 @@ export class AuditLogViewer extends LitElement implements Host {
       this.words = new Words(this.locale || document.documentElement.lang || navigator.language);
       void this.#speak(this.words);
     }
-    const own = this.zone && isZone(this.zone) ? this.zone : Intl.DateTimeFormat().resolvedOptions().timeZone;
-    const zone = this.state.tz ?? own;
+    const zone = this.state.tz ?? this.#zones[0]?.[1] ?? "UTC";
     if (this.clock.zone !== zone || this.clock.locale !== this.words.locale) this.clock = new Clock(this.words.locale, zone);
     if (this.about && this.#narrowed(this.state)) this.state = { ...this.state, ...WHOLE };
     const key = [filterKey(this.state), this.api, this.words.locale, zone, this.about].join("\n");
@@ -204,50 +200,32 @@ export class AuditLogViewer extends LitElement implements Host {
     if (start) {
       this.#drawer?.forget();
       this.#more?.forget();
-      void this.#facts();
     }
-    void this.#feed.load().then(() => this.#announce());
-    if (!this.about) void this.#activity.load();
-    this.#menus.refresh();
+    const asked = this.#loaded;
+    const listed = this.#feed.load();
+    void listed.then(() => this.#announce());
+    // The rows have the server for themselves at first, and lose that lead when they take their time.
+    void Promise.race([listed, new Promise((done) => setTimeout(done, LEAD))]).then(() => {
+      if (start) void this.#facts();
+      if (!this.about && asked === this.#loaded) void this.#activity.load();
+    });
+    this.#more?.menus.refresh();
     void this.#inspect();
   }
 
   /** Have the drawer show the entry of the state, fetching its code first if need be. */
   async #inspect(focus = false): Promise<void> {
-    if (this.state.entry !== null) await this.#fetchDrawer();
+    if (this.state.entry !== null) await this.#later.fetchDrawer();
     await this.#drawer?.open(this.state.entry, focus);
   }
 
-  #fetchDrawer(): Promise<void> {
-    return this.#fetch<typeof import("./details.js")>("details.js", ({ Drawer: Made }) => (this.#drawer = new Made(this, this.#list)));
+  /** The parts of the second file and the third, once they are here. */
+  get #drawer(): Later["drawer"] {
+    return this.#later.drawer;
   }
 
-  #fetchMore(): Promise<void> {
-    const parts = { feed: this.#feed, bar: this.#bar, list: this.#list, activity: this.#activity };
-    return this.#fetch<typeof import("./more.js")>("more.js", ({ More: Made }) => (this.#more = new Made(this, parts)));
-  }
-
-  /** Fetch another file of the viewer, once; what went wrong is tried again the next time. */
-  #fetch<T extends { sheets: string[] }>(name: string, made: (file: T) => void): Promise<void> {
-    let coming = this.#coming.get(name);
-    if (!coming) {
-      coming = (import(beside(name)) as Promise<T>)
-        .then((file) => {
-          for (const text of file.sheets) {
-            const sheet = new CSSStyleSheet();
-            sheet.replaceSync(text);
-            (this.renderRoot as ShadowRoot).adoptedStyleSheets.push(sheet);
-          }
-          made(file);
-          this.requestUpdate();
-        })
-        .catch((error: unknown) => {
-          this.#coming.delete(name);
-          this.report(error);
-        });
-      this.#coming.set(name, coming);
-    }
-    return coming;
+  get #more(): Later["more"] {
+    return this.#later.more;
   }
 
   get shortcuts(): boolean {
@@ -292,6 +270,30 @@ export class AuditLogViewer extends LitElement implements Host {
     void this.#inspect(how === "push");
   }
 
+  /** The zones that times are shown in by turns: that of the page around first, each once. */
+  get #zones(): (readonly [Host["nextZone"], string])[] {
+    const zones = [["workspace", this.zone], ["own", OWN_ZONE], ["utc", "UTC"]] as const;
+    return zones.filter(([, zone], at) => zone && isZone(zone) && zones.findIndex((one) => one[1] === zone) === at);
+  }
+
+  get #nextZone(): readonly [Host["nextZone"], string] {
+    const zones = this.#zones;
+    return zones[(zones.findIndex(([, zone]) => zone === this.clock.zone) + 1) % zones.length] ?? ["utc", "UTC"];
+  }
+
+  get nextZone(): Host["nextZone"] {
+    return this.#nextZone[0];
+  }
+
+  turnZone(): void {
+    const [, zone] = this.#nextZone;
+    this.go({ tz: zone === this.#zones[0]?.[1] ? null : zone }, "replace");
+  }
+
+  get you(): string | null {
+    return this.#feed.viewer;
+  }
+
   #narrowed(state: State): boolean {
     return filterKey({ ...state, tz: null }) !== filterKey({ ...START, ...WHOLE });
   }
@@ -316,27 +318,15 @@ export class AuditLogViewer extends LitElement implements Host {
   }
 
   tell(text: string): void {
-    this.#said = text;
-    this.requestUpdate();
+    this.#voice.tell(text);
   }
 
   say(text: string): void {
-    this.#said = this.#toast = text;
-    clearTimeout(this.#toastTimer);
-    this.#toastTimer = setTimeout(() => {
-      this.#toast = "";
-      this.requestUpdate();
-    }, 2500) as unknown as number;
-    this.requestUpdate();
+    this.#voice.say(text);
   }
 
-  async copy(text: string, done: string): Promise<void> {
-    try {
-      await navigator.clipboard.writeText(text);
-      this.say(done);
-    } catch {
-      this.say(this.words.t("copied.not"));
-    }
+  copy(text: string, done: string): Promise<void> {
+    return this.#voice.copy(text, done);
   }
 
   copyLink(): void {
@@ -360,9 +350,12 @@ export class AuditLogViewer extends LitElement implements Host {
 
   #announce(): void {
     const { count, problem } = this.#feed;
-    void this.#fetchDrawer();
-    if (!this.about) void this.#fetchMore().then(() => this.#more?.loaded());
-    if (count && !problem && this.words.ready) this.#said = this.words.t(count.exact ? "count.entries" : "count.more", { n: count.value });
+    // The rows first: what comes now keeps the page busy for a while.
+    void painted().then(() => {
+      void this.#later.fetchDrawer();
+      if (!this.about) this.#later.withMore((more) => more.loaded());
+    });
+    if (count && !problem && this.words.ready) this.tell(this.words.t(count.exact ? "count.entries" : "count.more", { n: count.value }));
     this.requestUpdate();
   }
 
@@ -375,9 +368,8 @@ export class AuditLogViewer extends LitElement implements Host {
   #measure(box: DOMRectReadOnly | undefined): void {
     if (!box?.width) return;
     const [narrow, wide, short] = [box.width < NARROW, box.width >= WIDE && !this.about, box.height < 600 && !this.about];
-    if (narrow !== this.narrow || short !== this.#short) this.#menus.close();
+    if (narrow !== this.narrow || short !== this.#short) this.#more?.menus.close();
     Object.assign(this, { narrow, wide });
-    this.#activity.resized();
     this.#short = short;
     this.requestUpdate();
   }
@@ -403,12 +395,8 @@ export class AuditLogViewer extends LitElement implements Host {
   };
 
   #parts(): Parts {
-    return { bar: this.#bar, list: this.#list, drawer: this.#drawer, more: this.#withMore, show: (index) => this.#show(index) };
+    return { bar: this.#bar, list: this.#list, drawer: this.#drawer, more: this.#later.withMore, show: (index) => this.#show(index) };
   }
-
-  readonly #withMore = (act: (more: More) => void): void => {
-    void this.#fetchMore().then(() => this.#more && act(this.#more));
-  };
 
   readonly #hover = (event: Event): void => {
     const row = (event.target as Element).closest<HTMLElement>(".row[data-index]");
@@ -433,26 +421,23 @@ export class AuditLogViewer extends LitElement implements Host {
         ${this.#foot()}
       </div>
       ${this.#drawer?.render(shown) ?? nothing}
-      ${this.#menus.render(this.words.t("menu.show", { n: this.#feed.count?.value ?? 0 }))}
       ${this.#more?.render()}
-      <div class="toast ${this.#toast ? "on" : ""}" aria-hidden="true">${this.#toast}</div>
-      <div class="sr" role="status">${this.#said}</div>
+      ${this.#voice.render()}
     </div>`;
   }
 
   #renderCompact(details: unknown): TemplateResult {
     return html`<div class="v ${this.narrow ? "narrow" : ""}" dir=${this.words.direction} lang=${this.words.language} role="region" aria-labelledby="title">
       ${this.#compact.render(details, () => this.#drawer?.close())}${this.#more?.help.render()}
-      <div class="toast ${this.#toast ? "on" : ""}" aria-hidden="true">${this.#toast}</div>
-      <div class="sr" role="status">${this.#said}</div>
+      ${this.#voice.render()}
     </div>`;
   }
 
   #head(): TemplateResult {
     const { words, retention } = this;
     return html`<div class="h1row"><div><h1 id="title">${words.t("title")}</h1>
-        <p class="sub"><span class="dk">${words.t("subtitle")} </span>${retention ? words.t("kept", { n: retention.days }) : nothing}</p></div>
-      <div class="acts" ?inert=${this.covered}>${this.#more?.badge.render()}${this.narrow ? nothing : this.#more?.live.toggler()}<button class="btn p" aria-label=${words.t("export")} @click=${() => this.#withMore(({ exporter }) => exporter.open())}>${icon("download")}<span class="t">${words.t("export")}</span></button></div></div>`;
+        <p class="sub"><span class="dk">${words.t("subtitle")} </span>${retention ? link(this, KEEPING, words.t("kept", { n: retention.days })) : nothing}</p></div>
+      <div class="acts" ?inert=${this.covered}>${this.#more?.badge.render()}${this.narrow ? nothing : this.#more?.live.toggler()}<button class="btn p" aria-label=${words.t("export")} @click=${() => this.#later.withMore(({ exporter }) => exporter.open())}>${icon("download")}<span class="t">${words.t("export")}</span></button></div></div>`;
   }
 
   #foot(): TemplateResult {
@@ -470,8 +455,13 @@ export class AuditLogViewer extends LitElement implements Host {
     return html`<div class="foot"><span class="num">${text}</span><span class="sp"></span>${this.narrow
       ? this.#more?.live.toggler()
       : html`${keys.map(([names, does]) => html`<span class="dk" aria-hidden="true">${names.map((name) => html`<kbd>${name}</kbd>`)} ${does}</span>`)}
-          <button class="dk" @click=${() => this.#withMore(({ help }) => help.open())}><kbd>?</kbd> ${words.t("foot.help")}</button>`}</div>`;
+          <button class="dk" @click=${() => this.#later.withMore(({ help }) => help.open())}><kbd>?</kbd> ${words.t("foot.help")}</button>`}</div>`;
   }
+}
+
+/** Until what was drawn is on the screen; a page in the background draws nothing and is not waited for. */
+function painted(): Promise<unknown> {
+  return Promise.race([new Promise((done) => requestAnimationFrame(() => setTimeout(done))), new Promise((done) => setTimeout(done, 250))]);
 }
 
 customElements.define("audit-log-viewer", AuditLogViewer);

@@ -89,6 +89,7 @@ class Head(Struct, frozen=True, kw_only=True):
         day: The UTC day of its first entry but a seal, in days since 1970.
         next: Salt of the segment after it; None until the segment before it is sealed.
         chain: Hash of the newest seal, 32 bytes.
+        commitments: To the salts of the first two segments; they outlive those salts.
     """
 
     origin: str
@@ -101,6 +102,7 @@ class Head(Struct, frozen=True, kw_only=True):
     day: int
     next: bytes | None
     chain: bytes
+    commitments: tuple[bytes, bytes]
 
     @property
     def sealed(self) -> int:
@@ -241,7 +243,7 @@ def begin(deployment: str, salts: tuple[bytes, bytes]) -> Head:
         deployment: First part of the log's origin; never the customer's name, because witnesses see it.
         salts: 32 fresh random bytes for each of the first two segments; the origin commits to them.
     """
-    commitments = [salt_commitment(number, salt) for number, salt in enumerate(salts)]
+    commitments = (salt_commitment(0, salts[0]), salt_commitment(1, salts[1]))
     return Head(
         origin=f"{deployment}/audit/{origin_id(*commitments)}",
         size=0,
@@ -253,6 +255,7 @@ def begin(deployment: str, salts: tuple[bytes, bytes]) -> Head:
         day=0,
         next=salts[1],
         chain=NOTHING,
+        commitments=commitments,
     )
 
 
@@ -358,6 +361,7 @@ def assemble(head: Head, prepared: Sequence[Prepared], now: datetime) -> Batch:
         day=day,
         next=following,
         chain=head.chain,
+        commitments=head.commitments,
     )
     return Batch(tuple(rows), tuple(nodes), after, tuple(opened))
 

@@ -258,9 +258,10 @@ class StoreContract:
             assert count.value == len(expected) or (not count.exact and count.value <= len(expected)), text
             edges = [EPOCH + timedelta(hours=5 * step, minutes=20) for step in range(-1, 12)]
             buckets = store.histogram("w", query, edges)
-            for (low, high), bucket in zip(pairwise(edges), buckets.buckets, strict=True):
+            for (low, high), bucket, denied in zip(pairwise(edges), buckets.buckets, buckets.denied, strict=True):
                 inside = [one for one in entries if wanted(one) and low <= one.occurred_at < high]
                 assert sum(bucket.values()) == len(inside), text
+                assert denied == sum(one.outcome == "denied" for one in inside), text
                 for kind, n in bucket.items():
                     assert n == sum(one.kind == kind for one in inside), text
             for field in ("actor", "action", "kind", "category", "type", "outcome", "severity", "via", "resource"):

@@ -27,6 +27,8 @@ export interface Host extends ReactiveControllerHost {
   readonly covered: boolean;
   /** Whether single keys act. */
   shortcuts: boolean;
+  /** Actor id of whoever reads; null until the first answer. */
+  readonly you: string | null;
   /** Opaque name of this viewer in this workspace; what a page remembers is kept under it. Null until it is known. */
   memory: string | null;
   readonly renderRoot: HTMLElement | DocumentFragment;
@@ -35,6 +37,10 @@ export interface Host extends ReactiveControllerHost {
   go(patch: Partial<State>, how?: "push" | "replace"): void;
   /** The link to a state that differs from this one. */
   href(patch: Partial<State>): string;
+  /** What the next zone is called among the reader's own, the workspace's and UTC. */
+  readonly nextZone: "own" | "workspace" | "utc";
+  /** Show times in the next zone. */
+  turnZone(): void;
   /** Tell the reader, on screen and to assistive technology. */
   say(text: string): void;
   /** Tell assistive technology alone. */

@@ -37,8 +37,7 @@ export class Words {
   /** Locale of numbers and dates. Plain `en` means international English: day before month, 24 hours. */
   readonly locale: string;
   readonly #messages: Catalogue;
-  readonly #plural: Intl.PluralRules;
-  readonly #number: Intl.NumberFormat;
+  readonly #made = new Map<string, unknown>();
 
   constructor(wanted: string, messages: Catalogue = {}) {
     let locale = "en";
@@ -51,8 +50,12 @@ export class Words {
     this.language = LANGUAGES.includes(language) ? language : "en";
     this.locale = this.language !== language || locale === "en" ? "en-GB" : digits(locale);
     this.#messages = messages;
-    this.#plural = new Intl.PluralRules(this.locale);
-    this.#number = new Intl.NumberFormat(this.locale);
+  }
+
+  /** What formats in this locale: made when it is first needed, for making one costs more than a row. */
+  #once<T>(name: string, make: () => T): T {
+    if (!this.#made.has(name)) this.#made.set(name, make());
+    return this.#made.get(name) as T;
   }
 
   /** Which way the language is written. */
@@ -81,7 +84,7 @@ export class Words {
   /** A message whose slots are filled with anything that a template can show. */
   tx(key: Key, slots: Record<string, unknown> = {}): unknown[] {
     const message = this.#messages[key] ?? key;
-    const template = typeof message === "string" ? message : (message[this.#plural.select(Number(slots.n))] ?? message.other ?? key);
+    const template = typeof message === "string" ? message : (message[this.#once("plural", () => new Intl.PluralRules(this.locale)).select(Number(slots.n))] ?? message.other ?? key);
     return cut(template).map(({ text, slot }) => {
       if (!slot) return text;
       const value = slots[text];
@@ -96,30 +99,30 @@ export class Words {
   }
 
   n(value: number): string {
-    return this.#number.format(value);
+    return this.#once("number", () => new Intl.NumberFormat(this.locale)).format(value);
   }
 
   list(items: string[], type: "conjunction" | "disjunction" = "conjunction"): string {
-    return new Intl.ListFormat(this.locale, { type }).format(items);
+    return this.#once(type, () => new Intl.ListFormat(this.locale, { type })).format(items);
   }
 
   /** `41 seconds`, in the largest unit that fits. */
   duration(ms: number): string {
     const units = [["day", 86_400_000], ["hour", 3_600_000], ["minute", 60_000], ["second", 1000]] as const;
     const [unit, size] = units.find(([, length]) => ms >= length) ?? units[3];
-    return new Intl.NumberFormat(this.locale, { style: "unit", unit, unitDisplay: "long" }).format(Math.round(ms / size));
+    return this.#once(unit, () => new Intl.NumberFormat(this.locale, { style: "unit", unit, unitDisplay: "long" })).format(Math.round(ms / size));
   }
 
   /** `10 MB`, in the largest unit that fits. */
   bytes(count: number): string {
     const units = [["megabyte", 1_000_000], ["kilobyte", 1000], ["byte", 1]] as const;
     const [unit, size] = units.find(([, length]) => count >= length) ?? units[2];
-    return new Intl.NumberFormat(this.locale, { style: "unit", unit, unitDisplay: "short", maximumFractionDigits: 1 }).format(count / size);
+    return this.#once(unit, () => new Intl.NumberFormat(this.locale, { style: "unit", unit, unitDisplay: "short", maximumFractionDigits: 1 })).format(count / size);
   }
 
   country(code: string): string {
     try {
-      return new Intl.DisplayNames(this.locale, { type: "region" }).of(code) ?? code;
+      return this.#once("region", () => new Intl.DisplayNames(this.locale, { type: "region" })).of(code) ?? code;
     } catch {
       return code;
     }

@@ -67,6 +67,8 @@ export interface SignedHead {
   size: number;
   root: Uint8Array;
   key: string;
+  /** Names of others whose signatures stand below; whose keys they are, this browser does not know. */
+  witnesses: { name: string; at: number | null }[];
 }
 
 let opened: { note: string; vkey: string; head: Promise<SignedHead> } | null = null;
@@ -86,7 +88,8 @@ export async function openCheckpoint(note: string, vkey: string): Promise<Signed
   const key = fromBase64(material);
   const id = (await sha256(new TextEncoder().encode(`${name}\n`), key)).slice(0, 4);
   if (key[0] !== 1 || key.length !== 33 || toHex(id) !== hash) throw new Refuted("key");
-  const line = note.slice(split + 2).split("\n").find((one) => one.startsWith(`— ${name} `) && equal(fromBase64(one.slice(name.length + 3)).slice(0, 4), id));
+  const lines = note.slice(split + 2).split("\n");
+  const line = lines.find((one) => one.startsWith(`— ${name} `) && equal(fromBase64(one.slice(name.length + 3)).slice(0, 4), id));
   if (!line) throw new Refuted("unsigned");
   const signature = fromBase64(line.slice(name.length + 3)).slice(4);
   const imported = await crypto.subtle.importKey("raw", key.slice(1) as BufferSource, { name: "Ed25519" }, false, ["verify"]);
@@ -94,8 +97,25 @@ export async function openCheckpoint(note: string, vkey: string): Promise<Signed
     throw new Refuted("signature");
   }
   const [origin, size, root] = text.split("\n");
+  const others = lines.filter((one) => one !== line).map((one) => {
+    const [, witness = "", signed = ""] = /^— (\S+) (\S+)$/.exec(one) ?? [];
+    return { name: witness, at: cosignedAt(signed) };
+  });
   if (origin !== name || !size || !/^(0|[1-9]\d*)$/.test(size) || !root) throw new Refuted("head");
-  return { origin, size: Number(size), root: fromBase64(root), key: `ed25519:${toHex(key.slice(1))}` };
+  return { origin, size: Number(size), root: fromBase64(root), key: `ed25519:${toHex(key.slice(1))}`, witnesses: others.filter((one) => one.name && one.name !== name) };
+}
+
+/** Key id, time, Ed25519 signature (C2SP cosignature/v1). */
+const COSIGNED = 4 + 8 + 64;
+
+/** When a witness signed, in milliseconds since 1970; null when the signature does not say it. */
+function cosignedAt(signed: string): number | null {
+  try {
+    const bytes = fromBase64(signed);
+    return bytes.length === COSIGNED ? Number(new DataView(bytes.buffer, bytes.byteOffset + 4).getBigUint64(0)) * 1000 : null;
+  } catch {
+    return null;
+  }
 }
 
 /** Compare the leaf header with the entry: its time always, its content when the server discloses the salts. */

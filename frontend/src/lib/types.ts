@@ -152,10 +152,12 @@ export interface Page {
   count: Count;
   head: { size: number; first: number };
   range?: { since: string | null; until: string | null };
+  /** Id of whoever reads. */
+  viewer?: string;
 }
 
 export interface Histogram {
-  buckets: { start: string; end: string; counts: Partial<Record<Kind, number>> }[];
+  buckets: { start: string; end: string; counts: Partial<Record<Kind, number>>; denied?: number }[];
   total: Count;
   kinds: Partial<Record<Kind, number>>;
   /** Whether the bars hold every entry. */

@@ -70,7 +70,8 @@ export class Badge {
     const { items, busy, fresh } = this.#feed;
     // Entries that wait above the list are checked too: the head has to hold them.
     const grown = this.#waiting > 0 && !this.#problem;
-    if ((items === this.#items && !grown) || busy || this.#failure || !items.length) return;
+    // A list that found nothing has nothing to check, and its log has a head all the same.
+    if ((items === this.#items && !grown) || busy || this.#failure || !this.#feed.head.size) return;
     this.#plan(fresh.size || grown ? LATER : SOON);
     this.#items = items;
   }
@@ -184,7 +185,7 @@ export class Badge {
     if (look === "none") return [this.#problem?.detail, this.#problem?.remedy].filter(Boolean).join(" ") || words.t("proof.none.text");
     if (look === "busy") return words.t("proof.busy.text");
     const { before, first } = this.#checked as Checked;
-    const said = [words.t("seal.page", { n: this.#checker.checked })];
+    const said = this.#checker.checked ? [words.t("seal.page", { n: this.#checker.checked })] : [];
     if (before) said.push(words.t("seal.before", { n: before }));
     if (first) said.push(words.t("seal.gap", { last: first - 1 }));
     if (look === "pending") said.push(words.t("badge.pending", { n: this.#waiting }));
@@ -197,7 +198,10 @@ export class Badge {
     const { head } = this.#checked;
     const fact = (label: string, value: string, mono = true): TemplateResult => html`<dt>${label}</dt><dd class=${mono ? "mono" : "num"} translate=${mono ? "no" : nothing}>${value}</dd>`;
     return html`<dl class="kv">${fact(words.t("proof.size"), words.n(head.size), false)}${this.#at ? fact(words.t("seal.at"), clock.full(this.#at), false) : nothing}
-      ${fact(words.t("proof.origin"), head.origin)}${fact(words.t("proof.key"), head.key)}${fact(words.t("proof.root"), toHex(head.root))}</dl>`;
+      ${fact(words.t("proof.origin"), head.origin)}${fact(words.t("proof.key"), head.key)}${fact(words.t("proof.root"), toHex(head.root))}
+      ${head.witnesses.length
+        ? head.witnesses.map(({ name, at }) => fact(words.t("seal.witness"), at === null ? name : words.t("seal.witness.at", { name, time: clock.full(at) }), false))
+        : fact(words.t("seal.witness"), words.t("seal.witness.none"), false)}</dl>`;
   }
 
   #progress(): unknown {

@@ -5,11 +5,14 @@ import type { Problem } from "../lib/api.js";
 import type { Host } from "../lib/host.js";
 import { icon, typeIcon, type Icon } from "../lib/icons.js";
 import type { Key } from "../lib/i18n.js";
+import { operator, operators } from "../lib/operators.js";
 import { join, split, type Term } from "../lib/query.js";
 import { START, type Range } from "../lib/url.js";
 import { span } from "./feed.js";
 import type { Menus, MenuName } from "./menus.js";
 
+/** Keeps the place of a button that is still to come. */
+const GHOST = html`<span class="btn fb ic ghost"></span>`;
 const DEBOUNCE = 150;
 const BEGUN = /(?:^|\s)-?[a-z]+:(?:\S*,)?$/i;
 
@@ -17,7 +20,8 @@ const BEGUN = /(?:^|\s)-?[a-z]+:(?:\S*,)?$/i;
 const EDITORS: Record<string, [MenuName, Icon]> = {
   actor: ["user", "user"], action: ["action", "pen"], kind: ["action", "pen"], category: ["action", "pen"],
   type: ["resource", "doc"], resource: ["resource", "doc"],
-  outcome: ["more", "filter"], severity: ["more", "warn"], via: ["more", "web"], country: ["more", "web"],
+  outcome: ["more", "filter"], severity: ["more", "warn"], via: ["more", "web"], country: ["more", "web"], ip: ["more", "web"],
+  change: ["more", "pen"], request: ["more", "link"], session: ["more", "login"],
 };
 
 /** Completes what is typed: part of the third file. */
@@ -37,15 +41,22 @@ export class Bar {
   helper: Helper | null = null;
   /** The button of the saved views, in its forms. */
   views: ((form: "bar" | "save" | "line") => unknown) | null = null;
+  /** What the buttons open: part of the third file as well. */
+  menus: Menus | null = null;
   readonly #host: Host;
-  readonly #menus: Menus;
+  readonly #withMenus: (act: (menus: Menus) => void) => void;
   #timer: number | undefined;
   #typing = false;
   #stepped = false;
 
-  constructor(host: Host, menus: Menus) {
+  constructor(host: Host, withMenus: (act: (menus: Menus) => void) => void) {
     this.#host = host;
-    this.#menus = menus;
+    this.#withMenus = withMenus;
+  }
+
+  /** The handler of a button that opens a menu. */
+  #opens(menu: MenuName): (event: Event) => void {
+    return ({ currentTarget }) => this.#withMenus((menus) => menus.toggle(menu, currentTarget as HTMLElement));
   }
 
   get field(): HTMLInputElement | null {
@@ -67,8 +78,8 @@ export class Bar {
           ${helper?.render()}
         </div>
         ${narrow
-          ? html`<button class="btn ic" aria-label=${words.t("filters")} aria-haspopup="dialog" @click=${(event: Event) => this.#menus.toggle("dates", event)}>${icon("filter")}</button>`
-          : html`<div class="fbs" ?inert=${this.#host.covered}>${this.#button("user", "user", "filter.user")}${this.#button("action", "pen", "filter.action")}${this.#button("resource", "doc", "filter.resource")}${this.#plus()}${this.views?.("bar")}</div>${this.#presets()}`}
+          ? html`<button class="btn ic" aria-label=${words.t("filters")} aria-haspopup="dialog" @click=${this.#opens("dates")}>${icon("filter")}</button>`
+          : html`<div class="fbs" ?inert=${this.#host.covered}>${this.#button("user", "user", "filter.user")}${this.#button("action", "pen", "filter.action")}${this.#button("resource", "doc", "filter.resource")}${this.#plus()}${this.views ? this.views("bar") : GHOST}</div>${this.#presets()}`}
       </div>
       ${wrong ? this.#explain(wrong) : nothing}
       ${narrow ? this.#scroller() : this.#chips()}`;
@@ -80,14 +91,19 @@ export class Bar {
     return this.#typing ? this.#draft : this.#host.state.text;
   }
 
+  /** The handler of the middle of a chip. */
+  #compares(at: number): (event: Event) => void {
+    return ({ currentTarget }) => this.#withMenus((menus) => menus.compare(at, currentTarget as HTMLElement));
+  }
+
   #button(menu: MenuName, glyph: Icon, key: Key): TemplateResult {
-    const open = this.#menus.open === menu;
-    return html`<button class="btn fb" id="menu-${menu}" aria-haspopup="dialog" aria-expanded=${open} @click=${(event: Event) => this.#menus.toggle(menu, event)}>${icon(glyph)}${this.#host.words.t(key)}</button>`;
+    const open = this.menus?.open === menu;
+    return html`<button class="btn fb" id="menu-${menu}" aria-haspopup="dialog" aria-expanded=${open} @click=${this.#opens(menu)}>${icon(glyph)}${this.#host.words.t(key)}</button>`;
   }
 
   #plus(): TemplateResult {
     const { words } = this.#host;
-    return html`<button class="btn fb ic" id="menu-more" aria-label=${words.t("filter.more")} title=${words.t("filter.more")} aria-haspopup="dialog" aria-expanded=${this.#menus.open === "more"} @click=${(event: Event) => this.#menus.toggle("more", event)}>${icon("plus")}</button>`;
+    return html`<button class="btn fb ic" id="menu-more" aria-label=${words.t("filter.more")} title=${words.t("filter.more")} aria-haspopup="dialog" aria-expanded=${this.menus?.open === "more"} @click=${this.#opens("more")}>${icon("plus")}</button>`;
   }
 
   #presets(): TemplateResult {
@@ -96,7 +112,7 @@ export class Bar {
       html`<button aria-pressed=${state.range === range} @click=${() => this.#host.go({ range, since: null, until: null })}>${words.t(key)}</button>`;
     const own = state.range !== "7d" && state.range !== "30d";
     return html`<div class="seg" role="group" aria-label=${words.t("range.label")} ?inert=${this.#host.covered}>${preset("7d", "range.7d")}${preset("30d", "range.30d")}
-      <button id="menu-dates" aria-pressed=${own} aria-haspopup="dialog" aria-expanded=${this.#menus.open === "dates"} @click=${(event: Event) => this.#menus.toggle("dates", event)}>${own ? this.rangeText() : words.t("range.custom")}</button></div>`;
+      <button id="menu-dates" aria-pressed=${own} aria-haspopup="dialog" aria-expanded=${this.menus?.open === "dates"} @click=${this.#opens("dates")}>${own ? this.rangeText() : words.t("range.custom")}</button></div>`;
   }
 
   /** The chosen span in words: by its name, or, `exact`, by its days. */
@@ -111,9 +127,10 @@ export class Bar {
   /** A chip's three parts in words; also how the export dialog restates the filters. */
   chipText(chip: Term): [string, string, string] {
     const { words, labels } = this.#host;
+    const by = operator(chip);
     const many = chip.values.length > 1;
-    const op = chip.op || words.t(many ? (chip.negated ? "op.none" : "op.any") : chip.negated ? "op.not" : "op.is");
-    const values = chip.values.map((value) => labels.value(words, chip.field, value));
+    const op = by ? words.t(many && by === "is" ? "op.any" : many && by === "not" ? "op.none" : `op.${by}`) : `${chip.negated ? "≠ " : ""}${chip.op}`;
+    const values = chip.values.map((value) => labels.value(words, chip.field, by?.startsWith("begins") ? value.slice(0, -1) : value));
     return [words.maybe(`field.${chip.field}`) ?? chip.field, op, values.length > 3 ? words.t("chip.many", { first: values[0] as string, n: values.length - 1 }) : words.list(values, "disjunction")];
   }
 
@@ -130,10 +147,10 @@ export class Bar {
       const [field, op, value] = this.chipText(chip);
       const [menu, plain] = EDITORS[chip.field] ?? [null, "filter" as const];
       const glyph = chip.field === "type" && chip.values.length === 1 ? typeIcon(chip.values[0] as string) : plain;
-      const edit = (event: Event): void => (menu ? this.#menus.toggle(menu, event) : this.#edit(at));
+      const edit = menu ? this.#opens(menu) : (): void => this.#edit(at);
       const replace = (next: Term[]): void => this.#host.go({ chips: next });
       return html`<span class="chip on"><button @click=${edit}>${icon(glyph, "s")}${field}</button>
-        <button class="op" ?disabled=${Boolean(chip.op)} title=${words.t("chip.negate")} @click=${() => replace(state.chips.map((one, n) => (n === at ? { ...one, negated: !one.negated } : one)))}>${op}</button>
+        <button class="op" ?disabled=${!operators(chip).length} title=${words.t("chip.compare")} aria-haspopup="dialog" @click=${this.#compares(at)}>${op}</button>
         <button @click=${edit}><bdi>${value}</bdi></button>
         <button class="rm" aria-label=${words.t("chip.remove", { field })} @click=${() => replace(state.chips.filter((_, n) => n !== at))}>${icon("x", "s")}</button></span>`;
     });
@@ -142,9 +159,8 @@ export class Bar {
   /** Narrow pages: presets and filters as one scrolling line. */
   #scroller(): TemplateResult {
     const { words, state } = this.#host;
-    const open = (menu: MenuName) => (event: Event): void => this.#menus.toggle(menu, event);
     const chip = (menu: MenuName, glyph: Icon, text: string, on: boolean): TemplateResult =>
-      html`<button class="chip ${on ? "sel" : ""}" aria-haspopup="dialog" @click=${open(menu)}>${icon(glyph, "s")}${text}</button>`;
+      html`<button class="chip ${on ? "sel" : ""}" aria-haspopup="dialog" @click=${this.#opens(menu)}>${icon(glyph, "s")}${text}</button>`;
     const has = (menu: MenuName): boolean => state.chips.some(({ field }) => EDITORS[field]?.[0] === menu);
     return html`<div class="chips line">${chip("dates", "calendar", this.rangeText(), true)}${this.#chipList()}
       ${has("user") ? nothing : chip("user", "user", words.t("filter.user"), false)}${has("action") ? nothing : chip("action", "pen", words.t("filter.action"), false)}${has("resource") ? nothing : chip("resource", "doc", words.t("filter.resource"), false)}${has("more") ? nothing : chip("more", "plus", words.t("filter.more"), false)}${this.views?.("line")}</div>`;

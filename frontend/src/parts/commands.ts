@@ -59,7 +59,7 @@ export function obey(what: Command, host: Host, { bar, list, drawer, more, show 
     case "top":
       return does(() => list.top());
     case "zone":
-      return does(() => host.go({ tz: host.state.tz ? null : "UTC" }, "replace"));
+      return does(() => host.turnZone());
     case "help":
       return does(() => more(({ help }) => help.open()));
     default:

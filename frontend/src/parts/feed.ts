@@ -47,6 +47,7 @@ export class Feed implements ReactiveController {
   next: string | null = null;
   count: Count | null = null;
   head: Page["head"] = { size: 0, first: 0 };
+  viewer: string | null = null;
   /** Entries read before this list, after "continue from". */
   before = 0;
   problem: Problem | null = null;
@@ -179,6 +180,7 @@ export class Feed implements ReactiveController {
     const { value, exact } = page.count;
     this.count = exact ? page.count : page.next ? { value: Math.max(value, read), exact } : { value: read, exact: true };
     this.head = page.head;
+    this.viewer = page.viewer ?? null;
     this.#host.labels.learn(page.items);
   }
 

@@ -24,6 +24,8 @@ interface Bar {
   start: number;
   end: number;
   counts: Partial<Record<Kind, number>>;
+  /** How many of them were refused. */
+  denied: number;
   n: number;
 }
 
@@ -45,8 +47,8 @@ export class Activity {
   #of = "";
   #fault = false;
   #width = 0;
-  #resized = 0;
-  #placed = "";
+  #plotted: HTMLElement | null = null;
+  readonly #sizes = new ResizeObserver(([plot]) => this.#set(() => (this.#width = Math.round(plot?.contentRect.width ?? 0))));
   readonly #host: Host;
   #abort: AbortController | null = null;
   #hover: number | null = null;
@@ -77,8 +79,8 @@ export class Activity {
       return; // A newer question took over.
     }
     this.#of = of;
-    this.#bars = (this.#data?.buckets ?? []).map(({ start, end, counts }) => ({
-      start: ms(start), end: ms(end), counts, n: KINDS.reduce((sum, kind) => sum + (counts[kind] ?? 0), 0),
+    this.#bars = (this.#data?.buckets ?? []).map(({ start, end, counts, denied = 0 }) => ({
+      start: ms(start), end: ms(end), counts, denied, n: KINDS.reduce((sum, kind) => sum + (counts[kind] ?? 0), 0),
     }));
     for (const { value, label } of this.#people?.values ?? []) labels.name(value, label);
     this.#set(() => (this.#from = this.#hover = null));
@@ -113,23 +115,16 @@ export class Activity {
     </section>`;
   }
 
-  /** There is another width to draw in. */
-  resized(): void {
-    this.#resized += 1;
-  }
-
-  /** After drawing: how wide there is to draw, and the hover card over its bucket. */
+  /** After drawing: the hover card over its bucket, and an eye on how wide there is to draw. */
   placed(): void {
     const plot = this.#host.renderRoot.querySelector<HTMLElement>(".pw");
-    // Measuring makes the browser lay the page out: only when something to measure has changed.
-    const key = [plot ? this.#resized : -1, this.#hover, this.#bars.length].join();
-    if (!plot || key === this.#placed) return;
-    this.#placed = key;
-    const tip = plot.querySelector<HTMLElement>(".tip") as HTMLElement;
-    tip.style.left = `${Math.max(0, Math.min(((this.#hover ?? 0) + 0.5) * this.#step - 90, this.#width - 190))}px`;
-    if (plot.clientWidth === this.#width) return;
-    this.#width = plot.clientWidth;
-    this.#host.requestUpdate();
+    const tip = plot?.querySelector<HTMLElement>(".tip");
+    if (tip && this.#hover !== null) tip.style.left = `${Math.max(0, Math.min((this.#hover + 0.5) * this.#step - 90, this.#width - 190))}px`;
+    if (plot === this.#plotted) return;
+    // The browser tells the width when it has laid the page out; asking for it would make it do so at once.
+    this.#sizes.disconnect();
+    if (plot) this.#sizes.observe(plot);
+    this.#plotted = plot;
   }
 
   /** Pixels from bar to bar; the numbers of the axis stand at the right. */
@@ -198,6 +193,7 @@ export class Activity {
           return box(`b ${kind}`, at * step + gap / 2, upper, Math.max(1.5, step - gap), tall, 1.5);
         });
       }),
+      this.#bars.map(({ denied }, at) => (denied ? box("den", at * step + gap / 2, floor + 1, Math.max(1.5, step - gap), 2, 0) : nothing)),
       this.#marks().map((at) => svg`<text x=${at * step + 2} y=${height - 2}>${clock.as(this.#form(), this.#bars[at]?.start ?? 0)}</text>`),
       this.#hover === null ? nothing : box("hv", this.#hover * step, -3, step, floor + 4, 4),
       to < from ? nothing : box("brush", from * step - 1, -3, (to - from + 1) * step + 2, floor + 5, 5),
@@ -235,15 +231,17 @@ export class Activity {
   #card(bar: Bar): unknown {
     const { words, labels } = this.#host;
     return html`<b class="num">${this.#when(bar)}</b><span class="num">${words.t("count.entries", { n: bar.n })}</span>
-      ${KINDS.map((kind) => (bar.counts[kind] ? html`<span class="ln ${kind}"><i></i>${labels.kind(words, kind)}<em class="num">${words.n(bar.counts[kind])}</em></span>` : nothing))}`;
+      ${KINDS.map((kind) => (bar.counts[kind] ? html`<span class="ln ${kind}"><i></i>${labels.kind(words, kind)}<em class="num">${words.n(bar.counts[kind])}</em></span>` : nothing))}
+      ${bar.denied ? html`<span class="ln den"><i></i>${words.t("outcome.denied")}<em class="num">${words.n(bar.denied)}</em></span>` : nothing}`;
   }
 
   #twin(): TemplateResult {
     const { words, labels } = this.#host;
     const kinds = KINDS.filter((kind) => this.#data?.kinds[kind]);
+    const denied = this.#bars.some((bar) => bar.denied);
     return html`<div class="twin" tabindex="0" role="group" aria-label=${words.t("chart.title")}><table>
-      <thead><tr><th scope="col">${words.t("chart.when")}</th>${kinds.map((kind) => html`<th scope="col">${labels.kind(words, kind)}</th>`)}<th scope="col">${words.t("chart.all")}</th></tr></thead>
-      <tbody class="num">${this.#bars.map((bar) => (bar.n ? html`<tr><th scope="row">${this.#when(bar)}</th>${kinds.map((kind) => html`<td>${words.n(bar.counts[kind] ?? 0)}</td>`)}<td>${words.n(bar.n)}</td></tr>` : nothing))}</tbody>
+      <thead><tr><th scope="col">${words.t("chart.when")}</th>${kinds.map((kind) => html`<th scope="col">${labels.kind(words, kind)}</th>`)}${denied ? html`<th scope="col">${words.t("outcome.denied")}</th>` : nothing}<th scope="col">${words.t("chart.all")}</th></tr></thead>
+      <tbody class="num">${this.#bars.map((bar) => (bar.n ? html`<tr><th scope="row">${this.#when(bar)}</th>${kinds.map((kind) => html`<td>${words.n(bar.counts[kind] ?? 0)}</td>`)}${denied ? html`<td>${words.n(bar.denied)}</td>` : nothing}<td>${words.n(bar.n)}</td></tr>` : nothing))}</tbody>
     </table></div>`;
   }
 

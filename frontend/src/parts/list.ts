@@ -138,9 +138,8 @@ export class List {
   }
 
   #zone(at: number): TemplateResult {
-    const { clock, words, state } = this.#host;
-    const own = clock.zone !== "UTC";
-    return html`<button class="z" title=${words.t(own ? "zone.utc" : "zone.own")} @click=${() => this.#host.go({ tz: state.tz ? null : own ? "UTC" : null }, "replace")}>
+    const { clock, words, nextZone } = this.#host;
+    return html`<button class="z" title=${words.t(`zone.${nextZone}`)} @click=${() => this.#host.turnZone()}>
       ${icon("clock", "s")}<bdi>${clock.zoneText(at)}</bdi></button>`;
   }
 

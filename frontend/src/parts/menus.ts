@@ -5,17 +5,24 @@ import { html, nothing, type TemplateResult } from "lit";
 import { isAbort } from "../lib/api.js";
 import type { Host } from "../lib/host.js";
 import { actorIcon, icon, typeIcon } from "../lib/icons.js";
+import { compared, operator, operators } from "../lib/operators.js";
 import { choose, chosen, toggled, type Term } from "../lib/query.js";
 import { KINDS, type Facets, type FacetValue, type Kind } from "../lib/types.js";
 import { avatar } from "./avatar.js";
 import { Dates } from "./dates.js";
-import { filters } from "./feed.js";
+import { filters, type Feed } from "./feed.js";
 
 export const MENUS = ["dates", "user", "action", "resource", "more"] as const;
 export type MenuName = (typeof MENUS)[number];
 
 /** Names that a search by name offers. */
 const FOUND = 12;
+/** Values met in the list that are offered before anything is typed. */
+const MET = 5;
+/** Fields with too many values to count: those in the list are offered, and what is typed. */
+const TYPED = ["ip", "change", "request", "session"];
+/** An address or a network, written to its end. */
+const ADDRESS = /^(\d{1,3}(\.\d{1,3}){3}|[\da-f]*:[\da-f:.]+)(\/\d{1,3})?$/i;
 
 interface Item {
   field: string;
@@ -32,10 +39,12 @@ interface Group {
 }
 
 /** Fields that a menu sets; its counts are taken as if it had set nothing. */
-const OWN: Record<MenuName, string[]> = { dates: [], user: ["actor"], action: ["kind", "action"], resource: ["type", "resource"], more: ["outcome", "severity", "via", "country"] };
+const OWN: Record<MenuName, string[]> = { dates: [], user: ["actor"], action: ["kind", "action"], resource: ["type", "resource"], more: ["outcome", "severity", "via", "country", ...TYPED] };
 
 export class Menus {
   open: MenuName | null = null;
+  /** The chip whose comparison is chosen. */
+  #chip: number | null = null;
   readonly dates: Dates;
   readonly #host: Host;
   #facets: Record<string, Facets> = {};
@@ -46,24 +55,41 @@ export class Menus {
   #abort: AbortController | null = null;
   #timer: number | undefined;
 
-  constructor(host: Host) {
+  readonly #feed: Feed;
+
+  constructor(host: Host, feed: Feed) {
     this.#host = host;
+    this.#feed = feed;
     this.dates = new Dates(host, () => this.close());
   }
 
-  toggle(menu: MenuName, event: Event): void {
-    const anchor = event.currentTarget as HTMLElement;
+  toggle(menu: MenuName, anchor: HTMLElement): void {
     if (this.open === menu && this.#anchor === anchor) return this.close();
     this.#anchor = anchor;
     this.show(menu);
   }
 
+  /** Choose how a chip compares. */
+  compare(at: number, anchor: HTMLElement): void {
+    const again = this.#chip === at;
+    this.close();
+    if (again) return;
+    this.#anchor = anchor;
+    this.#chip = at;
+    this.#appear();
+  }
+
   show(menu: MenuName): void {
+    this.#chip = null;
     this.open = menu;
     this.#typed = "";
     this.#found = [];
     if (menu === "dates") this.dates.start();
     else void this.#load();
+    this.#appear();
+  }
+
+  #appear(): void {
     this.#host.requestUpdate();
     void this.#host.updateComplete.then(() => {
       const panel = this.#panel;
@@ -76,9 +102,9 @@ export class Menus {
   }
 
   close(): void {
-    if (!this.open) return;
+    if (!this.open && this.#chip === null) return;
     document.removeEventListener("pointerdown", this.#outside, true);
-    this.open = null;
+    this.open = this.#chip = null;
     this.#abort?.abort();
     this.#panel?.hidePopover();
     this.#host.requestUpdate();
@@ -122,7 +148,7 @@ export class Menus {
     try {
       this.#failed = false;
       const each = (fields: string[]): [string, string[]][] => fields.map((field) => [field, [field]]);
-      const wanted = this.open === "more" ? each(own) : this.open === "action" ? each(["kind", "action"]) : [[own[0] as string, own] as [string, string[]]];
+      const wanted = this.open === "more" ? each(own.filter((field) => !TYPED.includes(field))) : this.open === "action" ? each(["kind", "action"]) : [[own[0] as string, own] as [string, string[]]];
       const answers = await Promise.all(wanted.map(([field, without]) => ask(field, without)));
       wanted.forEach(([field], at) => (this.#facets[field] = answers[at] as Facets));
       for (const { value, label } of this.#facets.actor?.values ?? []) this.#host.labels.name(value, label);
@@ -154,13 +180,29 @@ export class Menus {
     this.#host.requestUpdate();
   }
 
-  render(shown: string): TemplateResult {
+  render(): TemplateResult {
     const { words, narrow } = this.#host;
-    return html`<div id="panel" class="pop ${this.open === "dates" ? "wide" : ""}" popover="manual" role="dialog" aria-label=${this.open ? words.t(`filter.${this.open}`) : words.t("filters")} @keydown=${this.#keys}>
+    const chip = this.#chip === null ? undefined : this.#host.state.chips[this.#chip];
+    return html`<div id="panel" class="pop ${this.open === "dates" ? "wide" : chip ? "slim" : ""}" popover="manual" role="dialog" aria-label=${words.t(this.open ? `filter.${this.open}` : chip ? "chip.compare" : "filters")} @keydown=${this.#keys}>
+      ${chip ? this.#comparisons(chip) : nothing}
       ${this.open && narrow ? this.#tabs() : nothing}
       ${this.open === "dates" ? this.dates.render() : this.open ? this.#menu() : nothing}
-      ${this.open && narrow ? html`<div class="pf"><button class="btn p" @click=${() => this.close()}>${shown}</button></div>` : nothing}
+      ${this.open && narrow ? html`<div class="pf"><button class="btn p" @click=${() => this.close()}>${words.t("menu.show", { n: this.#feed.count?.value ?? 0 })}</button></div>` : nothing}
     </div>`;
+  }
+
+  /** The ways in which a chip may compare, the one in force pressed. */
+  #comparisons(chip: Term): TemplateResult {
+    const { words, labels } = this.#host;
+    const now = operator(chip);
+    const take = (term: Term): void => {
+      const at = this.#chip;
+      this.close();
+      this.#host.go({ chips: this.#host.state.chips.map((one, n) => (n === at ? term : one)) });
+    };
+    const many = chip.values.length > 1;
+    return html`<div class="opts">${operators(chip).map((by) => html`<button class="pick" ?data-first=${by === now} aria-pressed=${by === now}
+      @click=${() => take(compared(chip, by, (value) => labels.value(words, chip.field, value)))}>${icon("check", "s")}${words.t(many && by === "is" ? "op.any" : many && by === "not" ? "op.none" : `op.${by}`)}</button>`)}</div>`;
   }
 
   #tabs(): TemplateResult {
@@ -175,7 +217,7 @@ export class Menus {
     const groups = this.#groups().filter(({ items }) => items.length);
     const picked = OWN[this.open as MenuName].flatMap((field) => chosen(this.#host.state.chips, field)).length;
     return html`<label class="find">${icon("search", "s")}<span class="sr">${words.t("menu.search")}</span>
-        <input type="text" data-first autocomplete="off" spellcheck="false" placeholder=${words.t(this.open === "resource" ? "menu.resource" : "menu.search")} .value=${this.#typed} @input=${this.#type}></label>
+        <input type="text" data-first autocomplete="off" spellcheck="false" placeholder=${words.t(this.open === "resource" ? "menu.resource" : this.open === "more" ? "menu.more" : "menu.search")} .value=${this.#typed} @input=${this.#type}></label>
       <div class="opts">${groups.map(({ title, items }) => html`<div role="group" aria-label=${title}>${title ? html`<div class="gt" aria-hidden="true">${title}</div>` : nothing}${items.map((item) => this.#option(item))}</div>`)}
         ${groups.length ? nothing : html`<p class="note" role="status">${this.#failed ? words.t("menu.failed") : Object.keys(this.#facets).length ? words.t("menu.none") : words.t("list.loading")}</p>`}</div>
       ${picked ? html`<div class="pf"><button class="btn q sm" @click=${this.#reset}>${words.t("menu.clear")}</button></div>` : nothing}`;
@@ -209,7 +251,7 @@ export class Menus {
       return this.close();
     }
     if (!step || this.open === "dates") return;
-    const stops = [...(this.#panel?.querySelectorAll<HTMLElement>(".find input, .opt input") ?? [])];
+    const stops = [...(this.#panel?.querySelectorAll<HTMLElement>(".find input, .opt input, .pick") ?? [])];
     const at = stops.indexOf((this.#host.renderRoot as ShadowRoot).activeElement as HTMLElement);
     stops[Math.max(0, Math.min(stops.length - 1, at + step))]?.focus();
     event.preventDefault();
@@ -220,7 +262,7 @@ export class Menus {
     const typed = this.#typed.trim().toLowerCase();
     const fits = ({ label, value }: Item): boolean => !typed || `${label} ${value}`.toLowerCase().includes(typed);
     const groups = { user: () => this.#users(), action: () => this.#actions(), resource: () => this.#resources(), more: () => this.#others(), dates: () => [] }[this.open as MenuName]();
-    return groups.map(({ title, items }) => ({ title, items: items.filter((item) => item.field === "resource" || fits(item)) }));
+    return groups.map(({ title, items }) => ({ title, items: items.filter((item) => item.field === "resource" || TYPED.includes(item.field) || fits(item)) }));
   }
 
   /** Values with counts, and those that are chosen although nothing in the range has them. */
@@ -234,8 +276,26 @@ export class Menus {
     const { words, labels } = this.#host;
     return OWN.more.map((field) => ({
       title: words.maybe(`field.${field}`) ?? field,
-      items: this.#values(field).map(({ value, count }) => ({ field, value, label: labels.value(words, field, value), count, glyph: nothing })),
+      items: TYPED.includes(field) ? this.#typedValues(field) : this.#values(field).map(({ value, count }) => ({ field, value, label: labels.value(words, field, value), count, glyph: nothing })),
     }));
+  }
+
+  /** What is chosen, what is typed as far as it can be a value, and what the list shows just now. */
+  #typedValues(field: string): Item[] {
+    const typed = this.#typed.trim();
+    const had = chosen(this.#host.state.chips, field);
+    const labels = new Map<string, string>();
+    for (const { ip, second } of this.#feed.items) {
+      if (field === "ip" && typeof ip === "string") labels.set(ip, ip);
+      if (field === "change") for (const { path, label } of second.changes ?? []) labels.set(path, label ?? path);
+    }
+    const fits = (value: string): boolean => `${labels.get(value)} ${value}`.toLowerCase().includes(typed.toLowerCase());
+    const met = [...labels.keys()].filter((value) => !had.includes(value) && fits(value)).slice(0, MET);
+    const own = field === "ip" ? (ADDRESS.test(typed) ? [typed] : []) : (field === "change" ? /^\p{L}/u.test(typed) : typed) ? [`${typed}*`] : [];
+    return [...new Set([...had, ...met, ...own])].map((value) => {
+      const label = labels.get(value) ?? value.replace(/\*$/, "…");
+      return { field, value, label, count: null, glyph: nothing, ...(label === value || value.endsWith("*") ? {} : { detail: value }) };
+    });
   }
 
   #users(): Group[] {

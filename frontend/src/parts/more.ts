@@ -10,21 +10,30 @@ import { Help } from "./help.js";
 import type { Activity } from "./histogram.js";
 import type { List } from "./list.js";
 import { Live } from "./live.js";
+import { Menus } from "./menus.js";
 import { Print } from "./print.js";
 import { Standing } from "./standing.js";
 import { Suggest } from "./suggest.js";
 import { Views } from "./views.js";
+
+/** The parts of the first file that those of the third work with. */
+export interface Shared {
+  feed: Feed;
+  bar: Bar;
+  activity: Activity;
+}
 
 export class More {
   readonly badge: Badge;
   readonly exporter: Export;
   readonly help: Help;
   readonly live: Live;
+  readonly menus: Menus;
   readonly print: Print;
   readonly #standing: Standing;
   readonly #views: Views;
 
-  constructor(host: Host, { feed, bar, list, activity }: { feed: Feed; bar: Bar; list: List; activity: Activity }) {
+  constructor(host: Host, list: List, { feed, bar, activity }: Shared) {
     this.badge = new Badge(host, feed);
     this.print = new Print(host, feed, bar);
     this.exporter = new Export(host, feed, bar, () => void this.print.report());
@@ -32,6 +41,7 @@ export class More {
     this.live = new Live(host, feed, list, activity);
     this.#standing = new Standing(host, feed, activity);
     this.#views = new Views(host, bar);
+    bar.menus = this.menus = new Menus(host, feed);
     bar.helper = new Suggest(host, bar);
   }
 
@@ -48,12 +58,13 @@ export class More {
 
   /** The element left the page. */
   stop(): void {
+    this.menus.close();
     this.live.stop();
     this.badge.stop();
     this.#standing.stop();
   }
 
   render(): unknown {
-    return [this.badge.card(), this.#views.card(), this.exporter.render(), this.help.render()];
+    return [this.menus.render(), this.badge.card(), this.#views.card(), this.exporter.render(), this.help.render()];
   }
 }

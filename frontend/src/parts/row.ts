@@ -29,7 +29,8 @@ export function sentence(host: Host, { template, parts }: Sentence, tab: number,
     if (!slot || !part) return text;
     const name = html`<bdi>${shown(host, part.text)}</bdi>`;
     if (quiet) return name;
-    if (text === "actor") return html`<b>${name}</b>`;
+    // Said by the style sheet: what is copied out of the page says nothing of who copied it.
+    if (text === "actor") return html`<b data-you=${part.id && part.id === host.you ? host.words.t("you") : nothing}>${name}</b>`;
     return part.type && part.id ? filterLink(host, "resource", `${part.type}:${part.id}`, name, tab) : name;
   });
 }

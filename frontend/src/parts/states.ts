@@ -64,7 +64,8 @@ export class States {
   #words(problem: Problem): [Icon, string, string] {
     const { words } = this.#host;
     const said = [problem.detail, problem.remedy].filter(Boolean).join(" ");
-    if (problem.status === 401) return ["lock", words.t("ended"), said || words.t("ended.text")];
+    // What the server says of a token is for whoever sends it; what the page around says is for the reader.
+    if (problem.status === 401) return ["lock", words.t("ended"), (problem.title ? "" : said) || words.t("ended.text")];
     if (problem.status === 403) return ["lock", words.t("denied"), said || words.t("denied.text")];
     return ["warn", words.t("failed"), said || words.t("failed.text")];
   }

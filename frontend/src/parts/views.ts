@@ -26,7 +26,7 @@ export class Views {
 
   constructor(host: Host, bar: Bar) {
     this.#host = host;
-    bar.views = (form) => (this.#able && host.memory ? this.#button(form) : nothing);
+    bar.views = (form) => (this.#able && (host.memory || form === "bar") ? this.#button(form) : nothing);
   }
 
   /** The button of the menu: an icon in the bar, words beside the chips. */
@@ -35,7 +35,7 @@ export class Views {
     const open = (event: Event): void => this.#open(event.currentTarget as HTMLElement);
     if (form === "save") return html`<button class="btn q sm" @click=${open}>${words.t("views.save")}</button>`;
     if (form === "line") return html`<button class="chip" @click=${open}>${icon("mark", "s")}${words.t("views")}</button>`;
-    return html`<button class="btn fb ic" aria-label=${words.t("views")} title=${words.t("views")} @click=${open}>${icon("mark")}</button>`;
+    return html`<button class="btn fb ic ${this.#host.memory ? "" : "ghost"}" aria-label=${words.t("views")} title=${words.t("views")} @click=${open}>${icon("mark")}</button>`;
   }
 
   #open(anchor: HTMLElement): void {

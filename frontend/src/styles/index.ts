@@ -2,9 +2,8 @@
 
 import bar from "./bar.css";
 import base from "./base.css";
-import dialogs from "./dialogs.css";
 import list from "./list.css";
 import narrow from "./narrow.css";
 import tokens from "./tokens.css";
 
-export default [tokens, base, bar, list, dialogs, narrow];
+export default [tokens, base, bar, list, narrow];

@@ -11,16 +11,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import sqlalchemy as sa
 from msgspec import Struct
-from sqlalchemy.exc import SQLAlchemyError, StatementError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError, StatementError
 from sqlalchemy.orm import Session, sessionmaker
 
 from whodid.canonical import encode
 from whodid.capture.relay import Backlog, Quarantined, Waiting
-from whodid.errors import StoreUnavailable
+from whodid.errors import InvalidSetting, StoreUnavailable
 from whodid.model import Event
 
 __all__ = ["Outbox", "outbox_table"]
@@ -57,6 +58,7 @@ class Outbox:
         table: What `outbox_table` returned; one of its own when not given.
         check: Raises for an event that the log would refuse: `log.check`. Without it such an event is committed with
             its change and set aside by the relay afterwards.
+        only: Deliver the events of this workspace, and leave those of the others; all of them when not given.
     """
 
     def __init__(
@@ -65,12 +67,59 @@ class Outbox:
         table: sa.Table | None = None,
         *,
         check: Callable[[str, Event], object] | None = None,
+        only: str | None = None,
     ) -> None:
         self._engine = engine
         self._check = check
         self._table = outbox_table(sa.MetaData()) if table is None else table
         self._insert = sa.insert(self._table)
+        self._mine = sa.true() if only is None else self._table.c.workspace == only
         self._forms: dict[str, _Form | None] = {}
+
+    @classmethod
+    def at(cls, url: str, *, schema: str | None = None, only: str | None = None) -> Self:
+        """Open the outbox of an application that runs elsewhere, to deliver from it.
+
+        Args:
+            url: Address of the application's database as SQLAlchemy writes it, with a synchronous driver.
+            schema: Database schema of the table; the default one when not given.
+            only: As of the class.
+
+        Raises:
+            InvalidSetting: The address cannot be used, or its driver is not installed.
+            StoreUnavailable: There is no such file of SQLite.
+        """
+        try:
+            engine = sa.create_engine(url, pool_pre_ping=True, hide_parameters=True)
+        except NoSuchModuleError as error:
+            raise InvalidSetting(str(error), "Check the part before ://") from None
+        except ArgumentError:
+            # Its text would show the address, and the password in it.
+            raise InvalidSetting(
+                "This is not the address of a database", "Write it like postgresql+psycopg://user@host/database"
+            ) from None
+        except ModuleNotFoundError as error:
+            raise InvalidSetting(f"The database needs {error.name}, which is not installed", "Install it") from None
+        if engine.dialect.is_async:
+            raise InvalidSetting(
+                f"The driver {engine.dialect.driver} is asynchronous, and the relay is not",
+                "Name a synchronous one: postgresql+psycopg://, sqlite:///",
+            )
+        outbox = cls(engine, outbox_table(sa.MetaData(), schema=schema), only=only)
+        if outbox.file is not None and not outbox.file.exists():
+            raise StoreUnavailable(f"There is no database at {outbox.address}", "Check the address")
+        return outbox
+
+    @property
+    def address(self) -> str:
+        """The address of its database, without the password."""
+        return self._engine.url.render_as_string(hide_password=True)
+
+    @property
+    def file(self) -> Path | None:
+        """The file of its database where that is one of SQLite, otherwise None."""
+        url = self._engine.url
+        return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
 
     def create(self) -> None:
         """Create the table if it is missing; for hosts without migrations of their own.
@@ -191,7 +240,7 @@ class Outbox:
         table = self._table
         waiting = (
             sa.select(table.c.place, table.c.workspace, table.c.event)
-            .where(table.c.fault.is_(None))
+            .where(table.c.fault.is_(None), self._mine)
             .order_by(table.c.place)
             .limit(limit)
             .with_for_update(skip_locked=True)
@@ -211,12 +260,18 @@ class Outbox:
         """
         table = self._table
         waits = table.c.fault.is_(None)
-        query = sa.select(
-            sa.func.count().filter(waits), sa.func.min(table.c.written_at).filter(waits), sa.func.count(table.c.fault)
-        ).select_from(table)
+        query = (
+            sa.select(
+                sa.func.count().filter(waits),
+                sa.func.min(table.c.written_at).filter(waits),
+                sa.func.count(table.c.fault),
+            )
+            .select_from(table)
+            .where(self._mine)
+        )
         with _faults("read"), self._engine.connect() as connection:
             waiting, oldest, quarantined = connection.execute(query).one()
-        return Backlog(waiting=waiting, oldest=oldest and oldest.replace(tzinfo=UTC), quarantined=quarantined)
+        return Backlog(waiting=waiting, oldest=None if oldest is None else _instant(oldest), quarantined=quarantined)
 
     def quarantined(self, limit: int = 100) -> list[Quarantined]:
         """Return events that the log refused, oldest place first.
@@ -227,7 +282,7 @@ class Outbox:
         table = self._table
         query = (
             sa.select(table.c.place, table.c.workspace, table.c.event, table.c.fault)
-            .where(table.c.fault.is_not(None))
+            .where(table.c.fault.is_not(None), self._mine)
             .order_by(table.c.place)
             .limit(limit)
         )
@@ -296,6 +351,11 @@ def _form(insert: sa.Insert, table: sa.Table, dialect: sa.Dialect) -> _Form | No
         return None
     compiled: Any = insert.compile(dialect=dialect, column_keys=list(columns))
     return _Form(str(compiled), tuple(compiled.positiontup or ()), instant)
+
+
+def _instant(written_at: datetime) -> datetime:
+    """Return when a row was written; the column of Django has a zone on PostgreSQL."""
+    return written_at.replace(tzinfo=UTC) if written_at.tzinfo is None else written_at.astimezone(UTC)
 
 
 def _bytes(event: object) -> bytes:

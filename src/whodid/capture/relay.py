@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from types import TracebackType
@@ -164,10 +164,13 @@ class Relay:
         """Say that something was committed."""
         self._wake.set()
 
-    def drain(self) -> int:
+    def drain(self, progress: Callable[[int], None] = lambda _: None) -> int:
         """Deliver everything that is committed now, in the calling thread.
 
         Called before a page of the log is read, it makes the relay invisible: whoever sees their change sees its entry.
+
+        Args:
+            progress: Called after each batch with how many events were delivered or set aside so far.
 
         Returns:
             How many events were delivered or set aside.
@@ -179,6 +182,7 @@ class Relay:
         with self._delivery:
             while settled := self._deliver():
                 total += settled
+                progress(total)
         return total
 
     def status(self) -> RelayStatus:
@@ -194,6 +198,8 @@ class Relay:
                     while not self._ending.is_set() and self._deliver():
                         pass
                     pause = self._interval
+                    if self._status.fault:
+                        self._note()  # both can be reached again, though there was nothing to deliver
                 except WhodidError as error:
                     self._note(failures=1, fault=str(error))
                     pause = min(pause * 2, _LONGEST_PAUSE)

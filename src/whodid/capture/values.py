@@ -135,6 +135,12 @@ def plain(value: Any, *, texts: bool = False) -> Any:
         made = list(value)
         if "".join(made).isprintable():
             return made
+    simple = _SIMPLE.get(kind) if kind is not str else None
+    if simple is not None:
+        try:
+            return simple(value)
+        except Exception:  # noqa: BLE001 - a value may do anything, and must not make the change fail
+            return _no_form(value)
     return _Walk(texts=texts).value(value, 0)
 
 
@@ -347,6 +353,10 @@ def _float(value: float) -> int | float | str:
 
 def _decimal(value: Decimal) -> str:
     """Write a number so that its scale does not matter: 10.50 and 10.5 are the same."""
+    written = str(value)
+    if len(written) <= 40 and "E" not in written:  # as most are: nothing is to be done but to strip zeros
+        shorter = written.rstrip("0").rstrip(".") if "." in written else written
+        return "0" if shorter in {"-0", "0"} else shorter
     sign, digits, exponent = value.as_tuple()
     if not isinstance(exponent, int):
         return str(value)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from whodid.cli import ui
-from whodid.errors import InvalidSetting
+from whodid.cli.opening import named
 
 __all__ = ["COMMANDS"]
 
@@ -32,7 +29,7 @@ def doctor(*, sessions: str, allow: tuple[str, ...], as_json: bool) -> None:
 
     Exit code 1: there are gaps that were not allowed.
     """
-    found = [gap for gap in _gaps(_named(sessions)) if gap.name not in allow]
+    found = [gap for gap in _gaps(named(sessions)) if gap.name not in allow]
     if as_json:
         ui.json([msgspec.to_builtins(gap) for gap in found])
     elif found:
@@ -46,27 +43,6 @@ def _gaps(sessions: Any) -> list[Any]:
     from whodid.capture.sqlalchemy.coverage import gaps
 
     return list(gaps(sessions))
-
-
-def _named(text: str) -> Any:
-    """Return the object that MODULE:NAME names; modules of the present folder are found, too."""
-    module, colon, name = text.partition(":")
-    if not colon or not module or not name:
-        raise InvalidSetting(f"{text!r} names no object", "Write MODULE:NAME, such as shop.database:SessionLocal")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
-    try:
-        found: Any = import_module(module)
-        for part in name.split("."):
-            found = getattr(found, part)
-    except ModuleNotFoundError as error:
-        raise InvalidSetting(
-            f"There is no module {error.name}", "Check MODULE, and that what it imports is installed"
-        ) from error
-    except AttributeError as error:
-        raise InvalidSetting(f"{module} has no {name}", "Check NAME") from error
-    return found
 
 
 COMMANDS = {"doctor": doctor}

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import getpass
+import sys
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
+from whodid.catalog import Catalog
 from whodid.errors import InvalidSetting, NotFound, StoreUnavailable
 from whodid.log import Log, open_log
 from whodid.model import Actor, Context
 
-__all__ = ["CONTEXT", "caller", "choose", "every", "open_store"]
+__all__ = ["CONTEXT", "caller", "choose", "every", "named", "open_store"]
 
 CONTEXT = Context(source="cli")
 """Where the acts of this program come from, in the entries that they leave behind."""
@@ -17,12 +21,20 @@ CONTEXT = Context(source="cli")
 _SQLITE = "sqlite:///"
 
 
-def open_store(url: str | None, key_file: str | None, *, create: bool = False, name: str | None = None) -> Log:
+def open_store(
+    url: str | None,
+    key_file: str | None,
+    *,
+    create: bool = False,
+    name: str | None = None,
+    catalog: Catalog | None = None,
+) -> Log:
     """Open the store that the options name.
 
     Args:
         create: Whether it may be made; a command that only reads must not answer a wrong address with an empty log.
         name: Of the deployment, for logs that are yet to begin.
+        catalog: The declared actions; the built-in ones when absent.
 
     Raises:
         InvalidSetting: No store was named, or the address cannot be used.
@@ -32,7 +44,7 @@ def open_store(url: str | None, key_file: str | None, *, create: bool = False, n
         raise InvalidSetting("No store was named", "Use --store sqlite:///audit.db, or set WHODID_STORE")
     if not create and url.startswith(_SQLITE) and not Path(url.removeprefix(_SQLITE)).exists():
         raise StoreUnavailable(f"There is no database at {url}", "Check --store or WHODID_STORE")
-    return open_log(url, key=key_file, name=name or "localhost")
+    return open_log(url, key=key_file, name=name or "localhost", catalog=catalog)
 
 
 def every(log: Log, workspace: str | None) -> list[str]:
@@ -75,6 +87,31 @@ def caller() -> Actor:
     except (KeyError, OSError):
         name = "unknown"
     return Actor(type="system", id=f"cli:{name}", name=f"{name} (command line)")
+
+
+def named(text: str) -> Any:
+    """Return the object that MODULE:NAME names; modules of the present folder are found, too.
+
+    Raises:
+        InvalidSetting: There is none.
+    """
+    module, colon, name = text.partition(":")
+    if not colon or not module or not name:
+        raise InvalidSetting(f"{text!r} names no object", "Write MODULE:NAME, such as shop.database:SessionLocal")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        found: Any = import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except ModuleNotFoundError as error:
+        raise InvalidSetting(
+            f"There is no module {error.name}", "Check MODULE, and that what it imports is installed"
+        ) from error
+    except AttributeError as error:
+        raise InvalidSetting(f"{module} has no {name}", "Check NAME") from error
+    return found
 
 
 def _listed(names: list[str]) -> str:

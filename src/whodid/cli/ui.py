@@ -71,10 +71,10 @@ _COMMANDS = {
     "import": ("bringing", "Record events from files of whodid, GitHub, AWS."),
     "keys": ("sending", "Make, list, rotate and revoke API keys."),
     "ship": ("sending", "Send what dead processes left in a spool."),
+    "relay": ("relaying", "Carry events from an application's outbox to the log."),
     "doctor": ("examining", "List what of an application is not recorded."),
 }
-_EPILOG = """\b
-Exit codes: 0 fine, 1 problem, 2 input, 3 store, 4 absent or purged, 5 own key"""
+_EPILOG = "Exit codes: 0 fine, 1 problem, 2 input, 3 store, 4 absent or purged, 5 own key"
 
 # Control characters, line and paragraph separators, and what turns the direction of writing.
 _HOSTILE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
@@ -97,11 +97,14 @@ class _Group(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, short) for name, (_, short) in _COMMANDS.items()])
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write_text(_EPILOG)  # without the empty line before it: all of this is to fit one screen
+
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
 
 
-@click.group(cls=_Group, epilog=_EPILOG, context_settings=_SETTINGS)
+@click.group(cls=_Group, context_settings=_SETTINGS)
 @click.version_option(package_name="whodid", message="whodid %(version)s")
 def _program() -> None:
     """Who did what, when, and what changed, in the log that --store names."""

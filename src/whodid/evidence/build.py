@@ -66,7 +66,7 @@ class Source(Protocol):
 
     @property
     def origin(self) -> Sequence[bytes]:
-        """The commitments to the salts of the first two segments, or none when they are not known any more."""
+        """The commitments to the salts of the first two segments."""
         ...
 
     def look_up(self, number: int, tag: bytes) -> tuple[Sequence[int], Lookup]:
@@ -178,9 +178,7 @@ class _Work:
 
     def _covered(self, known: Sequence[SnapshotSegment]) -> list[SnapshotSegment]:
         """Return the segments that the period needs: all that are kept, but for those before and after it."""
-        # Without the first two commitments nothing shows that the salt of segment 1 was fixed before.
-        begins = 0 if self.source.origin else 2
-        kept = [one for one in known if one.salt is not None and one.seal.number >= begins]
+        kept = [one for one in known if one.salt is not None]
         since, until = self.question.since, self.question.until
         while since is not None and len(kept) > 1 and kept[0].seal.recorded_last < since:
             kept.pop(0)

@@ -1,6 +1,7 @@
 """The hall: record, find, prove and verify, over any store."""
 
 from whodid.log.commit import Receipt
+from whodid.log.completing import Complete, Gone, Headers
 from whodid.log.forgetting import Forgotten
 from whodid.log.keys import DeploymentKey
 from whodid.log.log import Log
@@ -13,12 +14,15 @@ from whodid.store import scan
 from whodid.store.base import Count, Facet, Facets, Histogram
 
 __all__ = [
+    "Complete",
     "Count",
     "DeploymentKey",
     "Disclosed",
     "Facet",
     "Facets",
     "Forgotten",
+    "Gone",
+    "Headers",
     "Histogram",
     "Inclusion",
     "Log",

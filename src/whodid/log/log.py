@@ -23,6 +23,7 @@ from whodid.catalog import Catalog
 from whodid.errors import InvalidQuery, InvalidSetting, NotFound, Purged, WhodidError
 from whodid.intake import Intake
 from whodid.log.commit import GroupCommit, Receipt
+from whodid.log.completing import Complete, Headers, complete, headers
 from whodid.log.forgetting import Forgotten, Making, forget
 from whodid.log.keys import DeploymentKey
 from whodid.log.proving import Inclusion, ProvenEntry, Prover
@@ -343,6 +344,36 @@ class Log:
     def prove_consistency(self, workspace: str, old: int, new: int) -> list[bytes]:
         """Prove that the log of size `new` extends the log of size `old` (RFC 6962, 2.1.2)."""
         return self._prover(workspace).consistency(old, new)
+
+    def complete(
+        self, workspace: str, dimension: int, value: bytes, start: int = 0, stop: int | None = None
+    ) -> Complete:
+        """Find every entry that carries a tag, with proof that there are no others.
+
+        Answered by the sealed segments that the range touches; `seal` with `close` first leaves no tail. Whoever
+        checks it (`whodid.proof.complete.check_answer`) needs the proof of the entry with the newest seal as well.
+
+        Args:
+            dimension: leaf.ACTOR, leaf.RESOURCE (related ones included) or leaf.ACTION.
+            value: What `leaf.tag` blinds: for an actor and a resource the type, a zero byte and the id.
+            start: Index of the first entry asked about; segments that were purged as a whole do not answer.
+            stop: Index after the last; the size of the log when not given.
+
+        Raises:
+            NotFound: No segment of the range is sealed and kept.
+        """
+        prover = self._prover(workspace)
+        bounds = range(start, prover.head.size if stop is None else stop)
+        return complete(self._store, prover, dimension, value, bounds)
+
+    def headers(self, workspace: str, start: int, stop: int) -> Headers:
+        """Return every leaf header in [start, stop) with proof that they are all; see `proof.complete.check_range`.
+
+        Raises:
+            MalformedProof: There is no such range, or it is empty.
+            Purged: The leaves at its start are gone.
+        """
+        return headers(self._store, self._prover(workspace), start, stop)
 
     def proven(self, workspace: str, query: Query | str = "") -> tuple[str, Iterator[ProvenEntry]]:
         """Return a checkpoint, and an iterator over all matching entries with their proofs under it."""

@@ -10,15 +10,14 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
-from whodid import canonical
 from whodid.errors import StoreCorrupt
+from whodid.log.completing import covering, purges
 from whodid.log.keys import DeploymentKey
 from whodid.log.proving import Prover
 from whodid.model import Entry
 from whodid.proof import leaf, tree
 from whodid.proof.index import Index, Lookup
-from whodid.proof.seal import Seal, salt_commitment
-from whodid.query import parse
+from whodid.proof.seal import Seal
 from whodid.sequence import Head
 from whodid.store.base import Store, restore
 
@@ -83,11 +82,10 @@ class Snapshot:
             if one.index < self.head.size
         ]
 
-    @cached_property
+    @property
     def origin(self) -> Sequence[bytes]:
-        """The commitments to the salts of the first two segments, as long as both are kept; else none."""
-        salts = {one.number: one.salt for one in self._store.segments(self._workspace)}
-        return [salt_commitment(number, salts[number]) for number in (0, 1)] if {0, 1} <= salts.keys() else []
+        """The commitments to the salts of the first two segments."""
+        return self.head.commitments
 
     def look_up(self, number: int, tag: bytes) -> tuple[Sequence[int], Lookup]:
         """Return the positions of a tag in a sealed segment, and the proof that there are no others."""
@@ -117,24 +115,11 @@ class Snapshot:
 
     def record(self, position: int) -> int | None:
         """Return the index of the entry that recorded the purge of another, if it is still there."""
-        first, ranges = self._records
-        if position < self.head.first:
-            return first
-        return next((index for low, high, index in ranges if low <= position < high), None)
+        return covering(position, self._purges)
 
     @cached_property
-    def _records(self) -> tuple[int | None, list[tuple[int, int, int]]]:
-        """Read the records of purges: the newest that covers everything below the head's first, and all ranges."""
-        ranges: list[tuple[int, int, int]] = []
-        newest: int | None = None
-        asked = parse("action:audit.purged", now=canonical.from_micros(self.head.recorded_at))
-        for kept in self._store.stream(self._workspace, asked, self.head.size):
-            details = restore(kept, self._workspace).details or {}
-            if kept.kind == leaf.PURGE:
-                if newest is None and int(details.get("first", 0)) >= self.head.first:
-                    newest = kept.index
-                ranges += [(int(low), int(high), kept.index) for low, high in details.get("ranges", ())]
-        return newest, ranges
+    def _purges(self) -> list[Entry]:
+        return [one for one in purges(self._store, self._workspace) if one.index < self.head.size]
 
     def _index(self, number: int) -> Index:
         data = self._store.postings(self._workspace, number)

@@ -118,12 +118,11 @@ class SealCheck:
         salts = {number: segment.salt for number, segment in self._segments.items() if number < following}
         if head.next is not None:
             salts[following] = head.next
+        commitments.update(enumerate(head.commitments))
         for number, salt in salts.items():
-            if number > 1 and salt_commitment(number, salt) != commitments.get(number):
+            if salt_commitment(number, salt) != commitments.get(number):
                 self._add(None, f"The salt of segment {number} is not the one that was committed to")
-        if 0 in salts and 1 in salts:
-            first, second = (salt_commitment(number, salts[number]) for number in (0, 1))
-            self._told(lambda: check_origin(head.origin, first, second))
+        self._told(lambda: check_origin(head.origin, *head.commitments))
 
     def _told(self, check: Callable[[], None]) -> None:
         try:

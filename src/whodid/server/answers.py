@@ -7,13 +7,15 @@ call them. What turns HTTP into a `Call` and an `Answer` into HTTP is `app`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from msgspec import Struct
 
 from whodid.canonical import encode
 from whodid.capture.middleware import parse_address
+from whodid.errors import InvalidSetting
 from whodid.model import Context, Source
+from whodid.server.described import Description, Endpoint
 
 __all__ = ["Answer", "Call", "Handler", "answer_json", "network_context"]
 
@@ -59,13 +61,14 @@ class Answer(Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, str], ...] = ()
 
 
-class Handler(NamedTuple):
+class Handler(Struct, frozen=True):
     """A method and an address, and the function that answers there.
 
     Args:
         path: Pattern with `{name}` for one segment and `{name:path}` for the rest.
         largest: Bytes that a body may have.
         spoken: Turns every answer into the form that the clients of this route read, problems above all.
+        described: What the reference says about it; under `/v1` there is no handler without.
     """
 
     method: str
@@ -73,6 +76,16 @@ class Handler(NamedTuple):
     answer: Callable[[Call], Answer]
     largest: int = 64 * 1024
     spoken: Callable[[Answer], Answer] | None = None
+    described: Description | None = None
+
+    def __post_init__(self) -> None:
+        if self.described is None and self.path.startswith("/v1/"):
+            raise InvalidSetting(f"{self.method} {self.path} is not described", "Say what it takes and answers")
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """What of it belongs into the description of the API: nothing, or itself."""
+        return () if self.described is None else (Endpoint(self.method, self.path, self.described),)
 
 
 def answer_json(

@@ -27,6 +27,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from whodid.capture.middleware import Proxies
 from whodid.errors import StoreError, WhodidError
 from whodid.log import Log
+from whodid.server.about import About
 from whodid.server.answers import Answer, Call, Handler
 from whodid.server.compat import Shared, doors
 from whodid.server.concurrency import CancelScope, CapacityLimiter, fail_after, run_sync, sleep
@@ -100,7 +101,7 @@ def asgi(
         ending: Tells whether the server is asked to stop; live streams end then.
 
     Returns:
-        The application.
+        The application. Its `state.endpoints` are the described routes.
 
     Raises:
         InvalidSetting: The secret is too short, an origin is none, or a product is not known.
@@ -134,9 +135,11 @@ def asgi(
     ]
     door = _Door(trusted_proxies, threads)
     events = Events(log, gate, rate=rate, trusted_proxies=trusted_proxies)
+    about = About([events.endpoint, *(one for handler in handlers for one in handler.endpoints)], pages=pages)
+    handlers += about.handlers
     app = Starlette(
         routes=[
-            Route("/v1/events", events, methods=["POST"]),
+            Route(events.endpoint.path, events, methods=[events.endpoint.method]),
             *(Route(handler.path, door.endpoint(handler), methods=[handler.method]) for handler in handlers),
         ],
         exception_handlers={HTTPException: _unrouted},
@@ -144,6 +147,7 @@ def asgi(
     )
     # Two addresses for one thing would be two cache entries and two places to check.
     app.router.redirect_slashes = False
+    app.state.endpoints = about.endpoints
     return app
 
 

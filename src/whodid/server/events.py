@@ -13,6 +13,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from msgspec import UNSET
+
 from whodid.capture.middleware import Proxies
 from whodid.errors import ConflictingEvent, InvalidEvent, StoreError, StoreFull, WhodidError
 from whodid.log import Log, Receipt
@@ -20,8 +22,10 @@ from whodid.model import Context, Event
 from whodid.server.answers import Answer, answer_json, network_context
 from whodid.server.bodies import LARGEST_BODY, MOST_EVENTS, Refused, Sent, read_events, unpack_body
 from whodid.server.concurrency import CancelScope, CapacityLimiter, Lock, fail_after, run_sync
+from whodid.server.described import Endpoint
 from whodid.server.gate import Admitted, Buckets, Gate
 from whodid.server.problems import problem, problem_of
+from whodid.server.sending import SENDING, Result, Results, Taken
 
 __all__ = ["Events"]
 
@@ -31,7 +35,8 @@ _Message = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[_Message]]
 _Send = Callable[[_Message], Awaitable[None]]
 
-_ROUTE = "POST /v1/events"
+_PATH = "/v1/events"
+_ROUTE = f"POST {_PATH}"
 _BEARER = b"bearer "
 _BODY_SECONDS = 15
 _DRAIN_SECONDS = 2
@@ -73,6 +78,8 @@ class Events:
         trusted_proxies: How many proxies of ours stand in front.
         limiter: Shared with the other routes: how many threads may work on the store.
     """
+
+    endpoint = Endpoint("POST", _PATH, SENDING)
 
     def __init__(
         self, log: Log, gate: Gate, *, rate: int, trusted_proxies: int, limiter: CapacityLimiter | None = None
@@ -302,28 +309,28 @@ def _too_large(request_id: str) -> Answer:
 def _answered(sent: Sent, results: list[Receipt | WhodidError], request_id: str) -> Answer:
     if not sent.single:
         told = [_result(event, result) for event, result in zip(sent.events, results, strict=True)]
-        return _json({"results": told}, 200)
+        return answer_json(Results(results=told))
     (result,) = results
     if isinstance(result, WhodidError):
         return problem_of(result, request_id)
-    return _json(_result(sent.events[0], result), 200 if result.duplicate else 201)
+    return answer_json(_taken(result), status=200 if result.duplicate else 201)
 
 
-def _json(value: Any, status: int) -> Answer:
-    return answer_json(value, status=status)
+def _taken(receipt: Receipt) -> Taken:
+    return Taken(id=receipt.id, status="known" if receipt.duplicate else "recorded", index=receipt.index)
 
 
-def _result(event: Event | InvalidEvent, result: Receipt | WhodidError) -> dict[str, Any]:
+def _result(event: Event | InvalidEvent, result: Receipt | WhodidError) -> Result:
     if isinstance(result, Receipt):
-        return {"id": result.id, "status": "known" if result.duplicate else "recorded", "index": result.index}
+        return Result(id=result.id, status="known" if result.duplicate else "recorded", index=result.index)
     fact = result.fact
     if isinstance(result, InvalidEvent):
         fact = fact.removeprefix(f"{result.pointer or 'The event'}: ")
-    told: dict[str, Any] = {"status": "refused", "fault": f"{fact}.", "remedy": f"{result.remedy}."}
-    if isinstance(event, Event) and isinstance(event.id, str):
-        told["id"] = event.id
-    if isinstance(result, InvalidEvent):
-        told["pointer"] = result.pointer
-    elif isinstance(result, ConflictingEvent):
-        told["index"] = result.index
-    return told
+    return Result(
+        status="refused",
+        fault=f"{fact}.",
+        remedy=f"{result.remedy}.",
+        id=event.id if isinstance(event, Event) and isinstance(event.id, str) else UNSET,
+        pointer=result.pointer if isinstance(result, InvalidEvent) else UNSET,
+        index=result.index if isinstance(result, ConflictingEvent) else UNSET,
+    )

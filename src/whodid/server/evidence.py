@@ -13,6 +13,7 @@ from whodid.errors import Denied
 from whodid.evidence import ask, make, policy, verifier
 from whodid.log import Log
 from whodid.server.answers import Answer, Call, Handler
+from whodid.server.described import Description, Form, Parameter, Reply
 from whodid.server.exports import Slot
 from whodid.server.problems import problem, refusal
 from whodid.server.sessions import Session, Sessions, context_of
@@ -24,12 +25,16 @@ _HTML = "text/html; charset=utf-8"
 _FILE_CHARACTERS = re.compile(r"[^A-Za-z0-9_.\-]+")
 
 
-class _Wish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body of the POST.
+class EvidenceWish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the file is to answer.
 
     Args:
-        ask: Parts of the question, as `whodid evidence` takes them; none asks for everything.
-        headers: Carry every header, so that completeness does not rest on the sealed indexes.
+        ask: Parts of the question, all of which must hold; none asks for everything.
+        since: A date of the query language, the beginning of when it was recorded.
+        until: The same, the end.
+        range: Excludes since and until.
+        tz: IANA time zone in which dates are meant; UTC when absent.
+        headers: Every header, so that completeness does not rest on the sealed indexes.
     """
 
     ask: list[str] = []
@@ -40,7 +45,26 @@ class _Wish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     headers: bool = False
 
 
-_decode_wish = msgspec.json.Decoder(_Wish).decode
+_MAKE = Description(
+    name="makeEvidence",
+    area="Files",
+    does="Make evidence",
+    answers="one HTML file that answers a question and [proves itself offline](../spec/evidence.md)",
+    more=(
+        "A part is `resource:TYPE:ID`, `actor:TYPE:ID` or `action:NAME` (also `action:contact.*`), with commas between "
+        "alternatives, `access` (all changes of access rights) or `approvals` (all actions of templates). Values that "
+        "the reader may not see are withheld, and all proofs still hold; a reader with a locked filter cannot have "
+        "evidence. The file is recorded in the log."
+    ),
+    needs=("audit:read", "audit:export"),
+    body=(Form(EvidenceWish, example={"ask": ["resource:contact:con_4H7P"], "range": "90d"}),),
+    replies=(
+        Reply(200, "The file.", (Form(None, _HTML),), (Parameter("Content-Disposition", "the name of the file"),)),
+    ),
+    problems=(404, 503),
+)
+
+_decode_wish = msgspec.json.Decoder(EvidenceWish).decode
 
 
 class EvidenceRoutes:
@@ -55,7 +79,7 @@ class EvidenceRoutes:
         self._sessions = sessions
         self._slots = slots
         self.handlers = (
-            Handler("POST", "/v1/evidence", self._make),
+            Handler("POST", "/v1/evidence", self._make, described=_MAKE),
             Handler("GET", "/verify", self._verifier),
         )
 
@@ -82,7 +106,7 @@ class EvidenceRoutes:
         finally:
             slot.release()
 
-    def _file(self, wish: _Wish, call: Call, session: Session) -> Answer:
+    def _file(self, wish: EvidenceWish, call: Call, session: Session) -> Answer:
         now, claims, reader = self._log.now(), session.claims, session.reader
         pairs = [(name, getattr(wish, name)) for name in ("since", "until", "range", "tz")]
         found = asks.parameters([(name, value) for name, value in pairs if value], *asks.FILTERS)

@@ -22,10 +22,12 @@ from whodid.export import Format, pieces
 from whodid.log import Log
 from whodid.model import Actor
 from whodid.server.answers import Answer, Call, Handler, answer_json
+from whodid.server.described import Description, Form, Parameter, Reply
 from whodid.server.problems import problem, refusal
 from whodid.server.sessions import Session, Sessions, context_of
 from whodid.server.tickets import LIFE, Pending, Tickets, digest
 from whodid.viewer import PERSONAL, Reader, asks
+from whodid.viewer.shapes import Count
 
 __all__ = ["CSV", "Download", "Exports", "Slot"]
 
@@ -42,8 +44,18 @@ _TYPES: dict[Format, str] = {
 }
 
 
-class _Wish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body of the POST: the filters of the list, and what to make of them."""
+class ExportWish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to export: the filters of the list, and what to make of them.
+
+    Args:
+        q: What to find, in the query language.
+        since: A date of the query language, the beginning.
+        until: The same, the end.
+        range: Excludes since and until.
+        tz: IANA time zone in which dates are meant; UTC when absent.
+        proofs: Each entry with its proof; ndjson only.
+        bom: A byte order mark at the beginning, for spreadsheets; csv only.
+    """
 
     format: Format
     q: str = ""
@@ -53,6 +65,21 @@ class _Wish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tz: str | None = None
     proofs: bool = False
     bom: bool = False
+
+
+class ExportMade(Struct, frozen=True, kw_only=True):
+    """An export that waits for its download.
+
+    Args:
+        id: Its name in the log.
+        href: Where the file is, good once within 60 seconds.
+        count: How many entries it will have.
+    """
+
+    id: str
+    href: str
+    count: Count
+    filename: str
 
 
 class _Pending(Pending, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -73,7 +100,53 @@ class _Pending(Pending, frozen=True, kw_only=True, forbid_unknown_fields=True):
     viewer: Actor
 
 
-_decode_wish = msgspec.json.Decoder(_Wish).decode
+_ORDER = Description(
+    name="orderExport",
+    area="Files",
+    does="Order an export",
+    answers="`href` of a file, good once within 60 seconds; `count`, `filename`",
+    more="Browsers cannot send a token with a download: follow `href` instead. The export is recorded in the log.",
+    needs=("audit:read", "audit:export"),
+    body=(Form(ExportWish, example={"format": "csv", "q": "type:contact", "range": "30d"}),),
+    replies=(
+        Reply(
+            201,
+            "The export waits for its download.",
+            (
+                Form(
+                    ExportMade,
+                    example={
+                        "id": "7f31bf63acd06d2d",
+                        "href": "/v1/exports/AbC…",
+                        "count": {"value": 128, "exact": True},
+                        "filename": "audit-acme-20261120T140000Z.csv",
+                    },
+                ),
+            ),
+        ),
+    ),
+    problems=(429, 501),
+)
+_FETCH = Description(
+    name="downloadExport",
+    area="Files",
+    does="Download an export",
+    answers="the file, as it is made",
+    more="Without a length: the file is made while it is sent. One that is not whole is broken off.",
+    opens="the ticket",
+    path=(Parameter("ticket", "from the `href` of the export", str, "AbC…"),),
+    replies=(
+        Reply(
+            200,
+            "The file.",
+            tuple(Form(None, media_type) for media_type in _TYPES.values()),
+            (Parameter("Content-Disposition", "the name of the file"),),
+        ),
+    ),
+    problems=(404, 405, 410),
+)
+
+_decode_wish = msgspec.json.Decoder(ExportWish).decode
 
 
 class Exports:
@@ -90,8 +163,8 @@ class Exports:
         self._tickets = Tickets(log, secret=secret, state=_STATE, purpose=_PURPOSE, holds=_Pending)
         self._slots = slots
         self.handlers = (
-            Handler("POST", "/v1/exports", self._order),
-            Handler("GET", "/v1/exports/{ticket}", self._download),
+            Handler("POST", "/v1/exports", self._order, described=_ORDER),
+            Handler("GET", "/v1/exports/{ticket}", self._download, described=_FETCH),
         )
 
     def _order(self, call: Call) -> Answer:
@@ -109,7 +182,7 @@ class Exports:
             return _unread(error, call.request_id)
         return self._accept(wish, call, session)
 
-    def _accept(self, wish: _Wish, call: Call, session: Session) -> Answer:
+    def _accept(self, wish: ExportWish, call: Call, session: Session) -> Answer:
         now, claims, reader = self._log.now(), session.claims, session.reader
         pairs = [(name, getattr(wish, name)) for name in ("q", "since", "until", "range", "tz")]
         found = asks.parameters([(name, value) for name, value in pairs if value], *asks.FILTERS)
@@ -142,15 +215,13 @@ class Exports:
             return problem(
                 429, call.request_id, "Too many exports wait for their download.", headers=(("Retry-After", "60"),)
             )
-        return answer_json(
-            {
-                "id": pending.ticket[:16],
-                "href": f"{call.base}/v1/exports/{ticket}",
-                "count": {"value": count.value, "exact": count.exact},
-                "filename": filename,
-            },
-            status=201,
+        made = ExportMade(
+            id=pending.ticket[:16],
+            href=f"{call.base}/v1/exports/{ticket}",
+            count=Count(value=count.value, exact=count.exact),
+            filename=filename,
         )
+        return answer_json(made, status=201)
 
     def _download(self, call: Call) -> Answer:
         asks.parameters(call.query)

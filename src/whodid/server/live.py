@@ -9,16 +9,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta
 
 from whodid.canonical import encode
 from whodid.errors import StoreUnavailable
 from whodid.log import Log
 from whodid.query import compile_query
 from whodid.server.answers import Answer, Call, Handler
+from whodid.server.described import FILTERS, Description, Form, Parameter, Reply
 from whodid.server.problems import problem, refusal
 from whodid.server.sessions import Session, Sessions
-from whodid.viewer import FILTERS, asks, present
+from whodid.viewer import asks, present
 
 __all__ = ["Live"]
 
@@ -26,7 +29,29 @@ _MOST_AT_ONCE = 50
 _STEP = 500
 _HEARTBEAT = 15.0
 _FRESH = 0.5
-_FURTHEST = 1 << 62
+
+_STREAM = Description(
+    name="streamEntries",
+    area="Entries",
+    does="Follow what is recorded from now on",
+    answers="server-sent events: `head`, then `entries` (`items`, `count`, `size`) as they are recorded, `end`",
+    more="Server-sent events. `head` comes first and says the `size` of the log. `entries` has `items`, the newest 50 "
+    "of them, their `count` and the `size`. `end` says `why`: `expired` or `stopping`. The id of each event is the "
+    "size of the log. A comment comes every fifteen seconds when nothing else does.",
+    needs=("audit:read",),
+    query=(
+        *FILTERS,
+        Parameter("after", "size of the log from which to tell", Annotated[int, Meta(ge=0, le=asks.LARGEST)], 8204),
+    ),
+    headers=(Parameter("Last-Event-ID", "means the same as `after`", str, "8204"),),
+    replies=(
+        Reply(
+            200,
+            "The stream, until the token ends or the server stops.",
+            (Form(None, "text/event-stream", 'event: head\nid: 8204\ndata: {"size":8204}\n\n'),),
+        ),
+    ),
+)
 
 
 class Live:
@@ -48,21 +73,21 @@ class Live:
         self._lock = threading.Lock()
         self._open = 0
         self._sizes: dict[str, tuple[float, int]] = {}
-        self.handlers = (Handler("GET", "/v1/stream", self._stream),)
+        self.handlers = (Handler("GET", "/v1/stream", self._stream, described=_STREAM),)
 
     def _stream(self, call: Call) -> Answer:
         session = self._sessions.open(call)
         if session is None:
             return refusal(call.request_id)
         session.require("audit:read")
-        found = asks.parameters(call.query, *FILTERS, "after")
+        found = asks.parameters(call.query, *_STREAM.takes)
         asked = asks.question(found, now=self._log.now(), viewer=session.claims.viewer.id)
         session.reader.check(asked)
         if self._open >= self._most:
             return problem(503, call.request_id, headers=(("Retry-After", "15"),))
         self._sessions.opened(session, call)
         size = session.reader.head()[0]
-        after = asks.number(found, "after", size, 0, _FURTHEST)
+        after = asks.number(found, "after", size, 0, asks.LARGEST)
         last = call.headers.get("last-event-id", "")
         if last.isascii() and last.isdigit() and len(last) < 19:
             after = int(last)

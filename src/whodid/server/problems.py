@@ -6,7 +6,10 @@ log; the answer carries the request id that finds it there.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Annotated, NamedTuple
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from whodid.errors import (
     ConflictingEvent,
@@ -26,32 +29,69 @@ from whodid.errors import (
 )
 from whodid.server.answers import Answer, answer_json
 
-__all__ = ["MEDIA_TYPE", "problem", "problem_of", "refusal"]
+__all__ = ["MEDIA_TYPE", "Kind", "Problem", "kinds", "problem", "problem_of", "refusal"]
 
 MEDIA_TYPE = "application/problem+json"
+_PREFIX = "urn:whodid:problem:"
 
 
-class _Kind(NamedTuple):
+class Problem(Struct, frozen=True, kw_only=True):
+    """Why a request was not done (RFC 9457).
+
+    Args:
+        type: What programs tell problems apart by.
+        title: The same for people; it does not change from one to the next.
+        detail: The fact.
+        remedy: What to do about it; empty where there is nothing.
+        request_id: The name of the request, also in `X-Request-Id` and in the server's own log.
+        pointer: JSON Pointer (RFC 6901) to the fault in the body; empty for the whole.
+        start: Where in the query the fault begins, in characters.
+        end: Where it ends.
+        index: The entry that is concerned.
+        permission: What the token or key lacks.
+    """
+
+    type: Annotated[str, Meta(extra_json_schema={"format": "uri"})]
+    title: str
+    status: int
+    detail: str
+    remedy: str
+    request_id: str
+    pointer: str | UnsetType = UNSET
+    start: int | UnsetType = UNSET
+    end: int | UnsetType = UNSET
+    index: int | UnsetType = UNSET
+    permission: str | UnsetType = UNSET
+
+
+class Kind(NamedTuple):
+    """A kind of problem."""
+
     status: int
     name: str
     title: str
 
+    @property
+    def type(self) -> str:
+        """What stands in `type`."""
+        return f"{_PREFIX}{self.name}"
 
-_KINDS: tuple[tuple[type[WhodidError], _Kind], ...] = (
+
+_KINDS: tuple[tuple[type[WhodidError], Kind], ...] = (
     # First match wins: narrow before wide.
-    (InvalidEvent, _Kind(422, "invalid-event", "The event is not valid")),
-    (ConflictingEvent, _Kind(409, "conflicting-event", "The event id is taken")),
-    (InvalidQuery, _Kind(400, "invalid-query", "The question could not be understood")),
-    (InvalidCatalog, _Kind(422, "invalid-catalog", "The declaration is not valid")),
-    (InvalidSetting, _Kind(422, "invalid-setting", "The setting cannot be used")),
-    (Denied, _Kind(403, "denied", "You may not do this")),
-    (Purged, _Kind(410, "purged", "The content was removed by retention")),
-    (NotFound, _Kind(404, "not-found", "There is nothing here")),
-    (StoreFull, _Kind(507, "store-full", "The store has no space left")),
-    (StoreUnavailable, _Kind(503, "store-unavailable", "The store cannot be reached")),
-    (StoreCorrupt, _Kind(500, "store-corrupt", "Stored bytes are damaged")),
-    (StoreVersion, _Kind(500, "store-version", "The database belongs to another version")),
-    (StoreError, _Kind(500, "store-error", "The store failed")),
+    (InvalidEvent, Kind(422, "invalid-event", "The event is not valid")),
+    (ConflictingEvent, Kind(409, "conflicting-event", "The event id is taken")),
+    (InvalidQuery, Kind(400, "invalid-query", "The question could not be understood")),
+    (InvalidCatalog, Kind(422, "invalid-catalog", "The declaration is not valid")),
+    (InvalidSetting, Kind(422, "invalid-setting", "The setting cannot be used")),
+    (Denied, Kind(403, "denied", "You may not do this")),
+    (Purged, Kind(410, "purged", "The content was removed by retention")),
+    (NotFound, Kind(404, "not-found", "There is nothing here")),
+    (StoreFull, Kind(507, "store-full", "The store has no space left")),
+    (StoreUnavailable, Kind(503, "store-unavailable", "The store cannot be reached")),
+    (StoreCorrupt, Kind(500, "store-corrupt", "Stored bytes are damaged")),
+    (StoreVersion, Kind(500, "store-version", "The database belongs to another version")),
+    (StoreError, Kind(500, "store-error", "The store failed")),
 )
 
 _PLAIN: dict[int, tuple[str, str, str]] = {
@@ -72,6 +112,18 @@ _PLAIN: dict[int, tuple[str, str, str]] = {
     503: ("busy", "The server is busy", "Try again in a moment"),
 }
 
+_FURTHER: dict[str, Kind] = {
+    "other-workspace": Kind(403, "other-workspace", "This key belongs to another workspace"),
+}
+"""Problems that programs have to tell from others of their status."""
+
+
+def kinds() -> tuple[Kind, ...]:
+    """Return every kind of problem that this server knows, by status."""
+    plain = [Kind(status, name, title) for status, (name, title, _) in _PLAIN.items()]
+    known = {(kind.status, kind.name): kind for kind in [*plain, *(kind for _, kind in _KINDS), *_FURTHER.values()]}
+    return tuple(sorted(known.values()))
+
 
 def problem(
     status: int,
@@ -81,7 +133,8 @@ def problem(
     *,
     kind: str | None = None,
     headers: tuple[tuple[str, str], ...] = (),
-    **data: Any,
+    pointer: str | UnsetType = UNSET,
+    permission: str | UnsetType = UNSET,
 ) -> Answer:
     """Answer with a problem that is not an error of the family.
 
@@ -90,13 +143,14 @@ def problem(
         detail: The fact; the title of the status when not given.
         remedy: What to do; the usual remedy of the status when not given.
         kind: Name of the problem where programs have to tell it from others of its status.
-        data: Further members (`pointer` …).
+        pointer: Where the fault is in the body.
+        permission: What is lacking.
     """
     name, title, usual = _PLAIN[status]
+    of = Kind(status, name, title) if kind is None else _FURTHER[kind]
     text = f"{usual}." if remedy is None else remedy
-    return _answer(
-        _Kind(status, kind or name, title), request_id, detail or f"{title}.", text, data=data, headers=headers
-    )
+    told = _told(of, request_id, detail or f"{of.title}.", text)
+    return _answer(msgspec.structs.replace(told, pointer=pointer, permission=permission), headers)
 
 
 def refusal(request_id: str) -> Answer:
@@ -109,42 +163,31 @@ def problem_of(error: WhodidError, request_id: str) -> Answer:
     kind = next((kind for family, kind in _KINDS if isinstance(error, family)), None)
     if kind is None:
         return problem(500, request_id)
-    data: dict[str, Any] = {}
-    match error:
-        case InvalidEvent():
-            data["pointer"] = error.pointer
-        case ConflictingEvent() | Purged():
-            data["index"] = error.index
-        case InvalidQuery():
-            data |= {"start": error.start, "end": error.end}
-        case Denied():
-            data["permission"] = error.permission
     headers = (("Retry-After", "2"),) if kind.status in {503, 507} else ()
-    detail, remedy = f"{error.fact}.", f"{error.remedy}." if error.remedy else ""
     if isinstance(error, StoreError):
         # What a store says names files and machines; it belongs into the server's own log.
-        detail, remedy = f"{kind.title}.", _PLAIN[503 if headers else 500][2] + "."
-    return _answer(kind, request_id, detail, remedy, data=data, headers=headers)
+        remedy = _PLAIN[503 if headers else 500][2]
+        return _answer(_told(kind, request_id, f"{kind.title}.", f"{remedy}."), headers)
+    told = _told(kind, request_id, f"{error.fact}.", f"{error.remedy}." if error.remedy else "")
+    match error:
+        case InvalidEvent():
+            told = msgspec.structs.replace(told, pointer=error.pointer)
+        case ConflictingEvent() | Purged():
+            told = msgspec.structs.replace(told, index=error.index)
+        case InvalidQuery():
+            told = msgspec.structs.replace(told, start=error.start, end=error.end)
+        case Denied():
+            told = msgspec.structs.replace(told, permission=error.permission)
+    return _answer(told, headers)
 
 
-def _answer(
-    kind: _Kind,
-    request_id: str,
-    detail: str,
-    remedy: str,
-    *,
-    data: dict[str, Any],
-    headers: tuple[tuple[str, str], ...],
-) -> Answer:
-    body = {
-        "type": f"urn:whodid:problem:{kind.name}",
-        "title": kind.title,
-        "status": kind.status,
-        "detail": detail,
-        "remedy": remedy,
-        "request_id": request_id,
-        **data,
-    }
+def _told(kind: Kind, request_id: str, detail: str, remedy: str) -> Problem:
+    return Problem(
+        type=kind.type, title=kind.title, status=kind.status, detail=detail, remedy=remedy, request_id=request_id
+    )
+
+
+def _answer(told: Problem, headers: tuple[tuple[str, str], ...]) -> Answer:
     return answer_json(
-        body, status=kind.status, media_type=MEDIA_TYPE, headers=(("Cache-Control", "no-store"), *headers)
+        told, status=told.status, media_type=MEDIA_TYPE, headers=(("Cache-Control", "no-store"), *headers)
     )

@@ -23,6 +23,7 @@ from whodid.log import Log
 from whodid.model import Actor
 from whodid.query import Cursor, Query
 from whodid.server.answers import Answer, Call, Handler, answer_json
+from whodid.server.described import Description, Form, Reply
 from whodid.server.pages import Pages
 from whodid.server.printing import Report, render
 from whodid.server.problems import problem, refusal
@@ -46,8 +47,17 @@ _POLICY = (
 _FORM = "application/x-www-form-urlencoded"
 
 
-class _Wish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body of the POST: the filters of the list."""
+class ReportWish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to print: the filters of the list.
+
+    Args:
+        q: What to find, in the query language.
+        since: A date of the query language, the beginning.
+        until: The same, the end.
+        range: Excludes since and until.
+        tz: IANA time zone in which dates are meant and times are written; UTC when absent.
+        lang: Language of the report.
+    """
 
     q: str = ""
     since: str | None = None
@@ -55,6 +65,16 @@ class _Wish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     range: Literal["7d", "30d", "90d"] | None = None
     tz: str | None = None
     lang: str | None = None
+
+
+class ReportMade(Struct, frozen=True, kw_only=True):
+    """A report that waits to be opened.
+
+    Args:
+        href: Where the page is, good once within 60 seconds.
+    """
+
+    href: str
 
 
 class _Pending(Pending, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -73,7 +93,19 @@ class _Pending(Pending, frozen=True, kw_only=True, forbid_unknown_fields=True):
     viewer: Actor
 
 
-_decode_wish = msgspec.json.Decoder(_Wish).decode
+_ORDER = Description(
+    name="orderReport",
+    area="Files",
+    does="Order a report for printing",
+    answers="`href` of a report for printing, good once within 60 seconds",
+    more="The report is one page without scripts, for paper: the newest 5,000 entries that match.",
+    needs=("audit:read",),
+    body=(Form(ReportWish, example={"q": "type:contact", "range": "30d", "tz": "Europe/Madrid", "lang": "es"}),),
+    replies=(Reply(201, "The report waits to be opened.", (Form(ReportMade, example={"href": "/report/AbC…"}),)),),
+    problems=(429,),
+)
+
+_decode_wish = msgspec.json.Decoder(ReportWish).decode
 
 
 class Reports:
@@ -90,7 +122,7 @@ class Reports:
         self._pages = pages
         self._tickets = Tickets(log, secret=secret, state=_STATE, purpose=_PURPOSE, holds=_Pending)
         self.handlers = (
-            Handler("POST", "/v1/reports", self._order),
+            Handler("POST", "/v1/reports", self._order, described=_ORDER),
             Handler("GET", "/report/{ticket}", self._open),
             Handler("POST", "/report", self._posted),
         )
@@ -115,7 +147,7 @@ class Reports:
             return problem(
                 429, call.request_id, "Too many reports wait to be opened.", headers=(("Retry-After", "60"),)
             )
-        return answer_json({"href": f"{call.base}/report/{ticket}"}, status=201)
+        return answer_json(ReportMade(href=f"{call.base}/report/{ticket}"), status=201)
 
     def _open(self, call: Call) -> Answer:
         asks.parameters(call.query)

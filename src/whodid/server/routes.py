@@ -16,10 +16,27 @@ from whodid.errors import NotFound
 from whodid.log import Log
 from whodid.query import Query, Term, Value, narrow
 from whodid.server.answers import Answer, Call, Handler, answer_json
+from whodid.server.described import Description
 from whodid.server.keeping import Keeping
 from whodid.server.problems import refusal
+from whodid.server.reading import (
+    CATALOG,
+    CHECKPOINT,
+    CONSISTENCY,
+    ENTRIES,
+    ENTRY,
+    FACETS,
+    HASHES,
+    HISTOGRAM,
+    HISTORY,
+    INSIGHTS,
+    PROOF,
+    PROOFS,
+    RETENTION,
+    SUGGEST,
+)
 from whodid.server.sessions import Session, Sessions
-from whodid.viewer import FILTERS, api, asks, present, proofs
+from whodid.viewer import api, asks, present, proofs
 from whodid.viewer.suggest import suggest
 
 __all__ = ["Routes"]
@@ -27,10 +44,10 @@ __all__ = ["Routes"]
 _INDEX = re.compile(r"0|[1-9][0-9]{0,15}")
 _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
-_SHAPE = "1"
+_SHAPE = "2"
 """Raise it when an answer changes for an unchanged log, so that no browser shows an old one."""
 
-_Inner = Callable[[Call, Session], Answer]
+_Inner = Callable[[Call, Session, dict[str, str]], Answer]
 
 
 class Routes:
@@ -45,44 +62,43 @@ class Routes:
         self._sessions = sessions
         self._keeping = Keeping(log)
         self.handlers = (
-            Handler("GET", "/v1/entries", self._read(self._entries)),
-            Handler("GET", "/v1/entries/{key}", self._look(self._entry)),
-            Handler("GET", "/v1/entries/{key}/proof", self._look(self._proof)),
-            Handler("GET", "/v1/proofs", self._look(self._proofs)),
-            Handler("GET", "/v1/checkpoint", self._read(self._checkpoint)),
-            Handler("GET", "/v1/consistency", self._read(self._consistency)),
-            Handler("GET", "/v1/hashes", self._read(self._hashes)),
-            Handler("GET", "/v1/histogram", self._look(self._histogram)),
-            Handler("GET", "/v1/facets", self._look(self._facets)),
-            Handler("GET", "/v1/insights", self._look(self._insights)),
-            Handler("GET", "/v1/suggest", self._look(self._suggest)),
-            Handler("GET", "/v1/resources/{type}/{id:path}/history", self._read(self._history)),
-            Handler("GET", "/v1/catalog", self._read(self._catalog)),
-            Handler("GET", "/v1/retention", self._read(self._retention)),
+            self._read("/v1/entries", self._entries, ENTRIES),
+            self._read("/v1/entries/{key}", self._entry, ENTRY, looks=True),
+            self._read("/v1/entries/{key}/proof", self._proof, PROOF, looks=True),
+            self._read("/v1/proofs", self._proofs, PROOFS, looks=True),
+            self._read("/v1/checkpoint", self._checkpoint, CHECKPOINT),
+            self._read("/v1/consistency", self._consistency, CONSISTENCY),
+            self._read("/v1/hashes", self._hashes, HASHES),
+            self._read("/v1/histogram", self._histogram, HISTOGRAM, looks=True),
+            self._read("/v1/facets", self._facets, FACETS, looks=True),
+            self._read("/v1/insights", self._insights, INSIGHTS, looks=True),
+            self._read("/v1/suggest", self._suggest, SUGGEST, looks=True),
+            self._read("/v1/resources/{type}/{id:path}/history", self._history, HISTORY),
+            self._read("/v1/catalog", self._catalog, CATALOG),
+            self._read("/v1/retention", self._retention, RETENTION),
         )
 
-    def _read(self, inner: _Inner) -> Callable[[Call], Answer]:
+    def _read(self, path: str, inner: _Inner, described: Description, *, looks: bool = False) -> Handler:
+        """Make a route that reads: it opens a session, and takes the parameters that its description names.
+
+        Args:
+            looks: Whether it answers with a part of the log without being asked for a list: that opens the log as well.
+        """
+
         def answer(call: Call) -> Answer:
             session = self._sessions.open(call)
             if session is None:
                 return refusal(call.request_id)
-            session.require("audit:read")
-            return inner(call, session)
+            for permission in described.needs:
+                session.require(permission)
+            made = inner(call, session, asks.parameters(call.query, *described.takes))
+            if looks:
+                self._sessions.opened(session, call)
+            return made
 
-        return answer
+        return Handler("GET", path, answer, described=described)
 
-    def _look(self, inner: _Inner) -> Callable[[Call], Answer]:
-        """Answer with a part of the log: whoever got one without asking for a list opened the log as well."""
-
-        def looked(call: Call, session: Session) -> Answer:
-            answer = inner(call, session)
-            self._sessions.opened(session, call)
-            return answer
-
-        return self._read(looked)
-
-    def _entries(self, call: Call, session: Session) -> Answer:
-        found = asks.parameters(call.query, *FILTERS, "cursor", "limit")
+    def _entries(self, call: Call, session: Session, found: dict[str, str]) -> Answer:
         asked = asks.question(found, now=self._log.now(), viewer=session.claims.viewer.id)
         lang = session.lang(found.get("lang"), call)
         self._sessions.opened(session, call)
@@ -90,11 +106,14 @@ class Routes:
             call,
             session,
             ["entries", str(asked), lang, found.get("cursor", ""), found.get("limit", "")],
-            lambda: api.entries(session.reader, asked, found, lang),
+            lambda: self._list(session, asked, found, lang),
         )
 
-    def _entry(self, call: Call, session: Session) -> Answer:
-        found = asks.parameters(call.query, "lang")
+    def _list(self, session: Session, asked: Query, found: Mapping[str, str], lang: str) -> dict[str, Any]:
+        """Return a page of the list, and who reads it, so that a page can tell what is the reader's own."""
+        return {**api.entries(session.reader, asked, found, lang), "viewer": session.claims.viewer.id}
+
+    def _entry(self, call: Call, session: Session, found: dict[str, str]) -> Answer:
         key, lang = _key(call.path), session.lang(found.get("lang"), call)
         policy = self._keeping.fingerprint(session.claims.workspace)
         return self._unless_known(
@@ -104,36 +123,30 @@ class Routes:
             lambda: api.entry(session.reader, key, lang, removed_on=self._keeping.removal(session.claims.workspace)),
         )
 
-    def _proof(self, call: Call, session: Session) -> Answer:
-        asks.parameters(call.query)
+    def _proof(self, call: Call, session: Session, found: dict[str, str]) -> Answer:
         key = _key(call.path)
         return self._unless_known(call, session, ["proof", str(key)], lambda: proofs.proof(session.reader, key))
 
-    def _proofs(self, call: Call, session: Session) -> Answer:
-        found = asks.parameters(call.query, "at")
+    def _proofs(self, call: Call, session: Session, found: dict[str, str]) -> Answer:
         return self._unless_known(
             call, session, ["proofs", found.get("at", "")], lambda: proofs.proofs(session.reader, found)
         )
 
-    def _checkpoint(self, call: Call, session: Session) -> Answer:
-        asks.parameters(call.query)
+    def _checkpoint(self, call: Call, session: Session, found: dict[str, str]) -> Answer:
         viewer = session.fingerprint_of_viewer()
         return self._unless_known(call, session, ["checkpoint"], lambda: proofs.checkpoint(session.reader, viewer))
 
-    def _consistency(self, call: Call, session: Session) -> Answer:
-        found = asks.parameters(call.query, "from", "to")
+    def _consistency(self, call: Call, session: Session, found: dict[str, str]) -> Answer:
         shape = [found.get(name, "") for name in ("from", "to")]
         return self._unless_known(
             call, session, ["consistency", *shape], lambda: proofs.consistency(session.reader, found)
         )
 
-    def _hashes(self, call: Call, session: Session) -> Answer:
-        found = asks.parameters(call.query, "level", "start", "limit")
+    def _hashes(self, call: Call, session: Session, found: dict[str, str]) -> Answer:
         shape = [found.get(name, "") for name in ("level", "start", "limit")]
         return self._unless_known(call, session, ["hashes", *shape], lambda: proofs.hashes(session.reader, found))
 
-    def _histogram(self, call: Call, session: Session) -> Answer:
-        found = asks.parameters(call.query, *FILTERS, "buckets")
+    def _histogram(self, call: Call, session: Session, found: dict[str, str]) -> Answer:
         now = self._log.now()
         asked = asks.question(found, now=now, viewer=session.claims.viewer.id)
         # Without an end the bars reach to now, which moves: to the minute is near enough to answer from the cache.
@@ -145,8 +158,7 @@ class Routes:
             lambda: api.histogram(session.reader, asked, found, now=now),
         )
 
-    def _facets(self, call: Call, session: Session) -> Answer:
-        found = asks.parameters(call.query, *FILTERS, "field", "prefix", "limit")
+    def _facets(self, call: Call, session: Session, found: dict[str, str]) -> Answer:
         asked = asks.question(found, now=self._log.now(), viewer=session.claims.viewer.id)
         lang = session.lang(found.get("lang"), call)
         shape = [found.get(name, "") for name in ("field", "prefix", "limit")]
@@ -154,8 +166,7 @@ class Routes:
             call, session, ["facets", str(asked), lang, *shape], lambda: api.facets(session.reader, asked, found, lang)
         )
 
-    def _insights(self, call: Call, session: Session) -> Answer:
-        found = asks.parameters(call.query, *FILTERS, "from", "to", "buckets")
+    def _insights(self, call: Call, session: Session, found: dict[str, str]) -> Answer:
         now = self._log.now()
         asked = asks.question(found, now=now, viewer=session.claims.viewer.id)
         lang = session.lang(found.get("lang"), call)
@@ -168,8 +179,7 @@ class Routes:
             lambda: api.insights(session.reader, asked, found, lang, now=now),
         )
 
-    def _suggest(self, call: Call, session: Session) -> Answer:
-        found = asks.parameters(call.query, *FILTERS, "term", "limit")
+    def _suggest(self, call: Call, session: Session, found: dict[str, str]) -> Answer:
         asked = asks.question(found, now=self._log.now(), viewer=session.claims.viewer.id)
         lang = session.lang(found.get("lang"), call)
         shape = [found.get(name, "") for name in ("term", "limit")]
@@ -177,8 +187,7 @@ class Routes:
             call, session, ["suggest", str(asked), lang, *shape], lambda: suggest(session.reader, asked, found, lang)
         )
 
-    def _history(self, call: Call, session: Session) -> Answer:
-        found = asks.parameters(call.query, *FILTERS, "cursor", "limit")
+    def _history(self, call: Call, session: Session, found: dict[str, str]) -> Answer:
         asked = asks.question(found, now=self._log.now(), viewer=session.claims.viewer.id)
         about = Term(field="resource", values=(Value(text=f"{call.path['type']}:{call.path['id']}"),))
         asked = narrow(asked, Query(terms=(about,)))
@@ -188,15 +197,14 @@ class Routes:
             call,
             session,
             ["history", str(asked), lang, found.get("cursor", ""), found.get("limit", "")],
-            lambda: api.entries(session.reader, asked, found, lang),
+            lambda: self._list(session, asked, found, lang),
         )
 
-    def _catalog(self, call: Call, session: Session) -> Answer:
-        lang = session.lang(asks.parameters(call.query, "lang").get("lang"), call)
+    def _catalog(self, call: Call, session: Session, found: dict[str, str]) -> Answer:
+        lang = session.lang(found.get("lang"), call)
         return _tagged(call, ["catalog", lang], lambda: present.catalog_view(self._log.catalog, lang))
 
-    def _retention(self, call: Call, session: Session) -> Answer:
-        asks.parameters(call.query)
+    def _retention(self, call: Call, session: Session, found: dict[str, str]) -> Answer:
         policy = self._keeping.fingerprint(session.claims.workspace)
         return self._unless_known(call, session, ["retention", policy], lambda: self._keeping.view(session.reader))
 

@@ -91,9 +91,10 @@ class Facets(NamedTuple):
 
 
 class Histogram(NamedTuple):
-    """Entries per interval and kind; counts are lower bounds when not `exact`."""
+    """Entries per interval: per kind, and how many of them were denied; lower bounds when not `exact`."""
 
     buckets: tuple[dict[Kind, int], ...]
+    denied: tuple[int, ...]
     exact: bool
 
 

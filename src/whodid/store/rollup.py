@@ -82,23 +82,27 @@ def histogram(search: Search, edges: Sequence[datetime]) -> Histogram:
     """Count per kind and interval; see `Store.histogram`."""
     if not search.only_shapes:
         found = scan.histogram(search.walk(_LOOK), edges, exact=True)
-        return Histogram(found.buckets, search.exhausted)
-    kinds = {
-        number: shape.kind for number, shape in search.known.items() if search.shapes is None or number in search.shapes
+        return found._replace(exact=search.exhausted)
+    shapes = {
+        number: shape for number, shape in search.known.items() if search.shapes is None or number in search.shapes
     }
     spans = [
         (max(low, search.low), min(high, search.high))
         for low, high in pairwise(canonical.micros(edge) for edge in edges)
     ]
     buckets: list[dict[Kind, int]] = []
+    denied = []
     for counts in _shape_counts(search, spans):
         bucket: dict[Kind, int] = {}
-        for shape, n in counts.items():
-            if shape in kinds:
-                kind = kinds[shape]
+        refused = 0
+        for number, n in counts.items():
+            if number in shapes:
+                kind = shapes[number].kind
                 bucket[kind] = bucket.get(kind, 0) + n
+                refused += n if shapes[number].outcome == "denied" else 0
         buckets.append(bucket)
-    return Histogram(tuple(buckets), True)
+        denied.append(refused)
+    return Histogram(tuple(buckets), tuple(denied), True)
 
 
 def facets(search: Search, field: str, limit: int, prefix: str) -> Facets:

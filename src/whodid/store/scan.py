@@ -65,11 +65,13 @@ def rank(values: Iterable[Facet], limit: int, prefix: str, *, exact: bool) -> Fa
 
 
 def histogram(entries: Iterable[Entry], edges: Sequence[datetime], *, exact: bool) -> Histogram:
-    """Count entries per kind and interval; entries outside the edges are left out."""
+    """Count entries per kind and interval, and the denied ones; entries outside the edges are left out."""
     buckets: list[dict[Kind, int]] = [{} for _ in range(len(edges) - 1)]
+    denied = [0] * len(buckets)
     for entry in entries:
         place = bisect_right(edges, entry.occurred_at) - 1
         if 0 <= place < len(buckets):
             bucket = buckets[place]
             bucket[entry.kind] = bucket.get(entry.kind, 0) + 1
-    return Histogram(tuple(buckets), exact)
+            denied[place] += entry.outcome == "denied"
+    return Histogram(tuple(buckets), tuple(denied), exact)

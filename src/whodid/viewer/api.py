@@ -97,8 +97,8 @@ def histogram(reader: Reader, asked: Query, found: Mapping[str, str], *, now: da
             kinds[kind] = kinds.get(kind, 0) + value
     return {
         "buckets": [
-            {"start": _stamp(start), "end": _stamp(end), "counts": bar}
-            for (start, end), bar in zip(pairwise(cut), bars.buckets, strict=True)
+            {"start": _stamp(start), "end": _stamp(end), "counts": bar, **({"denied": denied} if denied else {})}
+            for (start, end), bar, denied in zip(pairwise(cut), bars.buckets, bars.denied, strict=True)
         ],
         "total": total,
         "kinds": kinds,

@@ -13,7 +13,7 @@ from whodid.catalog import LANGUAGES
 from whodid.errors import InvalidQuery
 from whodid.query import Cursor, Query, narrow, parse, quote
 
-__all__ = ["FILTERS", "RANGES", "instant", "language", "number", "parameters", "place", "question"]
+__all__ = ["FILTERS", "LARGEST", "RANGES", "instant", "language", "number", "parameters", "place", "question"]
 
 FILTERS = ("q", "since", "until", "range", "tz", "lang")
 """Parameters that every list, count and export understands."""
@@ -23,6 +23,9 @@ RANGES = ("7d", "30d", "90d")
 _LONGEST = {"q": 2_000, "prefix": 200, "term": 200, "cursor": 100, "at": 2_000}
 _LONGEST_OTHER = 64
 _FURTHEST = 1 << 62
+
+LARGEST = (1 << 53) - 1
+"""The largest whole number that every reader of JSON takes for what it is (RFC 8259, section 6)."""
 
 
 def parameters(pairs: Iterable[tuple[str, str]], *allowed: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ from whodid.model import Entry
 from whodid.proof.leaf import commit
 from whodid.proof.tile import TILE
 from whodid.query import quote
-from whodid.viewer.asks import number
+from whodid.viewer.asks import LARGEST, number
 from whodid.viewer.reader import Reader
 
 __all__ = ["checkpoint", "consistency", "hashes", "proof", "proofs"]
@@ -27,7 +27,6 @@ _MOST_PROOFS = 200
 _MOST_HASHES = 16_384
 _PLACES = re.compile(r"(0|[1-9][0-9]{0,15})(?:\.\.(0|[1-9][0-9]{0,15}))?")
 _LEVELS = {"0": 0, "8": 1}
-_FURTHEST = 1 << 62
 
 
 def proof(reader: Reader, key: int | str) -> dict[str, Any]:
@@ -114,7 +113,7 @@ def hashes(reader: Reader, found: Mapping[str, str]) -> dict[str, Any]:
     level = found.get("level", "0")
     if level not in _LEVELS:
         raise InvalidQuery(f"level cannot be {quote(level)}", "Use 0 for leaves, 8 for subtrees of 256 leaves")
-    start = number(found, "start", 0, 0, _FURTHEST)
+    start = number(found, "start", 0, 0, LARGEST)
     limit = number(found, "limit", _MOST_HASHES, 1, _MOST_HASHES)
     kept = first // TILE * TILE
     if level == "0" and start < kept:

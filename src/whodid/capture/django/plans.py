@@ -17,6 +17,7 @@ from msgspec import Struct
 from whodid.capture.describe import Shape
 from whodid.capture.django.options import Options, options_of
 from whodid.capture.django.values import jsonable
+from whodid.capture.values import plain
 from whodid.errors import InvalidSetting
 
 __all__ = ["ALWAYS_EXCLUDED", "Column", "Link", "Plan", "Plans", "copied"]
@@ -292,7 +293,9 @@ def _writer(field: Any) -> Callable[[Any], Any]:
         return jsonable
 
     def written(value: Any) -> Any:
-        if type(value) is exact or value is None or hasattr(value, "resolve_expression"):
+        if value is None or type(value) is exact:  # what `jsonable` would do with them
+            return plain(value)
+        if hasattr(value, "resolve_expression"):
             return jsonable(value)
         try:
             value = field.to_python(value)
@@ -305,7 +308,9 @@ def _writer(field: Any) -> Callable[[Any], Any]:
 
 def _decimal(field: Any) -> Callable[[Any], Any]:
     def written(value: Any) -> Any:
-        if value is None or hasattr(value, "resolve_expression"):
+        if value is None:
+            return None
+        if hasattr(value, "resolve_expression"):
             return jsonable(value)
         try:
             number = field.to_python(value)

@@ -17,6 +17,7 @@ __all__ = ["Patches", "Unit", "existing_unit", "unit_of"]
 
 _KEY = "whodid_unit"
 _MANY = 200
+_REMEMBERED = 1000
 
 
 class Patches:
@@ -76,6 +77,7 @@ class Unit:
         self._deleted: list[Row] = []
         self._points: list[tuple[str, int]] = []
         self._known: list[tuple[ref[Any], Any]] = []
+        self._most = _REMEMBERED
         self._wrote = False
 
     def owns(self, subject: object) -> bool:
@@ -139,8 +141,9 @@ class Unit:
 
     def knows(self, state: Any, before: Any) -> None:
         """Remember what was known of an object, for when the transaction is undone."""
-        if len(self._known) >= 1000 and not self._points:
+        if len(self._known) >= self._most and not self._points:
             self._known = [(one, what) for one, what in self._known if one() is not None]
+            self._most = max(_REMEMBERED, 2 * len(self._known))  # looked through rarely, however many are alive
         self._known.append((ref(state), before))
 
     def _forget(self, length: int) -> None:

@@ -4,6 +4,7 @@
 """
 
 from whodid.capture.remote.client import Client, ClientStatus
+from whodid.capture.remote.recorder import RemoteRecorder
 from whodid.capture.remote.shipping import Shipped, ship
 
-__all__ = ["Client", "ClientStatus", "Shipped", "ship"]
+__all__ = ["Client", "ClientStatus", "RemoteRecorder", "Shipped", "ship"]

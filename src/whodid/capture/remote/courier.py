@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import msgspec
 from whodid.capture.remote.files import set_aside
 from whodid.capture.remote.gaps import Gaps
 from whodid.capture.remote.shelf import Shelf
-from whodid.capture.remote.transport import Elsewhere, Later, Result, Transport, Unreadable
+from whodid.capture.remote.transport import Elsewhere, Later, Result, Transport, settled
 from whodid.errors import WhodidError
 
 __all__ = ["Counts", "Courier", "pause_after"]
@@ -107,16 +108,11 @@ class Courier:
             Later: The log cannot take them now.
         """
         try:
-            results = self._send(workspace, events)
+            results = settled(partial(self._send, workspace), events)
         except Elsewhere as error:
             if workspace == self._workspace:
                 raise Later(str(error), _WRONG_KEY) from None
             results = [Result(status="refused", fault=str(error))] * len(events)
-        except Unreadable as error:
-            if len(events) > 1:
-                half = len(events) // 2
-                return [*self.settle(workspace, events[:half]), *self.settle(workspace, events[half:])]
-            results = [Result(status="refused", fault=str(error))]
         except WhodidError as error:
             raise Later(str(error), _WRONG_KEY) from None
         pairs = zip(events, results, strict=True)

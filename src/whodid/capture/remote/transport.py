@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from whodid.errors import InvalidSetting
 
-__all__ = ["Elsewhere", "Later", "Result", "Transport", "Unreadable", "checked_key", "checked_url"]
+__all__ = ["Elsewhere", "Later", "Result", "Transport", "Unreadable", "checked_key", "checked_url", "settled"]
 
 _LONG = 60.0
 _LONGEST = 600.0
@@ -142,6 +142,26 @@ class Transport:
         if len(results) != count:
             raise Later(f"The server told of {len(results)} events and was sent {count}")
         return results
+
+
+def settled(send: Callable[[Sequence[bytes]], list[Result]], events: Sequence[bytes]) -> list[Result]:
+    """Return what became of each event: a request that is refused as a whole is sent again in halves.
+
+    Args:
+        send: `Transport.send` of a workspace; raises what that raises.
+        events: Each as JSON.
+
+    Raises:
+        Later: Not all were acknowledged; send them again later, which the log takes once.
+        Elsewhere: The key is another workspace's.
+    """
+    try:
+        return send(events)
+    except Unreadable as error:
+        if len(events) == 1:
+            return [Result(status="refused", fault=str(error))]
+    half = len(events) // 2
+    return [*settled(send, events[:half]), *settled(send, events[half:])]
 
 
 def checked_url(url: str) -> str:

@@ -18,7 +18,7 @@ from whodid.server.answers import Answer, Call
 from whodid.server.console import Console
 from whodid.server.exports import CSV, Download, Slot
 from whodid.server.gate import Admitted, Buckets, Gate
-from whodid.server.problems import MEDIA_TYPE
+from whodid.server.problems import MEDIA_TYPE, Problem
 from whodid.server.sessions import Sessions, context_of
 
 __all__ = [
@@ -120,10 +120,10 @@ def read_problem(answer: Answer) -> Told | None:
     """
     if answer.media_type != MEDIA_TYPE or not isinstance(answer.body, bytes):
         return None
-    body = msgspec.json.decode(answer.body)
+    told = msgspec.json.decode(answer.body, type=Problem)
     status = 503 if answer.status == 507 else answer.status
-    fact = " ".join(part for part in (body["detail"], body["remedy"]) if part)
-    return Told(status=status, fact=fact, pointer=body.get("pointer", ""), request_id=body["request_id"])
+    fact = " ".join(part for part in (told.detail, told.remedy) if part)
+    return Told(status=status, fact=fact, pointer=told.pointer or "", request_id=told.request_id)
 
 
 def find_caller(shared: Shared, text: str, call: Call, *scopes: str, route: str) -> Admitted:

@@ -18,7 +18,7 @@ from whodid.errors import InvalidSetting, StoreCorrupt
 from whodid.proof import tile
 from whodid.query import Cursor, Page, Query
 from whodid.sequence import Batch, Head, Sealed, Segment
-from whodid.store import dictionary, rollup
+from whodid.store import dictionary, rollup, scan
 from whodid.store.base import Assemble, Count, Facets, Histogram, Kept, Problem, Store
 from whodid.store.packing import (
     Packer,
@@ -261,7 +261,7 @@ class SQLiteStore(Store):
 
     def histogram(self, workspace: str, query: Query, edges: Sequence[datetime]) -> Histogram:
         with self._search(workspace, query) as search:
-            return rollup.histogram(search, edges) if search else Histogram(tuple({} for _ in edges[1:]), True)
+            return rollup.histogram(search, edges) if search else scan.histogram((), edges, exact=True)
 
     def facets(self, workspace: str, query: Query, field: str, limit: int, prefix: str = "") -> Facets:
         with self._search(workspace, query) as search:

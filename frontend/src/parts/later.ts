@@ -1,0 +1,57 @@
+// The files that follow viewer.js: each is fetched once, when it is needed; what went wrong is tried again the next time.
+
+import { beside } from "../lib/files.js";
+import type { Host } from "../lib/host.js";
+import type { Drawer } from "./drawer.js";
+import type { List } from "./list.js";
+import type { More, Shared } from "./more.js";
+
+export class Later {
+  drawer: Drawer | null = null;
+  more: More | null = null;
+  readonly #coming = new Map<string, Promise<void>>();
+  readonly #host: Host;
+  readonly #list: List;
+  readonly #shared: Shared;
+
+  constructor(host: Host, list: List, shared: Shared) {
+    this.#host = host;
+    this.#list = list;
+    this.#shared = shared;
+  }
+
+  fetchDrawer(): Promise<void> {
+    return this.#fetch<typeof import("../details.js")>("details.js", ({ Drawer: Made }) => (this.drawer = new Made(this.#host, this.#list)));
+  }
+
+  fetchMore(): Promise<void> {
+    return this.#fetch<typeof import("../more.js")>("more.js", ({ More: Made }) => (this.more = new Made(this.#host, this.#list, this.#shared)));
+  }
+
+  /** Act with the third file, fetching it first if need be. */
+  readonly withMore = (act: (more: More) => void): void => {
+    void this.fetchMore().then(() => this.more && act(this.more));
+  };
+
+  #fetch<T extends { sheets: string[] }>(name: string, made: (file: T) => void): Promise<void> {
+    let coming = this.#coming.get(name);
+    if (!coming) {
+      coming = (import(beside(name)) as Promise<T>)
+        .then((file) => {
+          for (const text of file.sheets) {
+            const sheet = new CSSStyleSheet();
+            sheet.replaceSync(text);
+            (this.#host.renderRoot as ShadowRoot).adoptedStyleSheets.push(sheet);
+          }
+          made(file);
+          this.#host.requestUpdate();
+        })
+        .catch((error: unknown) => {
+          this.#coming.delete(name);
+          this.#host.report(error);
+        });
+      this.#coming.set(name, coming);
+    }
+    return coming;
+  }
+}
