@@ -14,6 +14,7 @@ from whodid import canonical
 from whodid.catalog import Action, Catalog
 from whodid.errors import InvalidQuery
 from whodid.evidence.document import DIMENSIONS, Ask
+from whodid.model import ACTORS
 from whodid.query import quote
 
 __all__ = ["PRESETS", "Question", "ask"]
@@ -55,8 +56,8 @@ def ask(
     """Read a question.
 
     Args:
-        terms: `resource:TYPE:ID`, `actor:TYPE:ID`, `action:NAME`, with commas between alternatives; an action may end
-            in `.*`. `access` stands for all changes of access rights, `approvals` for all actions of templates. No
+        terms: `resource:TYPE:ID`, `actor:TYPE:ID` (or `actor:ID`, of any type), `action:NAME`, with commas between
+            alternatives; an action may end in `.*`. `access` stands for all changes of access rights, `approvals` for all actions of templates. No
             term asks for everything.
         catalog: Knows which actions there are.
         since: First moment that counts, UTC.
@@ -89,6 +90,8 @@ def _read(term: str, catalog: Catalog) -> tuple[str, list[tuple[str, ...]]]:
             raise _unknown(term)
         if dimension == "action":
             values += _actions(value, catalog)
+        elif dimension == "actor" and type_ not in ACTORS:
+            values += [(one, value) for one in ACTORS]
         elif dimension in {"actor", "resource"} and type_ and id_:
             values.append((type_, id_))
         else:
