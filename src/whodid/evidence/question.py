@@ -57,8 +57,8 @@ def ask(
 
     Args:
         terms: `resource:TYPE:ID`, `actor:TYPE:ID` (or `actor:ID`, of any type), `action:NAME`, with commas between
-            alternatives; an action may end in `.*`. `access` stands for all changes of access rights, `approvals` for all actions of templates. No
-            term asks for everything.
+            alternatives; an action may end in `.*`. `access` stands for all changes of access rights, `approvals` for
+            all actions of templates. No term asks for everything.
         catalog: Knows which actions there are.
         since: First moment that counts, UTC.
         until: First moment that does not count any more, UTC.
