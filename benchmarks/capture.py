@@ -112,6 +112,9 @@ def triggers(engine: sa.Engine) -> tuple[Any, Any, Callable[[], None]]:
     versioned = type("Versioned", (base,), {"__abstract__": True, "__versioned__": {}})
     class_ = contact(versioned)
     configure_mappers()
+    # Its functions are made with its own tables, and are needed when the others are made.
+    own = [versioning_manager.transaction_cls.__table__, versioning_manager.activity_cls.__table__]
+    base.metadata.create_all(engine, tables=own)
     base.metadata.create_all(engine)
 
     def check() -> None:

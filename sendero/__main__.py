@@ -72,6 +72,12 @@ def main(arguments: list[str] | None = None) -> int:
         help="WhatsApp to speak with: one that is played in this process, or Meta's (default: demo)",
     )
     parser.add_argument("--days", type=int, default=DAYS, help=f"length of the first start's story (default: {DAYS})")
+    parser.add_argument(
+        "--times",
+        type=int,
+        default=1,
+        help="how many times the usual happens in it; 6 makes about 48,000 entries and takes minutes (default: 1)",
+    )
     commands = parser.add_subparsers(dest="command", title="commands")
     password = commands.add_parser("password", help="give a person a new generated password")
     password.add_argument("email")
@@ -95,9 +101,11 @@ def main(arguments: list[str] | None = None) -> int:
             raise InvalidSetting(f"There is no WhatsApp {chosen.whatsapp!r}", "Set SENDERO_WHATSAPP to demo or cloud")
         if chosen.days < 1:
             raise InvalidSetting(f"A story cannot last {chosen.days} days", "Use --days 1 or more")
+        if not 1 <= chosen.times <= 20:
+            raise InvalidSetting(f"{chosen.times} times the usual cannot happen", "Use --times 1 to 20")
         if chosen.command == "password":
             return new_password(settings, chosen.email)
-        return serve(settings, chosen.host, chosen.port, chosen.days)
+        return serve(settings, chosen.host, chosen.port, chosen.days, chosen.times)
     except WhodidError as error:
         print(error, file=sys.stderr)
         return 1
@@ -108,10 +116,10 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def serve(settings: Settings, host: str, port: int, days: int) -> int:
+def serve(settings: Settings, host: str, port: int, days: int, times: int) -> int:
     """Serve the workspace until it is interrupted; fill it with the story first if it is new."""
     with _listen(host, port) as listening:
-        fresh = first_start(settings, days)
+        fresh = first_start(settings, days, times)
         with Installation(settings) as home, home.relay, SealingWorker(home.log), RetentionWorker(home.log), Jobs(home):
             shown = f"[{host}]" if ":" in host else host
             print(f"\nSendero runs at http://{shown}:{port}")
@@ -158,7 +166,7 @@ def _python() -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-def first_start(settings: Settings, days: int) -> str | None:
+def first_start(settings: Settings, days: int, times: int = 1) -> str | None:
     """Fill a new installation with the story.
 
     It is built elsewhere, in memory if there is a place for it, and moved into place when it is whole: whatever
@@ -168,10 +176,10 @@ def first_start(settings: Settings, days: int) -> str | None:
         The owner's password, or None when the installation was there already.
     """
     if settings.database is not None:
-        return _first_start_elsewhere(settings, days)
+        return _first_start_elsewhere(settings, days, times)
     settings.data.mkdir(parents=True, exist_ok=True)
     with _locked(settings.data):
-        return None if _is_there(settings.data) else _begin(settings, days)
+        return None if _is_there(settings.data) else _begin(settings, days, times)
 
 
 @contextlib.contextmanager
@@ -204,11 +212,11 @@ def _is_there(folder: Path) -> bool:
     return False
 
 
-def _begin(settings: Settings, days: int) -> str:
+def _begin(settings: Settings, days: int, times: int) -> str:
     aside = settings.data.with_name(f".{settings.data.name}.first-start")
     shutil.rmtree(aside, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix="sendero-", dir=_memory()) as scratch:
-        password = _tell(Settings(data=Path(scratch) / "data"), days)
+        password = _tell(Settings(data=Path(scratch) / "data"), days, times)
         shutil.copytree(Path(scratch) / "data", aside)
     for file in [*aside.iterdir(), aside]:
         descriptor = os.open(file, os.O_RDONLY)
@@ -244,16 +252,16 @@ def new_password(settings: Settings, email: str) -> int:
     return 0
 
 
-def _first_start_elsewhere(settings: Settings, days: int) -> str | None:
+def _first_start_elsewhere(settings: Settings, days: int, times: int) -> str | None:
     """Fill a database of another engine, which cannot be moved into place."""
     with Installation(settings) as home, home.session() as session:
         workspace = session.execute(sa.select(Workspace)).scalar_one_or_none()
         if workspace is not None:
             return None
-    return _tell(settings, days)
+    return _tell(settings, days, times)
 
 
-def _tell(settings: Settings, days: int) -> str:
+def _tell(settings: Settings, days: int, times: int) -> str:
     began = time.monotonic()
     print(f"First start: telling {days} days of the workspace Casa Lumen …", flush=True)
     terminal = sys.stdout.isatty()
@@ -262,7 +270,7 @@ def _tell(settings: Settings, days: int) -> str:
         if terminal:
             print(f"\r  {part:4.0%}", end="", flush=True)
 
-    password = tell(settings, days=days, progress=progress)
+    password = tell(settings, days=days, times=times, progress=progress)
     print(f"{chr(13) if terminal else ''}  done in {time.monotonic() - began:.0f} s", flush=True)
     return password
 

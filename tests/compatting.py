@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
-from tests.remoting import ROOT, WORKSPACE, Server
-from whodid import Actor, Entry
+from tests.remoting import OPERATOR, ROOT, SECRET, WORKSPACE, Server, nowhere, refused
+from whodid import Entry
 from whodid.server import asgi
+from whodid.server.compat import PRODUCTS
 from whodid.server.console import Console
 from whodid.server.keys import KeyRing
 
 __all__ = [
-    "PRODUCTS",
     "WORKSPACE",
     "CompatServer",
     "compat_server",
@@ -31,11 +31,8 @@ __all__ = [
     "run_workos5",
 ]
 
-PRODUCTS = ("workos", "retraced")
-SECRET = b"a secret of the tests, 32 bytes or more"
 CLIENTS = ROOT / "tests" / "clients"
 WORKOS5 = Path(sys.prefix) / "clients" / "workos5"
-_OPERATOR = Actor(type="system", id="tests", name="Tests")
 
 
 def needs_clients(test: Any) -> Any:
@@ -61,12 +58,15 @@ class CompatServer(Server):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.console = Console(secret=SECRET, clock=self.log.now)
-        self._app = asgi(self.log, secret=SECRET, rate=0, compat=PRODUCTS, console=self.console)
-        self.ring = KeyRing(self.log, WORKSPACE, actor=_OPERATOR)
+        self.ring = KeyRing(self.log, WORKSPACE, actor=OPERATOR)
         self.admin = self.ring.create("admin", scopes=("admin",)).text
         self.faults: list[str] = []
         self.keys: list[str] = []
+
+    def application(self) -> Any:
+        """Make what answers, with all doors open."""
+        self.console = Console(secret=SECRET, clock=self.log.now)
+        return asgi(self.log, secret=SECRET, rate=0, compat=PRODUCTS, console=self.console)
 
     def entries(self, action: str) -> list[Entry]:
         """Return the entries of an action, oldest first."""
@@ -81,19 +81,13 @@ class CompatServer(Server):
         fault = self.faults.pop(0) if self.faults else "fine"
         if fault in {"429", "503"}:
             body = json.dumps({"message": "Wait.", "code": "rate_limit_exceeded"}).encode()
-            headers = [(b"retry-after", b"0"), (b"content-type", b"application/json")]
-            await send({"type": "http.response.start", "status": int(fault), "headers": headers})
-            await send({"type": "http.response.body", "body": body})
+            await refused(send, int(fault), body, after=0)
         elif fault == "cut":
-            await self._app(scope, receive, _nowhere)
+            await self._app(scope, receive, nowhere)
             receive.__self__.transport.abort()
             await asyncio.sleep(0.05)
         else:
             await self._app(scope, receive, send)
-
-
-async def _nowhere(message: Any) -> None:
-    """Take an answer and forget it."""
 
 
 @contextmanager
@@ -110,30 +104,25 @@ def compat_server(folder: Path) -> Iterator[CompatServer]:
 
 def run_node(program: str, told: dict[str, Any]) -> list[Any]:
     """Run one of the programs of `tests/clients`, and return what it writes."""
+    return _run(["node", str(CLIENTS / program)], told)
+
+
+def run_workos5(told: dict[str, Any]) -> list[Any]:
+    """Run version 5 of the WorkOS client, and return what it writes."""
+    own = {"PYTHONPATH": str(WORKOS5), "PATH": "/usr/bin:/bin"}
+    return _run([sys.executable, str(CLIENTS / "workos5.py")], told, own)
+
+
+def _run(command: list[str], told: dict[str, Any], environment: dict[str, str] | None = None) -> list[Any]:
     done = subprocess.run(
-        ["node", str(CLIENTS / program)],
+        command,
         input=json.dumps(told),
         capture_output=True,
         text=True,
         check=False,
         timeout=120,
         cwd=CLIENTS,
-    )
-    assert done.returncode == 0, done.stderr
-    results: list[Any] = json.loads(done.stdout)
-    return results
-
-
-def run_workos5(told: dict[str, Any]) -> list[Any]:
-    """Run version 5 of the WorkOS client, and return what it writes."""
-    done = subprocess.run(
-        [sys.executable, str(CLIENTS / "workos5.py")],
-        input=json.dumps(told),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        env={"PYTHONPATH": str(WORKOS5), "PATH": "/usr/bin:/bin"},
+        env=environment,
     )
     assert done.returncode == 0, done.stderr
     results: list[Any] = json.loads(done.stdout)

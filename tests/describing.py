@@ -55,7 +55,9 @@ def check_answer(endpoints: Iterable[Endpoint], method: str, path: str, answer: 
         told = msgspec.json.decode(answer.content, type=_closed(Problem))
         assert (told.status, told.type) in {(kind.status, kind.type) for kind in kinds()}, place
         return
-    forms = [form for form in reply.forms if form.media_type == media_type]
+    forms = [
+        form for form in reply.forms if form.media_type in {media_type, media_type.removesuffix("; charset=utf-8")}
+    ]
     assert forms, f"{place}: {media_type} is not described"
     if answer.is_stream_consumed:
         check_value(forms, answer.content, place)

@@ -22,12 +22,25 @@ from whodid import Actor, Log
 from whodid.server import asgi
 from whodid.server.keys import KeyRing
 
-__all__ = ["ROOT", "WORKSPACE", "Server", "child", "event", "ids", "serving", "shipped"]
+__all__ = [
+    "OPERATOR",
+    "ROOT",
+    "SECRET",
+    "WORKSPACE",
+    "Server",
+    "child",
+    "event",
+    "ids",
+    "nowhere",
+    "refused",
+    "serving",
+    "shipped",
+]
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKSPACE = "wsp"
 SECRET = b"a secret of the tests, 32 bytes or more"
-_OPERATOR = Actor(type="system", id="tests", name="Tests")
+OPERATOR = Actor(type="system", id="tests", name="Tests")
 
 
 class Server:
@@ -40,10 +53,10 @@ class Server:
 
     def __init__(self, folder: Path) -> None:
         self.log: Log = whodid.open(f"sqlite:///{folder}/audit.db")
-        self.key = KeyRing(self.log, WORKSPACE, actor=_OPERATOR).create("tests").text
+        self.key = KeyRing(self.log, WORKSPACE, actor=OPERATOR).create("tests").text
         self.mode = "fine"
         self.requests = 0
-        self._app = asgi(self.log, secret=SECRET, rate=0)
+        self._app = self.application()
         self._socket = socket.socket()
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind(("127.0.0.1", 0))
@@ -52,6 +65,10 @@ class Server:
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+
+    def application(self) -> Any:
+        """Make what answers."""
+        return asgi(self.log, secret=SECRET, rate=0)
 
     def start(self) -> None:
         """Listen."""
@@ -83,20 +100,30 @@ class Server:
         if self.mode == "slow":
             await asyncio.sleep(0.05)
         if self.mode in {"503", "429"}:
-            await send({"type": "http.response.start", "status": int(self.mode), "headers": [(b"retry-after", b"1")]})
-            await send({"type": "http.response.body", "body": b""})
+            await refused(send, int(self.mode), b"", after=1)
         elif self.mode == "deaf":
             await asyncio.sleep(60)
         elif self.mode == "forgetful":
-            await self._app(scope, receive, _nowhere)
-            await send({"type": "http.response.start", "status": 500, "headers": []})
-            await send({"type": "http.response.body", "body": b""})
+            await self._app(scope, receive, nowhere)
+            await refused(send, 500, b"")
         else:
             await self._app(scope, receive, send)
 
 
-async def _nowhere(message: Any) -> None:
+async def nowhere(message: Any) -> None:
     """Take an answer and forget it."""
+
+
+async def refused(send: Any, status: int, body: bytes, *, after: int | None = None) -> None:
+    """Refuse a request.
+
+    Args:
+        after: Seconds after which the client may come back.
+    """
+    headers = [(b"content-type", b"application/json")] if body else []
+    headers += [] if after is None else [(b"retry-after", str(after).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 @contextmanager

@@ -248,6 +248,37 @@ class TestCoverage:
         assert [gap.name for gap in coverage.gaps()] == ["UPDATE crowd SET name = ?", "INSERT INTO loose VALUES (?)"]
         assert all(Path(__file__).name in gap.place for gap in coverage.gaps())
 
+    def test_connections_of_the_driver(self, bed: Bed) -> None:
+        """What is done below SQLAlchemy leaves no entry and cannot be seen; the places that go there are named."""
+
+        def scene(session: Session) -> None:
+            cursor = session.connection().connection.cursor()
+            cursor.execute("SELECT 1")
+            cursor.close()
+            session.execute(sa.select(Crowd)).all()
+            session.commit()
+
+        async def raw() -> None:
+            async with bed.async_engine.connect() as connection:
+                await connection.get_raw_connection()
+            await bed.async_engine.dispose()
+
+        watched = [sa.Connection.__dict__["connection"], sa.Engine.__dict__["raw_connection"]]
+        with Coverage(bed.sessions) as coverage:
+            bed.run(scene)
+            if bed.asynchronous:
+                asyncio.run(raw())
+            else:
+                bed.engine.raw_connection().close()
+            bed.plain.raw_connection().close()  # not of these sessions
+        other = "AsyncConnection.get_raw_connection()" if bed.asynchronous else "Engine.raw_connection()"
+        assert [(gap.kind, gap.name) for gap in coverage.gaps()] == [
+            ("driver", "Connection.connection"),
+            ("driver", other),
+        ]
+        assert all(Path(__file__).name in gap.place for gap in coverage.gaps())
+        assert [sa.Connection.__dict__["connection"], sa.Engine.__dict__["raw_connection"]] == watched
+
     def test_the_command(self, tmp_path: Path) -> None:
         """Its exit code is that of a build: 1 for a gap, 0 when it is allowed, 2 for a wrong name."""
         (tmp_path / "shop.py").write_text(

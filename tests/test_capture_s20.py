@@ -260,7 +260,7 @@ def test_what_is_remembered_for_a_rollback_is_looked_through_rarely(default: str
 
     unit = Unit(apps.get_app_config("whodid").hook, connections[default])
     states = [State() for _ in range(10_000)]
-    lists = []
+    lists: list[Any] = []
     for state in states:
         unit.knows(state, None)
         if not lists or lists[-1] is not unit._known:
@@ -281,9 +281,18 @@ def test_recording_to_the_spool_is_one_write(tmp_path: Path, monkeypatch: pytest
     spool = Spool(tmp_path / "spool", max_bytes=2**20)
     spool.take("w1", [event(0)])
     calls: list[str] = []
-    for name in ("write", "fsync", "fdatasync", "open"):
+
+    def counted(name: str) -> Callable[..., Any]:
         real = getattr(os, name)
-        monkeypatch.setattr(os, name, lambda *args, _real=real, _name=name: calls.append(_name) or _real(*args))
+
+        def call(*args: Any) -> Any:
+            calls.append(name)
+            return real(*args)
+
+        return call
+
+    for name in ("write", "fsync", "fdatasync", "open"):
+        monkeypatch.setattr(os, name, counted(name))
     for number in range(1, 21):
         spool.take("w1", [event(number)])
     monkeypatch.undo()

@@ -426,3 +426,64 @@ def test_markup_in_a_name_stays_text(http: TestClient, key: dict[str, str]) -> N
     report(http, key, event(1, actor={"id": "u", "name": "<img src=x onerror=alert(1)> [x](javascript:y)"}))
     (edge,) = found(http, key, query="external_id:1", fields="display { markdown }")["edges"]
     assert edge["node"]["display"]["markdown"].startswith(r"**\<img src=x onerror=alert\(1\)\> \[x\]\(javascript:y\)**")
+
+
+def counted(http: TestClient, key: dict[str, str], arguments: str, selection: str = "") -> dict[str, Any]:
+    """Ask for counts."""
+    node = selection or "... on Action { action } ... on Group { id name }"
+    fields = f"totalCount pageInfo {{ hasNextPage }} edges {{ count cursor node {{ {node} }} }}"
+    text = f"{{ counts({arguments}) {{ {fields} }} }}"
+    answer = http.post(f"{PUBLISHER}/graphql", json={"query": text}, headers=key)
+    assert answer.status_code == 200, answer.text
+    told: dict[str, Any] = answer.json()["data"]["counts"]
+    return told
+
+
+def test_counts_are_per_action_or_group(http: TestClient, clock: Clock, key: dict[str, str]) -> None:
+    """The most frequent first, in pages, within a period that includes both its ends, of some kinds only."""
+    at = "2026-11-19T12:00:00Z"
+    for number in range(3):
+        report(http, key, event(number, action="Order Shipped", created=at, group={"id": "g1", "name": f"G{number}"}))
+    report(http, key, event(3, action="thing.lost", crud="d", created=at, group={"id": "g2"}))
+    report(http, key, event(4, action="thing.lost", crud="d", created="2026-11-18T12:00:00Z", group=None))
+    period = f'startTime: "{at}", endTime: "{at}"'
+    one = counted(http, key, f'type: "action", {period}, first: 1')
+    assert (one["totalCount"], one["pageInfo"]) == (2, {"hasNextPage": True})
+    assert one["edges"] == [{"count": 3, "cursor": "MA==", "node": {"action": "Order Shipped"}}]
+    two = counted(http, key, f'type: "action", {period}, first: 1, after: "MA=="', "action __typename")
+    assert two["edges"] == [{"count": 1, "cursor": "MQ==", "node": {"action": "thing.lost", "__typename": "Action"}}]
+    assert two["pageInfo"] == {"hasNextPage": False}
+    groups = counted(http, key, f'type: "group", {period}')["edges"]
+    assert [(one["node"], one["count"]) for one in groups] == [
+        ({"id": "g1", "name": "G2"}, 3),
+        ({"id": "g2", "name": None}, 1),
+    ]
+    lost = counted(http, key, f'type: "action", crud: "d", endTime: "{at}"')["edges"]
+    assert [(one["node"]["action"], one["count"]) for one in lost if one["node"]["action"] == "thing.lost"] == [
+        ("thing.lost", 2)
+    ]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "counts { totalCount }",
+        'counts(type: "actor") { totalCount }',
+        'counts(type: "action", crud: "x") { totalCount }',
+        'counts(type: "action", startTime: "soon") { totalCount }',
+        'counts(type: "action", after: "!") { totalCount }',
+        'counts(type: "action", after: "eA==") { totalCount }',
+        'counts(type: "action", first: 0) { totalCount }',
+        'counts(type: "action") { edges { node { ... on Action } } }',
+        'counts(type: "action") { edges { node { ...Action } } }',
+        'counts(type: "action") { edges { node { ... on Action { id } } } }',
+        'counts(type: "action") { edges { node { ... on Action { action } ... on Action { action } } } }',
+        'search(query: "") { edges { node { ... on Event { id } } } }',
+    ],
+)
+def test_counts_that_cannot_be_asked_are_refused(http: TestClient, key: dict[str, str], asked: str) -> None:
+    """400, with the reason."""
+    report(http, key, event(1))
+    answer = http.post(f"{PUBLISHER}/graphql", json={"query": f"{{ {asked} }}"}, headers=key)
+    assert answer.status_code == 400
+    assert answer.json()["error"]

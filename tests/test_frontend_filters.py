@@ -50,6 +50,20 @@ def test_a_chip_is_compared_in_another_way(visit: Callable[..., Visit]) -> None:
     expect(between).to_be_focused()
 
 
+def test_a_menu_that_cannot_be_loaded_says_so(visit: Callable[..., Visit]) -> None:
+    """The file of the menus did not come: the reader is told, and the next click fetches it again."""
+    seen = visit("", forgive="ERR_FAILED")
+    context = seen.page.context
+    context.route("**/static/more.js*", lambda route: route.abort())
+    seen.page.reload()
+    expect(seen.viewer.locator(".row").first).to_be_visible()
+    seen.viewer.get_by_role("button", name="User").click()
+    expect(seen.viewer.locator(".toast.on")).to_have_text("This could not be loaded. Open it again to retry.")
+    context.unroute("**/static/more.js*")
+    seen.viewer.get_by_role("button", name="User").click()
+    expect(seen.viewer.locator("#panel")).to_be_visible()
+
+
 def test_texts_contain_and_severities_reach(visit: Callable[..., Visit]) -> None:
     """Chips of reasons and values say that a text occurs; a severity can be a least one."""
     seen = visit("?q=reason:phone+-after:zzz+severity:>=notice+index:0..500")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from whodid.canonical import fields, wire
 from whodid.errors import StoreUnavailable
 from whodid.export import export
 from whodid.export.import_ import Fault, Imported, import_file
+from whodid.export.import_ import elements as cutting
 from whodid.export.import_ import read as reading
 from whodid.export.import_ import run as running
 
@@ -227,13 +229,88 @@ def test_an_endless_line_is_refused_and_the_next_one_read(log: Log, monkeypatch:
     assert faults[0].line == 2
 
 
-def test_a_document_that_is_too_large_is_refused(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One JSON value has to fit into memory; NDJSON does not."""
+def test_a_record_over_many_lines_that_is_too_large_is_refused(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One JSON object has to fit into memory; NDJSON and lists do not."""
     monkeypatch.setattr(reading, "MAX_DOCUMENT", 1_000)
-    account, faults = imported(log, json.dumps([push(number) for number in range(100)], indent=1).encode())
+    account, faults = imported(log, json.dumps(push(1, details="x" * 2_000), indent=1).encode())
 
     assert account.refused == 1
     assert "one record per line" in faults[0].fact
+
+
+FORMS = [
+    lambda records: json.dumps(records, indent=1),
+    lambda records: "[\n" + ",".join(json.dumps(one) for one in records) + "]",
+    lambda records: json.dumps({"Records": records}, indent=1),
+    lambda records: '{\n"Records"\n:\n' + json.dumps(records, indent=1) + ', "Owner": {"a": [1]}}\n',
+]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 64 * 1024])
+def test_a_list_is_read_element_by_element(form: Any, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Brackets, commas, quotes and backslashes in texts do not divide it, wherever the pieces that are read end."""
+    monkeypatch.setattr(cutting, "_CHUNK", size)
+    records = [{"a": text, "b": [[{}], [text, {text: [1, -2.5e3, None]}]]} for text in TEXTS]
+    found = list(reading.read(buffered(form(records).encode())))
+
+    assert [one.record for one in found] == records
+    assert [one.number for one in found] == list(range(1, len(records) + 1))
+
+
+TEXTS = ["", "]", "},{", '"', '\\"', "\\", '\\\\"', '"]}', "é\u2028😀", "a\nb\tc"]
+
+
+def test_a_long_list_takes_no_more_memory_than_a_short_one(tmp_path: Path) -> None:
+    """Five thousand records of a kilobyte, one in hand at a time."""
+    path = tmp_path / "long.json"
+    with path.open("w") as file:
+        file.write("[\n")
+        for number in range(5_000):
+            file.write(f'{"," if number else ""}{{"n": {number}, "text": "{"x" * 1_000}"}}')
+        file.write("\n]\n")
+    tracemalloc.start()
+    try:
+        with path.open("rb") as file:
+            total = sum(one.record["n"] for one in reading.read(file) if one.record)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert total == sum(range(5_000))
+    assert most < 512 * 1024 < path.stat().st_size / 9
+
+
+@pytest.mark.parametrize(
+    ("text", "read", "facts"),
+    [
+        ("[\n]", 0, []),
+        ("[\n\n 1, {}\n]", 2, ["1: The event: The record is not"]),
+        ("[\n{},\n]", 2, ["2: The event: This is not JSON"]),
+        ("[\n,{}]", 2, ["1: The event: This is not JSON"]),
+        ("[\n{} {},\n{}]", 2, ["1: The event: This is not JSON"]),
+        ("[\n{]}, {}]", 2, ["1: The event: This is not JSON"]),
+        ("[\n{}, {", 2, ["2: The event: The document ends within its list"]),
+        ('[\n{}, "a', 2, ["2: The event: The document ends within its list"]),
+        ("[\n{}]\n{}", 2, ["2: The event: This is not JSON"]),
+        ('{"Records": [\n{}]', 2, ["2: The event: This is not JSON"]),
+        ('{"Records": [\n{}], "Records": [{}]}', 2, ["2: The event: This is not JSON"]),
+        ('{\n"Records": 5}', 1, []),
+        ("{\n", 1, ["1: The event: This is not JSON"]),
+        ('[\n{"x": "' + "y" * 2_000 + '"}, {}]', 2, ["1: The event: The record is longer"]),
+    ],
+)
+def test_what_is_wrong_with_a_list_is_told(
+    monkeypatch: pytest.MonkeyPatch, text: str, read: int, facts: list[str]
+) -> None:
+    """An element at fault is named, its neighbours are read, and an end that is none is not taken for one."""
+    monkeypatch.setattr(reading, "MAX_LINE", 1_000)
+    found = list(reading.read(buffered(text.encode())))
+
+    told = [f"{one.number}: {one.fault}" for one in found if one.fault is not None]
+    assert len(told) == len(facts), told
+    assert all(have.startswith(want) for have, want in zip(told, facts, strict=True)), told
+    assert len(found) == read
 
 
 @pytest.mark.parametrize("cut", [30, -9, -1])

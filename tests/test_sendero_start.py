@@ -121,7 +121,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
 def test_an_interrupted_first_start_begins_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was built half is not taken for a workspace."""
 
-    def torn(settings: Settings, days: int) -> str:
+    def torn(settings: Settings, days: int, times: int) -> str:
         settings.data.mkdir(parents=True)
         (settings.data / "sendero.db").write_bytes(b"half")
         raise KeyboardInterrupt
@@ -157,8 +157,8 @@ def test_two_first_starts_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """The second one is refused, and the first one's work is left alone."""
     settings = Settings(data=tmp_path / "var")
 
-    def tell(_: Settings, days: int) -> str:
-        first_start(settings, days)
+    def tell(_: Settings, days: int, times: int) -> str:
+        first_start(settings, days, times)
         return "never"
 
     monkeypatch.setattr("sendero.__main__._tell", tell)

@@ -358,12 +358,12 @@ class TestTruth:
 
 
 def test_the_same_seed_tells_the_same_story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another seed tells another one."""
+    """Another seed tells another one, and more of the usual makes a longer one."""
     monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
-    def story(seed: int, name: str) -> list[tuple[str, str, str, str]]:
+    def story(seed: int, name: str, times: int = 1) -> list[tuple[str, str, str, str]]:
         settings = Settings(data=tmp_path / name)
-        tell(settings, days=1, end=END, seed=seed)
+        tell(settings, days=1, times=times, end=END, seed=seed)
         with Installation(settings) as home:
             listed = list(home.log.read(WORKSPACE))
         # What the log says of itself has ids of its own making.
@@ -376,3 +376,4 @@ def test_the_same_seed_tells_the_same_story(tmp_path: Path, monkeypatch: pytest.
     assert len(first) > 60
     assert story(1, "b") == first
     assert story(2, "c") != first
+    assert len(story(1, "d", times=3)) > 1.5 * len(first)

@@ -43,7 +43,7 @@ def test_a_link_opens_a_session_and_the_session_mints_tokens(http: TestClient, c
     answer = http.post("/session", json={"code": console.invite(HOME)}, headers=OWN)
     assert (answer.status_code, answer.json()) == (200, {"workspace": HOME})
     cookie = answer.headers["set-cookie"]
-    assert all(part in cookie for part in ("HttpOnly", "SameSite=Strict", "Path=/", "Max-Age=43200"))
+    assert all(part in cookie for part in ("HttpOnly", "SameSite=Strict", "Path=/", "Max-Age=28800"))
     assert "Secure" not in cookie  # the test client came by http
     minted = http.post("/session/token", headers=OWN)
     assert minted.headers["cache-control"] == "no-store"
@@ -78,11 +78,14 @@ def test_a_code_ends_after_a_quarter_of_an_hour(http: TestClient, console: Conso
 
 
 def test_a_session_ends(http: TestClient, console: Console, clock: Clock) -> None:
-    """After twelve hours, or when it is ended; then there are no more tokens."""
+    """After eight hours, after one without use, or when it is ended; then there are no more tokens."""
     http.post("/session", json={"code": console.invite(HOME)}, headers=OWN)
-    clock.advance(hours=11)
-    assert http.post("/session/token", headers=OWN).status_code == 200
-    clock.advance(hours=1)
+    for _ in range(9):
+        assert http.post("/session/token", headers=OWN).status_code == 200
+        clock.advance(minutes=53, seconds=20)
+    check_problem(http.post("/session/token", headers=OWN), 401, "unauthorised")
+    http.post("/session", json={"code": console.invite(HOME)}, headers=OWN)
+    clock.advance(minutes=60)
     check_problem(http.post("/session/token", headers=OWN), 401, "unauthorised")
     http.post("/session", json={"code": console.invite(HOME)}, headers=OWN)
     held = http.cookies.get("whodid_session")

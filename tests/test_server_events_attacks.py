@@ -154,13 +154,21 @@ def test_tokens_come_back_with_time() -> None:
     """A bucket refills at its rate, and holds a full batch."""
     now = 0.0
     buckets = Buckets(10, least=1000, tick=lambda: now)
-    assert buckets.take("k", 1000) == 0
-    assert buckets.take("k", 5) == 0.5
+    assert buckets.take("K", 1000) == 0
+    assert buckets.take("K", 5) == 0.5
     now = 0.5
-    assert buckets.take("k", 5) == 0
+    assert buckets.take("K", 5) == 0
     now = 1000.0
-    assert buckets.take("k", 1000) == 0
-    assert Buckets(0, least=1).take("k", 10**9) == 0
+    assert buckets.take("K", 1000) == 0
+    assert Buckets(0, least=1).take("K", 10**9) == 0
+
+
+@pytest.mark.parametrize(("server", "own", "held"), [(10, 4, 4), (10, 40, 10), (0, 4, 4), (10, None, 10)])
+def test_a_key_has_its_own_rate_where_that_is_less(server: int, own: int | None, held: int) -> None:
+    """The rate of a key slows it down, and never lets it send more than the server lets every key send."""
+    buckets = Buckets(server, least=1, tick=lambda: 0.0)
+    assert buckets.take("K", 2 * held, rate=own) == 0
+    assert buckets.take("K", held, rate=own) == 1.0
 
 
 # -------------------------------------------------------------------------------------------------------------- attacks

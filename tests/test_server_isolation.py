@@ -15,7 +15,8 @@ from starlette.testclient import TestClient
 from tests.serving import ALL, AWAY, HOME, MARIA, NOW, SECRET, Clock, bearer, check_problem, client, open_log, token
 from whodid import Log
 from whodid.evidence import extract, verify
-from whodid.server import asgi
+from whodid.server import asgi, mint_operator_token
+from whodid.server.keys import KeyRing
 from whodid.server.signing import mac, pack
 from whodid.server.tokens import Claims
 
@@ -64,6 +65,11 @@ def test_the_matrix_covers_every_route(log: Log) -> None:
         "/v1/resources/{type}/{id:path}/history",
         "/v1/catalog",
         "/v1/retention",
+        "/v1/retention/preview",
+        "/v1/keys",
+        "/v1/keys/{id}",
+        "/v1/keys/{id}/rotate",
+        "/v1/workspaces",
         "/v1/stream",
         "/v1/exports",
         "/v1/exports/{ticket}",
@@ -187,6 +193,48 @@ def test_a_report_holds_the_workspace_of_its_token(http: TestClient) -> None:
             assert [word for word in FOREIGN if word in page.text] == []
     refused = http.post("/v1/reports", json={"workspace": AWAY}, headers=bearer(token(HOME)))
     assert refused.status_code == 422
+
+
+def test_a_key_manages_the_workspace_it_belongs_to(http: TestClient, log: Log) -> None:
+    """With the widest key of HOME, no route of keys, retention and workspaces tells or changes anything of AWAY."""
+    away = KeyRing(log, AWAY, actor=MARIA).create("away only", scopes=("admin",)).key
+    key = bearer(KeyRing(log, HOME, actor=MARIA).create("home only", scopes=("admin",)).text)
+    before = log.head(AWAY).size
+    absent = {clean(http.delete("/v1/keys/wk_000000000000", headers=key))}
+    for name in (f"wk_{away.id}", away.id):
+        hidden = [
+            http.delete(f"/v1/keys/{name}", headers=key),
+            http.post(f"/v1/keys/{name}/rotate", json={}, headers=key),
+        ]
+        assert {clean(one)[1].replace(away.id, "000000000000") for one in hidden} == {text for _, text in absent}
+        assert {one.status_code for one in hidden} == {404}
+    listed = [http.get("/v1/keys", headers=key).text, http.get("/v1/workspaces", headers=key).text]
+    assert [word for word in ("away only", away.id, *FOREIGN) if any(word in text for text in listed)] == []
+    assert http.get("/v1/workspaces", headers=key).json()["total"] == 1
+    for workspace in (AWAY, "nowhere"):
+        named = key | {"X-Whodid-Workspace": workspace}
+        answers = [
+            http.get("/v1/keys", headers=named),
+            http.post("/v1/keys", json={"name": "x"}, headers=named),
+            http.put("/v1/retention", json={"days": 1}, headers=named),
+            http.post("/v1/retention/preview", json={"days": 1}, headers=named),
+            http.get("/v1/workspaces", headers=named),
+        ]
+        assert {one.status_code for one in answers} == {403}
+        assert len({clean(one) for one in answers}) == 1
+    assert http.put("/v1/retention", json={"days": 89}, headers=key).status_code == 200
+    assert http.get("/v1/retention", headers=bearer(token(AWAY))).json()["days"] == 90
+    assert log.head(AWAY).size == before
+
+
+def test_an_operator_reads_no_entry(http: TestClient) -> None:
+    """An operator token manages every workspace, and opens the log of none."""
+    sent = bearer(mint_operator_token(SECRET, operator=MARIA, now=NOW)) | {"X-Whodid-Workspace": HOME}
+    assert {one["workspace"] for one in http.get("/v1/workspaces", headers=sent).json()["items"]} == {HOME, AWAY}
+    for path in ("/v1/entries", "/v1/entries/0", "/v1/facets?field=actor", "/v1/retention", "/v1/checkpoint"):
+        check_problem(http.get(path, headers=sent), 401, "unauthorised")
+    check_problem(http.post("/v1/exports", json={"format": "csv"}, headers=sent), 401, "unauthorised")
+    check_problem(http.post("/v1/events", json={}, headers=sent), 401, "unauthorised")
 
 
 ESCAPES = [

@@ -40,9 +40,11 @@ def store(tmp_path: Path) -> str:
 
 
 @contextmanager
-def running(store: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
+def running(store: str, *, workspace: str | None = HOME) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
     """Start the server as a process of its own; yield it, its address and the code of its link."""
-    environment = os.environ | {"WHODID_WORKSPACE": HOME, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    if workspace is not None:
+        environment["WHODID_WORKSPACE"] = workspace
     process = subprocess.Popen(
         [sys.executable, "-W", "error", "-c", PROGRAM, store],
         stdout=subprocess.PIPE,
@@ -52,8 +54,8 @@ def running(store: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
     )
     try:
         assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(3)]
-        link = re.search(r"(http://127\.0\.0\.1:[0-9]+)/#code=([A-Za-z0-9_\-]{43})", lines[2])
+        lines = [process.stdout.readline() for _ in range(4)]
+        link = re.search(r"(http://127\.0\.0\.1:[0-9]+)/(?:console)?#code=([A-Za-z0-9_\-]{43})", lines[-1])
         assert link is not None, (lines, process.stderr and process.stderr.read() if process.poll() else "")
         yield process, link[1], link[2]
     finally:
@@ -119,16 +121,21 @@ def test_a_taken_port_says_so(tmp_path: Path) -> None:
             serve(Settings(store="memory://", workspace="w", port=port))
 
 
-def test_the_workspace_has_to_be_clear(store: str) -> None:
-    """With several workspaces one has to be named; the error lists them."""
-    with pytest.raises(InvalidSetting, match="The store holds 2 workspaces: wsp_away, wsp_home"):
-        serve(Settings(store=store, port=0))
-
-
-def test_an_empty_store_needs_a_name(tmp_path: Path) -> None:
-    """Nothing recorded yet: the workspace to show cannot be guessed."""
-    with pytest.raises(InvalidSetting, match="no workspace yet"):
-        serve(Settings(store=f"sqlite:///{tmp_path}/new.db", port=0))
+def test_with_several_workspaces_the_link_leads_to_the_console(store: str, tmp_path: Path) -> None:
+    """Nothing to choose beforehand; and the command line makes further links for the server that runs, good once."""
+    own = {"Sec-Fetch-Site": "same-origin"}
+    with running(store, workspace=None) as (_, address, printed), httpx2.Client(base_url=address) as browser:
+        command = [sys.executable, "-m", "whodid", "serve", "--link", "--store", store]
+        command += ["--url", address, "--operator", "Aisha Khan"]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        made = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout.strip()
+        place, _, code = made.partition("#code=")
+        assert place == f"{address}/console"
+        for one, name in ((printed, "Operator"), (code, "Aisha Khan")):
+            assert browser.post("/session", json={"code": one}, headers=own).status_code == 200
+            check_problem(browser.post("/session", json={"code": one}, headers=own), 403, "denied")
+            page = browser.get("/console").text
+            assert [text for text in ("wsp_away", "wsp_home", name) if text not in page] == []
 
 
 def test_a_host_that_is_none_says_so() -> None:

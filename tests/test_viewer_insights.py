@@ -23,7 +23,9 @@ from tests.serving import (
     token,
 )
 from whodid import Actor, Context, Log
-from whodid.viewer.insights import newest_peak
+from whodid.query import Query
+from whodid.viewer.insights import insights, newest_peak
+from whodid.viewer.reader import Reader
 
 STRANGER = Actor(type="user", id="usr_night", name="Night Person")
 
@@ -79,6 +81,20 @@ def test_a_part_is_held_against_the_rest(http: TestClient) -> None:
         assert one["count"] >= 3 * one["expected"]
         listed = ask(http, f"/v1/entries?range=30d&q={one['term']}")
         assert len(listed["items"]) >= 12  # type: ignore[arg-type]
+
+
+def test_what_the_log_does_by_itself_does_not_stand_out() -> None:
+    """The first seals of a log are new in it, and nobody needs to be told."""
+    with open_log(Clock()) as log:
+        quiet_month(log)
+        for number in range(4):
+            log.record_many(HOME, [event(500 + number, "contact.updated")])
+            assert log.seal(HOME, close=True)
+        assert log.count(HOME, "action:audit.sealed actor:sealing").value == 4
+        asked = Query(since=NOW - timedelta(days=30), until=NOW + timedelta(hours=1))
+        found = insights(Reader(log, HOME, personal=True), asked, NOW, NOW + timedelta(hours=1), "en")
+    assert found["count"] >= 4
+    assert not {"action:audit.sealed", "actor:sealing"} & {one["term"] for one in found["items"]}
 
 
 def test_the_newest_peak_is_found_by_itself(http: TestClient) -> None:

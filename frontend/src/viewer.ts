@@ -353,7 +353,7 @@ export class AuditLogViewer extends LitElement implements Host {
     // The rows first: what comes now keeps the page busy for a while.
     void painted().then(() => {
       void this.#later.fetchDrawer();
-      if (!this.about) this.#later.withMore((more) => more.loaded());
+      if (!this.about) void this.#later.fetchMore().then(() => this.#more?.loaded());
     });
     if (count && !problem && this.words.ready) this.tell(this.words.t(count.exact ? "count.entries" : "count.more", { n: count.value }));
     this.requestUpdate();

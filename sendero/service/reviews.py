@@ -16,11 +16,12 @@ from msgspec import Struct
 
 from sendero.errors import Conflict
 from sendero.service import accounts, guard, templates
+from sendero.service.noted import QUALITIES, noted, of_quality
 from sendero.tables import Account, Template
 from sendero.whatsapp.actor import WHATSAPP
 from sendero.whatsapp.forms import body_of, handed_in
 from sendero.whatsapp.provider import EXISTS, ProviderFault, Submitted
-from sendero.work import Work, resource_of
+from sendero.work import Work
 from whodid import Reason
 
 __all__ = [
@@ -172,51 +173,22 @@ def told(work: Work, template: Template, notice: Told) -> str | None:
 
 def category_told(work: Work, template: Template, category: str) -> str | None:
     """Note that WhatsApp moved a template to another category; returns like `told`."""
-    before = template.category
-    if category not in templates.CATEGORIES or category == before:
+    if category not in templates.CATEGORIES:
         return None
-    template.category = category
-    work.touch(template)
-    return work.record(
-        "template.category_changed",
-        resource_of(template),
-        before={"category": before},
-        after={"category": category},
-        actor=WHATSAPP,
-    )
+    return noted(work, template, "template.category_changed", {"category": category})
 
 
 def quality_told(work: Work, template: Template, quality: str) -> str | None:
     """Note the quality of a template; returns like `told`."""
-    before = template.quality
-    if quality not in ("green", "yellow", "red", "unknown") or quality == before:
+    if quality not in QUALITIES:
         return None
-    template.quality = quality
-    work.touch(template)
-    cause = work.record(
-        "template.status_changed",
-        resource_of(template),
-        before={"quality": before},
-        after={"quality": quality},
-        severity="warning" if quality == "red" else None,
-        actor=WHATSAPP,
-    )
-    guard.template_changed(work, template, cause)
+    said = {"quality": quality}
+    cause = noted(work, template, "template.status_changed", said, severity=of_quality(quality))
+    if cause is not None:
+        guard.template_changed(work, template, cause)
     return cause
 
 
 def _flagged(work: Work, template: Template, disable_at: datetime, reason: Reason | None) -> str | None:
-    before = template.disable_at
-    if before == disable_at:
-        return None
-    template.disable_at = disable_at
-    work.touch(template)
-    return work.record(
-        "template.status_changed",
-        resource_of(template),
-        before={"disable_at": before},
-        after={"disable_at": disable_at},
-        reason=reason,
-        severity="warning",
-        actor=WHATSAPP,
-    )
+    said = {"disable_at": disable_at}
+    return noted(work, template, "template.status_changed", said, reason=reason, severity="warning")

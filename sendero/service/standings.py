@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sendero.service import guard
+from sendero.service.noted import QUALITIES, noted, of_quality
 from sendero.tables import Account
 from sendero.whatsapp.actor import WHATSAPP
 from sendero.whatsapp.provider import Standing
@@ -18,7 +19,6 @@ from whodid.model import Severity
 
 __all__ = [
     "LIMITS",
-    "QUALITIES",
     "STATUSES",
     "apply",
     "change_facts",
@@ -28,7 +28,6 @@ __all__ = [
 ]
 
 STATUSES = ("connecting", "connected", "flagged", "restricted", "banned", "disconnected")
-QUALITIES = ("green", "yellow", "red", "unknown")
 LIMITS = ("250", "1000", "2000", "10000", "100000", "unlimited")
 
 _GRAVE: dict[str, Severity] = {"connected": "notice", "connecting": "notice", "banned": "critical"}
@@ -46,42 +45,30 @@ def change_status(
     Returns:
         The id of the event; None when nothing changed.
     """
-    before = account.status
-    if status not in STATUSES or status == before:
+    if status not in STATUSES:
         return None
-    account.status = status
-    work.touch(account)
-    cause = work.record(
+    cause = noted(
+        work,
+        account,
         "account.status_changed",
-        resource_of(account),
-        before={"status": before},
-        after={"status": status},
+        {"status": status},
         reason=reason,
         details=None if code is None else {"provider_code": code},
         severity=_GRAVE.get(status),
-        actor=WHATSAPP,
     )
-    guard.account_changed(work, account, cause, code)
+    if cause is not None:
+        guard.account_changed(work, account, cause, code)
     return cause
 
 
 def change_quality(work: Work, account: Account, quality: str, *, reason: Reason | None = None) -> str | None:
     """Note the quality of a number; returns like `change_status`."""
-    before = account.quality_rating
-    if quality not in QUALITIES or quality == before:
+    if quality not in QUALITIES:
         return None
-    account.quality_rating = quality
-    work.touch(account)
-    cause = work.record(
-        "account.quality_changed",
-        resource_of(account),
-        before={"quality_rating": before},
-        after={"quality_rating": quality},
-        reason=reason,
-        severity="warning" if quality == "red" else None,
-        actor=WHATSAPP,
-    )
-    guard.account_changed(work, account, cause, None)
+    said = {"quality_rating": quality}
+    cause = noted(work, account, "account.quality_changed", said, reason=reason, severity=of_quality(quality))
+    if cause is not None:
+        guard.account_changed(work, account, cause, None)
     return cause
 
 
@@ -117,13 +104,7 @@ def apply(work: Work, account: Account, standing: Standing) -> bool:
 
 def change_facts(work: Work, account: Account, facts: Mapping[str, str]) -> str | None:
     """Note other facts of a number, such as its throughput; returns like `change_status`."""
-    before = {name: getattr(account, name) for name in facts}
-    if before == dict(facts):
-        return None
-    for name, value in facts.items():
-        setattr(account, name, value)
-    work.touch(account)
-    return work.record("account.updated", resource_of(account), before=before, after=facts, actor=WHATSAPP)
+    return noted(work, account, "account.updated", facts)
 
 
 def _number(limit: str) -> Any:

@@ -51,6 +51,7 @@ def tell(
     *,
     seed: int = 2026,
     days: int = DAYS,
+    times: int = 1,
     end: datetime | None = None,
     progress: Callable[[float], None] = lambda _: None,
 ) -> str:
@@ -61,6 +62,7 @@ def tell(
     Args:
         settings: Where; there is no workspace yet.
         days: How long it is.
+        times: How many times the usual happens on an ordinary day; what was planted happens once.
         end: The present of the story.
         progress: Called now and then with the part that was told, 0 to 1.
 
@@ -86,9 +88,9 @@ def tell(
         outside = Outside(teller, whatsapp, application(home))
         with context(workspace=work.workspace.id):
             programs, calendar = Programs(teller, outside), Calendar(teller, start, end)
-            password = _found(teller, programs, calendar, max(_FEWEST, _BEFORE * days // DAYS))
+            password = _found(teller, programs, calendar, max(_FEWEST, _BEFORE * days // DAYS) * times)
             clock.to(start)
-            plan_days(teller, outside, start, end)
+            plan_days(teller, outside, start, end, times)
             plan_threads(teller, outside, calendar)
             plan_settings(teller, outside, calendar)
             programs.plan(calendar)

@@ -32,8 +32,12 @@ _DELETIONS = (
 _PLANTED = tuple(text["name"] for text in (DIWALI, ORDER_UPDATE, SUMMER, TRIAL, *OFFERS))
 
 
-def plan_days(teller: Teller, outside: Outside, start: datetime, end: datetime) -> None:
-    """Put the ordinary days between two instants on the agenda."""
+def plan_days(teller: Teller, outside: Outside, start: datetime, end: datetime, times: int) -> None:
+    """Put the ordinary days between two instants on the agenda.
+
+    Args:
+        times: How many times the usual happens on them.
+    """
     day = start.astimezone(ZONE).date()
     last = end.astimezone(ZONE).date()
     number = 0
@@ -41,14 +45,16 @@ def plan_days(teller: Teller, outside: Outside, start: datetime, end: datetime) 
         busy = _WEEKDAYS[day.weekday()] * (0.96 + 0.0035 * number)  # the shop grows a little
         for person in PEOPLE:
             if person.since is None or end - datetime.combine(day, time(8), ZONE) < timedelta(days=person.since):
-                _plan_person(teller, outside, person, datetime.combine(day, time(), ZONE), busy)
-        _plan_customers(teller, outside, datetime.combine(day, time(), ZONE), busy)
+                _plan_person(teller, outside, person, datetime.combine(day, time(), ZONE), busy=busy, times=times)
+        _plan_customers(teller, outside, datetime.combine(day, time(), ZONE), busy=busy, times=times)
         teller.at(datetime.combine(day, time(4), ZONE), teller.sweep)
         day += timedelta(days=1)
         number += 1
 
 
-def _plan_person(teller: Teller, outside: Outside, person: Person, midnight: datetime, busy: float) -> None:
+def _plan_person(
+    teller: Teller, outside: Outside, person: Person, midnight: datetime, *, busy: float, times: int
+) -> None:
     dice = teller.dice
     weekend = busy < 0.4
     if dice.random() > (0.16 if weekend else 0.92 if person.acts > 3 else 0.55):
@@ -57,7 +63,7 @@ def _plan_person(teller: Teller, outside: Outside, person: Person, midnight: dat
     begin = midnight + timedelta(hours=opens + dice.gauss(0, 0.25))
     end = midnight + timedelta(hours=(opens + 3 if weekend else closes) + dice.gauss(0, 0.4))
     teller.at(begin, lambda: teller.sign_in(person))
-    many = max(0, round(dice.gauss(person.acts * busy, person.acts * 0.3)))
+    many = max(0, round(dice.gauss(person.acts * busy, person.acts * 0.3))) * times
     for _ in range(many):
         when = begin + (end - begin) * dice.betavariate(1.6, 1.9)
         # Work comes in runs: one thing after the other, seconds apart.
@@ -220,13 +226,13 @@ def edit(teller: Teller, person: Person, template: Template, text: Mapping[str, 
     return True
 
 
-def _plan_customers(teller: Teller, outside: Outside, midnight: datetime, busy: float) -> None:
+def _plan_customers(teller: Teller, outside: Outside, midnight: datetime, *, busy: float, times: int) -> None:
     """Customers write for the first time, and stop or allow marketing messages, at any hour."""
     dice = teller.dice
-    for _ in range(round(dice.gauss(5 + 4 * busy, 2))):
+    for _ in range(round(dice.gauss(5 + 4 * busy, 2)) * times):
         when = midnight + timedelta(hours=8 + 15 * dice.betavariate(1.8, 1.8))
         teller.at(when, lambda: _first_message(teller, outside))
-    for _ in range(round(dice.gauss(2.2 + busy, 1))):
+    for _ in range(round(dice.gauss(2.2 + busy, 1)) * times):
         when = midnight + timedelta(hours=7 + 16 * dice.betavariate(1.5, 1.5))
         teller.at(when, lambda: _preference(teller, outside))
 

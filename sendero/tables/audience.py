@@ -23,6 +23,7 @@ class Contact(Owned, Base):
         sa.Index("ix_contacts_workspace_id_name", "workspace_id", "search_name"),
         sa.Index("ix_contacts_workspace_id_phone", "workspace_id", "phone_key"),
         sa.Index("ix_contacts_workspace_id_email", "workspace_id", "email_key"),
+        sa.Index("ix_contacts_workspace_id_bsuid", "workspace_id", "bsuid"),
     )
 
     name: Mapped[str]

@@ -23,6 +23,7 @@ from workos.audit_logs.models import AuditLogEvent
 import whodid
 from tests.remoting import WORKSPACE, environment
 from whodid import Actor
+from whodid.server.compat import PRODUCTS
 from whodid.server.keys import KeyRing
 
 ROUNDS = int(os.environ.get("WHODID_KILL_ROUNDS", "50")) // 10 or 1
@@ -36,7 +37,7 @@ class Program:
         self.store = f"sqlite:///{folder}/audit.db"
         self._folder = folder
         self._process: subprocess.Popen[str] | None = None
-        self.port = 0
+        self.port = self.syslog = 0
         with whodid.open(self.store) as log:
             self.key = KeyRing(log, WORKSPACE, actor=Actor(type="system", id="tests")).create("tests").text
 
@@ -48,18 +49,18 @@ class Program:
             stderr=subprocess.PIPE,
             text=True,
             cwd=self._folder,
-            env=environment() | {"WHODID_SERVE_COMPAT": "workos,retraced"},
+            env=environment()
+            | {"WHODID_SERVE_COMPAT": ",".join(PRODUCTS), "WHODID_SERVE_SYSLOG": f"tcp://127.0.0.1:{self.syslog}"},
         )
         assert self._process.stderr is not None
-        lines = [self._process.stderr.readline() for _ in range(3)]
-        found = re.search(r"http://127\.0\.0\.1:([0-9]+)/", lines[1])
-        assert found is not None, lines
-        self.port = int(found[1])
+        lines = [self._process.stderr.readline() for _ in range(4)]
+        found = [re.search(rf"{scheme}://127\.0\.0\.1:([0-9]+)", "".join(lines)) for scheme in ("http", "tcp")]
+        self.port, self.syslog = (int(one[1]) for one in found if one)
 
-    def kill(self) -> None:
-        """End at once, in the middle of whatever it does."""
+    def kill(self, by: signal.Signals = signal.SIGKILL) -> None:
+        """End at once, in the middle of whatever it does; or in good order, by SIGTERM."""
         if self._process is not None:
-            self._process.send_signal(signal.SIGKILL)
+            self._process.send_signal(by)
             self._process.wait(20)
             if self._process.stderr is not None:
                 self._process.stderr.close()

@@ -18,6 +18,7 @@ from tests.faults.writer import event
 
 ROUNDS = int(os.environ.get("WHODID_KILL_ROUNDS", "50"))
 WRITER = Path(__file__).with_name("writer.py")
+SEALER = Path(__file__).with_name("sealer.py")
 
 
 def start(url: str, name: str, *, threads: int = 4, count: int | None = None) -> subprocess.Popen[bytes]:
@@ -80,6 +81,41 @@ def test_a_killed_batch_can_be_sent_again(tmp_path: Path) -> None:
         receipts = log.record_many("w", again)
         assert [getattr(receipt, "duplicate", None) for receipt in receipts] == [True] * before + [False] * 10
         assert log.head("w").size == before + 10
+        assert log.verify("w").ok
+
+
+@pytest.mark.timeout(300)
+def test_sealers_that_are_killed_leave_nothing_half_done(tmp_path: Path) -> None:
+    """Two processes seal while a third records, and all are killed: no seal is there twice, lost or half written."""
+    url = f"sqlite:///{tmp_path}/audit.db"
+    with whodid.open(url) as log:
+        log.record("w", event("first", 0))
+    draw = random.Random(20261127)
+    said: set[int] = set()
+    for number in range(max(3, ROUNDS // 20)):
+        sealers = [subprocess.Popen([sys.executable, str(SEALER), url, "w"], stdout=subprocess.PIPE) for _ in range(2)]
+        for sealer in sealers:
+            assert sealer.stdout is not None
+            assert sealer.stdout.readline() == b"ready\n"
+        writer = start(url, f"sealed {number}")
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        time.sleep(0.05 + draw.random() * 0.2)
+        for process in (*sealers, writer):
+            process.send_signal(signal.SIGKILL)
+        writer.communicate()
+        for sealer in sealers:
+            lines = [int(line) for line in sealer.communicate()[0].split(b"\n")[:-1]]
+            assert said.isdisjoint(lines), "a segment was sealed twice"
+            said.update(lines)
+        check(url, {})
+    with whodid.open(url) as log:
+        log.seal("w", close=True)
+        numbers = [
+            entry.details["segment"] for entry in log.read("w") if entry.action == "audit.sealed" and entry.details
+        ]
+        assert numbers == list(range(log.head("w").sealed))
+        assert said <= set(numbers) != set()
         assert log.verify("w").ok
 
 

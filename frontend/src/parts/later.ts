@@ -28,9 +28,9 @@ export class Later {
     return this.#fetch<typeof import("../more.js")>("more.js", ({ More: Made }) => (this.more = new Made(this.#host, this.#list, this.#shared)));
   }
 
-  /** Act with the third file, fetching it first if need be. */
+  /** Act with the third file for a reader who waits for it, fetching it first if need be. */
   readonly withMore = (act: (more: More) => void): void => {
-    void this.fetchMore().then(() => this.more && act(this.more));
+    void this.fetchMore().then(() => (this.more ? act(this.more) : this.#host.say(this.#host.words.t("menu.failed"))));
   };
 
   #fetch<T extends { sheets: string[] }>(name: string, made: (file: T) => void): Promise<void> {

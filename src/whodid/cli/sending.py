@@ -11,7 +11,7 @@ from whodid.cli import ui
 from whodid.cli.opening import CONTEXT, caller, open_store
 from whodid.errors import InvalidSetting
 from whodid.log import Log
-from whodid.server.keys import SCOPES, ApiKey, KeyRing, MadeKey
+from whodid.server.keys import SCOPES, KeyRing, MadeKey
 
 __all__ = ["COMMANDS"]
 
@@ -34,7 +34,7 @@ def list_keys(*, as_json: bool, workspace: str | None, store: str | None, key_fi
     with open_store(store, key_file) as log:
         found, now = _ring(log, workspace).all(), log.now()
     if as_json:
-        ui.json([_shown(key, now) for key in found])
+        ui.json([key.view(now) for key in found])
         return
     rows = [
         (f"wk_{key.id}", key.status(now), ", ".join(key.scopes), _day(key.created_at), _day(key.expires_at), key.name)
@@ -47,6 +47,7 @@ def list_keys(*, as_json: bool, workspace: str | None, store: str | None, key_fi
 @ui.argument("name")
 @ui.option("--scope", "scopes", multiple=True, type=ui.Choice(SCOPES), help="May be repeated. [default: write]")
 @ui.option("--days", type=int, metavar="N", help="End after N days. [default: never]")
+@ui.option("--rate", type=int, metavar="N", help="Events per second at most. [default: the server's]")
 @ui.json_option
 @ui.workspace_option
 @ui.store_options
@@ -55,6 +56,7 @@ def create(
     name: str,
     scopes: tuple[str, ...],
     days: int | None,
+    rate: int | None,
     as_json: bool,
     workspace: str | None,
     store: str | None,
@@ -66,7 +68,8 @@ def create(
     whodid keys create --days 90 billing > billing.key
     """
     with open_store(store, key_file, create=True) as log:
-        made = _ring(log, workspace).create(name, scopes=scopes or ("write",), expires_at=_end(log, days))
+        ring = _ring(log, workspace)
+        made = ring.create(name, scopes=scopes or ("write",), expires_at=_end(log, days), rate=rate)
         _show(made, log.now(), as_json=as_json)
 
 
@@ -89,7 +92,7 @@ def rotate(
 ) -> None:
     """Make a key that follows KEY; for a while both are good.
 
-    Name and scopes stay. Give the new key to whoever uses the old one within
+    Name, scopes and rate stay. Give the new key to whoever uses the old one within
     the overlap, and nothing stops.
     """
     with open_store(store, key_file) as log:
@@ -108,7 +111,7 @@ def revoke(*, key: str, as_json: bool, workspace: str | None, store: str | None,
     with open_store(store, key_file) as log:
         ended = _ring(log, workspace).revoke(key)
         if as_json:
-            ui.json(_shown(ended, log.now()))
+            ui.json(ended.view(log.now()))
         else:
             ui.note(f"Revoked wk_{ended.id} ({ended.name}).")
 
@@ -131,17 +134,11 @@ def _end(log: Log, days: int | None) -> datetime | None:
 
 def _show(made: MadeKey, now: datetime, *, as_json: bool) -> None:
     if as_json:
-        ui.json({**_shown(made.key, now), "key": made.text})
+        ui.json({**made.key.view(now), "key": made.text})
         return
     ui.line(made.text)
     ends = f"until {_day(made.key.expires_at)}" if made.key.expires_at else "until it is revoked"
     ui.note(f"wk_{made.key.id} ({made.key.name}) may {', '.join(made.key.scopes)}, {ends}. It is not shown again.")
-
-
-def _shown(key: ApiKey, now: datetime) -> dict[str, object]:
-    shown: dict[str, object] = msgspec.to_builtins(key)
-    del shown["digest"]
-    return {**shown, "id": f"wk_{key.id}", "status": key.status(now)}
 
 
 def _day(at: datetime | None) -> str:

@@ -7,13 +7,14 @@ from whodid.log.keys import DeploymentKey
 from whodid.log.log import Log
 from whodid.log.opening import open_log
 from whodid.log.proving import Inclusion, ProvenEntry
-from whodid.log.sealing import SealedSegment
+from whodid.log.sealing import SEALING, SealedSegment
 from whodid.log.snapshot import Disclosed, Snapshot, SnapshotSegment
 from whodid.log.verify import Report
 from whodid.store import scan
 from whodid.store.base import Count, Facet, Facets, Histogram
 
 __all__ = [
+    "SEALING",
     "Complete",
     "Count",
     "DeploymentKey",

@@ -261,8 +261,17 @@ class _Verification:
                 at += 1
             if at < gap.stop:
                 self.add(at, "Its content is missing, and no record of a purge covers it")
+        self._roots()
         if self.head.first > first:
             self.add(None, "The head says that more was purged than the records say")
+
+    def _roots(self) -> None:
+        """Compare what records of purges say of the tree with the tree, as far down as it still is there."""
+        past = _past(self.store, self.workspace)
+        for record in self.records:
+            cut, root = int(record.get("first", 0)), record.get("root")
+            if cut >= self.head.first // _TILE * _TILE and tree.root_at(cut, past).hex() != root:
+                self.add(None, f"The record of the purge up to {cut} says another root than the tree has there")
 
 
 def _past(store: Store, workspace: str) -> tree.Hashes:

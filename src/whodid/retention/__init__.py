@@ -6,13 +6,14 @@ and the thread that does so by itself (`worker`); beside it the thread that seal
 """
 
 from whodid.retention.plan import removed_on
-from whodid.retention.policy import DEFAULT_DAYS, Policy, change_policy, class_of, read_policy
+from whodid.retention.policy import DEFAULT_DAYS, STANDARD, Policy, change_policy, class_of, read_policy
 from whodid.retention.purge import Preview, Purge, preview, purge
 from whodid.retention.sealing import SealingWorker
 from whodid.retention.worker import RetentionWorker
 
 __all__ = [
     "DEFAULT_DAYS",
+    "STANDARD",
     "Policy",
     "Preview",
     "Purge",

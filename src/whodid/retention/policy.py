@@ -18,7 +18,7 @@ from whodid.errors import InvalidSetting, StoreCorrupt, WhodidError
 from whodid.log import Log, Receipt
 from whodid.model import Actor, Change, Context, Event, Reason, Resource
 
-__all__ = ["DEFAULT_DAYS", "MAX_DAYS", "STANDARD", "Policy", "change_policy", "class_of", "read_policy"]
+__all__ = ["DEFAULT_DAYS", "MAX_DAYS", "STANDARD", "Policy", "change_policy", "check_policy", "class_of", "read_policy"]
 
 DEFAULT_DAYS = 90
 MAX_DAYS = 36_500
@@ -91,7 +91,7 @@ def change_policy(
         InvalidSetting: The policy cannot be used; nothing changed.
         InvalidEvent: The entry was refused (actor, context or reason are at fault); nothing changed.
     """
-    _check(policy, {action.retention for action in log.catalog.values()})
+    check_policy(log.catalog, policy)
     while True:
         old = _settled(log, workspace)
         before = Policy() if old is None else _decode(old).policy
@@ -141,7 +141,13 @@ def _settled(log: Log, workspace: str) -> bytes | None:
     return kept
 
 
-def _check(policy: Policy, classes: set[str]) -> None:
+def check_policy(catalog: Catalog, policy: Policy) -> None:
+    """Refuse a policy that cannot be had.
+
+    Raises:
+        InvalidSetting: Days are out of bounds, or a class is not known.
+    """
+    classes = {action.retention for action in catalog.values()}
     for days in (policy.days, *policy.classes.values()):
         if days is not None and not 1 <= days <= MAX_DAYS:
             raise InvalidSetting(f"A retention of {days} days cannot be had", f"Use 1 to {MAX_DAYS:,} days, or none")

@@ -21,7 +21,7 @@ from whodid.log import Log
 from whodid.model import Actor, Context, Entry, Event, Resource
 from whodid.retention.lease import Holder, leased
 from whodid.retention.plan import PURGE_RECORD, Step, Tally, Term, plan_step, tally, terms
-from whodid.retention.policy import STANDARD, Policy, class_of, read_policy
+from whodid.retention.policy import STANDARD, Policy, check_policy, class_of, read_policy
 
 __all__ = ["RETENTION", "STEP", "Preview", "Purge", "preview", "purge"]
 
@@ -107,7 +107,10 @@ def preview(log: Log, workspace: str, policy: Policy | None = None) -> Preview:
 
     Raises:
         NotFound: The workspace has no log.
+        InvalidSetting: The policy cannot be had.
     """
+    if policy is not None:
+        check_policy(log.catalog, policy)
     head = log.head(workspace)
     policy = read_policy(log, workspace) if policy is None else policy
     found = tally(log.read(workspace, head.first), _terms(log, policy), _class_of(log))

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from whodid.server.operators import mint_operator_token
 from whodid.server.tokens import PERMISSIONS, Claims, mint_token, verify_token
 
 if TYPE_CHECKING:
     from whodid.server.app import asgi
 
-__all__ = ["PERMISSIONS", "Claims", "asgi", "mint_token", "verify_token"]
+__all__ = ["PERMISSIONS", "Claims", "asgi", "mint_operator_token", "mint_token", "verify_token"]
 
 
 def __getattr__(name: str) -> Any:

@@ -94,7 +94,7 @@ class About:
                 self._made = {key: one for key, one in self._made.items() if key[1] == call.base}
                 made = self._made[name, call.base] = make()
         headers = (("ETag", made.tag), ("Cache-Control", "public, no-cache"), *made.headers)
-        if made.tag in [part.strip() for part in call.headers.get("if-none-match", "").split(",")]:
+        if made.tag in [part.strip().removeprefix("W/") for part in call.headers.get("if-none-match", "").split(",")]:
             return Answer(status=304, headers=headers)
         return Answer(body=made.body, media_type=made.media_type, headers=headers)
 

@@ -68,7 +68,8 @@ class Handler(Struct, frozen=True):
         path: Pattern with `{name}` for one segment and `{name:path}` for the rest.
         largest: Bytes that a body may have.
         spoken: Turns every answer into the form that the clients of this route read, problems above all.
-        described: What the reference says about it; under `/v1` there is no handler without.
+        described: What the reference says about it; under `/v1` there is no handler without, except for those that
+            speak in the form of another product.
     """
 
     method: str
@@ -79,7 +80,7 @@ class Handler(Struct, frozen=True):
     described: Description | None = None
 
     def __post_init__(self) -> None:
-        if self.described is None and self.path.startswith("/v1/"):
+        if self.described is None and self.spoken is None and self.path.startswith("/v1/"):
             raise InvalidSetting(f"{self.method} {self.path} is not described", "Say what it takes and answers")
 
     @property

@@ -21,23 +21,27 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from whodid.capture.middleware import Proxies
 from whodid.errors import StoreError, WhodidError
 from whodid.log import Log
 from whodid.server.about import About
+from whodid.server.administration import Administration
 from whodid.server.answers import Answer, Call, Handler
 from whodid.server.compat import Shared, doors
 from whodid.server.concurrency import CancelScope, CapacityLimiter, fail_after, run_sync, sleep
 from whodid.server.console import Console
+from whodid.server.console.desk import Desk
+from whodid.server.console.sso import SignOn
 from whodid.server.events import Events
 from whodid.server.evidence import EvidenceRoutes
 from whodid.server.exports import Exports
 from whodid.server.gate import Gate
 from whodid.server.live import Live
 from whodid.server.origins import Origins
+from whodid.server.packing import pack_answer
 from whodid.server.pages import Pages
 from whodid.server.problems import problem, problem_of
 from whodid.server.reports import Reports
@@ -81,6 +85,7 @@ def asgi(
     rate: int = 10_000,
     compat: Collection[str] = (),
     ending: Callable[[], bool] = lambda: False,
+    sign_on: Callable[[Console, Desk], SignOn] | None = None,
 ) -> Starlette:
     """Make the HTTP door of a log: the API under `/v1`, the page at `/`, its files under `/static`.
 
@@ -97,8 +102,10 @@ def asgi(
         threads: How many requests may work on the store at once.
         downloads: How many exports may stream, or evidence files be made, at once.
         rate: Events per second that each API key may send on average; 0 for no limit.
-        compat: Products whose own clients are to work here: some of `workos`, `retraced`.
+        compat: Products whose own clients are to work here: some of `workos`, `retraced`, `otlp`,
+            `cloudevents`, `splunk`.
         ending: Tells whether the server is asked to stop; live streams end then.
+        sign_on: Makes single sign-on for the console, as `whodid serve` uses it.
 
     Returns:
         The application. Its `state.endpoints` are the described routes.
@@ -118,7 +125,8 @@ def asgi(
         *EvidenceRoutes(log, sessions, slots=slots).handlers,
         *Live(log, sessions, ending=ending).handlers,
         *Reports(log, sessions, secret=secret, pages=pages).handlers,
-        *(console.handlers if console else ()),
+        *Administration(log, sessions, gate, secret=secret).handlers,
+        *_console_handlers(log, console, pages, secret, sign_on),
         *doors(
             compat,
             Shared(
@@ -149,6 +157,19 @@ def asgi(
     app.router.redirect_slashes = False
     app.state.endpoints = about.endpoints
     return app
+
+
+def _console_handlers(
+    log: Log,
+    console: Console | None,
+    pages: Pages,
+    secret: bytes,
+    sign_on: Callable[[Console, Desk], SignOn] | None,
+) -> tuple[Handler, ...]:
+    if console is None:
+        return ()
+    desk = Desk(log, console, pages, secret=secret, sso=sign_on is not None)
+    return (*console.handlers, *desk.handlers, *(sign_on(console, desk).handlers if sign_on is not None else ()))
 
 
 class _Door:
@@ -249,7 +270,9 @@ class _Door:
 def _guarded(handler: Handler, call: Call) -> Answer:
     """Run a handler; whatever goes wrong in it leaves as a problem."""
     try:
-        return handler.answer(call)
+        answer = handler.answer(call)
+        # The clients of other products get what those products send.
+        return answer if handler.spoken else pack_answer(answer, call)
     except StoreError as error:
         _log.error("request %s: %s: %s", call.request_id, type(error).__name__, error)
         return problem_of(error, call.request_id)
@@ -292,6 +315,10 @@ async def _unrouted(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     answer = problem(status if status in {404, 405} else 400, request.scope["state"]["request_id"])
     headers = dict(answer.headers) | dict((error.headers or {}) if isinstance(error, HTTPException) else {})
+    if status == 405:
+        # Methods of one address are routes of their own here; the one that refused knows only its own.
+        routes = [one for one in request.app.routes if one.matches(request.scope)[0] is not Match.NONE]
+        headers["Allow"] = ", ".join(sorted({method for one in routes for method in one.methods or ()}))
     return Response(answer.body, status_code=answer.status, media_type=answer.media_type, headers=headers)
 
 

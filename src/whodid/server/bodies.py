@@ -65,11 +65,12 @@ class Sent(msgspec.Struct, frozen=True):
     events: list[Event | InvalidEvent]
 
 
-def unpack_body(data: bytes, encoding: str) -> bytes:
+def unpack_body(data: bytes, encoding: str, *, largest: int = LARGEST_BODY) -> bytes:
     """Undo the Content-Encoding of a body, step by step, and stop at the bounds.
 
     Args:
         encoding: The header; empty when there is none.
+        largest: Bytes that it may unpack to.
 
     Raises:
         Refused: 415 for another encoding, 413 past a bound, 400 for bytes that are not of the encoding.
@@ -78,32 +79,34 @@ def unpack_body(data: bytes, encoding: str) -> bytes:
         case "" | "identity":
             return data
         case "gzip" | "x-gzip":
-            return _gunzipped(data)
+            return _inflated(data, "gzip", 31, largest)
+        case "deflate":
+            return _inflated(data, "deflate", 15, largest)  # RFC 9110, section 8.4.1.2: in the format of zlib
         case "zstd":
-            return _unzstd(data)
-    raise Refused(415, "The encoding of the body is not known here", "Send it plain, or as gzip or zstd")
+            return _unzstd(data, largest)
+    raise Refused(415, "The encoding of the body is not known here", "Send it plain, or as gzip, deflate or zstd")
 
 
-def _gunzipped(data: bytes) -> bytes:
+def _inflated(data: bytes, encoding: str, wbits: int, largest: int) -> bytes:
     unpacked = bytearray()
     rest = data
     try:
         while rest:
-            stream = zlib.decompressobj(wbits=31)
+            stream = zlib.decompressobj(wbits=wbits)
             while not stream.eof:
                 part = stream.decompress(rest, _STEP)
                 rest = stream.unconsumed_tail
                 if not part and not rest and not stream.eof:
-                    raise _garbled("gzip")
+                    raise _garbled(encoding)
                 unpacked += part
-                _bounded(len(unpacked), len(data))
+                _bounded(len(unpacked), len(data), largest)
             rest = stream.unused_data
     except zlib.error:
-        raise _garbled("gzip") from None
+        raise _garbled(encoding) from None
     return bytes(unpacked)
 
 
-def _unzstd(data: bytes) -> bytes:
+def _unzstd(data: bytes, largest: int) -> bytes:
     unpacked = bytearray()
     reader = zstandard.ZstdDecompressor(max_window_size=_WINDOW).stream_reader(
         io.BytesIO(data), read_across_frames=True
@@ -111,7 +114,7 @@ def _unzstd(data: bytes) -> bytes:
     try:
         while part := reader.read(_STEP):
             unpacked += part
-            _bounded(len(unpacked), len(data))
+            _bounded(len(unpacked), len(data), largest)
     except zstandard.ZstdError:
         raise _garbled("zstd") from None
     # A frame that was cut off reads like one that ended; only its own declaration tells.
@@ -136,9 +139,9 @@ def _garbled(encoding: str) -> Refused:
     return Refused(400, f"The body is not {encoding} from beginning to end", "Send it again, whole")
 
 
-def _bounded(unpacked: int, packed: int) -> None:
-    if unpacked > LARGEST_BODY:
-        raise Refused(413, f"The body unpacks to more than {LARGEST_BODY:,} bytes", "Send several smaller batches")
+def _bounded(unpacked: int, packed: int, largest: int) -> None:
+    if unpacked > largest:
+        raise Refused(413, f"The body unpacks to more than {largest:,} bytes", "Send less at once")
     if unpacked > _FREE and unpacked > packed * _RATIO:
         raise Refused(413, f"The body unpacks to more than {_RATIO} times its size", "Pack it less tightly")
 

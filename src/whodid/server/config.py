@@ -22,7 +22,7 @@ from whodid.errors import InvalidSetting
 from whodid.server.origins import check_origins
 from whodid.server.signing import check_secret
 
-__all__ = ["Settings", "load", "read_secret"]
+__all__ = ["Settings", "load", "read_client_secret", "read_secret"]
 
 _PREFIX = "WHODID_SERVE_"
 # These mean the same to every command, so they are named without the command.
@@ -35,7 +35,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     Args:
         store: Address of the store, such as `sqlite:///audit.db`.
-        workspace: The workspace that the printed link opens; needed when the store holds several.
+        workspace: The workspace whose log the printed link opens; the only one, or else the console, when not given.
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one.
         url: How browsers reach the server, when a proxy stands in front: `https://audit.example.com/log`.
@@ -51,7 +51,14 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         threads: How many requests may work on the store at once.
         downloads: How many exports may stream at once.
         rate: Events per second that each API key may send on average; 0 for no limit.
-        compat: Products whose own clients are to work here, separated by commas: `workos,retraced`.
+        compat: Products whose own clients are to work here, separated by commas: some of `workos`,
+            `retraced`, `otlp`, `cloudevents` and `splunk`.
+        syslog: Addresses to take syslog at, such as `tls://0.0.0.0:6514?cert=server.pem&cert_key=server.key`; in the
+            environment separated by spaces.
+        oidc_issuer: OpenID provider at which operators sign in to the console; needs `url` and the next three.
+        oidc_client_id: Name of this server at the provider; its return address there is `<url>/console/oidc/return`.
+        oidc_secret_file: File with the secret that the provider gave it.
+        oidc_operators: Who may enter: e-mail addresses, and `@example.com` for a whole domain.
         shutdown_seconds: How long requests under way may take to end when the server is asked to stop.
     """
 
@@ -71,10 +78,16 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     downloads: Annotated[int, Meta(ge=1, le=64)] = 4
     rate: Annotated[int, Meta(ge=0, le=1_000_000)] = 10_000
     compat: Annotated[str, Meta(pattern=r"^[a-z_,]*$")] = ""
+    syslog: tuple[str, ...] = ()
+    oidc_issuer: str | None = None
+    oidc_client_id: str | None = None
+    oidc_secret_file: str | None = None
+    oidc_operators: tuple[str, ...] = ()
     shutdown_seconds: Annotated[int, Meta(ge=1, le=600)] = 30
 
 
-_LISTS = frozenset({"origins"})
+_LISTS = frozenset({"oidc_operators", "origins", "syslog"})
+_OIDC = ("url", "oidc_issuer", "oidc_client_id", "oidc_secret_file", "oidc_operators")
 _NAMES = tuple(field.name for field in msgspec.structs.fields(Settings))
 
 
@@ -117,7 +130,29 @@ def load(
         where = place.rstrip("`") or "The configuration"
         raise InvalidSetting(f"{where}: {fact}", "Correct it in the file, the environment or the arguments") from None
     check_origins(settings.origins)
+    missing = [name for name in _OIDC if not getattr(settings, name)]
+    if missing and any(getattr(settings, name) for name in _OIDC[1:]):
+        raise InvalidSetting(
+            f"Single sign-on lacks {', '.join(missing)}", f"Set all of {', '.join(_OIDC)}, or only url"
+        )
     return settings
+
+
+def read_client_secret(settings: Settings) -> str:
+    """Return the secret that the OpenID provider gave this server.
+
+    Raises:
+        InvalidSetting: Its file cannot be read, is open to other users, or is empty.
+    """
+    path = Path(settings.oidc_secret_file or "")
+    try:
+        _check_private(path)
+        text = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidSetting(f"The secret file {path} cannot be read: {error}", "Check oidc_secret_file") from None
+    if not text:
+        raise InvalidSetting(f"The secret file {path} is empty", "Write into it what the provider gave you")
+    return text
 
 
 def read_secret(settings: Settings) -> bytes:
@@ -137,11 +172,15 @@ def read_secret(settings: Settings) -> bytes:
         else:
             with os.fdopen(descriptor, "w") as made:
                 made.write(token_hex(32) + "\n")
-        if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise InvalidSetting(f"Others may read the secret file {path}", f"Run: chmod 600 {path}")
+        _check_private(path)
         return check_secret(path.read_bytes().strip())
     except OSError as error:
         raise InvalidSetting(f"The secret file {path} cannot be used: {error.strerror}", "Check its folder") from None
+
+
+def _check_private(path: Path) -> None:
+    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise InvalidSetting(f"Others may read the secret file {path}", f"Run: chmod 600 {path}")
 
 
 def _of_file(path: Path) -> dict[str, Any]:

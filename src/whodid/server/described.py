@@ -22,7 +22,7 @@ a change: `make reference`.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from msgspec import Meta, Struct
 
@@ -35,6 +35,7 @@ __all__ = [
     "FILTERS",
     "LANG",
     "LIMIT",
+    "PACKED",
     "Description",
     "Endpoint",
     "Form",
@@ -49,6 +50,7 @@ AREAS = {
     "Proofs": "Checking that nothing was altered and nothing is missing.",
     "Files": "Exports and reports.",
     "Workspace": "What a workspace declares and how long it keeps it.",
+    "Managing": "Keys, retention and workspaces, for whoever administers them.",
     "About": "This description.",
 }
 """Areas of the API in their order, each with a sentence."""
@@ -194,4 +196,5 @@ CURSOR = Parameter(
     Annotated[str, Meta(max_length=100)],
     str(Cursor(occurred_at=1_763_474_400_000_000, index=1)),
 )
+PACKED = Parameter("Content-Encoding", "how the body is packed", Literal["identity", "gzip", "zstd"])
 LIMIT = Parameter("limit", "1 to 200; 50 when absent", Annotated[int, Meta(ge=1, le=200)], 50)

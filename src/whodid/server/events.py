@@ -142,7 +142,7 @@ class Events:
             sent = await self._read(body, headers)
         except Refused as refused:
             return problem(refused.status, request_id, f"{refused.fact}.", f"{refused.remedy}.")
-        pause = self._buckets.take(admitted.key.id, max(1, len(sent.events)))
+        pause = self._buckets.take(admitted.key.id, max(1, len(sent.events)), rate=admitted.key.rate)
         if pause:
             again = (("Retry-After", str(math.ceil(pause))),)
             return problem(429, request_id, "This key sends more than it may.", headers=again)

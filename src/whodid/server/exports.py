@@ -22,7 +22,8 @@ from whodid.export import Format, pieces
 from whodid.log import Log
 from whodid.model import Actor
 from whodid.server.answers import Answer, Call, Handler, answer_json
-from whodid.server.described import Description, Form, Parameter, Reply
+from whodid.server.described import PACKED, Description, Form, Parameter, Reply
+from whodid.server.ordering import read_order
 from whodid.server.problems import problem, refusal
 from whodid.server.sessions import Session, Sessions, context_of
 from whodid.server.tickets import LIFE, Pending, Tickets, digest
@@ -107,6 +108,7 @@ _ORDER = Description(
     answers="`href` of a file, good once within 60 seconds; `count`, `filename`",
     more="Browsers cannot send a token with a download: follow `href` instead. The export is recorded in the log.",
     needs=("audit:read", "audit:export"),
+    headers=(PACKED,),
     body=(Form(ExportWish, example={"format": "csv", "q": "type:contact", "range": "30d"}),),
     replies=(
         Reply(
@@ -146,7 +148,7 @@ _FETCH = Description(
     problems=(404, 405, 410),
 )
 
-_decode_wish = msgspec.json.Decoder(ExportWish).decode
+_decoder = msgspec.json.Decoder(ExportWish)
 
 
 class Exports:
@@ -174,12 +176,9 @@ class Exports:
         session.require("audit:read")
         session.require("audit:export")
         asks.parameters(call.query)
-        if call.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-            return problem(415, call.request_id)
-        try:
-            wish = _decode_wish(call.body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return _unread(error, call.request_id)
+        wish = read_order(call, _decoder)
+        if isinstance(wish, Answer):
+            return wish
         return self._accept(wish, call, session)
 
     def _accept(self, wish: ExportWish, call: Call, session: Session) -> Answer:
@@ -320,12 +319,3 @@ class Download(Iterator[bytes]):
 def _filename(workspace: str, now: datetime, format: Format) -> str:
     name = _FILE_CHARACTERS.sub("-", workspace).strip("-.") or "log"
     return f"audit-{name}-{now:%Y%m%dT%H%M%SZ}.{format}"
-
-
-def _unread(error: Exception, request_id: str) -> Answer:
-    """Answer 422 with a JSON Pointer where the decoder names a place (`… - at `$.format``)."""
-    text = str(error)
-    place = re.search(r" - at `\$((?:\.\w+|\[\d+\])*)`", text)
-    pointer = re.sub(r"[.\[]", "/", place[1]).replace("]", "") if place else ""
-    fact = text[: place.start()] if place else text
-    return problem(422, request_id, f"{fact[:200]}.", pointer=pointer)

@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from whodid.errors import StoreError, WhodidError
 from whodid.log import Log
-from whodid.model import Context, Event
+from whodid.model import Context
 from whodid.server.keys import ApiKey, find_key, key_digest
-from whodid.server.signing import mac, same, uuid8
+from whodid.server.refusals import Refusals
+from whodid.server.signing import same
 
 __all__ = ["KEPT_SECONDS", "Admitted", "Buckets", "Gate"]
 
@@ -49,11 +49,10 @@ class Gate:
 
     def __init__(self, log: Log, *, secret: bytes, tick: Callable[[], float] = time.monotonic) -> None:
         self._log = log
-        self._secret = secret
         self._tick = tick
         self._lock = threading.Lock()
         self._seen: dict[str, _Seen] = {}
-        self._told: dict[bytes, None] = {}
+        self._refusals = Refusals(log, secret=secret)
 
     def remembered(self, text: str) -> Admitted | None:
         """Return whom a key lets in if that was found out within the last second; touches no store."""
@@ -96,69 +95,50 @@ class Gate:
 
         A store that cannot take the entry changes nothing for the caller, who is refused anyway.
         """
-        now = self._log.now()
-        hour = now.strftime("%Y-%m-%dT%H")
-        told = mac(self._secret, "whodid key denied 1", f"{admitted.key.id}\0{cause}\0{hour}".encode())[:16]
-        with self._lock:
-            if told in self._told:
-                return
-            while len(self._told) >= _MOST_KEPT:
-                del self._told[next(iter(self._told))]
-            self._told[told] = None
-        event = Event(
-            id=uuid8(told),
-            occurred_at=now,
-            actor=admitted.key.actor(),
-            action="api_key.denied",
-            resource=admitted.key.resource(),
-            outcome="denied",
-            details={"cause": cause, "route": route},
-            context=context,
+        key = admitted.key
+        self._refusals.record(
+            admitted.workspace, key.actor(), "api_key.denied", key.resource(), cause=cause, route=route, context=context
         )
-        try:
-            self._log.record(admitted.workspace, event)
-        except StoreError:
-            with self._lock:
-                self._told.pop(told, None)
-        except WhodidError:
-            pass  # another process said it first, of another request
 
 
 class Buckets:
     """How much each key may send: tokens that come back with time.
 
     Args:
-        rate: Events per second on average; 0 for no limit.
+        rate: Events per second and key on average; 0 for no limit.
         least: A bucket holds at least this many, so that a full batch can ever pass.
         tick: Monotonic seconds.
     """
 
     def __init__(self, rate: int, *, least: int, tick: Callable[[], float] = time.monotonic) -> None:
         self._rate = rate
-        self._size = float(max(2 * rate, least))
+        self._least = least
         self._tick = tick
         self._lock = threading.Lock()
         self._left: dict[str, tuple[float, float]] = {}
 
-    def take(self, key_id: str, count: int) -> float:
+    def take(self, bucket: str, count: int, *, rate: int | None = None) -> float:
         """Take tokens.
 
         Args:
+            bucket: Id of the key, or what else names the sender.
             count: How many, at most `least`.
+            rate: Of the sender itself; it counts where it is the smaller one.
 
         Returns:
             0 when they were taken, else the seconds after which they will be there.
         """
-        if not self._rate:
+        rate = min((one for one in (self._rate, rate) if one), default=0)
+        if not rate:
             return 0.0
-        now = self._tick()
+        size, now = float(max(2 * rate, self._least)), self._tick()
         with self._lock:
-            left, at = self._left.pop(key_id, (self._size, now))
-            left = min(self._size, left + (now - at) * self._rate)
+            left, at = self._left.pop(bucket, (size, now))
+            left = min(size, left + (now - at) * rate)
             short = count - left
             if short <= 0:
                 left -= count
             while len(self._left) >= _MOST_KEPT:
                 del self._left[next(iter(self._left))]
-            self._left[key_id] = (left, now)
-        return max(0.0, short / self._rate)
+            self._left[bucket] = (left, now)
+        return max(0.0, short / rate)

@@ -25,13 +25,16 @@ from whodid.errors import InvalidSetting, NotFound, StoreCorrupt, WhodidError
 from whodid.log import Log
 from whodid.model import Actor, Change, Context, Event, Related, Resource
 
-__all__ = ["MOST_KEYS", "SCOPES", "ApiKey", "KeyRing", "MadeKey", "find_key", "key_digest"]
+__all__ = ["FASTEST", "MOST_KEYS", "SCOPES", "ApiKey", "KeyRing", "MadeKey", "find_key", "key_digest"]
 
 SCOPES = ("write", "read", "export", "admin")
 """Send events; read entries; export them; all of these, and personal values."""
 
 MOST_KEYS = 200
 """Keys of one workspace, revoked and expired ones included until they are forgotten."""
+
+FASTEST = 1_000_000
+"""Events per second that a key of its own rate may be given."""
 
 _STATE = "api_keys"
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -51,6 +54,7 @@ class ApiKey(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
         digest: SHA-256 of the text of the key, in hexadecimal.
         expires_at: The key is void from then on; None for never.
         replaces: Id of the key that this one was made to follow.
+        rate: Events per second that it may send on average; what the server lets every key send, when not given.
     """
 
     id: str
@@ -61,6 +65,7 @@ class ApiKey(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
     replaces: str | None = None
+    rate: int | None = None
 
     def may(self, scope: str) -> bool:
         """Say whether the key has a scope; admin has all of them."""
@@ -71,6 +76,12 @@ class ApiKey(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
         if self.revoked_at is not None:
             return "revoked"
         return "expired" if self.expires_at is not None and self.expires_at <= now else "active"
+
+    def view(self, now: datetime) -> dict[str, object]:
+        """Return what of the key is shown; its digest is not."""
+        shown: dict[str, object] = msgspec.to_builtins(self)
+        del shown["digest"]
+        return {**shown, "id": f"wk_{self.id}", "status": self.status(now)}
 
     def resource(self) -> Resource:
         """Return the key as the resource of an entry; its name tells it from the keys of the host."""
@@ -123,18 +134,35 @@ class KeyRing:
         kept = _settled(self._log, self._workspace)
         return () if kept is None else _decode(kept).keys
 
-    def create(self, name: str, *, scopes: Iterable[str] = ("write",), expires_at: datetime | None = None) -> MadeKey:
+    def get(self, key_id: str) -> ApiKey:
+        """Return one key.
+
+        Raises:
+            NotFound: There is no such key.
+        """
+        return self._one(self.all(), key_id)
+
+    def create(
+        self,
+        name: str,
+        *,
+        scopes: Iterable[str] = ("write",),
+        expires_at: datetime | None = None,
+        rate: int | None = None,
+    ) -> MadeKey:
         """Make a key and record it.
 
         Args:
             name: For people: what will use it.
             scopes: Some of `SCOPES`.
             expires_at: When it ends by itself; None for never.
+            rate: Events per second that it may send on average; it can only be less than what the server lets every
+                key send.
 
         Raises:
-            InvalidSetting: The name, a scope or the end cannot be used, or there are too many keys.
+            InvalidSetting: The name, a scope, the end or the rate cannot be used, or there are too many keys.
         """
-        made = self._made(name, tuple(scopes), expires_at, None)
+        made = self._made(name, tuple(scopes), expires_at, rate, None)
         self._change(lambda keys, now: ((*self._room(keys, now), made.key), (self._created(made.key),)))
         return made
 
@@ -144,7 +172,7 @@ class KeyRing:
         """Make a key that follows another; for a while both are good, so that nothing stops meanwhile.
 
         Args:
-            key_id: The key to follow; its name and scopes go on.
+            key_id: The key to follow; its name, scopes and rate go on.
             overlap: How long the old key stays good.
             expires_at: When the new one ends by itself; None for never.
 
@@ -154,8 +182,8 @@ class KeyRing:
         """
         if overlap < timedelta():
             raise InvalidSetting("The overlap is negative", "Use 0 to end the old key at once")
-        old = self._one(self.all(), key_id)
-        made = self._made(old.name, old.scopes, expires_at, old.id)
+        old = self.get(key_id)
+        made = self._made(old.name, old.scopes, expires_at, old.rate, old.id)
 
         def change(keys: tuple[ApiKey, ...], now: datetime) -> tuple[tuple[ApiKey, ...], tuple[Event, ...]]:
             known = self._one(keys, old.id)
@@ -189,9 +217,16 @@ class KeyRing:
             return tuple(revoked if one.id == known.id else one for one in keys), (event,)
 
         self._change(change)
-        return self._one(self.all(), key_id)
+        return self.get(key_id)
 
-    def _made(self, name: str, scopes: tuple[str, ...], expires_at: datetime | None, replaces: str | None) -> MadeKey:
+    def _made(
+        self,
+        name: str,
+        scopes: tuple[str, ...],
+        expires_at: datetime | None,
+        rate: int | None,
+        replaces: str | None,
+    ) -> MadeKey:
         now = self._log.now()
         unknown = [scope for scope in scopes if scope not in SCOPES]
         if unknown or not scopes:
@@ -203,6 +238,8 @@ class KeyRing:
             raise InvalidSetting("This is not a name for a key", "Use 1 to 100 printable characters")
         if expires_at is not None and (expires_at.tzinfo is None or expires_at <= now):
             raise InvalidSetting("A key cannot end in the past", "Name a later time, with its offset from UTC")
+        if rate is not None and not 1 <= rate <= FASTEST:
+            raise InvalidSetting(f"A key cannot send {rate} events per second", f"Use 1 to {FASTEST:,}, or none")
         key_id = "".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH))
         text = f"wk_{key_id}_{secrets.token_urlsafe(32)}"
         key = ApiKey(
@@ -213,6 +250,7 @@ class KeyRing:
             created_at=now,
             expires_at=expires_at,
             replaces=replaces,
+            rate=rate,
         )
         return MadeKey(key=key, text=text)
 
@@ -239,6 +277,7 @@ class KeyRing:
             Change(path="prefix", op="add", after=f"wk_{key.id}"),
             Change(path="permissions", op="add", after=list(key.scopes)),
             *([Change(path="expires_at", op="add", after=ends)] if ends else []),
+            *([Change(path="rate", op="add", after=key.rate)] if key.rate else []),
             Change(
                 path="key_hash",
                 op="add",

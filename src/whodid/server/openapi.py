@@ -27,9 +27,9 @@ _REFERENCE = "#/components/schemas/{name}"
 
 _ABOUT = """The audit log of a workspace: send events, read entries, check proofs.
 
-Every request but that for this document carries a viewer token or an API key in the header `Authorization`. One in an
-address is refused. Answers are JSON in UTF-8. Every answer has an `X-Request-Id`. Routes that
-answer `GET` answer `HEAD` as well.
+Every request but that for this document carries a viewer token, an API key or an operator token in the header
+`Authorization`. One in an address is refused. Answers are JSON in UTF-8. Every answer has an `X-Request-Id`.
+Routes that answer `GET` answer `HEAD` as well.
 
 An unknown or repeated parameter is an error, not ignored; an empty one is the same as none. Without the permission
 `audit:pii`, personal values are `{"$": "hidden"}`.
@@ -53,6 +53,13 @@ _SCHEMES = {
         "description": "A key of one workspace, until it expires or is revoked (`whodid keys`). Its scopes: `write` "
         "sends events; `read` stands for `audit:read`, `export` for `audit:export`, `admin` for all of these and "
         "`audit:pii`.",
+    },
+    "operatorToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "wo1",
+        "description": "What a program that holds the secret of the server mints for one operator, for ten minutes at "
+        "most. It manages the workspace that `X-Whodid-Workspace` names, and opens no log.",
     },
 }
 
@@ -223,7 +230,9 @@ def _security(described: Description) -> list[dict[str, list[str]]]:
     if not described.needs:
         return []
     keys = {"apiKey": sorted(_SCOPES.get(need, need) for need in described.needs)}
-    return [{"viewerToken": list(described.needs)}, keys] if set(described.needs) <= set(_SCOPES) else [keys]
+    if set(described.needs) <= set(_SCOPES):
+        return [{"viewerToken": list(described.needs)}, keys]
+    return [keys, {"operatorToken": []}] if "admin" in described.needs else [keys]
 
 
 def _parameter(one: Parameter, place: str) -> dict[str, Any]:

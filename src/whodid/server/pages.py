@@ -13,6 +13,7 @@ import html
 from collections.abc import Iterator
 from importlib import resources
 from importlib.resources.abc import Traversable
+from urllib.parse import quote
 
 from msgspec import Struct
 
@@ -63,6 +64,17 @@ _PAGE = (
 """
 )
 
+_CONSOLE = (
+    _HEAD
+    + """<body class="beside">
+<header><a href="{back}">‹ <bdi>{workspace}</bdi></a></header>
+<p data-notice role="alert" hidden></p>
+<audit-log-viewer api="{base}" theme="auto" url-sync{tokens}></audit-log-viewer>
+</body>
+</html>
+"""
+)
+
 _EMBED = (
     _HEAD
     + """<body data-origins="{origins}">
@@ -102,10 +114,19 @@ class Pages:
         )
 
     def _page(self, call: Call) -> Answer:
-        tokens = self._token_address
+        return self._viewer(call, _PAGE, self._token_address)
+
+    def console(self, call: Call, workspace: str) -> Answer:
+        """Answer with the log of one workspace for an operator, with a way back to the console."""
+        tokens = f"session/token?workspace={quote(workspace)}"
+        back = html.escape(f"{call.base}/console/workspaces/{quote(workspace, safe=':')}")
+        return self._viewer(call, _CONSOLE, tokens, back=back, workspace=html.escape(workspace))
+
+    def _viewer(self, call: Call, template: str, tokens: str | None, **slots: str) -> Answer:
         if tokens is not None and not tokens.startswith("/"):
             tokens = f"{call.base}/{tokens}"
-        body = _PAGE.format(
+        body = template.format(
+            **slots,
             base=html.escape(call.base),
             page=self.address(call.base, "page.js"),
             style=self.address(call.base, "page.css"),

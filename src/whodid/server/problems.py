@@ -101,6 +101,7 @@ _PLAIN: dict[int, tuple[str, str, str]] = {
     404: ("not-found", "There is nothing here", "Check the address"),
     405: ("method-not-allowed", "This address does not answer to that method", "Use a method that Allow names"),
     408: ("slow-request", "The body of the request did not arrive in time", "Send it again"),
+    409: ("conflicting-event", "The event id is taken", "Give every event an id of its own"),
     410: ("gone", "This was here once", "Start again"),
     413: ("too-large", "The request is too large", "Shorten it"),
     414: ("too-long", "The address is too long", "Shorten the query"),

@@ -23,7 +23,8 @@ from whodid.log import Log
 from whodid.model import Actor
 from whodid.query import Cursor, Query
 from whodid.server.answers import Answer, Call, Handler, answer_json
-from whodid.server.described import Description, Form, Reply
+from whodid.server.described import PACKED, Description, Form, Reply
+from whodid.server.ordering import read_order
 from whodid.server.pages import Pages
 from whodid.server.printing import Report, render
 from whodid.server.problems import problem, refusal
@@ -100,12 +101,13 @@ _ORDER = Description(
     answers="`href` of a report for printing, good once within 60 seconds",
     more="The report is one page without scripts, for paper: the newest 5,000 entries that match.",
     needs=("audit:read",),
+    headers=(PACKED,),
     body=(Form(ReportWish, example={"q": "type:contact", "range": "30d", "tz": "Europe/Madrid", "lang": "es"}),),
     replies=(Reply(201, "The report waits to be opened.", (Form(ReportMade, example={"href": "/report/AbC…"}),)),),
     problems=(429,),
 )
 
-_decode_wish = msgspec.json.Decoder(ReportWish).decode
+_decoder = msgspec.json.Decoder(ReportWish)
 
 
 class Reports:
@@ -133,12 +135,9 @@ class Reports:
             return refusal(call.request_id)
         session.require("audit:read")
         asks.parameters(call.query)
-        if call.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-            return problem(415, call.request_id)
-        try:
-            wish = _decode_wish(call.body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return problem(422, call.request_id, f"{str(error)[:200]}.")
+        wish = read_order(call, _decoder)
+        if isinstance(wish, Answer):
+            return wish
         found = {name: value for name, value in msgspec.to_builtins(wish).items() if value}
         now, workspace = self._log.now(), session.claims.workspace
         ticket = self._tickets.make(workspace)

@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from whodid.model import Event
 from whodid.server.bodies import MOST_EVENTS
-from whodid.server.described import Description, Form, Parameter, Reply
+from whodid.server.described import PACKED, Description, Form, Parameter, Reply
 
 __all__ = ["SENDING", "EventBatch", "Result", "Results", "Taken"]
 
@@ -79,7 +79,7 @@ SENDING = Description(
     "acknowledged when it is durable. Its `id` makes sending again harmless: an event is recorded once.",
     needs=("write",),
     headers=(
-        Parameter("Content-Encoding", "how the body is packed", Literal["identity", "gzip", "zstd"]),
+        PACKED,
         Parameter("X-Whodid-Workspace", "a check: the workspace that the key has to be of"),
     ),
     body=(

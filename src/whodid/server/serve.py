@@ -15,8 +15,15 @@ from urllib.parse import urlsplit
 from whodid.errors import InvalidSetting
 from whodid.log import Log, open_log
 from whodid.retention import RetentionWorker, SealingWorker
-from whodid.server.config import Settings, read_secret
+from whodid.server.compat.syslog import Syslog
+from whodid.server.compat.syslog_addresses import read_address
+from whodid.server.config import Settings, read_client_secret, read_secret
 from whodid.server.console import Console
+from whodid.server.console.desk import Desk
+from whodid.server.console.links import take_link
+from whodid.server.console.provider import Provider, fetcher
+from whodid.server.console.sso import SignOn
+from whodid.server.gate import Gate
 
 __all__ = ["serve"]
 
@@ -56,7 +63,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
         )
         workspace = _workspace(settings, log)
         listener = stack.enter_context(_listen(settings.host, settings.port))
-        console = Console(secret=secret, clock=log.now)
+        console = Console(secret=secret, clock=log.now, links=lambda code: take_link(log, code))
         app = asgi(
             log,
             secret=secret,
@@ -68,6 +75,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             rate=settings.rate,
             compat=[name for name in settings.compat.split(",") if name],
             ending=lambda: server.should_exit,
+            sign_on=_sign_on(settings, log),
         )
         stack.enter_context(SealingWorker(log))
         if settings.retention_minutes:
@@ -96,24 +104,42 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             server.should_exit = True
 
         address = _address(settings, listener)
-        announce(f"whodid serves {workspace} of {settings.store}")
+        announce(f"whodid serves {workspace or _counted(log.workspaces())} of {settings.store}")
         announce(f"Address   {address}/")
-        announce(f"Sign in   {address}/#code={console.invite(workspace)}   (works once, for 15 minutes)")
+        announce(f"Console   {address}/console")
+        page = "/" if workspace else "/console"
+        code = console.invite(workspace, operator=True)
+        announce(f"Sign in   {address}{page}#code={code}   (works once, for 15 minutes)")
+        gate = Gate(log, secret=secret)
+        for one in map(read_address, settings.syslog):
+            syslog = Syslog(one, log, gate, rate=settings.rate, ending_seconds=settings.shutdown_seconds)
+            announce(f"Syslog    {stack.enter_context(syslog).where}")
         with _signals_call(stop):
             if not stopping.is_set():
                 server.run(sockets=[listener])
 
 
-def _workspace(settings: Settings, log: Log) -> str:
+def _sign_on(settings: Settings, log: Log) -> Callable[[Console, Desk], SignOn] | None:
+    issuer, client_id, url = settings.oidc_issuer, settings.oidc_client_id, settings.url
+    if issuer is None or client_id is None or url is None:
+        return None
+    secret = read_client_secret(settings)
+    provider = Provider(issuer, client_id=client_id, secret=secret, fetch=fetcher())
+    return lambda console, desk: SignOn(
+        console, desk, provider, operators=settings.oidc_operators, url=url, clock=log.now
+    )
+
+
+def _workspace(settings: Settings, log: Log) -> str | None:
+    """Return the workspace whose log the printed link opens; None when that is not clear, and it opens the console."""
     if settings.workspace is not None:
         return settings.workspace
     found = log.workspaces()
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        raise InvalidSetting("The store holds no workspace yet", "Name the one to serve with --workspace")
-    some = ", ".join(found[:5]) + (" …" if len(found) > 5 else "")
-    raise InvalidSetting(f"The store holds {len(found)} workspaces: {some}", "Choose one with --workspace")
+    return found[0] if len(found) == 1 else None
+
+
+def _counted(workspaces: list[str]) -> str:
+    return "no workspace yet" if not workspaces else f"{len(workspaces)} workspaces"
 
 
 def _listen(host: str, port: int) -> socket.socket:

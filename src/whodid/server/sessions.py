@@ -21,7 +21,7 @@ from whodid.server.signing import mac, uuid8
 from whodid.server.tokens import LONGEST, Claims, verify_token
 from whodid.viewer import PERSONAL, Reader, language
 
-__all__ = ["Session", "Sessions", "context_of"]
+__all__ = ["Session", "Sessions", "bearer", "context_of"]
 
 _BEARER = "bearer "
 _MOST_OPENED = 10_000
@@ -75,11 +75,10 @@ class Sessions:
 
     def open(self, call: Call) -> Session | None:
         """Return the session of a request, or None when its token does not open anything."""
-        sent = call.headers.get("authorization", "")
-        if sent[: len(_BEARER)].lower() != _BEARER:
+        text = bearer(call)
+        if text is None:
             return None
         now = self._log.now()
-        text = sent[len(_BEARER) :].strip()
         if text.startswith("wk_"):
             claims = self._claims(text, call)
         else:
@@ -149,6 +148,12 @@ class Sessions:
             while len(self._opened) >= _MOST_OPENED:
                 del self._opened[next(iter(self._opened))]
             self._opened[key] = None
+
+
+def bearer(call: Call) -> str | None:
+    """Return the token or key that a request carries (RFC 6750), or None."""
+    sent = call.headers.get("authorization", "")
+    return sent[len(_BEARER) :].strip() if sent[: len(_BEARER)].lower() == _BEARER else None
 
 
 def context_of(call: Call, source: Source = "web") -> Context:

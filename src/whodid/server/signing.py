@@ -13,7 +13,7 @@ from uuid import UUID
 
 from whodid.errors import InvalidSetting
 
-__all__ = ["check_secret", "mac", "pack", "same", "unpack", "uuid8"]
+__all__ = ["check_secret", "mac", "pack", "same", "seal", "unpack", "unseal", "uuid8"]
 
 _SHORTEST = 32
 
@@ -61,6 +61,24 @@ def unpack(text: str) -> bytes | None:
     except (UnicodeEncodeError, binascii.Error):
         return None
     return data if pack(data) == text else None
+
+
+def seal(secret: bytes, version: str, purpose: str, payload: bytes) -> str:
+    """Return a payload with its digest as a text that fits into a header: `<version>.<payload>.<digest>`."""
+    return f"{version}.{pack(payload)}.{pack(mac(secret, purpose, payload))}"
+
+
+def unseal(secret: bytes, version: str, purpose: str, text: str, *, largest: int) -> bytes | None:
+    """Return the payload of a text that `seal` made with the same secret, version and purpose; None for any other.
+
+    Args:
+        largest: Characters that the text may have.
+    """
+    said, _, rest = text[: largest + 1].partition(".")
+    body, _, digest = rest.partition(".")
+    payload = unpack(body) or b""
+    genuine = same(mac(secret, purpose, payload), unpack(digest) or b"")
+    return payload if genuine and said == version and len(text) <= largest else None
 
 
 def uuid8(digest: bytes) -> str:

@@ -17,7 +17,7 @@ from msgspec import Struct
 from whodid import canonical, query
 from whodid.errors import InvalidSetting
 from whodid.model import Actor
-from whodid.server.signing import check_secret, mac, pack, same, unpack
+from whodid.server.signing import check_secret, seal, unseal
 
 __all__ = ["LONGEST", "PERMISSIONS", "Claims", "is_origin", "mint_token", "origin_of", "verify_token"]
 
@@ -127,8 +127,7 @@ def mint_token(
         origin=origin,
         lang=lang,
     )
-    payload = canonical.encode(claims)
-    token = f"{_VERSION}.{pack(payload)}.{pack(mac(secret, _PURPOSE, payload))}"
+    token = seal(secret, _VERSION, _PURPOSE, canonical.encode(claims))
     if len(token) > _LARGEST:
         raise InvalidSetting("The token would be larger than a header may be", "Shorten the locked filter")
     return token
@@ -171,11 +170,8 @@ def verify_token(secret: bytes, token: str, *, now: datetime, origin: str | None
 
 def _genuine(secret: bytes, token: str) -> Claims | None:
     """Return the claims of a token that we signed, whatever they say."""
-    version, _, rest = token[: _LARGEST + 1].partition(".")
-    body, _, digest = rest.partition(".")
-    payload, signature = unpack(body) or b"", unpack(digest) or b""
-    genuine = same(mac(secret, _PURPOSE, payload), signature)
-    if not genuine or version != _VERSION or len(token) > _LARGEST:
+    payload = unseal(secret, _VERSION, _PURPOSE, token, largest=_LARGEST)
+    if payload is None:
         return None
     try:
         return _decode(payload)

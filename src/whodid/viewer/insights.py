@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from whodid.canonical import time_text
 from whodid.errors import InvalidQuery
+from whodid.log import SEALING
 from whodid.query import Query, Term, Value, narrow
 from whodid.viewer.present import facet_label
 from whodid.viewer.reader import Reader
@@ -23,6 +24,8 @@ __all__ = ["FIELDS", "insights", "newest_peak"]
 
 FIELDS = ("actor", "action", "country", "via", "type")
 
+_OWN = frozenset({("action", "audit.sealed"), ("actor", SEALING.id)})
+"""What the log does by itself every day tells nobody anything, not even when it begins."""
 _MOST = 3
 _LEAST_RATIO = 3.0
 _LEAST_COUNT = 3
@@ -72,6 +75,8 @@ def insights(reader: Reader, asked: Query, since: datetime, until: datetime, lan
             continue
         around = {one.value: one.count for one in reader.facets(asked, field, limit=200).values}
         for one in reader.facets(inside, field, limit=_VALUES).values:
+            if (field, one.value) in _OWN:
+                continue
             rest = max(around.get(one.value, one.count) - one.count, 0)
             expected = rest * part
             first = rest == 0 and _unseen(reader, asked, field, one.value, since)

@@ -1,7 +1,8 @@
 """What of an application is not recorded: by its models, and by what it does while its tests run.
 
 `gaps` reads the models: classes and tables that nobody watches, memberships without an owner, fields that are ignored.
-`Coverage` looks at the statements: what changed a table and made no entry, and where in the application it was said.
+`Coverage` looks at the statements: what changed a table and made no entry, and where in the application it was said. A
+cursor of the driver itself is below SQLAlchemy, and nothing can be seen of its statements; that one was asked for can.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Gap(Struct, frozen=True, kw_only=True):
         place: Where in the application, as file and line; empty for a gap of the models.
     """
 
-    kind: Literal["sessions", "model", "table", "members", "field", "statement"]
+    kind: Literal["sessions", "model", "table", "members", "field", "statement", "driver"]
     name: str
     why: str
     place: str = ""
@@ -103,6 +104,7 @@ class Coverage:
         self._handle = handle
         self._sessions = sessions
         self._engines: list[sa.Engine] = []
+        self._replaced: list[tuple[Any, str, Any]] = []
         self._found: dict[tuple[str, str], Gap] = {}
 
     def __enter__(self) -> Self:
@@ -110,6 +112,7 @@ class Coverage:
             self._engines = self._handle.hook.net.engines()
             for engine in self._engines:
                 event.listen(engine, "before_cursor_execute", self._before)
+            self._watch_drivers()
         return self
 
     def __exit__(
@@ -118,12 +121,52 @@ class Coverage:
         for engine in self._engines:
             event.remove(engine, "before_cursor_execute", self._before)
         self._engines = []
+        for owner, name, original in reversed(self._replaced):
+            setattr(owner, name, original)
+        self._replaced.clear()
 
     def gaps(self) -> list[Gap]:
-        """Return the statements that changed something and made no entry of the rows, one per place."""
+        """Return the statements that changed something and made no entry of the rows, one per place.
+
+        Where the application took the connection of the driver, nobody knows what it did with it: that place is one.
+        """
         if self._handle is None:
             return gaps(self._sessions)
         return sorted(self._found.values(), key=lambda gap: (gap.place, gap.name))
+
+    def _watch_drivers(self) -> None:
+        """Notice who asks for the connection of the driver; as no event tells of that, the ways to it are replaced."""
+        connection, raw = sa.Connection.__dict__["connection"], sa.Engine.__dict__["raw_connection"]
+
+        def handed(one: sa.Connection) -> Any:
+            self._driver(one.engine, "Connection.connection")
+            return connection.fget(one)
+
+        def taken(one: sa.Engine) -> Any:
+            self._driver(one, "Engine.raw_connection()")
+            return raw(one)
+
+        self._replaced = [(sa.Connection, "connection", connection), (sa.Engine, "raw_connection", raw)]
+        sa.Connection.connection = property(handed)  # type: ignore[assignment]  # restored by __exit__
+        sa.Engine.raw_connection = taken  # type: ignore[assignment, method-assign]
+        sessions = sys.modules.get("sqlalchemy.ext.asyncio")
+        if sessions is not None:
+            original = sessions.AsyncConnection.get_raw_connection
+
+            async def awaited(one: Any) -> Any:
+                self._driver(one.engine.sync_engine, "AsyncConnection.get_raw_connection()")
+                return await original(one)
+
+            self._replaced.append((sessions.AsyncConnection, "get_raw_connection", original))
+            sessions.AsyncConnection.get_raw_connection = awaited
+
+    def _driver(self, engine: sa.Engine, name: str) -> None:
+        asking = sys._getframe(1).f_back  # noqa: SLF001 - None at the bottom of a greenlet of SQLAlchemy
+        if engine not in self._engines or asking is None or asking.f_code.co_filename.startswith(_THEIRS):
+            return
+        place = _place()
+        why = "What the connection of the driver changes is not seen, and leaves no entry."
+        self._found.setdefault((place, name), Gap(kind="driver", name=name, why=why, place=place))
 
     def _before(
         self, connection: sa.Connection, _cursor: Any, statement: str, _values: Any, context: Any, _many: object

@@ -1,8 +1,9 @@
 """A file of foreign records, read one by one.
 
-NDJSON in constant memory; also one JSON array, or one object with a `Records` list (the files that CloudTrail
-delivers); gzip is recognised by its first bytes. Nothing is skipped in silence: whatever cannot be read is yielded as a
-fault with its number. JSON is read strictly, because a record with a member twice would lose one of the two.
+NDJSON, one JSON array, or one object that begins with a `Records` list (the files that CloudTrail delivers), all in
+constant memory; also one record over many lines. gzip is recognised by its first bytes. Nothing is skipped in silence:
+whatever cannot be read is yielded as a fault with its number. JSON is read strictly, because a record with a member
+twice would lose one of the two.
 """
 
 from __future__ import annotations
@@ -16,13 +17,19 @@ from io import BufferedReader
 from typing import Any, NamedTuple
 
 from whodid.errors import InvalidEvent
+from whodid.export.import_.elements import Rest, elements
 
 __all__ = ["MAX_DOCUMENT", "MAX_LINE", "Line", "read"]
 
 MAX_LINE = 4 * 1024 * 1024
 MAX_DOCUMENT = 256 * 1024 * 1024
+_MOST_AFTER = 64 * 1024
 
+_LIST = re.compile(rb'(?:\xef\xbb\xbf)?\s*(?:(?P<array>\[)|\{\s*"Records"\s*:\s*\[)')
+_UNDECIDED = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*(?:"Records"\s*:?\s*)?')
 _DOCUMENT = re.compile(rb'(?:\xef\xbb\xbf)?\s*(\[|\{\s*("Records"\s*:|$))')
+
+_Source = gzip.GzipFile | BufferedReader
 
 
 class Line(NamedTuple):
@@ -59,7 +66,9 @@ def read(file: BufferedReader) -> Iterator[Line]:
                 continue
             complete = len(data) <= MAX_LINE or data.endswith(b"\n")
             if not begun and _DOCUMENT.match(data) and not (complete and _is_json(data)):
-                yield from _document(data + source.read(MAX_DOCUMENT + 1 - len(data)))
+                for one in _document(data, source):
+                    number = one.number
+                    yield one
                 return
             begun = True
             if complete:
@@ -72,9 +81,20 @@ def read(file: BufferedReader) -> Iterator[Line]:
         yield Line(number + 1, fault=_fault(f"The compressed file is damaged here: {error}", "Fetch it again"))
 
 
-def _document(data: bytes) -> Iterator[Line]:
-    """Read a file that is one JSON value over many lines; its records are numbered by themselves."""
+def _document(data: bytes, source: _Source) -> Iterator[Line]:
+    """Read a file that is one JSON value over many lines; its records are numbered by themselves.
+
+    Args:
+        data: Its first line.
+        source: What follows.
+    """
+    while _UNDECIDED.fullmatch(data) and len(data) <= MAX_LINE and (more := source.readline(MAX_LINE)):
+        data += more
+    if found := _LIST.match(data):
+        yield from _listed(found, data, source)
+        return
     try:
+        data += source.read(MAX_DOCUMENT + 1 - len(data))
         if len(data) > MAX_DOCUMENT:
             raise _fault(f"The document is larger than {MAX_DOCUMENT} bytes", "Convert it to one record per line")
         document = _parse(data)
@@ -83,6 +103,31 @@ def _document(data: bytes) -> Iterator[Line]:
         return
     for at, record in enumerate(_records(document), 1):
         yield _record(at, record)
+
+
+def _listed(found: re.Match[bytes], data: bytes, source: _Source) -> Iterator[Line]:
+    """Read the elements of a list, and make sure that it ends, and that nothing follows which is a record, too."""
+    at, rest = 0, Rest(None)
+    for one in elements(data[found.end() :], source.read, MAX_LINE):
+        if isinstance(one, Rest):
+            rest = one
+            break
+        at += 1
+        try:
+            if one.text is None:
+                raise _fault(f"The record is longer than {MAX_LINE} bytes", "Split it")
+            yield _record(at, _parse(one.text))
+        except InvalidEvent as fault:
+            yield Line(at, fault=fault)
+    try:
+        if rest.text is None:
+            raise _fault("The document ends within its list", "Fetch it again")
+        tail = rest.text + source.read(_MOST_AFTER + 1)
+        if len(tail) > _MOST_AFTER:
+            raise _fault(f"More than {_MOST_AFTER} bytes follow the list", "Convert it to one record per line")
+        _parse((b"[]" if found["array"] else b'{"Records":[]') + tail)
+    except InvalidEvent as fault:
+        yield Line(at + 1, fault=fault)
 
 
 def _line(number: int, data: bytes) -> Iterator[Line]:

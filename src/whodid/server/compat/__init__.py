@@ -7,16 +7,32 @@ else, and an API key of ours is what the client is given as its own. Switched on
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from typing import Protocol
 
 from whodid.errors import InvalidSetting
 from whodid.server.answers import Handler
+from whodid.server.compat.cloudevents import CloudEvents
+from whodid.server.compat.otlp import OTLP
 from whodid.server.compat.retraced import Retraced
 from whodid.server.compat.shared import Shared
+from whodid.server.compat.splunk import Splunk
 from whodid.server.compat.workos import WorkOS
 
 __all__ = ["PRODUCTS", "Shared", "doors"]
 
-PRODUCTS: dict[str, Callable[[Shared], WorkOS | Retraced]] = {"workos": WorkOS, "retraced": Retraced}
+
+class _Door(Protocol):
+    handlers: list[Handler]
+
+
+PRODUCTS: dict[str, Callable[[Shared], _Door]] = {
+    "workos": WorkOS,
+    "retraced": Retraced,
+    "otlp": OTLP,
+    "cloudevents": CloudEvents,
+    "splunk": Splunk,
+}
+"""What stands in for the clients of which product."""
 
 
 def doors(products: Collection[str], shared: Shared) -> list[Handler]:

@@ -1,6 +1,7 @@
 """A parser for the few GraphQL documents that Retraced clients and viewers send: one operation, plain selections.
 
-Whatever a flood could be made of is refused: aliases, repeated fields, fragments, directives, depth and length. Pure.
+Whatever a flood could be made of is refused: aliases, repeated fields, named fragments, directives, depth and length.
+Pure.
 """
 
 from __future__ import annotations
@@ -12,11 +13,14 @@ from msgspec import Struct
 
 from whodid.server.compat.shared import Refusal
 
-__all__ = ["Field", "parse_document"]
+__all__ = ["OF_TYPE", "Field", "parse_document"]
+
+OF_TYPE = "... on "
+"""Begins the name of a field that is a selection of one type, where there may be several."""
 
 _TOKEN = re.compile(
     r"""[\s,\ufeff]+|\#[^\n\r]*|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<number>-?(?:0|[1-9][0-9]{0,15}))(?![A-Za-z0-9_.])"""
-    r"""|(?P<text>"(?:[^"\\\n\r]|\\["\\/bfnrt]|\\u[0-9A-Fa-f]{4})*")|(?P<sign>[{}():!$=\[\]])"""
+    r"""|(?P<text>"(?:[^"\\\n\r]|\\["\\/bfnrt]|\\u[0-9A-Fa-f]{4})*")|(?P<sign>[{}():!$=\[\]]|\.{3})"""
 )
 _LONGEST = 20_000
 _DEEPEST = 8
@@ -142,12 +146,14 @@ class _Reader:
         fields: list[Field] = []
         names: set[str] = set()
         while self._peek().text != "}":
-            name = self._name()
+            name = self._type_condition() if self._peek().text == "..." else self._name()
             if self._peek().text == ":":
                 raise _refused("An alias was used")
             if name in names:
                 raise _refused(f"The field {name} was selected twice")
             names.add(name)
+            if name.startswith(OF_TYPE) and self._peek().text != "{":
+                raise _refused("A type has no selection")
             arguments = self._arguments() if self._peek().text == "(" else {}
             below = self._selection(depth + 1) if self._peek().text == "{" else ()
             fields.append(Field(name=name, arguments=arguments, selection=below))
@@ -155,6 +161,12 @@ class _Reader:
         if not fields:
             raise _refused("A selection is empty")
         return tuple(fields)
+
+    def _type_condition(self) -> str:
+        self._sign("...")
+        if self._name() != "on":
+            raise _refused("A fragment was used")
+        return OF_TYPE + self._name()
 
     def _arguments(self) -> dict[str, Any]:
         self._sign("(")

@@ -26,12 +26,11 @@ from whodid.server.compat.retraced_words import (
     VIEW_ACTION,
     Recorder,
     guarded,
-    read_body,
     read_query,
     shown_token,
     spoken,
 )
-from whodid.server.compat.shared import Refusal, Shared, find_caller, make_buckets
+from whodid.server.compat.shared import Refusal, Shared, find_caller, make_buckets, read_object
 from whodid.server.gate import Admitted
 from whodid.server.sessions import Session, context_of
 from whodid.server.tokens import LONGEST, Claims
@@ -82,11 +81,11 @@ class Retraced:
     # ------------------------------------------------------------------------------------------------------- events
 
     def _event(self, call: Call, admitted: Admitted) -> Answer:
-        (told,) = self._record(admitted, [read_body(call)], bulk=False)
+        (told,) = self._record(admitted, [read_object(call)], bulk=False)
         return answer_json(told, status=201)
 
     def _bulk(self, call: Call, admitted: Admitted) -> Answer:
-        events = read_body(call).get("events")
+        events = read_object(call).get("events")
         if not isinstance(events, list) or not events:
             raise Refusal(400, "events is no list, or empty. Send at least one event.")
         if len(events) > _MOST_EVENTS:
@@ -166,7 +165,7 @@ class Retraced:
         return answer_json([_told(one) for one in self._tokens.all(admitted.workspace, call.path["group"])])
 
     def _create(self, call: Call, admitted: Admitted) -> Answer:
-        name, action = _wishes(read_body(call))
+        name, action = _wishes(read_object(call))
         group = call.path["group"]
         if identifier(group) != group or not group.isprintable():
             raise Refusal(400, "The group is not 1 to 200 printable characters.")
@@ -179,7 +178,7 @@ class Retraced:
         return answer_json(_told(self._one(call, admitted)))
 
     def _rename(self, call: Call, admitted: Admitted) -> Answer:
-        name, action = _wishes(read_body(call))
+        name, action = _wishes(read_object(call))
         token = self._tokens.rename(
             admitted.workspace,
             self._one(call, admitted),

@@ -20,8 +20,8 @@ from whodid.server.answers import Answer, Call, Handler, answer_json
 from whodid.server.compat.retraced_events import node
 from whodid.server.compat.retraced_search import answer_fields, by_lists, follow
 from whodid.server.compat.retraced_tokens import EnterpriseToken, EnterpriseTokens, group_reader
-from whodid.server.compat.retraced_words import BASE, Recorder, guarded, read_body, read_query, shown_token, spoken
-from whodid.server.compat.shared import KeptList, Refusal, Shared, newest
+from whodid.server.compat.retraced_words import BASE, Recorder, guarded, read_query, shown_token, spoken
+from whodid.server.compat.shared import KeptList, Refusal, Shared, newest, read_object
 from whodid.viewer import Reader
 
 __all__ = ["Enterprise"]
@@ -97,7 +97,7 @@ class Enterprise:
         return answer_json({"data": answer_fields(caller.reader, read_query(call))})
 
     def _save(self, call: Call, caller: _Caller) -> Answer:
-        body = read_body(call)
+        body = read_object(call)
         name, start = body.get("name"), body.get("start")
         if not isinstance(name, str) or not 0 < len(name) <= 200:
             raise Refusal(400, "name is no text of 1 to 200 characters.")
@@ -116,7 +116,7 @@ class Enterprise:
         return answer_json({"id": kept.id}, status=201)
 
     def _begin(self, call: Call, caller: _Caller) -> Answer:
-        wanted = read_body(call).get("saved_search_id")
+        wanted = read_object(call).get("saved_search_id")
         kept = _one(self._saved.all(caller.workspace), wanted, caller)
         active = _Active(id=secrets.token_hex(12), group=kept.group, saved=kept.id)
         self._active.change(caller.workspace, lambda before: newest(before, active, _OF_GROUP))

@@ -15,7 +15,8 @@ from whodid.errors import InvalidQuery, NotFound
 from whodid.export.import_.foreign import identifier, read_time
 from whodid.model import Entry
 from whodid.query import TEXT, Cursor, Query, Term, Value, compile_query, fold, narrow
-from whodid.server.compat.graphql import Field
+from whodid.server.compat.graphql import OF_TYPE, Field
+from whodid.server.compat.retraced_counts import COUNTS_ARGUMENTS, read_counts
 from whodid.server.compat.retraced_events import crud_of, node
 from whodid.server.compat.shared import Refusal, asked_action, our_type
 from whodid.viewer import Reader
@@ -257,7 +258,7 @@ def answer_fields(reader: Reader, fields: tuple[Field, ...], within: Accept | No
     Raises:
         Refusal: 400 for a field or an argument that is not known.
     """
-    made = {"search": _search, "searchPaginated": _paginated}
+    made = {"search": _search, "searchPaginated": _paginated, "counts": _counts}
     answered = {}
     for field in fields:
         if field.name not in made:
@@ -290,6 +291,13 @@ def _paginated(reader: Reader, field: Field, within: Accept | None) -> dict[str,
     read = _forward if order == "asc" else _backward
     page = read(reader, search, offset + limit, _cursor(arguments, "startCursor"))
     return _connection(reader, search, _Page(page.entries[offset:], page.more), forward=order == "asc")
+
+
+def _counts(reader: Reader, field: Field, within: Accept | None) -> dict[str, Any]:
+    arguments = _arguments(field, *COUNTS_ARGUMENTS)
+    asked = read_counts(arguments)
+    search = Search(query=Query(since=asked.since, until=asked.until), accept=(asked.holds,)).within(within)
+    return asked.connection(_newest(reader, search, None), _size(arguments, "first"))
 
 
 def _arguments(field: Field, *known: str) -> dict[str, Any]:
@@ -354,8 +362,12 @@ def _selected(value: Any, field: Field) -> Any:
         return value
     if not field.selection:
         raise Refusal(400, f"{field.name} needs a selection of its fields.")
-    cut = {}
+    cut: dict[str, Any] = {}
     for one in field.selection:
+        if one.name.startswith(OF_TYPE) and "__typename" in value:
+            if one.name == OF_TYPE + value["__typename"]:
+                cut |= _selected(value, one)
+            continue
         if one.name not in value:
             raise Refusal(400, f"{field.name} has no field {one.name}.")
         if one.arguments:

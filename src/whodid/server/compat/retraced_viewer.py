@@ -25,8 +25,8 @@ from whodid.server.compat.retraced_tokens import (
     open_grant,
     sign_grant,
 )
-from whodid.server.compat.retraced_words import BASE, VIEW_ACTION, Recorder, guarded, read_body, read_query, spoken
-from whodid.server.compat.shared import KeptList, Refusal, Shared, newest, send_file
+from whodid.server.compat.retraced_words import BASE, VIEW_ACTION, Recorder, guarded, read_query, spoken
+from whodid.server.compat.shared import KeptList, Refusal, Shared, newest, read_object, send_file
 from whodid.server.sessions import context_of
 
 __all__ = ["Viewing"]
@@ -100,7 +100,7 @@ class Viewing:
         return Handler(method, path, guarded(answer), spoken=_spoken)
 
     def _begin(self, call: Call) -> Answer:
-        token, now = read_body(call).get("token"), self._log.now()
+        token, now = read_object(call).get("token"), self._log.now()
         grant = open_grant(self._shared.secret, token, "token", now=now) if isinstance(token, str) else None
         if grant is None:
             raise Refusal(401, "The viewer token is not valid, or its five minutes are over. Ask for a new one.")
@@ -124,7 +124,7 @@ class Viewing:
         return answer_json([_told(one, grant) for one in kept[::-1][: int(limit)]])
 
     def _save(self, call: Call, grant: Grant) -> Answer:
-        body = read_body(call)
+        body = read_object(call)
         name, asked = body.get("name"), body.get("exportBody")
         if not isinstance(name, str) or not 0 < len(name) <= 200 or not isinstance(asked, dict):
             raise Refusal(400, "name is no text of 1 to 200 characters, or exportBody no object.")
@@ -218,7 +218,7 @@ def _require_admin(grant: Grant) -> None:
 
 
 def _wish(call: Call) -> str:
-    name = read_body(call).get("displayName")
+    name = read_object(call).get("displayName")
     if not isinstance(name, str) or not 0 < len(name) <= 200:
         raise Refusal(400, "displayName is no text of 1 to 200 characters.")
     return name

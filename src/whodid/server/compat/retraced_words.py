@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
 from whodid.capture.events import uuid7
@@ -15,10 +14,10 @@ from whodid.model import Actor, Event, Resource
 from whodid.server.answers import Answer, Call, answer_json
 from whodid.server.compat.graphql import Field, parse_document
 from whodid.server.compat.retraced_events import related_group
-from whodid.server.compat.shared import Refusal, Shared, our_action, read_problem
+from whodid.server.compat.shared import Refusal, Shared, our_action, read_object, read_problem
 from whodid.server.sessions import context_of
 
-__all__ = ["BASE", "VIEW_ACTION", "Recorder", "guarded", "read_body", "read_query", "shown_token", "spoken"]
+__all__ = ["BASE", "VIEW_ACTION", "Recorder", "guarded", "read_query", "shown_token", "spoken"]
 
 BASE = "/auditlog"
 VIEW_ACTION = "audit.log.view"
@@ -44,28 +43,13 @@ def shown_token(call: Call) -> str:
     return found[1] if found else ""
 
 
-def read_body(call: Call) -> dict[str, Any]:
-    """Return the body of a request.
-
-    Raises:
-        Refusal: 400 when it is no JSON object.
-    """
-    try:
-        body = msgspec.json.decode(call.body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        body = None
-    if not isinstance(body, dict):
-        raise Refusal(400, "The body is not a JSON object. Send one.")
-    return body
-
-
 def read_query(call: Call) -> tuple[Field, ...]:
     """Return the selection of a GraphQL request.
 
     Raises:
         Refusal: 400 for everything but a plain query.
     """
-    body = read_body(call)
+    body = read_object(call)
     text, variables = body.get("query"), body.get("variables") or {}
     if not isinstance(text, str) or not isinstance(variables, dict):
         raise Refusal(400, "query is no text, or variables no object.")
@@ -96,8 +80,7 @@ def _refused(refusal: Refusal) -> Answer:
         body["errors"] = [{"message": refusal.fact}]
     if refusal.errors:
         body["invalid"] = refusal.errors
-    again = () if refusal.again is None else (("Retry-After", str(refusal.again)),)
-    return answer_json(body, status=refusal.status, headers=(("Cache-Control", "no-store"), *again))
+    return answer_json(body, status=refusal.status, headers=refusal.headers)
 
 
 def spoken(answer: Answer) -> Answer:

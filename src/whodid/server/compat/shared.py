@@ -27,11 +27,13 @@ __all__ = [
     "Shared",
     "Told",
     "asked_action",
+    "bearer",
     "find_caller",
     "make_buckets",
     "newest",
     "our_action",
     "our_type",
+    "read_object",
     "read_problem",
     "send_file",
 ]
@@ -98,6 +100,12 @@ class Refusal(Exception):
         self.again = again
         super().__init__(fact)
 
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """Headers of the answer, in whatever form it is."""
+        again = () if self.again is None else (("Retry-After", str(self.again)),)
+        return (("Cache-Control", "no-store"), *again)
+
 
 class Told(Struct, frozen=True, kw_only=True):
     """What a problem document says.
@@ -124,6 +132,31 @@ def read_problem(answer: Answer) -> Told | None:
     status = 503 if answer.status == 507 else answer.status
     fact = " ".join(part for part in (told.detail, told.remedy) if part)
     return Told(status=status, fact=fact, pointer=told.pointer or "", request_id=told.request_id)
+
+
+def read_object(call: Call) -> dict[str, Any]:
+    """Return the body of a request.
+
+    Raises:
+        Refusal: 400 when it is no JSON object.
+    """
+    try:
+        body = msgspec.json.decode(call.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        body = None
+    if not isinstance(body, dict):
+        raise Refusal(400, "The body is not a JSON object. Send one with Content-Type: application/json.")
+    return body
+
+
+def bearer(call: Call, scheme: str = "bearer") -> str:
+    """Return the key that a request shows as `Authorization: <scheme> <key>`; empty when it shows none.
+
+    Args:
+        scheme: In lower case.
+    """
+    sent, _, text = call.headers.get("authorization", "").partition(" ")
+    return text.strip() if sent.lower() == scheme else ""
 
 
 def find_caller(shared: Shared, text: str, call: Call, *scopes: str, route: str) -> Admitted:
@@ -153,7 +186,7 @@ def make_buckets(shared: Shared, *, least: int) -> Callable[[Admitted, int], Non
     buckets = Buckets(shared.rate, least=least)
 
     def take(admitted: Admitted, count: int) -> None:
-        pause = buckets.take(admitted.key.id, count)
+        pause = buckets.take(admitted.key.id, count, rate=admitted.key.rate)
         if pause:
             fact = "This key sends more than it may. Wait a moment and try again."
             raise Refusal(429, fact, code="rate_limit_exceeded", again=int(pause) + 1)

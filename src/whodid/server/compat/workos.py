@@ -20,7 +20,7 @@ from whodid.capture.events import uuid7
 from whodid.errors import ConflictingEvent, NotFound, Purged
 from whodid.retention import change_policy, read_policy
 from whodid.server.answers import Answer, Call, Handler, answer_json
-from whodid.server.compat.shared import KeptList, Refusal, Shared, find_caller, make_buckets
+from whodid.server.compat.shared import KeptList, Refusal, Shared, bearer, find_caller, make_buckets, read_object
 from whodid.server.compat.workos_events import Schema, check_event, check_schema, make_event, obey
 from whodid.server.compat.workos_exports import WorkOSExports
 from whodid.server.compat.workos_lists import (
@@ -29,7 +29,6 @@ from whodid.server.compat.workos_lists import (
     idempotency_key,
     missing,
     own,
-    read_body,
     refused,
     reused,
     spoken,
@@ -40,7 +39,6 @@ from whodid.server.signing import uuid8
 
 __all__ = ["WorkOS"]
 
-_BEARER = "bearer "
 _LARGEST = 1024 * 1024
 _REMEMBERED = timedelta(hours=24)
 _LARGEST_SCHEMA = 16 * 1024
@@ -88,10 +86,8 @@ class WorkOS:
 
     def _handler(self, method: str, path: str, inner: Callable[[Call, Admitted], Answer], scope: str) -> Handler:
         def answer(call: Call) -> Answer:
-            sent = call.headers.get("authorization", "")
-            text = sent[len(_BEARER) :].strip() if sent[: len(_BEARER)].lower() == _BEARER else ""
             try:
-                return inner(call, find_caller(self._shared, text, call, scope, route=f"{method} {path}"))
+                return inner(call, find_caller(self._shared, bearer(call), call, scope, route=f"{method} {path}"))
             except Refusal as refusal:
                 return refused(refusal)
 
@@ -100,7 +96,7 @@ class WorkOS:
     # ------------------------------------------------------------------------------------------------------- events
 
     def _event(self, call: Call, admitted: Admitted) -> Answer:
-        body = read_body(call)
+        body = read_object(call)
         own(admitted, body.get("organization_id"), "organization_id")
         said = check_event(body.get("event"))
         schema = self._schema(admitted.workspace, said)
@@ -172,7 +168,7 @@ class WorkOS:
         return answer_json(cut(call, [_told(one) for one in found.schemas], lambda one: str(one["version"])))
 
     def _declare(self, call: Call, admitted: Admitted) -> Answer:
-        body, name = read_body(call), call.path["name"]
+        body, name = read_object(call), call.path["name"]
         if len(call.body) > _LARGEST_SCHEMA or len(name) > _LONGEST_NAME:
             raise Refusal(422, "The schema takes more than 16 KiB, or the action more than 200 characters. Shorten it.")
         check_schema(body)
@@ -207,7 +203,7 @@ class WorkOS:
 
     def _keep(self, call: Call, admitted: Admitted) -> Answer:
         own(admitted, call.path["id"])
-        body = read_body(call)
+        body = read_object(call)
         days = body.get("retention_period_in_days")
         if days is None and isinstance(body.get("retention_period"), str):
             days = _PERIODS.get(body["retention_period"], 0)
@@ -235,7 +231,7 @@ class WorkOS:
         )
 
     def _link(self, call: Call, admitted: Admitted) -> Answer:
-        body = read_body(call)
+        body = read_object(call)
         own(admitted, body.get("organization"), "organization")
         intent = body.get("intent")
         if intent is None:

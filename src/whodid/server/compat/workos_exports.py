@@ -20,8 +20,8 @@ from whodid.export.import_.foreign import read_time
 from whodid.model import Actor, Entry
 from whodid.query import Query, Term, Value
 from whodid.server.answers import Answer, Call, answer_json
-from whodid.server.compat.shared import KeptList, Refusal, Shared, asked_action, our_type, send_file
-from whodid.server.compat.workos_lists import idempotency, missing, own, read_body, refused, reused
+from whodid.server.compat.shared import KeptList, Refusal, Shared, asked_action, our_type, read_object, send_file
+from whodid.server.compat.workos_lists import idempotency, missing, own, refused, reused
 from whodid.server.gate import Admitted
 from whodid.server.sessions import context_of
 from whodid.server.signing import mac, pack, same, unpack
@@ -71,7 +71,7 @@ class WorkOSExports:
 
     def order(self, call: Call, admitted: Admitted) -> Answer:
         """Answer `POST /audit_logs/exports`."""
-        body = read_body(call)
+        body = read_object(call)
         own(admitted, body.get("organization_id"), "organization_id")
         since, until = _range(body)
         now = self._log.now()

@@ -13,27 +13,12 @@ from whodid.server.answers import Answer, Call, answer_json
 from whodid.server.compat.shared import Refusal, read_problem
 from whodid.server.gate import Admitted
 
-__all__ = ["cut", "idempotency", "idempotency_key", "missing", "own", "read_body", "refused", "reused", "spoken"]
+__all__ = ["cut", "idempotency", "idempotency_key", "missing", "own", "refused", "reused", "spoken"]
 
 _MOST = 100
 _USUAL = 10
 _KEY = re.compile(r"[\x20-\x7e]{1,255}")
 _CODES = {401: "unauthorized", 403: "forbidden", 404: "entity_not_found", 429: "rate_limit_exceeded"}
-
-
-def read_body(call: Call) -> dict[str, Any]:
-    """Return the body of a request.
-
-    Raises:
-        Refusal: 400 when it is no JSON object.
-    """
-    try:
-        body = msgspec.json.decode(call.body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        body = None
-    if not isinstance(body, dict):
-        raise Refusal(400, "The body is not a JSON object. Send one with Content-Type: application/json.")
-    return body
 
 
 def missing(field: str) -> Refusal:
@@ -139,8 +124,7 @@ def refused(refusal: Refusal) -> Answer:
         body["code"] = code
     if refusal.errors:
         body["errors"] = refusal.errors
-    again = () if refusal.again is None else (("Retry-After", str(refusal.again)),)
-    return answer_json(body, status=refusal.status, headers=(("Cache-Control", "no-store"), *again))
+    return answer_json(body, status=refusal.status, headers=refusal.headers)
 
 
 def spoken(answer: Answer) -> Answer:
