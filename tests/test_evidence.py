@@ -45,15 +45,21 @@ def codes(verdict: Verdict) -> list[tuple[str, int | None]]:
     return [(one.code, one.index) for one in verdict.problems]
 
 
+def carried_by(entry: Entry) -> set[tuple[str, tuple[str, ...]]]:
+    """List what an entry can be asked for by."""
+    resource = entry.resource
+    things = [(resource.type, resource.id), *[(one.type, one.id) for one in entry.related]]
+    carried: set[tuple[str, tuple[str, ...]]] = {("resource", thing) for thing in things}
+    return carried | {("actor", (entry.actor.type, entry.actor.id)), ("action", (entry.action,))}
+
+
 def truth(shop: Workshop, question: Question) -> list[int]:
     """Compute what answers a question by reading everything in the sealed segments."""
     asked = [[(ask.dimension, tuple(value)) for value in ask.values] for ask in question.asks]
     found = []
     for at in range(shop.seals[-1][0].stop):
         entry = shop.entries[at].entry
-        carried = {("actor", (entry.actor.type, entry.actor.id)), ("action", (entry.action,))}
-        carried |= {("resource", (one.type, one.id)) for one in (entry.resource, *entry.related)}
-        if all(carried & set(group) for group in asked) and question.has(canonical.micros(entry.recorded_at)):
+        if all(carried_by(entry) & set(group) for group in asked) and question.has(canonical.micros(entry.recorded_at)):
             found.append(at)
     return found
 

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from tests.evidencing import Workshop, furnished, veiled
-from tests.test_evidence import ABOUT, QUESTIONS
+from tests.test_evidence import ABOUT, QUESTIONS, carried_by
 from whodid import canonical
 from whodid.evidence.document import Document, encode
 from whodid.evidence.question import Question
@@ -178,9 +178,7 @@ def _holds(verdict: Verdict, shop: Workshop) -> None:
     right = []
     for at in range(verdict.cover.start, verdict.cover.stop):
         if at in shop.entries and question.has(shop.entries[at].header.recorded_at):
-            one = shop.entries[at].entry
-            carried = {("actor", (one.actor.type, one.actor.id)), ("action", (one.action,))}
-            carried |= {("resource", (other.type, other.id)) for other in (one.resource, *one.related)}
+            carried = carried_by(shop.entries[at].entry)
             if all(carried & set(group) for group in asked):
                 right.append(at)
     assert [entry.index for entry in verdict.answers] == right

@@ -69,7 +69,7 @@ def test_a_file_from_the_disk_says_that_nothing_is_wrong(
     page.get_by_label("Key or fingerprint").fill(furnished("forger").vkey)
     expect(page.get_by_text("This is another key.")).to_be_visible()
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme)
         assert [one["id"] for one in Axe().run(page).response["violations"]] == []
 
 
@@ -81,6 +81,11 @@ def test_a_changed_file_names_the_first_problem(context: BrowserContext, shop: W
     expect(page.locator("h1")).to_have_text("Do not rely on this file")
     expect(page.locator("header")).to_contain_text("Entry 3: The entry is not what was recorded")
     expect(page.locator(".verdict li.failed").first).to_be_visible()
+    expect(page.locator(".entries > li.wrong")).to_have_count(1)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    expect(page.locator(".entries details dl").first).to_be_visible()
+    expect(page.get_by_label("Key or fingerprint")).to_be_hidden()
 
 
 def test_the_verifier_opens_files_and_ignores_their_scripts(

@@ -11,13 +11,29 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from tests.serving import EXPORT, HOME, MARIA, NOW, PII, READ, Clock, bearer, check_problem, client, open_log, token
-from whodid import Log
+from tests.serving import (
+    EXPORT,
+    HOME,
+    MARIA,
+    NOW,
+    PII,
+    READ,
+    Clock,
+    bearer,
+    check_problem,
+    client,
+    event,
+    open_log,
+    record,
+    token,
+)
+from whodid import Log, Resource
 from whodid.cli import main
 from whodid.errors import StoreCorrupt
 from whodid.evidence import ask, extract, make, policy, verifier, verify
 from whodid.log import Snapshot
 from whodid.query import parse
+from whodid.retention import purge
 
 PERSONAL = (b"maria@lumen", b"joao.private", b"83.45.112", b"198.51.100", b"203.0.113", b"ana.old", b"611 204 880")
 
@@ -144,3 +160,27 @@ def test_the_command_makes_what_the_command_verifies(tmp_path: Path, capsys: pyt
     assert "NOT proven" in told
     file.write_bytes(b"<!DOCTYPE html>nothing")
     assert run("verify", str(file))[0] == 1
+
+
+def test_evidence_survives_retention(tmp_path: Path) -> None:
+    """After segments were purged, evidence begins where content begins, says so, and still verifies."""
+    clock = Clock()
+    with open_log(clock, f"sqlite:///{tmp_path}/audit.db") as log:
+        for day in range(95):
+            clock.advance(days=1)
+            ago = NOW - clock.now
+            for at in range(3):
+                contact = Resource(type="contact", id=f"con_{at}")
+                record(log, HOME, [event(1_000 + 3 * day + at, "contact.updated", ago=ago, resource=contact)])
+            log.seal(HOME)
+        question = ask(["resource:contact:con_1"], catalog=log.catalog)
+        before = make(log, HOME, question, actor=MARIA)
+        purge(log, HOME, actor=MARIA)
+        assert log.head(HOME).first > 0
+        for asked_for in (question, ask([], catalog=log.catalog)):
+            verdict = verify(extract(make(log, HOME, asked_for, actor=MARIA).file))
+            assert verdict.ok
+            assert verdict.cover is not None
+            assert verdict.cover.first > 0
+            assert verdict.counts.shown > 80
+        assert verify(extract(before.file)).ok

@@ -79,7 +79,7 @@ function* drawn(verdict: Verdict, took: number): Generator<HTMLElement> {
   }
   if (evidence && cover) {
     yield h("section", "", h("h2", "", verdict.ok ? "The answer" : "What the file shows, not to be relied on"), h("p", "note", numbers(counts)),
-      h("ol", "entries", ...verdict.answers.map(tellSafely).map(row)), ...gone(verdict));
+      h("ol", "entries", ...verdict.answers.map((entry) => row(tellSafely(entry), verdict.problems.find((one) => one.index === entry.index && PLACED.includes(one.code))))), ...gone(verdict));
   }
   yield h("footer", "", h("p", "", `Checked on this device in ${took.toFixed(0)} ms, without a connection. `, h("span", "opinion", "")),
     h("p", "", "A page that checks itself convinces only who trusts its script. The script of this page has the SHA-256 ", h("code", "", SCRIPT), ". To check without it: ", h("code", "", "whodid verify FILE --key VKEY"), ", or open this file in the verifier of an installation that you trust."));
@@ -160,13 +160,16 @@ function tellSafely(entry: Verdict["answers"][number]): Told {
   }
 }
 
-const EMPTY: Told = { index: 0, id: "", occurredAt: "", recordedAt: "", sentence: "", outcome: "", kind: "", why: "", changes: [], facts: [], redacted: 0, erased: 0 };
+const EMPTY: Told = { index: 0, id: "", occurredAt: "", recordedAt: "", sentence: "", why: "", changes: [], facts: [], redacted: 0, erased: 0 };
 
-function row(entry: Told): HTMLElement {
+/** Problems whose place is an entry, not a segment. */
+const PLACED = ["entry", "order", "carry", "tags", "lacking", "extra", "reason"];
+
+function row(entry: Told, wrong?: Verdict["problems"][number]): HTMLElement {
   const less = [entry.redacted && `${entry.redacted} fields withheld`, entry.erased && `${entry.erased} fields erased`].filter(Boolean).join(", ");
   const table = h("table", "", h("thead", "", h("tr", "", ...["Changed", "Before", "After"].map((title) => h("th", "", title)))),
     h("tbody", "", ...entry.changes.map(({ path, before, after }) => h("tr", "", h("th", "", h("bdi", "", path)), h("td", "before", h("bdi", "", before)), h("td", "after", h("bdi", "", after))))));
-  return h("li", entry.kind, h("p", "sentence", h("bdi", "", entry.sentence)),
+  return h("li", wrong ? "wrong" : "", wrong ? h("p", "flaw", told(wrong)) : null, h("p", "sentence", h("bdi", "", entry.sentence)),
     h("p", "note", `${entry.occurredAt || entry.recordedAt} · entry ${entry.index}${less ? ` · ${less}` : ""}`),
     entry.why ? h("p", "why", `“${entry.why}”`) : null,
     entry.changes.length ? table : null,
@@ -213,6 +216,8 @@ let SCRIPT = "";
 if (typeof document === "undefined") {
   Object.assign(globalThis, { verifyEvidence: verify, extractEvidence: extract });
 } else {
+  // On paper nothing can be opened.
+  addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((one) => (one.open = true)));
   SCRIPT = toHex(digest(bytes(document.currentScript?.textContent ?? "")));
   const data = document.querySelector("#evidence")?.textContent ?? "";
   if (data) void show(data);

@@ -9,8 +9,6 @@ export interface Told {
   occurredAt: string;
   recordedAt: string;
   sentence: string;
-  outcome: string;
-  kind: string;
   why: string;
   changes: { path: string; before: string; after: string }[];
   facts: [name: string, value: string][];
@@ -57,8 +55,6 @@ export function tell(entry: Opened): Told {
     occurredAt: String(core.occurred_at ?? "").replace("T", " ").replace("Z", " UTC"),
     recordedAt: time(entry.recorded_at),
     sentence: sentence(fields, core),
-    outcome: String(core.outcome ?? ""),
-    kind: String(core.kind ?? ""),
     why: [reason.code, reason.text].filter(Boolean).join(": "),
     changes: ((core.changes as Json[] | undefined) ?? []).map((outline, at) => changed(outline, fields[`changes.${at}`])),
     facts: facts.filter(([, value]) => value !== undefined && value !== null && value !== "").map(([name, value]) => [name, plain(value)]),

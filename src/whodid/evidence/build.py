@@ -136,7 +136,7 @@ class _Work:
     def document(self, workspace: str, made_at: datetime, made_by: Actor) -> Document:
         known = self.source.segments
         covered = self._covered(known)
-        sealed = known[-1].index
+        sealed = known[-1].entry
         stretches, wanted = self._ask(covered)
         start, stop = max(covered[0].seal.start, self.source.first), covered[-1].seal.stop
         if len(wanted) > MOST_ENTRIES or (self.headers and stop - start > MOST_LEAVES):
@@ -148,10 +148,10 @@ class _Work:
         for position in wanted:
             self._open(position, inside)
         headers = self._headers(covered[0].seal.start, inside)
-        for position in (sealed, *set(self.gone.values())):
-            if position is not None and position not in self.opened:
-                self.asides.pop(position, None)
-                self._open(position, inside, plain=True)
+        for beside in (sealed, *set(self.gone.values())):
+            if beside is not None and beside not in self.opened:
+                self.asides.pop(beside, None)
+                self._open(beside, inside, plain=True)
         first = max(0, covered[0].seal.number - 2)
         return Document(
             whodid=FORM,

@@ -10,7 +10,7 @@ inside a page. Hashes, salts, headers and paths are base64; a path is its hashes
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct
@@ -46,7 +46,9 @@ Dimension = Literal["actor", "action", "resource"]
 DIMENSIONS: tuple[Dimension, ...] = ("actor", "action", "resource")
 """In this order they stand in a question, each at most once."""
 
-REDACTED, ERASED, PURGED = "redacted", "erased", "purged"
+REDACTED = "redacted"
+ERASED: Final = "erased"
+PURGED: Final = "purged"
 
 
 class Ask(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

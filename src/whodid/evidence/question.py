@@ -102,7 +102,7 @@ def _read(term: str, catalog: Catalog) -> tuple[str, list[tuple[str, ...]]]:
 def _actions(value: str, catalog: Catalog) -> list[tuple[str, ...]]:
     if not value.endswith(".*"):
         return [(value,)]
-    found = [(name,) for name in catalog if name.startswith(value[:-1])]
+    found: list[tuple[str, ...]] = [(name,) for name in catalog if name.startswith(value[:-1])]
     if not found:
         raise InvalidQuery(f"The catalog has no action {quote(value)}", "Name the actions one by one")
     return found

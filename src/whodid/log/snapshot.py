@@ -30,12 +30,12 @@ class SnapshotSegment(NamedTuple):
     """A sealed segment.
 
     Args:
-        index: Of the entry that carries the seal.
+        entry: Index of the entry that carries the seal.
         salt: 32 bytes, or None once the segment has left.
     """
 
     seal: Seal
-    index: int
+    entry: int
     salt: bytes | None
 
 
