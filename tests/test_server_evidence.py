@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,9 @@ from tests.serving import (
     record,
     token,
 )
-from whodid import Log, Resource
+from whodid import Log, Resource, canonical
 from whodid.cli import main
-from whodid.errors import StoreCorrupt
+from whodid.errors import NotFound, StoreCorrupt
 from whodid.evidence import ask, extract, make, policy, verifier, verify
 from whodid.log import Snapshot
 from whodid.query import parse
@@ -184,3 +185,10 @@ def test_evidence_survives_retention(tmp_path: Path) -> None:
             assert verdict.cover.first > 0
             assert verdict.counts.shown > 80
         assert verify(extract(before.file)).ok
+        early = question._replace(since=canonical.micros(NOW + timedelta(hours=1)))
+        verdict = verify(extract(make(log, HOME, early, actor=MARIA).file))
+        assert verdict.ok
+        assert verdict.statement is not None
+        assert verdict.statement.since is None
+        with pytest.raises(NotFound, match="left by retention"):
+            make(log, HOME, early._replace(until=canonical.micros(NOW + timedelta(days=1))), actor=MARIA)

@@ -136,6 +136,7 @@ class _Work:
     def document(self, workspace: str, made_at: datetime, made_by: Actor) -> Document:
         known = self.source.segments
         covered = self._covered(known)
+        since = self._since(known, covered[0].seal)
         sealed = known[-1].entry
         stretches, wanted = self._ask(covered)
         start, stop = max(covered[0].seal.start, self.source.first), covered[-1].seal.stop
@@ -158,7 +159,7 @@ class _Work:
             version=VERSION,
             statement=Statement(
                 asks=list(self.question.asks),
-                since=self.question.since,
+                since=since,
                 until=self.question.until,
                 workspace=workspace,
                 made_at=canonical.micros(made_at),
@@ -180,6 +181,8 @@ class _Work:
         """Return the segments that the period needs: all that are kept, but for those before and after it."""
         kept = [one for one in known if one.salt is not None]
         since, until = self.question.since, self.question.until
+        if until is not None and kept and kept[0].seal.number and kept[0].seal.recorded_first >= until:
+            raise NotFound("What was recorded in this period has left by retention", "Ask for a later period")
         while since is not None and len(kept) > 1 and kept[0].seal.recorded_last < since:
             kept.pop(0)
         while until is not None and len(kept) > 1 and _begins(kept[-1].seal, until):
@@ -190,6 +193,12 @@ class _Work:
                 "Record something first",
             )
         return kept
+
+    def _since(self, known: Sequence[SnapshotSegment], first: Seal) -> int | None:
+        """Return where the claim begins: nowhere, when the period reaches back to what has left."""
+        since = self.question.since
+        before = next((one.seal for one in known if one.seal.number == first.number - 1), None)
+        return None if since is not None and before is not None and before.recorded_last >= since else since
 
     def _ask(self, covered: Sequence[SnapshotSegment]) -> tuple[list[Stretch], list[int]]:
         """Look up every asked value in every segment; return the answers and the positions that all of them share."""
