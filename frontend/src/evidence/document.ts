@@ -96,7 +96,7 @@ const SHAPE = object({
     made_by: object({ type: text, id: text, name: text }),
   }),
   checkpoint: text, vkey: text, origin: list(text), seals: list(text), sealed: count,
-  segments: list(object({ number: count, salt: text, found: list(object({ positions: list(count), key: text, value: text, path: text })) })),
+  segments: list(tuple(count, text, list(tuple(list(count), text, text, text)))),
   entries: list(object({ index: count, kind: count, recorded_at: count, tags: text, fields: list(tuple(text, text, text)), path: text })),
   asides: list(object({ index: count, header: text, path: text })),
   span: maybe(object({ start: count, frontier: text, leaves: list(text), consistency: text })),
@@ -111,12 +111,20 @@ function canonical(value: unknown): string {
   return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${canonical(member)}`).join(",")}}`;
 }
 
+type Written = Omit<Evidence, "segments"> & { segments: [number: number, salt: string, found: [positions: number[], key: string, value: string, path: string][]][] };
+
+/** The same with names for what is written as arrays, because there is much of it. */
+function named(written: Written): Evidence {
+  const segments = written.segments.map(([number, salt, found]) => ({ number, salt, found: found.map(([positions, key, value, path]) => ({ positions, key, value, path })) }));
+  return { ...written, segments };
+}
+
 /** Read a document. Throws when it is none, or is not written as it was made. */
 export function decode(data: string): Evidence {
   const found: unknown = JSON.parse(data);
   SHAPE(found);
   demand(canonical(found).replaceAll("<", "\\u003c") === data);
-  const evidence = found as Evidence;
+  const evidence = named(found as Written);
   checkForm(evidence);
   return evidence;
 }

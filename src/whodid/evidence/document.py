@@ -88,8 +88,8 @@ class Statement(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     made_by: Whose
 
 
-class Found(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the index of a segment holds for one asked value.
+class Found(Struct, frozen=True, kw_only=True, array_like=True, forbid_unknown_fields=True):
+    """What the index of a segment holds for one asked value; written as an array, for there are many.
 
     Args:
         positions: Ascending; none when the value is absent.
@@ -104,8 +104,8 @@ class Found(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     path: str
 
 
-class Stretch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A segment that the question covers.
+class Stretch(Struct, frozen=True, kw_only=True, array_like=True, forbid_unknown_fields=True):
+    """A segment that the question covers; written as an array.
 
     Args:
         salt: Blinds the tags of the segment.
