@@ -20,7 +20,7 @@ from tests.shell import Run, program
 
 run, store = shell.run, shell.store
 
-ON_A_STORE = ("serve", "tail", "search", "show", "stats", "export", "verify", "purge", "retention", "import")
+ON_A_STORE = ("serve", "tail", "search", "show", "stats", "export", "verify", "seal", "purge", "retention", "import")
 COMMANDS = (*ON_A_STORE, "keys", "ship", "relay", "doctor")
 
 

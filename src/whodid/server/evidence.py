@@ -14,7 +14,6 @@ from whodid.evidence import ask, make, policy, verifier
 from whodid.log import Log
 from whodid.server.answers import Answer, Call, Handler
 from whodid.server.described import Description, Form, Parameter, Reply
-from whodid.server.exports import Slot
 from whodid.server.problems import problem, refusal
 from whodid.server.sessions import Session, Sessions, context_of
 from whodid.viewer import asks
@@ -71,13 +70,13 @@ class EvidenceRoutes:
     """The routes of evidence.
 
     Args:
-        slots: How many files may be made at once, shared with the exports.
+        at_once: How many files may be made at once.
     """
 
-    def __init__(self, log: Log, sessions: Sessions, *, slots: threading.BoundedSemaphore) -> None:
+    def __init__(self, log: Log, sessions: Sessions, *, at_once: int) -> None:
         self._log = log
         self._sessions = sessions
-        self._slots = slots
+        self._slots = threading.BoundedSemaphore(at_once)
         self.handlers = (
             Handler("POST", "/v1/evidence", self._make, described=_MAKE),
             Handler("GET", "/verify", self._verifier),
@@ -99,12 +98,11 @@ class EvidenceRoutes:
         if session.reader.locked is not None:
             raise Denied("audit:read", "Evidence proves that nothing is missing from the whole log: ask for all of it")
         if not self._slots.acquire(blocking=False):
-            return problem(503, call.request_id, "Enough exports are running.", headers=(("Retry-After", "5"),))
-        slot = Slot(self._slots)
+            return problem(503, call.request_id, "Enough evidence is being made.", headers=(("Retry-After", "5"),))
         try:
             return self._file(wish, call, session)
         finally:
-            slot.release()
+            self._slots.release()
 
     def _file(self, wish: EvidenceWish, call: Call, session: Session) -> Answer:
         now, claims, reader = self._log.now(), session.claims, session.reader
