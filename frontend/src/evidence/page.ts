@@ -107,12 +107,16 @@ function reach({ cover, evidence }: Verdict): string {
 
 function numbers(counts: Verdict["counts"]): string {
   const parts = [
-    `${counts.shown} ${counts.shown === 1 ? "entry" : "entries"} shown`,
-    `${counts.redacted} fields withheld by who made the file`,
-    `${counts.erased} fields erased from the log`,
-    `${counts.purged} entries purged by retention`,
+    `${many(counts.shown, "entry", "entries")} shown`,
+    `${many(counts.redacted, "field")} withheld by whoever made the file`,
+    `${many(counts.erased, "field")} erased from the log`,
+    `${many(counts.purged, "entry", "entries")} purged by retention`,
   ];
   return `${parts.join(" · ")}.`;
+}
+
+function many(count: number, one: string, more = `${one}s`): string {
+  return `${count} ${count === 1 ? one : more}`;
 }
 
 function signature({ signed, trusted }: Verdict): HTMLElement {
@@ -166,7 +170,7 @@ const EMPTY: Told = { index: 0, id: "", occurredAt: "", recordedAt: "", sentence
 const PLACED = ["entry", "order", "carry", "tags", "lacking", "extra", "reason"];
 
 function row(entry: Told, wrong?: Verdict["problems"][number]): HTMLElement {
-  const less = [entry.redacted && `${entry.redacted} fields withheld`, entry.erased && `${entry.erased} fields erased`].filter(Boolean).join(", ");
+  const less = [entry.redacted && `${many(entry.redacted, "field")} withheld`, entry.erased && `${many(entry.erased, "field")} erased`].filter(Boolean).join(", ");
   const table = h("table", "", h("thead", "", h("tr", "", ...["Changed", "Before", "After"].map((title) => h("th", "", title)))),
     h("tbody", "", ...entry.changes.map(({ path, before, after }) => h("tr", "", h("th", "", h("bdi", "", path)), h("td", "before", h("bdi", "", before)), h("td", "after", h("bdi", "", after))))));
   return h("li", wrong ? "wrong" : "", wrong ? h("p", "flaw", told(wrong)) : null, h("p", "sentence", h("bdi", "", entry.sentence)),
