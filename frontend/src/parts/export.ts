@@ -111,7 +111,7 @@ export class Export {
     return html`<label class="ckl">${words.t("evidence.asks")} <select @change=${(event: Event) => this.#set({ about: (event.target as HTMLSelectElement).value as About })}>${able.map(
         (one) => html`<option value=${one} ?selected=${one === about}>${words.t(`evidence.${one}`)}</option>`,
       )}</select></label>
-      ${questionOf(state) ? nothing : html`<p class="mute">${words.t("evidence.unable")}</p>`}`;
+      <p class="mute">${words.t("evidence.period")} ${questionOf(state) ? nothing : words.t("evidence.unable")}</p>`;
   }
 
   #made(file: string): TemplateResult {
