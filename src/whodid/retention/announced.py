@@ -70,7 +70,7 @@ class Announced(Generic[T]):
         """Change the value and record that it changed.
 
         Args:
-            make: Returns the new value and the event that announces it, or None to leave it. Called again when
+            make: Returns the value from now on and the event that announces it, or None to leave it. Called again when
                 another changed the value meanwhile.
 
         Returns:
