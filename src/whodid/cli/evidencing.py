@@ -36,21 +36,14 @@ def evidence(
     store: str | None,
     key_file: str | None,
 ) -> None:
-    r"""Write one page that answers QUESTION and proves itself offline.
+    r"""Write one page that answers QUESTION and proves that nothing is missing.
 
-    It shows every entry that answers, and that none was left out. Without a
-    QUESTION it is about everything. The file is itself recorded.
+    All parts must hold, a comma means or; without any it is about everything.
 
     \b
     whodid evidence -o contact.html resource:contact:con_4H7P
     whodid evidence -o maria.html actor:user:usr_2M --recorded 2026-11
-    whodid evidence -o access.html access --recorded 30d
-    whodid evidence -o template.html resource:template:tpl_9 approvals
-    whodid evidence -o november.html --recorded 2026-11
-
-    \b
-    Parts: resource:TYPE:ID, actor:TYPE:ID, action:NAME (or action:contact.*),
-    access, approvals; all must hold, a comma means or.
+    whodid evidence -o access.html access    (also: approvals, action:contact.*)
     """
     with open_store(store, key_file) as log:
         workspace = choose(log, workspace)
