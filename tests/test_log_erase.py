@@ -96,6 +96,7 @@ def test_the_record_names_the_fields_and_no_value(log: Log) -> None:
     assert leaf.Header.decode(proof.leaf).kind == leaf.ERASURE
     assert found.details == {
         "entries": 2,
+        "ranges": [[0, 1], [2, 3]],
         "fields": {"resource.name": [[0, 1]], "actor.name actor.email": [[2, 3]]},
     }
     assert SECRET.encode() not in canonical.wire(found)
@@ -237,7 +238,7 @@ def test_the_bytes_are_gone_from_the_files(tmp_path: Path, clock: Clock) -> None
         assert any(packed in file.read_bytes() for file in tmp_path.iterdir())
 
         log.erase(HOME, {200: {"resource.name"}}, erased_event())
-        log.overwrite()
+        log.compact()
 
         for file in tmp_path.iterdir():
             data = file.read_bytes()
@@ -255,8 +256,8 @@ def test_overwriting_while_somebody_reads_says_so(tmp_path: Path, clock: Clock) 
         with store.engine.reading() as reader:
             reader.rows("SELECT * FROM entry")
             with pytest.raises(StoreUnavailable):
-                log.overwrite()
-        log.overwrite()
+                log.compact()
+        log.compact()
 
 
 def test_a_secret_that_does_not_fit_is_refused() -> None:

@@ -11,6 +11,11 @@ import pytest
 from tests.keeping import HOME, JOAO, MARIA, STORES, Clock, catalog, event, opened, record
 from whodid import Actor, Change, Context, Entry, Log, Reason, Related, Resource, canonical
 from whodid.errors import Held, InvalidSetting, NotFound
+from whodid.evidence.document import decode
+from whodid.evidence.make import make
+from whodid.evidence.page import extract
+from whodid.evidence.question import ask
+from whodid.evidence.verify import verify
 from whodid.export import export, verify_export
 from whodid.retention import Mention, erase_person, place_hold, preview_erasure, purge
 from whodid.retention.erasure import STEP
@@ -138,6 +143,7 @@ def test_the_record_is_in_the_history_of_the_person_and_names_no_value(log: Log)
     assert entry.details == {
         "subject": "contact:con_ana",
         "entries": 3,
+        "ranges": [[0, 3]],
         "fields": {
             "resource.name changes.0": [[0, 1]],
             "resource.name reason": [[1, 2]],
@@ -202,6 +208,25 @@ def test_purge_export_and_proofs_go_on(log: Log, clock: Clock) -> None:
         report = verify_export(lines, lines[-1])
         assert report.ok, report.problems
     assert log.verify(HOME).ok
+
+
+def test_evidence_from_before_and_after_verifies_and_names_the_erasure(log: Log, clock: Clock) -> None:
+    """The later file has commitments where values were, and the record that took them; the earlier one stays good."""
+    about = ask(["resource:contact:con_ana"], catalog=log.catalog)
+    before = make(log, HOME, about, actor=MARIA)
+    done = erase_person(log, HOME, "contact:con_ana", actor=JOAO, reason=WHY)
+    clock.advance(minutes=5)
+    after = make(log, HOME, about, actor=MARIA)
+
+    for made in (before, after):
+        verdict = verify(extract(made.file), trusted=[log.verifier_key(HOME)])
+        assert verdict.ok, verdict.problems
+    assert b"Zubizarreta" in before.file
+    assert b"Zubizarreta" not in after.file
+    verdict = verify(extract(after.file))
+    assert verdict.counts.erased == 5
+    assert verdict.counts.redacted == 0
+    assert done.records[0] in {reason.record for reason in decode(extract(after.file)).reasons}
 
 
 @pytest.mark.parametrize("person", ["", "con_ana", "contact:", ":con_ana", "Contact:con_ana"])

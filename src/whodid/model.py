@@ -18,6 +18,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 __all__ = [
+    "ACTORS",
     "KINDS",
     "OUTCOMES",
     "SEVERITIES",
@@ -44,6 +45,7 @@ FieldClass = Literal["plain", "personal", "secret"]
 ActorType = Literal["user", "api_key", "system", "scheduler", "provider", "anonymous"]
 Source = Literal["web", "api", "import", "job", "webhook", "sso", "cli"]
 
+ACTORS: tuple[ActorType, ...] = ("user", "api_key", "system", "scheduler", "provider", "anonymous")
 KINDS: tuple[Kind, ...] = ("create", "update", "delete", "status", "security")
 OUTCOMES: tuple[Outcome, ...] = ("success", "denied", "failed")
 SEVERITIES: tuple[Severity, ...] = ("info", "notice", "warning", "critical")

@@ -1,7 +1,9 @@
 // The reader's own check of an entry: signature of the log's head, place of the leaf under it, and the leaf against
 // what is on the screen. Nothing here asks the server whether it is honest.
 
-import { concat, equal, fromBase64, leafHash, Refuted, rootOf, sha256, toHex, type Flaw } from "./merkle.js";
+import { concat, equal, fromBase64, toHex } from "./bytes.js";
+import { sha256 } from "./hash.js";
+import { leafHash, Refuted, rootOf, type Flaw } from "./merkle.js";
 import type { Change, Entry, ProofAnswer, ProofField } from "./types.js";
 
 /** The last of the kinds of leaf that hold an entry: event, seal, erasure, purge. */

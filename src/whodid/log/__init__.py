@@ -9,6 +9,7 @@ from whodid.log.log import Log
 from whodid.log.opening import open_log
 from whodid.log.proving import Inclusion, ProvenEntry
 from whodid.log.sealing import SEALING, SealedSegment
+from whodid.log.snapshot import Disclosed, Snapshot, SnapshotSegment
 from whodid.log.verify import Report
 from whodid.store import scan
 from whodid.store.base import Count, Facet, Facets, Histogram
@@ -18,6 +19,7 @@ __all__ = [
     "Complete",
     "Count",
     "DeploymentKey",
+    "Disclosed",
     "Erasure",
     "Facet",
     "Facets",
@@ -31,6 +33,8 @@ __all__ = [
     "Receipt",
     "Report",
     "SealedSegment",
+    "Snapshot",
+    "SnapshotSegment",
     "open_log",
     "scan",
 ]

@@ -67,7 +67,13 @@ def erase(
         if not wanted:
             return None
         fields = sum(len(one.paths) for one in wanted)
-        details = {**(event.details or {}), "entries": len(wanted), "fields": _grouped(wanted)}
+        gone = sequence.runs([one.kept.index for one in wanted])
+        details = {
+            **(event.details or {}),
+            "entries": len(wanted),
+            "ranges": [[run.start, run.stop] for run in gone],
+            "fields": _grouped(wanted),
+        }
         content = check(replace(event, details=details))
         ready = sequence.prepare(content, draw(leaf.SEED_SIZE), leaf.ERASURE)
 
@@ -85,7 +91,6 @@ def erase(
                 rewritten=tuple([_row(one, head.size, canonical.from_micros(batch.head.recorded_at)) for one in wanted])
             )
 
-        gone = sequence.runs([one.kept.index for one in wanted])
         batch = store.forget(workspace, gone, assemble)
         if batch is not None:
             row = batch.rows[0]

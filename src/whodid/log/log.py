@@ -29,6 +29,7 @@ from whodid.log.forgetting import Forgotten, Making, forget
 from whodid.log.keys import DeploymentKey
 from whodid.log.proving import Inclusion, ProvenEntry, Prover
 from whodid.log.sealing import SealedSegment, Sealer
+from whodid.log.snapshot import Snapshot
 from whodid.log.verify import Progress, Report, verify_log
 from whodid.model import Context, Entry, Event
 from whodid.proof import leaf
@@ -221,11 +222,11 @@ class Log:
     def erase(self, workspace: str, paths: Mapping[int, Collection[str]], event: Event) -> Erasure | None:
         """Erase fields of entries and record it, in one transaction: one bounded step of an erasure.
 
-        Values and salts go, commitments stay: every proof holds as before. Call `overwrite` after the last step.
+        Values and salts go, commitments stay: every proof holds as before. Call `compact` after the last step.
 
         Args:
             paths: Index → paths of fields (docs/spec/entry-encoding.md). What is not there any more is skipped.
-            event: The `audit.erased` event; its details gain `entries` and `fields`.
+            event: The `audit.erased` event; its details gain `entries`, `ranges` and `fields`.
 
         Returns:
             What was done, or None when nothing was left to erase.
@@ -243,15 +244,15 @@ class Log:
             draw=self._draw,
         )
 
-    def overwrite(self) -> None:
-        """Overwrite or give back whatever space of the store still holds content that went.
+    def compact(self) -> None:
+        """Clear content that went out of whatever space of the store still holds it.
 
         It may take as long as copying the store, and writers may have to wait for it.
 
         Raises:
             StoreUnavailable: Somebody reads for too long; content that went may still be in the files.
         """
-        self._store.overwrite()
+        self._store.compact()
 
     def tend(self) -> bool:
         """Do a bounded amount of upkeep (give freed space back, compress better); say whether more is left to do."""
@@ -434,6 +435,10 @@ class Log:
         note = prover.checkpoint()
         kept = self._store.stream(workspace, self._query(query), prover.head.size)
         return note, (prover.proven(one, restore(one, workspace)) for one in kept)
+
+    def snapshot(self, workspace: str) -> Snapshot:
+        """Return the log as it is now, signed, with everything that evidence is made of; seal first (`seal`)."""
+        return Snapshot(self._store, workspace, self._existing(workspace), self._key)
 
     def verify(self, workspace: str, progress: Progress | None = None) -> Report:
         """Check everything stored for a workspace: content, leaves, tree, head, signature, search structures.

@@ -114,7 +114,7 @@ def erase_person(
     despite_holds: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> ErasureReport:
-    """Erase a person and record it, step by step as `audit.erased`; then overwrite what the store still holds.
+    """Erase a person and record it, step by step as `audit.erased`; then take what is left of it out of the files.
 
     A crash leaves whole steps; erase again, and what is done is skipped.
 
@@ -166,7 +166,7 @@ def erase_person(
             records.append(done.receipt.index)
             if progress is not None:
                 progress(entries)
-    log.overwrite()
+    log.compact()
     return ErasureReport(entries=entries, fields=fields, records=tuple(records))
 
 

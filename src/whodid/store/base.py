@@ -229,8 +229,8 @@ class Store(ABC):
         """Do a bounded amount of upkeep (give freed space back, compress better); say whether more is left to do."""
 
     @abstractmethod
-    def overwrite(self) -> None:
-        """Overwrite or give back whatever space still holds content that went, as far as the engine can.
+    def compact(self) -> None:
+        """Clear content that went out of whatever space still holds it, as far as the engine can.
 
         Takes as long as copying the whole store may take, and writers may have to wait for it.
         """

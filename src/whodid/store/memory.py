@@ -178,7 +178,7 @@ class MemoryStore(Store):
         """Report nothing: this store derives nothing that could disagree."""
         return iter(())
 
-    def overwrite(self) -> None:
+    def compact(self) -> None:
         pass
 
     def tend(self) -> bool:

@@ -190,6 +190,7 @@ ACTIONS = (
             details={
                 "subject": "contact:con_4H7P",
                 "entries": 3,
+                "ranges": [[41, 43], [1_204, 1_205]],
                 "fields": {"resource.name": [[41, 43]], "resource.name changes.0": [[1_204, 1_205]]},
             },
             reason={"text": "Request under Art. 17 GDPR, ticket #2231"},

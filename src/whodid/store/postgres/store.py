@@ -264,7 +264,7 @@ class PostgresStore(Store):
             week = empty_before(writer, week_of(now))
             return week is not None and drop_whole(writer, week, 0)
 
-    def overwrite(self) -> None:
+    def compact(self) -> None:
         self.engine.vacuum()
 
     def _improve_dictionary(self) -> bool:

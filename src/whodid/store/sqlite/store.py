@@ -332,7 +332,7 @@ class SQLiteStore(Store):
             left = writer.value("PRAGMA freelist_count")
         return bool(left)
 
-    def overwrite(self) -> None:
+    def compact(self) -> None:
         with self.engine.transaction() as writer:
             # Merges the segments of the index: words of entries that went still stand in those they were written to.
             writer.execute("INSERT INTO words (words) VALUES ('optimize')")
