@@ -240,7 +240,8 @@ def _own_paths(log: Log, entry: Entry, person: Resource) -> Iterator[str]:
         yield "resource.name"
         yield from (f"changes.{at}" for at, change in enumerate(entry.changes) if change.class_ == "personal")
         declared = log.catalog.get(entry.action)
-        if declared is not None and "P" in declared.sensitivity:
+        # What says that and on which request somebody was erased is what must not go.
+        if declared is not None and "P" in declared.sensitivity and not entry.action.endswith(".erased"):
             yield "details"
     for at, one in enumerate(entry.related):
         if (one.type, one.id) == who:
