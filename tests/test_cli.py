@@ -20,7 +20,7 @@ from tests.shell import Run, program
 
 run, store = shell.run, shell.store
 
-ON_A_STORE = ("serve", "tail", "search", "show", "stats", "export", "verify", "seal", "purge", "retention")
+ON_A_STORE = ("serve", "tail", "search", "show", "stats", "detect", "export", "verify", "seal", "purge", "retention")
 COMMANDS = (*ON_A_STORE, "hold", "import", "keys", "ship", "relay", "doctor")
 
 

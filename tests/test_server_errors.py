@@ -281,7 +281,7 @@ FAMILY: tuple[tuple[WhodidError, int, dict[str, object]], ...] = (
     (ConflictingEvent("x", 7), 409, {"index": 7}),
     (InvalidQuery("No such field", "Use another", start=3, end=9), 400, {"start": 3, "end": 9}),
     (InvalidCatalog("Two sentences"), 422, {}),
-    (InvalidRule("mine.yml", "night", "It has no fixtures"), 422, {"source": "mine.yml", "rule": "night"}),
+    (InvalidRule("mine.yml", "night", "It has no fixtures"), 422, {}),
     (InvalidSetting("Not a number"), 422, {}),
     (Denied("audit:read"), 403, {"permission": "audit:read"}),
     (NotFound("Nothing"), 404, {}),

@@ -117,12 +117,8 @@ def _sign_in(known: Baseline, entry: Entry, at: int, features: dict[str, Any]) -
     country = context.country if context is not None else None
     device = _device(context.user_agent) if context is not None and context.user_agent else None
     network = network_of(entry)
-    # No entry says which operator (autonomous system) a network belongs to: rules that would need it cannot be exact.
-    features["missing"] = [
-        name
-        for name, value in (("country", country), ("device", device), ("network", network), ("asn", None))
-        if value is None
-    ]
+    carried = (("country", country), ("device", device), ("network", network))
+    features["missing"] = [name for name, value in carried if value is None]
     features["countries_known"] = len(known.countries)
     if known.last_country is not None:
         features["previous_country"] = known.last_country

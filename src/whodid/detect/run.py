@@ -76,6 +76,8 @@ class State(Struct, kw_only=True, omit_defaults=True):
         windows: By rule and by group (its values as JSON), the hits so far.
         told: By rule and by group, when a finding was told and at which level (its place in `LEVELS`).
         signals: By person, when which rule held.
+        sign_ins: Sign-ins that succeeded so far.
+        missing: How many of them did not carry a country, a device (user agent) or a network (address), by name.
         failures: By rule, how often it failed.
         disabled: By rule, why.
     """
@@ -87,6 +89,8 @@ class State(Struct, kw_only=True, omit_defaults=True):
     windows: dict[str, dict[str, list[Hit]]] = field(default_factory=dict)
     told: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
     signals: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+    sign_ins: int = 0
+    missing: dict[str, int] = field(default_factory=dict)
     failures: dict[str, int] = field(default_factory=dict)
     disabled: dict[str, str] = field(default_factory=dict)
 
@@ -179,6 +183,10 @@ class Run:
     def _features(self, entry: Entry, person: str, at: int) -> dict[str, Any]:
         state = self.state
         features, state.people[person] = observe(state.people.get(person), entry)
+        if signs_in(entry):
+            state.sign_ins += 1
+            for name in features["missing"]:
+                state.missing[name] = state.missing.get(name, 0) + 1
         signals = state.signals.get(person, ())
         for name, span in _SPANS:
             features[name] = sorted({rule for when, rule in signals if 0 <= at - when <= span})
