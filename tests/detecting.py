@@ -52,7 +52,7 @@ def entry(index: int, at: datetime | None = None, action: str = "contact.updated
 
 def sign_in(index: int, at: datetime | None = None, person: str = "usr_1", **more: Any) -> Entry:
     """Make a sign-in from Madrid with Firefox; members of the context may be given by name."""
-    context = {"ip": "83.45.112.20", "country": "ES", "user_agent": FIREFOX}
+    context: dict[str, Any] = {"ip": "83.45.112.20", "country": "ES", "user_agent": FIREFOX}
     context |= {name: more.pop(name) for name in ("ip", "country", "user_agent") if name in more}
     members = {
         "action": "auth.login",

@@ -282,7 +282,7 @@ def told() -> list[Any]:
 
 @pytest.mark.parametrize("rule", told(), ids=lambda rule: rule.name)
 def test_a_built_in_rule_says_what_it_must(rule: Any) -> None:
-    """Fixtures (tried when it was loaded), a reason with a value, what to do, harmless causes, and which detection it is."""
+    """Fixtures (tried when it was loaded), a reason with a value, what to do, harmless causes, tags."""
     assert len(rule.firing) >= 2
     assert len(rule.silent) >= 2
     assert "{" in rule.reason

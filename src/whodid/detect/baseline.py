@@ -80,6 +80,10 @@ class Baseline(Struct, frozen=True, omit_defaults=True):
     export_peaks: dict[str, int] = field(default_factory=dict)
     actions: dict[str, Seen] = field(default_factory=dict)
 
+    def idle(self, since: int) -> bool:
+        """Tell whether there is nothing in it but failed sign-ins before a time (microseconds since 1970)."""
+        return not self.sessions and not self.actions and all(at < since for at, _ in self.failures)
+
 
 def signs_in(entry: Entry) -> bool:
     """Tell whether an entry is a sign-in that succeeded."""

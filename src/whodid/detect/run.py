@@ -301,6 +301,9 @@ class Run:
                 del told[key]
         for person in [person for person, signals in state.signals.items() if signals[-1][0] < clock - 3 * DAY]:
             del state.signals[person]
+        # Whoever guesses names makes people of them: those who never came in have no habits to remember.
+        for person in [one for one, known in state.people.items() if known.idle(clock - 2 * DAY)]:
+            del state.people[person]
         for network, people in list(state.networks.items()):
             for person in [one for one, last in people.items() if last < clock - (_NETWORK_DAYS + 2) * DAY]:
                 del people[person]
