@@ -10,6 +10,7 @@ import pytest
 
 from tests.detecting import entry, holds, rule_text
 from whodid.detect import built_in, load, read
+from whodid.detect.view import FEATURES
 from whodid.errors import InvalidRule
 
 ONE = entry(
@@ -290,3 +291,13 @@ def test_a_built_in_rule_says_what_it_must(rule: Any) -> None:
     assert rule.harmless
     assert any(tag.startswith("whodid.d") for tag in rule.tags)
     assert any(tag.startswith("attack.") for tag in rule.tags)
+
+
+def test_the_page_of_rules_is_complete_and_its_example_works() -> None:
+    """Every built-in rule and every feature stands in it, and the rule that it shows loads."""
+    page = (Path(__file__).parent.parent / "docs" / "reference" / "rules.md").read_text(encoding="utf-8")
+    example = page.partition("```yaml\n")[2].partition("```")[0]
+
+    assert [rule.name for rule in told() if f"`{rule.name}`" not in page] == []
+    assert [name for name in FEATURES if f"`{name}`" not in page] == []
+    assert [rule.name for rule in read(example, "page")] == ["night_export"]
