@@ -224,7 +224,7 @@ def test_state_stays_bounded() -> None:
 # ------------------------------------------------------------------------------------------------- faults and erasure
 
 
-def test_a_rule_that_fails_is_disabled_and_keeps_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rule_that_fails_is_disabled_and_keeps_nobody_out() -> None:
     """Three times, then it is left out; the others find what they find."""
 
     def broken(_: object) -> bool:
@@ -239,6 +239,20 @@ def test_a_rule_that_fails_is_disabled_and_keeps_nobody_out(monkeypatch: pytest.
     assert work.state.failures == {"bad": 3}
     assert "ZeroDivisionError" in work.state.disabled["bad"]
     assert Run.restored([bad, good], work.saved()).state.disabled == work.state.disabled
+
+
+def test_a_chain_that_fails_keeps_nothing_from_its_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The chain is disabled by name; the part that it is made of goes on."""
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("whodid.detect.run.add", broken)
+    work = Run(built_in())
+    for index in range(4):
+        assert work.take(failed(index)) == []
+
+    assert set(work.state.disabled) == {"password_guessing", "password_spraying"}
 
 
 def test_erasing_a_person_leaves_nothing_of_them() -> None:

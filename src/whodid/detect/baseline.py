@@ -164,7 +164,7 @@ def _deleted(known: Baseline, entry: Entry, at: int, features: dict[str, Any]) -
 
 def _exported(known: Baseline, entry: Entry, at: int, features: dict[str, Any]) -> dict[str, Any]:
     said = (entry.details or {}).get("count")
-    if not isinstance(said, int) or isinstance(said, bool):
+    if not isinstance(said, int) or isinstance(said, bool) or said < 0:
         features["missing"] = ["count"]
         return {}
     recent = (*(one for one in known.exports if at - one[0] <= DAY), (at, said))[-_RECENT:]

@@ -20,7 +20,7 @@ from msgspec import Struct, field
 from whodid.canonical import micros
 from whodid.detect.baseline import DAY, Baseline, observe, signs_in
 from whodid.detect.compare import shown
-from whodid.detect.rule import LEVELS, Level, Rule, fill
+from whodid.detect.rule import LEVELS, Chain, Level, Rule, fill
 from whodid.detect.view import View, network_of, person_of
 from whodid.detect.window import Hit, add
 from whodid.model import Entry
@@ -189,10 +189,10 @@ class Run:
                 state.missing[name] = state.missing.get(name, 0) + 1
         signals = state.signals.get(person, ())
         for name, span in _SPANS:
-            features[name] = sorted({rule for when, rule in signals if 0 <= at - when <= span})
+            features[name] = sorted({rule for when, rule in signals if 0 <= at - when <= span}) if signals else []
         features["signals_1h_count"] = len(features["signals_1h"])
-        network = network_of(entry)
-        if network is not None and entry.category == "auth":
+        network = network_of(entry) if entry.category == "auth" else None
+        if network is not None:
             people = state.networks.get(network, {})
             near = sum(1 for other, last in people.items() if other != person and abs(at - last) <= _NETWORK_DAYS * DAY)
             features["workspace_known_network"] = near >= _COLLEAGUES
@@ -216,26 +216,31 @@ class Run:
             self._feed(rule, view, at, findings)
 
     def _feed(self, part: Rule, view: View, at: int, findings: list[Finding]) -> None:
+        """Hand what a part saw to the chains that it belongs to; one that fails keeps nothing from the others."""
         for rule, place in self._chains.get(part.name, ()):
-            chain = rule.chain
-            if chain is None or rule.name in self.state.disabled:
+            if rule.chain is None or rule.name in self.state.disabled:
                 continue
-            values = [view.get(group) for group in chain.groups[place]]
-            counted = view.get(chain.field) if chain.field is not None else ("",)
-            if not all(values) or not counted:
-                continue  # what does not say its group belongs to none
-            key = _key(shown(value[0]) for value in values)
-            hits = self.state.windows.setdefault(rule.name, {}).setdefault(key, [])
-            who = person_of(view.entry) or ""
-            hit = Hit(at, view.entry.index, place, shown(counted[0]), who)
-            measure, window = add(chain, hits, hit, DAY)
-            if not measure:
-                continue
-            if rule.told:
-                indexes = tuple(sorted({one.index for one in window}))
-                findings += self._told(rule, view, at, indexes, measure)
-                self._signal(rule, {one.person for one in window}, at, late=False)
-            self._feed(rule, view, at, findings)
+            try:
+                self._link(rule, rule.chain, place, view, findings)
+            except Exception as error:  # noqa: BLE001 - as in `take`
+                self._failed(rule, error)
+
+    def _link(self, rule: Rule, chain: Chain, place: int, view: View, findings: list[Finding]) -> None:
+        at = micros(view.entry.occurred_at)
+        values = [view.get(group) for group in chain.groups[place]]
+        counted = view.get(chain.field) if chain.field is not None else ("",)
+        if not all(values) or not counted:
+            return  # what does not say its group belongs to none
+        hits = self.state.windows.setdefault(rule.name, {}).setdefault(_key(shown(value[0]) for value in values), [])
+        hit = Hit(at, view.entry.index, place, shown(counted[0]), person_of(view.entry) or "")
+        measure, window = add(chain, hits, hit, DAY)
+        if not measure:
+            return
+        if rule.told:
+            indexes = tuple(sorted({one.index for one in window}))
+            findings += self._told(rule, view, at, indexes, measure)
+            self._signal(rule, {one.person for one in window}, at, late=False)
+        self._feed(rule, view, at, findings)
 
     def _told(self, rule: Rule, view: View, at: int, indexes: tuple[int, ...], measure: int) -> list[Finding]:
         """Make a finding, unless the same one was told a short while ago at that level or above."""

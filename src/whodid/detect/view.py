@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -93,8 +94,11 @@ def person_of(entry: Entry) -> str | None:
 def network_of(entry: Entry) -> str | None:
     """Return the network that an entry came from: the /24 of an IPv4 address, the /48 of an IPv6 address."""
     text = entry.context.ip if entry.context is not None else None
-    if text is None:
-        return None
+    return None if text is None else _network(text)
+
+
+@lru_cache(maxsize=4_096)
+def _network(text: str) -> str | None:
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
@@ -123,7 +127,8 @@ class View:
         """Return the values of a field; none when it is absent or null."""
         found = self._found.get(field)
         if found is None:
-            found = self._found[field] = tuple(_flat(self._one(field)))
+            value = self._one(field)
+            found = self._found[field] = (value,) if isinstance(value, str) else tuple(_flat(value))
         return found
 
     def texts(self) -> Iterator[str]:
