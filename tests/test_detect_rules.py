@@ -105,6 +105,8 @@ MATCHES: list[tuple[str, bool]] = [
     ("network: 83.45.112.0/24", True),
     ("person: usr_1", True),
     ("category: contact", True),
+    ("who: María Torres", True),
+    ("what|endswith: two", True),
     ("features.sessions|gte: 3", True),
     ("features.missing: country", True),
     ("features.new_country: true", False),

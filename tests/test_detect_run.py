@@ -54,7 +54,7 @@ def test_a_new_country_is_found_with_its_numbers() -> None:
     strange = by_rule(story(sign_in(0, THEN, country="RO", user_agent=SAFARI, ip="198.51.100.7")))
 
     assert usual.level == "medium"
-    assert usual.reason == "First sign-in from RO in 60 sign-ins over 60 days; 1 other countries are known."
+    assert usual.reason == "First sign-in from RO in 60 sign-ins of usr_1 over 60 days; countries known before: 1."
     assert usual.numbers["features.sessions"] == 60
     assert strange["new_country"].level == "high"
     assert strange["unknown_device"].group == {"person": "usr_1"}

@@ -49,7 +49,7 @@ FEATURES: tuple[str, ...] = (
 
 _PLAIN = frozenset({
     "action", "batch", "category", "cause", "id", "index", "kind", "marks", "network", "occurred_at", "outcome",
-    "person", "recorded_at", "severity", "workspace",
+    "person", "recorded_at", "severity", "what", "who", "workspace",
 })  # fmt: skip
 _PARTS: dict[str, frozenset[str]] = {
     "actor": frozenset({"type", "id", "name", "email", "role"}),
@@ -141,6 +141,9 @@ class View:
         if not dot:
             if head == "person":
                 return person_of(entry)
+            if head in {"who", "what"}:
+                named = entry.actor if head == "who" else entry.resource
+                return named.name or named.id
             return network_of(entry) if head == "network" else getattr(entry, head, None)
         if head == "features":
             return self.features.get(rest)
