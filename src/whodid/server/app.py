@@ -46,6 +46,7 @@ from whodid.server.reports import Reports
 from whodid.server.routes import Routes
 from whodid.server.sessions import Sessions
 from whodid.server.signing import check_secret
+from whodid.server.tlog import Tiles
 
 __all__ = ["asgi"]
 
@@ -118,6 +119,7 @@ def asgi(
     sessions = Sessions(log, secret=secret, gate=gate)
     handlers: list[Handler] = [
         *Routes(log, sessions).handlers,
+        *Tiles(log, sessions).handlers,
         *Exports(log, sessions, secret=secret, downloads=downloads).handlers,
         *Live(log, sessions, ending=ending).handlers,
         *Reports(log, sessions, secret=secret, pages=pages).handlers,
