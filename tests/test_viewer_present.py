@@ -16,7 +16,7 @@ from tests.serving import HOME, JOAO, NOW, Clock, dump, event, open_log, record
 from whodid import Action, Change, Log, Resource, builtin
 from whodid.proof import leaf
 from whodid.query import Query, parse
-from whodid.viewer import Reader, api, present, proofs
+from whodid.viewer import Reader, Stay, api, present, proofs
 from whodid.viewer.veil import HIDDEN
 
 
@@ -110,11 +110,11 @@ def test_an_empty_workspace_is_an_empty_list(log: Log) -> None:
 
 def test_a_full_view_leads_to_the_cause(log: Log) -> None:
     """The pause shows the entry that made it happen, labels, and when retention will remove it."""
-    view = api.entry(Reader(log, HOME), 3, "en", removed_on=lambda _: date(2027, 2, 19))
+    view = api.entry(Reader(log, HOME), 3, "en", stay=lambda _: Stay(date(2027, 2, 19), held=True))
     assert said(view["cause"]) == "WhatsApp changed the status of template diwali_offer_2026"
     assert view["cause"]["index"] == 2
     assert view["labels"] == {"status": "Status"}
-    assert view["removed_on"] == "2027-02-19"
+    assert (view["removed_on"], view["held"]) == ("2027-02-19", True)
     assert view["entry"]["details"] == {"sent": 8214, "audience": 20000}
     assert view["entry"]["outcome"] == "success"
 
@@ -207,7 +207,7 @@ def test_the_catalog_holds_the_actions_of_the_host() -> None:
     )
     view = present.catalog_view(builtin().declare(own), "es")
     assert {"name": "shop.opened", "kind": "create", "category": "shop", "label": "Tienda abierta"} in view["actions"]
-    assert len(view["actions"]) == 73
+    assert len(view["actions"]) == 75
     assert {one["value"] for one in view["kinds"]} == {"create", "update", "delete", "status", "security"}
     assert "shop" in {one["value"] for one in view["types"]}
     assert all(one["label"] for part in view.values() for one in part)

@@ -56,9 +56,9 @@ export class Client {
     return this.#ask(`${path}${text && `?${text}`}`, { signal: signal ?? null, headers: { accept } });
   }
 
-  async post<T>(path: string, body: Params): Promise<T> {
+  async post<T>(path: string, body: Params, method = "POST"): Promise<T> {
     const headers = { accept: "application/json", "content-type": "application/json" };
-    return (await this.#ask(path, { method: "POST", body: JSON.stringify(body), headers })).json() as Promise<T>;
+    return (await this.#ask(path, { method, body: JSON.stringify(body), headers })).json() as Promise<T>;
   }
 
   /** Address of something the API named: absolute, below the API, or relative to it. */

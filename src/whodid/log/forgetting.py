@@ -48,7 +48,15 @@ class Making(NamedTuple):
     seed: bytes
 
 
-def forget(store: Store, prover: Prover, ranges: Sequence[range], event: Event, making: Making) -> Forgotten | None:
+def forget(
+    store: Store,
+    prover: Prover,
+    ranges: Sequence[range],
+    event: Event,
+    making: Making,
+    *,
+    still: Callable[[], bool],
+) -> Forgotten | None:
     """Remove the content of entries and record it; see `Log.forget`.
 
     Args:
@@ -56,7 +64,7 @@ def forget(store: Store, prover: Prover, ranges: Sequence[range], event: Event, 
         event: The `audit.purged` event.
 
     Returns:
-        What was done, or None when nothing was left to remove.
+        What was done, or None when nothing was left to remove or it may not be removed any more.
     """
     workspace, head = prover.workspace, prover.head
     gone = _removable(store, prover, ranges)
@@ -78,7 +86,7 @@ def forget(store: Store, prover: Prover, ranges: Sequence[range], event: Event, 
     ready = sequence.prepare(content, making.seed, leaf.PURGE)
 
     def assemble(head: Head | None, _: Known) -> Batch | None:
-        if head is None:
+        if head is None or not still():
             return None
         return sequence.assemble(msgspec.structs.replace(head, first=max(head.first, first)), (ready,), making.clock())
 

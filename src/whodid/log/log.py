@@ -96,6 +96,14 @@ class Log:
         """Return the keyed fingerprint of a secret value, the same that intake would write."""
         return self._key.fingerprint(workspace, value)
 
+    def check_key(self) -> None:
+        """Look whether the deployment key can still be read where it lies.
+
+        Raises:
+            InvalidSetting: The next start would not find it.
+        """
+        self._key.check()
+
     # ---------------------------------------------------------------- the way in
 
     def check(self, workspace: str, event: Event) -> None:
@@ -153,7 +161,14 @@ class Log:
         placed = iter(self._commit.submit(workspace, ready) if ready else ())
         return [next(placed) if result is None else result for result in results]
 
-    def forget(self, workspace: str, ranges: Sequence[range], event: Event) -> Forgotten | None:
+    def forget(
+        self,
+        workspace: str,
+        ranges: Sequence[range],
+        event: Event,
+        *,
+        still: Callable[[], bool] = lambda: True,
+    ) -> Forgotten | None:
         """Remove the content of entries and record it, in one transaction: one bounded step of a purge.
 
         Records of earlier purges go only together with everything below them, so that whatever is missing is always
@@ -164,13 +179,16 @@ class Log:
             event: The `audit.purged` event; its details gain what went (`ranges`, `entries`), where content begins
                 (`first`, and `before` this step), the `root` of the tree of `first` leaves, and the newest `seal`
                 whose segment went as a whole, with its path.
+            still: Called inside the transaction; nothing is removed when it says that it may not any more.
 
         Returns:
-            What was done, or None when nothing was left to remove.
+            What was done, or None when nothing was left to remove or it may not be removed any more.
         """
         check = partial(self._intake.check, workspace=workspace, now=self._clock())
         seed = self._draw(leaf.SEED_SIZE)
-        return forget(self._store, self._prover(workspace), ranges, event, Making(check, self._clock, seed))
+        return forget(
+            self._store, self._prover(workspace), ranges, event, Making(check, self._clock, seed), still=still
+        )
 
     def seal(self, workspace: str, *, close: bool = False, context: Context | None = None) -> tuple[SealedSegment, ...]:
         """Seal every closed segment that has no seal, and the open one when its day is over.

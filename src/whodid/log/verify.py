@@ -212,19 +212,27 @@ class _Verification:
             level += 1
             if not size >> 8 * level:
                 break
-        if self._root() != self.head.root:
+        if self._root(self.head.size) != self.head.root:
             self.add(None, "The tiles do not fold to the root of the head")
         if tree.root(self.head.frontier) != self.head.root or len(self.head.frontier) != size.bit_count():
             self.add(None, "The frontier of the head does not fold to its root")
 
-    def _root(self) -> bytes:
+    def _provable(self, size: int) -> bool:
+        return size >= self.head.first // _TILE * _TILE or not size % _TILE
+
+    def _root(self, size: int) -> bytes:
         try:
-            return tree.root_at(self.head.size, _past(self.store, self.workspace))
+            return tree.root_at(size, _past(self.store, self.workspace))
         except (ProofError, StoreError):
             return b""
 
     def signature(self, key: DeploymentKey) -> str:
         """Check the newest signed head against the key and against the tree."""
+        last = key.floor.last(self.head.origin) if key.floor is not None else None
+        if last is not None and last.size > self.store_size():
+            self.add(None, f"{last.size} entries were signed and only {self.store_size()} are there")
+        elif last is not None and self._provable(last.size) and self._root(last.size) != last.root:
+            self.add(None, f"The head of size {last.size} that was signed last is not a state of this log")
         known = self.store.state(self.workspace, "checkpoint")
         if known is None:
             return ""

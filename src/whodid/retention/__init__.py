@@ -1,10 +1,13 @@
 """Retention: content leaves the log when its time is over, by policy, in bounded steps, each of which is an entry.
 
-What lives here: the policy as a value (`policy`), the pure plan of what may go (`plan`), carrying it out (`purge`)
-and the thread that does so by itself (`worker`); beside it the thread that seals segments, which must come first
-(`sealing`). What does not: how a store removes content (`Log.forget`) and how a segment is sealed (`Log.seal`).
+What lives here: the policy (`policy`) and the legal holds (`holds`) as values, both kept as settings whose changes are
+entries (`announced`), the pure plan of what may go (`plan`) and what is lost with it (`loss`), carrying it out
+(`purge`) and the thread that does so by itself (`worker`); beside it the thread that seals segments, which must come
+first (`sealing`). What does not: how a store removes content (`Log.forget`) and how a segment is sealed (`Log.seal`).
 """
 
+from whodid.retention.holds import Hold, HoldPreview, holder, place_hold, preview_hold, read_holds, release_hold
+from whodid.retention.loss import Answerless, Loss
 from whodid.retention.plan import removed_on
 from whodid.retention.policy import DEFAULT_DAYS, STANDARD, Policy, change_policy, class_of, read_policy
 from whodid.retention.purge import Preview, Purge, preview, purge
@@ -14,6 +17,10 @@ from whodid.retention.worker import RetentionWorker
 __all__ = [
     "DEFAULT_DAYS",
     "STANDARD",
+    "Answerless",
+    "Hold",
+    "HoldPreview",
+    "Loss",
     "Policy",
     "Preview",
     "Purge",
@@ -21,8 +28,13 @@ __all__ = [
     "SealingWorker",
     "change_policy",
     "class_of",
+    "holder",
+    "place_hold",
     "preview",
+    "preview_hold",
     "purge",
+    "read_holds",
     "read_policy",
+    "release_hold",
     "removed_on",
 ]

@@ -7,6 +7,7 @@ from whodid.catalog.catalog import Action, Wording
 
 _SPLUNK = {"type": "sink", "id": "snk_1S", "name": "Splunk", "rel": "sink"}
 _SIGN_INS = {"type": "rule", "id": "failed_sign_ins", "name": "Failed sign-ins", "rel": "rule"}
+_HOLD = {"type": "hold", "id": "hld_q4dzx2k7m5ap3wne", "name": "Complaint 2026/118"}
 
 ACTIONS = (
     Action(
@@ -89,6 +90,68 @@ ACTIONS = (
             AISHA,
             LOG,
             changes=[{"path": "retention_days", "before": 90, "after": 365}],
+            context=MADRID,
+        ),
+    ),
+    Action(
+        name="audit.hold_placed",
+        kind="security",
+        severity="warning",
+        resource_type="hold",
+        label={"en": "Legal hold placed", "es": "Retención legal impuesta"},
+        sentences={
+            "en": Wording(
+                success="{actor} placed legal hold {resource}",
+                denied="{actor} was not allowed to place a legal hold",
+                failed="{actor} tried to place a legal hold without success",
+            ),
+            "es": Wording(
+                success="{actor} impuso la retención legal {resource}",
+                denied="{actor} no tuvo permiso para imponer una retención legal",
+                failed="{actor} intentó sin éxito imponer una retención legal",
+            ),
+        },
+        parts={"query": "details.query"},
+        summaries={"en": "Keeps what matches {query}", "es": "Conserva lo que cumple {query}"},
+        example=said(
+            72,
+            "2026-11-03T16:02:44.190Z",
+            "audit.hold_placed",
+            AISHA,
+            _HOLD,
+            details={"query": "resource:contact:con_4H7P"},
+            reason={"text": "Complaint 2026/118 before the data protection authority"},
+            context=MADRID,
+        ),
+    ),
+    Action(
+        name="audit.hold_released",
+        kind="security",
+        severity="warning",
+        resource_type="hold",
+        label={"en": "Legal hold released", "es": "Retención legal levantada"},
+        sentences={
+            "en": Wording(
+                success="{actor} released legal hold {resource}",
+                denied="{actor} was not allowed to release a legal hold",
+                failed="{actor} tried to release a legal hold without success",
+            ),
+            "es": Wording(
+                success="{actor} levantó la retención legal {resource}",
+                denied="{actor} no tuvo permiso para levantar una retención legal",
+                failed="{actor} intentó sin éxito levantar una retención legal",
+            ),
+        },
+        parts={"query": "details.query"},
+        summaries={"en": "Kept what matches {query}", "es": "Conservaba lo que cumple {query}"},
+        example=said(
+            73,
+            "2026-11-19T09:31:07.512Z",
+            "audit.hold_released",
+            AISHA,
+            _HOLD,
+            details={"query": "resource:contact:con_4H7P"},
+            reason={"text": "The authority closed complaint 2026/118"},
             context=MADRID,
         ),
     ),

@@ -245,6 +245,7 @@ class EntryView(Shape, frozen=True):
     Args:
         labels: Path of a field → what it is called.
         removed_on: The day on which retention removes it; null when it never does.
+        held: Whether a legal hold keeps it, whatever the day.
         cause: The entry that made this one happen, where this viewer may see it.
     """
 
@@ -253,6 +254,7 @@ class EntryView(Shape, frozen=True):
     second: Second
     labels: dict[str, str]
     removed_on: date | None
+    held: bool
     cause: Row | UnsetType = UNSET
 
 
