@@ -20,9 +20,11 @@ from tests.serving import open_log as opened
 from whodid import Log
 from whodid.proof import leaf, tile, tree
 from whodid.proof.checkpoint import Checkpoint, open_checkpoint
-from whodid.proof.note import Verifier
+from whodid.proof.cosign import Cosigner, format_request
+from whodid.proof.note import Verifier, parse_note
 from whodid.retention import purge
 from whodid.server.keys import KeyRing
+from whodid.witness.book import Book
 
 READER = ROOT / "tests" / "clients" / "tlog" / "reader"
 PREFIX = "/v1/tlog/"
@@ -208,10 +210,14 @@ def needs_reader(test: object) -> object:
     return pytest.mark.go(pytest.mark.skipif(not READER.is_file(), reason=missing)(test))
 
 
+def mirror(server: Server) -> str:
+    """Make a key that reads."""
+    return KeyRing(server.log, WORKSPACE, actor=OPERATOR).create("mirror", scopes=("read",)).text
+
+
 def read_foreign(server: Server, **more: object) -> subprocess.CompletedProcess[str]:
     """Let the published clients read the log of a server."""
-    token = KeyRing(server.log, WORKSPACE, actor=OPERATOR).create("mirror", scopes=("read",)).text
-    asked = {"url": server.url + PREFIX, "token": token, "vkey": server.log.verifier_key(WORKSPACE), **more}
+    asked = {"url": server.url + PREFIX, "vkey": server.log.verifier_key(WORKSPACE), **more}
     return subprocess.run(
         [str(READER)],
         input=msgspec.json.encode(asked).decode(),
@@ -227,9 +233,17 @@ def test_published_clients_read_and_check_the_log(tmp_path: Path) -> None:
     """Tessera's fsck finds nothing wrong; it and the client of Go's checksum database prove single entries."""
     with serving(tmp_path) as server:
         server.log.record_many(WORKSPACE, [simple(at) for at in range(600)])
-        done = read_foreign(server, entries=[0, 255, 256, 599], fsck=True)
+        token = mirror(server)  # an entry, like every key
+        cosigner = Cosigner("witness.example/w", bytes(32))
+        with Book(tmp_path / "w.db", cosigner, [Verifier(server.log.verifier_key(WORKSPACE))]) as book:
+            verdict = book.add(format_request(0, [], server.log.checkpoint(WORKSPACE)))
+        note = server.log.checkpoint(WORKSPACE)
+        signature = parse_note(note + verdict.text)[1][-1]
+        server.log.add_cosignatures(WORKSPACE, note, [signature])
+        done = read_foreign(server, entries=[0, 255, 256, 599], fsck=True, token=token, witnesses=[cosigner.vkey])
         assert done.returncode == 0, done.stderr
         told = msgspec.json.decode(done.stdout)
+        assert told["Witnesses"] == [cosigner.name]
         signed, _ = open_checkpoint(server.log.checkpoint(WORKSPACE), Verifier(server.log.verifier_key(WORKSPACE)))
         assert (told["Origin"], told["Size"], told["Root"]) == (signed.origin, signed.size, signed.root.hex())
         ours = [tree.leaf_hash(server.log.prove(WORKSPACE, at).leaf).hex() for at in (0, 255, 256, 599)]
@@ -249,5 +263,6 @@ def test_published_clients_find_what_was_changed(tmp_path: Path) -> None:
             return [struct.pack(">Q", 1) + row[0][8:], *row[1:]] if level == 0 else row
 
         server.log.hashes = changed  # type: ignore[method-assign]
-        assert "fsck" in read_foreign(server, fsck=True).stderr
-        assert read_foreign(server, entries=[299]).returncode == 1
+        token = mirror(server)
+        assert "fsck" in read_foreign(server, fsck=True, token=token).stderr
+        assert read_foreign(server, entries=[299], token=token).returncode == 1

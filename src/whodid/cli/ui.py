@@ -65,6 +65,8 @@ _COMMANDS = {
     "stats": ("reading", "Show how much a store holds, and of what."),
     "export": ("keeping", "Write entries to a CSV, NDJSON or Parquet file."),
     "verify": ("verifying", "Check a store, or an exported file, for tampering."),
+    "cosign": ("witnessing", "Have witnesses cosign the newest head."),
+    "witness": ("witnessing", "Be a witness for logs of others."),
     "seal": ("keeping", "Seal segments that have ended; serve does it by itself."),
     "purge": ("keeping", "Remove what retention says; --dry-run only tells."),
     "retention": ("keeping", "Show or change how long entries are kept."),

@@ -31,6 +31,7 @@ from whodid.log.sealing import SealedSegment, Sealer
 from whodid.log.verify import Progress, Report, verify_log
 from whodid.model import Context, Entry, Event
 from whodid.proof import leaf
+from whodid.proof.note import Signature
 from whodid.query import Cursor, Page, Query, parse
 from whodid.sequence import Head
 from whodid.store.base import Count, Facets, Histogram, Kept, Store, restore
@@ -328,6 +329,18 @@ class Log:
     def checkpoint(self, workspace: str) -> str:
         """Return the signed head (a C2SP checkpoint), signing it if it is newer than the last signed one."""
         return self._prover(workspace).checkpoint()
+
+    def cosigned(self, workspace: str) -> str | None:
+        """Return the newest checkpoint that witnesses have cosigned, or None; a newer one may be without."""
+        return self._prover(workspace).cosigned()
+
+    def add_cosignatures(self, workspace: str, note: str, signatures: Sequence[Signature]) -> str:
+        """Put verified signatures of witnesses under a checkpoint of this log, and keep it.
+
+        Returns:
+            The checkpoint with all signatures that are known for it.
+        """
+        return self._prover(workspace).add_cosignatures(note, signatures)
 
     def verifier_key(self, workspace: str) -> str:
         """Return the key (vkey) that checks this log's checkpoints; publish it where auditors find it."""

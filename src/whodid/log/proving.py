@@ -15,7 +15,7 @@ from whodid.log.keys import DeploymentKey
 from whodid.model import Entry
 from whodid.proof import leaf, tile, tree
 from whodid.proof.checkpoint import Checkpoint, parse_checkpoint, sign_checkpoint
-from whodid.proof.note import parse_note
+from whodid.proof.note import Signature, format_note, parse_note
 from whodid.sequence import Head
 from whodid.store.base import Kept, Store, restore
 
@@ -103,6 +103,32 @@ class Prover:
             made = msgspec.json.encode(_Signed(self.head.size, text))
             self._store.swap_state(self.workspace, "checkpoint", known, made)
         return text
+
+    def cosigned(self) -> str | None:
+        """Return the newest signed head that a witness has cosigned."""
+        known = self._store.state(self.workspace, "cosigned")
+        return msgspec.json.decode(known, type=_Signed).note if known else None
+
+    def add_cosignatures(self, note: str, signatures: Sequence[Signature]) -> str:
+        """Put signatures of witnesses under a head that this log signed; see `Log.add_cosignatures`."""
+        text, given = parse_note(note)
+        note = self._signed_by_more("checkpoint", text, [*given, *signatures])
+        return self._signed_by_more("cosigned", text, parse_note(note)[1])
+
+    def _signed_by_more(self, name: str, text: str, signatures: list[Signature]) -> str:
+        """Keep a head under a name with all signatures that are known for it, unless a newer one is kept there."""
+        size = parse_checkpoint(text).size
+        while True:
+            known = self._store.state(self.workspace, name)
+            kept = msgspec.json.decode(known, type=_Signed) if known else None
+            same = kept is not None and parse_note(kept.note)[0] == text
+            before = parse_note(kept.note)[1] if kept is not None and same else []
+            note = format_note(text, list(dict.fromkeys([*before, *signatures])))
+            # What the log signed last is its own; here it only gains signatures.
+            older = name == "cosigned" and (kept is None or kept.size < size)
+            made = msgspec.json.encode(_Signed(size, note))
+            if not (same or older) or made == known or self._store.swap_state(self.workspace, name, known, made):
+                return note
 
     def _refuse_older(self, signed: _Signed | None) -> None:
         """Refuse to sign for a copy of the log that does not continue what was signed."""

@@ -233,7 +233,12 @@ class _Verification:
             self.add(None, f"{last.size} entries were signed and only {self.store_size()} are there")
         elif last is not None and self._provable(last.size) and self._root(last.size) != last.root:
             self.add(None, f"The head of size {last.size} that was signed last is not a state of this log")
-        known = self.store.state(self.workspace, "checkpoint")
+        self._signed("cosigned", key)
+        return self._signed("checkpoint", key)
+
+    def _signed(self, name: str, key: DeploymentKey) -> str:
+        """Check a signed head that is kept under a name; return it, or nothing."""
+        known = self.store.state(self.workspace, name)
         if known is None:
             return ""
         try:
@@ -244,7 +249,7 @@ class _Verification:
                 self.add(None, "The signed head has another size than the one that is kept beside it")
             elif checkpoint.size > self.store_size():
                 self.add(None, f"{checkpoint.size} entries were signed and only {self.store_size()} are there")
-            elif tree.root_at(checkpoint.size, _past(self.store, self.workspace)) != checkpoint.root:
+            elif self._provable(checkpoint.size) and self._root(checkpoint.size) != checkpoint.root:
                 self.add(None, f"The signed head of size {checkpoint.size} is not a state of this log")
         except (ProofError, StoreError, msgspec.DecodeError, KeyError, TypeError) as error:
             self.add(None, f"The signed head cannot be verified: {error}")
