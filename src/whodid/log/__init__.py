@@ -4,11 +4,13 @@ from whodid.log.commit import Receipt
 from whodid.log.completing import Complete, Gone, Headers
 from whodid.log.forgetting import Forgotten
 from whodid.log.keys import DeploymentKey
+from whodid.log.lease import Holder, leased
 from whodid.log.log import Log
 from whodid.log.opening import open_log
 from whodid.log.proving import Inclusion, ProvenEntry
 from whodid.log.sealing import SEALING, SealedSegment
 from whodid.log.verify import Report
+from whodid.log.worker import Worker
 from whodid.store import scan
 from whodid.store.base import Count, Facet, Facets, Histogram
 
@@ -23,12 +25,15 @@ __all__ = [
     "Gone",
     "Headers",
     "Histogram",
+    "Holder",
     "Inclusion",
     "Log",
     "ProvenEntry",
     "Receipt",
     "Report",
     "SealedSegment",
+    "Worker",
+    "leased",
     "open_log",
     "scan",
 ]
