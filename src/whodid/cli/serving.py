@@ -49,7 +49,7 @@ def serve(
     store: str | None,
     key_file: str | None,
 ) -> None:
-    """Serve the HTTP API and the viewer, and purge by policy, until stopped.
+    """Serve the HTTP API and the viewer, purge, and feed sinks, until stopped.
 
     The store is made if it is not there. A link that signs in once is printed.
     """

@@ -69,6 +69,7 @@ _COMMANDS = {
     "retention": ("keeping", "Show or change how long entries are kept."),
     "import": ("bringing", "Record events from files of whodid, GitHub, AWS."),
     "keys": ("sending", "Make, list, rotate and revoke API keys."),
+    "sinks": ("sinking", "Feed the log to files, webhooks and SIEMs."),
     "ship": ("sending", "Send what dead processes left in a spool."),
     "relay": ("relaying", "Carry events from an application's outbox to the log."),
     "doctor": ("examining", "List what of an application is not recorded."),

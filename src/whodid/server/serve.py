@@ -1,4 +1,4 @@
-"""`whodid serve`: the application, the worker of retention and a socket, from start to orderly end.
+"""`whodid serve`: the application, the workers and a socket, from start to orderly end.
 
 The only file that imports uvicorn. It prints where it listens and a link that signs in once; there is no password.
 """
@@ -24,6 +24,7 @@ from whodid.server.console.links import take_link
 from whodid.server.console.provider import Provider, fetcher
 from whodid.server.console.sso import SignOn
 from whodid.server.gate import Gate
+from whodid.sinks import SinkWorker
 
 __all__ = ["serve"]
 
@@ -78,6 +79,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             sign_on=_sign_on(settings, log),
         )
         stack.enter_context(SealingWorker(log))
+        stack.enter_context(SinkWorker(log))
         if settings.retention_minutes:
             stack.enter_context(RetentionWorker(log, interval=settings.retention_minutes * 60.0))
         server = uvicorn.Server(
