@@ -70,6 +70,15 @@ def test_after_a_crash_no_line_is_there_twice(log: Log, out: Path, behind: int, 
     assert out.read_bytes() == whole
 
 
+def test_a_backfill_writes_again(log: Log, out: Path) -> None:
+    """What was asked for again is there again, though the file has it; that is no crash."""
+    managed(log).add("agent", "file", str(out), start=0, heartbeat=0)
+    turn(SinkWorker(log))
+    managed(log).backfill("agent", 3)
+    turn(SinkWorker(log))
+    assert indexes(out) == [*range(31), *range(3, 32)]
+
+
 def test_what_is_not_ours_is_left(log: Log, out: Path) -> None:
     """A file that held something else keeps it; a broken last line of it is ended, not cut."""
     out.write_text("hello\nwor")

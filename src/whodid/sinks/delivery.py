@@ -58,13 +58,13 @@ def due(log: Log, workspace: str, sink: Sink, position: Position) -> bool:
     return position.next < log.head(workspace).size or _silent(sink, position, now)
 
 
-def open_receiver(log: Log, sink: Sink) -> Receiver:
-    """Make the receiver of a sink.
+def open_receiver(log: Log, sink: Sink, *, again: bool) -> Receiver:
+    """Make the receiver of a sink; see `Opening` for `again`.
 
     Raises:
         InvalidSetting: Its settings or its secret cannot be used.
     """
-    return KINDS[sink.kind].open(Opening(sink, read_secrets(sink.secret), log.now))
+    return KINDS[sink.kind].open(Opening(sink, read_secrets(sink.secret), log.now, again))
 
 
 def make_notice(log: Log, workspace: str, sink: Sink, what: Literal["heartbeat", "test"], next: int) -> Message:
@@ -135,7 +135,7 @@ class Turn:
 
     def _deliver_all(self) -> None:
         try:
-            receiver = open_receiver(self._log, self._sink)
+            receiver = open_receiver(self._log, self._sink, again=self._position.again)
         except InvalidSetting as error:
             self._fail(Result(fault=str(error)))
         try:
@@ -221,7 +221,9 @@ class Turn:
 
     def _sent(self, **more: Any) -> None:
         """Keep that the receiver is there."""
-        self._save(sent_at=self._log.now(), attempts=0, fault="", failing_since=None, retry_at=None, **more)
+        self._save(
+            sent_at=self._log.now(), attempts=0, fault="", failing_since=None, retry_at=None, again=False, **more
+        )
 
     def _fail(self, result: Result) -> NoReturn:
         """Keep that a delivery failed, and when the next one is due; end the turn."""

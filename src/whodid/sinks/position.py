@@ -41,6 +41,7 @@ class Position(Struct, frozen=True, kw_only=True):
         fault: Why the last one did.
         failing_since: When the first of them failed.
         retry_at: When the next one is due.
+        again: Whether entries are to be delivered that were delivered before, until the first of them are.
     """
 
     next: int
@@ -53,6 +54,7 @@ class Position(Struct, frozen=True, kw_only=True):
     fault: str = ""
     failing_since: datetime | None = None
     retry_at: datetime | None = None
+    again: bool = False
 
 
 _encode = msgspec.json.Encoder().encode

@@ -183,7 +183,7 @@ class Sinks:
             return sinks, find_sink(sinks, sink.id), (Change(path="next", before=position.next, after=start),)
 
         found = self._change(change, reason)
-        self._reset(found, next=start)
+        self._reset(found, next=start, again=True)
         return found
 
     def test(self, name: str) -> Result:
@@ -193,7 +193,7 @@ class Sinks:
             InvalidSetting: The settings or the secret of the sink cannot be used.
         """
         sink = find_sink(read_sinks(self._log, self._workspace), name)
-        receiver = open_receiver(self._log, sink)
+        receiver = open_receiver(self._log, sink, again=True)
         try:
             message = make_notice(self._log, self._workspace, sink, "test", self._position(sink).next)
             return receiver.send((message,))

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from whodid import canonical
 from whodid.model import Entry
-from whodid.sinks.formats import cloudevents, ecs
+from whodid.sinks.formats import cloudevents, ecs, siem
 from whodid.sinks.formats.notice import Notice
 
-__all__ = ["FORMATS", "JSON_FORMATS", "Format", "Notice"]
+__all__ = ["FORMATS", "JSON_FORMATS", "LINE_FORMATS", "Format", "Notice"]
 
 
 class Format(NamedTuple):
@@ -27,7 +27,10 @@ FORMATS = {
     "whodid": Format(canonical.wire, Notice.wire),
     "cloudevents": Format(cloudevents.entry, cloudevents.notice),
     "ecs": Format(ecs.entry, ecs.notice),
+    "cef": Format(siem.cef, siem.cef_notice),
+    "leef": Format(siem.leef, siem.leef_notice),
 }
 """By name."""
 
-JSON_FORMATS = ("whodid", "cloudevents", "ecs")
+JSON_FORMATS: tuple[str, ...] = ("whodid", "cloudevents", "ecs")
+LINE_FORMATS: tuple[str, ...] = tuple(FORMATS)

@@ -79,11 +79,13 @@ class Opening(Struct, frozen=True):
     Args:
         secrets: The newest first.
         now: Returns the log's present time.
+        again: Whether what comes may have come before, and is wanted all the same.
     """
 
     sink: Sink
     secrets: tuple[str, ...]
     now: Callable[[], datetime]
+    again: bool = False
 
     def option(self, name: str, default: str = "") -> str:
         """Return an option of the sink."""

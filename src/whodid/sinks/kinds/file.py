@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from whodid.errors import InvalidSetting
-from whodid.sinks.formats import JSON_FORMATS
+from whodid.sinks.formats import LINE_FORMATS
 from whodid.sinks.kinds.base import TAKEN, Kind, Message, Opening, Result, option_number
 
 __all__ = ["FILE"]
@@ -36,6 +36,7 @@ class _File:
         if mode not in {"600", "640", "644"}:
             raise InvalidSetting(f"The mode of the file cannot be {mode!r}", "Use 600, 640 or 644")
         self._mode = int(mode, 8)
+        self._again = opening.again
         self._out: IO[bytes] | None = None
         self._last = b""
         self._cut = b""
@@ -45,7 +46,7 @@ class _File:
         try:
             out = self._opened()
             bodies = [message.body for message in messages]
-            if self._last in bodies:
+            if self._last in bodies and not self._again:
                 bodies = bodies[bodies.index(self._last) + 1 :]
             self._last = b""
             text = b"".join(b"%b\n" % body for body in bodies)
@@ -124,7 +125,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 FILE = Kind(
-    formats=JSON_FORMATS,
+    formats=LINE_FORMATS,
     options={
         "rotate_mb": "begin a new file after so many megabytes; 0 never does (100)",
         "keep": "how many old files stay; 0 keeps all (0)",
