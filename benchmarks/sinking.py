@@ -2,7 +2,8 @@
 
 Method: a whodid log on SQLite takes the corpus. It is exported as NDJSON into a file; then a sink delivers all of it to
 a file (each delivery synced to the disk), and a sink of another kind delivers it to a receiver on this machine, a
-process of its own that reads each request and answers 200. Deliveries, positions, leases and signatures are as in a server.
+process of its own that reads each request and answers 200. Deliveries, positions, leases and signatures are as in a
+server.
 Rounds take turns; ratios are of medians.
 
     python -m benchmarks.sinking [--entries 50000] [--rounds 3]

@@ -14,12 +14,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 import whodid
 from whodid import errors
 from whodid.catalog import Action
 from whodid.cli import ui
 from whodid.model import schema
 from whodid.server import asgi
+from whodid.server.config import Settings, variable
 from whodid.server.described import FILTERS, Endpoint, Parameter
 from whodid.server.openapi import SECTIONS, split_docstring
 
@@ -37,6 +40,7 @@ def pages() -> dict[str, str]:
         "events.md": events_page,
         "actions.md": actions_page,
         "errors.md": errors_page,
+        "configuration.md": configuration_page,
     }
     written = {name: NOTICE + "\n" + "\n".join(writer()).rstrip() + "\n" for name, writer in writers.items()}
     return written | {"http.md": http_page((FOLDER / "http.md").read_text(encoding="utf-8"))}
@@ -206,6 +210,32 @@ def errors_page() -> Iterator[str]:
             given = [one for one in inspect.signature(value).parameters if one not in {"fact", "remedy"}]
             carries = f" It carries {', '.join(f'`{one}`' for one in given)}." if given else ""
             yield from (f"## {name}", "", *markdown(value.__doc__ or ""), "", f"{base}{carries}".strip(), "")
+
+
+def configuration_page() -> Iterator[str]:
+    """Document every setting of the server: its places, its default and what it means."""
+    yield from (
+        "# Configuration of the server",
+        "",
+        "`whodid serve` reads one frozen object: from a TOML file (`--config`, or the variable `WHODID_SERVE_CONFIG`),",
+        "from the environment, and from the command line, where every setting can be given as `--set NAME=VALUE` and",
+        "some have an [option](cli.md#whodid-serve) of their own. What stands later in this order wins. A name that",
+        "nobody knows is refused with the nearest known one. `whodid serve --check` shows what is in force and where",
+        "each setting comes from, and starts nothing.",
+        "",
+        "Secrets come from files: a file that others may read is refused, and one that is not there is made at first",
+        "start. A password of PostgreSQL stands in a file, too:",
+        "`postgresql://user@host/database?passfile=/run/secrets/pgpass`.",
+        "",
+        "| Setting | Default | Variable | Means |",
+        "| --- | --- | --- | --- |",
+    )
+    means = split_docstring(Settings.__doc__ or "")[1]
+    for field in msgspec.structs.fields(Settings):
+        given = field.default not in {msgspec.NODEFAULT, None}
+        default = f"`{json.dumps(field.default)}`" if given else ""
+        row = (f"`{field.name}`", default, f"`{variable(field.name)}`", means[field.name])
+        yield f"| {' | '.join(cell(one) for one in row)} |"
 
 
 def actions_page() -> Iterator[str]:

@@ -76,7 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--times",
         type=int,
         default=1,
-        help="how many times the usual happens in it; 6 makes about 48,000 entries and takes minutes (default: 1)",
+        help="how many times the usual happens in it; the first start takes as much longer (default: 1)",
     )
     commands = parser.add_subparsers(dest="command", title="commands")
     password = commands.add_parser("password", help="give a person a new generated password")

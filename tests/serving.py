@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -160,6 +161,27 @@ def client(log: Log, **settings: Any) -> Iterator[TestClient]:
     """Open a client of the application."""
     with CheckedClient(asgi(log, secret=SECRET, **settings), base_url="http://audit.test") as opened:
         yield opened
+
+
+def finished(http: Any, id_: str, sent: dict[str, str]) -> dict[str, Any]:
+    """Wait for a job of an export to end, and return it."""
+    job: dict[str, Any] = {}
+    for _ in range(4_000):
+        job = http.get(f"/v1/exports/{id_}", headers=sent).json()
+        if job["state"] in {"ready", "failed"}:
+            return job
+        time.sleep(0.005)
+    raise AssertionError(job)
+
+
+def linked(http: Any, sent: dict[str, str], **wish: Any) -> str:
+    """Order an export, wait for it, and return a link to its file."""
+    answer = http.post("/v1/exports", json={"format": "csv"} | wish, headers=sent)
+    assert answer.status_code == 201, answer.text
+    job = finished(http, answer.json()["id"], sent)
+    assert job["state"] == "ready", job
+    href: str = http.post(f"/v1/exports/{job['id']}/link", headers=sent).json()["href"]
+    return href
 
 
 def dump(value: Any) -> str:

@@ -172,6 +172,7 @@ def test_no_file_is_longer_than_a_reader_can_hold() -> None:
 FOLDERS = {"capture/sqlalchemy", "capture/django", "capture/middleware"}
 """Folders that are one part each: what is imported in several of their files is imported in one place."""
 TOGETHER = {
+    "opentelemetry": {"server/compat/otlp_wire.py", "server/traces.py"},  # two packages of one name: proto and API
     "httpx2": {"capture/remote/transport.py", "server/console/provider.py"},  # one sends events, one asks who it is
     "sqlalchemy": {"capture/outbox.py", "capture/sqlalchemy"},  # the outbox serves hosts without the hook, too
     "pytest": {"testing.py", "capture/testing.py"},  # for authors of stores, and for applications

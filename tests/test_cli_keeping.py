@@ -231,6 +231,31 @@ def test_retention_is_shown_and_changed(run: Run, store: str) -> None:
 # -------------------------------------------------------------------------------------------------------------- import
 
 
+def test_holds_from_the_shell(run: Run, store: str) -> None:
+    """Previewed, placed, listed, shown on the entry that it keeps, released once."""
+    foreseen = run("hold", "preview", "resource:contact:con_7", "--json").json()
+    assert foreseen["entries"] == 1
+
+    placed = run("hold", "place", "Case 118", "resource:contact:con_7", "--reason", "Complaint", "--json").json()
+    listed = run("hold", "list", "--json").json()
+    assert [(one["id"], one["query"], one["reason"]["text"]) for one in listed] == [
+        (placed["id"], "resource:contact:con_7", "Complaint")
+    ]
+    assert "Case 118" in run("hold", "list").out
+    (index,) = [
+        one["index"] for one in map(json.loads, run("search", "resource:contact:con_7", "--json").out.splitlines())
+    ]
+    assert f"legal hold Case 118 ({placed['id']}) is released" in run("show", str(index)).out
+
+    released = run("hold", "release", placed["id"], "--reason", "Closed")
+    assert released.code == 0
+    assert run("hold", "list", "--json").json() == []
+    again = run("hold", "release", placed["id"], "--reason", "Closed")
+    assert again.code == 4
+    assert "is no hold" in again.err
+    assert run("hold", "place", "Case", "", "--reason", "Why").code == 2
+
+
 def test_real_files_are_imported_searched_and_verified(run: Run, tmp_path: Path) -> None:
     """A new user's first ten minutes with somebody else's events."""
     url = ("--store", f"sqlite:///{tmp_path / 'real.db'}", "--workspace", "real")

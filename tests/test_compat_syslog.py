@@ -153,6 +153,24 @@ def test_what_was_sent_before_the_end_is_recorded(log: Log, key: str) -> None:
     made.close()
 
 
+def test_what_waits_in_the_sender_is_recorded_too(log: Log, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than the buffer of the listener holds, sent and closed before the listener has read it."""
+    real = log.record_many
+
+    def slowly(workspace: str, events: Any) -> Any:
+        time.sleep(0.01)
+        return real(workspace, events)
+
+    monkeypatch.setattr(log, "record_many", slowly)
+    head = f'<13>1 2026-11-01T00:00:00Z h a - thing.made [whodid@1 key="{key}"]'
+    data = b"".join(f"{head} {number} {'x' * 800}\n".encode() for number in range(1_500))
+    with listening(log) as address, socket.socket() as sent:
+        sent.connect(address)
+        sent.sendall(data)
+        sent.close()
+    assert len(entries(log, "thing.made")) == 1_500
+
+
 def test_nothing_is_read_while_the_store_is_away(log: Log, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was read is held and recorded when the store is back, once."""
     real, away = log.record_many, [True]
@@ -197,6 +215,16 @@ def test_a_stop_while_the_store_is_away_says_what_was_lost(
         wait(lambda: bool(tried))
     made.close()
     assert "1 messages were read and could not be recorded" in caplog.text
+
+
+def test_a_message_that_was_cut_off_is_not_recorded(log: Log, key: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Half a message is none, and the server's own log says so, also while the listener stops."""
+    whole = f'<13>1 2026-11-01T00:00:00Z h a - thing.made [whodid@1 key="{key}"] one\n'.encode()
+    with listening(log) as address, socket.create_connection(address) as sent:
+        sent.sendall(whole + whole[:-20])
+        sent.close()
+    assert len(entries(log, "thing.made")) == 1
+    assert "was cut off" in caplog.text
 
 
 @pytest.mark.parametrize("shown", [None, "wk_no"])

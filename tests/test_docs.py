@@ -29,6 +29,7 @@ import whodid
 from scripts.reference import commands, help_text, pages
 from whodid.server import asgi
 from whodid.server.compat import PRODUCTS
+from whodid.server.metrics import PrometheusMeter
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -246,7 +247,7 @@ def test_every_command_is_in_the_reference() -> None:
 def test_every_route_is_in_the_reference() -> None:
     """The table of the HTTP API has the routes of the application, and no others."""
     with whodid.open("memory://") as log:
-        app = asgi(log, secret=bytes(32), compat=PRODUCTS)
+        app = asgi(log, secret=bytes(32), compat=PRODUCTS, metrics=PrometheusMeter(bytes(32)))
         routes = {
             (method, route.path) for route in app.routes if isinstance(route, Route) for method in route.methods or ()
         }

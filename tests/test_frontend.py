@@ -107,6 +107,8 @@ class TestSource:
         """No byte differs, no file is missing and none is left over."""
         run(copy, "npm", "run", "--silent", "build")
         made = copy.parent / "src" / "whodid" / "viewer" / "static"
+        page = Path("src", "whodid", "evidence", "static", "evidence.html")
+        assert (copy.parent / page).read_bytes() == (ROOT / page).read_bytes()
         fresh = {str(path.relative_to(made)): path.read_bytes() for path in made.rglob("*") if path.is_file()}
 
         stale = sorted(name for name in fresh.keys() | built().keys() if fresh.get(name) != built().get(name))

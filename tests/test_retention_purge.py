@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from tests.keeping import HOME, MARIA, STORES, Clock, catalog, event, opened, record
-from whodid import Context, Entry, Log
+from whodid import Context, Entry, Log, Resource
+from whodid.canonical import payload
 from whodid.errors import NotFound, Purged, StoreCorrupt, StoreUnavailable
 from whodid.export import export, verify_export
 from whodid.proof import open_checkpoint, tree
 from whodid.proof.note import Verifier
 from whodid.proof.seal import Seal
-from whodid.retention import Policy, Purge, change_policy, preview, purge, read_policy
+from whodid.retention import Loss, Policy, Purge, change_policy, preview, purge, read_policy
 from whodid.retention.purge import RETENTION
 
 
@@ -157,12 +158,12 @@ def test_a_failing_step_leaves_the_steps_before_it(log: Log, clock: Clock, monke
     days_of(log, clock, 100)
     real, calls = log.forget, 0
 
-    def forget(*arguments: Any) -> Any:
+    def forget(*arguments: Any, **more: Any) -> Any:
         nonlocal calls
         calls += 1
         if calls == 3:
             raise StoreUnavailable("The store is busy", "Try again")
-        return real(*arguments)
+        return real(*arguments, **more)
 
     monkeypatch.setattr(log, "forget", forget)
     with pytest.raises(StoreUnavailable):
@@ -386,7 +387,7 @@ def test_a_dead_process_holds_the_lease_for_ten_minutes_at_most(
     """Whoever died in the middle does not stop retention for ever."""
     days_of(log, clock, 100)
 
-    def die(*_: Any) -> Any:
+    def die(*_: Any, **__: Any) -> Any:
         raise KeyboardInterrupt
 
     real_swap, real_forget = log.swap_state, log.forget
@@ -427,3 +428,25 @@ def test_a_workspace_without_a_log_is_named(log: Log) -> None:
     with pytest.raises(NotFound):
         preview(log, "nobody")
     assert read_policy(log, "nobody") == Policy()
+
+
+def test_the_preview_tells_what_can_no_longer_be_said(log: Log, clock: Clock) -> None:
+    """Bytes, people, and up to when each question of an auditor loses its answer."""
+    record(
+        log,
+        [
+            event(1, "contact.deleted", clock.now),
+            event(2, "user.role_changed", clock.now, resource=Resource(type="user", id="usr_joao")),
+            event(3, "campaign.paused", clock.now, resource=Resource(type="campaign", id="cmp_1")),
+            event(4, "contact.updated", clock.now),
+        ],
+    )
+    assert preview(log, HOME).loss == Loss()
+    clock.advance(days=92)
+    record(log, [event(5, "contact.deleted", clock.now)])
+
+    loss = preview(log, HOME).loss
+    assert {one.question: one.entries for one in loss.questions} == {"deletions": 1, "access": 1, "stops": 1}
+    assert {one.until for one in loss.questions} == {entry.occurred_at for entry in log.read(HOME, 0, 3)}
+    assert loss.people == len({"usr_maria", "usr_joao", "con_1", "con_4"})
+    assert loss.bytes == sum(len(payload(entry)) for entry in log.read(HOME, 0, 4))

@@ -81,10 +81,10 @@ def test_an_error_in_one_workspace_does_not_keep_the_others_waiting(log: Log, mo
     real = log.forget
     broken = True
 
-    def forget(workspace: str, *rest: Any) -> Any:
+    def forget(workspace: str, *rest: Any, **more: Any) -> Any:
         if workspace == HOME and broken:
             raise StoreUnavailable("The store is busy", "Try again")
-        return real(workspace, *rest)
+        return real(workspace, *rest, **more)
 
     monkeypatch.setattr(log, "forget", forget)
     told: list[tuple[str, Exception]] = []
@@ -117,10 +117,10 @@ def test_even_a_fault_of_ours_does_not_end_retention(log: Log, monkeypatch: pyte
     told: list[Exception] = []
     real = log.forget
 
-    def forget(*arguments: Any) -> Any:
+    def forget(*arguments: Any, **more: Any) -> Any:
         if not told:
             raise ZeroDivisionError
-        return real(*arguments)
+        return real(*arguments, **more)
 
     monkeypatch.setattr(log, "forget", forget)
     with RetentionWorker(log, interval=0.01, on_error=lambda _, error: told.append(error)):

@@ -80,12 +80,15 @@ _PROOFS = {
     "page.opened": "test_sendero_permissions.py::test_a_refusal_names_what_it_was_about",
     "audit.exported": "browser/test_exports.py::test_an_export_with_proofs_verifies_offline",
     "audit.retention_changed": "test_sendero_workspace.py::TestRetention::test_it_is_the_policy_of_the_log",
+    "audit.hold_placed": "test_sendero_workspace.py::TestHolds::test_placing_and_releasing",
+    "audit.hold_released": "test_sendero_workspace.py::TestHolds::test_placing_and_releasing",
 }
 """Action → the test that does it in Sendero."""
 
 _WHODIDS_OWN = {
     "audit.viewer_opened": "test_server_api.py::test_opening_the_log_is_recorded_once_a_day",
     "audit.purged": "browser/test_ninety_days_later.py::test_retention_removes_and_the_rest_verifies",
+    "audit.sealed": "test_log_sealing.py::test_a_day_is_sealed_after_it_is_over",
     "audit.capture_stopped": "test_capture_s07_sqlalchemy.py::test_off_is_an_entry",
     "audit.capture_resumed": "test_capture_s07_sqlalchemy.py::test_off_is_an_entry",
     "audit.events_dropped": "test_capture_s19.py::test_gap_counts_to_the_last_event",

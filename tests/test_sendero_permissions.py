@@ -7,14 +7,15 @@ from io import BytesIO
 import pytest
 
 from sendero.permissions import AREAS, BUILTIN, PERMISSIONS
-from sendero.service import api_keys, imports, sso, sso_rules, teams, webhooks
+from sendero.service import api_keys, holds, imports, sso, sso_rules, teams, webhooks
 from sendero.tables import Campaign, Contact, Role, User
 from sendero.web.app import PAGES
 from sendero.web.visit import Page
 from tests.campaigning import campaign, madrid
-from tests.lumen import Lumen, lumen
+from tests.lumen import SETTER_UP, Lumen, lumen
 from tests.provider import Company, sso_values
 from whodid import Reason, Resource
+from whodid.retention import place_hold
 
 __all__ = ["lumen"]
 
@@ -67,7 +68,7 @@ def file_of_contacts(lumen: Lumen) -> str:
 
 
 def connections(lumen: Lumen) -> dict[str, str]:
-    """Return the ids of a team, a webhook and an API key; make them if there are none."""
+    """Return the ids of a team, a webhook, an API key and a legal hold; make them if there are none."""
     owner = lumen.user("Owner")
     with lumen.working() as work:
         team, hook, key = teams.listing(work), webhooks.listing(work), api_keys.listing(work)
@@ -78,7 +79,10 @@ def connections(lumen: Lumen) -> dict[str, str]:
             team = [teams.create(work, {"name": "Team", "members": [], **hours})]
             hook = [webhooks.create(work, {"name": "Hook", **where})[0]]
             key = [api_keys.create(work, work.get(User, owner.id), what)[0]]
-        return {"teams": team[0].id, "webhooks": hook[0].id, "api-keys": key[0].id}
+            why = Reason(text="A complaint")
+            place_hold(lumen.home.log, lumen.workspace, name="Case 118", query="actor:x", actor=SETTER_UP, reason=why)
+        kept = holds.all_holds(work)
+        return {"teams": team[0].id, "webhooks": hook[0].id, "api-keys": key[0].id, "holds": kept[0].id}
 
 
 def test_every_page_says_what_it_needs() -> None:

@@ -37,6 +37,7 @@ ELSEWHERE = {
     "auth.impersonation_started", "auth.impersonation_ended",  # Sendero lets nobody act as somebody else
     "audit.capture_stopped", "audit.capture_resumed",  # nobody's thirty days were over
     "audit.purged",  # nothing was older than the retention
+    "audit.sealed",  # a server seals while it runs, and the story is told before it starts
     "audit.events_dropped", "audit.verify_failed",  # nothing went wrong
 }  # fmt: skip
 """Actions that the story does not tell, and why."""

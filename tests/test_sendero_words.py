@@ -22,6 +22,7 @@ from sendero.web.importing import DELIMITER_NAMES, FIELDS
 from sendero.web.labels import LABELS
 from sendero.web.merging import FIELD_LABELS, RULES
 from sendero.web.visit import DONE, environment
+from sendero.web.workspace import QUESTIONS
 from sendero.words import Words, choose
 
 HOME = Path(__file__).resolve().parent.parent / "sendero"
@@ -105,7 +106,7 @@ def spoken(node: ast.AST) -> Iterator[ast.AST]:
 def shown() -> set[str]:
     """Return every text that a person can see."""
     described = [description for description, _ in BUILTIN.values()]
-    named = [FIELDS, COLUMN_LABELS, FIELD_NAMES, DELIMITER_NAMES]
+    named = [FIELDS, COLUMN_LABELS, FIELD_NAMES, DELIMITER_NAMES, QUESTIONS]
     noted = [import_rows.UNPROVEN, import_rows.UNWANTED, imports.UNRECORDED, sheets.BROKEN]
     listed = [
         REFUSED,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -123,3 +123,93 @@ class TestRetention:
         lumen.signed_in("Manager").post(HERE, data=FORM)
         denied = lumen.entries("action:workspace.updated is:denied")[0]
         assert denied.resource == Resource(type="workspace", id=lumen.workspace, name="Casa Lumen")
+
+
+class TestHolds:
+    """Legal holds."""
+
+    HOLDS = "/settings/holds"
+    FORM: ClassVar = {"name": "Case 118", "query": "actor:usr_1,usr_2", "reason": "A complaint <b>"}
+
+    def test_placing_and_releasing(self, lumen: Lumen) -> None:
+        """Who, why and what; the list shows it; a purge goes around it until it is released."""
+        browser = lumen.signed_in("Owner")
+        owner = lumen.actor("Owner")
+        form = self.FORM | {"query": f"actor:{owner.id}"}
+        answer = browser.post(f"{self.HOLDS}/new", data=form, headers={"User-Agent": "Tests"})
+        assert answer.status_code == 303, answer.text
+
+        (entry,) = lumen.entries("action:audit.hold_placed")
+        assert (entry.kind, entry.severity, entry.actor) == ("security", "warning", owner)
+        assert (entry.resource.type, entry.resource.name) == ("hold", "Case 118")
+        assert entry.details == {"query": f"actor:{owner.id}"}
+        assert entry.reason is not None
+        assert entry.reason.text == "A complaint <b>"
+        assert entry.context is not None
+        assert (entry.context.source, entry.context.user_agent) == ("web", "Tests")
+        page = browser.get(self.HOLDS).text
+        assert "Case 118" in page
+        assert "A complaint &lt;b&gt;" in page
+
+        lumen.advance(days=100)
+        purge(lumen.home.log, lumen.workspace)
+        assert lumen.entries("action:audit.hold_placed")
+
+        browser = lumen.signed_in("Owner")
+        release = f"{self.HOLDS}/{entry.resource.id}/release"
+        assert f"actor:{owner.id}" in browser.get(release).text
+        assert browser.post(release, data={"reason": " "}).status_code == 422
+        assert browser.post(release, data={"reason": "Closed"}).status_code == 303
+        (released,) = lumen.entries("action:audit.hold_released")
+        assert released.resource == entry.resource
+        assert "No legal holds" in browser.get(self.HOLDS).text
+        assert browser.post(release, data={"reason": "Closed"}).status_code == 404
+        assert browser.get(release).status_code == 404
+
+    def test_what_it_shows_is_what_it_keeps(self, lumen: Lumen) -> None:
+        """A look places nothing, and dates are those of the workspace's zone."""
+        browser = lumen.signed_in("Owner")
+        query = 'after:"Casa Lumen SL"'
+        lumen.home.relay.drain()
+        assert "It would keep 0 entries now" in browser.get(f"{self.HOLDS}/new", params={"query": query}).text
+        browser.post(HERE, data=FORM | {"name": "Casa Lumen SL", "version": "1"})
+        lumen.home.relay.drain()
+
+        page = browser.get(f"{self.HOLDS}/new", params={"query": query, "name": "Case 118"}).text
+        assert "It would keep 1 entry now" in page
+        assert 'value="Case 118"' in page
+        assert lumen.entries("action:audit.hold_placed") == []
+
+    @pytest.mark.parametrize(
+        ("other", "told"),
+        [
+            ({"name": " "}, "Give the matter or the case number"),
+            ({"reason": ""}, "Say why"),
+            ({"query": ""}, "Say what is to be kept"),
+            ({"query": "nosuchfield:x"}, "This is no search of the audit log"),
+            ({"reason": "x" * 501}, "Use at most 500 characters"),
+        ],
+    )
+    def test_what_cannot_be_taken(self, lumen: Lumen, other: dict[str, str], told: str) -> None:
+        """It is marked, what was typed stays, and nothing is placed."""
+        answer = lumen.signed_in("Owner").post(f"{self.HOLDS}/new", data=self.FORM | other)
+        assert answer.status_code == 422
+        assert told in answer.text
+        assert lumen.entries("action:audit.hold_placed") == []
+
+    def test_it_needs_the_permission_to_manage_the_log(self, lumen: Lumen) -> None:
+        """Whoever may not is refused, and the refusal is an entry."""
+        browser = lumen.signed_in("Manager")
+        assert browser.get(self.HOLDS).status_code == 403
+        assert browser.post(f"{self.HOLDS}/new", data=self.FORM).status_code == 403
+        (entry,) = lumen.entries("action:audit.hold_placed")
+        assert (entry.outcome, entry.resource) == ("denied", Resource(type="hold", id="new"))
+
+    def test_the_simulator_tells_what_is_held_and_what_is_lost(self, lumen: Lumen) -> None:
+        """The page of a shorter retention names both."""
+        browser = lumen.signed_in("Owner")
+        browser.post(f"{self.HOLDS}/new", data=self.FORM | {"query": "category:user"})
+        lumen.advance(days=40)
+        page = lumen.signed_in("Owner").get(f"{HERE}/retention?days=30").text
+        assert "Kept by a legal hold" in page
+        assert "People concerned" in page

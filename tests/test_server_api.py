@@ -345,9 +345,12 @@ def test_it_can_be_mounted_anywhere(log: Log) -> None:
         page = http.get("/settings/audit/").text
         assert 'api="/settings/audit"' in page
         assert 'src="/settings/audit/static/page.js?v=' in page
-        made = http.post("/settings/audit/v1/exports", json={"format": "csv"}, headers=bearer(token())).json()
-        assert made["href"].startswith("/settings/audit/v1/exports/")
-        assert http.get(made["href"]).status_code == 200
+        made = http.post("/settings/audit/v1/exports", json={"format": "csv"}, headers=bearer(token()))
+        assert made.headers["location"] == f"/settings/audit/v1/exports/{made.json()['id']}"
+        while (link := http.post(f"{made.headers['location']}/link", headers=bearer(token()))).status_code == 409:
+            pass
+        assert link.json()["href"].startswith("/settings/audit/export/")
+        assert http.get(link.json()["href"]).status_code == 200
 
 
 def test_a_short_secret_is_refused_at_the_start(log: Log) -> None:

@@ -48,12 +48,13 @@ def test_the_printed_link_leads_to_the_entries(store: str, page: Page, tmp_path:
         made = page.evaluate(
             """async () => {
                 const token = await document.querySelector("audit-log-viewer").getToken();
-                const answer = await fetch("/v1/exports", {
-                    method: "POST",
-                    headers: { "Content-Type": "application/json", "Authorization": `Bearer ${token}` },
-                    body: JSON.stringify({ format: "csv", q: "-category:audit" }),
-                });
-                return answer.json();
+                const headers = { "Content-Type": "application/json", "Authorization": `Bearer ${token}` };
+                const ask = (path, body) => fetch(`/v1/exports${path}`, { method: "POST", headers, body });
+                const made = await (await ask("", JSON.stringify({ format: "csv", q: "-category:audit" }))).json();
+                for (;;) {
+                    const link = await ask(`/${made.id}/link`, "{}");
+                    if (link.status === 201) return { ...made, ...await link.json() };
+                }
             }"""
         )
         with page.expect_download() as download:
@@ -66,7 +67,11 @@ def test_the_printed_link_leads_to_the_entries(store: str, page: Page, tmp_path:
         leave(page)
     with open_log(Clock(), store) as log:
         found = log.find(HOME, parse("category:audit", now=log.now())).entries
-        assert sorted(entry.action for entry in found) == ["audit.exported", "audit.viewer_opened"]
+        assert sorted(entry.action for entry in found) == [
+            "audit.exported",
+            "audit.sealed",
+            "audit.viewer_opened",
+        ]
 
 
 def test_nothing_hostile_runs(store: str, page: Page) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from whodid.cli import ui
 from whodid.errors import InvalidSetting
-from whodid.server.config import Settings, load, read_secret
+from whodid.server.config import Settings, explain, load, masked, read_secret, read_token, variable
 
 
 def test_later_sources_win(tmp_path: Path) -> None:
@@ -54,6 +56,8 @@ def test_settings_are_frozen() -> None:
         ({"store": "memory://", "threads": 0}, {}, None, "threads: "),
         ({"store": "memory://", "url": "audit.example.com"}, {}, None, "url: "),
         ({"store": "memory://", "workspace": "no where"}, {}, None, "workspace: "),
+        ({"store": "memory://", "log_level": "loud"}, {}, None, "log_level: "),
+        ({"store": "memory://", "compat": "wokros"}, {}, None, "no product wokros"),
         ({"store": "memory://", "secret": "x"}, {}, None, "no argument secret. Did you mean secret_file"),
     ],
 )
@@ -120,6 +124,102 @@ def test_a_short_or_unreachable_secret_is_refused(tmp_path: Path) -> None:
         read_secret(settings_with(path))
     with pytest.raises(InvalidSetting, match="cannot be used"):
         read_secret(settings_with(tmp_path / "none" / "secret"))
+
+
+def test_a_wrong_value_is_named_with_where_it_stands(tmp_path: Path) -> None:
+    """The remedy is the place to correct."""
+    file = tmp_path / "whodid.toml"
+    file.write_text('store = "memory://"\nport = "http"\n')
+    with pytest.raises(InvalidSetting, match=f"Correct it in {file}"):
+        load({}, environment={}, file=file)
+    with pytest.raises(InvalidSetting, match="Correct it in WHODID_SERVE_THREADS"):
+        load({}, environment={"WHODID_STORE": "memory://", "WHODID_SERVE_THREADS": "0"})
+
+
+def test_what_is_in_force_is_told_with_where_it_comes_from(tmp_path: Path) -> None:
+    """Every setting once, with its source and no password."""
+    file = tmp_path / "whodid.toml"
+    file.write_text("port = 1001\n")
+    found = explain(
+        {"rate": 5},
+        environment={"WHODID_STORE": "postgresql://u:hush@db/x", "WHODID_KEY_FILE": "/k"},
+        file=file,
+    )
+    told = {name: (value, source) for name, value, source in found}
+    assert list(told) == [field.name for field in msgspec.structs.fields(Settings)]
+    assert told["store"] == ("postgresql://u:***@db/x", "WHODID_STORE")
+    assert told["key"] == ("/k", "WHODID_KEY_FILE")
+    assert told["port"] == (1001, str(file))
+    assert told["rate"] == (5, "command line")
+    assert told["host"] == ("127.0.0.1", "default")
+
+
+@pytest.mark.parametrize(
+    ("store", "shown"),
+    [
+        ("sqlite:///audit.db", "sqlite:///audit.db"),
+        ("sqlite:////srv/a@b/audit.db", "sqlite:////srv/a@b/audit.db"),
+        ("memory://", "memory://"),
+        ("postgresql://u@h/d?passfile=/p", "postgresql://u@h/d?passfile=/p"),
+        ("postgresql://u:hush@h:5432/d", "postgresql://u:***@h:5432/d"),
+        ("postgresql://h/d?a=1&password=hush&b=2", "postgresql://h/d?a=1&password=***&b=2"),
+        ("postgresql://h/d?sslpassword=hush", "postgresql://h/d?sslpassword=***"),
+    ],
+)
+def test_a_password_is_not_shown(store: str, shown: str) -> None:
+    """Wherever libpq would find one."""
+    assert masked(store) == shown
+
+
+def text(value: object) -> str:
+    """Write a value as the environment and the command line know it."""
+    return " ".join(value) if isinstance(value, list) else str(value)
+
+
+def test_a_setting_without_a_value_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--set` says how it is written, and knows the names of all settings."""
+    assert ui.run(["serve", "--check", "--set", "threads"]) == 2
+    assert "gives no value. Write --set NAME=VALUE" in capsys.readouterr().err
+    assert ui.run(["serve", "--check", "--set", "treads=1"]) == 2
+    assert "Did you mean threads" in capsys.readouterr().err
+
+
+def test_options_of_their_own_reach_their_settings(capsys: pytest.CaptureFixture[str]) -> None:
+    """Those with another name, and one that is repeated."""
+    options = ["--origin", "https://a.example", "--origin", "https://b.example", "--proxies", "2", "--strict"]
+    assert ui.run(["serve", "--check", "--store", "memory://", "--key-file", "k", *options]) == 0
+    told = tomllib.loads(capsys.readouterr().out)
+    assert told["origins"] == ["https://a.example", "https://b.example"]
+    assert (told["trusted_proxies"], told["strict"], told["key"]) == (2, True, "k")
+
+
+def test_every_setting_can_be_given_in_each_place(capsys: pytest.CaptureFixture[str]) -> None:
+    """A file, a variable and an option: `--check` shows what came through each of them."""
+    given = {
+        "store": "memory://", "workspace": "w", "host": "::1", "port": 1, "url": "https://a.example",
+        "trusted_proxies": 1, "key": "k", "secret_file": "s", "strict": True, "name": "n", "retention_minutes": 1,
+        "origins": ["https://a.example", "https://b.example"], "threads": 1, "connections": 9, "downloads": 1,
+        "exports_folder": "f", "exports_bytes": 1048576, "rate": 1, "compat": "workos",
+        "syslog": ["tcp://127.0.0.1:6514"], "oidc_issuer": "https://id.example", "oidc_client_id": "c",
+        "oidc_secret_file": "o", "oidc_operators": ["@a.example"], "metrics_token_file": "t",
+        "log_level": "error", "drain_seconds": 2, "shutdown_seconds": 2,
+    }  # fmt: skip
+    assert list(given) == [field.name for field in msgspec.structs.fields(Settings)]
+    around = {variable(name): text(value) for name, value in given.items()}
+    assert msgspec.json.decode(msgspec.json.encode(load(environment=around))) == given
+    options = [part for name, value in given.items() for part in ("--set", f"{name}={text(value)}")]
+    assert ui.run(["serve", "--check", *options]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.endswith("  # command line") for line in lines] == [True] * len(given)
+    assert tomllib.loads("\n".join(lines)) == given
+
+
+def test_the_token_of_the_metrics_is_made_like_the_secret(tmp_path: Path) -> None:
+    """At first start, for its owner only; without the setting there is none."""
+    settings = Settings(store="memory://", metrics_token_file=str(tmp_path / "token"))
+    assert read_token(settings) == read_token(settings)
+    assert (tmp_path / "token").stat().st_mode & 0o777 == 0o600
+    assert read_token(Settings(store="memory://")) is None
 
 
 def test_every_setting_is_described() -> None:

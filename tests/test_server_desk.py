@@ -242,6 +242,12 @@ def test_the_log_opens_with_a_token_for_its_workspace(http: TestClient, clock: C
     assert http.post("/session/token", headers=OWN).status_code == 400
 
 
+def test_a_log_that_is_not_there_is_not_opened(http: TestClient, log: Log) -> None:
+    """Looking is an entry, and would begin the log of a workspace whose name was mistyped."""
+    assert http.get("/console/workspaces/wsp_hmoe/log").status_code == 404
+    assert "wsp_hmoe" not in log.workspaces()
+
+
 # ------------------------------------------------------------------------------------------------------------- refusals
 
 

@@ -1,11 +1,14 @@
-"""Exports over HTTP: a ticket that works once, a file that holds what was asked, and a record of it."""
+"""Exports over HTTP: a job that tells how far it is, a file that holds what was asked, and a record of it."""
 
 from __future__ import annotations
 
+import base64
 import csv
+import hashlib
 import io
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,8 +20,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.serving import (
+    AWAY,
     EXPORT,
     HOME,
+    JOAO,
     MARIA,
     NOW,
     PII,
@@ -28,6 +33,8 @@ from tests.serving import (
     check_problem,
     client,
     event,
+    finished,
+    linked,
     open_log,
     record,
     token,
@@ -37,8 +44,6 @@ from whodid.canonical import read_wire
 from whodid.errors import StoreUnavailable
 from whodid.export import verify_export
 from whodid.query import Query, parse
-from whodid.server.answers import Call
-from whodid.server.exports import Exports
 
 PERSONAL = ("maria@lumen", "joao.private", "83.45.112", "198.51.100", "203.0.113", "ana.old", "ana.new", "34611204880",
             "611 204 880", "archive@", "0611", "05-12")  # fmt: skip
@@ -64,13 +69,16 @@ def http(log: Log) -> Iterator[TestClient]:
         yield opened
 
 
-def order(http: TestClient, rights: tuple[str, ...] = (READ, EXPORT, PII), **wish: Any) -> dict[str, Any]:
-    """Ask for an export and return the ticket."""
-    answer = http.post("/v1/exports", json={"format": "csv"} | wish, headers=bearer(token(permissions=rights)))
+def rights(*permissions: str, **more: Any) -> dict[str, str]:
+    """Return the headers of somebody who may read, export and whatever else is named."""
+    return bearer(token(permissions=permissions or (READ, EXPORT, PII), **more))
+
+
+def order(http: TestClient, sent: dict[str, str] | None = None, **wish: Any) -> dict[str, Any]:
+    """Ask for an export, wait for its end and return the job."""
+    answer = http.post("/v1/exports", json={"format": "csv"} | wish, headers=sent or rights())
     assert answer.status_code == 201, answer.text
-    made: dict[str, Any] = answer.json()
-    assert made.keys() == {"id", "href", "count", "filename"}
-    return made
+    return finished(http, answer.json()["id"], sent or rights())
 
 
 def exported(log: Log) -> list[Entry]:
@@ -78,15 +86,29 @@ def exported(log: Log) -> list[Entry]:
     return list(log.find(HOME, parse("action:audit.exported", now=NOW)).entries)
 
 
+def test_a_job_tells_how_far_it_is(http: TestClient) -> None:
+    """What was asked, how many there are, when it ends; then size, digest and the place of its record."""
+    answer = http.post("/v1/exports", json={"format": "csv", "q": "-category:audit"}, headers=rights())
+    assert answer.status_code == 201
+    made = answer.json()
+    assert answer.headers["location"] == f"/v1/exports/{made['id']}"
+    assert (made["state"], made["count"], made["done"]) == ("waiting", {"value": 7, "exact": True}, 0)
+    assert made["query"] == "-category:audit"
+    assert made["filename"] == "audit-wsp_home-20261120T140000Z.csv"
+    done = finished(http, made["id"], rights())
+    assert (done["state"], done["done"], done["fault"]) == ("ready", 7, None)
+    assert (done["finished_at"], done["expires_at"]) == ("2026-11-20T14:00:00.000000Z", "2026-11-21T14:00:00.000000Z")
+    body = http.get(f"/v1/exports/{made['id']}/file", headers=rights()).content
+    assert (done["size"], done["sha256"]) == (len(body), hashlib.sha256(body).hexdigest())
+    assert http.get("/v1/exports", headers=rights()).json()["items"] == [done]
+
+
 def test_csv_opens_with_every_row(http: TestClient) -> None:
     """The file has the name and the number of rows that were stated, and guards against formulas."""
-    made = order(http)
-    assert made["count"] == {"value": 7, "exact": True}
-    answer = http.get(made["href"])
+    answer = http.get(linked(http, rights(), q="-category:audit"))
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/csv")
-    assert answer.headers["content-disposition"] == f'attachment; filename="{made["filename"]}"'
-    assert made["filename"] == "audit-wsp_home-20261120T140000Z.csv"
+    assert answer.headers["content-disposition"] == 'attachment; filename="audit-wsp_home-20261120T140000Z.csv"'
     assert answer.headers["cache-control"] == "no-store"
     rows = list(csv.DictReader(io.StringIO(answer.text)))
     assert [row["index"] for row in rows] == ["6", "5", "4", "3", "2", "1", "0"]
@@ -95,33 +117,28 @@ def test_csv_opens_with_every_row(http: TestClient) -> None:
 
 
 def test_the_export_is_an_entry(http: TestClient, log: Log) -> None:
-    """Who, what question, how many, which format, from where: by the actor of the token."""
-    http.get(order(http, q="kind:delete,create", range="7d", format="ndjson")["href"], headers={"User-Agent": "curl/8"})
+    """Who, what question, how many, which format and bytes, from where: by the actor of the token."""
+    sent = rights() | {"User-Agent": "curl/8"}
+    done = order(http, sent, q="kind:delete,create", range="7d", format="ndjson")
     (entry,) = exported(log)
-    assert entry.actor == MARIA
-    assert entry.resource.id == HOME
+    assert (entry.actor, entry.resource.id, entry.index) == (MARIA, HOME, done["index"])
     assert entry.details is not None
     assert (entry.details["count"], entry.details["format"], entry.details["proofs"]) == (2, "ndjson", False)
+    assert (entry.details["sha256"], entry.details["bytes"]) == (done["sha256"], done["size"])
     assert parse(entry.details["query"], now=NOW) == parse("kind:delete,create date:7d", now=NOW)
     assert entry.context is not None
     assert (entry.context.source, entry.context.user_agent) == ("web", "curl/8")
 
 
-def test_asking_for_an_export_exports_nothing(http: TestClient, log: Log) -> None:
-    """Only the download is recorded, because only then data leaves."""
-    order(http)
-    assert exported(log) == []
-
-
 def test_ndjson_is_exact(http: TestClient, log: Log) -> None:
     """Every line is an entry as the log has it, in the order of the list."""
-    lines = http.get(order(http, format="ndjson")["href"]).text.splitlines()
+    lines = http.get(linked(http, rights(), format="ndjson", q="-category:audit")).text.splitlines()
     assert [read_wire(line) for line in lines] == [log.get(HOME, index) for index in range(6, -1, -1)]
 
 
 def test_parquet_opens(http: TestClient) -> None:
     """The file is Parquet with a row per entry."""
-    answer = http.get(order(http, format="parquet", q="actor:usr_joao")["href"])
+    answer = http.get(linked(http, rights(), format="parquet", q="actor:usr_joao"))
     assert answer.headers["content-type"] == "application/vnd.apache.parquet"
     table = pq.read_table(io.BytesIO(answer.content))
     assert table.column("index").to_pylist() == [5, 4]
@@ -129,7 +146,7 @@ def test_parquet_opens(http: TestClient) -> None:
 
 def test_proofs_verify(http: TestClient, log: Log) -> None:
     """A file with proofs verifies on its own, with nothing but the key."""
-    body = http.get(order(http, format="ndjson", proofs=True, q="kind:update,delete")["href"]).content
+    body = http.get(linked(http, rights(), format="ndjson", proofs=True, q="kind:update,delete")).content
     lines = body.splitlines(keepends=True)
     report = verify_export(lines, lines[-1], trusted=[log.verifier_key(HOME)])
     assert report.problems == ()
@@ -148,8 +165,8 @@ def test_proofs_need_whole_entries(http: TestClient) -> None:
 @pytest.mark.parametrize("format", ["csv", "ndjson", "parquet"])
 def test_an_export_hides_what_the_page_hides(http: TestClient, format: str) -> None:
     """Without audit:pii no file holds a personal value, and each says that it is covered."""
-    open_file = http.get(order(http, format=format)["href"])
-    veiled = http.get(order(http, rights=(READ, EXPORT), format=format)["href"])
+    open_file = http.get(linked(http, rights(), format=format))
+    veiled = http.get(linked(http, rights(READ, EXPORT), format=format))
     if format == "parquet":
         texts = [str(pq.read_table(io.BytesIO(one.content)).to_pylist()) for one in (open_file, veiled)]
     else:
@@ -164,40 +181,39 @@ def test_an_export_hides_what_the_page_hides(http: TestClient, format: str) -> N
 
 def test_an_export_cannot_be_searched_for_hidden_values(http: TestClient) -> None:
     """The rule of the list holds for files: hidden values are neither found nor excluded."""
-    rights = (READ, EXPORT)
+    sent = rights(READ, EXPORT)
     for text, rows in (("ana.new -category:audit", 0), ("-ana.new -category:audit", 7), ("juan -category:audit", 1)):
-        made = order(http, rights=rights, q=text, format="ndjson")
-        assert made["count"]["value"] == rows, text
-        assert len(http.get(made["href"]).text.splitlines()) == rows, text
-    ask = bearer(token(permissions=rights))
-    answer = http.post("/v1/exports", json={"format": "csv", "q": "ip:10.0.0.1"}, headers=ask)
+        made = order(http, sent, q=text, format="ndjson")
+        assert (made["count"]["value"], made["done"]) == (rows, rows), text
+    answer = http.post("/v1/exports", json={"format": "csv", "q": "ip:10.0.0.1"}, headers=sent)
     assert check_problem(answer, 403, "denied")["permission"] == "audit:pii"
 
 
-def test_a_ticket_works_once(http: TestClient, log: Log) -> None:
-    """The second use is gone, leaves no second record, and reveals nothing."""
-    href = order(http)["href"]
+# ---------------------------------------------------------------------------------------------------------------- links
+
+
+def test_a_link_works_once(http: TestClient, log: Log) -> None:
+    """The second use is gone and reveals nothing; fetching leaves no second record."""
+    href = linked(http, rights())
     assert http.get(href).status_code == 200
-    body = check_problem(http.get(href), 410, "gone")
-    assert "used" in body["detail"]
+    assert "used" in check_problem(http.get(href), 410, "gone")["detail"]
     assert len(exported(log)) == 1
 
 
-def test_a_ticket_ends_after_a_minute(http: TestClient, clock: Clock, log: Log) -> None:
+def test_a_link_ends_after_a_minute(http: TestClient, clock: Clock, log: Log) -> None:
     """Sixty seconds later it is gone, and the state of the log keeps nothing of it."""
-    early, late = order(http)["href"], order(http)["href"]
+    early, late = linked(http, rights()), linked(http, rights())
     clock.advance(seconds=59)
     assert http.get(early).status_code == 200
     clock.advance(seconds=1)
     check_problem(http.get(late), 410, "gone")
-    made = http.post("/v1/exports", json={"format": "csv"}, headers=bearer(token(now=clock.now))).json()
-    http.get(made["href"])
-    assert log.state(HOME, "exports") is None
+    http.get(linked(http, rights(now=clock.now)))
+    assert log.state(HOME, "export_links") is None
 
 
-def test_an_invented_ticket_is_nothing(http: TestClient) -> None:
-    """A changed, cut or made-up ticket is not found, without a look at the store."""
-    href = order(http)["href"]
+def test_an_invented_link_is_nothing(http: TestClient) -> None:
+    """A changed, cut or made-up one is not found, without a look at the store."""
+    href = linked(http, rights())
     head, ticket = href[: -len(href.rpartition("/")[2])], href.rpartition("/")[2]
     with patch.object(Log, "state", side_effect=AssertionError("the store was asked")):
         for invented in ("x", ticket[:-1], ticket + "A", "A" + ticket[1:], ticket[:-4] + "AAAA", "%00", "é"):
@@ -205,29 +221,165 @@ def test_an_invented_ticket_is_nothing(http: TestClient) -> None:
     assert http.get(href).status_code == 200
 
 
-def test_a_ticket_needs_no_token_and_its_head_does_not_spend_it(http: TestClient) -> None:
+def test_a_link_needs_no_token_and_its_head_does_not_spend_it(http: TestClient) -> None:
     """A browser follows the link as it is; a link checker that asks for the head takes nothing away."""
-    href = order(http)["href"]
+    href = linked(http, rights())
     assert http.head(href).status_code == 405
     assert http.get(href).status_code == 200
 
 
-def test_a_ticket_is_good_once_among_many(http: TestClient, log: Log) -> None:
+def test_a_link_is_good_once_among_many(http: TestClient) -> None:
     """Of ten downloads at the same moment one gets the file."""
-    href = order(http)["href"]
-    statuses: list[int] = []
-    with client(log) as other:
-        doors = [http, other] * 5
-        threads = [
-            threading.Thread(target=lambda door=door: statuses.append(door.get(href).status_code)) for door in doors
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert statuses.count(200) == 1
-    assert set(statuses) <= {200, 410, 503}
-    assert len(exported(log)) == 1
+    href = linked(http, rights())
+    with ThreadPoolExecutor(10) as pool:
+        statuses = list(pool.map(lambda _: http.get(href).status_code, range(10)))
+    assert sorted(statuses) == [200] + [410] * 9
+
+
+def test_a_link_that_broke_off_goes_on(http: TestClient) -> None:
+    """Whoever got the beginning may ask for the rest, and only with the name that came with it."""
+    href = linked(http, rights())
+    begun = http.get(href)
+    tag = begun.headers["etag"]
+    rest = http.get(href, headers={"Range": "bytes=100-", "If-Range": tag})
+    assert (rest.status_code, rest.content) == (206, begun.content[100:])
+    for again in ({"Range": "bytes=100-"}, {"Range": "bytes=100-", "If-Range": '"x"'}, {"If-Range": tag}):
+        check_problem(http.get(href, headers=again), 410, "gone")
+
+
+def test_waiting_links_are_bounded(http: TestClient) -> None:
+    """Twenty links may wait for their download."""
+    job = order(http)
+    for _ in range(20):
+        assert http.post(f"/v1/exports/{job['id']}/link", headers=rights()).status_code == 201
+    check_problem(http.post(f"/v1/exports/{job['id']}/link", headers=rights()), 429, "too-many")
+
+
+# ------------------------------------------------------------------------------------------------------------ the files
+
+
+PARTS = [
+    (None, 200, 0, None),
+    ("bytes=0-0", 206, 0, 1),
+    ("bytes=5-", 206, 5, None),
+    ("bytes=-7", 206, -7, None),
+    ("bytes=0-99999999", 206, 0, None),
+    ("bytes=-99999999", 206, 0, None),
+    ("lines=0-1", 200, 0, None),
+    ("bytes=0-1,4-5", 200, 0, None),
+    ("bytes=-", 200, 0, None),
+    ("bytes=x-1", 200, 0, None),
+]
+
+
+def test_a_part_of_a_file_can_be_had(http: TestClient) -> None:
+    """One range, from the front or the back, with the digest of the whole; what is no range is the whole file."""
+    job = order(http)
+    address = f"/v1/exports/{job['id']}/file"
+    whole = http.get(address, headers=rights()).content
+    digest = base64.b64encode(hashlib.sha256(whole).digest()).decode()
+    for asked, status, start, stop in PARTS:
+        answer = http.get(address, headers=rights() | ({"Range": asked} if asked else {}))
+        assert (answer.status_code, answer.content) == (status, whole[start:stop]), asked
+        assert answer.headers["content-length"] == str(len(answer.content))
+        assert answer.headers["repr-digest"] == f"sha-256=:{digest}:"
+        assert answer.headers["accept-ranges"] == "bytes"
+    for beyond in (f"bytes={len(whole)}-", "bytes=9-5", "bytes=-0"):
+        answer = http.get(address, headers=rights() | {"Range": beyond})
+        check_problem(answer, 416, "range")
+        assert answer.headers["content-range"] == f"bytes */{len(whole)}"
+    other = http.get(address, headers=rights() | {"Range": "bytes=5-", "If-Range": '"of another file"'})
+    assert (other.status_code, other.content) == (200, whole)
+    head = http.head(address, headers=rights())
+    assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", str(len(whole)))
+
+
+def test_a_large_file_is_made_and_sent_in_pieces(log: Log) -> None:
+    """Two thousand entries arrive in pieces, every one of them, and the record says how many and which bytes."""
+    record(log, HOME, [event(1000 + n, "contact.created", ago=timedelta(seconds=n)) for n in range(2000)])
+    with client(log) as http, http.stream("GET", linked(http, rights(), format="ndjson")) as answer:
+        body = b"".join(answer.iter_raw())
+    assert len(body.splitlines()) == 2007
+    (entry,) = exported(log)
+    assert entry.details is not None
+    assert (entry.details["count"], entry.details["bytes"]) == (2007, len(body))
+
+
+def test_what_is_not_there_is_told(http: TestClient, log: Log) -> None:
+    """While it is made: come again. When it failed: why. When it was removed: nothing."""
+    entered, leave = threading.Event(), threading.Event()
+    real = Log.stream_wire
+
+    def slow(self: Log, *args: Any) -> Iterator[bytes]:
+        entered.set()
+        assert leave.wait(20)
+        yield from real(self, *args)
+
+    with patch.object(Log, "stream_wire", slow):
+        made = http.post("/v1/exports", json={"format": "ndjson"}, headers=rights()).json()
+        assert entered.wait(20)
+        for method, suffix in (("GET", "file"), ("POST", "link")):
+            answer = http.request(method, f"/v1/exports/{made['id']}/{suffix}", headers=rights())
+            check_problem(answer, 409, "not-ready")
+            assert answer.headers["retry-after"] == "1"
+        leave.set()
+        finished(http, made["id"], rights())
+    with patch.object(Log, "stream_wire", side_effect=StoreUnavailable("Busy at /srv/db")):
+        failed = order(http, format="ndjson")
+    assert (failed["state"], failed["fault"]) == ("failed", "The export could not be made.")
+    body = check_problem(http.get(f"/v1/exports/{failed['id']}/file", headers=rights()), 410, "export-failed")
+    assert (body["detail"], body["remedy"]) == (failed["fault"], failed["remedy"])
+    assert http.delete(f"/v1/exports/{made['id']}", headers=rights()).json()["state"] == "ready"
+    for suffix in ("", "/file"):
+        check_problem(http.get(f"/v1/exports/{made['id']}{suffix}", headers=rights()), 404, "not-found")
+    assert [item["id"] for item in http.get("/v1/exports", headers=rights()).json()["items"]] == [failed["id"]]
+
+
+def test_a_link_does_not_outlive_its_export(http: TestClient) -> None:
+    """What was removed cannot be fetched with a link that was made before."""
+    job = order(http)
+    href = http.post(f"/v1/exports/{job['id']}/link", headers=rights()).json()["href"]
+    http.delete(f"/v1/exports/{job['id']}", headers=rights())
+    check_problem(http.get(href), 410, "gone")
+
+
+def test_an_export_ends_after_a_day(http: TestClient, clock: Clock) -> None:
+    """It is listed no more, and its file cannot be had, whether or not somebody swept already."""
+    job = order(http)
+    clock.advance(hours=24)
+    later = rights(now=clock.now)
+    assert http.get("/v1/exports", headers=later).json()["items"] == []
+    check_problem(http.get(f"/v1/exports/{job['id']}/file", headers=later), 404, "not-found")
+
+
+def test_orders_are_bounded(http: TestClient) -> None:
+    """Five of a workspace wait or run, whoever ordered them; more have to wait, and another workspace does not."""
+    leave = threading.Event()
+
+    def slow(*_: object) -> Iterator[Entry]:
+        assert leave.wait(20)
+        yield from ()
+
+    with patch.object(Log, "stream", slow):
+        ids = []
+        for _ in range(5):
+            answer = http.post("/v1/exports", json={"format": "csv"}, headers=rights())
+            assert answer.status_code == 201
+            ids.append(answer.json()["id"])
+        answer = http.post("/v1/exports", json={"format": "csv"}, headers=rights(viewer=JOAO))
+        check_problem(answer, 429, "too-many")
+        assert answer.headers["retry-after"] == "60"
+        assert http.post("/v1/exports", json={"format": "csv"}, headers=bearer(token(AWAY))).status_code == 201
+        leave.set()
+        for id_ in ids:
+            finished(http, id_, rights())
+        assert http.post("/v1/exports", json={"format": "csv"}, headers=rights()).status_code == 201
+
+
+def test_a_folder_that_is_full_takes_no_order(http: TestClient) -> None:
+    """507, before anything is made."""
+    with patch("whodid.export.jobs.JobFolder.has_room", return_value=False):
+        check_problem(http.post("/v1/exports", json={"format": "csv"}, headers=rights()), 507, "no-room")
 
 
 def test_exporting_needs_its_permissions(http: TestClient) -> None:
@@ -272,98 +424,20 @@ def test_bodies_are_read_strictly(http: TestClient) -> None:
     )
 
 
-def test_waiting_exports_are_bounded(http: TestClient, clock: Clock) -> None:
-    """Twenty tickets may wait; the next has to, and a minute later there is room again."""
-    for _ in range(20):
-        order(http)
-    answer = http.post("/v1/exports", json={"format": "csv"}, headers=bearer(token()))
-    check_problem(answer, 429, "too-many")
-    assert answer.headers["retry-after"] == "60"
-    clock.advance(seconds=61)
-    answer = http.post("/v1/exports", json={"format": "csv"}, headers=bearer(token(now=clock.now)))
-    assert answer.status_code == 201
-
-
-def test_downloads_are_bounded_and_the_ticket_survives(log: Log) -> None:
-    """While the only place is taken a download is told to wait, and its ticket is still good."""
-    with client(log, downloads=1) as http:
-        href = order(http)["href"]
-        held = [one for one in walk(http.app) if isinstance(one, Exports)]
-        slots = held[0]._slots
-        assert slots.acquire(blocking=False)
-        answer = http.get(href)
-        check_problem(answer, 503, "busy")
-        assert answer.headers["retry-after"]
-        slots.release()
-        for _ in range(3):
-            assert http.get(href).status_code in {200, 410}
-
-
-def walk(app: Any) -> Iterator[Any]:
-    """Find what answers the routes of an application."""
-    for route in app.routes:
-        for cell in getattr(route.endpoint, "__closure__", None) or ():
-            answer = getattr(cell.cell_contents, "answer", None)
-            if answer is not None and hasattr(answer, "__self__"):
-                yield answer.__self__
-
-
 def test_an_export_that_cannot_be_recorded_does_not_happen(http: TestClient, log: Log) -> None:
-    """When the store takes no entry, the reader has no whole file: a small one is refused before its first byte."""
-    href = order(http)["href"]
+    """When the store takes no entry, there is no file."""
     with patch.object(Log, "record", side_effect=StoreUnavailable("Busy")):
-        check_problem(http.get(href), 503, "store-unavailable")
+        assert order(http)["state"] == "failed"
     assert exported(log) == []
-    check_problem(http.get(href), 410, "gone")
-
-
-def test_a_large_file_is_streamed_and_counted(log: Log) -> None:
-    """Two thousand entries arrive in pieces, every one of them, and the record says how many and which bytes."""
-    record(log, HOME, [event(1000 + n, "contact.created", ago=timedelta(seconds=n)) for n in range(2000)])
-    with client(log) as http, http.stream("GET", order(http, format="ndjson")["href"]) as answer:
-        pieces = list(answer.iter_raw())
-    body = b"".join(pieces)
-    assert len(body.splitlines()) == 2007
-    (entry,) = exported(log)
-    assert entry.details is not None
-    assert entry.details["count"] == 2007
-    assert entry.details["bytes"] == len(body)
-
-
-def test_a_download_that_breaks_off_is_recorded_as_failed(log: Log) -> None:
-    """Closing a half-sent file records that the export failed, and frees its place."""
-    record(log, HOME, [event(1000 + n, "contact.created", ago=timedelta(seconds=n)) for n in range(2000)])
-    with client(log, downloads=1) as http:
-        href = order(http, format="ndjson")["href"]
-        (exports,) = {id(one): one for one in walk(http.app) if isinstance(one, Exports)}.values()
-        handler = next(one for one in exports.handlers if one.method == "GET")
-        call = Call(
-            method="GET",
-            path={"ticket": href.rpartition("/")[2]},
-            query=(),
-            headers={},
-            body=b"",
-            client=None,
-            secure=False,
-            base="",
-            request_id="req_1",
-        )
-        answer = handler.answer(call)
-        body: Any = answer.body
-        assert next(body)
-        body.close()
-        assert [entry.outcome for entry in exported(log)] == ["failed"]
-        assert http.get(order(http, format="csv")["href"]).status_code == 200
 
 
 def test_later_entries_are_not_in_the_file(http: TestClient, log: Log) -> None:
-    """What is recorded after the download began, its own record included, is not part of it."""
-    lines = http.get(order(http, format="ndjson", q="action:audit.exported")["href"]).text
-    assert lines == ""
+    """What is recorded after the export began, its own record included, is not part of it."""
+    assert http.get(linked(http, rights(), format="ndjson", q="action:audit.exported")).text == ""
     assert log.count(HOME, Query()).value == 8
 
 
-def test_servers_that_begin_at_once_do_not_lose_a_ticket(http: TestClient) -> None:
+def test_servers_that_begin_at_once_do_not_lose_a_link(http: TestClient) -> None:
     """A change of the state that another server overtook is made again; one that never succeeds says so."""
     real, calls = Log.swap_state, []
 
@@ -371,20 +445,20 @@ def test_servers_that_begin_at_once_do_not_lose_a_ticket(http: TestClient) -> No
         calls.append(name)
         return len(calls) % 3 == 0 and real(self, workspace, name, old, new)
 
+    job = order(http)
+    address = f"/v1/exports/{job['id']}/link"
     with patch.object(Log, "swap_state", overtaken):
-        href = order(http)["href"]
-        assert http.get(href).status_code == 200
+        assert http.get(http.post(address, headers=rights()).json()["href"]).status_code == 200
     with patch.object(Log, "swap_state", lambda *_: False):
-        answer = http.post("/v1/exports", json={"format": "csv"}, headers=bearer(token()))
-        check_problem(answer, 503, "store-unavailable")
-    href = order(http)["href"]
+        check_problem(http.post(address, headers=rights()), 503, "store-unavailable")
+    href = http.post(address, headers=rights()).json()["href"]
     with patch.object(Log, "swap_state", lambda *_: False):
         check_problem(http.get(href), 503, "store-unavailable")
     assert http.get(href).status_code == 200
 
 
 def test_parquet_says_when_it_is_not_installed(http: TestClient) -> None:
-    """Before a ticket is made, and with a way out."""
+    """Before anything is made, and with a way out."""
     with patch("importlib.util.find_spec", return_value=None):
         answer = http.post("/v1/exports", json={"format": "parquet"}, headers=bearer(token()))
     check_problem(answer, 501, "not-available")

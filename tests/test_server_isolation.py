@@ -12,8 +12,25 @@ import pytest
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from tests.serving import ALL, AWAY, HOME, MARIA, NOW, SECRET, Clock, bearer, check_problem, client, open_log, token
+from tests.serving import (
+    ALL,
+    AWAY,
+    HOME,
+    JOAO,
+    MARIA,
+    NOW,
+    SECRET,
+    Clock,
+    bearer,
+    check_problem,
+    client,
+    finished,
+    linked,
+    open_log,
+    token,
+)
 from whodid import Log
+from whodid.evidence import extract, verify
 from whodid.server import asgi, mint_operator_token
 from whodid.server.keys import KeyRing
 from whodid.server.signing import mac, pack
@@ -71,7 +88,10 @@ def test_the_matrix_covers_every_route(log: Log) -> None:
         "/v1/workspaces",
         "/v1/stream",
         "/v1/exports",
-        "/v1/exports/{ticket}",
+        "/v1/evidence",
+        "/v1/exports/{id}",
+        "/v1/exports/{id}/file",
+        "/v1/exports/{id}/link",
         "/v1/reports",
         "/v1/openapi.json",
     }
@@ -162,9 +182,45 @@ def test_an_export_holds_the_workspace_of_its_token(http: TestClient) -> None:
     headers = bearer(token(HOME))
     for format in ("csv", "ndjson", "parquet"):
         for text in ("-category:audit", "contact -category:audit"):
-            made = http.post("/v1/exports", json={"format": format, "q": text}, headers=headers).json()
-            body = http.get(made["href"]).content
+            body = http.get(linked(http, headers, format=format, q=text)).content
             assert [word for word in FOREIGN if word.encode() in body] == [], (format, text)
+
+
+def test_evidence_holds_the_workspace_of_its_token(http: TestClient) -> None:
+    """Asked from HOME for everything, and for things of AWAY, a file holds nothing of AWAY beyond the question."""
+    headers = bearer(token(HOME))
+    body = http.post("/v1/evidence", json={}, headers=headers).content
+    assert [word for word in FOREIGN if word.encode() in body] == []
+    verdict = verify(
+        extract(http.post("/v1/evidence", json={"ask": ["resource:contact:con_100"]}, headers=headers).content)
+    )
+    assert (verdict.ok, verdict.counts.answers) == (True, 0)
+    locked = bearer(token(HOME, locked="resource:contact:con_ana"))
+    assert http.post("/v1/evidence", json={}, headers=locked).status_code == 403
+    assert http.post("/v1/evidence", json={"workspace": AWAY}, headers=headers).status_code == 422
+
+
+def test_an_export_is_seen_by_whoever_ordered_it(http: TestClient) -> None:
+    """Another workspace, another viewer, one without personal values and one with a filter find nothing there."""
+    own = bearer(token(HOME))
+    job = finished(http, http.post("/v1/exports", json={"format": "csv"}, headers=own).json()["id"], own)
+    assert job["id"] in {item["id"] for item in http.get("/v1/exports", headers=own).json()["items"]}
+    others = [
+        token(AWAY),
+        token(HOME, viewer=JOAO),
+        token(HOME, permissions=["audit:read", "audit:export"]),
+        token(HOME, locked="type:contact"),
+    ]
+    for other in map(bearer, others):
+        assert job["id"] not in {item["id"] for item in http.get("/v1/exports", headers=other).json()["items"]}
+        for method, suffix in (("GET", ""), ("GET", "/file"), ("POST", "/link"), ("DELETE", "")):
+            absent, foreign = (
+                clean(http.request(method, f"/v1/exports/{id_}{suffix}", headers=other))
+                for id_ in ("0" * 32, job["id"])
+            )
+            assert foreign == absent
+            assert absent[0] == 404
+    assert http.get(f"/v1/exports/{job['id']}/file", headers=own).status_code == 200
 
 
 def test_a_report_holds_the_workspace_of_its_token(http: TestClient) -> None:
@@ -248,9 +304,9 @@ def test_a_locked_filter_cannot_be_escaped(http: TestClient, rights: tuple[str, 
         assert sum(bars["kinds"].values()) <= 2, text
         values = http.get("/v1/facets", params={"q": text, "field": "resource"}, headers=headers).json()["values"]
         assert {one["value"] for one in values} <= {"contact:con_ana"}, text
-        made = http.post("/v1/exports", json={"format": "ndjson", "q": text}, headers=headers).json()
-        assert made["count"]["value"] <= 2, text
-        assert all('"con_ana"' in line for line in http.get(made["href"]).text.splitlines()), text
+        lines = http.get(linked(http, headers, format="ndjson", q=text)).text.splitlines()
+        assert len(lines) <= 2, text
+        assert all('"con_ana"' in line for line in lines), text
     for key in ("1", str(UUID(int=2)), "99"):
         assert http.get(f"/v1/entries/{key}", headers=headers).status_code == 404
         assert http.get(f"/v1/entries/{key}/proof", headers=headers).status_code == 404

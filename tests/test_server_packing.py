@@ -66,6 +66,8 @@ def test_it_is_the_same_however_it_is_packed(http: TestClient, path: str) -> Non
         ("gzip, zstd", "zstd"),
         ("gzip;q=1.0, zstd;q=0.5", "gzip"),
         ("GZIP ; q=0.3", "gzip"),
+        ("*", "gzip"),
+        ("*, gzip;q=0", None),
         ("zstd;q=x, gzip;q=9", None),
     ],
 )

@@ -20,6 +20,7 @@ from tests.serving import (
     check_problem,
     client,
     event,
+    linked,
     open_log,
     record,
     token,
@@ -114,8 +115,7 @@ def test_a_ticket_opens_one_report_once(http: TestClient, clock: Clock) -> None:
 
 def test_a_ticket_of_an_export_is_none_of_a_report(http: TestClient) -> None:
     """Each purpose has its own signature."""
-    made = http.post("/v1/exports", json={"format": "csv"}, headers=bearer(token())).json()
-    ticket = made["href"].rpartition("/")[2]
+    ticket = linked(http, bearer(token())).rpartition("/")[2]
     check_problem(http.get(f"/report/{ticket}"), 404, "not-found")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import re
 import signal
@@ -16,7 +17,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.serving import HOME, Clock, check_problem, open_log
+from tests.serving import HOME, Clock, check_problem, linked, open_log
 from whodid.errors import InvalidSetting
 from whodid.server.config import Settings
 from whodid.server.serve import serve
@@ -40,11 +41,16 @@ def store(tmp_path: Path) -> str:
 
 
 @contextmanager
-def running(store: str, *, workspace: str | None = HOME) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
+def running(
+    store: str, *, workspace: str | None = HOME, **settings: object
+) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
     """Start the server as a process of its own; yield it, its address and the code of its link."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     if workspace is not None:
         environment["WHODID_WORKSPACE"] = workspace
+    environment |= {
+        f"WHODID_SERVE_{name.upper()}": str(value) for name, value in ({"drain_seconds": 0} | settings).items()
+    }
     process = subprocess.Popen(
         [sys.executable, "-W", "error", "-c", PROGRAM, store],
         stdout=subprocess.PIPE,
@@ -79,14 +85,15 @@ def test_from_the_link_to_the_entries_to_the_end(store: str) -> None:
         sent = {"Authorization": f"Bearer {browser.post('/session/token', headers=own).text}"}
         listed = browser.get("/v1/entries", params={"q": "-category:audit"}, headers=sent).json()
         assert [item["index"] for item in listed["items"]] == [6, 5, 4, 3, 2, 1, 0]
-        made = browser.post("/v1/exports", json={"format": "csv"}, headers=sent).json()
-        assert browser.get(made["href"]).text.count("\r\n") == made["count"]["value"] + 1
+        assert browser.get(linked(browser, sent, q="-category:audit")).text.count("\r\n") == 8
         process.send_signal(signal.SIGTERM)
         assert process.stdout is not None
         assert process.stdout.read() == "closed\n"
         assert process.wait(20) == 0
         assert process.stderr is not None
-        assert process.stderr.read() == ""
+        lines = [json.loads(line) for line in process.stderr]
+        assert {line["message"] for line in lines} == {"request"}
+        assert [line["route"] for line in lines][:3] == ["/", "/session", "/session"]
 
 
 def test_an_interrupt_ends_it_in_order_too(store: str) -> None:

@@ -283,6 +283,13 @@ def test_a_provider_that_speaks_for_another_is_not_asked(
     assert "does not answer as it should" in answer.text
 
 
+def test_the_provider_is_not_asked_for_every_visitor(http: TestClient, company: Company) -> None:
+    """What it says of itself is known for a while: a crowd at our door is none at its own."""
+    begin(http)
+    company.metadata = {}
+    begin(http)
+
+
 def test_what_comes_back_was_begun_here_and_is_taken_once(
     http: TestClient, log: Log, clock: Clock, company: Company
 ) -> None:

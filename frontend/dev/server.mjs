@@ -123,6 +123,9 @@ function facets(given) {
   return { values: [...counts.values()].filter(({ label }) => label.toLowerCase().startsWith(prefix)).sort((a, b) => b.count - a.count).slice(0, Number(given.get("limit") ?? 50)), exact: true };
 }
 
+/** Exports by their ids. */
+const jobs = new Map();
+
 async function api(mode, method, path, given, request) {
   const lang = given.get("lang") ?? "en";
   const reader = mode === "reader";
@@ -149,7 +152,22 @@ async function api(mode, method, path, given, request) {
     for await (const chunk of request) chunks.push(chunk);
     const asked = JSON.parse(Buffer.concat(chunks));
     const query = new URLSearchParams(Object.entries(asked).filter(([, value]) => value));
-    return { id: "exp_1", href: `/v1/exports/ticket?${query}`, count: { value: select(query).length, exact: true }, filename: `audit-log.${asked.format}` };
+    const value = select(query).length;
+    const job = { id: String(jobs.size + 1), state: "waiting", filename: `audit-log.${asked.format}`, count: { value, exact: true }, done: 0, query };
+    jobs.set(job.id, job);
+    return job;
+  }
+  if (path === "exports") return { items: [...jobs.values()].reverse() };
+  const [, id, link] = /^exports\/(\d+)(\/link)?$/.exec(path) ?? [];
+  if (id) {
+    const job = jobs.get(id);
+    if (!job) throw new Refused(404, { title: "There is no such export" });
+    if (method === "DELETE") return jobs.delete(id), null;
+    if (link) return { href: `/export/${id}`, filename: job.filename };
+    // A fifth of it between two questions: the dialog has something to show.
+    job.done = Math.min(job.count.value, job.done + Math.ceil(job.count.value / 5));
+    job.state = job.done === job.count.value ? "ready" : "running";
+    return job;
   }
   const [, key, tail] = /^entries\/([^/]+)(\/proof)?$/.exec(path) ?? [];
   const one = /^\d+$/.test(key ?? "") ? told[Number(key)] : byId.get(key);
@@ -172,9 +190,10 @@ createServer(async (request, answer) => {
   const { pathname, searchParams } = new URL(request.url, "http://localhost");
   try {
     const [, mode, path] = /^\/(?:(\w+)\/)?v1\/(.+)$/.exec(pathname) ?? [];
-    if (path?.startsWith("exports/")) {
+    const [, made] = /^\/export\/(\d+)$/.exec(pathname) ?? [];
+    if (made) {
       answer.writeHead(200, { "content-type": "application/octet-stream", "content-disposition": "attachment" });
-      return answer.end(select(searchParams).map(({ entry }) => JSON.stringify(entry)).join("\n"));
+      return answer.end(select(jobs.get(made).query).map(({ entry }) => JSON.stringify(entry)).join("\n"));
     }
     if (path) {
       const body = JSON.stringify(await api(mode, request.method, path, searchParams, request));

@@ -40,6 +40,7 @@ from sendero.web import (
     contacts,
     erasing,
     exporting,
+    holds,
     hook,
     importing,
     me,
@@ -101,6 +102,7 @@ PAGES: tuple[Page, ...] = (
     *webhooks.PAGES,
     *api_keys.PAGES,
     *workspace_pages.PAGES,
+    *holds.PAGES,
     *audit.PAGES,
 )
 """Every address of the workspace, with the permission it needs."""
@@ -331,6 +333,8 @@ def _attempted(work: Work, page: Page, action: str, sent: Sent) -> Resource:
     """Name what a refused request was about."""
     if action == "page.opened":
         return Resource(type="page", id=page.path, name=page.title or page.path)
+    if action.startswith("audit.hold_"):
+        return Resource(type="hold", id=sent.path.get("id", "new"))
     if action.startswith("audit."):
         return Resource(type="log", id=work.workspace.id, name=work.workspace.name)
     if action == "workspace.updated":

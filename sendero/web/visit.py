@@ -85,6 +85,8 @@ DONE = {
     "webhook_tested": "A test is on its way. Its result appears below within a few seconds.",
     "key_revoked": "The API key was revoked.",
     "workspace_saved": "The settings were saved.",
+    "hold_placed": "The legal hold was placed; nothing that it keeps is removed any more.",
+    "hold_released": "The legal hold was released.",
     "retention_saved": "The retention was changed.",
     "unchanged": "Nothing was changed.",
 }

@@ -11,9 +11,18 @@ from sendero.service import workspace
 from sendero.web.visit import Page, Visit
 from whodid.retention import DEFAULT_DAYS
 
-__all__ = ["PAGES"]
+__all__ = ["PAGES", "QUESTIONS"]
 
 _HERE = "/settings/workspace"
+
+QUESTIONS = {
+    "deletions": "Who deleted something?",
+    "access": "Who had which right?",
+    "approvals": "How was a template approved?",
+    "keys": "Which API keys were there?",
+    "sign_ins": "Who signed in, and from where?",
+    "stops": "Why did a campaign stop?",
+}
 
 
 def form(visit: Visit) -> Response:
@@ -47,7 +56,13 @@ def form_retention(visit: Visit) -> Response:
     """Show what another retention removes, before it does."""
     present = workspace.retention(visit.work)
     days, found = workspace.would_remove(visit.work, visit.query.get("days") or str(present or DEFAULT_DAYS))
-    return visit.render("workspace/retention.html", days=days, found=found, present=present)
+    return visit.render(
+        "workspace/retention.html", days=days, found=found, present=present, questions=_questions(visit)
+    )
+
+
+def _questions(visit: Visit) -> dict[str, str]:
+    return {name: visit.words(text) for name, text in QUESTIONS.items()}
 
 
 def change_retention(visit: Visit) -> Response:

@@ -130,6 +130,7 @@ export interface Entry {
     session?: string;
   };
   marks?: string[];
+  erased?: { at: string; paths: string[]; record: number };
 }
 
 export interface Detail {
@@ -139,6 +140,7 @@ export interface Detail {
   labels?: Record<string, string>;
   cause?: Summary;
   removed_on?: string | null;
+  held?: boolean;
 }
 
 export interface Count {
@@ -248,9 +250,14 @@ export interface Suggestions {
   items: ({ kind: "field"; term: string; label: string } | { kind: "value"; field: string; term: string; label: string; count: number | null })[];
 }
 
-export interface ExportTicket {
+/** An export that is made, or was made, on the server. */
+export interface ExportJob {
   id: string;
-  href: string;
-  count: Count;
+  state: "waiting" | "running" | "ready" | "failed";
   filename: string;
+  count: Count;
+  /** Entries in the file so far. */
+  done: number;
+  fault: string | null;
+  remedy: string | null;
 }

@@ -1,28 +1,43 @@
-// The export dialog: format, the filters in words, how many entries, and that the export is itself an entry.
+// The export dialog: format, the filters in words, how many entries, how far the file is, and the files of the last day.
 
 import { html, nothing, type TemplateResult } from "lit";
-import { asProblem, type Problem } from "../lib/api.js";
+import { asProblem, isAbort, Problem } from "../lib/api.js";
+import { isOver, link, order, watch } from "../lib/exporting.js";
 import type { Host } from "../lib/host.js";
 import { icon } from "../lib/icons.js";
-import type { ExportTicket } from "../lib/types.js";
+import type { ExportJob } from "../lib/types.js";
 import type { Bar } from "./bar.js";
+import { evidence, questionOf } from "./evidence.js";
 import { filters, type Feed } from "./feed.js";
 import { download } from "./files.js";
 
-const FORMATS = ["csv", "ndjson", "parquet"] as const;
+const FORMATS = ["evidence", "csv", "ndjson", "parquet"] as const;
 type Format = (typeof FORMATS)[number];
+
+/** What evidence may be about: what the filters ask, everything in the range, or a ready-made question. */
+const ABOUT = ["filters", "everything", "access", "approvals"] as const;
+type About = (typeof ABOUT)[number];
+
+/** Before that, how long it takes is a guess. */
+const SURE = 3_000;
 
 export class Export {
   shown = false;
   #format: Format = "csv";
   #proofs = false;
+  #about: About = "filters";
   #busy = false;
-  #ticket: ExportTicket | null = null;
+  /** Name of the evidence that was saved last while the dialog stands. */
+  #saved = "";
+  /** What is being made, or was made last while the dialog stands. */
+  #job: ExportJob | null = null;
+  #begun = 0;
+  #recent: ExportJob[] = [];
   #problem: Problem | null = null;
+  #watching = new AbortController();
   readonly #host: Host;
   readonly #feed: Feed;
   readonly #bar: Bar;
-
   readonly #print: () => void;
 
   constructor(host: Host, feed: Feed, bar: Bar, print: () => void) {
@@ -33,10 +48,20 @@ export class Export {
   }
 
   open(): void {
-    this.#ticket = this.#problem = null;
+    if (this.#job && isOver(this.#job)) this.#job = null;
+    this.#problem = null;
+    this.#saved = "";
     this.shown = true;
     this.#host.requestUpdate();
+    void this.#look();
     void this.#host.updateComplete.then(() => this.#dialog?.showModal());
+  }
+
+  /** The element left the page, or shows another log: whoever comes back finds the file in the list. */
+  stop(): void {
+    this.#watching.abort();
+    this.#job = null;
+    this.#recent = [];
   }
 
   get #dialog(): HTMLDialogElement | null {
@@ -49,7 +74,7 @@ export class Export {
     return html`<dialog id="export" class="dlg" aria-labelledby="export-title" @close=${this.#closed} @keydown=${(event: Event) => event.stopPropagation()}>
       <form method="dialog" @submit=${this.#submit}>
         <div class="top"><h2 id="export-title">${words.t("export.title")}</h2><p>${this.#summary()}</p></div>
-        ${this.#ticket ? this.#done(this.#ticket) : this.#choices()}
+        ${this.#saved ? this.#made(this.#saved) : this.#job ? this.#progress(this.#job) : this.#choices()}
       </form></dialog>`;
   }
 
@@ -70,20 +95,78 @@ export class Export {
     return html`<div class="bd"><div class="opt3" role="radiogroup" aria-label=${words.t("export.format")}>${FORMATS.map(
           (format) => html`<label class=${format === this.#format ? "on" : ""}><input type="radio" name="format" value=${format} .checked=${format === this.#format} @change=${() => this.#set({ format })}><b>${words.t(`export.${format}`)}</b><small>${words.t(`export.${format}.text`)}</small></label>`,
         )}</div>
+        ${this.#format === "evidence" ? this.#asked() : nothing}
         ${this.#format === "ndjson" ? html`<label class="ckl"><input type="checkbox" .checked=${this.#proofs} @change=${(event: Event) => this.#set({ proofs: (event.target as HTMLInputElement).checked })}>${words.t("export.proofs")}</label>` : nothing}
         <div class="est">${icon("log", "s")}<span>${words.tx("export.recorded", { action: html`<span class="mono" translate="no">audit.exported</span>` })}</span></div>
-        ${this.#problem ? html`<p class="wrong" role="alert">${icon("warn", "s")}<span>${this.#problem.detail || this.#problem.title || words.t("export.failed")} ${this.#problem.remedy}</span></p>` : nothing}</div>
+        ${this.#wrong()}${this.#files()}</div>
       <div class="ft"><button class="btn q" value="cancel" formnovalidate @click=${this.#print}>${words.t("report.open")}</button><span class="sp"></span><button class="btn" value="cancel" formnovalidate>${words.t("cancel")}</button>
         <button class="btn p" value="go" ?disabled=${this.#busy}>${icon("download")}${words.t(this.#busy ? "export.busy" : "export.go")}</button></div>`;
   }
 
-  #done({ count, filename }: ExportTicket): TemplateResult {
+  /** What the file is about; filters that no sealed index can answer are not offered. */
+  #asked(): TemplateResult {
+    const { words, state } = this.#host;
+    const able = ABOUT.filter((about) => about !== "filters" || questionOf(state)?.length);
+    const about = able.includes(this.#about) ? this.#about : "everything";
+    return html`<label class="ckl">${words.t("evidence.asks")} <select @change=${(event: Event) => this.#set({ about: (event.target as HTMLSelectElement).value as About })}>${able.map(
+        (one) => html`<option value=${one} ?selected=${one === about}>${words.t(`evidence.${one}`)}</option>`,
+      )}</select></label>
+      <p class="mute">${words.t("evidence.period")} ${questionOf(state) ? nothing : words.t("evidence.unable")}</p>`;
+  }
+
+  #made(file: string): TemplateResult {
     const { words } = this.#host;
-    return html`<div class="bd"><div class="est ok" role="status">${icon("check", "s")}<span>${words.t("export.started", { n: count.value, file: filename })}</span></div></div>
+    return html`<div class="bd"><div class="est ok" role="status">${icon("check", "s")}<span>${words.t("evidence.saved", { file })}</span></div></div>
       <div class="ft"><span class="sp"></span><button class="btn p" value="cancel">${words.t("close")}</button></div>`;
   }
 
-  #set(patch: { format?: Format; proofs?: boolean }): void {
+  #wrong(): unknown {
+    const { words } = this.#host;
+    return this.#problem
+      ? html`<p class="wrong" role="alert">${icon("warn", "s")}<span>${this.#problem.detail || this.#problem.title || words.t("export.failed")} ${this.#problem.remedy}</span></p>`
+      : nothing;
+  }
+
+  /** How far the file is; the dialog may be closed meanwhile. */
+  #progress(job: ExportJob): TemplateResult {
+    const { words } = this.#host;
+    if (job.state === "ready") {
+      return html`<div class="bd"><div class="est ok" role="status">${icon("check", "s")}<span>${words.t("export.started", { n: job.done, file: job.filename })}</span></div>${this.#wrong()}</div>
+        <div class="ft"><span class="sp"></span><button class="btn p" value="cancel">${words.t("close")}</button></div>`;
+    }
+    const { value, exact } = job.count;
+    const far = job.state === "waiting" ? words.t("export.waiting") : exact ? words.t("export.far", { done: job.done, n: value }) : words.t("export.far.more", { n: job.done });
+    return html`<div class="bd"><label class="far"><span>${far}</span><span>${this.#left(job)}</span>
+          <progress max=${Math.max(1, value)} .value=${exact ? job.done : nothing}></progress></label>
+        <div class="est">${icon("clock", "s")}<span role="status">${words.t("export.close")}</span></div>${this.#wrong()}</div>
+      <div class="ft"><button class="btn" type="button" @click=${() => void this.#remove(job)}>${words.t("export.stop")}</button><span class="sp"></span><button class="btn p" value="cancel">${words.t("close")}</button></div>`;
+  }
+
+  /** How long it will take, as soon as that is more than a guess. */
+  #left({ done, count }: ExportJob): string {
+    const took = Date.now() - this.#begun;
+    if (!done || !count.exact || took < SURE) return "";
+    const seconds = Math.max(1, Math.round(((took / done) * (count.value - done)) / 1000));
+    const [amount, unit] = seconds < 90 ? [seconds, "second"] : [Math.round(seconds / 60), "minute"];
+    const { words } = this.#host;
+    const time = new Intl.NumberFormat(words.locale, { style: "unit", unit, unitDisplay: "long" }).format(amount);
+    return words.t("export.left", { time });
+  }
+
+  /** What was made in the last 24 hours. */
+  #files(): unknown {
+    const { words } = this.#host;
+    if (!this.#recent.length) return nothing;
+    return html`<h3>${words.t("export.recent")}</h3><ul class="files">${this.#recent.map((job) => {
+      const file = job.filename;
+      return html`<li><span><bdi>${file}</bdi><small>${job.state === "ready" ? words.t("count.entries", { n: job.done }) : job.state === "failed" ? `${job.fault} ${job.remedy}` : words.t("export.busy")}</small></span>
+        ${job.state === "ready" ? html`<button class="btn" type="button" aria-label=${words.t("export.get", { file })} title=${words.t("export.get", { file })} @click=${() => void this.#fetch(job)}>${icon("download")}</button>` : nothing}
+        <button class="btn" type="button" aria-label=${words.t("export.remove", { file })} title=${words.t("export.remove", { file })} @click=${() => void this.#remove(job)}>${icon("x")}</button></li>`;
+    })}</ul>`;
+  }
+
+  #set(patch: { format?: Format; proofs?: boolean; about?: About }): void {
+    if (patch.about) this.#about = patch.about;
     if (patch.format) this.#format = patch.format;
     if (patch.proofs !== undefined) this.#proofs = patch.proofs;
     this.#host.requestUpdate();
@@ -103,18 +186,80 @@ export class Export {
   async #start(): Promise<void> {
     const { client, state, clock } = this.#host;
     this.#busy = true;
+    await this.#try(async () => {
+      const proofs = this.#proofs && this.#format === "ndjson";
+      if (this.#format === "evidence") {
+        const { q: _, ...period } = filters(state, clock.zone);
+        const filtered = questionOf(state) ?? [];
+        const ask = this.#about === "filters" ? filtered : this.#about === "everything" ? [] : [this.#about];
+        this.#saved = await evidence(this.#host, ask, period);
+        return;
+      }
+      const job = await order(client, { format: this.#format, proofs, ...filters(state, clock.zone) });
+      this.#watching = new AbortController();
+      this.#busy = false;
+      this.#begun = Date.now();
+      void this.#follow(job, this.#watching.signal);
+    });
+    this.#busy = false;
+    this.#host.requestUpdate();
+  }
+
+  /** Watch a job to its end, and hand the file over, whether or not the dialog still stands. */
+  async #follow(job: ExportJob, signal: AbortSignal): Promise<void> {
+    const show = (now: ExportJob): void => {
+      this.#job = now;
+      this.#host.requestUpdate();
+    };
+    show(job);
+    await this.#try(async () => {
+      const { client, words } = this.#host;
+      const ended = await watch(client, job, show, signal);
+      if (ended.state === "ready") {
+        await this.#fetch(ended);
+        if (!this.shown) this.#host.say(words.t("export.started", { n: ended.done, file: ended.filename }));
+        return;
+      }
+      this.#job = null;
+      throw new Problem(410, { detail: ended.fault, remedy: ended.remedy });
+    });
+  }
+
+  async #fetch(job: ExportJob): Promise<void> {
+    await this.#try(async () => download(await link(this.#host.client, job), job.filename));
+  }
+
+  /** End a job that runs, or remove the file of one that is over. */
+  async #remove(job: ExportJob): Promise<void> {
+    if (job.id === this.#job?.id) this.#watching.abort();
+    await this.#try(async () => {
+      await this.#host.client.post(`exports/${job.id}`, {}, "DELETE");
+      this.#job = null;
+      await this.#look();
+    });
+  }
+
+  async #look(): Promise<void> {
+    try {
+      const { items } = await this.#host.client.get<{ items: ExportJob[] }>("exports");
+      this.#recent = items.filter(({ id }) => id !== this.#job?.id);
+      this.#host.requestUpdate();
+    } catch {
+      // Without the list the dialog does what it is for all the same.
+    }
+  }
+
+  async #try(work: () => Promise<void>): Promise<void> {
     this.#problem = null;
     this.#host.requestUpdate();
     try {
-      const proofs = this.#proofs && this.#format === "ndjson";
-      this.#ticket = await client.post<ExportTicket>("exports", { format: this.#format, proofs, ...filters(state, clock.zone) });
-      // The address works once and carries no token.
-      download(client.resolve(this.#ticket.href), this.#ticket.filename);
+      await work();
     } catch (error) {
+      if (isAbort(error)) return;
       this.#problem = asProblem(error);
       this.#host.report(this.#problem);
+      if (!this.shown) this.#host.say(this.#problem.detail || this.#host.words.t("export.failed"));
     }
-    this.#busy = false;
     this.#host.requestUpdate();
   }
 }

@@ -29,7 +29,7 @@ export function why(host: Host, { entry, cause }: Detail): unknown {
   return html`<div class="why">${icon(STOPPED.test(entry.action) ? "warn" : "arrow")}<div><b>${words.t(STOPPED.test(entry.action) ? "why.stopped" : "why.title")}</b>${text ? html`<p><bdi>${text}</bdi></p>` : nothing}${origin}</div></div>`;
 }
 
-export function facts(host: Host, { entry, cause, removed_on: removed }: Detail, history: (type: string, id: string) => void): TemplateResult {
+export function facts(host: Host, { entry, cause, removed_on: removed, held }: Detail, history: (type: string, id: string) => void): TemplateResult {
   const { words, clock } = host;
   const { actor, context = {} } = entry;
   const at = ms(entry.occurred_at);
@@ -48,7 +48,7 @@ export function facts(host: Host, { entry, cause, removed_on: removed }: Detail,
   return html`<dl class="meta">
     ${fact(words.t("fact.when"), html`<time datetime=${entry.occurred_at} title=${moments(host, entry.occurred_at, entry.recorded_at)}>${clock.full(at)}</time>
       <span class="mute">${clock.zoneText(at)} · ${clock.ago(at)}${late > 2000 ? html` · ${words.t("fact.arrived", { later: words.duration(late) })}` : nothing}</span>
-      ${leaves && leaves - clock.now() < 7 * DAY ? html`<span class="tag a">${words.t("fact.removed", { day: clock.as("date", leaves) })}</span>` : nothing}
+      ${held ? html`<span class="tag">${words.t("fact.held")}</span>` : leaves && leaves - clock.now() < 7 * DAY ? html`<span class="tag a">${words.t("fact.removed", { day: clock.as("date", leaves) })}</span>` : nothing}
       <span class="ops"><button class="tag" @click=${() => host.go({ ...START, tz: host.state.tz, range: "custom", since: utc(at - AROUND), until: utc(at + AROUND), entry: host.wide ? host.state.entry : null })}>${words.t("fact.around")}</button></span>`)}
     ${fact(words.t("fact.who"), who(host, actor), "actor", actor.id)}
     ${actor.on_behalf_of ? fact(words.t("fact.behalf"), who(host, actor.on_behalf_of), "actor", actor.on_behalf_of.id) : nothing}
@@ -58,6 +58,7 @@ export function facts(host: Host, { entry, cause, removed_on: removed }: Detail,
     ${ip || where ? fact(words.t("fact.from"), html`${icon("web")}${ip ? html`<span><bdi>${shown(host, ip)}</bdi></span>` : nothing} <span class="mute">${where}</span>`, typeof ip === "string" ? "ip" : undefined, typeof ip === "string" ? ip : undefined) : nothing}
     ${(["request", "session"] as const).map((name) => (context[name] ? fact(words.t(`fact.${name}`), html`<span class="mono" translate="no"><bdi>${context[name]}</bdi></span>`, name, context[name]) : nothing))}
     ${entry.batch ? fact(words.t("fact.batch"), html`<span class="mono" translate="no"><bdi>${entry.batch}</bdi></span>`, "batch", entry.batch) : nothing}
+    ${entry.erased ? fact(words.t("fact.erased"), html`<span>${clock.as("date", ms(entry.erased.at))}</span> ${link(host, { entry: String(entry.erased.record), tab: "changes" }, words.t("fact.erased.record"))}`) : nothing}
     ${entry.outcome && entry.outcome !== "success" ? fact(words.t("fact.outcome"), html`<span class="tag r">${words.t(`outcome.${entry.outcome}`)}</span>`, "outcome", entry.outcome) : nothing}
   </dl>`;
 }

@@ -53,6 +53,7 @@ export class More {
   /** Another log, another language or other rights. */
   forget(): void {
     this.badge.forget();
+    this.exporter.stop();
     this.#standing.forget();
   }
 
@@ -61,6 +62,7 @@ export class More {
     this.menus.close();
     this.live.stop();
     this.badge.stop();
+    this.exporter.stop();
     this.#standing.stop();
   }
 

@@ -2,9 +2,9 @@
 
 import { html, nothing, type TemplateResult } from "lit";
 import { asProblem } from "../lib/api.js";
+import { link, order, watch } from "../lib/exporting.js";
 import type { Host } from "../lib/host.js";
 import { icon, type Icon } from "../lib/icons.js";
-import type { ExportTicket } from "../lib/types.js";
 import type { Detail } from "./detail.js";
 import { download } from "./files.js";
 
@@ -48,8 +48,9 @@ export function proofTab(host: Host, detail: Detail, again: () => void): Templat
 /** A file of this entry with its proof, to be verified offline. */
 async function evidence(host: Host, index: number): Promise<void> {
   try {
-    const ticket = await host.client.post<ExportTicket>("exports", { format: "ndjson", proofs: true, q: `index:${index}` });
-    download(host.client.resolve(ticket.href), ticket.filename);
+    const { client } = host;
+    const job = await watch(client, await order(client, { format: "ndjson", proofs: true, q: `index:${index}` }), () => undefined);
+    download(await link(client, job), job.filename);
   } catch (error) {
     const { detail, title } = asProblem(error);
     host.say(detail || title || host.words.t("export.failed"));

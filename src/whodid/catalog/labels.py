@@ -97,6 +97,7 @@ _TYPES: _Names = {
     "api_key": ("API key", "clave de API"),
     "campaign": ("campaign", "campaña"),
     "contact": ("contact", "contacto"),
+    "hold": ("legal hold", "retención legal"),
     "log": ("audit log", "registro de auditoría"),
     "message": ("message", "mensaje"),
     "role": ("role", "rol"),

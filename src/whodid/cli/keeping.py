@@ -15,7 +15,7 @@ from whodid.export import FORMATS, Exported, Format, export, files
 from whodid.log import Log
 from whodid.model import Reason
 from whodid.query import parse
-from whodid.retention import Policy, change_policy, preview, purge, read_policy
+from whodid.retention import Policy, Preview, change_policy, preview, purge, read_policy
 
 __all__ = ["COMMANDS"]
 
@@ -170,7 +170,28 @@ def _foretell(log: Log, workspaces: list[str], *, as_json: bool) -> None:
             rows.append((f"{term.entries:,}", span, before, f"{term.days} days", which, name))
     ui.table((">Would go", "Entries", "Recorded before", "Kept", "Classes", "Workspace"), rows, wide=5)
     for name, one in found:
-        ui.note(f"{name}: {one.entries:,} would go, {one.stays:,} would stay. Nothing was changed.")
+        held = f", {one.held:,} of them by a legal hold" if one.held else ""
+        _tell_loss(one)
+        ui.note(f"{name}: {one.entries:,} would go, {one.stays:,} would stay{held}. Nothing was changed.")
+
+
+_ASKED = {
+    "deletions": "who deleted something",
+    "access": "who had which right",
+    "approvals": "how a template was approved",
+    "keys": "which API keys there were",
+    "sign_ins": "who signed in",
+    "stops": "why a campaign stopped",
+}
+
+
+def _tell_loss(found: Preview) -> None:
+    """Tell what could no longer be said."""
+    loss = found.loss
+    if found.entries:
+        ui.note(f"With them go {loss.bytes:,} bytes about {loss.people:,} people.")
+    for one in loss.questions:
+        ui.note(f"No longer told: {_ASKED[one.question]}, up to {one.until:%Y-%m-%d} ({one.entries:,} entries).")
 
 
 @ui.command

@@ -18,7 +18,7 @@ from whodid.errors import InvalidSetting
 from whodid.log import Log
 from whodid.model import Actor, Change, Entry
 from whodid.query import Query, compile_query, parse
-from whodid.retention import class_of, read_policy, removed_on
+from whodid.retention import class_of, holder, read_holds, read_policy, removed_on
 
 __all__ = ["COMMANDS"]
 
@@ -211,6 +211,10 @@ def _facts(log: Log, entry: Entry, zone: ZoneInfo) -> Iterator[tuple[str, str]]:
         yield "Marks", " ".join(entry.marks)
     yield "Index, id", f"{entry.index} in {entry.workspace}, {entry.id}"
     policy = read_policy(log, entry.workspace)
+    held = holder(read_holds(log, entry.workspace))(entry)
+    if held is not None:
+        yield "Kept until", f"legal hold {held.name} ({held.id}) is released"
+        return
     day = removed_on(entry.recorded_at, policy.days_for(class_of(log.catalog, entry.action)))
     yield "Kept until", "for good" if day is None else f"{day.isoformat()} by the retention policy"
 

@@ -32,6 +32,7 @@ __all__ = [
     "command",
     "finish",
     "for_people",
+    "from_environment",
     "group",
     "json",
     "json_option",
@@ -63,10 +64,13 @@ _COMMANDS = {
     "show": ("reading", "Show one entry by its index or id."),
     "stats": ("reading", "Show how much a store holds, and of what."),
     "export": ("keeping", "Write entries to a CSV, NDJSON or Parquet file."),
-    "verify": ("verifying", "Check a store, or an exported file, for tampering."),
+    "evidence": ("evidencing", "Write a page that answers and proves itself offline."),
+    "verify": ("verifying", "Check a store, or a file that it made, for tampering."),
     "seal": ("keeping", "Seal segments that have ended; serve does it by itself."),
     "purge": ("keeping", "Remove what retention says; --dry-run only tells."),
     "retention": ("keeping", "Show or change how long entries are kept."),
+    "hold": ("holding", "Place, list and release legal holds."),
+    "erase": ("erasing", "Erase a person; entries and proofs stay."),
     "import": ("bringing", "Record events from files of whodid, GitHub, AWS."),
     "keys": ("sending", "Make, list, rotate and revoke API keys."),
     "sinks": ("sinking", "Feed the log to files, webhooks and SIEMs."),
@@ -94,7 +98,8 @@ class _Group(click.Group):
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
+        formatter.write_heading("Commands")  # without the empty line of a section: all of this is to fit one screen
+        with formatter.indentation():
             formatter.write_dl([(name, short) for name, (_, short) in _COMMANDS.items()])
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -252,6 +257,11 @@ def raw(data: bytes) -> None:
     """Write bytes on standard output as they are."""
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
+
+
+def from_environment(name: str) -> bool:
+    """Tell whether the value of an option of the running command comes from a variable."""
+    return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.ENVIRONMENT
 
 
 def for_people() -> bool:

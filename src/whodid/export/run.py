@@ -25,13 +25,18 @@ from whodid.proof.checkpoint import parse_checkpoint
 from whodid.proof.note import parse_note
 from whodid.query import Query, parse
 
-__all__ = ["FORMATS", "Exported", "Format", "Progress", "export", "pieces"]
+__all__ = ["FORMATS", "Exported", "Format", "Progress", "Suspended", "export", "pieces"]
 
 Format = Literal["csv", "ndjson", "parquet"]
 FORMATS: tuple[Format, ...] = ("csv", "ndjson", "parquet")
 
 Progress = Callable[[int], None]
 """Called now and then with the number of entries written so far."""
+
+
+class Suspended(Exception):
+    """Raised by a `Progress` to stop an export that somebody else will begin again: nothing left, nothing failed."""
+
 
 _PIECE = 64 * 1024
 
@@ -211,6 +216,8 @@ class _Export:
                     if progress is not None:
                         progress(self._count)
                 held = piece
+        except Suspended:
+            raise
         except BaseException:
             # The first error is the one to tell; a store that is gone cannot record it.
             with suppress(WhodidError):

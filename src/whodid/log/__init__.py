@@ -2,6 +2,7 @@
 
 from whodid.log.commit import Receipt
 from whodid.log.completing import Complete, Gone, Headers
+from whodid.log.erasing import Erasure
 from whodid.log.forgetting import Forgotten
 from whodid.log.keys import DeploymentKey
 from whodid.log.lease import Holder, leased
@@ -9,6 +10,7 @@ from whodid.log.log import Log
 from whodid.log.opening import open_log
 from whodid.log.proving import Inclusion, ProvenEntry
 from whodid.log.sealing import SEALING, SealedSegment
+from whodid.log.snapshot import Disclosed, Snapshot, SnapshotSegment
 from whodid.log.verify import Report
 from whodid.log.worker import Worker
 from whodid.store import scan
@@ -19,6 +21,8 @@ __all__ = [
     "Complete",
     "Count",
     "DeploymentKey",
+    "Disclosed",
+    "Erasure",
     "Facet",
     "Facets",
     "Forgotten",
@@ -32,6 +36,8 @@ __all__ = [
     "Receipt",
     "Report",
     "SealedSegment",
+    "Snapshot",
+    "SnapshotSegment",
     "Worker",
     "leased",
     "open_log",

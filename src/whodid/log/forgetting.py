@@ -48,7 +48,15 @@ class Making(NamedTuple):
     seed: bytes
 
 
-def forget(store: Store, prover: Prover, ranges: Sequence[range], event: Event, making: Making) -> Forgotten | None:
+def forget(
+    store: Store,
+    prover: Prover,
+    ranges: Sequence[range],
+    event: Event,
+    making: Making,
+    *,
+    still: Callable[[], bool],
+) -> Forgotten | None:
     """Remove the content of entries and record it; see `Log.forget`.
 
     Args:
@@ -56,7 +64,7 @@ def forget(store: Store, prover: Prover, ranges: Sequence[range], event: Event, 
         event: The `audit.purged` event.
 
     Returns:
-        What was done, or None when nothing was left to remove.
+        What was done, or None when nothing was left to remove or it may not be removed any more.
     """
     workspace, head = prover.workspace, prover.head
     gone = _removable(store, prover, ranges)
@@ -78,7 +86,7 @@ def forget(store: Store, prover: Prover, ranges: Sequence[range], event: Event, 
     ready = sequence.prepare(content, making.seed, leaf.PURGE)
 
     def assemble(head: Head | None, _: Known) -> Batch | None:
-        if head is None:
+        if head is None or not still():
             return None
         return sequence.assemble(msgspec.structs.replace(head, first=max(head.first, first)), (ready,), making.clock())
 
@@ -119,7 +127,7 @@ def _removable(store: Store, prover: Prover, ranges: Sequence[range]) -> list[ra
     wanted = {kept.index for kept in present}
     first = _first_after(store, prover, ranges)
     wanted -= {kept.index for kept in present if kept.kind in {leaf.PURGE, leaf.SEAL} and kept.index >= first}
-    return _runs(sorted(wanted))
+    return sequence.runs(sorted(wanted))
 
 
 def _first_after(store: Store, prover: Prover, gone: Sequence[range]) -> int:
@@ -132,14 +140,3 @@ def _first_after(store: Store, prover: Prover, gone: Sequence[range]) -> int:
         at = max(at, one.stop)
     kept = next(store.read(prover.workspace, at, size), None)
     return size if kept is None else kept.index
-
-
-def _runs(indexes: Sequence[int]) -> list[range]:
-    """Join ascending indexes to ranges."""
-    found: list[range] = []
-    for index in indexes:
-        if found and found[-1].stop == index:
-            found[-1] = range(found[-1].start, index + 1)
-        else:
-            found.append(range(index, index + 1))
-    return found

@@ -26,10 +26,12 @@ class DeploymentKey:
 
     Args:
         seed: 32 secret bytes (an Ed25519 seed).
+        path: The file that it came from, if it came from one.
     """
 
-    def __init__(self, seed: bytes) -> None:
+    def __init__(self, seed: bytes, path: Path | None = None) -> None:
         self._seed = seed
+        self._path = path
 
     @classmethod
     def at(cls, path: Path, *, create: bool) -> DeploymentKey:
@@ -61,7 +63,7 @@ class DeploymentKey:
                 raise ValueError
         except (ValueError, binascii.Error):
             raise InvalidSetting(f"{path} is not a key file of whodid", "Restore it from its backup") from None
-        return cls(seed)
+        return cls(seed, path)
 
     @classmethod
     def _make(cls, path: Path) -> DeploymentKey:
@@ -86,7 +88,16 @@ class DeploymentKey:
             os.fsync(folder)
         finally:
             os.close(folder)
-        return cls(seed)
+        return cls(seed, path)
+
+    def check(self) -> None:
+        """Look whether the next start would find this key in its file.
+
+        Raises:
+            InvalidSetting: The file is gone, cannot be read, or holds another key.
+        """
+        if self._path is not None and DeploymentKey.at(self._path, create=False).identity != self.identity:
+            raise InvalidSetting(f"The key file {self._path} holds another key", "Restore it from its backup")
 
     def signer(self, origin: str) -> note.Signer:
         """Return the signer of the log with this origin."""

@@ -8,7 +8,7 @@ only.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -24,10 +24,12 @@ from whodid.errors import InvalidQuery, InvalidSetting, NotFound, Purged, Whodid
 from whodid.intake import Intake
 from whodid.log.commit import GroupCommit, Receipt
 from whodid.log.completing import Complete, Headers, complete, headers
+from whodid.log.erasing import Erasure, erase
 from whodid.log.forgetting import Forgotten, Making, forget
 from whodid.log.keys import DeploymentKey
 from whodid.log.proving import Inclusion, ProvenEntry, Prover
 from whodid.log.sealing import SealedSegment, Sealer
+from whodid.log.snapshot import Snapshot
 from whodid.log.verify import Progress, Report, verify_log
 from whodid.model import Context, Entry, Event
 from whodid.proof import leaf
@@ -96,6 +98,14 @@ class Log:
         """Return the keyed fingerprint of a secret value, the same that intake would write."""
         return self._key.fingerprint(workspace, value)
 
+    def check_key(self) -> None:
+        """Look whether the deployment key can still be read where it lies.
+
+        Raises:
+            InvalidSetting: The next start would not find it.
+        """
+        self._key.check()
+
     # ---------------------------------------------------------------- the way in
 
     def check(self, workspace: str, event: Event) -> None:
@@ -153,7 +163,14 @@ class Log:
         placed = iter(self._commit.submit(workspace, ready) if ready else ())
         return [next(placed) if result is None else result for result in results]
 
-    def forget(self, workspace: str, ranges: Sequence[range], event: Event) -> Forgotten | None:
+    def forget(
+        self,
+        workspace: str,
+        ranges: Sequence[range],
+        event: Event,
+        *,
+        still: Callable[[], bool] = lambda: True,
+    ) -> Forgotten | None:
         """Remove the content of entries and record it, in one transaction: one bounded step of a purge.
 
         Records of earlier purges go only together with everything below them, so that whatever is missing is always
@@ -164,13 +181,16 @@ class Log:
             event: The `audit.purged` event; its details gain what went (`ranges`, `entries`), where content begins
                 (`first`, and `before` this step), the `root` of the tree of `first` leaves, and the newest `seal`
                 whose segment went as a whole, with its path.
+            still: Called inside the transaction; nothing is removed when it says that it may not any more.
 
         Returns:
-            What was done, or None when nothing was left to remove.
+            What was done, or None when nothing was left to remove or it may not be removed any more.
         """
         check = partial(self._intake.check, workspace=workspace, now=self._clock())
         seed = self._draw(leaf.SEED_SIZE)
-        return forget(self._store, self._prover(workspace), ranges, event, Making(check, self._clock, seed))
+        return forget(
+            self._store, self._prover(workspace), ranges, event, Making(check, self._clock, seed), still=still
+        )
 
     def seal(self, workspace: str, *, close: bool = False, context: Context | None = None) -> tuple[SealedSegment, ...]:
         """Seal every closed segment that has no seal, and the open one when its day is over.
@@ -198,6 +218,41 @@ class Log:
         """Tell, from the head alone, whether `seal` has something to do without being told to close."""
         head = self._existing(workspace)
         return head.next is None or sequence.due(head, self._clock())
+
+    def erase(self, workspace: str, paths: Mapping[int, Collection[str]], event: Event) -> Erasure | None:
+        """Erase fields of entries and record it, in one transaction: one bounded step of an erasure.
+
+        Values and salts go, commitments stay: every proof holds as before. Call `compact` after the last step.
+
+        Args:
+            paths: Index → paths of fields (docs/spec/entry-encoding.md). What is not there any more is skipped.
+            event: The `audit.erased` event; its details gain `entries`, `ranges` and `fields`.
+
+        Returns:
+            What was done, or None when nothing was left to erase.
+
+        Raises:
+            StoreError: Nothing of this step was done.
+        """
+        return erase(
+            self._store,
+            workspace,
+            paths,
+            event,
+            check=lambda said: self._intake.check(said, workspace, self._clock()),
+            clock=self._clock,
+            draw=self._draw,
+        )
+
+    def compact(self) -> None:
+        """Clear content that went out of whatever space of the store still holds it.
+
+        It may take as long as copying the store, and writers may have to wait for it.
+
+        Raises:
+            StoreUnavailable: Somebody reads for too long; content that went may still be in the files.
+        """
+        self._store.compact()
 
     def tend(self) -> bool:
         """Do a bounded amount of upkeep (give freed space back, compress better); say whether more is left to do."""
@@ -380,6 +435,10 @@ class Log:
         note = prover.checkpoint()
         kept = self._store.stream(workspace, self._query(query), prover.head.size)
         return note, (prover.proven(one, restore(one, workspace)) for one in kept)
+
+    def snapshot(self, workspace: str) -> Snapshot:
+        """Return the log as it is now, signed, with everything that evidence is made of; seal first (`seal`)."""
+        return Snapshot(self._store, workspace, self._existing(workspace), self._key)
 
     def verify(self, workspace: str, progress: Progress | None = None) -> Report:
         """Check everything stored for a workspace: content, leaves, tree, head, signature, search structures.

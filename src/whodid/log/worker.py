@@ -26,13 +26,21 @@ class Worker(ABC):
         interval: Seconds between two rounds.
         on_error: Called with the workspace (or an empty text) and what went wrong there; the round goes on with the
             next workspace, and the next round tries again. By default the error goes to the logger of this module.
+        on_round: Called after each round with how much was done in it.
     """
 
     _name: ClassVar[str]
     """What the worker does, for the name of its thread and for the logger."""
 
-    def __init__(self, log: Log, interval: float, on_error: Callable[[str, Exception], None] | None) -> None:
+    def __init__(
+        self,
+        log: Log,
+        interval: float,
+        on_error: Callable[[str, Exception], None] | None,
+        on_round: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self._log = log
+        self._on_round = on_round
         self._interval = interval
         self._on_error = on_error or self._tell
         self._stopping = threading.Event()
@@ -65,7 +73,7 @@ class Worker(ABC):
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            self.round()
+            self._on_round(self.round())
             self._stopping.wait(self._interval)
 
     @contextmanager

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from whodid.model import Entry
 from whodid.retention.policy import Policy
+from whodid.sequence import runs
 
 __all__ = ["PURGE_RECORD", "UNKNOWN", "Step", "Tally", "Term", "cutoff", "plan_step", "removed_on", "tally", "terms"]
 
@@ -20,6 +21,10 @@ PURGE_RECORD = "audit.purged"
 _ABOUT_OTHERS = frozenset({PURGE_RECORD, "audit.sealed"})
 UNKNOWN = "unknown"
 """What counts call the retention class of entries whose class is not known."""
+
+
+def _nobody(_: Entry) -> None:
+    return None
 
 
 class Term(Struct, frozen=True, kw_only=True):
@@ -62,6 +67,7 @@ class Tally(Struct, frozen=True, kw_only=True):
         classes: How many of them in each retention class.
         lowest: Lowest of their indexes, or None.
         highest: Highest of their indexes, or None.
+        held: How many entries would go, were it not for a legal hold.
     """
 
     days: int
@@ -70,6 +76,7 @@ class Tally(Struct, frozen=True, kw_only=True):
     classes: dict[str, int] = {}
     lowest: int | None = None
     highest: int | None = None
+    held: int = 0
 
 
 def cutoff(days: int, now: datetime) -> datetime:
@@ -108,7 +115,13 @@ def terms(policy: Policy, classes: Iterable[str], now: datetime) -> list[Term]:
     ]
 
 
-def plan_step(entries: Iterable[Entry], term: Term, class_of: Callable[[Entry], str | None], limit: int) -> Step:
+def plan_step(
+    entries: Iterable[Entry],
+    term: Term,
+    class_of: Callable[[Entry], str | None],
+    limit: int,
+    held: Callable[[Entry], object] = _nobody,
+) -> Step:
     """Choose what one step removes.
 
     A record of an earlier purge goes only with the longest term, which leaves nothing below it that could be missing
@@ -119,6 +132,7 @@ def plan_step(entries: Iterable[Entry], term: Term, class_of: Callable[[Entry], 
         entries: With content, by index, from where the term goes on.
         class_of: Retention class of an entry; None where it is not known, and only the longest term may take it.
         limit: How many entries a step looks at; more only while all that it found are records of purges.
+        held: Tells whether a legal hold keeps an entry. A hold wins over every term.
 
     Returns:
         The step; empty when nothing may go.
@@ -136,7 +150,7 @@ def plan_step(entries: Iterable[Entry], term: Term, class_of: Callable[[Entry], 
             break
         following = entry.index + 1
         name = _name_in(term, entry, class_of)
-        if name is None:
+        if name is None or held(entry):
             continue
         waiting.append((entry.index, name))
         if entry.action not in _ABOUT_OTHERS:
@@ -146,7 +160,7 @@ def plan_step(entries: Iterable[Entry], term: Term, class_of: Callable[[Entry], 
             waiting.clear()
     if waiting:
         following = waiting[0][0]
-    return Step(ranges=_runs(chosen), entries=len(chosen), classes=classes, following=following, done=done)
+    return Step(ranges=tuple(runs(chosen)), entries=len(chosen), classes=classes, following=following, done=done)
 
 
 def _name_in(term: Term, entry: Entry, class_of: Callable[[Entry], str | None]) -> str | None:
@@ -157,13 +171,21 @@ def _name_in(term: Term, entry: Entry, class_of: Callable[[Entry], str | None]) 
     return name if name in term.classes and entry.action not in _ABOUT_OTHERS else None
 
 
-def tally(entries: Iterable[Entry], ordered: list[Term], class_of: Callable[[Entry], str | None]) -> list[Tally]:
+def tally(
+    entries: Iterable[Entry],
+    ordered: list[Term],
+    class_of: Callable[[Entry], str | None],
+    held: Callable[[Entry], object] = _nobody,
+    gone: Callable[[Entry], object] = _nobody,
+) -> list[Tally]:
     """Count what all steps of a purge together would remove.
 
     Args:
         entries: With content, by index, from the lowest; read no further than the latest cut-off.
         ordered: The terms, as `terms` returns them.
         class_of: Retention class of an entry; None where it is not known, and only the longest term may take it.
+        held: Tells whether a legal hold keeps an entry.
+        gone: Called with every entry that would go, but for records of purges.
 
     Returns:
         One per term, in their order.
@@ -176,13 +198,19 @@ def tally(entries: Iterable[Entry], ordered: list[Term], class_of: Callable[[Ent
         for term, count in zip(ordered, counts, strict=True):
             name = _name_in(term, entry, class_of)
             if name is not None and entry.recorded_at < term.cutoff:
-                count.add(entry, name)
+                if held(entry):
+                    count.held += 1
+                else:
+                    count.add(entry, name)
+                    if entry.action != PURGE_RECORD:
+                        gone(entry)
                 break
     return [count.tally(term) for term, count in zip(ordered, counts, strict=True)]
 
 
 class _Count:
     def __init__(self) -> None:
+        self.held = 0
         self._classes: dict[str, int] = {}
         self._indexes: list[int] = []
         self._waiting: list[tuple[int, str]] = []
@@ -204,14 +232,5 @@ class _Count:
             classes=self._classes,
             lowest=self._indexes[0] if self._indexes else None,
             highest=self._indexes[-1] if self._indexes else None,
+            held=self.held,
         )
-
-
-def _runs(indexes: Iterable[int]) -> tuple[range, ...]:
-    found: list[range] = []
-    for index in indexes:
-        if found and found[-1].stop == index:
-            found[-1] = range(found[-1].start, index + 1)
-        else:
-            found.append(range(index, index + 1))
-    return tuple(found)

@@ -1,7 +1,6 @@
 """The retention policy of a workspace: how long entries keep their content, counted from `recorded_at`.
 
-A value, and the two ways to it: reading it and changing it. It is kept as named state of the log; every change of it
-is an `audit.retention_changed` entry, and a crash between the two is made good by whoever reads the policy next.
+A value, and the two ways to it: reading it and changing it. Every change of it is an `audit.retention_changed` entry.
 """
 
 from __future__ import annotations
@@ -9,23 +8,31 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-import msgspec
 from msgspec import UNSET, Struct
 
 from whodid.capture.events import uuid7
 from whodid.catalog import Catalog
-from whodid.errors import InvalidSetting, StoreCorrupt, WhodidError
+from whodid.errors import InvalidSetting
 from whodid.log import Log, Receipt
 from whodid.model import Actor, Change, Context, Event, Reason, Resource
+from whodid.retention.announced import Announced
 
-__all__ = ["DEFAULT_DAYS", "MAX_DAYS", "STANDARD", "Policy", "change_policy", "check_policy", "class_of", "read_policy"]
+__all__ = [
+    "DEFAULT_DAYS",
+    "MAX_DAYS",
+    "POLICY",
+    "STANDARD",
+    "Policy",
+    "change_policy",
+    "check_policy",
+    "class_of",
+    "read_policy",
+]
 
 DEFAULT_DAYS = 90
 MAX_DAYS = 36_500
 STANDARD = "standard"
 """The retention class of actions whose declaration names no other, and of undeclared ones."""
-
-_STATE = "retention"
 
 
 class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,15 +51,7 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return self.classes.get(retention_class, self.days)
 
 
-class _Kept(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The state: the policy, and the event that announces it until that is recorded."""
-
-    policy: Policy
-    pending: Event | None = None
-
-
-_encode = msgspec.json.Encoder().encode
-_decoder = msgspec.json.Decoder(_Kept)
+POLICY: Announced[Policy] = Announced("retention", Policy, Policy(), "The retention policy")
 
 
 def class_of(catalog: Catalog, action: str) -> str:
@@ -63,8 +62,7 @@ def class_of(catalog: Catalog, action: str) -> str:
 
 def read_policy(log: Log, workspace: str) -> Policy:
     """Return the policy of a workspace; the default one if none was ever set."""
-    kept = _settled(log, workspace)
-    return Policy() if kept is None else _decode(kept).policy
+    return POLICY.read(log, workspace)
 
 
 def change_policy(
@@ -92,13 +90,12 @@ def change_policy(
         InvalidEvent: The entry was refused (actor, context or reason are at fault); nothing changed.
     """
     check_policy(log.catalog, policy)
-    while True:
-        old = _settled(log, workspace)
-        before = Policy() if old is None else _decode(old).policy
+
+    def make(before: Policy) -> tuple[Policy, Event] | None:
         if before == policy:
             return None
         now = log.now()
-        event = Event(
+        return policy, Event(
             id=uuid7(now, os.urandom(8)),
             occurred_at=now,
             actor=actor,
@@ -108,37 +105,8 @@ def change_policy(
             context=context,
             reason=reason,
         )
-        announced = _encode(_Kept(policy=policy, pending=event))
-        if log.swap_state(workspace, _STATE, old, announced):
-            break
-    try:
-        receipt = log.record(workspace, event)
-    except WhodidError:
-        log.swap_state(workspace, _STATE, announced, old)
-        raise
-    log.swap_state(workspace, _STATE, announced, _encode(_Kept(policy=policy)))
-    return receipt
 
-
-def _decode(kept: bytes) -> _Kept:
-    try:
-        return _decoder.decode(kept)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        # Purging by a policy that cannot be read would be guessing.
-        raise StoreCorrupt(
-            f"The retention policy cannot be read: {error}", "Use the program that wrote it, or restore a backup"
-        ) from None
-
-
-def _settled(log: Log, workspace: str) -> bytes | None:
-    """Return the state, after recording a change that a crash left unannounced (the event's id makes that safe)."""
-    while (kept := log.state(workspace, _STATE)) is not None:
-        state = _decode(kept)
-        if state.pending is None:
-            break
-        log.record(workspace, state.pending)
-        log.swap_state(workspace, _STATE, kept, _encode(_Kept(policy=state.policy)))
-    return kept
+    return POLICY.change(log, workspace, make)
 
 
 def check_policy(catalog: Catalog, policy: Policy) -> None:

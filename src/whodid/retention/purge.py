@@ -19,8 +19,10 @@ from whodid import canonical
 from whodid.capture.events import uuid7
 from whodid.log import Holder, Log, leased
 from whodid.model import Actor, Context, Entry, Event, Resource
+from whodid.retention.holds import HOLDS, digest, holder, read_holds
+from whodid.retention.loss import Loss, LossCount
 from whodid.retention.plan import PURGE_RECORD, Step, Tally, Term, plan_step, tally, terms
-from whodid.retention.policy import STANDARD, Policy, check_policy, class_of, read_policy
+from whodid.retention.policy import POLICY, STANDARD, Policy, check_policy, class_of, read_policy
 
 __all__ = ["RETENTION", "STEP", "Preview", "Purge", "preview", "purge"]
 
@@ -59,13 +61,17 @@ class Preview(Struct, frozen=True, kw_only=True):
     Args:
         entries: Entries that would lose their content.
         stays: Entries that would keep it.
+        held: Entries among them that would go, were it not for a legal hold.
         terms: Of which classes and up to when, shortest retention first.
+        loss: What is lost with the entries that would go.
     """
 
     policy: Policy
     entries: int
     stays: int
+    held: int
     terms: tuple[Tally, ...]
+    loss: Loss
 
 
 class _Swept(Struct, frozen=True):
@@ -73,27 +79,29 @@ class _Swept(Struct, frozen=True):
 
     Args:
         classes: Digest of the retention classes of all actions: another catalog sees other entries.
+        holds: Digest of the legal holds: what a released one kept must be looked at again.
     """
 
     policy: Policy
     classes: str
+    holds: str
     marks: dict[int, int] = {}
 
     @classmethod
-    def read(cls, log: Log, workspace: str, policy: Policy) -> _Swept:
-        """Return the marks; there are none after a change of the policy or under another catalog."""
+    def read(cls, log: Log, workspace: str, policy: Policy, holds: str) -> _Swept:
+        """Return the marks; there are none after a change of the policy or the holds, or under another catalog."""
         classes = sha256(canonical.encode({name: action.retention for name, action in log.catalog.items()})).hexdigest()
         kept = log.state(workspace, _SWEPT_STATE)
         swept = msgspec.json.decode(kept, type=cls) if kept else None
-        if swept is not None and swept.policy == policy and swept.classes == classes:
+        if swept is not None and (swept.policy, swept.classes, swept.holds) == (policy, classes, holds):
             return swept
-        return cls(policy, classes)
+        return cls(policy, classes, holds)
 
     def moved(self, log: Log, workspace: str, days: int, index: int) -> _Swept:
         """Put a mark further; whoever loses a race over it only looks twice."""
         if self.marks.get(days) == index:
             return self
-        swept = _Swept(self.policy, self.classes, {**self.marks, days: index})
+        swept = _Swept(self.policy, self.classes, self.holds, {**self.marks, days: index})
         log.swap_state(workspace, _SWEPT_STATE, log.state(workspace, _SWEPT_STATE), msgspec.json.encode(swept))
         return swept
 
@@ -112,10 +120,15 @@ def preview(log: Log, workspace: str, policy: Policy | None = None) -> Preview:
         check_policy(log.catalog, policy)
     head = log.head(workspace)
     policy = read_policy(log, workspace) if policy is None else policy
-    found = tally(log.read(workspace, head.first), _terms(log, policy), _class_of(log))
+    held_by = holder(read_holds(log, workspace))
+    lost = LossCount(log.catalog)
+    found = tally(log.read(workspace, head.first), _terms(log, policy), _class_of(log), held_by, lost.add)
     entries = sum(one.entries for one in found)
     kept = log.stats(workspace)["entries"]
-    return Preview(policy=policy, entries=entries, stays=kept - entries, terms=tuple(found))
+    held = sum(one.held for one in found)
+    return Preview(
+        policy=policy, entries=entries, stays=kept - entries, held=held, terms=tuple(found), loss=lost.loss()
+    )
 
 
 def purge(
@@ -164,8 +177,10 @@ class _Work:
         self._context = context
         self._first = log.head(workspace).first
         self._policy = read_policy(log, workspace)
+        self._holds = read_holds(log, workspace)
+        self._held_by = holder(self._holds)
         self._terms = _terms(log, self._policy)
-        self._swept = _Swept.read(log, workspace, self._policy)
+        self._swept = _Swept.read(log, workspace, self._policy, digest(self._holds))
         self._entries = 0
         self._classes: dict[str, int] = {}
         self._records: list[int] = []
@@ -184,24 +199,32 @@ class _Work:
             at, done = self._start(term), False
             while not done:
                 begun = monotonic()
-                # A policy that was changed meanwhile holds from this step on: the next purge begins with it.
-                if not lease.renewed() or read_policy(self._log, self._workspace) != self._policy:
+                # What was changed meanwhile holds from this step on: the next purge begins with it.
+                if not lease.renewed() or not self._unchanged():
                     return False
-                planned = plan_step(self._log.read(self._workspace, at), term, class_of_entry, step)
+                planned = plan_step(self._log.read(self._workspace, at), term, class_of_entry, step, self._held_by)
                 if planned.entries:
                     self._forget(term, planned)
                     progress(self._entries)
-                done = planned.done
+                done = planned.done and self._unchanged()
                 at = max(at, planned.following)
-                if term.classes:
+                if term.classes or self._holds:
                     self._swept = self._swept.moved(self._log, self._workspace, term.days, at)
                 if not done and rest(monotonic() - begun):
                     return False
         return True
 
+    def _unchanged(self) -> bool:
+        """Tell whether policy and holds still are those that this purge goes by."""
+        log, workspace = self._log, self._workspace
+        return POLICY.glance(log, workspace) == self._policy and HOLDS.glance(log, workspace) == self._holds
+
     def _start(self, term: Term) -> int:
-        """Return where a term begins: the longest takes everything below its cut-off, so where content begins."""
-        return max(self._first, self._swept.marks.get(term.days, 0)) if term.classes else self._first
+        """Return where a term begins.
+
+        Without holds the longest term takes everything below its cut-off, so it begins where content begins.
+        """
+        return max(self._first, self._swept.marks.get(term.days, 0)) if term.classes or self._holds else self._first
 
     def _forget(self, term: Term, planned: Step) -> None:
         now = self._log.now()
@@ -219,7 +242,8 @@ class _Work:
             },
             context=self._context,
         )
-        forgotten = self._log.forget(self._workspace, planned.ranges, event)
+        # Looked at once more inside the transaction: a hold whose placing returned before it is heeded by it.
+        forgotten = self._log.forget(self._workspace, planned.ranges, event, still=self._unchanged)
         if forgotten is None:
             return
         self._entries += forgotten.entries

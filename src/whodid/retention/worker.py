@@ -28,14 +28,20 @@ class RetentionWorker(Worker):
         interval: Seconds between two rounds over all workspaces. Content goes by whole days, so rounds are cheap.
         on_error: Called with the workspace (or an empty text) and what went wrong there; the round goes on with the
             next workspace, and the next round tries again. By default the error goes to the logger of this module.
+        on_round: Called after each round with the number of entries that lost their content in it.
     """
 
     _name = "Retention"
 
     def __init__(
-        self, log: Log, *, interval: float = _INTERVAL, on_error: Callable[[str, Exception], None] | None = None
+        self,
+        log: Log,
+        *,
+        interval: float = _INTERVAL,
+        on_error: Callable[[str, Exception], None] | None = None,
+        on_round: Callable[[int], None] = lambda _: None,
     ) -> None:
-        super().__init__(log, interval, on_error)
+        super().__init__(log, interval, on_error, on_round)
 
     def round(self) -> int:
         """Purge every workspace once, in this thread.

@@ -9,13 +9,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from whodid.server.metrics import PrometheusMeter
 from whodid.server.operators import mint_operator_token
 from whodid.server.tokens import PERMISSIONS, Claims, mint_token, verify_token
 
 if TYPE_CHECKING:
     from whodid.server.app import asgi
+    from whodid.server.exports import export_worker
 
-__all__ = ["PERMISSIONS", "Claims", "asgi", "mint_operator_token", "mint_token", "verify_token"]
+__all__ = [
+    "PERMISSIONS",
+    "Claims",
+    "PrometheusMeter",
+    "asgi",
+    "export_worker",
+    "mint_operator_token",
+    "mint_token",
+    "verify_token",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -24,4 +35,8 @@ def __getattr__(name: str) -> Any:
         from whodid.server.app import asgi
 
         return asgi
+    if name == "export_worker":
+        from whodid.server.exports import export_worker
+
+        return export_worker
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -68,6 +68,7 @@ class Handler(Struct, frozen=True):
         path: Pattern with `{name}` for one segment and `{name:path}` for the rest.
         largest: Bytes that a body may have.
         spoken: Turns every answer into the form that the clients of this route read, problems above all.
+        apart: Whether it does not wait for its turn with those that work on the store.
         described: What the reference says about it; under `/v1` there is no handler without, except for those that
             speak in the form of another product.
     """
@@ -77,6 +78,7 @@ class Handler(Struct, frozen=True):
     answer: Callable[[Call], Answer]
     largest: int = 64 * 1024
     spoken: Callable[[Answer], Answer] | None = None
+    apart: bool = False
     described: Description | None = None
 
     def __post_init__(self) -> None:

@@ -1,30 +1,29 @@
 """The ASGI application: HTTP in, plain calls out to threads, answers back.
 
-The only file that imports Starlette. It owns what is the same for every route: request ids, limits, threads, security
-headers, and that every error leaves in one shape. What the routes say is in `routes`, `exports`, `console` and `pages`.
+The only file that imports Starlette. It owns what is the same for every route: limits, threads, and that every error
+leaves in one shape. What is around every request is in `frame`; what the routes say is in `routes`, `exports`,
+`evidence`, `console` and `pages`.
 """
 
 from __future__ import annotations
 
 import logging
 import re
-import secrets
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator
 from functools import partial
 from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Match, Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from whodid.capture.middleware import Proxies
 from whodid.errors import StoreError, WhodidError
+from whodid.export import ExportWorker
 from whodid.log import Log
 from whodid.server.about import About
 from whodid.server.administration import Administration
@@ -35,9 +34,14 @@ from whodid.server.console import Console
 from whodid.server.console.desk import Desk
 from whodid.server.console.sso import SignOn
 from whodid.server.events import Events
-from whodid.server.exports import Exports
+from whodid.server.evidence import EvidenceRoutes
+from whodid.server.exports import Exports, export_worker
+from whodid.server.frame import Frame
 from whodid.server.gate import Gate
+from whodid.server.health import Health
 from whodid.server.live import Live
+from whodid.server.meter import Meter
+from whodid.server.metrics import PrometheusMeter
 from whodid.server.origins import Origins
 from whodid.server.packing import pack_answer
 from whodid.server.pages import Pages
@@ -46,6 +50,7 @@ from whodid.server.reports import Reports
 from whodid.server.routes import Routes
 from whodid.server.sessions import Sessions
 from whodid.server.signing import check_secret
+from whodid.server.traces import Tracer
 
 __all__ = ["asgi"]
 
@@ -54,20 +59,9 @@ _log = logging.getLogger("whodid.server")
 _LONGEST_ADDRESS = 8192
 _BODY_SECONDS = 15
 _MOST_WAITING = 128
+_APART = 2
 _REST = 1.0
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{8,64}")
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
-
-_HEADERS: tuple[tuple[str, str], ...] = (
-    # Answers of the API are data: nothing in them may run, load, or be framed, should a browser show one. The page
-    # brings its own policy.
-    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
-    ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "no-referrer"),
-    ("Cross-Origin-Resource-Policy", "same-origin"),
-    ("Cross-Origin-Opener-Policy", "same-origin"),
-    ("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
-)
 
 
 def asgi(
@@ -80,8 +74,10 @@ def asgi(
     origins: Iterable[str] = (),
     threads: int = 8,
     downloads: int = 4,
+    exports: ExportWorker | None = None,
     rate: int = 10_000,
     compat: Collection[str] = (),
+    metrics: PrometheusMeter | None = None,
     ending: Callable[[], bool] = lambda: False,
     sign_on: Callable[[Console, Desk], SignOn] | None = None,
 ) -> Starlette:
@@ -98,11 +94,13 @@ def asgi(
         origins: Web origins of other pages that may load the viewer, read the API and frame `/embed`; the origin
             that a token names may read the API in any case.
         threads: How many requests may work on the store at once.
-        downloads: How many exports may stream at once.
+        downloads: How many exports, and how many evidence files, may be made at once.
+        exports: Makes them (`export_worker`); one with a temporary folder of its own when not given.
         rate: Events per second that each API key may send on average; 0 for no limit.
         compat: Products whose own clients are to work here: some of `workos`, `retraced`, `otlp`,
             `cloudevents`, `splunk`.
-        ending: Tells whether the server is asked to stop; live streams end then.
+        metrics: Counts what happens and shows it at `/metrics`; without it there is no such page.
+        ending: Tells whether the server is asked to stop: live streams end then, and nothing new is taken in.
         sign_on: Makes single sign-on for the console, as `whodid serve` uses it.
 
     Returns:
@@ -112,14 +110,18 @@ def asgi(
         InvalidSetting: The secret is too short, an origin is none, or a product is not known.
     """
     check_secret(secret)
+    meter = metrics or Meter()
+    tracer = Tracer()
+    worker = exports or export_worker(log, threads=downloads, meter=meter)
     shared = Origins(origins, secret=secret)
     pages = Pages(token_address=token_address or ("session/token" if console else None), origins=shared.allowed)
     gate = Gate(log, secret=secret)
     sessions = Sessions(log, secret=secret, gate=gate)
     handlers: list[Handler] = [
         *Routes(log, sessions).handlers,
-        *Exports(log, sessions, secret=secret, downloads=downloads).handlers,
-        *Live(log, sessions, ending=ending).handlers,
+        *Exports(log, sessions, secret=secret, worker=worker).handlers,
+        *EvidenceRoutes(log, sessions, at_once=downloads).handlers,
+        *Live(log, sessions, meter=meter, ending=ending).handlers,
         *Reports(log, sessions, secret=secret, pages=pages).handlers,
         *Administration(log, sessions, gate, secret=secret).handlers,
         *_console_handlers(log, console, pages, secret, sign_on),
@@ -133,12 +135,14 @@ def asgi(
                 console=console,
                 slots=threading.BoundedSemaphore(downloads),
                 rate=rate,
+                meter=meter,
             ),
         ),
         *pages.handlers,
+        *Health(log, ending=ending, metrics=metrics).handlers,
     ]
-    door = _Door(trusted_proxies, threads)
-    events = Events(log, gate, rate=rate, trusted_proxies=trusted_proxies)
+    door = _Door(trusted_proxies, threads, meter=meter, tracer=tracer)
+    events = Events(log, gate, rate=rate, trusted_proxies=trusted_proxies, meter=meter, tracer=tracer)
     about = About([events.endpoint, *(one for handler in handlers for one in handler.endpoints)], pages=pages)
     handlers += about.handlers
     app = Starlette(
@@ -147,7 +151,9 @@ def asgi(
             *(Route(handler.path, door.endpoint(handler), methods=[handler.method]) for handler in handlers),
         ],
         exception_handlers={HTTPException: _unrouted},
-        middleware=[Middleware(_Frame, trust_ids=trusted_proxies > 0, origins=shared)],
+        middleware=[
+            Middleware(Frame, trust_ids=trusted_proxies > 0, origins=shared, meter=meter, tracer=tracer, ending=ending)
+        ],
     )
     # Two addresses for one thing would be two cache entries and two places to check.
     app.router.redirect_slashes = False
@@ -171,15 +177,20 @@ def _console_handlers(
 class _Door:
     """Turns requests into calls, runs them in threads, and turns answers into responses."""
 
-    def __init__(self, trusted_proxies: int, threads: int) -> None:
+    def __init__(self, trusted_proxies: int, threads: int, *, meter: Meter, tracer: Tracer) -> None:
         self._threads = threads
         self._proxies = Proxies(trusted_proxies)
+        self._meter = meter
+        self._tracer = tracer
         self._working = CapacityLimiter(threads)
+        self._apart = CapacityLimiter(_APART)
         self._inside = 0
+        meter.watch("requests_inside", lambda: self._inside)
 
     def endpoint(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         async def respond(request: Request) -> Response:
             request_id: str = request.scope["state"]["request_id"]
+            request.scope["state"]["route"] = handler.path
             answer = await self._answer(handler, request, request_id)
             return self._response(handler.spoken(answer) if handler.spoken else answer, request_id)
 
@@ -189,12 +200,14 @@ class _Door:
         read = await self._call(request, request_id, handler.largest)
         if isinstance(read, Answer):
             return read
+        if handler.apart:
+            return await run_sync(self._guarded, handler, read, limiter=self._apart)
         # Counted here, where nothing is awaited in between: all that look together would get into the queue.
         if self._inside >= self._threads + _MOST_WAITING:
             return problem(503, request_id, headers=(("Retry-After", "2"),))
         self._inside += 1
         try:
-            return await run_sync(_guarded, handler, read, limiter=self._working)
+            return await run_sync(self._guarded, handler, read, limiter=self._working)
         finally:
             self._inside -= 1
 
@@ -233,6 +246,23 @@ class _Door:
             request_id=request_id,
         )
 
+    def _guarded(self, handler: Handler, call: Call) -> Answer:
+        """Run a handler; whatever goes wrong in it leaves as a problem."""
+        try:
+            with self._tracer.span("whodid.query" if call.method == "GET" else "whodid.handle"):
+                answer = handler.answer(call)
+            # The clients of other products get what those products send.
+            return answer if handler.spoken else pack_answer(answer, call)
+        except StoreError as error:
+            self._meter.store_failed(type(error).__name__)
+            _log.error("request %s: %s: %s", call.request_id, type(error).__name__, error)
+            return problem_of(error, call.request_id)
+        except WhodidError as error:
+            return problem_of(error, call.request_id)
+        except Exception:  # noqa: BLE001 - whatever it is, the caller gets a problem and the log the traceback
+            _log.exception("request %s failed", call.request_id)
+            return problem(500, call.request_id)
+
     @staticmethod
     async def _body(request: Request, request_id: str, largest: int) -> bytes | Answer:
         parts: list[bytes] = []
@@ -261,22 +291,6 @@ class _Door:
         for name, value in answer.headers:
             response.headers.append(name, value)
         return response
-
-
-def _guarded(handler: Handler, call: Call) -> Answer:
-    """Run a handler; whatever goes wrong in it leaves as a problem."""
-    try:
-        answer = handler.answer(call)
-        # The clients of other products get what those products send.
-        return answer if handler.spoken else pack_answer(answer, call)
-    except StoreError as error:
-        _log.error("request %s: %s: %s", call.request_id, type(error).__name__, error)
-        return problem_of(error, call.request_id)
-    except WhodidError as error:
-        return problem_of(error, call.request_id)
-    except Exception:  # noqa: BLE001 - whatever it is, the caller gets a problem and the log the traceback
-        _log.exception("request %s failed", call.request_id)
-        return problem(500, call.request_id)
 
 
 async def _pulled(body: Iterator[bytes], request_id: str) -> AsyncIterator[bytes]:
@@ -316,52 +330,3 @@ async def _unrouted(request: Request, error: Exception) -> Response:
         routes = [one for one in request.app.routes if one.matches(request.scope)[0] is not Match.NONE]
         headers["Allow"] = ", ".join(sorted({method for one in routes for method in one.methods or ()}))
     return Response(answer.body, status_code=answer.status, media_type=answer.media_type, headers=headers)
-
-
-class _Frame:
-    """Gives each request its id and each response its security headers."""
-
-    def __init__(self, app: ASGIApp, *, trust_ids: bool, origins: Origins) -> None:
-        self._app = app
-        self._trust_ids = trust_ids
-        self._origins = origins
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        request_id = self._request_id(scope)
-        # A host that mounts the application may share its state between requests; ours is per request.
-        scope["state"] = {**scope.get("state", {}), "request_id": request_id}
-        path = str(scope["path"]).removeprefix(str(scope.get("root_path", "")).rstrip("/"))
-        sent = Headers(scope=scope)
-        shared = [(name.lower().encode(), value.encode()) for name, value in self._origins.headers(path, sent)]
-
-        async def framed(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *shared]
-                present = {name.lower() for name, _ in message["headers"]}
-                message["headers"] = [
-                    *message["headers"],
-                    *(
-                        (name.lower().encode(), value.encode())
-                        for name, value in _HEADERS
-                        if name.lower().encode() not in present
-                    ),
-                    (b"x-request-id", request_id.encode()),
-                ]
-            await send(message)
-
-        asked = self._origins.preflight(scope["method"], path, sent)
-        if asked is not None:
-            shared = []
-            await Response(status_code=asked.status, headers=dict(asked.headers))(scope, receive, framed)
-            return
-        await self._app(scope, receive, framed)
-
-    def _request_id(self, scope: Scope) -> str:
-        if self._trust_ids:
-            sent = Headers(scope=scope).get("x-request-id", "")
-            if _REQUEST_ID.fullmatch(sent):
-                return sent
-        return f"req_{secrets.token_hex(8)}"

@@ -8,25 +8,38 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import stat
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from secrets import token_bytes, token_hex
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, NamedTuple
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, Struct
 
 from whodid.errors import InvalidSetting
+from whodid.server.compat import check_products
 from whodid.server.origins import check_origins
 from whodid.server.signing import check_secret
 
-__all__ = ["Settings", "load", "read_client_secret", "read_secret"]
+__all__ = [
+    "Setting",
+    "Settings",
+    "explain",
+    "load",
+    "masked",
+    "read_client_secret",
+    "read_secret",
+    "read_token",
+    "variable",
+]
 
 _PREFIX = "WHODID_SERVE_"
 # These mean the same to every command, so they are named without the command.
-_SHARED = {"WHODID_STORE": "store", "WHODID_WORKSPACE": "workspace"}
+_SHARED = {"WHODID_STORE": "store", "WHODID_WORKSPACE": "workspace", "WHODID_KEY_FILE": "key"}
 _FILE = "WHODID_SERVE_CONFIG"
 
 
@@ -46,20 +59,31 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         strict: Refuse actions that the catalog does not declare.
         name: Name of the deployment, first part of the origin of every new log.
         retention_minutes: Minutes between two rounds of retention; 0 leaves it to others.
-        origins: Web origins of other pages that may load the viewer, read the API and frame `/embed`; in the
-            environment separated by spaces.
+        origins: Web origins of other pages that may load the viewer, read the API and frame `/embed`; as one text
+            separated by spaces.
         threads: How many requests may work on the store at once.
-        downloads: How many exports may stream at once.
+        connections: How many connections and requests under way there may be at once; more are told to come back.
+        downloads: How many exports may be made at once.
+        exports_folder: Folder, the server's own, where exports are made and kept for 24 hours. When not given it lies
+            beside the database (`audit.db.exports`); with another store it is a temporary one that ends with the
+            process. Servers of one deployment share it.
+        exports_bytes: What the files of exports may take on the disk in all; one workspace may take half of it.
         rate: Events per second that each API key may send on average; 0 for no limit.
         compat: Products whose own clients are to work here, separated by commas: some of `workos`,
             `retraced`, `otlp`, `cloudevents` and `splunk`.
-        syslog: Addresses to take syslog at, such as `tls://0.0.0.0:6514?cert=server.pem&cert_key=server.key`; in the
-            environment separated by spaces.
+        syslog: Addresses to take syslog at, such as `tls://0.0.0.0:6514?cert=server.pem&cert_key=server.key`; as one
+            text separated by spaces.
         oidc_issuer: OpenID provider at which operators sign in to the console; needs `url` and the next three.
         oidc_client_id: Name of this server at the provider; its return address there is `<url>/console/oidc/return`.
         oidc_secret_file: File with the secret that the provider gave it.
         oidc_operators: Who may enter: e-mail addresses, and `@example.com` for a whole domain.
-        shutdown_seconds: How long requests under way may take to end when the server is asked to stop.
+        metrics_token_file: File with the token that opens `/metrics`; made at first start. Without it there are no
+            metrics.
+        log_level: What is written to standard error, one JSON object per line: `info` for every request, `warning`
+            or `error` for what goes wrong only.
+        drain_seconds: How long the server says that it is not ready, and takes in nothing new, before it stops
+            listening (SIGTERM).
+        shutdown_seconds: How long requests under way may take to end when the server has stopped listening.
     """
 
     store: Annotated[str, Meta(min_length=1)]
@@ -75,7 +99,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     retention_minutes: Annotated[int, Meta(ge=0, le=10_080)] = 60
     origins: tuple[str, ...] = ()
     threads: Annotated[int, Meta(ge=1, le=128)] = 8
+    connections: Annotated[int, Meta(ge=8, le=65_535)] = 512
     downloads: Annotated[int, Meta(ge=1, le=64)] = 4
+    exports_folder: Annotated[str, Meta(min_length=1)] | None = None
+    exports_bytes: Annotated[int, Meta(ge=1024 * 1024)] = 5 * 1024**3
     rate: Annotated[int, Meta(ge=0, le=1_000_000)] = 10_000
     compat: Annotated[str, Meta(pattern=r"^[a-z_,]*$")] = ""
     syslog: tuple[str, ...] = ()
@@ -83,7 +110,27 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     oidc_client_id: str | None = None
     oidc_secret_file: str | None = None
     oidc_operators: tuple[str, ...] = ()
+    metrics_token_file: Annotated[str, Meta(min_length=1)] | None = None
+    log_level: Literal["info", "warning", "error"] = "info"
+    drain_seconds: Annotated[int, Meta(ge=0, le=300)] = 1
     shutdown_seconds: Annotated[int, Meta(ge=1, le=600)] = 30
+
+    @property
+    def products(self) -> tuple[str, ...]:
+        """The names in `compat`."""
+        return tuple(name for name in self.compat.split(",") if name)
+
+
+class Setting(NamedTuple):
+    """One setting as it is in force.
+
+    Args:
+        source: Where it comes from: `default`, the file's path, the variable's name, or `command line`.
+    """
+
+    name: str
+    value: Any
+    source: str
 
 
 _LISTS = frozenset({"oidc_operators", "origins", "syslog"})
@@ -101,7 +148,8 @@ def load(
 
     Args:
         arguments: By name of the setting; None means not given.
-        environment: `WHODID_STORE`, `WHODID_WORKSPACE` and `WHODID_SERVE_<NAME>`; the process's own when not given.
+        environment: `WHODID_STORE`, `WHODID_WORKSPACE`, `WHODID_KEY_FILE` and `WHODID_SERVE_<NAME>`; the process's
+            own when not given.
         file: A TOML file with the names of the settings; `WHODID_SERVE_CONFIG` names one too.
 
     Returns:
@@ -110,32 +158,42 @@ def load(
     Raises:
         InvalidSetting: A name is unknown, a value cannot be used, or the file cannot be read.
     """
-    around = os.environ if environment is None else environment
-    path = file if file is not None else around.get(_FILE)
-    values: dict[str, Any] = {}
-    if path is not None:
-        values |= _of_file(Path(path))
-    values |= _of_environment(around)
-    for name, value in (arguments or {}).items():
-        if value is not None:
-            _known(name, "argument")
-            values[name] = value
-    if "store" not in values:
-        raise InvalidSetting("No store is named", "Give --store sqlite:///audit.db, or set WHODID_STORE")
-    try:
-        # The environment knows texts only: "8080" is a port, "true" a truth.
-        settings = msgspec.convert(values, Settings, strict=False)
-    except msgspec.ValidationError as error:
-        fact, _, place = str(error).partition(" - at `$.")
-        where = place.rstrip("`") or "The configuration"
-        raise InvalidSetting(f"{where}: {fact}", "Correct it in the file, the environment or the arguments") from None
-    check_origins(settings.origins)
-    missing = [name for name in _OIDC if not getattr(settings, name)]
-    if missing and any(getattr(settings, name) for name in _OIDC[1:]):
-        raise InvalidSetting(
-            f"Single sign-on lacks {', '.join(missing)}", f"Set all of {', '.join(_OIDC)}, or only url"
+    return _settled(_collected(arguments, environment, file))
+
+
+def explain(
+    arguments: Mapping[str, Any] | None = None,
+    *,
+    environment: Mapping[str, str] | None = None,
+    file: str | os.PathLike[str] | None = None,
+) -> list[Setting]:
+    """Return every setting that `load` would return, with where it comes from and without secrets."""
+    found = _collected(arguments, environment, file)
+    settings = _settled(found)
+    return [
+        Setting(
+            name,
+            masked(settings.store) if name == "store" else getattr(settings, name),
+            found[name].source if name in found else "default",
         )
-    return settings
+        for name in _NAMES
+    ]
+
+
+def variable(name: str) -> str:
+    """Return the environment variable of a setting."""
+    return next((variable for variable, of in _SHARED.items() if of == name), f"{_PREFIX}{name.upper()}")
+
+
+def masked(store: str) -> str:
+    """Return the address of a store without the password that may stand in it."""
+    parts = urlsplit(store)
+    if parts.password is None and "password" not in parts.query:
+        return store
+    user, at, host = parts.netloc.rpartition("@")
+    login = f"{user.partition(':')[0]}:***{at}{host}" if parts.password is not None else parts.netloc
+    query = re.sub(r"(?<![^&])((?:ssl)?password)=[^&]*", r"\1=***", parts.query)
+    return parts._replace(netloc=login, query=query).geturl()
 
 
 def read_client_secret(settings: Settings) -> str:
@@ -161,9 +219,57 @@ def read_secret(settings: Settings) -> bytes:
     Raises:
         InvalidSetting: The file cannot be read or made, is open to other users, or holds too little.
     """
-    if settings.secret_file is None:
-        return token_bytes(32)
-    path = Path(settings.secret_file)
+    return token_bytes(32) if settings.secret_file is None else _secret_in(Path(settings.secret_file))
+
+
+def read_token(settings: Settings) -> bytes | None:
+    """Return the token that opens the metrics, making its file at first start; None when there is none.
+
+    Raises:
+        InvalidSetting: As for `read_secret`.
+    """
+    return None if settings.metrics_token_file is None else _secret_in(Path(settings.metrics_token_file))
+
+
+def _collected(
+    arguments: Mapping[str, Any] | None,
+    environment: Mapping[str, str] | None,
+    file: str | os.PathLike[str] | None,
+) -> dict[str, Setting]:
+    """Return what is set by name: the last source that names a setting wins."""
+    around = os.environ if environment is None else environment
+    path = file if file is not None else around.get(_FILE)
+    found = _of_file(Path(path)) if path is not None else []
+    found += _of_environment(around)
+    for name, value in (arguments or {}).items():
+        if value is not None:
+            _known(name, "argument")
+            found.append(Setting(name, _parted(name, value), "command line"))
+    return {one.name: one for one in found}
+
+
+def _settled(found: Mapping[str, Setting]) -> Settings:
+    if "store" not in found:
+        raise InvalidSetting("No store is named", "Give --store sqlite:///audit.db, or set WHODID_STORE")
+    try:
+        # The environment knows texts only: "8080" is a port, "true" a truth.
+        settings = msgspec.convert({one.name: one.value for one in found.values()}, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        fact, _, place = str(error).partition(" - at `$.")
+        where = place.rstrip("`")
+        source = found[where].source if where in found else "the file, the environment or the arguments"
+        raise InvalidSetting(f"{where or 'The configuration'}: {fact}", f"Correct it in {source}") from None
+    check_origins(settings.origins)
+    check_products(settings.products)
+    missing = [name for name in _OIDC if not getattr(settings, name)]
+    if missing and any(getattr(settings, name) for name in _OIDC[1:]):
+        raise InvalidSetting(
+            f"Single sign-on lacks {', '.join(missing)}", f"Set all of {', '.join(_OIDC)}, or only url"
+        )
+    return settings
+
+
+def _secret_in(path: Path) -> bytes:
     try:
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -183,7 +289,7 @@ def _check_private(path: Path) -> None:
         raise InvalidSetting(f"Others may read the secret file {path}", f"Run: chmod 600 {path}")
 
 
-def _of_file(path: Path) -> dict[str, Any]:
+def _of_file(path: Path) -> list[Setting]:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -192,21 +298,26 @@ def _of_file(path: Path) -> dict[str, Any]:
         raise InvalidSetting(f"The file {path} is not TOML: {error}", "Correct it") from None
     for name in values:
         _known(name, f"setting in {path}")
-    return values
+    return [Setting(name, value, str(path)) for name, value in values.items()]
 
 
-def _of_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
+def _of_environment(environment: Mapping[str, str]) -> list[Setting]:
+    found: list[Setting] = []
     for variable, value in environment.items():
         if variable == _FILE:
             continue
         if variable in _SHARED:
-            values[_SHARED[variable]] = value
+            found.append(Setting(_SHARED[variable], value, variable))
         elif variable.startswith(_PREFIX):
             name = variable.removeprefix(_PREFIX).lower()
             _known(name, f"variable {variable}:")
-            values[name] = value.split() if name in _LISTS else value
-    return values
+            found.append(Setting(name, _parted(name, value), variable))
+    return found
+
+
+def _parted(name: str, value: Any) -> Any:
+    """Return the members of a list that was written as one text."""
+    return value.split() if name in _LISTS and isinstance(value, str) else value
 
 
 def _known(name: str, what: str) -> None:

@@ -196,5 +196,9 @@ CURSOR = Parameter(
     Annotated[str, Meta(max_length=100)],
     str(Cursor(occurred_at=1_763_474_400_000_000, index=1)),
 )
-PACKED = Parameter("Content-Encoding", "how the body is packed", Literal["identity", "gzip", "zstd"])
+PACKED = Parameter(
+    "Content-Encoding",
+    "how the body is packed; empty is the same as absent",
+    Literal["", "identity", "gzip", "x-gzip", "zstd"],
+)
 LIMIT = Parameter("limit", "1 to 200; 50 when absent", Annotated[int, Meta(ge=1, le=200)], 50)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -24,8 +25,10 @@ from whodid.server.bodies import LARGEST_BODY, MOST_EVENTS, Refused, Sent, read_
 from whodid.server.concurrency import CancelScope, CapacityLimiter, Lock, fail_after, run_sync
 from whodid.server.described import Endpoint
 from whodid.server.gate import Admitted, Buckets, Gate
+from whodid.server.meter import Meter
 from whodid.server.problems import problem, problem_of
 from whodid.server.sending import SENDING, Result, Results, Taken
+from whodid.server.traces import Tracer
 
 __all__ = ["Events"]
 
@@ -77,12 +80,22 @@ class Events:
         rate: Events per second and key; 0 for no limit.
         trusted_proxies: How many proxies of ours stand in front.
         limiter: Shared with the other routes: how many threads may work on the store.
+        meter: Counts events and commits.
+        tracer: Measures reading and commits.
     """
 
     endpoint = Endpoint("POST", _PATH, SENDING)
 
     def __init__(
-        self, log: Log, gate: Gate, *, rate: int, trusted_proxies: int, limiter: CapacityLimiter | None = None
+        self,
+        log: Log,
+        gate: Gate,
+        *,
+        rate: int,
+        trusted_proxies: int,
+        limiter: CapacityLimiter | None = None,
+        meter: Meter | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self._log = log
         self._gate = gate
@@ -94,10 +107,15 @@ class Events:
         self._waiting: deque[_Job] = deque()
         self._inside = 0
         self._bytes = 0
+        self._meter = meter or Meter()
+        self._tracer = tracer or Tracer()
+        self._meter.watch("events_waiting", lambda: sum(len(job.events) for job in list(self._waiting)))
+        self._meter.watch("events_inside", lambda: self._inside)
 
     async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:
         """Answer one request."""
         request_id: str = scope["state"]["request_id"]
+        scope["state"]["route"] = _PATH
         held = _Held()
         try:
             answer = await self._answer(scope, receive, request_id, held)
@@ -139,7 +157,8 @@ class Events:
             body = await self._body(receive, request_id, held)
             if isinstance(body, Answer):
                 return body
-            sent = await self._read(body, headers)
+            with self._tracer.span("whodid.intake", lambda: {"whodid.bytes": len(body)}):
+                sent = await self._read(body, headers)
         except Refused as refused:
             return problem(refused.status, request_id, f"{refused.fact}.", f"{refused.remedy}.")
         pause = self._buckets.take(admitted.key.id, max(1, len(sent.events)), rate=admitted.key.rate)
@@ -155,7 +174,15 @@ class Events:
             return problem(500, request_id)
         placed = iter(job.results or ())
         results = [next(placed) if isinstance(one, Event) else one for one in sent.events]
+        self._count(results)
         return _answered(sent, results, request_id)
+
+    def _count(self, results: list[Receipt | WhodidError]) -> None:
+        taken = [one for one in results if isinstance(one, Receipt)]
+        known = sum(one.duplicate for one in taken)
+        self._meter.events("recorded", len(taken) - known)
+        self._meter.events("known", known)
+        self._meter.events("refused", len(results) - len(taken))
 
     def _at_the_door(self, scope: _Message, headers: dict[bytes, bytes], request_id: str) -> Answer | None:
         """Refuse what need not be read to be refused."""
@@ -255,16 +282,22 @@ class Events:
         for job in group:
             by_workspace.setdefault(job.workspace, []).append(job)
         for workspace, jobs in by_workspace.items():
+            events = [event for job in jobs for event in job.events]
+            began = time.perf_counter()
             try:
-                results = self._log.record_many(workspace, [event for job in jobs for event in job.events])
+                with self._tracer.span("whodid.commit", lambda: {"whodid.events": len(events)}):  # noqa: B023
+                    results = self._log.record_many(workspace, events)
             except Exception as error:  # noqa: BLE001 - whatever it is, each request gets its answer
                 if isinstance(error, WhodidError):
+                    self._meter.store_failed(type(error).__name__)
                     _log.error("events were not taken: %s: %s", type(error).__name__, error)
                 else:
                     _log.exception("events were not taken")
                 for job in jobs:
                     job.error = error
                 continue
+            finally:
+                self._meter.committed(len(events), time.perf_counter() - began)
             at = 0
             for job in jobs:
                 job.results = results[at : at + len(job.events)]

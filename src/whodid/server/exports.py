@@ -1,28 +1,46 @@
-"""Exports over HTTP: a ticket for a download that a browser can follow, then the file as it is made.
+"""Exports over HTTP: a job that is ordered, watched and removed, and a file that is fetched whole or in parts.
 
-Browsers cannot send a token with a download, and a token must not stand in an address. So a POST with the token leaves
-the question in the log's own state, and hands out a ticket for it (`tickets`).
+The file is made in the background and kept for a day (`whodid.export`). Whoever ordered it sees it, with the rights
+that it was made with; nobody else does. Browsers cannot send a token with a download, and a token must not stand in an
+address, so a POST with the token hands out a link for one download (`tickets`).
 """
 
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
-import threading
-from collections.abc import Iterator
+import secrets
+import shutil
+import tempfile
+import weakref
 from datetime import datetime
-from typing import Literal
+from pathlib import Path
+from typing import IO
 
 import msgspec
-from msgspec import Struct
 
 from whodid import canonical, query
-from whodid.errors import Denied
-from whodid.export import Format, pieces
+from whodid.errors import Denied, NotFound
+from whodid.export import Exported, ExportWorker, Format, Job, JobFolder, export
+from whodid.export.run import Progress
 from whodid.log import Log
-from whodid.model import Actor
 from whodid.server.answers import Answer, Call, Handler, answer_json
-from whodid.server.described import PACKED, Description, Form, Parameter, Reply
+from whodid.server.exporting import (
+    FETCH,
+    LINK,
+    LIST,
+    ORDER,
+    REMOVE,
+    SHOW,
+    TYPES,
+    ExportJob,
+    ExportJobs,
+    ExportLink,
+    ExportWish,
+)
+from whodid.server.files import send_part
+from whodid.server.meter import Meter
 from whodid.server.ordering import read_order
 from whodid.server.problems import problem, refusal
 from whodid.server.sessions import Session, Sessions, context_of
@@ -30,123 +48,59 @@ from whodid.server.tickets import LIFE, Pending, Tickets, digest
 from whodid.viewer import PERSONAL, Reader, asks
 from whodid.viewer.shapes import Count
 
-__all__ = ["CSV", "Download", "Exports", "Slot"]
+__all__ = ["Exports", "export_worker", "send_job"]
 
-_STATE = "exports"
-_PURPOSE = "whodid export ticket 1"
+_STATE = "export_links"
+_PURPOSE = "whodid export link 1"
 _FILE_CHARACTERS = re.compile(r"[^A-Za-z0-9_.\-]+")
-
-CSV = "text/csv; charset=utf-8; header=present"
-
-_TYPES: dict[Format, str] = {
-    "csv": CSV,
-    "ndjson": "application/x-ndjson",
-    "parquet": "application/vnd.apache.parquet",
-}
+_MOST_LINKS = 20
 
 
-class ExportWish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to export: the filters of the list, and what to make of them.
-
-    Args:
-        q: What to find, in the query language.
-        since: A date of the query language, the beginning.
-        until: The same, the end.
-        range: Excludes since and until.
-        tz: IANA time zone in which dates are meant; UTC when absent.
-        proofs: Each entry with its proof; ndjson only.
-        bom: A byte order mark at the beginning, for spreadsheets; csv only.
-    """
-
-    format: Format
-    q: str = ""
-    since: str | None = None
-    until: str | None = None
-    range: Literal["7d", "30d", "90d"] | None = None
-    tz: str | None = None
-    proofs: bool = False
-    bom: bool = False
-
-
-class ExportMade(Struct, frozen=True, kw_only=True):
-    """An export that waits for its download.
+def export_worker(
+    log: Log,
+    folder: Path | None = None,
+    *,
+    threads: int = 4,
+    most_bytes: int = 5 * 1024**3,
+    meter: Meter | None = None,
+) -> ExportWorker:
+    """Make what makes the exports of a server.
 
     Args:
-        id: Its name in the log.
-        href: Where the file is, good once within 60 seconds.
-        count: How many entries it will have.
+        folder: Its own, which servers of one deployment share; a temporary one that ends with the process when not
+            given.
+        threads: How many exports may be made at once.
+        most_bytes: What their files may take on the disk.
+        meter: Counts them.
+
+    Raises:
+        InvalidSetting: The folder cannot be made, or others may look into it.
     """
-
-    id: str
-    href: str
-    count: Count
-    filename: str
-
-
-class _Pending(Pending, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The export that a ticket stands for.
-
-    Args:
-        query: Canonical text.
-        locked: Canonical text.
-    """
-
-    format: Format
-    query: str
-    locked: str | None
-    personal: bool
-    proofs: bool
-    bom: bool
-    filename: str
-    viewer: Actor
+    counted = meter or Meter()
+    path = folder or Path(tempfile.mkdtemp(prefix="whodid-exports-"))
+    worker = ExportWorker(
+        JobFolder(path, most_bytes=most_bytes),
+        clock=log.now,
+        threads=threads,
+        on_end=lambda job, seconds: counted.exported(job.state, job.done, seconds),
+    )
+    if folder is None:
+        weakref.finalize(worker, _remove_folder, path, os.getpid())
+    counted.watch_exports(worker.counts)
+    return worker
 
 
-_ORDER = Description(
-    name="orderExport",
-    area="Files",
-    does="Order an export",
-    answers="`href` of a file, good once within 60 seconds; `count`, `filename`",
-    more="Browsers cannot send a token with a download: follow `href` instead. The export is recorded in the log.",
-    needs=("audit:read", "audit:export"),
-    headers=(PACKED,),
-    body=(Form(ExportWish, example={"format": "csv", "q": "type:contact", "range": "30d"}),),
-    replies=(
-        Reply(
-            201,
-            "The export waits for its download.",
-            (
-                Form(
-                    ExportMade,
-                    example={
-                        "id": "7f31bf63acd06d2d",
-                        "href": "/v1/exports/AbC…",
-                        "count": {"value": 128, "exact": True},
-                        "filename": "audit-acme-20261120T140000Z.csv",
-                    },
-                ),
-            ),
-        ),
-    ),
-    problems=(429, 501),
-)
-_FETCH = Description(
-    name="downloadExport",
-    area="Files",
-    does="Download an export",
-    answers="the file, as it is made",
-    more="Without a length: the file is made while it is sent. One that is not whole is broken off.",
-    opens="the ticket",
-    path=(Parameter("ticket", "from the `href` of the export", str, "AbC…"),),
-    replies=(
-        Reply(
-            200,
-            "The file.",
-            tuple(Form(None, media_type) for media_type in _TYPES.values()),
-            (Parameter("Content-Disposition", "the name of the file"),),
-        ),
-    ),
-    problems=(404, 405, 410),
-)
+def _remove_folder(path: Path, owner: int) -> None:
+    # A process that was forked from this one ends without taking the folder along.
+    if os.getpid() == owner:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+class _Link(Pending, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The job whose file a link opens."""
+
+    job: str
+
 
 _decoder = msgspec.json.Decoder(ExportWish)
 
@@ -155,27 +109,39 @@ class Exports:
     """The routes of exports.
 
     Args:
-        secret: Signs tickets, so that an invented one does not reach the store.
-        downloads: How many files may be made at once; each holds a read of the store open.
+        secret: Signs links, so that an invented one does not reach the store.
+        worker: Makes the files.
     """
 
-    def __init__(self, log: Log, sessions: Sessions, *, secret: bytes, downloads: int) -> None:
+    def __init__(self, log: Log, sessions: Sessions, *, secret: bytes, worker: ExportWorker) -> None:
         self._log = log
         self._sessions = sessions
-        self._tickets = Tickets(log, secret=secret, state=_STATE, purpose=_PURPOSE, holds=_Pending)
-        self._slots = threading.BoundedSemaphore(downloads)
+        self._worker = worker
+        self._folder = worker.folder
+        self._links = Tickets(log, secret=secret, state=_STATE, purpose=_PURPOSE, holds=_Link)
+        worker.makers[""] = self._make
         self.handlers = (
-            Handler("POST", "/v1/exports", self._order, described=_ORDER),
-            Handler("GET", "/v1/exports/{ticket}", self._download, described=_FETCH),
+            Handler("POST", "/v1/exports", self._order, described=ORDER),
+            Handler("GET", "/v1/exports", self._list, described=LIST),
+            Handler("GET", "/v1/exports/{id}", self._show, described=SHOW),
+            Handler("DELETE", "/v1/exports/{id}", self._remove, described=REMOVE),
+            Handler("GET", "/v1/exports/{id}/file", self._file, described=FETCH),
+            Handler("POST", "/v1/exports/{id}/link", self._link, described=LINK),
+            Handler("GET", "/export/{ticket}", self._download),
         )
 
-    def _order(self, call: Call) -> Answer:
+    def _open(self, call: Call) -> Session | None:
         session = self._sessions.open(call)
+        if session is not None:
+            session.require("audit:read")
+            session.require("audit:export")
+            asks.parameters(call.query)
+        return session
+
+    def _order(self, call: Call) -> Answer:
+        session = self._open(call)
         if session is None:
             return refusal(call.request_id)
-        session.require("audit:read")
-        session.require("audit:export")
-        asks.parameters(call.query)
         wish = read_order(call, _decoder)
         if isinstance(wish, Answer):
             return wish
@@ -195,125 +161,188 @@ class Exports:
             raise Denied(PERSONAL, "Proofs need whole entries: export without proofs, or ask for the permission")
         if wish.format == "parquet" and importlib.util.find_spec("pyarrow") is None:
             return problem(501, call.request_id, "Parquet is not installed on this server.", "Ask for csv or ndjson.")
+        self._log.head(claims.workspace)  # a log that is not there is told now
+        if not self._folder.has_room(claims.workspace):
+            return problem(
+                507, call.request_id, "The files of exports take all the room there is.", "Remove what nobody needs."
+            )
         count = reader.count(asked)
-        ticket = self._tickets.make(claims.workspace)
-        filename = _filename(claims.workspace, now, wish.format)
-        pending = _Pending(
-            ticket=digest(ticket),
-            until=canonical.micros(now + LIFE),
+        job = Job(
+            id=secrets.token_hex(16),
+            workspace=claims.workspace,
+            created_at=now,
             format=wish.format,
             query=str(asked),
+            filename=_filename(claims.workspace, now, wish.format),
+            actor=claims.viewer,
+            context=context_of(call),
             locked=str(reader.locked) if reader.locked is not None else None,
             personal=reader.personal,
             proofs=wish.proofs,
             bom=wish.bom,
-            filename=filename,
-            viewer=claims.viewer,
+            of=count.value,
+            exact=count.exact,
         )
-        if not self._tickets.leave(claims.workspace, pending, now):
+        if not self._worker.order(job):
             return problem(
-                429, call.request_id, "Too many exports wait for their download.", headers=(("Retry-After", "60"),)
+                429,
+                call.request_id,
+                "Too many exports of this workspace wait, run or are kept.",
+                "Wait for them, or remove some.",
+                headers=(("Retry-After", "60"),),
             )
-        made = ExportMade(
-            id=pending.ticket[:16],
-            href=f"{call.base}/v1/exports/{ticket}",
-            count=Count(value=count.value, exact=count.exact),
-            filename=filename,
-        )
-        return answer_json(made, status=201)
+        place = f"{call.base}/v1/exports/{job.id}"
+        return answer_json(_told(job), status=201, headers=(("Location", place), ("Cache-Control", "no-store")))
+
+    def _list(self, call: Call) -> Answer:
+        session = self._open(call)
+        if session is None:
+            return refusal(call.request_id)
+        jobs = [job for job in self._folder.all(session.claims.workspace) if self._sees(session, job)]
+        return answer_json(ExportJobs(items=[_told(job) for job in jobs]))
+
+    def _show(self, call: Call) -> Answer:
+        session = self._open(call)
+        return refusal(call.request_id) if session is None else answer_json(_told(self._job(session, call)))
+
+    def _remove(self, call: Call) -> Answer:
+        session = self._open(call)
+        if session is None:
+            return refusal(call.request_id)
+        job = self._job(session, call)
+        self._folder.remove(job.workspace, job.id)
+        return answer_json(_told(job))
+
+    def _file(self, call: Call) -> Answer:
+        session = self._open(call)
+        return refusal(call.request_id) if session is None else send_job(self._folder, self._job(session, call), call)
+
+    def _link(self, call: Call) -> Answer:
+        session = self._open(call)
+        if session is None:
+            return refusal(call.request_id)
+        job = self._job(session, call)
+        if job.state != "ready":
+            return _unready(job, call)
+        now = self._log.now()
+        ticket = self._links.make(job.workspace)
+        link = _Link(ticket=digest(ticket), until=canonical.micros(now + LIFE), job=job.id)
+        if not self._links.leave(job.workspace, link, now):
+            return problem(
+                429, call.request_id, "Too many links wait for their download.", headers=(("Retry-After", "60"),)
+            )
+        return answer_json(ExportLink(href=f"{call.base}/export/{ticket}", filename=job.filename), status=201)
 
     def _download(self, call: Call) -> Answer:
+        """Answer a link: once from the beginning, and from where that broke off for whoever got its beginning."""
         asks.parameters(call.query)
         ticket = call.path["ticket"]
-        workspace = self._tickets.workspace(ticket)
+        workspace = self._links.workspace(ticket)
         if workspace is None:
             return problem(404, call.request_id, "There is no such export.", "Start the export again.")
         if call.method == "HEAD":
             return problem(405, call.request_id, headers=(("Allow", "GET"),))
-        if not self._slots.acquire(blocking=False):
-            # Asked before the ticket is spent: the browser may try again with it.
-            return problem(503, call.request_id, "Enough exports are running.", headers=(("Retry-After", "5"),))
-        slot = Slot(self._slots)
-        try:
-            pending = self._tickets.take(workspace, ticket)
-            if pending is None:
-                slot.release()
-                return problem(
-                    410, call.request_id, "This download was used, or its minute is over.", "Start the export again."
-                )
-            return self._file(workspace, pending, call, slot)
-        except BaseException:
-            slot.release()
-            raise
+        link, mark = self._links.take(workspace, ticket), digest(ticket)
+        if link is not None:
+            # What is not begun yet cannot be asked for from its middle.
+            begun = self._folder.change(
+                workspace, link.job, lambda job: msgspec.structs.replace(job, links=(*job.links, mark)[-_MOST_LINKS:])
+            )
+            if begun is not None:
+                return send_job(self._folder, begun, call)
+        elif "range" in call.headers:
+            for job in self._folder.all(workspace):
+                if mark in job.links and call.headers.get("if-range") == f'"{job.tag}"':
+                    return send_job(self._folder, job, call)
+        return problem(
+            410, call.request_id, "This link was used, or its minute is over.", "Ask for the download again."
+        )
 
-    def _file(self, workspace: str, pending: _Pending, call: Call, slot: Slot) -> Answer:
+    def _job(self, session: Session, call: Call) -> Job:
+        """Return the job of an address.
+
+        Raises:
+            NotFound: There is none, or it is not this viewer's; the two answers are the same.
+        """
+        job = self._folder.get(session.claims.workspace, call.path["id"])
+        if job is None or not self._sees(session, job):
+            raise NotFound("There is no such export", "Start the export again")
+        return job
+
+    def _sees(self, session: Session, job: Job) -> bool:
+        """Tell whether a job is a viewer's own, and holds nothing that the viewer may not read now."""
+        reader, viewer = session.reader, session.claims.viewer
+        locked = str(reader.locked) if reader.locked is not None else None
+        return (
+            job.maker == ""
+            and job.expires_at > self._log.now()
+            and (job.actor.type, job.actor.id) == (viewer.type, viewer.id)
+            and job.locked == locked
+            and (reader.personal or not job.personal)
+        )
+
+    def _make(self, job: Job, out: IO[bytes], progress: Progress) -> Exported:
         now = self._log.now()
-        asked = query.parse(pending.query, now=now)
-        locked = query.parse(pending.locked, now=now) if pending.locked is not None else None
-        reader = Reader(self._log, workspace, locked=locked, personal=pending.personal)
-        made = pieces(
+        asked = query.parse(job.query, now=now)
+        locked = query.parse(job.locked, now=now) if job.locked is not None else None
+        reader = Reader(self._log, job.workspace, locked=locked, personal=job.personal)
+        return export(
             self._log,
-            workspace,
+            job.workspace,
             reader.within(asked),
-            pending.format,
-            actor=pending.viewer,
-            context=context_of(call),
-            proofs=pending.proofs,
-            bom=pending.bom,
-            entries=None if pending.personal else reader.stream(asked),
+            job.format,
+            out,
+            actor=job.actor,
+            context=job.context,
+            proofs=job.proofs,
+            bom=job.bom,
+            entries=None if job.personal else reader.stream(asked),
+            progress=progress,
         )
-        # What fails before the first byte is still an answer with a status.
-        first = next(made, b"")
-        headers = (
-            ("Content-Disposition", f'attachment; filename="{pending.filename}"'),
-            ("Cache-Control", "no-store"),
-            ("X-Accel-Buffering", "no"),
+
+
+def send_job(folder: JobFolder, job: Job, call: Call) -> Answer:
+    """Answer with the file of a job, or with why there is none."""
+    if job.state != "ready":
+        return _unready(job, call)
+    file = folder.open(job)
+    if file is None or job.sha256 is None:
+        return problem(
+            410, call.request_id, "The file of this export is not what was made.", "Remove it, and start it again."
         )
-        return Answer(body=Download(first, made, slot), media_type=_TYPES[pending.format], headers=headers)
+    return send_part(
+        file, call, tag=job.tag or "", sha256=job.sha256, filename=job.filename, media_type=TYPES[job.format]
+    )
 
 
-class Slot:
-    """A place among the downloads, given back once."""
-
-    def __init__(self, slots: threading.BoundedSemaphore) -> None:
-        self._slots: threading.BoundedSemaphore | None = slots
-
-    def release(self) -> None:
-        """Give the place back, once however often it is asked to."""
-        slots, self._slots = self._slots, None
-        if slots is not None:
-            slots.release()
+def _unready(job: Job, call: Call) -> Answer:
+    if job.state == "failed":
+        return problem(410, call.request_id, job.fault, job.remedy, kind="export-failed")
+    again = (("Retry-After", "1"),)
+    return problem(
+        409, call.request_id, "The file is not made yet.", "Ask again in a moment.", kind="not-ready", headers=again
+    )
 
 
-class Download(Iterator[bytes]):
-    """The pieces of a file; gives its place back at the end, when it is closed, and when nobody ever asks for it."""
-
-    def __init__(self, first: bytes, rest: Iterator[bytes], slot: Slot) -> None:
-        self._first: bytes | None = first
-        self._rest = rest
-        self._slot = slot
-
-    def __next__(self) -> bytes:
-        if self._first is not None:
-            first, self._first = self._first, None
-            return first
-        try:
-            return next(self._rest)
-        except BaseException:
-            self._slot.release()
-            raise
-
-    def close(self) -> None:
-        """Stop; an export that is not complete is recorded as failed."""
-        try:
-            close = getattr(self._rest, "close", None)
-            if close is not None:
-                close()
-        finally:
-            self._slot.release()
-
-    def __del__(self) -> None:
-        self._slot.release()
+def _told(job: Job) -> ExportJob:
+    return ExportJob(
+        id=job.id,
+        state=job.state,
+        format=job.format,
+        query=job.query,
+        proofs=job.proofs,
+        filename=job.filename,
+        created_at=canonical.time_text(job.created_at),
+        finished_at=canonical.time_text(job.finished_at) if job.finished_at is not None else None,
+        expires_at=canonical.time_text(job.expires_at),
+        count=Count(value=job.of, exact=job.exact),
+        done=job.done,
+        size=job.size,
+        sha256=job.sha256,
+        index=job.index,
+        fault=job.fault or None,
+        remedy=job.remedy or None,
+    )
 
 
 def _filename(workspace: str, now: datetime, format: Format) -> str:

@@ -1,4 +1,4 @@
-"""What the API tells about retention: the policy, what it removed, and when an entry's turn comes.
+"""What the API tells about retention: the policy, what it removed, and when an entry's turn comes, or why it does not.
 
 The server joins here what two wings know: the policy of `retention` and the eyes of `viewer`.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from datetime import date
 from typing import Any
 
 import msgspec
@@ -15,8 +14,8 @@ import msgspec
 from whodid.canonical import encode, time_text
 from whodid.log import Log
 from whodid.model import Entry
-from whodid.retention import class_of, read_policy, removed_on
-from whodid.viewer import Reader, api
+from whodid.retention import class_of, holder, read_holds, read_policy, removed_on
+from whodid.viewer import Reader, Stay, api
 
 __all__ = ["Keeping"]
 
@@ -28,17 +27,20 @@ class Keeping:
         self._log = log
 
     def fingerprint(self, workspace: str) -> str:
-        """Return a digest that changes with the policy of a workspace."""
-        return hashlib.sha256(encode(read_policy(self._log, workspace))).hexdigest()
+        """Return a digest that changes with the policy and the legal holds of a workspace."""
+        log = self._log
+        return hashlib.sha256(encode([read_policy(log, workspace), read_holds(log, workspace)])).hexdigest()
 
-    def removal(self, workspace: str) -> Callable[[Entry], date | None]:
-        """Return a function that tells the day on which an entry will be removed, None when it never will."""
+    def stay(self, workspace: str) -> Callable[[Entry], Stay]:
+        """Return a function that tells how long an entry stays."""
         policy = read_policy(self._log, workspace)
+        held_by = holder(read_holds(self._log, workspace))
 
-        def day(entry: Entry) -> date | None:
-            return removed_on(entry.recorded_at, policy.days_for(class_of(self._log.catalog, entry.action)))
+        def stay(entry: Entry) -> Stay:
+            day = removed_on(entry.recorded_at, policy.days_for(class_of(self._log.catalog, entry.action)))
+            return Stay(day, held_by(entry) is not None)
 
-        return day
+        return stay
 
     def view(self, reader: Reader) -> dict[str, Any]:
         """Return the policy of a workspace and what it removed so far."""

@@ -19,6 +19,7 @@ from whodid.log import Log
 from whodid.query import compile_query
 from whodid.server.answers import Answer, Call, Handler
 from whodid.server.described import FILTERS, Description, Form, Parameter, Reply
+from whodid.server.meter import Meter
 from whodid.server.problems import problem, refusal
 from whodid.server.sessions import Session, Sessions
 from whodid.viewer import asks, present
@@ -60,11 +61,18 @@ class Live:
     Args:
         sessions: Opens requests.
         most: How many streams there may be at once.
+        meter: Counts the open ones.
         ending: Tells whether the server is asked to stop.
     """
 
     def __init__(
-        self, log: Log, sessions: Sessions, *, most: int = 256, ending: Callable[[], bool] = lambda: False
+        self,
+        log: Log,
+        sessions: Sessions,
+        *,
+        most: int = 256,
+        meter: Meter | None = None,
+        ending: Callable[[], bool] = lambda: False,
     ) -> None:
         self._log = log
         self._sessions = sessions
@@ -73,6 +81,7 @@ class Live:
         self._lock = threading.Lock()
         self._open = 0
         self._sizes: dict[str, tuple[float, int]] = {}
+        (meter or Meter()).watch("streams", lambda: self._open)
         self.handlers = (Handler("GET", "/v1/stream", self._stream, described=_STREAM),)
 
     def _stream(self, call: Call) -> Answer:
@@ -83,7 +92,7 @@ class Live:
         found = asks.parameters(call.query, *_STREAM.takes)
         asked = asks.question(found, now=self._log.now(), viewer=session.claims.viewer.id)
         session.reader.check(asked)
-        if self._open >= self._most:
+        if self._ending() or self._open >= self._most:
             return problem(503, call.request_id, headers=(("Retry-After", "15"),))
         self._sessions.opened(session, call)
         size = session.reader.head()[0]

@@ -252,7 +252,7 @@ def _parameter(one: Parameter, place: str) -> dict[str, Any]:
 
 
 def _reply(reply: Reply, described: Description, schemas: _Schemas) -> dict[str, Any]:
-    tags = (_TAG,) if described.tagged and reply.status == 200 else ()
+    tags = (_TAG,) if described.tagged and reply.status in {200, 206} else ()
     told: dict[str, Any] = {"description": reply.means, "headers": _headers((*reply.headers, *tags, _ID))}
     if reply.forms:
         told["content"] = schemas.content(reply.forms)

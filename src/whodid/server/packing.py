@@ -60,16 +60,20 @@ def _taken(accepted: str) -> str:
         weight = _WEIGHT.search(one)
         name = (one[: weight.start()] if weight else one).strip()
         weights[name] = float(weight[1]) if weight else 1.0
-    best = max(("zstd", "gzip"), key=lambda name: weights.get(name, 0.0))
-    return best if weights.get(best, 0.0) > 0 else ""
+    # Whoever takes anything takes what everybody knows.
+    taken = {"zstd": weights.get("zstd", 0.0), "gzip": weights.get("gzip", weights.get("*", 0.0))}
+    best = max(taken, key=lambda name: taken[name])
+    return best if taken[best] > 0 else ""
 
 
-def _packed(body: bytes, encoding: str) -> bytes:
+def _packed(body: bytes, encoding: str, *, hard: bool = False) -> bytes:
     if encoding == "zstd":
-        return zstandard.ZstdCompressor(level=3).compress(body)
-    packer = zlib.compressobj(level=5, wbits=31)
+        return zstandard.ZstdCompressor(level=19 if hard else 3).compress(body)
+    packer = zlib.compressobj(level=9 if hard else 5, wbits=31)
     return packer.compress(body) + packer.flush()
 
 
-_packed_file = lru_cache(maxsize=64)(_packed)
-"""What is the same for everybody is packed once."""
+@lru_cache(maxsize=64)
+def _packed_file(body: bytes, encoding: str) -> bytes:
+    """Pack what is the same for everybody: once, and as small as it gets."""
+    return _packed(body, encoding, hard=True)

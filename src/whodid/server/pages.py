@@ -7,7 +7,6 @@ old one.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import html
 from collections.abc import Iterator
@@ -87,7 +86,6 @@ _EMBED = (
 
 class _File(Struct, frozen=True):
     body: bytes
-    packed: bytes
     media_type: str
     digest: str
 
@@ -174,28 +172,16 @@ class Pages:
         headers = (
             ("Cache-Control", "public, max-age=31536000, immutable" if exact else "public, no-cache"),
             ("ETag", f'"{file.digest}"'),
-            ("Vary", "Accept-Encoding"),
         )
         if f'"{file.digest}"' in call.headers.get("if-none-match", ""):
             return Answer(status=304, headers=headers)
-        if not _takes_gzip(call.headers.get("accept-encoding", "")):
-            return Answer(body=file.body, media_type=file.media_type, headers=headers)
-        return Answer(body=file.packed, media_type=file.media_type, headers=(*headers, ("Content-Encoding", "gzip")))
+        return Answer(body=file.body, media_type=file.media_type, headers=headers)
 
 
 def versioned(name: str, digest: str) -> str:
     """Return the name of a file with the digest of its content: `viewer-0123456789abcdef.js`."""
     stem, dot, ending = name.rpartition(".")
     return f"{stem}-{digest}{dot}{ending}"
-
-
-def _takes_gzip(accepted: str) -> bool:
-    """Tell whether a request takes gzip (RFC 9110, 12.5.3); a weight of zero refuses it."""
-    for part in accepted.lower().split(","):
-        coding, _, weight = part.strip().partition(";")
-        if coding.strip() in {"gzip", "*"}:
-            return weight.replace(" ", "") not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}
-    return False
 
 
 def _load() -> Iterator[tuple[str, _File]]:
@@ -205,8 +191,7 @@ def _load() -> Iterator[tuple[str, _File]]:
             media_type = _TYPES.get(name.rpartition(".")[2])
             if media_type is not None:
                 body = file.read_bytes()
-                packed = gzip.compress(body, 9, mtime=0)
-                yield name, _File(body, packed, media_type, hashlib.sha256(body).hexdigest()[:16])
+                yield name, _File(body, media_type, hashlib.sha256(body).hexdigest()[:16])
 
 
 def _walk(folder: Traversable, prefix: str) -> Iterator[tuple[str, Traversable]]:

@@ -106,15 +106,20 @@ _PLAIN: dict[int, tuple[str, str, str]] = {
     413: ("too-large", "The request is too large", "Shorten it"),
     414: ("too-long", "The address is too long", "Shorten the query"),
     415: ("media-type", "The body is not JSON", "Send Content-Type: application/json"),
+    416: ("range", "The file has no such part", "Ask for a part of it, or for all of it"),
     422: ("invalid-body", "The body is not what this route takes", "Correct the named place"),
     429: ("too-many", "Too many at once", "Wait a moment and try again"),
     500: ("internal", "The server made a mistake", "Report the request id to whoever runs the server"),
     501: ("not-available", "This server cannot do that", "Ask whoever runs the server"),
     503: ("busy", "The server is busy", "Try again in a moment"),
+    507: ("no-room", "There is no room left", "Remove what nobody needs"),
 }
 
 _FURTHER: dict[str, Kind] = {
+    "export-failed": Kind(410, "export-failed", "This export failed"),
+    "not-ready": Kind(409, "not-ready", "This is not ready yet"),
     "other-workspace": Kind(403, "other-workspace", "This key belongs to another workspace"),
+    "stopping": Kind(503, "stopping", "The server is about to stop"),
 }
 """Problems that programs have to tell from others of their status."""
 

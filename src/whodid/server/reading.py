@@ -75,6 +75,7 @@ _ENTRY: dict[str, Any] = {
     "second": _ROW["second"],
     "labels": {},
     "removed_on": "2027-02-16",
+    "held": False,
 }
 
 
@@ -86,7 +87,8 @@ ENTRIES = Description(
     name="listEntries",
     area="Entries",
     does="List entries",
-    answers="a page of entries, newest first: `items`, `next` (cursor), `count`, `head`, `range`, `viewer`",
+    answers="a page of entries, newest first: `items`, `next` (cursor), `count`, `head`, `range`, `viewer` (the id of "
+    "whoever reads)",
     needs=_READ,
     query=(*FILTERS, CURSOR, LIMIT),
     replies=_told(shapes.Page, "A page of entries, newest first.", _PAGE),
@@ -96,7 +98,7 @@ ENTRY = Description(
     name="getEntry",
     area="Entries",
     does="Read one entry",
-    answers="one entry in full, by index or id: `entry`, `sentence`, `second`, `labels`, `cause`, `removed_on`",
+    answers="one entry in full, by index or id: `entry`, `sentence`, `second`, `labels`, `cause`, `removed_on`, `held`",
     needs=_READ,
     path=(_KEY,),
     query=(LANG,),

@@ -120,7 +120,7 @@ class Routes:
             call,
             session,
             ["entry", str(key), lang, policy],
-            lambda: api.entry(session.reader, key, lang, removed_on=self._keeping.removal(session.claims.workspace)),
+            lambda: api.entry(session.reader, key, lang, stay=self._keeping.stay(session.claims.workspace)),
         )
 
     def _proof(self, call: Call, session: Session, found: dict[str, str]) -> Answer:

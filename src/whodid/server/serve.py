@@ -5,31 +5,46 @@ The only file that imports uvicorn. It prints where it listens and a link that s
 
 from __future__ import annotations
 
+import logging
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Any
 from urllib.parse import urlsplit
 
+import uvicorn
+
 from whodid.errors import InvalidSetting
+from whodid.export import default_folder
 from whodid.log import Log, open_log
 from whodid.retention import RetentionWorker, SealingWorker
+from whodid.server.app import asgi
 from whodid.server.compat.syslog import Syslog
 from whodid.server.compat.syslog_addresses import read_address
-from whodid.server.config import Settings, read_client_secret, read_secret
+from whodid.server.config import Settings, masked, read_client_secret, read_secret, read_token
 from whodid.server.console import Console
 from whodid.server.console.desk import Desk
 from whodid.server.console.links import take_link
 from whodid.server.console.provider import Provider, fetcher
 from whodid.server.console.sso import SignOn
+from whodid.server.exports import export_worker
 from whodid.server.gate import Gate
+from whodid.server.logs import written_as_lines
+from whodid.server.meter import Meter
+from whodid.server.metrics import PrometheusMeter
 from whodid.sinks import SinkWorker
 
 __all__ = ["serve"]
 
+_logger = logging.getLogger("whodid.server")
+
 _LARGEST_HEADERS = 16 * 1024
-_MOST_CONNECTIONS = 512
 _IDLE_SECONDS = 5
 _BACKLOG = 512
 
@@ -37,33 +52,36 @@ _BACKLOG = 512
 def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> None:
     """Serve a log over HTTP until the process is asked to stop (SIGINT or SIGTERM).
 
-    Requests under way are finished, the worker ends after its present step, and the store is closed.
+    After SIGTERM the server says for `drain_seconds` that it is not ready and takes in nothing new; then it stops
+    listening. Requests under way are finished, the workers end after their present step, and the store is closed.
 
     Args:
         settings: See `config.load`.
         announce: Called with the lines to show to whoever started the server; the last one holds the sign-in link.
 
     Raises:
-        InvalidSetting: A setting cannot be used, or the extra `server` is not installed.
+        InvalidSetting: A setting cannot be used, or the extra `metrics` is needed and not installed.
         StoreError: The store cannot be opened.
     """
-    try:
-        import uvicorn
-
-        from whodid.server.app import asgi
-    except ImportError:
-        raise InvalidSetting(
-            "The server needs starlette and uvicorn, which are not installed", "Run: pip install 'whodid[server]'"
-        ) from None
-    secret = read_secret(settings)
+    secret, token = read_secret(settings), read_token(settings)
+    metrics = PrometheusMeter(token) if token is not None else None
+    meter = metrics or Meter()
     stopping = threading.Event()
     with ExitStack() as stack:
         stack.enter_context(_signals_call(stopping.set))
+        stack.enter_context(written_as_lines(settings.log_level))
         log = stack.enter_context(
             open_log(settings.store, key=settings.key, name=settings.name, strict=settings.strict)
         )
         workspace = _workspace(settings, log)
         listener = stack.enter_context(_listen(settings.host, settings.port))
+        exports = export_worker(
+            log,
+            Path(settings.exports_folder) if settings.exports_folder else default_folder(settings.store),
+            threads=settings.downloads,
+            most_bytes=settings.exports_bytes,
+            meter=meter,
+        )
         console = Console(secret=secret, clock=log.now, links=lambda code: take_link(log, code))
         app = asgi(
             log,
@@ -73,40 +91,27 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             origins=settings.origins,
             threads=settings.threads,
             downloads=settings.downloads,
+            exports=exports,
             rate=settings.rate,
-            compat=[name for name in settings.compat.split(",") if name],
-            ending=lambda: server.should_exit,
+            compat=settings.products,
+            metrics=metrics,
+            ending=lambda: server.ending,
             sign_on=_sign_on(settings, log),
         )
         stack.enter_context(SealingWorker(log))
+        stack.enter_context(exports)
         stack.enter_context(SinkWorker(log))
         if settings.retention_minutes:
-            stack.enter_context(RetentionWorker(log, interval=settings.retention_minutes * 60.0))
-        server = uvicorn.Server(
-            uvicorn.Config(
-                app,
-                # The strict parser with a limit on the size of headers.
-                http="h11",
-                h11_max_incomplete_event_size=_LARGEST_HEADERS,
-                ws="none",
-                lifespan="off",
-                root_path=_base(settings.url),
-                # Forwarded addresses are heeded by the application alone, which counts the proxies.
-                proxy_headers=False,
-                server_header=False,
-                access_log=False,
-                log_config=None,
-                limit_concurrency=_MOST_CONNECTIONS,
-                timeout_keep_alive=_IDLE_SECONDS,
-                timeout_graceful_shutdown=settings.shutdown_seconds,
+            worker = RetentionWorker(
+                log,
+                interval=settings.retention_minutes * 60.0,
+                on_round=meter.purged,
+                on_error=partial(_purge_failed, meter),
             )
-        )
-
-        def stop() -> None:
-            server.should_exit = True
-
+            stack.enter_context(worker)
+        server = _Server(_uvicorn(settings, app), drain=settings.drain_seconds)
         address = _address(settings, listener)
-        announce(f"whodid serves {workspace or _counted(log.workspaces())} of {settings.store}")
+        announce(f"whodid serves {workspace or _counted(log.workspaces())} of {masked(settings.store)}")
         announce(f"Address   {address}/")
         announce(f"Console   {address}/console")
         page = "/" if workspace else "/console"
@@ -116,9 +121,69 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
         for one in map(read_address, settings.syslog):
             syslog = Syslog(one, log, gate, rate=settings.rate, ending_seconds=settings.shutdown_seconds)
             announce(f"Syslog    {stack.enter_context(syslog).where}")
-        with _signals_call(stop):
+        with _signals_call(server.stop):
             if not stopping.is_set():
                 server.run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """A server that says for a while that it will stop before it stops listening.
+
+    Args:
+        drain: Seconds between SIGTERM and the end of listening. Ctrl+C does not wait.
+    """
+
+    def __init__(self, config: uvicorn.Config, *, drain: float) -> None:
+        super().__init__(config)
+        self._drain = drain
+        self._until: float | None = None
+
+    @property
+    def ending(self) -> bool:
+        """Whether it was asked to stop."""
+        return self.should_exit or self._until is not None
+
+    def stop(self) -> None:
+        """Stop listening now, and end when what is under way is done."""
+        self.should_exit = True
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Heed a signal; the second one does not wait."""
+        if sig == signal.SIGTERM and not self.ending:
+            self._until = time.monotonic() + self._drain
+        else:
+            super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look ten times a second whether the time to stop has come."""
+        if self._until is not None and time.monotonic() >= self._until:
+            self.stop()
+        return await super().on_tick(counter)
+
+
+def _uvicorn(settings: Settings, app: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        # The strict parser with a limit on the size of headers.
+        http="h11",
+        h11_max_incomplete_event_size=_LARGEST_HEADERS,
+        ws="none",
+        lifespan="off",
+        root_path=_base(settings.url),
+        # Forwarded addresses are heeded by the application alone, which counts the proxies.
+        proxy_headers=False,
+        server_header=False,
+        access_log=False,
+        log_config=None,
+        limit_concurrency=settings.connections,
+        timeout_keep_alive=_IDLE_SECONDS,
+        timeout_graceful_shutdown=settings.shutdown_seconds,
+    )
+
+
+def _purge_failed(meter: Meter, workspace: str, error: Exception) -> None:
+    meter.purge_failed()
+    _logger.error("Retention of %s failed", workspace or "the deployment", exc_info=error)
 
 
 def _sign_on(settings: Settings, log: Log) -> Callable[[Console, Desk], SignOn] | None:

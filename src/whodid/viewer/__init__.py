@@ -6,7 +6,8 @@ Presenters only, functions from the log to JSON values; HTTP is the server's. Th
 from __future__ import annotations
 
 from whodid.viewer.asks import FILTERS, language, parameters, question
+from whodid.viewer.present import Stay
 from whodid.viewer.reader import Reader
 from whodid.viewer.sight import PERSONAL
 
-__all__ = ["FILTERS", "PERSONAL", "Reader", "language", "parameters", "question"]
+__all__ = ["FILTERS", "PERSONAL", "Reader", "Stay", "language", "parameters", "question"]

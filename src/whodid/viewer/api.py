@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,7 +21,7 @@ from whodid.viewer import asks
 from whodid.viewer.asks import number, place
 from whodid.viewer.insights import insights as standing_out
 from whodid.viewer.insights import newest_peak
-from whodid.viewer.present import entry_view, facet_label, summary
+from whodid.viewer.present import Stay, entry_view, facet_label, summary
 from whodid.viewer.reader import Reader
 from whodid.viewer.timeline import edges
 
@@ -60,12 +60,12 @@ def entries(reader: Reader, asked: Query, found: Mapping[str, str], lang: str) -
 
 
 def entry(
-    reader: Reader, key: int | str, lang: str, *, removed_on: Callable[[Entry], date | None] = lambda _: None
+    reader: Reader, key: int | str, lang: str, *, stay: Callable[[Entry], Stay | None] = lambda _: None
 ) -> dict[str, Any]:
     """Return one entry in full, with the entry that caused it where that can be shown.
 
     Args:
-        removed_on: Tells the day on which retention will remove an entry.
+        stay: Tells how long an entry stays.
     """
     found = reader.entry(key)
     cause = None
@@ -73,7 +73,7 @@ def entry(
         # Purged, never recorded here, or outside what this viewer may reach: its id is all there is to show.
         with suppress(NotFound):
             cause = reader.get(found.cause)
-    return entry_view(reader.seen(found), lang, reader.log.catalog, cause=cause, removed_on=removed_on(found))
+    return entry_view(reader.seen(found), lang, reader.log.catalog, cause=cause, stay=stay(found))
 
 
 def histogram(reader: Reader, asked: Query, found: Mapping[str, str], *, now: datetime) -> dict[str, Any]:

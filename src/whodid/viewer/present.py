@@ -7,7 +7,7 @@ never markup; the page fills templates with text nodes.
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -27,7 +27,7 @@ from whodid.model import KINDS, OUTCOMES, SEVERITIES, Entry
 from whodid.viewer.reader import Seen
 from whodid.viewer.veil import HIDDEN
 
-__all__ = ["catalog_view", "entry_view", "summary"]
+__all__ = ["Stay", "catalog_view", "entry_view", "summary"]
 
 _ROW = (
     "index",
@@ -44,6 +44,18 @@ _ROW = (
     "cause",
     "batch",
 )
+
+
+class Stay(NamedTuple):
+    """How long an entry keeps its content.
+
+    Args:
+        removed_on: The day on which retention will remove it; None when it never will.
+        held: Whether a legal hold keeps it, whatever the day.
+    """
+
+    removed_on: date | None
+    held: bool
 
 
 def summary(seen: Seen, lang: str, catalog: Catalog) -> dict[str, Any]:
@@ -70,19 +82,20 @@ def entry_view(
     catalog: Catalog,
     *,
     cause: Seen | None = None,
-    removed_on: date | None = None,
+    stay: Stay | None = None,
 ) -> dict[str, Any]:
     """Return everything about one entry.
 
     Args:
         cause: The entry that made this one happen, as the same viewer sees it.
-        removed_on: The day on which retention will remove it, if it is known.
+        stay: How long it stays, if that is known.
     """
     view: dict[str, Any] = {
         "entry": {"outcome": "success", "marks": (), **seen.wire},
         **_words(seen, lang, catalog),
         "labels": _labels(seen.entry, lang),
-        "removed_on": removed_on.isoformat() if removed_on else None,
+        "removed_on": stay.removed_on.isoformat() if stay and stay.removed_on else None,
+        "held": stay is not None and stay.held,
     }
     if cause is not None:
         view["cause"] = summary(cause, lang, catalog)

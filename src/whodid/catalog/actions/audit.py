@@ -7,6 +7,7 @@ from whodid.catalog.catalog import Action, Wording
 
 _SPLUNK = {"type": "sink", "id": "snk_1S", "name": "Splunk", "rel": "sink"}
 _SIGN_INS = {"type": "rule", "id": "failed_sign_ins", "name": "Failed sign-ins", "rel": "rule"}
+_HOLD = {"type": "hold", "id": "hld_q4dzx2k7m5ap3wne", "name": "Complaint 2026/118"}
 
 ACTIONS = (
     Action(
@@ -89,6 +90,110 @@ ACTIONS = (
             AISHA,
             LOG,
             changes=[{"path": "retention_days", "before": 90, "after": 365}],
+            context=MADRID,
+        ),
+    ),
+    Action(
+        name="audit.hold_placed",
+        kind="security",
+        severity="warning",
+        resource_type="hold",
+        label={"en": "Legal hold placed", "es": "Retención legal impuesta"},
+        sentences={
+            "en": Wording(
+                success="{actor} placed legal hold {resource}",
+                denied="{actor} was not allowed to place a legal hold",
+                failed="{actor} tried to place a legal hold without success",
+            ),
+            "es": Wording(
+                success="{actor} impuso la retención legal {resource}",
+                denied="{actor} no tuvo permiso para imponer una retención legal",
+                failed="{actor} intentó sin éxito imponer una retención legal",
+            ),
+        },
+        parts={"query": "details.query"},
+        summaries={"en": "Keeps what matches {query}", "es": "Conserva lo que cumple {query}"},
+        example=said(
+            72,
+            "2026-11-03T16:02:44.190Z",
+            "audit.hold_placed",
+            AISHA,
+            _HOLD,
+            details={"query": "resource:contact:con_4H7P"},
+            reason={"text": "Complaint 2026/118 before the data protection authority"},
+            context=MADRID,
+        ),
+    ),
+    Action(
+        name="audit.hold_released",
+        kind="security",
+        severity="warning",
+        resource_type="hold",
+        label={"en": "Legal hold released", "es": "Retención legal levantada"},
+        sentences={
+            "en": Wording(
+                success="{actor} released legal hold {resource}",
+                denied="{actor} was not allowed to release a legal hold",
+                failed="{actor} tried to release a legal hold without success",
+            ),
+            "es": Wording(
+                success="{actor} levantó la retención legal {resource}",
+                denied="{actor} no tuvo permiso para levantar una retención legal",
+                failed="{actor} intentó sin éxito levantar una retención legal",
+            ),
+        },
+        parts={"query": "details.query"},
+        summaries={"en": "Kept what matches {query}", "es": "Conservaba lo que cumple {query}"},
+        example=said(
+            73,
+            "2026-11-19T09:31:07.512Z",
+            "audit.hold_released",
+            AISHA,
+            _HOLD,
+            details={"query": "resource:contact:con_4H7P"},
+            reason={"text": "The authority closed complaint 2026/118"},
+            context=MADRID,
+        ),
+    ),
+    Action(
+        name="audit.erased",
+        kind="delete",
+        severity="warning",
+        resource_type="log",
+        label={"en": "Person erased from the audit log", "es": "Persona borrada del registro de auditoría"},
+        sentences={
+            "en": Wording(
+                success=(
+                    "{actor} erased personal values from {count} entries of the audit log",
+                    "{actor} erased personal values from the audit log",
+                ),
+                denied="{actor} was not allowed to erase personal values from the audit log",
+                failed="{actor} tried to erase personal values from the audit log without success",
+            ),
+            "es": Wording(
+                success=(
+                    "{actor} borró valores personales de {count} entradas del registro de auditoría",
+                    "{actor} borró valores personales del registro de auditoría",
+                ),
+                denied="{actor} no tuvo permiso para borrar valores personales del registro de auditoría",
+                failed="{actor} intentó sin éxito borrar valores personales del registro de auditoría",
+            ),
+        },
+        parts={"count": "details.entries"},
+        example=said(
+            75,
+            "2026-11-19T11:20:31.904Z",
+            "audit.erased",
+            AISHA,
+            LOG,
+            related=[{"type": "contact", "id": "con_4H7P", "rel": "subject"}],
+            details={
+                "subject": "contact:con_4H7P",
+                "entries": 3,
+                "ranges": [[41, 43], [1_204, 1_205]],
+                "fields": {"resource.name": [[41, 43]], "resource.name changes.0": [[1_204, 1_205]]},
+            },
+            reason={"text": "Request under Art. 17 GDPR, ticket #2231"},
             context=MADRID,
         ),
     ),

@@ -18,7 +18,7 @@ from whodid.server.compat.shared import Shared
 from whodid.server.compat.splunk import Splunk
 from whodid.server.compat.workos import WorkOS
 
-__all__ = ["PRODUCTS", "Shared", "doors"]
+__all__ = ["PRODUCTS", "Shared", "check_products", "doors"]
 
 
 class _Door(Protocol):
@@ -35,6 +35,17 @@ PRODUCTS: dict[str, Callable[[Shared], _Door]] = {
 """What stands in for the clients of which product."""
 
 
+def check_products(products: Collection[str]) -> None:
+    """Refuse a name that is none of `PRODUCTS`.
+
+    Raises:
+        InvalidSetting: A product is not known.
+    """
+    for name in products:
+        if name not in PRODUCTS:
+            raise InvalidSetting(f"There is no product {name} to stand in for", f"Use some of {', '.join(PRODUCTS)}")
+
+
 def doors(products: Collection[str], shared: Shared) -> list[Handler]:
     """Return the routes of some products.
 
@@ -45,7 +56,5 @@ def doors(products: Collection[str], shared: Shared) -> list[Handler]:
     Raises:
         InvalidSetting: A product is not known.
     """
-    for name in products:
-        if name not in PRODUCTS:
-            raise InvalidSetting(f"There is no product {name} to stand in for", f"Use some of {', '.join(PRODUCTS)}")
+    check_products(products)
     return [handler for name, product in PRODUCTS.items() if name in products for handler in product(shared).handlers]

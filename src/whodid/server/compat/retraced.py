@@ -115,6 +115,7 @@ class Retraced:
         for result in self._log.record_many(workspace, events):
             if not isinstance(result, Receipt):
                 raise result
+        self._shared.meter.events("recorded", len(events))
         return [{"id": id_, "hash": event_hash(one, id_)} for one, id_ in zip(said, ids, strict=True)]
 
     # ------------------------------------------------------------------------------------------------------ reading

@@ -16,8 +16,8 @@ from whodid.intake.limits import ACTION
 from whodid.log import Log
 from whodid.server.answers import Answer, Call
 from whodid.server.console import Console
-from whodid.server.exports import CSV, Download, Slot
 from whodid.server.gate import Admitted, Buckets, Gate
+from whodid.server.meter import Meter
 from whodid.server.problems import MEDIA_TYPE, Problem
 from whodid.server.sessions import Sessions, context_of
 
@@ -39,6 +39,7 @@ __all__ = [
 ]
 
 _TRIES = 50
+_CSV = "text/csv; charset=utf-8; header=present"
 _NOT_TYPE = re.compile(r"[^a-z0-9]+")
 
 _LARGEST_LIST = 4 * 1024 * 1024
@@ -62,6 +63,7 @@ class Shared(Struct, frozen=True, kw_only=True):
         console: Sign-in for the page by one-time links, if there is one.
         slots: How many files may be made at once.
         rate: Events per second and key; 0 for no limit.
+        meter: Counts the events that are recorded.
     """
 
     log: Log
@@ -71,6 +73,7 @@ class Shared(Struct, frozen=True, kw_only=True):
     console: Console | None
     slots: threading.BoundedSemaphore
     rate: int
+    meter: Meter
 
 
 class Refusal(Exception):
@@ -205,7 +208,7 @@ def send_file(shared: Shared, made: Iterator[bytes], filename: str) -> Answer:
     """
     if not shared.slots.acquire(blocking=False):
         raise Refusal(503, "Enough exports are running. Try again in a moment.", again=5)
-    slot = Slot(shared.slots)
+    slot = _Slot(shared.slots)
     try:
         # What fails before the first byte is still an answer with a status.
         first = next(made, b"")
@@ -213,7 +216,51 @@ def send_file(shared: Shared, made: Iterator[bytes], filename: str) -> Answer:
         slot.release()
         raise
     headers = (("Content-Disposition", f'attachment; filename="{filename}"'), ("Cache-Control", "no-store"))
-    return Answer(body=Download(first, made, slot), media_type=CSV, headers=headers)
+    return Answer(body=_Download(first, made, slot), media_type=_CSV, headers=headers)
+
+
+class _Slot:
+    """A place among the downloads, given back once."""
+
+    def __init__(self, slots: threading.BoundedSemaphore) -> None:
+        self._slots: threading.BoundedSemaphore | None = slots
+
+    def release(self) -> None:
+        """Give the place back, once however often it is asked to."""
+        slots, self._slots = self._slots, None
+        if slots is not None:
+            slots.release()
+
+
+class _Download(Iterator[bytes]):
+    """The pieces of a file; gives its place back at the end, when it is closed, and when nobody ever asks for it."""
+
+    def __init__(self, first: bytes, rest: Iterator[bytes], slot: _Slot) -> None:
+        self._first: bytes | None = first
+        self._rest = rest
+        self._slot = slot
+
+    def __next__(self) -> bytes:
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
+        try:
+            return next(self._rest)
+        except BaseException:
+            self._slot.release()
+            raise
+
+    def close(self) -> None:
+        """Stop; an export that is not complete is recorded as failed."""
+        try:
+            close = getattr(self._rest, "close", None)
+            if close is not None:
+                close()
+        finally:
+            self._slot.release()
+
+    def __del__(self) -> None:
+        self._slot.release()
 
 
 def our_type(text: str, otherwise: str = "thing") -> str:

@@ -36,6 +36,8 @@ _BACKLOG = 128
 _READ = 64 * 1024
 _HANDSHAKE_SECONDS = 10.0
 _TICK = 0.2
+_IDLE_TICK = 1.0
+_DRAIN_SECONDS = 10.0
 _LONGEST_PAUSE = 5.0
 _QUIET_SECONDS = 60.0
 _DATAGRAMS = 500
@@ -76,7 +78,7 @@ class Syslog:
         self._buckets = Buckets(rate, least=MOST_MESSAGES)
         self._ending_seconds = ending_seconds
         self._stopping = threading.Event()
-        self._deadline = 0.0
+        self._deadline = self._last_read = 0.0
         self._lock = threading.Lock()
         self._connections: dict[socket.socket, bool] = {}
         """Whether each has shown a valid key, oldest first."""
@@ -84,25 +86,21 @@ class Syslog:
         self._warned: dict[str, float] = {}
         self._tls = address.context()
         self._socket = address.listen(_BACKLOG)
-
-    @property
-    def where(self) -> str:
-        """The address, with the port that was found for 0."""
         host, port = self._socket.getsockname()[:2]
-        return f"{self._address.scheme}://[{host}]:{port}" if ":" in host else f"{self._address.scheme}://{host}:{port}"
+        self.where = f"{address.scheme}://[{host}]:{port}" if ":" in host else f"{address.scheme}://{host}:{port}"
+        """The address, with the port that was found for 0."""
 
     def __enter__(self) -> Self:
         self._start(self._datagrams if self._address.scheme == "udp" else self._accept)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._deadline = time.monotonic() + self._ending_seconds
+        now = time.monotonic()
+        self._deadline = now + self._ending_seconds
+        self._last_read = now + min(_DRAIN_SECONDS, self._ending_seconds)
         self._stopping.set()
         self._threads[0].join()
         self._socket.close()
-        with self._lock:
-            for connection in self._connections:
-                _end_reading(connection)
         for thread in self._threads[1:]:
             thread.join(max(0.0, self._deadline - time.monotonic()) + _TICK)
 
@@ -156,17 +154,18 @@ class Syslog:
             stranger = next((one for one, known in self._connections.items() if not known), None)
             if stranger is not None:
                 del self._connections[stranger]
-                _end_reading(stranger)
+                with suppress(OSError):  # it may be gone already
+                    # The method of an SSL socket would drop the encryption first.
+                    socket.socket.shutdown(stranger, socket.SHUT_RDWR)
             return stranger is not None
 
     def _converse(self, connection: socket.socket, peer: str) -> None:
         stream = connection
         frames, twins = Frames(), Twins()
         try:
-            connection.settimeout(None)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             stream = self._secured(connection)
-            while data := stream.recv(_READ):
+            while data := self._read(stream):
                 given = [_Given(read_message(raw), twins.count(raw)) for raw in frames.feed(data)]
                 if not self._take(given, peer):
                     break
@@ -199,13 +198,29 @@ class Syslog:
             self._connections[stream] = self._connections.pop(connection, False)
         try:
             stream.do_handshake()
-            stream.settimeout(None)
         except BaseException:
             with self._lock:
                 self._connections.pop(stream, None)
             stream.close()
             raise
         return stream
+
+    def _read(self, stream: socket.socket) -> bytes:
+        """Return what a connection has to say next; nothing at its end, and when it is quiet while the server stops.
+
+        What left the sender may still be in the sender's system, waiting for room here: so the reading does not end
+        with the first moment in which there is nothing.
+        """
+        while True:
+            ending = self._stopping.is_set()
+            if ending and time.monotonic() > self._last_read:
+                return b""
+            stream.settimeout(_TICK if ending else _IDLE_TICK)
+            try:
+                return stream.recv(_READ)
+            except TimeoutError:
+                if ending:
+                    return b""
 
     def _know(self, connection: socket.socket) -> None:
         with self._lock:
@@ -313,10 +328,3 @@ class Syslog:
             time.sleep(seconds)
         else:
             self._stopping.wait(seconds)
-
-
-def _end_reading(connection: socket.socket) -> None:
-    """Have a connection read what has arrived, and then find its end."""
-    with suppress(OSError):  # it may be gone already
-        # The method of an SSL socket would drop the encryption first.
-        socket.socket.shutdown(connection, socket.SHUT_RD)

@@ -105,9 +105,10 @@ class WorkOS:
         self._take(admitted, 1)
         event = make_event(said, self._id(call, admitted), admitted.workspace)
         try:
-            self._log.record(admitted.workspace, event)
+            receipt = self._log.record(admitted.workspace, event)
         except ConflictingEvent:
             raise reused() from None
+        self._shared.meter.events("known" if receipt.duplicate else "recorded", 1)
         return answer_json({"success": True})
 
     def _id(self, call: Call, admitted: Admitted) -> str:

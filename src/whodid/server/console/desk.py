@@ -226,7 +226,9 @@ class Desk:
         )
 
     def _viewer(self, call: Call, visit: Visit) -> Answer:
-        return self._pages.console(call, _checked(call.path["workspace"]))
+        name = _checked(call.path["workspace"])
+        self._log.head(name)  # opening a log is an entry; it must not bring one into being
+        return self._pages.console(call, name)
 
     def _key(self, call: Call, visit: Visit) -> Answer:
         return self._key_shown(call, visit, "")

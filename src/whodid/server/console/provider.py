@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, NoReturn, TypeVar
@@ -33,6 +34,7 @@ _LEEWAY = 60
 _LONGEST = 16 * 1024
 _LARGEST = 512 * 1024
 _SECONDS = 10.0
+_KNOWN_SECONDS = 300.0
 _HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -101,6 +103,7 @@ class Provider:
         self._client_id = client_id
         self._secret = secret
         self._fetch = fetch
+        self._known: tuple[float, _Metadata] | None = None
 
     def begin(self, *, redirect_uri: str, state: str, nonce: str, verifier: str) -> str:
         """Return the address to send a browser to.
@@ -155,12 +158,17 @@ class Provider:
         )
 
     def _metadata(self) -> _Metadata:
+        known, now = self._known, time.monotonic()
+        # Whoever asks to be sent there is not known yet: not every such request is one to the provider.
+        if known is not None and known[0] > now:
+            return known[1]
         address = f"{self._issuer.rstrip('/')}/.well-known/openid-configuration"
         found = _read(self._fetch(address, None, {}), _Metadata)
         if found.issuer != self._issuer:
             raise Refused("issuer")
         if not all(map(_safe, (found.authorization_endpoint, found.token_endpoint, found.jwks_uri))):
             raise Refused("endpoint")
+        self._known = now + _KNOWN_SECONDS, found
         return found
 
     def _claims(self, token: str, keys: Mapping[str, Any], *, nonce: str, now: datetime) -> dict[str, Any]:

@@ -1,0 +1,152 @@
+"""Metrics for Prometheus: a meter that keeps counts in a registry of its own, and the page that shows them.
+
+The only file that imports prometheus_client. Labels are patterns of addresses, statuses and names of classes: their
+number is bounded by the program, and none of them tells of a workspace or a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from whodid.errors import InvalidSetting
+from whodid.server.meter import Fate, Level, Meter
+from whodid.server.signing import check_secret, same
+
+__all__ = ["MEDIA_TYPE", "PrometheusMeter"]
+
+MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
+_LEVELS: dict[Level, str] = {
+    "events_waiting": "Events of requests that wait for their turn to be written.",
+    "events_inside": "Requests under way that send events.",
+    "requests_inside": "Requests under way that work on the store, or wait to.",
+    "streams": "Live streams that are open.",
+}
+
+
+class PrometheusMeter(Meter):
+    """Keep counts.
+
+    Args:
+        token: At least 32 bytes; opens the page. Prometheus sends it with `authorization: credentials_file`.
+
+    Raises:
+        InvalidSetting: The token is too short, or the extra `metrics` is not installed.
+    """
+
+    def __init__(self, token: bytes) -> None:
+        self._token = check_secret(token)
+        try:
+            import prometheus_client as prometheus
+            from prometheus_client.core import GaugeMetricFamily
+        except ImportError:
+            raise InvalidSetting(
+                "Metrics need prometheus-client, which is not installed", "Run: pip install 'whodid[metrics]'"
+            ) from None
+        self._prometheus: Any = prometheus
+        self._family: Any = GaugeMetricFamily
+        # Its own registry: what a host counts is the host's, and two applications in one process do not collide.
+        self._registry = prometheus.CollectorRegistry()
+
+        def made(kind: Any, name: str, text: str, *labels: str, **more: Any) -> Any:
+            return kind(f"whodid_{name}", text, labels, registry=self._registry, **more)
+
+        counter, histogram, gauge = prometheus.Counter, prometheus.Histogram, prometheus.Gauge
+        self._answers = made(counter, "http_requests", "Answers.", "route", "method", "status")
+        self._seconds = made(
+            histogram,
+            "http_request_seconds",
+            "From a request to the first byte of its answer.",
+            "route",
+            "method",
+            buckets=_SECONDS,
+        )
+        self._events = made(counter, "events", "Events that were sent, by what became of them.", "fate")
+        self._commit = made(
+            histogram, "commit_seconds", "How long it took to make events durable together.", buckets=_SECONDS
+        )
+        self._sizes = made(histogram, "commit_events", "How many events were made durable together.", buckets=_SIZES)
+        self._errors = made(counter, "store_errors", "Failures of the store.", "error")
+        self._exports = made(counter, "exports", "Jobs of exports that came to an end.", "outcome")
+        self._export_seconds = made(
+            histogram, "export_seconds", "How long it took to make a file.", buckets=(0.1, 1.0, 10.0, 60.0, 600.0)
+        )
+        self._exported = made(counter, "exported_entries", "Entries in the files of finished exports.")
+        self._purged = made(counter, "purged_entries", "Entries that lost their content to retention.")
+        self._rounds = made(counter, "purge_rounds", "Rounds of retention over all workspaces.")
+        self._round_at = made(gauge, "purge_round_timestamp_seconds", "When the last round of retention ended.")
+        self._purge_errors = made(counter, "purge_errors", "Workspaces whose retention failed.")
+        self._levels = {name: made(gauge, name, text) for name, text in _LEVELS.items()}
+        for fate in ("recorded", "known", "refused"):
+            self._events.labels(fate)
+        self._process()
+
+    def answered(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count the answer and its time."""
+        self._answers.labels(route, method, status).inc()
+        self._seconds.labels(route, method).observe(seconds)
+
+    def events(self, fate: Fate, count: int) -> None:
+        """Count events."""
+        if count:
+            self._events.labels(fate).inc(count)
+
+    def committed(self, count: int, seconds: float) -> None:
+        """Count a commit."""
+        self._commit.observe(seconds)
+        self._sizes.observe(count)
+
+    def store_failed(self, error: str) -> None:
+        """Count a failure."""
+        self._errors.labels(error).inc()
+
+    def exported(self, outcome: str, count: int, seconds: float) -> None:
+        """Count an export."""
+        self._exports.labels(outcome).inc()
+        if outcome == "ready":
+            self._exported.inc(count)
+            self._export_seconds.observe(seconds)
+
+    def purged(self, entries: int) -> None:
+        """Count a round."""
+        self._rounds.inc()
+        self._purged.inc(entries)
+        self._round_at.set_to_current_time()
+
+    def purge_failed(self) -> None:
+        """Count a failure."""
+        self._purge_errors.inc()
+
+    def watch(self, level: Level, read: Callable[[], float]) -> None:
+        """Read it whenever the page is asked for."""
+        self._levels[level].set_function(read)
+
+    def watch_exports(self, read: Callable[[], dict[str, int]]) -> None:
+        """Read it whenever the page is asked for."""
+        made = self._family
+
+        class Jobs:
+            def collect(self) -> Iterator[Any]:
+                family = made("whodid_export_jobs", "Jobs of exports by their state.", labels=["state"])
+                for state, count in read().items():
+                    family.add_metric([state], count)
+                yield family
+
+        self._registry.register(Jobs())
+
+    def opens(self, shown: str) -> bool:
+        """Tell whether a text is the token."""
+        return same(shown.encode("utf-8", "surrogatepass"), self._token)
+
+    def page(self) -> bytes:
+        """Return everything in the text format of Prometheus."""
+        page: bytes = self._prometheus.generate_latest(self._registry)
+        return page
+
+    def _process(self) -> None:
+        """Add what the process takes: memory, files, processor time; where the system tells."""
+        self._prometheus.ProcessCollector(registry=self._registry)
+        self._prometheus.GCCollector(registry=self._registry)

@@ -1,0 +1,163 @@
+"""The export dialog: how far the file is, closing it meanwhile, cancelling, failing, and the files of the last day."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+
+from tests.browsing import Browser, Locator, Route, expect
+from tests.serving import HOME
+from tests.visiting import NARROW, WIDE, Visit, World, open_world, visiting
+from whodid import Log
+from whodid.errors import StoreUnavailable
+from whodid.query import parse
+
+pytestmark = pytest.mark.browser
+
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    """Serve a host application with a log of its own for each test: exports are kept."""
+    with open_world() as made:
+        yield made
+
+
+@pytest.fixture
+def visit(chromium: Browser, world: World) -> Iterator[Callable[..., Visit]]:
+    """Return a function that opens a page; what the page complains about fails the test."""
+    with visiting(chromium, world) as opening:
+        yield opening
+
+
+@contextmanager
+def held() -> Iterator[threading.Event]:
+    """Make exports wait until the event is set."""
+    leave, real = threading.Event(), Log.stream_wire
+
+    def slow(self: Log, *args: Any) -> Iterator[bytes]:
+        assert leave.wait(30)
+        yield from real(self, *args)
+
+    with patch.object(Log, "stream_wire", slow):
+        yield leave
+
+
+def half(route: Route) -> None:
+    """Say of whatever runs that half of it is done."""
+    answer = route.fetch()
+    body = answer.json()
+    if body.get("state") in {"waiting", "running"}:
+        body |= {"state": "running", "done": body["count"]["value"] // 2}
+    route.fulfill(response=answer, json=body)
+
+
+def begun(seen: Visit) -> Locator:
+    """Order an export of JSON Lines in the dialog."""
+    seen.viewer.get_by_role("button", name="Export").click()
+    dialog = seen.viewer.get_by_role("dialog")
+    dialog.get_by_text("JSON Lines").click()
+    dialog.get_by_role("button", name="Download", exact=True).click()
+    return dialog
+
+
+def test_the_dialog_shows_how_far_it_is_and_may_be_closed(visit: Callable[..., Visit], tmp_path: Path) -> None:
+    """Entries done of all; whoever closes it gets the file all the same, and is told."""
+    seen = visit("?q=type:contact+-action:contact.updated")
+    seen.page.route("**/v1/exports/*", half)
+    with held() as leave:
+        dialog = begun(seen)
+        expect(dialog).to_contain_text("1 of 3 entries")
+        expect(dialog.get_by_role("progressbar")).to_have_js_property("position", 1 / 3)
+        expect(dialog).to_contain_text("You may close this.")
+        dialog.get_by_role("button", name="Close").click()
+        expect(dialog).to_be_hidden()
+        with seen.page.expect_download() as download:
+            leave.set()
+    download.value.save_as(tmp_path / "saved.ndjson")
+    assert len((tmp_path / "saved.ndjson").read_text(encoding="utf-8").splitlines()) == 3
+    expect(seen.viewer.get_by_text("Your download has started", exact=False).first).to_be_attached()
+
+
+def test_an_export_can_be_cancelled(visit: Callable[..., Visit], world: World) -> None:
+    """It ends on the server, and the dialog is where it was."""
+    seen = visit()
+    with held() as leave:
+        dialog = begun(seen)
+        expect(dialog.get_by_role("progressbar")).to_be_visible()
+        dialog.get_by_role("button", name="Cancel the export").click()
+        expect(dialog.get_by_role("button", name="Download", exact=True)).to_be_visible()
+        expect(dialog.locator(".files")).to_have_count(0)
+        expect(dialog.get_by_role("alert")).to_have_count(0)
+        leave.set()
+
+
+def test_files_of_the_last_day_are_offered_again(visit: Callable[..., Visit], world: World) -> None:
+    """Fetched once more without a second entry, and removed."""
+    seen = visit("?q=type:contact+-action:contact.updated")
+    with seen.page.expect_download() as download:
+        dialog = begun(seen)
+    name = download.value.suggested_filename
+    expect(dialog).to_contain_text(f"Your download has started: {name}, 3 entries.")
+    dialog.get_by_role("button", name="Close").click()
+    seen.page.reload()
+    seen.viewer.get_by_role("button", name="Export").click()
+    expect(dialog.locator(".files li")).to_contain_text(name)
+    expect(dialog.locator(".files li")).to_contain_text("3 entries")
+    with seen.page.expect_download() as again:
+        dialog.get_by_role("button", name=f"Download {name}").click()
+    assert again.value.suggested_filename == name
+    dialog.get_by_role("button", name=f"Remove {name}").click()
+    expect(dialog.locator(".files")).to_have_count(0)
+    found = world.log.find(HOME, parse("action:audit.exported", now=world.log.now())).entries
+    assert len(found) == 1
+
+
+def test_an_export_that_fails_says_why(visit: Callable[..., Visit]) -> None:
+    """The fact and what to do, in the dialog, which lets one try again."""
+    seen = visit()
+    with patch.object(Log, "stream_wire", side_effect=StoreUnavailable("Locked")):
+        dialog = begun(seen)
+        expect(dialog.get_by_role("alert")).to_have_text(
+            "The export could not be made. Start the export again.", use_inner_text=True
+        )
+    with seen.page.expect_download():
+        dialog.get_by_role("button", name="Download", exact=True).click()
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_no_barrier_while_a_file_is_made_and_after(
+    visit: Callable[..., Visit], size: dict[str, int], tmp_path: Path
+) -> None:
+    """Axe finds no violation of WCAG 2.2 AA, in either theme."""
+    seen = visit(size=size, bypass_csp=True)
+    seen.page.route("**/v1/exports/*", half)
+
+    def check(state: str) -> None:
+        for theme in ("light", "dark"):
+            seen.viewer.evaluate("(viewer, theme) => { viewer.theme = theme; }", theme)
+            seen.page.wait_for_timeout(300)
+            seen.page.screenshot(path=tmp_path / f"{state}-{theme}.png")
+            answer = Axe().run(seen.page, options=RULES)
+            assert answer.violations_count == 0, answer.generate_report()
+
+    with held() as leave:
+        dialog = begun(seen)
+        expect(dialog.get_by_role("progressbar")).to_be_visible()
+        expect(dialog).to_contain_text(" of ")
+        check("running")
+        with seen.page.expect_download():
+            leave.set()
+    check("done")
+    dialog.get_by_role("button", name="Close").click()
+    seen.viewer.get_by_role("button", name="Export").click()
+    expect(dialog.locator(".files li")).to_have_count(1)
+    check("recent")

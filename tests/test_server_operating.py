@@ -1,0 +1,464 @@
+"""What operators ask a server: whether it lives, whether it is ready, what it counts, what it writes, how it leaves."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from prometheus_client.parser import text_string_to_metric_families
+from starlette.testclient import TestClient
+
+from tests.serving import (
+    ALL,
+    AWAY,
+    HOME,
+    JOAO,
+    MARIA,
+    READ,
+    SECRET,
+    Clock,
+    bearer,
+    check_problem,
+    client,
+    finished,
+    linked,
+    open_log,
+    token,
+)
+from whodid import Log
+from whodid.errors import InvalidSetting, StoreFull, StoreUnavailable
+from whodid.model import Actor
+from whodid.retention import RetentionWorker
+from whodid.server import asgi
+from whodid.server.health import KEPT_SECONDS, Health
+from whodid.server.keys import KeyRing
+from whodid.server.logs import written_as_lines
+from whodid.server.metrics import PrometheusMeter
+from whodid.server.traces import Tracer
+
+TOKEN = b"a token of the tests, of 32 bytes or more"
+
+
+@pytest.fixture
+def log() -> Iterator[Log]:
+    """Open the story."""
+    with open_log(Clock()) as opened:
+        yield opened
+
+
+@pytest.fixture
+def metrics() -> PrometheusMeter:
+    """Make a meter."""
+    return PrometheusMeter(TOKEN)
+
+
+@pytest.fixture
+def http(log: Log, metrics: PrometheusMeter) -> Iterator[TestClient]:
+    """Open a client."""
+    with client(log, metrics=metrics) as opened:
+        yield opened
+
+
+def samples(http: TestClient) -> dict[tuple[str, ...], float]:
+    """Read the page of metrics: the value by name and labels."""
+    answer = http.get("/metrics", headers={"Authorization": f"Bearer {TOKEN.decode()}"})
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    return {
+        (one.name, *(value for _, value in sorted(one.labels.items()))): one.value
+        for family in text_string_to_metric_families(answer.text)
+        for one in family.samples
+    }
+
+
+# --------------------------------------------------------------------------------------------------------------- health
+
+
+def test_alive_and_ready_without_a_key(http: TestClient) -> None:
+    """Both answer whoever asks, with facts and without a word about anybody."""
+    assert http.get("/healthz").json() == {"alive": True}
+    answer = http.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json() == {"ready": True, "ending": False, "store": "ok", "key": "ok"}
+    assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("error", [StoreFull("The disk is full"), StoreUnavailable("Locked")])
+def test_a_store_that_takes_no_write_is_not_ready(http: TestClient, error: Exception) -> None:
+    """A disk that is full reads perfectly well, so readiness writes; alive it is all the same."""
+    with patch.object(Log, "swap_shared_state", side_effect=error):
+        answer = http.get("/readyz")
+        assert answer.status_code == 503
+        assert answer.headers["retry-after"] == "5"
+        assert answer.json() == {"ready": False, "ending": False, "store": type(error).__name__, "key": "ok"}
+        assert http.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("harm", ["gone", "another", "rubbish"])
+def test_a_key_file_that_the_next_start_would_not_find_is_not_ready(tmp_path: Path, harm: str) -> None:
+    """The key in memory still signs; who restarts the server must know before."""
+    with open_log(Clock(), f"sqlite:///{tmp_path}/audit.db") as log, client(log) as http:
+        assert http.get("/readyz").json()["key"] == "ok"
+        key = tmp_path / "audit.db.key"
+        if harm == "gone":
+            key.unlink()
+        elif harm == "another":
+            with open_log(Clock(), f"sqlite:///{tmp_path}/other.db"):
+                key.write_bytes((tmp_path / "other.db.key").read_bytes())
+        else:
+            key.write_text("rubbish")
+        with client(log) as again:  # it has not looked yet
+            answer = again.get("/readyz")
+            assert (answer.status_code, answer.json()["key"]) == (503, "InvalidSetting")
+
+
+def test_a_look_is_good_for_some_seconds(log: Log) -> None:
+    """However often everybody asks, the store is written to once; then it is looked at again."""
+    at = [100.0]
+    health = Health(log, ending=lambda: False, tick=lambda: at[0])
+    with patch.object(Log, "swap_shared_state", return_value=True) as written:
+        for _ in range(50):
+            assert health._look() == {"store": "ok", "key": "ok"}
+        assert written.call_count == 1
+        at[0] += KEPT_SECONDS
+        health._look()
+        assert written.call_count == 2
+
+
+def test_health_does_not_wait_for_those_that_work_on_the_store(log: Log) -> None:
+    """A server whose threads are all busy is busy, not dead."""
+    inside, leave = threading.Semaphore(0), threading.Event()
+    real = Log.find
+
+    def slow(self: Log, *args: Any, **more: Any) -> Any:
+        inside.release()
+        assert leave.wait(20)
+        return real(self, *args, **more)
+
+    with client(log, threads=1) as http, patch.object(Log, "find", slow):
+        asker = threading.Thread(target=lambda: http.get("/v1/entries", headers=bearer(token())))
+        asker.start()
+        assert inside.acquire(timeout=20)
+        assert http.get("/healthz").status_code == 200
+        assert http.get("/readyz").status_code == 200
+        leave.set()
+        asker.join(20)
+
+
+# -------------------------------------------------------------------------------------------------------------- metrics
+
+
+def test_metrics_need_their_token(http: TestClient, log: Log) -> None:
+    """Neither nothing nor a viewer's token nor an API key opens them; without a meter there is no such page."""
+    key = KeyRing(log, HOME, actor=MARIA).create("all", scopes=("admin",)).text
+    for sent in ({}, bearer(token()), bearer(key), bearer("x"), {"Authorization": f"Basic {TOKEN.decode()}"}):
+        check_problem(http.get("/metrics", headers=sent), 401, "unauthorised")
+    with client(log) as plain:
+        check_problem(plain.get("/metrics", headers=bearer(TOKEN.decode())), 404, "not-found")
+
+
+def test_a_short_token_is_refused() -> None:
+    """It would be guessed."""
+    with pytest.raises(InvalidSetting, match="has 5 bytes"):
+        PrometheusMeter(b"short")
+
+
+def test_without_the_package_it_says_what_to_install() -> None:
+    """Prometheus is an extra."""
+    with patch.dict("sys.modules", {"prometheus_client": None}), pytest.raises(InvalidSetting, match="prometheus"):
+        PrometheusMeter(TOKEN)
+
+
+def test_requests_are_counted_by_pattern(http: TestClient) -> None:
+    """By route, method and status; what no route took, and methods nobody knows, are one each."""
+    for index in range(3):
+        http.get(f"/v1/entries/{index}", headers=bearer(token()))
+    http.get("/v1/entries/0")
+    http.get("/nowhere/juan")
+    http.request("JUAN", "/v1/entries")
+    found = samples(http)
+    assert found["whodid_http_requests_total", "GET", "/v1/entries/{key}", "200"] == 3
+    assert found["whodid_http_requests_total", "GET", "/v1/entries/{key}", "401"] == 1
+    assert found["whodid_http_requests_total", "GET", "(none)", "404"] == 1
+    assert found["whodid_http_requests_total", "other", "(none)", "405"] == 1
+    assert found["whodid_http_request_seconds_count", "GET", "/v1/entries/{key}"] == 4
+
+
+def test_events_are_counted_by_fate(http: TestClient, log: Log) -> None:
+    """Recorded, known and refused ones, and the commit that made them durable."""
+    key = KeyRing(log, HOME, actor=MARIA).create("writer", scopes=("write",)).text
+    good = {
+        "id": "01890a5d-ac96-774b-bcce-b302099a8057",
+        "occurred_at": "2026-11-20T13:00:00Z",
+        "actor": {"type": "user", "id": "u"},
+        "action": "contact.created",
+        "resource": {"type": "contact", "id": "c"},
+    }
+    batch = {"events": [good, good, {"action": "x"}]}
+    for _ in range(2):
+        assert http.post("/v1/events", json=batch, headers=bearer(key)).status_code == 200
+    found = samples(http)
+    assert [found["whodid_events_total", fate] for fate in ("recorded", "known", "refused")] == [1, 3, 2]
+    assert found["whodid_commit_seconds_count",] == 2
+    assert found["whodid_commit_events_sum",] == 4
+    with patch.object(Log, "record_many", side_effect=StoreUnavailable("Locked")):
+        assert http.post("/v1/events", json=good, headers=bearer(key)).status_code == 503
+    with patch.object(Log, "find", side_effect=StoreUnavailable("Locked")):
+        assert http.get("/v1/entries", headers=bearer(token())).status_code == 503
+    found = samples(http)
+    assert found["whodid_store_errors_total", "StoreUnavailable"] == 2
+    assert (found["whodid_events_waiting",], found["whodid_events_inside",]) == (0, 0)
+
+
+def test_events_of_other_products_are_counted(log: Log, metrics: PrometheusMeter) -> None:
+    """What their clients sent, once however often it was sent."""
+    key = KeyRing(log, HOME, actor=MARIA).create("writer", scopes=("write",)).text
+    said = {
+        "action": "contact.created",
+        "occurred_at": "2026-11-20T13:00:00Z",
+        "actor": {"type": "user", "id": "u"},
+        "targets": [{"type": "contact", "id": "c"}],
+        "context": {"location": "127.0.0.1"},
+    }
+    with client(log, metrics=metrics, compat=["workos", "retraced"]) as http:
+        for _ in range(2):
+            sent = bearer(key) | {"Idempotency-Key": "one"}
+            answer = http.post("/audit_logs/events", json={"organization_id": HOME, "event": said}, headers=sent)
+            assert answer.status_code in {200, 201}, answer.text
+        found = samples(http)
+    assert (found["whodid_events_total", "recorded"], found["whodid_events_total", "known"]) == (1, 1)
+
+
+def test_exports_are_counted(http: TestClient) -> None:
+    """Jobs that ended, what is in their files, and how many there are by state."""
+    assert http.get(linked(http, bearer(token()), q="-category:audit")).status_code == 200
+    with patch.object(Log, "stream", side_effect=StoreUnavailable("Locked")):
+        made = http.post("/v1/exports", json={"format": "csv"}, headers=bearer(token())).json()
+        finished(http, made["id"], bearer(token()))
+    found = samples(http)
+    assert (found["whodid_exports_total", "ready"], found["whodid_exports_total", "failed"]) == (1, 1)
+    assert (found["whodid_exported_entries_total",], found["whodid_export_seconds_count",]) == (7, 1)
+    assert [found["whodid_export_jobs", state] for state in ("waiting", "running", "ready", "failed")] == [0, 0, 1, 1]
+
+
+def test_retention_is_counted(log: Log, metrics: PrometheusMeter, http: TestClient) -> None:
+    """Rounds, what they removed, when the last one was, and what failed."""
+    rounds = threading.Semaphore(0)
+
+    def counted(entries: int) -> None:
+        metrics.purged(entries)
+        rounds.release()
+
+    with RetentionWorker(log, on_round=counted):
+        assert rounds.acquire(timeout=20)
+    metrics.purge_failed()
+    found = samples(http)
+    assert found["whodid_purge_rounds_total",] == 1
+    assert found["whodid_purged_entries_total",] == 0
+    assert found["whodid_purge_round_timestamp_seconds",] > 1_700_000_000
+    assert found["whodid_purge_errors_total",] == 1
+
+
+def test_no_label_names_a_workspace_or_a_person(http: TestClient, log: Log) -> None:
+    """Whatever was asked, the page holds patterns, statuses and names of classes only."""
+    for path in ("/v1/entries", f"/v1/entries?q={JOAO.email}", "/v1/resources/contact/con_ana/history", f"/{AWAY}"):
+        http.get(path, headers=bearer(token(permissions=ALL)))
+    page = http.get("/metrics", headers=bearer(TOKEN.decode())).text
+    for planted in (HOME, AWAY, "usr_", "con_ana", "lumen", "João", "Maria"):
+        assert planted not in page
+
+
+# ----------------------------------------------------------------------------------------------------------------- logs
+
+
+PLANTED = Actor(type="user", id="usr_planted", name="Planted Person", email="planted@person.example")
+SECRETS = ("planted", "Planted", "198.51.100.99", "Bearer", "q=", "ticket-of-mine", "wk_", "agent-of-mine")
+
+
+def test_lines_hold_nothing_of_anybody(log: Log) -> None:
+    """Names, addresses, tokens, query strings, bodies and texts of unexpected errors are in no line."""
+    written = io.StringIO()
+    key = KeyRing(log, HOME, actor=PLANTED).create("planted", scopes=("write", "read")).text
+    sent = bearer(token(viewer=PLANTED)) | {"User-Agent": "agent-of-mine", "X-Forwarded-For": "198.51.100.99"}
+    with written_as_lines("info", written), client(log, trusted_proxies=1) as http:
+        http.get("/v1/entries?q=planted@person.example", headers=sent)
+        http.get("/v1/entries?q=planted:x", headers=sent)
+        http.get("/v1/resources/contact/planted/history", headers=sent)
+        http.get("/planted/nowhere", headers=sent)
+        http.get("/report/ticket-of-mine", headers=sent)
+        http.post("/v1/events", content=b"planted", headers=bearer(key))
+        http.post("/v1/events", json={"action": "planted"}, headers=bearer(key) | sent)
+        for target, error in ((Log.find, ValueError("planted")), (Log.record_many, KeyError("planted"))):
+            with patch.object(Log, target.__name__, side_effect=error):
+                http.get("/v1/entries", headers=sent)
+                http.post("/v1/events", json=sendable(), headers=bearer(key))
+        logging.getLogger("somebody.else").warning("from %s", "planted")
+        logging.getLogger("somebody.else").info("daily work")
+    lines = [json.loads(line) for line in written.getvalue().splitlines()]
+    assert [word for word in SECRETS if word in written.getvalue()] == []
+    requests = [line for line in lines if line["message"] == "request"]
+    assert {line["route"] for line in requests} >= {"/v1/entries", "/v1/events", "(none)", "/report/{ticket}"}
+    assert all(line["request_id"].startswith("req_") and line["ms"] >= 0 for line in requests)
+    errors = [line for line in lines if "error" in line]
+    assert {line["error"][0]["class"] for line in errors} == {"builtins.ValueError", "builtins.KeyError"}
+    assert all("app.py" in str(line["error"]) or "events.py" in str(line["error"]) for line in errors)
+    assert [line["message"] for line in lines if line["logger"] == "somebody.else"] == ["from %s"]
+
+
+def sendable() -> dict[str, Any]:
+    """Return an event as a program sends it."""
+    return {
+        "id": "01890a5d-ac96-774b-bcce-b302099a8058",
+        "occurred_at": "2026-11-20T13:00:00Z",
+        "actor": {"type": "user", "id": "usr_planted", "name": "Planted Person"},
+        "action": "contact.created",
+        "resource": {"type": "contact", "id": "c"},
+    }
+
+
+def test_a_request_id_leads_to_its_lines(log: Log) -> None:
+    """The id in the answer is the one in the line."""
+    written = io.StringIO()
+    with written_as_lines("info", written), client(log) as http:
+        sent = http.get("/v1/entries", headers=bearer(token())).headers["x-request-id"]
+    (line,) = [json.loads(one) for one in written.getvalue().splitlines()]
+    assert (line["request_id"], line["status"], line["method"], line["whole"]) == (sent, 200, "GET", True)
+
+
+def test_a_level_leaves_requests_out(log: Log) -> None:
+    """At `warning` only what goes wrong is written."""
+    written = io.StringIO()
+    with written_as_lines("warning", written), client(log) as http:
+        http.get("/v1/entries", headers=bearer(token()))
+        with patch.object(Log, "find", side_effect=StoreUnavailable("Locked")):
+            http.get("/v1/entries", headers=bearer(token()))
+    (line,) = [json.loads(one) for one in written.getvalue().splitlines()]
+    assert (line["level"], line["logger"]) == ("error", "whodid.server")
+    assert "StoreUnavailable: Locked" in line["message"]
+
+
+class Stuck(io.StringIO):
+    """A stream that nobody reads from, until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = threading.Event()
+
+    def write(self, text: str) -> int:
+        """Wait."""
+        assert self.go.wait(20)
+        return super().write(text)
+
+
+def test_who_does_not_read_the_lines_stops_nothing() -> None:
+    """Lines that find no room are dropped and counted; nobody waits."""
+    stuck = Stuck()
+    with patch("whodid.server.logs._MOST_LINES", 3), written_as_lines("info", stuck):
+        logger = logging.getLogger("whodid.server")
+        for number in range(20):
+            logger.warning("line %d", number)
+        dropped = 20 - logging.getLogger().handlers[0]._lines.qsize()  # type: ignore[attr-defined]
+        assert dropped >= 16
+        stuck.go.set()
+        while logging.getLogger().handlers[0]._lines.qsize():  # type: ignore[attr-defined]
+            pass
+        logger.warning("the last")
+    lines = [json.loads(line)["message"] for line in stuck.getvalue().splitlines()]
+    assert lines[-1] == "the last"
+    assert lines[-2].endswith("lines were dropped")
+    assert len(lines) - 2 + int(lines[-2].split()[0]) == 20
+
+
+# --------------------------------------------------------------------------------------------------------------- ending
+
+
+def test_a_server_that_ends_takes_nothing_in(log: Log) -> None:
+    """What writes is told to come back, reading goes on, no connection lives on, and readiness says so."""
+    ending = False
+    key = KeyRing(log, HOME, actor=MARIA).create("writer", scopes=("write",)).text
+    with TestClient(asgi(log, secret=SECRET, ending=lambda: ending), base_url="http://audit.test") as http:
+        assert "connection" not in http.get("/healthz").headers
+        ending = True
+        answer = http.post("/v1/events", json=sendable(), headers=bearer(key))
+        check_problem(answer, 503, "stopping")
+        assert (answer.headers["retry-after"], answer.headers["connection"]) == ("2", "close")
+        check_problem(http.post("/v1/exports", json={"format": "csv"}, headers=bearer(token())), 503, "stopping")
+        assert http.get("/v1/entries", headers=bearer(token())).status_code == 200
+        check_problem(http.get("/v1/stream", headers=bearer(token(permissions=[READ]))), 503, "busy")
+        answer = http.get("/readyz")
+        assert (answer.status_code, answer.json()) == (503, {"ready": False, "ending": True})
+        assert http.get("/healthz").status_code == 200
+    assert log.count(HOME, f"id:{sendable()['id']}").value == 0
+
+
+# --------------------------------------------------------------------------------------------------------------- traces
+
+
+def test_where_time_goes_is_measured(log: Log) -> None:
+    """A request is part of the trace that it names; reading, commit and question are parts of the request."""
+    memory = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(memory))
+    key = KeyRing(log, HOME, actor=PLANTED).create("planted", scopes=("write",)).text
+    trace, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+    carried = {"traceparent": f"00-{trace}-{parent}-01"}
+    with patch("whodid.server.app.Tracer", lambda: Tracer(provider)), client(log) as http:
+        http.post("/v1/events", json=sendable(), headers=bearer(key) | carried)
+        http.get("/v1/entries?q=planted", headers=bearer(token(viewer=PLANTED)))
+        with patch.object(Log, "find", side_effect=ValueError("planted")):
+            http.get("/v1/entries", headers=bearer(token(viewer=PLANTED)))
+    spans = memory.get_finished_spans()
+    assert [one.name for one in spans] == [
+        "whodid.intake",
+        "whodid.commit",
+        "POST /v1/events",
+        "whodid.query",
+        "GET /v1/entries",
+        "whodid.query",
+        "GET /v1/entries",
+    ]
+    request = spans[2]
+    assert request.parent is not None
+    assert (f"{request.context.trace_id:032x}", f"{request.parent.span_id:016x}") == (trace, parent)
+    for one in spans[:2]:
+        assert one.parent is not None
+        assert one.parent.span_id == request.context.span_id
+    assert spans[4].parent is None
+    assert dict(spans[1].attributes or {}) == {"whodid.events": 1}
+    assert (
+        dict(spans[4].attributes or {}).items()
+        >= {"http.route": "/v1/entries", "http.response.status_code": 200}.items()
+    )
+    assert [one.status.status_code.name for one in spans] == ["UNSET"] * 6 + ["ERROR"]
+    assert [word for word in SECRETS if word in "".join(one.to_json() for one in spans)] == []
+
+
+def test_a_garbled_trace_is_not_heeded(log: Log) -> None:
+    """What is no traceparent begins a new trace."""
+    memory = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(memory))
+    with patch("whodid.server.app.Tracer", lambda: Tracer(provider)), client(log) as http:
+        assert http.get("/healthz", headers={"traceparent": "00-xyz"}).status_code == 200
+    assert memory.get_finished_spans()[-1].parent is None
+
+
+def test_nothing_is_measured_without_the_package(log: Log) -> None:
+    """The API of OpenTelemetry is an extra, and its absence is no error."""
+    with patch("importlib.util.find_spec", return_value=None):
+        tracer = Tracer()
+    with tracer.request("GET", []) as span, tracer.span("whodid.query") as inner:
+        span.tell({"a": 1}, failed=True)
+        span.named("x")
+        inner.tell({})
+    assert span._span is None
