@@ -1,14 +1,16 @@
-"""A receiver for the tests of sinks that does as it is told, in place of every kind."""
+"""A small world for the tests of sinks: a log with ten entries, and a receiver that does as it is told."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
-from tests.keeping import HOME, MARIA
+from tests.keeping import HOME, MARIA, STORES, Clock, event, opened, record
 from whodid import Log
 from whodid.sinks import KINDS, Health, Sinks, SinkWorker
 from whodid.sinks.kinds import Kind, Message, Opening, Result
@@ -49,6 +51,28 @@ class Told:
     def kind(self) -> Kind:
         """Return a kind whose receivers this is."""
         return msgspec.structs.replace(KINDS["file"], open=self.open, batch=4, most=100)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Return the clock of the log."""
+    return Clock()
+
+
+@pytest.fixture(params=STORES)
+def log(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Log]:
+    """Open a log with ten entries."""
+    with opened(request.param, tmp_path, clock) as log:
+        record(log, [event(number) for number in range(1, 11)])
+        yield log
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> Told:
+    """Put a receiver that does as it is told in the place of files."""
+    told = Told()
+    monkeypatch.setitem(KINDS, "file", told.kind())
+    return told
 
 
 def managed(log: Log, workspace: str = HOME) -> Sinks:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from whodid import canonical
 from whodid.sinks.formats import JSON_FORMATS
@@ -20,12 +20,12 @@ _SEVERITIES = {"info": 9, "notice": 10, "warning": 13, "critical": 21}
 
 
 class _Partial(Struct):
-    rejectedLogRecords: int | str = 0  # noqa: N815 - their name; 64-bit integers may be text in their JSON
-    errorMessage: str = ""  # noqa: N815
+    rejected: int | str = field(default=0, name="rejectedLogRecords")  # 64-bit integers may be text in their JSON
+    message: str = field(default="", name="errorMessage")
 
 
 class _Answer(Struct):
-    partialSuccess: _Partial | None = None  # noqa: N815
+    partial: _Partial | None = field(default=None, name="partialSuccess")
 
 
 _decoder = msgspec.json.Decoder(_Answer)
@@ -51,9 +51,9 @@ class _Otlp:
         if result.fault:
             return result
         with suppress(msgspec.DecodeError, UnicodeDecodeError, ValueError):
-            partial = _decoder.decode(answer.body).partialSuccess
-            if partial is not None and int(partial.rejectedLogRecords) > 0:
-                return Result(fault=f"The receiver rejected records: {partial.errorMessage[:300]}", lasting=True)
+            partial = _decoder.decode(answer.body).partial
+            if partial is not None and int(partial.rejected) > 0:
+                return Result(fault=f"The receiver rejected records: {partial.message[:300]}", lasting=True)
         return TAKEN
 
     def close(self) -> None:
