@@ -33,6 +33,7 @@ from whodid.errors import InvalidSetting, StoreUnavailable
 from whodid.retention import RetentionWorker, SealingWorker
 from whodid.server.compat.syslog import Syslog
 from whodid.server.compat.syslog_addresses import read_address
+from whodid.server.exports import export_worker
 from whodid.server.gate import Gate
 from whodid.server.keys import KeyRing
 from whodid.server.metrics import PrometheusMeter
@@ -194,13 +195,16 @@ def test_sealing_is_counted(log: Log, metrics: PrometheusMeter, http: TestClient
     assert found["whodid_seal_errors_total",] == 1
 
 
-def test_exports_are_counted(http: TestClient) -> None:
+def test_exports_are_counted(log: Log, metrics: PrometheusMeter) -> None:
     """Jobs that ended, what is in their files, and how many there are by state."""
-    assert http.get(linked(http, bearer(token()), q="-category:audit")).status_code == 200
-    with patch.object(Log, "stream", side_effect=StoreUnavailable("Locked")):
-        made = http.post("/v1/exports", json={"format": "csv"}, headers=bearer(token())).json()
-        finished(http, made["id"], bearer(token()))
-    found = samples(http)
+    with export_worker(log, meter=metrics) as worker, client(log, metrics=metrics, exports=worker) as http:
+        assert http.get(linked(http, bearer(token()), q="-category:audit")).status_code == 200
+        with patch.object(Log, "stream", side_effect=StoreUnavailable("Locked")):
+            made = http.post("/v1/exports", json={"format": "csv"}, headers=bearer(token())).json()
+            finished(http, made["id"], bearer(token()))
+        # A job is counted after it ended, which is when its state tells of it.
+        assert worker.settle(20)
+        found = samples(http)
     assert (found["whodid_exports_total", "ready"], found["whodid_exports_total", "failed"]) == (1, 1)
     assert (found["whodid_exported_entries_total",], found["whodid_export_seconds_count",]) == (7, 1)
     assert [found["whodid_export_jobs", state] for state in ("waiting", "running", "ready", "failed")] == [0, 0, 1, 1]
