@@ -20,8 +20,11 @@ from tests.shell import Run, program
 
 run, store = shell.run, shell.store
 
-ON_A_STORE = ("serve", "tail", "search", "show", "stats", "export", "evidence", "verify", "seal", "purge", "retention")
-COMMANDS = (*ON_A_STORE, "hold", "erase", "import", "keys", "ship", "relay", "doctor")
+ON_A_STORE = (
+    *("serve", "tail", "search", "show", "stats", "detect", "export", "evidence", "verify", "seal", "purge"),
+    "retention",
+)
+COMMANDS = (*ON_A_STORE, "hold", "erase", "cosign", "witness", "import", "keys", "ship", "relay", "doctor")
 
 
 # --------------------------------------------------------------------------------------------------------------- help
