@@ -20,7 +20,10 @@ from tests.shell import Run, program
 
 run, store = shell.run, shell.store
 
-ON_A_STORE = ("serve", "tail", "search", "show", "stats", "export", "evidence", "verify", "seal", "purge", "retention")
+ON_A_STORE = (
+    *("serve", "tail", "search", "show", "stats", "detect", "export", "evidence", "verify", "seal", "purge"),
+    "retention",
+)
 COMMANDS = (*ON_A_STORE, "hold", "erase", "cosign", "witness", "import", "keys", "ship", "relay", "doctor")
 
 

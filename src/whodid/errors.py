@@ -7,6 +7,7 @@ The family, drawn once so that a caller can choose how widely to catch::
     ├── ConflictingEvent      the same event id was used for another event
     ├── InvalidQuery          your question is wrong: `start` and `end` say where
     ├── InvalidCatalog        your declaration of an action is wrong
+    ├── InvalidRule           your detection rule is wrong: `source` and `rule` say which
     ├── InvalidSetting        your configuration is wrong
     ├── Denied                you may not do this: `permission` says what is missing
     ├── NotFound              there is no such entry, workspace or export
@@ -84,6 +85,20 @@ class InvalidQuery(WhodidError):
 
 class InvalidCatalog(WhodidError):
     """A declared action, class or sentence contradicts itself or the catalog."""
+
+
+class InvalidRule(WhodidError):
+    """A detection rule was refused.
+
+    Args:
+        source: The file that it stands in.
+        rule: The name of the rule; empty when the file as a whole is at fault.
+    """
+
+    def __init__(self, source: str, rule: str, fact: str, remedy: str = "") -> None:
+        self.source = source
+        self.rule = rule
+        super().__init__(f"{source}{f', rule {rule}' if rule else ''}: {fact}", remedy)
 
 
 class InvalidSetting(WhodidError):

@@ -63,6 +63,7 @@ _COMMANDS = {
     "search": ("reading", "Find entries: whodid search actor:maria deleted."),
     "show": ("reading", "Show one entry by its index or id."),
     "stats": ("reading", "Show how much a store holds, and of what."),
+    "detect": ("detecting", "Find what is unusual in stored entries, by rules."),
     "export": ("keeping", "Write entries to a CSV, NDJSON or Parquet file."),
     "evidence": ("evidencing", "Write a page that answers and proves itself offline."),
     "verify": ("verifying", "Check a store, or a file that it made, for tampering."),

@@ -1,0 +1,79 @@
+"""The command that looks for what is unusual in stored entries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from whodid.cli import ui
+from whodid.cli.opening import choose, open_store
+from whodid.detect import Finding, Rule, Run, State, built_in, load, look
+from whodid.query import compile_query, parse
+
+__all__ = ["COMMANDS"]
+
+
+@ui.command
+@ui.option("--rule", "rule_files", multiple=True, metavar="FILE", help="Only show what these find; repeatable.")
+@ui.option("--since", metavar="DATE", help="Only show findings since 30d, 2026-11-01 …")
+@ui.json_option
+@ui.workspace_option
+@ui.store_options
+def detect(
+    *,
+    rule_files: tuple[str, ...],
+    since: str | None,
+    as_json: bool,
+    workspace: str | None,
+    store: str | None,
+    key_file: str | None,
+) -> None:
+    r"""Find what is unusual in stored entries, oldest first.
+
+    The built-in rules look at every entry from the first on, as they would have
+    when it was recorded. A rule of yours is Sigma in a file, tried on its own
+    fixtures before.
+
+    \b
+    whodid detect --since 30d
+    whodid detect --rule night-exports.yml --json
+    """
+    rules: list[Rule] = list(built_in())
+    own: set[str] = set()
+    for file in rule_files:
+        added = load(file, beside=rules)
+        rules += added
+        own |= {rule.name for rule in added}
+    with open_store(store, key_file) as log:
+        workspace = choose(log, workspace)
+        wanted = compile_query(parse(f'date:>="{since}"' if since else "", now=log.now()))
+        run = Run(rules)
+        found = look(log, workspace, rules, wanted=wanted, run=run)
+        _show((finding for finding in found if not own or finding.rule in own), as_json=as_json)
+        _tell(run.state)
+
+
+def _show(findings: Iterator[Finding], *, as_json: bool) -> None:
+    """Write findings as they are found; memory does not grow with them unless a terminal needs a table."""
+    if as_json:
+        for finding in findings:
+            ui.json(finding)
+        return
+    columns = (">Index", "When (UTC)", "Level", "Rule", "Why")
+    ui.table(columns, map(_row, findings), wide=4)
+
+
+def _row(finding: Finding) -> tuple[str, ...]:
+    return str(finding.index), f"{finding.at:%Y-%m-%d %H:%M:%S}", finding.level, finding.rule, finding.reason
+
+
+def _tell(state: State) -> None:
+    """Say what could not be judged, and end with a problem if a rule was disabled."""
+    for name, count in sorted(state.missing.items()):
+        ui.note(f"{count:,} of {state.sign_ins:,} sign-ins carry no {name}: whether it was new is not judged for them.")
+    for rule, why in sorted(state.disabled.items()):
+        ui.note(f"Rule {rule} was disabled: {why}.")
+    if state.disabled:
+        ui.finish(ui.PROBLEM)
+
+
+COMMANDS = {"detect": detect}

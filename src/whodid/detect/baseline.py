@@ -1,0 +1,206 @@
+"""What is usual for a person: small, bounded, made of entries only, and gone when the person is erased.
+
+`observe` is pure: it takes a baseline and an entry and returns the features of the entry (what the baseline says of it)
+and the baseline that has seen it. Countries never expire, because a memory of the last few sign-ins calls a person's
+second home new again and again; networks and devices do after 400 days. A feature whose data the entry does not carry
+is absent and named in `missing`; nothing is guessed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from whodid.canonical import micros
+from whodid.detect import hours
+from whodid.detect.view import network_of
+from whodid.model import Entry
+
+__all__ = ["DAY", "SIGN_INS", "Baseline", "Seen", "observe", "signs_in"]
+
+SIGN_INS = frozenset({"auth.login", "auth.sso_login"})
+"""The actions that open a session."""
+
+DAY = 86_400_000_000
+"""Microseconds of a day."""
+
+_MINUTE = 60_000_000
+_KEEP = 64
+_EXPIRY = 400 * DAY
+_LEARN_SESSIONS, _LEARN_DAYS = 10, 14
+_RATE_DAYS = 30
+_DELETES, _DELETES_TIMES = 20, 5
+_EXPORTED, _EXPORTED_TIMES = 1_000, 3
+_RECENT = 1_000
+_VERSION = re.compile(r"[\d._]+")
+
+
+class Seen(Struct, frozen=True, array_like=True):
+    """How often something was seen, and from when to when (microseconds since 1970)."""
+
+    first: int
+    last: int
+    count: int
+
+
+class Baseline(Struct, frozen=True, omit_defaults=True):
+    """The habits of one person in one workspace.
+
+    Args:
+        first: When the person was first seen, in microseconds since 1970.
+        sessions: Successful sign-ins so far.
+        hours: Of the sign-ins, per hour of day, faded.
+        hours_at: When `hours` was last brought up to date.
+        last_country: Of the last successful sign-in that carried one.
+        failures: Failed sign-ins of the last 15 minutes: time and network.
+        deletes: Deletions of the last 10 minutes: time and batch; one batch counts once.
+        exports: Rows exported in the last 24 hours: time and number.
+        delete_peaks: The most deletions in 10 minutes, per day (days since 1970), of the last 30 days.
+        export_peaks: The most rows in 24 hours, per day, of the last 30 days.
+        actions: What the person has done before.
+    """
+
+    first: int = 0
+    sessions: int = 0
+    countries: dict[str, Seen] = field(default_factory=dict)
+    devices: dict[str, Seen] = field(default_factory=dict)
+    networks: dict[str, Seen] = field(default_factory=dict)
+    hours: tuple[float, ...] = (0.0,) * 24
+    hours_at: int = 0
+    last_country: str | None = None
+    failures: tuple[tuple[int, str], ...] = ()
+    deletes: tuple[tuple[int, str], ...] = ()
+    exports: tuple[tuple[int, int], ...] = ()
+    delete_peaks: dict[str, int] = field(default_factory=dict)
+    export_peaks: dict[str, int] = field(default_factory=dict)
+    actions: dict[str, Seen] = field(default_factory=dict)
+
+    def idle(self, since: int) -> bool:
+        """Tell whether there is nothing in it but failed sign-ins before a time (microseconds since 1970)."""
+        return not self.sessions and not self.actions and all(at < since for at, _ in self.failures)
+
+
+def signs_in(entry: Entry) -> bool:
+    """Tell whether an entry is a sign-in that succeeded."""
+    return entry.action in SIGN_INS and entry.outcome == "success"
+
+
+def observe(baseline: Baseline | None, entry: Entry) -> tuple[dict[str, Any], Baseline]:
+    """Return the features of an entry, and the baseline that has seen it.
+
+    Args:
+        baseline: Of the person whom the entry is about; None for somebody never seen before.
+    """
+    at = micros(entry.occurred_at)
+    known = baseline if baseline is not None else Baseline(first=at, hours_at=at)
+    features: dict[str, Any] = {
+        "sessions": known.sessions,
+        "days_known": max(0, at - known.first) // DAY,
+        "learning": known.sessions < _LEARN_SESSIONS or at - known.first < _LEARN_DAYS * DAY,
+    }
+    changed: dict[str, Any] = {}
+    if entry.action in SIGN_INS or entry.action == "auth.login_failed":
+        changed |= _sign_in(known, entry, at, features)
+    elif entry.outcome == "success":
+        features["first_time_action"] = entry.action not in known.actions
+        changed["actions"] = _with(known.actions, entry.action, at)
+        if entry.kind == "delete":
+            changed |= _deleted(known, entry, at, features)
+        elif entry.action.endswith(".exported"):
+            changed |= _exported(known, entry, at, features)
+    return features, replace(known, first=min(known.first, at), **changed)
+
+
+def _sign_in(known: Baseline, entry: Entry, at: int, features: dict[str, Any]) -> dict[str, Any]:
+    context = entry.context
+    country = context.country if context is not None else None
+    device = _device(context.user_agent) if context is not None and context.user_agent else None
+    network = network_of(entry)
+    carried = (("country", country), ("device", device), ("network", network))
+    features["missing"] = [name for name, value in carried if value is None]
+    features["countries_known"] = len(known.countries)
+    if known.last_country is not None:
+        features["previous_country"] = known.last_country
+    if country is not None:
+        features["new_country"] = country not in known.countries
+    if device is not None:
+        features["new_device"] = _lapsed(known.devices.get(device), at)
+    recent = tuple(one for one in known.failures if at - one[0] <= 15 * _MINUTE)
+    features["failures_15m"] = len(recent)
+    if network is not None:
+        features["new_network"] = _lapsed(known.networks.get(network), at)
+        features["network_failed"] = any(other == network for _, other in recent)
+    features["hour"] = hours.hour_of(at)
+    weights = hours.faded(known.hours, known.hours_at, at)
+    if known.sessions:
+        features["hour_tail"] = hours.tail(weights, features["hour"])
+    if not signs_in(entry):
+        return {"failures": (*recent, (at, network or ""))[-_KEEP:]}
+    weights[features["hour"]] += 1
+    return {
+        "sessions": known.sessions + 1,
+        "countries": known.countries if country is None else _with(known.countries, country, at),
+        "devices": known.devices if device is None else _with(known.devices, device, at),
+        "networks": known.networks if network is None else _with(known.networks, network, at),
+        "hours": tuple(weights),
+        "hours_at": max(known.hours_at, at),
+        "last_country": country or known.last_country,
+        "failures": recent,
+    }
+
+
+def _deleted(known: Baseline, entry: Entry, at: int, features: dict[str, Any]) -> dict[str, Any]:
+    recent = (*(one for one in known.deletes if at - one[0] <= 10 * _MINUTE), (at, entry.batch or ""))[-_RECENT:]
+    count = sum(1 for _, batch in recent if not batch) + len({batch for _, batch in recent if batch})
+    limit = max(_DELETES, _DELETES_TIMES * _usual(known.delete_peaks, at))
+    features |= {"deletes_10m": count, "deletes_limit": limit, "bulk_delete": count >= limit}
+    return {"deletes": recent, "delete_peaks": _peak(known.delete_peaks, at, count)}
+
+
+def _exported(known: Baseline, entry: Entry, at: int, features: dict[str, Any]) -> dict[str, Any]:
+    said = (entry.details or {}).get("count")
+    if not isinstance(said, int) or isinstance(said, bool) or said < 0:
+        features["missing"] = ["count"]
+        return {}
+    recent = (*(one for one in known.exports if at - one[0] <= DAY), (at, said))[-_RECENT:]
+    rows = sum(number for _, number in recent)
+    limit = max(_EXPORTED, _EXPORTED_TIMES * _usual(known.export_peaks, at))
+    features |= {"exported_24h": rows, "exported_limit": limit, "bulk_export": rows >= limit}
+    return {"exports": recent, "export_peaks": _peak(known.export_peaks, at, rows)}
+
+
+def _device(agent: str) -> str:
+    """Return a hash of a user agent without its versions, so that an update is no new device."""
+    return hashlib.sha256(_VERSION.sub("", agent).encode()).hexdigest()[:16]
+
+
+def _lapsed(seen: Seen | None, at: int) -> bool:
+    return seen is None or at - seen.last > _EXPIRY
+
+
+def _with(seen: Mapping[str, Seen], name: str, at: int) -> dict[str, Seen]:
+    """Return what was seen with one more, at most 64: whatever was seen longest ago makes room."""
+    old = seen.get(name)
+    added = Seen(at, at, 1) if old is None else Seen(min(old.first, at), max(old.last, at), old.count + 1)
+    found = {**seen, name: added}
+    if len(found) > _KEEP:
+        del found[min(found, key=lambda other: (found[other].last, other))]
+    return found
+
+
+def _usual(peaks: Mapping[str, int], at: int) -> int:
+    """Return the highest peak of the 30 days before today: what grows today must not excuse itself."""
+    today = at // DAY
+    return max((peak for day, peak in peaks.items() if today - _RATE_DAYS <= int(day) < today), default=0)
+
+
+def _peak(peaks: Mapping[str, int], at: int, value: int) -> dict[str, int]:
+    today = at // DAY
+    kept = {day: peak for day, peak in peaks.items() if abs(today - int(day)) <= _RATE_DAYS}
+    kept[str(today)] = max(value, kept.get(str(today), 0))
+    return kept
