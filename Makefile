@@ -12,6 +12,7 @@ RUN_READY := $(VENV)/.ready-to-run
 TEST_READY := $(VENV)/.ready-to-test
 NPM_READY := frontend/node_modules/.ready
 CLIENTS_READY := tests/clients/node_modules/.ready
+TLOG_READER := tests/clients/tlog/reader
 
 # Arguments for pytest: `make test TESTS='-x tests/test_proof_tree.py'`, `make test JOBS=0` for one process.
 TESTS ?=
@@ -52,6 +53,9 @@ clients: $(TEST_READY) ## install the published clients of other products, which
 	if [[ " $${WHODID_REQUIRE:-} " == *" clients "* ]]; then echo 'Node.js with npm is missing and the published clients are required. Install Node.js 20 or newer.' >&2; exit 1; \
 	else echo 'Node.js with npm is missing: the tests of published clients are skipped.'; fi; \
 	else $(MAKE) $(CLIENTS_READY); fi
+	@if command -v go >/dev/null && $(MAKE) $(TLOG_READER); then :; \
+	elif [[ " $${WHODID_REQUIRE:-} " == *" go "* ]]; then echo 'The clients in Go are required. Install Go 1.26 or newer, and let it reach a module proxy.' >&2; exit 1; \
+	else echo 'Go 1.26 or its modules are missing: the tests of published clients of transparency logs are skipped.'; fi
 
 .PHONY: coverage
 coverage: ## report the coverage of the core rooms after `make test`
@@ -73,7 +77,7 @@ constraints: $(TEST_READY) ## resolve the newest versions again and write constr
 
 .PHONY: clean
 clean: ## remove .venv and everything that was built; data in var/ stays
-	@rm -rf $(VENV) frontend/node_modules tests/clients/node_modules dist build .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) frontend/node_modules tests/clients/node_modules $(TLOG_READER) dist build .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # ---------------------------------------------------------------------------------------------------------- set-up
 
@@ -109,3 +113,7 @@ $(CLIENTS_READY): tests/clients/package-lock.json
 	@cd tests/clients && npm ci --no-audit --no-fund --silent
 	@$(PIP) install --quiet --upgrade --target $(VENV)/clients/workos5 'workos==5.46.0'
 	@touch $@
+
+$(TLOG_READER): tests/clients/tlog/main.go tests/clients/tlog/go.sum
+	@echo 'Building the published clients of transparency logs …'
+	@cd tests/clients/tlog && go build -o reader .

@@ -74,6 +74,8 @@ def test_the_matrix_covers_every_route(log: Log) -> None:
         "/v1/checkpoint",
         "/v1/consistency",
         "/v1/hashes",
+        "/v1/tlog/checkpoint",
+        "/v1/tlog/tile/{tile:path}",
         "/v1/histogram",
         "/v1/facets",
         "/v1/insights",

@@ -19,6 +19,7 @@ The family, drawn once so that a caller can choose how widely to catch::
     │   └── StoreVersion      the database is newer or older than this program
     ├── SpoolError            the disk of a sender: the event was not kept
     │   └── SpoolFull         no space, or the limit of the spool is reached
+    ├── WitnessError          a witness did not answer
     └── ProofError            the mathematics says no
         ├── MalformedProof    the proof, note or tile cannot be read
         ├── UnverifiedNote    the note is well formed, but no trusted key signed it
@@ -184,6 +185,10 @@ class SpoolFull(SpoolError):
     def __init__(self, fact: str, remedy: str = "", *, kept: int = 0) -> None:
         self.kept = kept
         super().__init__(fact, remedy)
+
+
+class WitnessError(WhodidError):
+    """A witness cannot be reached; the log goes on without its cosignature."""
 
 
 class ProofError(WhodidError):

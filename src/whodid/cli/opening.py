@@ -13,7 +13,7 @@ from whodid.errors import InvalidSetting, NotFound, StoreUnavailable
 from whodid.log import Log, open_log
 from whodid.model import Actor, Context
 
-__all__ = ["CONTEXT", "caller", "choose", "every", "named", "open_store"]
+__all__ = ["CONTEXT", "caller", "choose", "every", "named", "open_store", "read_keys"]
 
 CONTEXT = Context(source="cli")
 """Where the acts of this program come from, in the entries that they leave behind."""
@@ -112,6 +112,14 @@ def named(text: str) -> Any:
     except AttributeError as error:
         raise InvalidSetting(f"{module} has no {name}", "Check NAME") from error
     return found
+
+
+def read_keys(given: str) -> list[str]:
+    """Return the keys of a file, one per line, or the key itself."""
+    path = Path(given)
+    if "+" in given and not path.is_file():
+        return [given]
+    return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
 def _listed(names: list[str]) -> str:

@@ -72,6 +72,8 @@ _COMMANDS = {
     "retention": ("keeping", "Show or change how long entries are kept."),
     "hold": ("holding", "Place, list and release legal holds."),
     "erase": ("erasing", "Erase a person; entries and proofs stay."),
+    "cosign": ("witnessing", "Have witnesses cosign the newest head."),
+    "witness": ("witnessing", "Be a witness for logs of others."),
     "import": ("bringing", "Record events from files of whodid, GitHub, AWS."),
     "keys": ("sending", "Make, list, rotate and revoke API keys."),
     "ship": ("sending", "Send what dead processes left in a spool."),

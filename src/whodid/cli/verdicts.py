@@ -12,7 +12,10 @@ from whodid.canonical import from_micros, time_text
 from whodid.cli import ui
 from whodid.errors import MalformedProof
 from whodid.evidence import Question, Verdict, as_shipped, extract, verify
+from whodid.evidence.document import decode
 from whodid.log import Log
+from whodid.proof.policy import Policy
+from whodid.witness import Seen, seen
 
 __all__ = ["PAGE", "recorded_as", "verify_page"]
 
@@ -23,12 +26,15 @@ _TOLD = 10
 _STATES = {"held": "proven", "part": "proven in part", "failed": "NOT proven", "absent": "not in this file"}
 
 
-def verify_page(file: bytes, trusted: Sequence[str], log: Log | None, *, as_json: bool) -> int:
+def verify_page(
+    file: bytes, trusted: Sequence[str], log: Log | None, policy: Policy | None = None, *, as_json: bool
+) -> int:
     """Verify an evidence page and say what was found.
 
     Args:
         trusted: Verifier keys that the caller named; without any, the log's own are the trusted ones.
         log: That may vouch for the file.
+        policy: Witnesses that must have cosigned its head.
 
     Returns:
         The exit code.
@@ -42,11 +48,18 @@ def verify_page(file: bytes, trusted: Sequence[str], log: Log | None, *, as_json
     entry = None
     if log is not None and verdict.signed is not None and verdict.trusted:
         entry = recorded_as(log, owners[verdict.signed.vkey], sha256(file).hexdigest())
+    found: Seen | None = None
+    if policy is not None:
+        signed = verdict.signed if verdict.ok else None
+        found = seen(None, "", policy) if signed is None else seen(decode(data).checkpoint, signed.vkey, policy)
     if as_json:
-        ui.json(_told(verdict, shipped=shipped, entry=entry))
+        ui.json({**_told(verdict, shipped=shipped, entry=entry), "witnesses": found})
     else:
         _tell(verdict, shipped=shipped, asked=log is not None, recorded=entry)
-    return ui.PROBLEM if not verdict.ok else ui.OK if verdict.trusted else ui.UNKNOWN_KEY
+        if found is not None:
+            ui.note(str(found))
+    good = verdict.ok and (found is None or found.met)
+    return ui.PROBLEM if not good else ui.OK if verdict.trusted else ui.UNKNOWN_KEY
 
 
 def recorded_as(log: Log, workspace: str, digest: str) -> int | None:

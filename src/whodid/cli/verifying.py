@@ -10,13 +10,15 @@ from typing import NamedTuple
 import msgspec
 
 from whodid.cli import ui
-from whodid.cli.opening import every, open_store
+from whodid.cli.opening import every, open_store, read_keys
 from whodid.cli.verdicts import PAGE, recorded_as, verify_page
 from whodid.errors import InvalidSetting
 from whodid.export import Report as FileReport
 from whodid.export import files, verify_export
 from whodid.log import Log
 from whodid.log import Report as LogReport
+from whodid.proof.policy import Policy
+from whodid.witness import Seen, read_policy, seen
 
 __all__ = ["COMMANDS"]
 
@@ -26,6 +28,7 @@ _TOLD = 10
 @ui.command
 @ui.argument("file", required=False)
 @ui.option("--key", "keys", multiple=True, metavar="VKEY", help="Trusted verifier key, or a file of them.")
+@ui.option("--policy", metavar="FILE", help="Demand the witnesses of a policy (C2SP tlog-policy).")
 @ui.json_option
 @ui.workspace_option
 @ui.store_options
@@ -33,6 +36,7 @@ def verify(
     *,
     file: str | None,
     keys: tuple[str, ...],
+    policy: str | None,
     as_json: bool,
     workspace: str | None,
     store: str | None,
@@ -52,19 +56,27 @@ def verify(
     Exit code 0: all is well. 1: something was changed. 5: the file agrees with
     itself, but nobody vouches for its key.
     """
+    rules = read_policy(policy) if policy else None
     if file is None:
         if keys:
             raise InvalidSetting("--key belongs to a file, and none was named", "Name the exported file")
-        _verify_store(store, key_file, workspace, as_json=as_json)
+        _verify_store(store, key_file, workspace, rules, as_json=as_json)
     else:
-        _verify_file(file, keys, store, key_file, as_json=as_json)
+        _verify_file(file, keys, store, key_file, rules, as_json=as_json)
 
 
-def _verify_store(store: str | None, key_file: str | None, workspace: str | None, *, as_json: bool) -> None:
+def _verify_store(
+    store: str | None, key_file: str | None, workspace: str | None, policy: Policy | None, *, as_json: bool
+) -> None:
     with open_store(store, key_file) as log:
         reports = [_verified(log, name) for name in every(log, workspace)]
+        found = [_witnessed(log, one.workspace, policy) for one in reports] if policy else []
+    good = all(report.ok for report in reports) and all(one.met for one in found)
     if as_json:
-        ui.json([{"ok": report.ok, **msgspec.to_builtins(report)} for report in reports])
+        told = [{"ok": report.ok, **msgspec.to_builtins(report)} for report in reports]
+        for entry, witnesses in zip(told, found, strict=False):
+            entry["witnesses"] = msgspec.to_builtins(witnesses)
+        ui.json(told)
     else:
         ui.table((">Checked", ">Purged", "Result", "Workspace"), map(_result_row, reports), wide=3)
         for report in reports:
@@ -74,7 +86,13 @@ def _verify_store(store: str | None, key_file: str | None, workspace: str | None
                 place = "the log" if problem.index is None else f"entry {problem.index}"
                 ui.note(f"{report.workspace}, {place}: {problem.fact}.")
             _rest(len(report.problems))
-    ui.finish(ui.OK if all(report.ok for report in reports) else ui.PROBLEM)
+        for report, one in zip(reports, found, strict=False):
+            ui.note(f"{report.workspace}: {one}")
+    ui.finish(ui.OK if good else ui.PROBLEM)
+
+
+def _witnessed(log: Log, workspace: str, policy: Policy) -> Seen:
+    return seen(log.cosigned(workspace), log.verifier_key(workspace), policy)
 
 
 def _verified(log: Log, workspace: str) -> LogReport:
@@ -88,8 +106,16 @@ def _result_row(report: LogReport) -> tuple[str, ...]:
     return f"{report.checked:,}", f"{report.purged:,}", result, report.workspace
 
 
-def _verify_file(name: str, keys: tuple[str, ...], store: str | None, key_file: str | None, *, as_json: bool) -> None:
-    trusted = [key for given in keys for key in _read_keys(given)]
+def _verify_file(
+    name: str,
+    keys: tuple[str, ...],
+    store: str | None,
+    key_file: str | None,
+    policy: Policy | None,
+    *,
+    as_json: bool,
+) -> None:
+    trusted = [key for given in keys for key in read_keys(given)]
     vouched: _Vouched | None = None
     with ExitStack() as stack:
         log = stack.enter_context(open_store(store, key_file)) if store and not trusted else None
@@ -97,20 +123,25 @@ def _verify_file(name: str, keys: tuple[str, ...], store: str | None, key_file: 
         file = stack.enter_context(Path(name).open("rb"))
         if file.read(len(PAGE)).lower() == PAGE:
             file.seek(0)
-            code = verify_page(file.read(), trusted, log, as_json=as_json)
+            code = verify_page(file.read(), trusted, log, policy, as_json=as_json)
             ui.finish(code)
         manifest = files.last_line(file)
         progress = stack.enter_context(ui.progress("Verifying", _announced(manifest)))
         report = verify_export(_counted(files.lines(file), progress), manifest, trusted=trusted or owners)
         if log is not None and report.trusted:
             vouched = _vouched(log, owners[report.vkey], report)
-    good = report.ok and (vouched is None or vouched.fault is None)
+    found = None if policy is None else seen(_note(manifest) if report.ok else None, report.vkey, policy)
+    good = report.ok and (vouched is None or vouched.fault is None) and (found is None or found.met)
     if as_json:
         known = None if vouched is None else vouched.entry
         fault = None if vouched is None else vouched.fault
-        ui.json({"ok": good, "recorded_as": known, "log_says": fault, **msgspec.to_builtins(report)})
+        ui.json(
+            {"ok": good, "recorded_as": known, "log_says": fault, "witnesses": found, **msgspec.to_builtins(report)}
+        )
     else:
         _tell(report, vouched)
+        if found is not None:
+            ui.note(str(found))
     ui.finish(ui.PROBLEM if not good else ui.OK if report.trusted else ui.UNKNOWN_KEY)
 
 
@@ -151,12 +182,13 @@ class _Announced(msgspec.Struct):
     count: int
 
 
-def _read_keys(given: str) -> list[str]:
-    """Return the keys of a file, one per line, or the key itself."""
-    path = Path(given)
-    if "+" in given and not path.is_file():
-        return [given]
-    return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+def _note(manifest: bytes) -> str:
+    """Return the checkpoint of a manifest that was verified."""
+    return msgspec.json.decode(manifest, type=_Signed).checkpoint
+
+
+class _Signed(msgspec.Struct):
+    checkpoint: str
 
 
 def _counted(lines: Iterator[bytes], progress: Callable[[int], None]) -> Iterator[bytes]:

@@ -14,6 +14,7 @@ import os
 from pathlib import Path
 
 from whodid.errors import InvalidSetting
+from whodid.log.floor import Floor
 from whodid.proof import note
 
 __all__ = ["DeploymentKey"]
@@ -32,6 +33,8 @@ class DeploymentKey:
     def __init__(self, seed: bytes, path: Path | None = None) -> None:
         self._seed = seed
         self._path = path
+        self.floor = None if path is None else Floor(path.with_name(f"{path.name}.signed"))
+        """What was signed last, kept beside the key file."""
 
     @classmethod
     def at(cls, path: Path, *, create: bool) -> DeploymentKey:

@@ -1,8 +1,7 @@
 """The hall: everything that can be asked of the logs of a deployment, over any store.
 
 `Log` drives the way in (intake → sequence → store) and the way back (store → entries, proofs). It keeps no state of its
-own but a key and caches; every answer comes from the store. The wings talk to this class
-only.
+own but a key and caches; every answer comes from the store. The wings talk to this class only.
 """
 
 from __future__ import annotations
@@ -16,8 +15,6 @@ from itertools import pairwise
 from typing import Self
 from uuid import UUID
 
-import msgspec
-
 from whodid import canonical, sequence
 from whodid.catalog import Catalog
 from whodid.errors import InvalidQuery, InvalidSetting, NotFound, Purged, WhodidError
@@ -27,21 +24,20 @@ from whodid.log.completing import Complete, Headers, complete, headers
 from whodid.log.erasing import Erasure, erase
 from whodid.log.forgetting import Forgotten, Making, forget
 from whodid.log.keys import DeploymentKey
+from whodid.log.naming import check_name
 from whodid.log.proving import Inclusion, ProvenEntry, Prover
 from whodid.log.sealing import SealedSegment, Sealer
 from whodid.log.snapshot import Snapshot
 from whodid.log.verify import Progress, Report, verify_log
 from whodid.model import Context, Entry, Event
 from whodid.proof import leaf
+from whodid.proof.note import Signature
 from whodid.query import Cursor, Page, Query, parse
 from whodid.sequence import Head
 from whodid.store.base import Count, Facets, Histogram, Kept, Store, restore
 
 __all__ = ["Log"]
 
-_WORKSPACE = msgspec.json.Decoder(str)
-_NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:-")
-_MAX_NAME = 100
 _DEPLOYMENT = ""  # the store's state under the empty name belongs to the deployment, not to a workspace
 
 
@@ -115,7 +111,7 @@ class Log:
             InvalidSetting: The workspace's name is not a name.
             InvalidEvent: The event would be refused; `pointer` says where the fault is.
         """
-        _check_name(workspace)
+        check_name(workspace)
         self._intake.check(event, workspace, self._clock())
 
     def record(self, workspace: str, event: Event) -> Receipt:
@@ -148,7 +144,7 @@ class Log:
             InvalidSetting: The workspace's name is not a name.
             StoreError: None of them was written; send them again later.
         """
-        _check_name(workspace)
+        check_name(workspace)
         now = self._clock()
         results: list[Receipt | WhodidError | None] = []
         ready: list[sequence.Prepared] = []
@@ -349,7 +345,7 @@ class Log:
 
     def swap_state(self, workspace: str, name: str, old: bytes | None, new: bytes | None) -> bool:
         """Replace a named value if it still is `old` (None: absent); say whether it was."""
-        _check_name(workspace)
+        check_name(workspace)
         return self._store.swap_state(workspace, name, old, new)
 
     def shared_state(self, name: str) -> bytes | None:
@@ -365,6 +361,14 @@ class Log:
     def checkpoint(self, workspace: str) -> str:
         """Return the signed head (a C2SP checkpoint), signing it if it is newer than the last signed one."""
         return self._prover(workspace).checkpoint()
+
+    def cosigned(self, workspace: str) -> str | None:
+        """Return the newest checkpoint that witnesses have cosigned, or None; a newer one may be without."""
+        return self._prover(workspace).cosigned()
+
+    def add_cosignatures(self, workspace: str, note: str, signatures: Sequence[Signature]) -> str:
+        """Put verified signatures of witnesses under a checkpoint; return it with all that are known for it."""
+        return self._prover(workspace).add_cosignatures(note, signatures)
 
     def verifier_key(self, workspace: str) -> str:
         """Return the key (vkey) that checks this log's checkpoints; publish it where auditors find it."""
@@ -491,10 +495,3 @@ class Log:
 
     def _prover(self, workspace: str) -> Prover:
         return Prover(self._store, workspace, self._existing(workspace), self._key)
-
-
-def _check_name(workspace: str) -> None:
-    if not workspace or len(workspace) > _MAX_NAME or not _NAME_CHARACTERS.issuperset(workspace):
-        raise InvalidSetting(
-            f"{workspace[:_MAX_NAME]!r} is not a workspace", "Use 1 to 100 letters, digits and the characters _ . : -"
-        )

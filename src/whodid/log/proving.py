@@ -14,7 +14,8 @@ from whodid.errors import Purged, StoreCorrupt
 from whodid.log.keys import DeploymentKey
 from whodid.model import Entry
 from whodid.proof import leaf, tile, tree
-from whodid.proof.checkpoint import Checkpoint, sign_checkpoint
+from whodid.proof.checkpoint import Checkpoint, parse_checkpoint, sign_checkpoint
+from whodid.proof.note import Signature, format_note, parse_note
 from whodid.sequence import Head
 from whodid.store.base import Kept, Store, restore
 
@@ -82,22 +83,68 @@ class Prover:
         self._levels = lru_cache(maxsize=_CACHED_TILES)(self._read_levels)
 
     def checkpoint(self) -> str:
-        """Return the head as a signed note; one signature serves all entries since the last one."""
+        """Return the head as a signed note; one signature serves all entries since the last one.
+
+        Raises:
+            StoreCorrupt: More was signed than the log has, or another history: it is an older copy.
+        """
         known = self._store.state(self.workspace, "checkpoint")
         signed = msgspec.json.decode(known, type=_Signed) if known else None
+        self._refuse_older(signed)
         if signed is not None and signed.size == self.head.size:
             return signed.note
-        if signed is not None and signed.size > self.head.size:
-            # Signing a smaller head again could make two different histories of one size.
-            raise StoreCorrupt(
-                f"The log has {self.head.size} entries, and {signed.size} were signed already",
-                "The database was replaced by an older copy: restore the newest one",
-            )
         checkpoint = Checkpoint(origin=self.head.origin, size=self.head.size, root=self.head.root)
+        newer = signed is None or signed.size < self.head.size
+        if newer and self._key.floor is not None:
+            self._key.floor.raise_to(checkpoint)
         text = sign_checkpoint(checkpoint, self._key.signer(self.head.origin))
-        # Another process may have signed a newer head meanwhile; then that one stays.
-        self._store.swap_state(self.workspace, "checkpoint", known, msgspec.json.encode(_Signed(self.head.size, text)))
+        if newer:
+            # Another process may have signed a newer head meanwhile; then that one stays.
+            made = msgspec.json.encode(_Signed(self.head.size, text))
+            self._store.swap_state(self.workspace, "checkpoint", known, made)
         return text
+
+    def cosigned(self) -> str | None:
+        """Return the newest signed head that a witness has cosigned."""
+        known = self._store.state(self.workspace, "cosigned")
+        return msgspec.json.decode(known, type=_Signed).note if known else None
+
+    def add_cosignatures(self, note: str, signatures: Sequence[Signature]) -> str:
+        """Put signatures of witnesses under a head that this log signed; see `Log.add_cosignatures`."""
+        text, given = parse_note(note)
+        note = self._signed_by_more("checkpoint", text, [*given, *signatures])
+        return self._signed_by_more("cosigned", text, parse_note(note)[1])
+
+    def _signed_by_more(self, name: str, text: str, signatures: list[Signature]) -> str:
+        """Keep a head under a name with all signatures that are known for it, unless a newer one is kept there."""
+        size = parse_checkpoint(text).size
+        while True:
+            known = self._store.state(self.workspace, name)
+            kept = msgspec.json.decode(known, type=_Signed) if known else None
+            same = kept is not None and parse_note(kept.note)[0] == text
+            before = parse_note(kept.note)[1] if kept is not None and same else []
+            note = format_note(text, list(dict.fromkeys([*before, *signatures])))
+            # What the log signed last is its own; here it only gains signatures.
+            older = name == "cosigned" and (kept is None or kept.size < size)
+            made = msgspec.json.encode(_Signed(size, note))
+            if not (same or older) or made == known or self._store.swap_state(self.workspace, name, known, made):
+                return note
+
+    def _refuse_older(self, signed: _Signed | None) -> None:
+        """Refuse to sign for a copy of the log that does not continue what was signed."""
+        last = self._key.floor.last(self.head.origin) if self._key.floor is not None else None
+        most = max(signed.size if signed else 0, last.size if last else 0)
+        if most > self.head.size:
+            # The log may have grown since this head was read.
+            newest = self._store.head(self.workspace)
+            if newest is None or newest.size < most:
+                # Signing a smaller head again would lead to two different histories of one size.
+                raise _older(f"The log has {self.head.size} entries, and {most} were signed already")
+        elif last is not None and not (signed and last == parse_checkpoint(parse_note(signed.note)[0])):
+            # Not the head that the database remembers: another process was faster, or the log grew on from a backup.
+            cut = self.head.first // tile.TILE * tile.TILE
+            if (last.size >= cut or not last.size % tile.TILE) and tree.root_at(last.size, self.hashes) != last.root:
+                raise _older(f"The log has another history than the one of which {last.size} entries were signed")
 
     def inclusion(self, kept: Kept) -> Inclusion:
         """Prove that an entry is in the log."""
@@ -171,6 +218,14 @@ class Prover:
     def _read_levels(self, level: int, number: int) -> list[list[bytes]]:
         (hashes,) = self._store.tiles(self.workspace, [(level, number)])
         return levels_of(hashes)
+
+
+def _older(fact: str) -> StoreCorrupt:
+    return StoreCorrupt(
+        fact,
+        "The database was replaced by an older copy: restore the newest one, or keep this one to read and begin a new "
+        "database",
+    )
 
 
 def levels_of(hashes: bytes) -> list[list[bytes]]:

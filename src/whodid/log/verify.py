@@ -212,20 +212,33 @@ class _Verification:
             level += 1
             if not size >> 8 * level:
                 break
-        if self._root() != self.head.root:
+        if self._root(self.head.size) != self.head.root:
             self.add(None, "The tiles do not fold to the root of the head")
         if tree.root(self.head.frontier) != self.head.root or len(self.head.frontier) != size.bit_count():
             self.add(None, "The frontier of the head does not fold to its root")
 
-    def _root(self) -> bytes:
+    def _provable(self, size: int) -> bool:
+        return size >= self.head.first // _TILE * _TILE or not size % _TILE
+
+    def _root(self, size: int) -> bytes:
         try:
-            return tree.root_at(self.head.size, _past(self.store, self.workspace))
+            return tree.root_at(size, _past(self.store, self.workspace))
         except (ProofError, StoreError):
             return b""
 
     def signature(self, key: DeploymentKey) -> str:
         """Check the newest signed head against the key and against the tree."""
-        known = self.store.state(self.workspace, "checkpoint")
+        last = key.floor.last(self.head.origin) if key.floor is not None else None
+        if last is not None and last.size > self.store_size():
+            self.add(None, f"{last.size} entries were signed and only {self.store_size()} are there")
+        elif last is not None and self._provable(last.size) and self._root(last.size) != last.root:
+            self.add(None, f"The head of size {last.size} that was signed last is not a state of this log")
+        self._signed("cosigned", key)
+        return self._signed("checkpoint", key)
+
+    def _signed(self, name: str, key: DeploymentKey) -> str:
+        """Check a signed head that is kept under a name; return it, or nothing."""
+        known = self.store.state(self.workspace, name)
         if known is None:
             return ""
         try:
@@ -236,7 +249,7 @@ class _Verification:
                 self.add(None, "The signed head has another size than the one that is kept beside it")
             elif checkpoint.size > self.store_size():
                 self.add(None, f"{checkpoint.size} entries were signed and only {self.store_size()} are there")
-            elif tree.root_at(checkpoint.size, _past(self.store, self.workspace)) != checkpoint.root:
+            elif self._provable(checkpoint.size) and self._root(checkpoint.size) != checkpoint.root:
                 self.add(None, f"The signed head of size {checkpoint.size} is not a state of this log")
         except (ProofError, StoreError, msgspec.DecodeError, KeyError, TypeError) as error:
             self.add(None, f"The signed head cannot be verified: {error}")

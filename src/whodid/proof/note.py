@@ -22,8 +22,8 @@ The key id is the beginning of SHA-256(name, newline, type, public key). It only
 nothing. Two types of signature are understood here, both Ed25519 (RFC 8032):
 
 * 0x01, over the text itself: what a log makes;
-* 0x04, over the text preceded by the time of signing: what a witness makes; checked here, not made
-  (cosignature/v1, https://c2sp.org/tlog-cosignature).
+* 0x04, over the text preceded by the time of signing: what a witness makes; checked here, made in
+  `whodid.proof.cosign` (cosignature/v1, https://c2sp.org/tlog-cosignature).
 
 Signatures of other keys are unknown. They neither help nor harm: a note is worth what its known signatures are worth,
 and one of those that does not hold condemns the whole note.
@@ -64,8 +64,10 @@ __all__ = [
     "Verified",
     "Verifier",
     "check_text",
+    "cosigned_message",
     "decode_base64",
     "format_note",
+    "format_signature",
     "key_id",
     "open_note",
     "parse_note",
@@ -182,7 +184,7 @@ class Verifier:
         cosigned_at: int | None = None
         if self.type == COSIGNATURE:
             cosigned_at = int.from_bytes(signature[:_TIME_SIZE], "big")
-            message = b"cosignature/v1\ntime %d\n%b" % (cosigned_at, message)
+            message = cosigned_message(cosigned_at, message)
             signature = signature[_TIME_SIZE:]
         if (cosigned_at or 0) > _MAX_TIME or not verify_ed25519(self._public, message, signature):
             raise Refuted(f"The signature of {self.name}+{self.key_id.hex()} does not belong to this text")
@@ -248,6 +250,11 @@ def verify_ed25519(public: bytes, message: bytes, signature: bytes) -> bool:
     return True
 
 
+def cosigned_message(at: int, message: bytes) -> bytes:
+    """Return what a witness signs at a time, in seconds since 1970 (cosignature/v1, C2SP tlog-cosignature)."""
+    return b"cosignature/v1\ntime %d\n%b" % (at, message)
+
+
 def key_id(name: str, public: bytes, type: int = ED25519) -> bytes:
     """Return the 4-byte id of the key with this name, public key and type of signatures."""
     return sha256(b"%b\n%c%b" % (name.encode(), type, public)).digest()[:_KEY_ID_SIZE]
@@ -283,12 +290,19 @@ def format_note(text: str, signatures: Sequence[Signature]) -> str:
     """
     check_text(text)
     _require_count(len(signatures))
-    lines = []
-    for name, key_id, value in signatures:
-        if not _NAME.fullmatch(name) or len(key_id) != _KEY_ID_SIZE or not value:
-            raise MalformedProof(f"A signature by {name!a} is not a name, a 4-byte key id and a value")
-        lines.append(f"{_DASH}{name} {b64encode(key_id + value).decode()}\n")
-    return f"{text}\n{''.join(lines)}"
+    return f"{text}\n{''.join(map(format_signature, signatures))}"
+
+
+def format_signature(signature: Signature) -> str:
+    """Return a signature as a line of a note, its newline included.
+
+    Raises:
+        MalformedProof: If `parse_note` would refuse it.
+    """
+    name, key_id, value = signature
+    if not _NAME.fullmatch(name) or len(key_id) != _KEY_ID_SIZE or not value:
+        raise MalformedProof(f"A signature by {name!a} is not a name, a 4-byte key id and a value")
+    return f"{_DASH}{name} {b64encode(key_id + value).decode()}\n"
 
 
 def parse_note(data: str | bytes) -> tuple[str, list[Signature]]:

@@ -50,6 +50,7 @@ from whodid.server.reports import Reports
 from whodid.server.routes import Routes
 from whodid.server.sessions import Sessions
 from whodid.server.signing import check_secret
+from whodid.server.tlog import Tiles
 from whodid.server.traces import Tracer
 
 __all__ = ["asgi"]
@@ -119,6 +120,7 @@ def asgi(
     sessions = Sessions(log, secret=secret, gate=gate)
     handlers: list[Handler] = [
         *Routes(log, sessions).handlers,
+        *Tiles(log, sessions).handlers,
         *Exports(log, sessions, secret=secret, worker=worker).handlers,
         *EvidenceRoutes(log, sessions, at_once=downloads).handlers,
         *Live(log, sessions, meter=meter, ending=ending).handlers,

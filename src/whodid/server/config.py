@@ -64,6 +64,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         threads: How many requests may work on the store at once.
         connections: How many connections and requests under way there may be at once; more are told to come back.
         downloads: How many exports may be made at once.
+        witness_policy: File that names witnesses (C2SP tlog-policy); each new head is sent to them, once a minute.
         exports_folder: Folder, the server's own, where exports are made and kept for 24 hours. When not given it lies
             beside the database (`audit.db.exports`); with another store it is a temporary one that ends with the
             process. Servers of one deployment share it.
@@ -101,6 +102,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     threads: Annotated[int, Meta(ge=1, le=128)] = 8
     connections: Annotated[int, Meta(ge=8, le=65_535)] = 512
     downloads: Annotated[int, Meta(ge=1, le=64)] = 4
+    witness_policy: Annotated[str, Meta(min_length=1)] | None = None
     exports_folder: Annotated[str, Meta(min_length=1)] | None = None
     exports_bytes: Annotated[int, Meta(ge=1024 * 1024)] = 5 * 1024**3
     rate: Annotated[int, Meta(ge=0, le=1_000_000)] = 10_000

@@ -134,7 +134,11 @@ class Routes:
 
     def _checkpoint(self, call: Call, session: Session, found: dict[str, str]) -> Answer:
         viewer = session.fingerprint_of_viewer()
-        return self._unless_known(call, session, ["checkpoint"], lambda: proofs.checkpoint(session.reader, viewer))
+        # A cosignature may come later than the head that it is for.
+        signed = self._log.cosigned(session.claims.workspace) if session.reader.head()[0] else None
+        return self._unless_known(
+            call, session, ["checkpoint", signed or ""], lambda: proofs.checkpoint(session.reader, viewer)
+        )
 
     def _consistency(self, call: Call, session: Session, found: dict[str, str]) -> Answer:
         shape = [found.get(name, "") for name in ("from", "to")]

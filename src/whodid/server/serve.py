@@ -38,6 +38,8 @@ from whodid.server.gate import Gate
 from whodid.server.logs import written_as_lines
 from whodid.server.meter import Meter
 from whodid.server.metrics import PrometheusMeter
+from whodid.server.witnessing import WitnessWorker
+from whodid.witness import read_policy
 
 __all__ = ["serve"]
 
@@ -98,6 +100,8 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             sign_on=_sign_on(settings, log),
         )
         stack.enter_context(SealingWorker(log))
+        if settings.witness_policy is not None:
+            stack.enter_context(WitnessWorker(log, read_policy(settings.witness_policy)))
         stack.enter_context(exports)
         if settings.retention_minutes:
             worker = RetentionWorker(

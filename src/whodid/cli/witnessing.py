@@ -1,0 +1,96 @@
+"""Commands about witnesses: asking them, and being one."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from whodid.cli import ui
+from whodid.cli.opening import every, open_store, read_keys
+from whodid.errors import InvalidSetting
+from whodid.proof.note import ED25519, Verifier
+from whodid.witness import cosign as ask
+from whodid.witness import read_policy
+
+__all__ = ["COMMANDS"]
+
+
+@ui.command
+@ui.option("--policy", required=True, metavar="FILE", help="Witnesses and quorum (C2SP tlog-policy).")
+@ui.json_option
+@ui.workspace_option
+@ui.store_options
+def cosign(*, policy: str, as_json: bool, workspace: str | None, store: str | None, key_file: str | None) -> None:
+    """Ask witnesses to cosign the newest head, of one workspace or of all.
+
+    `whodid serve` does it by itself when witness_policy is set.
+
+    Exit code 1: those who cosigned are not the quorum of the policy.
+    """
+    rules = read_policy(policy)
+    with open_store(store, key_file) as log:
+        done = [(name, ask(log, name, rules)) for name in every(log, workspace)]
+    if as_json:
+        ui.json([{"workspace": name, **msgspec.to_builtins(one)} for name, one in done])
+    else:
+        rows = [(f"{one.size:,}", ", ".join(one.present) or "none", "yes" if one.met else "no", w) for w, one in done]
+        ui.table((">Size", "Cosigned by", "Quorum", "Workspace"), rows, wide=1)
+        for name, one in done:
+            for witness, why in one.missing.items():
+                ui.note(f"{name}, {witness}: {why}.")
+    ui.finish(ui.OK if all(one.met for _, one in done) else ui.PROBLEM)
+
+
+@ui.command
+@ui.option("--log", "logs", multiple=True, metavar="VKEY", help="A log to cosign, or a file of them; repeatable.")
+@ui.option("--key", default="witness.key", metavar="PATH", help="Key file of the witness. [default: witness.key]")
+@ui.option("--state", default="witness.db", metavar="PATH", help="What it remembers. [default: witness.db]")
+@ui.option("--name", metavar="NAME", help="Name of a new witness: witness.example.com/w1.")
+@ui.option("--host", default="127.0.0.1", metavar="ADDRESS", help="Address to listen on. [default: 127.0.0.1]")
+@ui.option("--port", type=int, default=8322, help="Port, 0 for a free one. [default: 8322]")
+def witness(*, logs: tuple[str, ...], key: str, state: str, name: str | None, host: str, port: int) -> None:
+    """Be a witness: cosign the heads of logs, and never two histories of one.
+
+    Give the line that it prints to whoever runs the log. Keep the key and what
+    it remembers together; losing the latter makes it start again.
+    """
+    from whodid.witness.book import Book, read_cosigner
+    from whodid.witness.door import Door
+
+    keys = [Verifier(line) for given in logs for line in read_keys(given)]
+    if not keys or any(one.type != ED25519 for one in keys):
+        raise InvalidSetting("A witness needs the keys of the logs that it cosigns", "Give --log with a verifier key")
+    cosigner = read_cosigner(Path(key), name)
+    with Book(Path(state), cosigner, keys) as book:
+        try:
+            door = Door((host, port), book)
+        except (OSError, OverflowError) as error:
+            raise InvalidSetting(f"{host}, port {port}, cannot be listened on: {error}", "Choose another") from None
+        with door, _signals_stop(door):
+            address = f"http://{host}:{door.server_address[1]}"
+            ui.note(f"Cosigns {len(keys)} {'log' if len(keys) == 1 else 'logs'} at {address}")
+            ui.note(f"witness {cosigner.name} {cosigner.vkey} {address}")
+            door.serve_forever()
+
+
+@contextmanager
+def _signals_stop(door: object) -> Iterator[None]:
+    """End `serve_forever` on SIGINT and SIGTERM; it is told from a thread, for it waits for itself otherwise."""
+
+    def stop(*_: object) -> None:
+        threading.Thread(target=door.shutdown).start()  # type: ignore[attr-defined]
+
+    before = {one: signal.signal(one, stop) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+COMMANDS = {"cosign": cosign, "witness": witness}

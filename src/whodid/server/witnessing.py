@@ -1,0 +1,67 @@
+"""The clock of witnesses: a thread that has new heads cosigned. Nothing waits for it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from whodid.errors import WitnessError
+from whodid.log import Log
+from whodid.proof.policy import Policy
+from whodid.retention.lease import leased
+from whodid.retention.worker import Worker
+from whodid.witness import cosign
+from whodid.witness.ask import Post
+
+__all__ = ["WitnessWorker"]
+
+_INTERVAL = 60.0
+_LEASE = timedelta(minutes=5)
+_LEASE_STATE = "witnesses.lease"
+
+
+class WitnessWorker(Worker):
+    """Have the newest head of every workspace cosigned, once a minute where it is a new one.
+
+    Several processes may each run one: a workspace is cosigned by one of them at a time.
+
+    Args:
+        log: The log whose heads are cosigned.
+        policy: The witnesses.
+        interval: Seconds between two rounds.
+        send: How requests are sent; over HTTP when not given.
+    """
+
+    _name = "Cosigning"
+
+    def __init__(self, log: Log, policy: Policy, *, interval: float = _INTERVAL, send: Post | None = None) -> None:
+        super().__init__(log, interval, None)
+        self._policy = policy
+        self._send = send
+        self._told_missing: dict[str, dict[str, str]] = {}
+
+    def round(self) -> int:
+        """Ask the witnesses for every workspace once, in this thread.
+
+        Returns:
+            How many heads have the quorum of the policy.
+        """
+        met = 0
+        with self._told(""):
+            for workspace in self._log.workspaces():
+                if self._stopping.is_set():
+                    break
+                with self._told(workspace):
+                    met += self._cosign(workspace)
+        return met
+
+    def _cosign(self, workspace: str) -> bool:
+        with leased(self._log, workspace, _LEASE_STATE, _LEASE) as lease:
+            if lease is None:
+                return False
+            made = cosign(self._log, workspace, self._policy, send=self._send)
+        # The same witness with the same trouble is told of once, not every minute.
+        if made.missing != self._told_missing.get(workspace, {}):
+            self._told_missing[workspace] = made.missing
+            for name, why in made.missing.items():
+                self._on_error(workspace, WitnessError(f"The witness {name} did not cosign: {why}"))
+        return made.met
