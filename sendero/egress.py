@@ -18,35 +18,15 @@ import httpcore2
 import httpx2
 from msgspec import Struct
 
-__all__ = ["Answer", "fetch", "is_public", "post", "resolve", "url_fault"]
+from whodid.egress import is_public, resolve
+
+__all__ = ["Answer", "fetch", "post", "url_fault"]
 
 SECONDS = 10.0
 """Time for a request in all, from the first connection attempt to the end of the answer's head."""
 
 _READ = 16 * 1024
 _LONGEST_URL = 500
-
-_CLOSED_4 = tuple(
-    ipaddress.IPv4Network(text)
-    for text in (
-        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
-        "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24",
-        "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
-        "168.63.129.16/32",  # looks public, and answers to the machines of one cloud about themselves
-    )
-)  # fmt: skip
-_OPEN_6 = ipaddress.IPv6Network("2000::/3")
-_CLOSED_6 = tuple(
-    ipaddress.IPv6Network(text)
-    # Protocol assignments with Teredo, documentation twice, AS112.
-    for text in ("2001::/23", "2001:db8::/32", "3fff::/20", "2620:4f:8000::/48")
-)
-# Addresses that carry an IPv4 address which the connection ends up at: network, and the bits to its right.
-_CARRIERS = (
-    (ipaddress.IPv6Network("::ffff:0:0/96"), 0),  # mapped
-    (ipaddress.IPv6Network("64:ff9b::/96"), 0),  # NAT64
-    (ipaddress.IPv6Network("2002::/16"), 80),  # 6to4
-)
 
 
 class _Refused(httpcore2.ConnectError):
@@ -68,42 +48,6 @@ class Answer(Struct, frozen=True, kw_only=True):
     def taken(self) -> bool:
         """Whether the receiver took it."""
         return self.status is not None and 200 <= self.status < 300
-
-
-def is_public(text: str, *, loopback: bool = False) -> bool:
-    """Tell whether an address may be connected to.
-
-    Args:
-        text: An IPv4 or IPv6 address; anything else may not.
-        loopback: Whether this machine itself may be reached as well.
-    """
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.scope_id is not None:
-            return False
-        for network, rest in _CARRIERS:
-            if address in network:
-                carried = ipaddress.IPv4Address(int(address) >> rest & 0xFFFF_FFFF)
-                return is_public(str(carried), loopback=loopback and rest == 0)
-        if loopback and address.is_loopback:
-            return True
-        return address in _OPEN_6 and not any(address in network for network in _CLOSED_6)
-    if loopback and address.is_loopback:
-        return True
-    return not any(address in network for network in _CLOSED_4)
-
-
-def resolve(host: str, port: int) -> list[str]:
-    """Return the addresses of a host, in the order in which to try them.
-
-    Raises:
-        OSError: It has none.
-    """
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
-    return list(dict.fromkeys(str(where[0]) for _, _, _, _, where in found))
 
 
 def url_fault(url: str, *, loopback: bool = False) -> str | None:

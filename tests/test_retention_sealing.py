@@ -13,8 +13,8 @@ import pytest
 from tests.keeping import HOME, STORES, Clock, event, opened, record
 from whodid import Log
 from whodid.errors import StoreUnavailable
+from whodid.log import leased
 from whodid.retention import SealingWorker
-from whodid.retention.lease import leased
 
 AWAY = "wsp_away"
 

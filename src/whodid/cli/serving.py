@@ -47,7 +47,7 @@ _SETTINGS = {"key_file": "key", "proxies": "trusted_proxies", "origin": "origins
 def serve(
     *, config: str | None, check: bool, link: bool, operator: str | None, further: tuple[str, ...], **options: Any
 ) -> None:
-    """Serve API and viewer, and purge by policy; prints a link that signs in."""
+    """Serve API and viewer, purge, feed sinks; prints a link that signs in."""
     try:
         from whodid.server import config as settings
         from whodid.server.serve import serve as run

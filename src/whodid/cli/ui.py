@@ -76,6 +76,7 @@ _COMMANDS = {
     "witness": ("witnessing", "Be a witness for logs of others."),
     "import": ("bringing", "Record events from files of whodid, GitHub, AWS."),
     "keys": ("sending", "Make, list, rotate and revoke API keys."),
+    "sinks": ("sinking", "Feed the log to files, webhooks and SIEMs."),
     "ship": ("sending", "Send what dead processes left in a spool."),
     "relay": ("relaying", "Carry events from an application's outbox to the log."),
     "doctor": ("examining", "List what of an application is not recorded."),

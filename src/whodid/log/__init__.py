@@ -5,12 +5,14 @@ from whodid.log.completing import Complete, Gone, Headers
 from whodid.log.erasing import Erasure
 from whodid.log.forgetting import Forgotten
 from whodid.log.keys import DeploymentKey
+from whodid.log.lease import Holder, leased
 from whodid.log.log import Log
 from whodid.log.opening import open_log
 from whodid.log.proving import Inclusion, ProvenEntry
 from whodid.log.sealing import SEALING, SealedSegment
 from whodid.log.snapshot import Disclosed, Snapshot, SnapshotSegment
 from whodid.log.verify import Report
+from whodid.log.worker import Worker
 from whodid.store import scan
 from whodid.store.base import Count, Facet, Facets, Histogram
 
@@ -27,6 +29,7 @@ __all__ = [
     "Gone",
     "Headers",
     "Histogram",
+    "Holder",
     "Inclusion",
     "Log",
     "ProvenEntry",
@@ -35,6 +38,8 @@ __all__ = [
     "SealedSegment",
     "Snapshot",
     "SnapshotSegment",
+    "Worker",
+    "leased",
     "open_log",
     "scan",
 ]

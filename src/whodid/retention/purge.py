@@ -17,10 +17,9 @@ from msgspec import Struct
 
 from whodid import canonical
 from whodid.capture.events import uuid7
-from whodid.log import Log
+from whodid.log import Holder, Log, leased
 from whodid.model import Actor, Context, Entry, Event, Resource
 from whodid.retention.holds import HOLDS, digest, holder, read_holds
-from whodid.retention.lease import Holder, leased
 from whodid.retention.loss import Loss, LossCount
 from whodid.retention.plan import PURGE_RECORD, Step, Tally, Term, plan_step, tally, terms
 from whodid.retention.policy import POLICY, STANDARD, Policy, check_policy, class_of, read_policy

@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-from whodid.log import Log
-from whodid.retention.lease import leased
-from whodid.retention.worker import Worker
+from whodid.log import Log, Worker, leased
 
 __all__ = ["SealingWorker"]
 

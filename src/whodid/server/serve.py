@@ -1,4 +1,4 @@
-"""`whodid serve`: the application, the worker of retention and a socket, from start to orderly end.
+"""`whodid serve`: the application, the workers and a socket, from start to orderly end.
 
 The only file that imports uvicorn. It prints where it listens and a link that signs in once; there is no password.
 """
@@ -39,6 +39,7 @@ from whodid.server.logs import written_as_lines
 from whodid.server.meter import Meter
 from whodid.server.metrics import PrometheusMeter
 from whodid.server.witnessing import WitnessWorker
+from whodid.sinks import SinkWorker
 from whodid.witness import read_policy
 
 __all__ = ["serve"]
@@ -103,6 +104,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
         if settings.witness_policy is not None:
             stack.enter_context(WitnessWorker(log, read_policy(settings.witness_policy)))
         stack.enter_context(exports)
+        stack.enter_context(SinkWorker(log))
         if settings.retention_minutes:
             worker = RetentionWorker(
                 log,

@@ -5,10 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from whodid.errors import WitnessError
-from whodid.log import Log
+from whodid.log import Log, Worker, leased
 from whodid.proof.policy import Policy
-from whodid.retention.lease import leased
-from whodid.retention.worker import Worker
 from whodid.witness import cosign
 from whodid.witness.ask import Post
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec import Struct
 
-from whodid.log import Log
+from whodid.log.log import Log
 
 __all__ = ["Holder", "leased"]
 

@@ -1,0 +1,214 @@
+"""Commands for sinks: list, add, remove, test, pause, resume, backfill."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from whodid.cli import ui
+from whodid.cli.opening import CONTEXT, caller, choose, every, open_store
+from whodid.errors import InvalidSetting
+from whodid.log import Log
+from whodid.model import Reason
+from whodid.sinks import FORMATS, KINDS, Health, Sinks
+
+__all__ = ["COMMANDS"]
+
+_why = ui.option("--reason", metavar="TEXT", help="Why; it is recorded.")
+
+
+@ui.group
+def sinks() -> None:
+    """Feed the log to other systems, continuously.
+
+    `whodid serve` delivers soon after entries are recorded, in order and at
+    least once. Every change of a sink is itself recorded.
+    """
+
+
+@sinks.command("list")
+@ui.json_option
+@ui.workspace_option
+@ui.store_options
+def list_sinks(*, as_json: bool, workspace: str | None, store: str | None, key_file: str | None) -> None:
+    """List sinks and how they are, of one workspace or of all.
+
+    Exit code 1: a sink is failing or paused.
+    """
+    with open_store(store, key_file) as log:
+        found = [(name, health) for name in every(log, workspace) for health in _sinks(log, name).all()]
+    if as_json:
+        ui.json([{"workspace": name, **msgspec.to_builtins(health)} for name, health in found])
+    else:
+        rows = [
+            (health.sink.name, health.sink.kind, _status(health), f"{health.behind:,}", _told(health), name)
+            for name, health in found
+        ]
+        ui.table(("Sink", "Kind", "Status", ">Behind", "What is the matter", "Workspace"), rows, wide=4)
+        if not found:
+            ui.note("There is no sink.")
+    ui.finish(ui.OK if all(health.status == "active" for _, health in found) else ui.PROBLEM)
+
+
+def _status(health: Health) -> str:
+    return health.status if health.paused is None else f"paused for {_span(health.paused)}"
+
+
+def _told(health: Health) -> str:
+    """Say what is wrong, or for how long entries wait."""
+    parts = [health.sink.paused_because or health.position.fault]
+    if health.behind:
+        parts.append(f"the first that waits is {_span(health.lag)} old")
+    if health.position.refused:
+        parts.append(f"{health.position.refused:,} in quarantine, the last is {health.position.quarantine[-1].index}")
+    if health.position.purged:
+        parts.append(f"{health.position.purged:,} were purged before their turn")
+    return "; ".join(part for part in parts if part)
+
+
+def _span(seconds: float) -> str:
+    for length, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+@sinks.command("add")
+@ui.argument("name")
+@ui.argument("kind", type=ui.Choice(tuple(KINDS)))
+@ui.argument("address")
+@ui.option("--filter", "query", default="", metavar="QUERY", help="Which entries. [default: all]")
+@ui.option("--format", "chosen", type=ui.Choice(tuple(FORMATS)), help="[default: the usual one of the kind]")
+@ui.option("--secret-file", metavar="PATH", help="File with its secret, one per line, the newest first.")
+@ui.option("--secret-env", metavar="NAME", help="Variable with its secret, for whoever delivers.")
+@ui.option("--set", "options", multiple=True, metavar="NAME=VALUE", help="An option of the kind; repeatable.")
+@ui.option("--private", is_flag=True, help="Allow addresses that are not on the internet.")
+@ui.option("--batch", type=int, metavar="N", help="Entries per delivery. [default: by kind]")
+@ui.option("--heartbeat", type=int, default=60, show_default=True, metavar="SECONDS", help="0 for none.")
+@ui.option("--from", "start", type=int, metavar="INDEX", help="First entry. [default: the next one]")
+@ui.workspace_option
+@ui.store_options
+def add(
+    *,
+    name: str,
+    kind: str,
+    address: str,
+    query: str,
+    chosen: str | None,
+    secret_file: str | None,
+    secret_env: str | None,
+    options: tuple[str, ...],
+    private: bool,
+    batch: int | None,
+    heartbeat: int,
+    start: int | None,
+    workspace: str | None,
+    store: str | None,
+    key_file: str | None,
+) -> None:
+    r"""Add a sink: a NAME, its KIND, and the ADDRESS where entries go.
+
+    \b
+    whodid sinks add siem file /var/log/whodid/audit.ndjson --from 0
+    whodid sinks add hook webhook https://hooks.example.com/audit \
+      --secret-file hook.secret --filter 'severity:warning,critical'
+    """
+    if secret_file and secret_env:
+        raise InvalidSetting("A secret is in a file or in a variable", "Name one of them")
+    with open_store(store, key_file) as log:
+        sink = _sinks(log, choose(log, workspace)).add(
+            name,
+            kind,
+            address,
+            query=query,
+            format=chosen,
+            secret=f"file:{Path(secret_file).resolve()}" if secret_file else f"env:{secret_env}" if secret_env else "",
+            options=dict(_pair(option) for option in options),
+            private=private,
+            batch=batch,
+            heartbeat=heartbeat,
+            start=start,
+        )
+    ui.line(sink.id)
+
+
+def _pair(option: str) -> tuple[str, str]:
+    name, equals, value = option.partition("=")
+    if not equals:
+        raise InvalidSetting(f"{option!r} sets nothing", "Write NAME=VALUE")
+    return name, value
+
+
+@sinks.command("remove")
+@ui.argument("name")
+@_why
+@ui.workspace_option
+@ui.store_options
+def remove(*, name: str, reason: str | None, workspace: str | None, store: str | None, key_file: str | None) -> None:
+    """Remove a sink, by its name or id."""
+    with open_store(store, key_file) as log:
+        _sinks(log, choose(log, workspace)).remove(name, reason=_reason(reason))
+
+
+@sinks.command("test")
+@ui.argument("name")
+@ui.workspace_option
+@ui.store_options
+def test(*, name: str, workspace: str | None, store: str | None, key_file: str | None) -> None:
+    """Deliver a message that says it is a test, now.
+
+    Exit code 1: it was not taken.
+    """
+    with open_store(store, key_file) as log:
+        result = _sinks(log, choose(log, workspace)).test(name)
+    fault = result.fault or next(iter(result.refused.values()), "")
+    ui.note(f"{fault}." if fault else "The receiver took it.")
+    ui.finish(ui.PROBLEM if fault else ui.OK)
+
+
+@sinks.command("pause")
+@ui.argument("name")
+@_why
+@ui.workspace_option
+@ui.store_options
+def pause(*, name: str, reason: str | None, workspace: str | None, store: str | None, key_file: str | None) -> None:
+    """Deliver nothing to a sink until it is resumed; what waits is kept."""
+    with open_store(store, key_file) as log:
+        _sinks(log, choose(log, workspace)).pause(name, reason=_reason(reason))
+
+
+@sinks.command("resume")
+@ui.argument("name")
+@_why
+@ui.workspace_option
+@ui.store_options
+def resume(*, name: str, reason: str | None, workspace: str | None, store: str | None, key_file: str | None) -> None:
+    """Deliver again from where a sink was; one that is failing is tried now."""
+    with open_store(store, key_file) as log:
+        _sinks(log, choose(log, workspace)).resume(name, reason=_reason(reason))
+
+
+@sinks.command("backfill")
+@ui.argument("name")
+@ui.argument("start", type=int)
+@_why
+@ui.workspace_option
+@ui.store_options
+def backfill(
+    *, name: str, start: int, reason: str | None, workspace: str | None, store: str | None, key_file: str | None
+) -> None:
+    """Deliver again from the entry with the index START on."""
+    with open_store(store, key_file) as log:
+        _sinks(log, choose(log, workspace)).backfill(name, start, reason=_reason(reason))
+
+
+def _sinks(log: Log, workspace: str) -> Sinks:
+    return Sinks(log, workspace, actor=caller(), context=CONTEXT)
+
+
+def _reason(text: str | None) -> Reason | None:
+    return Reason(text=text) if text else None
+
+
+COMMANDS = {"sinks": sinks}

@@ -1,0 +1,15 @@
+"""Sinks: destinations that are fed continuously with the entries of a log, in order and at least once.
+
+What lives here: sinks as settings of a workspace (`settings`), how far each of them got (`position`), what an entry
+becomes on the way (`formats`), what it is handed to (`kinds`), and the threads that carry it there (`delivery`,
+`worker`). What does not: finite files, and anything that knows of a terminal or of our own HTTP API.
+"""
+
+from whodid.sinks.formats import FORMATS
+from whodid.sinks.kinds import KINDS
+from whodid.sinks.position import Position, Quarantined
+from whodid.sinks.settings import Sink
+from whodid.sinks.sinks import Health, Sinks
+from whodid.sinks.worker import SinkWorker
+
+__all__ = ["FORMATS", "KINDS", "Health", "Position", "Quarantined", "Sink", "SinkWorker", "Sinks"]

@@ -1,0 +1,36 @@
+"""What an entry becomes on the way to a sink: one function per format, from an entry or a notice to bytes.
+
+Every format is one line of text without a line break. The JSON formats are what JSON sinks put into their own forms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from whodid import canonical
+from whodid.model import Entry
+from whodid.sinks.formats import cloudevents, ecs, siem
+from whodid.sinks.formats.notice import Notice
+
+__all__ = ["FORMATS", "JSON_FORMATS", "LINE_FORMATS", "Format", "Notice"]
+
+
+class Format(NamedTuple):
+    """How entries and notices are written."""
+
+    entry: Callable[[Entry], bytes]
+    notice: Callable[[Notice], bytes]
+
+
+FORMATS = {
+    "whodid": Format(canonical.wire, Notice.wire),
+    "cloudevents": Format(cloudevents.entry, cloudevents.notice),
+    "ecs": Format(ecs.entry, ecs.notice),
+    "cef": Format(siem.cef, siem.cef_notice),
+    "leef": Format(siem.leef, siem.leef_notice),
+}
+"""By name."""
+
+JSON_FORMATS: tuple[str, ...] = ("whodid", "cloudevents", "ecs")
+LINE_FORMATS: tuple[str, ...] = tuple(FORMATS)

@@ -1,0 +1,23 @@
+"""What entries are handed to: one file per kind of destination, and what the kinds share (`base`, `http`)."""
+
+from whodid.sinks.kinds.base import Kind, Message, Opening, Receiver, Result, read_secrets
+from whodid.sinks.kinds.datadog import DATADOG
+from whodid.sinks.kinds.elastic import ELASTIC
+from whodid.sinks.kinds.file import FILE
+from whodid.sinks.kinds.otlp import OTLP
+from whodid.sinks.kinds.splunk import SPLUNK
+from whodid.sinks.kinds.syslog import SYSLOG
+from whodid.sinks.kinds.webhook import WEBHOOK
+
+__all__ = ["KINDS", "Kind", "Message", "Opening", "Receiver", "Result", "read_secrets"]
+
+KINDS = {
+    "file": FILE,
+    "webhook": WEBHOOK,
+    "syslog": SYSLOG,
+    "splunk": SPLUNK,
+    "otlp": OTLP,
+    "elastic": ELASTIC,
+    "datadog": DATADOG,
+}
+"""By name."""

@@ -1,0 +1,195 @@
+"""A sink as a value, and reading and changing the sinks of a workspace.
+
+They are kept as named state of the log; every change of them is an `audit.stream_changed` entry, and a crash between
+the two is made good by whoever reads them next.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct
+
+from whodid.capture.events import uuid7
+from whodid.errors import NotFound, StoreCorrupt, WhodidError
+from whodid.log import Log
+from whodid.model import Actor, Change, Context, Event, Reason, Related, Resource
+
+__all__ = ["STATE", "Changed", "Sink", "change_sinks", "find_sink", "pause_by_itself", "pausing", "read_sinks"]
+
+STATE = "sinks"
+
+
+class Sink(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A destination that is fed continuously.
+
+    Args:
+        name: For people; unique in its workspace.
+        kind: One of `KINDS`.
+        address: A URL, or the path of a file.
+        query: Which entries go there; empty for all.
+        format: One of `FORMATS`; the kind says which of them it takes.
+        secret: Where the secret is: `file:PATH` or `env:NAME`; never the secret itself.
+        options: Of the kind, by name.
+        private: Whether addresses that are not on the public internet may be reached.
+        batch: How many entries go in one delivery at most.
+        heartbeat: Seconds of silence after which a sign of life is sent; 0 sends none.
+        active: Whether it is fed.
+        paused_at: Since when it is not.
+        paused_because: Why it paused by itself; empty when a person paused it.
+    """
+
+    id: str
+    name: str
+    kind: str
+    address: str
+    query: str = ""
+    format: str
+    secret: str = ""
+    options: dict[str, str] = {}
+    private: bool = False
+    batch: int
+    heartbeat: int = 60
+    active: bool = True
+    paused_at: datetime | None = None
+    paused_because: str = ""
+
+
+Changed = tuple[tuple[Sink, ...], Sink, Sequence[Change]]
+"""The sinks as they shall be, the one that is concerned, and what changes about it (nothing: nothing happens)."""
+
+
+class _Kept(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The state: the sinks, and the event that announces a change of them until that is recorded."""
+
+    sinks: tuple[Sink, ...] = ()
+    pending: Event | None = None
+
+
+_encode = msgspec.json.Encoder().encode
+_decoder = msgspec.json.Decoder(_Kept)
+
+
+def read_sinks(log: Log, workspace: str) -> tuple[Sink, ...]:
+    """Return the sinks of a workspace, in the order in which they were added."""
+    kept = _settled(log, workspace)
+    return () if kept is None else _decode(kept).sinks
+
+
+def change_sinks(
+    log: Log,
+    workspace: str,
+    change: Callable[[tuple[Sink, ...]], Changed],
+    *,
+    actor: Actor,
+    context: Context | None = None,
+    reason: Reason | None = None,
+) -> Sink:
+    """Change one sink of a workspace and record that it changed.
+
+    Args:
+        change: Tells from the sinks as they are what shall become of them. It may be called again.
+        actor: Who changes it.
+        context: Where from.
+        reason: Why.
+
+    Returns:
+        The sink that is concerned.
+
+    Raises:
+        NotFound: The workspace has no log.
+        InvalidEvent: The entry was refused (actor, context or reason are at fault); nothing changed.
+    """
+    log.head(workspace)
+    while True:
+        old = _settled(log, workspace)
+        sinks, sink, changes = change(() if old is None else _decode(old).sinks)
+        if not changes:
+            return sink
+        now = log.now()
+        event = Event(
+            id=uuid7(now, os.urandom(8)),
+            occurred_at=now,
+            actor=actor,
+            action="audit.stream_changed",
+            resource=Resource(type="log", id=workspace),
+            related=(Related(type="sink", id=sink.id, name=sink.name, rel="sink"),),
+            changes=tuple(changes),
+            context=context,
+            reason=reason,
+        )
+        announced = _encode(_Kept(sinks=sinks, pending=event))
+        if log.swap_state(workspace, STATE, old, announced):
+            break
+    try:
+        log.record(workspace, event)
+    except WhodidError:
+        log.swap_state(workspace, STATE, announced, old)
+        raise
+    log.swap_state(workspace, STATE, announced, _encode(_Kept(sinks=sinks)))
+    return sink
+
+
+def pause_by_itself(log: Log, workspace: str, sink: str, why: str, *, actor: Actor, context: Context) -> None:
+    """Pause a sink that cannot go on; the reason is recorded.
+
+    Args:
+        sink: Its id.
+        why: In words, for people.
+    """
+    text = Reason(code="sink_failed", text=why[:1_000])
+    change_sinks(log, workspace, pausing(sink, log.now(), why[:1_000]), actor=actor, context=context, reason=text)
+
+
+def pausing(name: str, now: datetime, why: str) -> Callable[[tuple[Sink, ...]], Changed]:
+    """Return the change that pauses a sink.
+
+    Args:
+        why: Why it pauses by itself; empty when a person asked for it.
+    """
+
+    def change(sinks: tuple[Sink, ...]) -> Changed:
+        sink = find_sink(sinks, name)
+        if not sink.active:
+            return sinks, sink, ()
+        paused = msgspec.structs.replace(sink, active=False, paused_at=now, paused_because=why)
+        changes = (Change(path="active", before=True, after=False),)
+        return tuple(paused if one == sink else one for one in sinks), paused, changes
+
+    return change
+
+
+def find_sink(sinks: Sequence[Sink], name: str) -> Sink:
+    """Return a sink by its id or name.
+
+    Raises:
+        NotFound: There is none.
+    """
+    for sink in sinks:
+        if name in {sink.id, sink.name}:
+            return sink
+    known = ", ".join(sink.name for sink in sinks)
+    raise NotFound(f"There is no sink {name!r}", f"There are {known}" if known else "Add one first")
+
+
+def _decode(kept: bytes) -> _Kept:
+    try:
+        return _decoder.decode(kept)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise StoreCorrupt(
+            f"The sinks cannot be read: {error}", "Use the program that wrote them, or restore a backup"
+        ) from None
+
+
+def _settled(log: Log, workspace: str) -> bytes | None:
+    """Return the state, after recording a change that a crash left unannounced (the event's id makes that safe)."""
+    while (kept := log.state(workspace, STATE)) is not None:
+        state = _decode(kept)
+        if state.pending is None:
+            break
+        log.record(workspace, state.pending)
+        log.swap_state(workspace, STATE, kept, _encode(_Kept(sinks=state.sinks)))
+    return kept

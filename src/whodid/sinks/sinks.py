@@ -1,0 +1,270 @@
+"""The sinks of a workspace, for whoever manages them: add, remove, pause, resume, backfill, test, and how they are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from whodid.errors import InvalidSetting
+from whodid.log import Log
+from whodid.model import Actor, Change, Context, Reason
+from whodid.query import parse
+from whodid.sinks.delivery import make_notice, open_receiver
+from whodid.sinks.kinds import KINDS, Opening, Result, read_secrets
+from whodid.sinks.position import Position, forget_position, read_position, swap_position
+from whodid.sinks.settings import Changed, Sink, change_sinks, find_sink, pausing, read_sinks
+
+__all__ = ["Health", "Sinks"]
+
+MOST = 20
+"""How many sinks a workspace may have."""
+
+_LONGEST_NAME = 100
+
+
+class Health(Struct, frozen=True, kw_only=True):
+    """How a sink is.
+
+    Args:
+        status: `active`, `failing` (the last delivery failed, the next one is due at `position.retry_at`) or `paused`.
+        behind: How many entries of the log are still to be looked at.
+        lag: Seconds since the first of them was recorded; 0 when there are none.
+        paused: Seconds since it paused; None when it did not.
+    """
+
+    sink: Sink
+    position: Position
+    status: str
+    behind: int
+    lag: float
+    paused: float | None
+
+
+class Sinks:
+    """The sinks of one workspace.
+
+    Args:
+        actor: Who acts on them.
+        context: Where from.
+    """
+
+    def __init__(self, log: Log, workspace: str, *, actor: Actor, context: Context | None = None) -> None:
+        self._log = log
+        self._workspace = workspace
+        self._actor = actor
+        self._context = context
+
+    def all(self) -> list[Health]:
+        """Return every sink and how it is, in the order in which they were added."""
+        return [self._health(sink) for sink in read_sinks(self._log, self._workspace)]
+
+    def get(self, name: str) -> Health:
+        """Return a sink by its id or name.
+
+        Raises:
+            NotFound: There is none.
+        """
+        return self._health(find_sink(read_sinks(self._log, self._workspace), name))
+
+    def add(
+        self,
+        name: str,
+        kind: str,
+        address: str,
+        *,
+        query: str = "",
+        format: str | None = None,
+        secret: str = "",
+        options: Mapping[str, str] | None = None,
+        private: bool = False,
+        batch: int | None = None,
+        heartbeat: int = 60,
+        start: int | None = None,
+    ) -> Sink:
+        """Add a sink; see `Sink` for the arguments.
+
+        Args:
+            format: The usual one of the kind when absent.
+            batch: The usual one of the kind when absent.
+            start: Index of the first entry that goes there; when absent, the first one that is yet to be recorded.
+
+        Raises:
+            InvalidSetting: The sink cannot work; nothing changed.
+        """
+        size = self._log.head(self._workspace).size
+        first = size if start is None else start
+        if not 0 <= first <= size:
+            raise InvalidSetting(f"There is no entry {first} to begin with", f"The log has the entries before {size}")
+        known = KINDS.get(kind)
+        if known is None:
+            raise InvalidSetting(f"There is no kind of sink {kind!r}", f"Use one of {', '.join(KINDS)}")
+        sink = Sink(
+            id=f"snk_{os.urandom(6).hex()}",
+            name=name,
+            kind=kind,
+            address=address,
+            query=query,
+            format=known.formats[0] if format is None else format,
+            secret=secret,
+            options=dict(options or {}),
+            private=private,
+            batch=known.batch if batch is None else batch,
+            heartbeat=heartbeat,
+        )
+        self._check(sink)
+        # Whoever feeds it needs a position: so that comes first, and a crash leaves a position without a sink.
+        swap_position(self._log, self._workspace, sink.id, None, Position(next=first))
+
+        def change(sinks: tuple[Sink, ...]) -> Changed:
+            if any(one.name == name for one in sinks):
+                raise InvalidSetting(f"There is a sink {name!r}", "Choose another name")
+            if len(sinks) >= MOST:
+                raise InvalidSetting(f"The workspace has {MOST} sinks already", "Remove one that is not needed")
+            return (*sinks, sink), sink, _described(sink, "after")
+
+        try:
+            return self._change(change)
+        except BaseException:
+            if not any(one.id == sink.id for one in read_sinks(self._log, self._workspace)):
+                forget_position(self._log, self._workspace, sink.id)
+            raise
+
+    def remove(self, name: str, *, reason: Reason | None = None) -> Sink:
+        """Remove a sink and forget its position."""
+
+        def change(sinks: tuple[Sink, ...]) -> Changed:
+            sink = find_sink(sinks, name)
+            return tuple(one for one in sinks if one != sink), sink, _described(sink, "before")
+
+        sink = self._change(change, reason)
+        forget_position(self._log, self._workspace, sink.id)
+        return sink
+
+    def pause(self, name: str, *, reason: Reason | None = None) -> Sink:
+        """Feed a sink no more until it is resumed; its position stays."""
+        return self._change(pausing(name, self._log.now(), ""), reason)
+
+    def resume(self, name: str, *, reason: Reason | None = None) -> Sink:
+        """Feed a sink again from where it was, or try one that is failing at once."""
+
+        def change(sinks: tuple[Sink, ...]) -> Changed:
+            sink = find_sink(sinks, name)
+            if sink.active:
+                return sinks, sink, ()
+            active = msgspec.structs.replace(sink, active=True, paused_at=None, paused_because="")
+            changes = (Change(path="active", before=False, after=True),)
+            return tuple(active if one == sink else one for one in sinks), active, changes
+
+        self._reset(find_sink(read_sinks(self._log, self._workspace), name))
+        return self._change(change, reason)
+
+    def backfill(self, name: str, start: int, *, reason: Reason | None = None) -> Sink:
+        """Deliver again from an index on.
+
+        Args:
+            start: Index of the first entry to deliver; not after the one that is due anyway.
+
+        Raises:
+            InvalidSetting: The entry is not before the one that comes next.
+        """
+        sink = find_sink(read_sinks(self._log, self._workspace), name)
+        position = self._position(sink)
+        if not 0 <= start < position.next:
+            raise InvalidSetting(
+                f"There is nothing to deliver again from entry {start}", f"Entry {position.next} comes next anyway"
+            )
+
+        def change(sinks: tuple[Sink, ...]) -> Changed:
+            return sinks, find_sink(sinks, sink.id), (Change(path="next", before=position.next, after=start),)
+
+        found = self._change(change, reason)
+        self._reset(found, next=start, again=True)
+        return found
+
+    def test(self, name: str) -> Result:
+        """Deliver a message that says it is a test, now, and return what became of it.
+
+        Raises:
+            InvalidSetting: The settings or the secret of the sink cannot be used.
+        """
+        sink = find_sink(read_sinks(self._log, self._workspace), name)
+        receiver = open_receiver(self._log, sink, again=True)
+        try:
+            message = make_notice(self._log, self._workspace, sink, "test", self._position(sink).next)
+            return receiver.send((message,))
+        finally:
+            receiver.close()
+
+    def _change(
+        self,
+        change: Callable[[tuple[Sink, ...]], Changed],
+        reason: Reason | None = None,
+    ) -> Sink:
+        return change_sinks(self._log, self._workspace, change, actor=self._actor, context=self._context, reason=reason)
+
+    def _reset(self, sink: Sink, **more: Any) -> None:
+        """Let the next delivery be due at once, whatever was before."""
+        while True:
+            old = self._position(sink)
+            new = msgspec.structs.replace(old, attempts=0, fault="", failing_since=None, retry_at=None, **more)
+            if new == old or swap_position(self._log, self._workspace, sink.id, old, new):
+                return
+
+    def _position(self, sink: Sink) -> Position:
+        return read_position(self._log, self._workspace, sink.id) or Position(next=0)
+
+    def _health(self, sink: Sink) -> Health:
+        position, now, size = self._position(sink), self._log.now(), self._log.head(self._workspace).size
+        waiting = next(self._log.read(self._workspace, position.next), None)
+        return Health(
+            sink=sink,
+            position=position,
+            status="paused" if not sink.active else "failing" if position.fault else "active",
+            behind=size - position.next,
+            lag=0.0 if waiting is None else max(0.0, (now - waiting.recorded_at) / timedelta(seconds=1)),
+            paused=None if sink.paused_at is None else (now - sink.paused_at) / timedelta(seconds=1),
+        )
+
+    def _check(self, sink: Sink) -> None:
+        kind = KINDS[sink.kind]
+        if not 1 <= len(sink.name) <= _LONGEST_NAME or not sink.name.isprintable() or sink.name != sink.name.strip():
+            raise InvalidSetting(f"{sink.name!r} is no name for a sink", f"Use 1 to {_LONGEST_NAME} characters")
+        if sink.format not in kind.formats:
+            raise InvalidSetting(
+                f"A {sink.kind} sink has no format {sink.format!r}", f"Use one of {', '.join(kind.formats)}"
+            )
+        if not 1 <= sink.batch <= kind.most:
+            raise InvalidSetting(f"A delivery of {sink.batch} entries cannot be had", f"Use 1 to {kind.most:,}")
+        if not 0 <= sink.heartbeat <= 86_400:
+            raise InvalidSetting(f"A heartbeat every {sink.heartbeat} seconds cannot be had", "Use 0 to 86,400")
+        query = parse(sink.query, now=self._log.now())
+        if query.since is not None or query.until is not None:
+            raise InvalidSetting("The filter of a sink holds for good and has no dates", "Say where to begin instead")
+        for option in sink.options:
+            if option not in kind.options:
+                known = ", ".join(sorted(kind.options)) or "none"
+                raise InvalidSetting(f"A {sink.kind} sink has no option {option!r}", f"It has {known}")
+        if kind.secret and not sink.secret:
+            raise InvalidSetting(f"A {sink.kind} sink needs a secret", "Name its file or variable")
+        kind.open(Opening(sink, read_secrets(sink.secret), self._log.now)).close()
+
+
+def _described(sink: Sink, side: str) -> list[Change]:
+    """Say what a sink is, as changes: all of it came (`after`) or went (`before`)."""
+    said = {
+        "kind": sink.kind,
+        "address": sink.address,
+        "query": sink.query,
+        "format": sink.format,
+        "private": sink.private,
+        "active": sink.active,
+        **{f"options.{name}": value for name, value in sorted(sink.options.items())},
+    }
+    if side == "after":
+        return [Change(path=path, op="add", after=value) for path, value in said.items()]
+    return [Change(path=path, op="remove", before=value) for path, value in said.items()]

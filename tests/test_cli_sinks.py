@@ -1,0 +1,90 @@
+"""`whodid sinks`: what an operator does with sinks, from adding one to removing it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import whodid
+from tests import shell
+from tests.keeping import HOME
+from tests.shell import Run
+from tests.sinking import turn
+from whodid.sinks import SinkWorker
+
+run, store = shell.run, shell.store
+
+
+def feed(url: str) -> None:
+    """Let every sink have a turn, as a server does."""
+    with whodid.open(url) as log:
+        turn(SinkWorker(log))
+
+
+def test_from_adding_to_removing(run: Run, store: str, tmp_path: Path) -> None:
+    """A sink is added, tested, fed, paused, resumed, fed again from the past, and removed; the log tells it all."""
+    out = tmp_path / "out.ndjson"
+    assert run("sinks", "list").err == "There is no sink.\n"
+
+    added = run("sinks", "add", "siem", "file", str(out), "--from", "0", "--heartbeat", "0", "--set", "mode=640")
+    assert (added.code, added.err) == (0, "")
+    assert added.out.startswith("snk_")
+    assert run("sinks", "test", "siem").err == "The receiver took it.\n"
+    waiting = run("sinks", "list")
+    assert (waiting.code, waiting.out.split("\t")[:4]) == (0, ["siem", "file", "active", "31"])
+    assert "the first that waits is 0 s old" in waiting.out
+
+    feed(store)
+    assert run("sinks", "list").out == f"siem\tfile\tactive\t0\t\t{HOME}\n"
+    assert len(out.read_text().splitlines()) == 32
+
+    assert run("sinks", "pause", "siem", "--reason", "Too loud").code == 0
+    paused = run("sinks", "list")
+    assert (paused.code, paused.out.split("\t")[2]) == (1, "paused for 0 s")
+    assert run("sinks", "backfill", added.out.strip(), "30").code == 0
+    assert run("sinks", "resume", "siem").code == 0
+    feed(store)
+    assert [json.loads(line)["index"] for line in out.read_text().splitlines()[1:]] == [*range(31), *range(30, 34)]
+
+    (listed,) = run("sinks", "list", "--json").json()
+    assert (listed["sink"]["name"], listed["position"]["next"], listed["workspace"]) == ("siem", 34, HOME)
+    assert run("sinks", "remove", "siem").code == 0
+    assert run("sinks", "list").err == "There is no sink.\n"
+    with whodid.open(store) as log:
+        told = list(log.read(HOME, 30))
+        assert [entry.action for entry in told] == ["audit.stream_changed"] * 5
+        assert told[1].reason is not None
+        assert told[1].reason.text == "Too loud"
+        assert all(entry.actor.id.startswith("cli:") for entry in told)
+
+
+def test_what_is_wrong_is_told(run: Run, store: str, tmp_path: Path) -> None:
+    """A sink that fails is listed with what is the matter, and its test says the same; the exit code is 1."""
+    assert run("sinks", "add", "siem", "file", str(tmp_path / "no" / "out")).code == 0
+    tested = run("sinks", "test", "siem")
+    assert (tested.code, tested.err) == (1, f"{tmp_path}/no/out cannot be written: No such file or directory.\n")
+    feed(store)
+    listed = run("sinks", "list")
+    assert (listed.code, listed.out.split("\t")[2]) == (1, "failing")
+    assert "cannot be written: No such file or directory" in listed.out
+
+
+def test_a_secret_is_named_never_given(run: Run, store: str, tmp_path: Path) -> None:
+    """Its file by a path that holds wherever the server runs; two places for one secret are one too many."""
+    secret = tmp_path / "hook.secret"
+    secret.write_text("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    secret.chmod(0o600)
+    arguments = ("sinks", "add", "hook", "webhook", "https://hooks.example.com/", "--secret-file", "hook.secret")
+    assert "Name one of them" in run(*arguments, "--secret-env", "HOOK").err
+    assert run(*arguments).code == 0
+    listed = run("sinks", "list", "--json")
+    assert listed.json()[0]["sink"]["secret"] == f"file:{secret}"
+    assert "MfKQ9r8" not in listed.out
+
+
+def test_what_cannot_be_is_refused(run: Run, store: str) -> None:
+    """With the code of wrong input, or of what is absent."""
+    refused = run("sinks", "add", "siem", "file", "/tmp/x", "--set", "mode")
+    assert (refused.code, refused.err) == (2, "whodid: 'mode' sets nothing. Write NAME=VALUE.\n")
+    assert run("sinks", "pause", "siem").code == 4
+    assert run("sinks", "add", "siem", "pigeon", "/tmp/x").code == 2
