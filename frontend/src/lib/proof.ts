@@ -4,9 +4,8 @@
 import { concat, equal, fromBase64, leafHash, Refuted, rootOf, sha256, toHex, type Flaw } from "./merkle.js";
 import type { Change, Entry, ProofAnswer, ProofField } from "./types.js";
 
-/** Kinds of leaf that hold an entry. */
-const EVENT = 1;
-const PURGE = 4;
+/** How many kinds of leaf there are, numbered from 1: those of `whodid.proof.leaf`. */
+const KINDS = 6;
 
 export interface Verified {
   state: "verified";
@@ -119,8 +118,8 @@ function cosignedAt(signed: string): number | null {
 /** Compare the leaf header with the entry: its time always, its content when the server discloses the salts. */
 export async function matchHeader(header: Uint8Array, entry: Entry, fields: ProofField[] | undefined): Promise<void> {
   const view = new DataView(header.buffer, header.byteOffset, header.length);
-  const known = header[0] === 1 && (header[1] === EVENT || header[1] === PURGE);
-  if (header.length < 43 || !known || header.length !== 43 + 16 * (header[42] as number)) {
+  const [version, kind = 0] = header;
+  if (header.length < 43 || version !== 1 || kind < 1 || kind > KINDS || header.length !== 43 + 16 * (header[42] as number)) {
     throw new Refuted("leaf");
   }
   if (view.getBigUint64(2) !== micros(entry.recorded_at)) throw new Refuted("time");
