@@ -215,6 +215,21 @@ class TestAuditLog:
         assert answer.headers.get("location") == place
         assert answer.status_code == (303 if place else 404)
 
+    @pytest.mark.parametrize(
+        ("role", "opens"),
+        [
+            (
+                "Owner",
+                "contact segment template campaign account user role sso team webhook api_key hold workspace",
+            ),
+            ("Auditor", ""),
+        ],
+    )
+    def test_an_entry_leads_where_its_reader_may_go(self, lumen: Lumen, role: str, opens: str) -> None:
+        """Whatever has a page can be opened, and nobody is led to a refusal that would be recorded against them."""
+        page = lumen.signed_in(role).get("/settings/audit-logs").text
+        assert f'open-types="{opens}"' in page
+
 
 def test_many_people_at_once(lumen: Lumen) -> None:
     """Each of many changes that happen together is made and recorded once, with the actor it belongs to."""
