@@ -14,6 +14,7 @@ import msgspec
 from whodid.catalog import (
     Catalog,
     category_label,
+    detail_label,
     field_label,
     kind_label,
     outcome_label,
@@ -135,12 +136,14 @@ def facet_label(field: str, value: str, label: str, lang: str, catalog: Catalog)
 
 
 def _labels(entry: Entry, lang: str) -> dict[str, str]:
-    """Return what the fields of an entry are called: those that changed, and those that a merge compared."""
-    compared = (entry.details or {}).get("fields")
+    """Return what is called how: fields that changed, fields that a merge compared, and `details.<name>`."""
+    details = entry.details or {}
+    compared = details.get("fields")
     # Details are the host's own: what looks like a comparison may be anything.
     named = [one.get("path") for one in compared if isinstance(one, dict)] if isinstance(compared, list) else []
     paths = [change.path for change in entry.changes] + [path for path in named if isinstance(path, str)]
-    return {path: field_label(path, lang) for path in paths}
+    fields = {path: field_label(path, lang) for path in paths}
+    return {**fields, **{f"details.{name}": detail_label(name, lang) for name in details}}
 
 
 def _words(seen: Seen, lang: str, catalog: Catalog) -> dict[str, Any]:
