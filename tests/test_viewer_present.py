@@ -15,6 +15,7 @@ import whodid
 from tests.serving import HOME, JOAO, NOW, Clock, dump, event, open_log, record
 from whodid import Action, Change, Log, Resource, builtin
 from whodid.catalog import detail_label
+from whodid.log import Facet
 from whodid.proof import leaf
 from whodid.query import Query, parse
 from whodid.viewer import Reader, Stay, api, present, proofs
@@ -136,6 +137,14 @@ def test_details_have_names_in_each_language(log: Log, lang: str, sent: str) -> 
     labels = api.entry(Reader(log, HOME), 3, lang)["labels"]
     assert labels["details.sent"] == sent
     assert detail_label("shelf_number", lang) == "Shelf number"
+
+
+@pytest.mark.parametrize(("lang", "called"), [("en", "Somebody not signed in"), ("es", "Alguien sin iniciar sesión")])
+def test_whoever_has_no_name_is_called_something(lang: str, called: str) -> None:
+    """Menus, suggestions and what stands out say who an anonymous actor is, not its id."""
+    catalog = builtin()
+    assert present.facet_label("actor", Facet("anonymous", "anonymous", "anonymous", 6), lang, catalog) == called
+    assert present.facet_label("actor", Facet("usr_1", "usr_1", "user", 6), lang, catalog) == "usr_1"
 
 
 @pytest.mark.parametrize("fields", [7, "path", {"path": "name"}, [7, {"path": 7}, {}]])

@@ -13,6 +13,7 @@ import msgspec
 
 from whodid.catalog import (
     Catalog,
+    actor_label,
     category_label,
     detail_label,
     field_label,
@@ -24,6 +25,7 @@ from whodid.catalog import (
     source_label,
     type_label,
 )
+from whodid.log import Facet
 from whodid.model import KINDS, OUTCOMES, SEVERITIES, Entry
 from whodid.viewer.reader import Seen
 from whodid.viewer.veil import HIDDEN
@@ -119,8 +121,11 @@ def catalog_view(catalog: Catalog, lang: str) -> dict[str, Any]:
     }
 
 
-def facet_label(field: str, value: str, label: str, lang: str, catalog: Catalog) -> str:
+def facet_label(field: str, one: Facet, lang: str, catalog: Catalog) -> str:
     """Return what a menu calls a value of a facet; values that name themselves keep their label."""
+    value, label = one.value, one.label
+    if field == "actor" and one.group == "anonymous" and label == value:
+        return actor_label(one.group, lang)
     if field == "action":
         declared = catalog.get(value)
         return declared.label.get(lang, declared.label["en"]) if declared else label
