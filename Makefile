@@ -94,9 +94,10 @@ $(TEST_READY): $(RUN_READY)
 frontend-with-npm: $(NPM_READY)
 	cd frontend && npm run --silent check
 	cd frontend && npm run --silent test
-	@before=$$(mktemp -d) && cp -r src/whodid/viewer/static/. "$$before" && (cd frontend && npm run --silent build) && \
-	if diff -rq "$$before" src/whodid/viewer/static; then rm -rf "$$before"; \
-	else rm -rf "$$before"; echo 'The built viewer was stale; it is new now. Commit src/whodid/viewer/static.' >&2; exit 1; fi
+	@before=$$(mktemp -d) && cp -r src/whodid/viewer/static/. src/whodid/evidence/static/. "$$before" && (cd frontend && npm run --silent build) && \
+	after=$$(mktemp -d) && cp -r src/whodid/viewer/static/. src/whodid/evidence/static/. "$$after" && \
+	if diff -rq "$$before" "$$after"; then rm -rf "$$before" "$$after"; \
+	else rm -rf "$$before" "$$after"; echo 'What is built was stale; it is new now. Commit src/whodid/viewer/static and src/whodid/evidence/static.' >&2; exit 1; fi
 
 $(NPM_READY): frontend/package-lock.json
 	@echo 'Installing what the front end needs …'

@@ -1,5 +1,6 @@
 // Bundles the viewer and writes it, with hashes and the licences of what it contains, to where the wheel takes it from.
 // viewer.js is what a page loads; details.js, more.js and one catalogue follow by themselves. Each is one self-contained file.
+// evidence.html is the page that evidence is written into; empty, it is the stand-alone verifier.
 // The output depends on the sources and the lock file only: the same input gives the same bytes.
 import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
@@ -8,10 +9,11 @@ import { build, transform } from "esbuild";
 
 const here = new URL("./", import.meta.url);
 const out = new URL("../src/whodid/viewer/static/", here);
+const page = new URL("../src/whodid/evidence/static/evidence.html", here);
 const KB = 1024;
 /** Gzipped bytes that a file may have. */
 const LIMITS = {
-  "viewer.js": 45 * KB, "details.js": 30 * KB, "more.js": 36 * KB,
+  "viewer.js": 45 * KB, "details.js": 30 * KB, "more.js": 36 * KB, "evidence.html": 16 * KB,
   // Letters of two and three bytes, and six plural forms in Arabic.
   "locales/hi.json": 10 * KB, "locales/ar.json": 10 * KB,
 };
@@ -48,6 +50,30 @@ async function bundle(entry, define = {}) {
   return outputFiles[0].contents;
 }
 
+/** The evidence page: one file, whose policy allows its one script and its one style, and no connection. */
+async function evidencePage() {
+  const { outputFiles } = await build({
+    entryPoints: [new URL("src/evidence/page.ts", here).pathname],
+    bundle: true,
+    format: "iife",
+    target: "es2022",
+    minify: true,
+    charset: "utf8",
+    legalComments: "none",
+    // Hashes in plain JavaScript: a file from a disk has no WebCrypto everywhere.
+    plugins: [{ name: "hash", setup: ({ onResolve }) => onResolve({ filter: /^\.\/hash\.js$/ }, () => ({ path: new URL("src/evidence/hash.ts", here).pathname })) }],
+    write: false,
+    logLevel: "warning",
+  });
+  const script = outputFiles[0].text.trim();
+  const style = (await transform(await readFile(new URL("src/evidence/page.css", here), "utf8"), { loader: "css", minify: true, target: "esnext" })).code.trim();
+  if (/<\/script|<!--/i.test(script)) throw new Error("The script of the evidence page would end early");
+  const allowed = (text) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
+  const policy = `default-src 'none'; script-src ${allowed(script)}; style-src ${allowed(style)}; base-uri 'none'; form-action 'none'`;
+  const parts = { policy, style, script };
+  return (await readFile(new URL("src/evidence/page.html", here), "utf8")).replace(/\{(policy|style|script)\}/g, (_, name) => parts[name]);
+}
+
 async function licences() {
   const texts = [];
   for (const name of ["lit", "lit-html", "lit-element", "@lit/reactive-element", "diff"]) {
@@ -80,8 +106,11 @@ await mkdir(new URL("locales/", out), { recursive: true });
 for (const [name, bytes] of Object.entries(files)) await writeFile(new URL(name, out), bytes);
 await writeFile(new URL("manifest.json", out), `${JSON.stringify(manifest, null, 2)}\n`);
 await writeFile(new URL("viewer.licenses.txt", out), await licences());
+const evidence = await evidencePage();
+await mkdir(new URL("./", page), { recursive: true });
+await writeFile(page, evidence);
 
-for (const [name, bytes] of Object.entries(files)) {
+for (const [name, bytes] of Object.entries({ ...files, "evidence.html": evidence })) {
   const packed = gzipSync(bytes, { level: 9 }).length;
   const limit = LIMITS[name] ?? 7 * KB;
   console.log(`${name.padEnd(16)} ${String(bytes.length).padStart(7)} bytes  ${(packed / KB).toFixed(1).padStart(5)} KB gzipped of ${limit / KB}`);

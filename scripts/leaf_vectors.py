@@ -26,7 +26,7 @@ def example(name: str) -> dict[str, Any]:
     entry = canonical.read_wire(json.dumps(placed))
     seed = hashlib.sha256(f"seed of {name}".encode()).digest()
     segment_salt = hashlib.sha256(b"salt of the segment").digest()
-    listed = canonical.fields(entry)
+    listed = [(path, value) for path, value in canonical.fields(entry) if value is not None]
     commitments = leaf.commitments(seed, listed)
     tags = tuple(leaf.tag(segment_salt, *one) for one in canonical.tag_values(entry))
     header = leaf.Header(leaf.EVENT, canonical.micros(entry.recorded_at), leaf.content_root(commitments), tags)

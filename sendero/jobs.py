@@ -43,6 +43,7 @@ JOBS: tuple[Job, ...] = (
     Job(name="end idle sessions", every=60, run=sessions.sweep),
     Job(name="read imports", every=1, run=imports.turn),
     Job(name="sweep imports", every=3600, run=imports.sweep),
+    Job(name="erase from the audit log", every=20, run=erase.erase_from_log, alone=True),
     Job(name="empty deleted contacts", every=3600, run=erase.empty_deleted),
     Job(name="expire API keys", every=30, run=api_keys.expire),
     Job(name="deliver to webhooks", every=1, run=deliveries.deliver, alone=True),

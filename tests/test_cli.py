@@ -20,8 +20,8 @@ from tests.shell import Run, program
 
 run, store = shell.run, shell.store
 
-ON_A_STORE = ("serve", "tail", "search", "show", "stats", "export", "verify", "seal", "purge", "retention")
-COMMANDS = (*ON_A_STORE, "hold", "import", "keys", "ship", "relay", "doctor")
+ON_A_STORE = ("serve", "tail", "search", "show", "stats", "export", "evidence", "verify", "seal", "purge", "retention")
+COMMANDS = (*ON_A_STORE, "hold", "erase", "import", "keys", "ship", "relay", "doctor")
 
 
 # --------------------------------------------------------------------------------------------------------------- help
@@ -56,6 +56,7 @@ def test_help_lists_every_command_and_the_exit_codes(run: Run) -> None:
         "hold list",
         "hold place",
         "hold release",
+        "erase",
         "keys list",
         "keys create",
         "keys rotate",

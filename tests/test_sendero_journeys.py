@@ -192,7 +192,7 @@ def test_ending_sessions_and_erasing(lumen: Lumen, chromium: Browser) -> None:
         page.get_by_role("button", name="Add note").click()
         expect(page.get_by_text("Prefers evenings")).to_be_visible()
         page.get_by_role("link", name="Erase for good").click()
-        expect(page.get_by_text("Past entries of the audit log keep the values")).to_be_visible()
+        expect(page.get_by_text("lose name and values within a minute")).to_be_visible()
         page.get_by_label("Request").fill("#2244")
         page.get_by_text("The person asked for it").click()
         page.get_by_role("button", name="Erase for good").click()

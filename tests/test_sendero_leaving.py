@@ -12,8 +12,9 @@ from starlette.testclient import TestClient
 from sendero.service import contact_export, contacts, erase, merge, notes
 from sendero.service.sheets import opened, safe
 from sendero.tables import Contact, Message, Note
-from tests.lumen import Lumen, lumen
+from tests.lumen import SETTER_UP, Lumen, lumen
 from whodid import Reason, Resource
+from whodid.retention import place_hold, release_hold
 
 __all__ = ["lumen"]
 
@@ -118,7 +119,7 @@ class TestErasing:
             notes.add(work, lumen.user("Agent"), work.get(Contact, person.id), "Prefers evenings")
         browser = lumen.signed_in("Admin")
         page = browser.get(f"/contacts/{person.id}/erase").text
-        assert "Past entries of the audit log keep the values" in page
+        assert "lose name and values within a minute" in page
         assert "shoe_size" in page
 
         answer = act(browser, person, request="#2244", reason="asked_by_person")
@@ -203,6 +204,47 @@ class TestErasing:
             act(lumen.signed_in("Admin"), lumen.row(Contact, id=person.id), request="#1", note="x").status_code == 303
         )
         assert lumen.row(Contact, id=person.id).name == ""
+
+    def test_the_log_forgets_the_person_too(self, lumen: Lumen) -> None:
+        """Earlier entries lose name and values and say so; who did it is named; the log verifies; once is enough."""
+        browser = lumen.signed_in("Admin")
+        with lumen.working(lumen.actor("Agent")) as work:
+            person = contacts.create(work, {**FULL, "name": "Zita Quorum"})
+            key = person.id
+        assert "Zita" in str(lumen.entries(f"resource:contact:{key}"))
+        act(browser, lumen.row(Contact, id=key), request="#2244", reason="asked_by_person")
+
+        assert erase.erase_from_log(lumen.home) is False
+        assert erase.erase_from_log(lumen.home) is False
+
+        told = lumen.entries(f"resource:contact:{key}")
+        assert [entry.action for entry in told] == ["audit.erased", "contact.erased", "contact.created"]
+        assert "Zita" not in str(told)
+        record, erased, created = told
+        assert (record.actor, record.reason) == (lumen.actor("Admin"), Reason(text="#2244"))
+        assert created.erased is not None
+        assert created.erased.record == record.index
+        assert "resource.name" in created.erased.paths
+        assert (erased.details or {})["request"] == "#2244"
+        assert created.actor == lumen.actor("Agent")
+        assert lumen.home.log.verify(lumen.workspace).ok
+        assert lumen.row(Contact, id=key).log_erased_at is not None
+
+    def test_a_legal_hold_comes_first(self, lumen: Lumen) -> None:
+        """What it keeps is erased once it is released."""
+        person = ana(lumen)
+        log, why = lumen.home.log, Reason(text="Complaint")
+        lumen.entries()
+        hold = place_hold(
+            log, lumen.workspace, name="Case", query=f"resource:contact:{person.id}", actor=SETTER_UP, reason=why
+        )
+        act(lumen.signed_in("Admin"), person, request="#1", note="x")
+        erase.erase_from_log(lumen.home)
+        assert lumen.row(Contact, id=person.id).log_erased_at is None
+
+        release_hold(log, lumen.workspace, hold.id, actor=SETTER_UP, reason=why)
+        erase.erase_from_log(lumen.home)
+        assert lumen.row(Contact, id=person.id).log_erased_at is not None
 
 
 class TestThirtyDaysLater:

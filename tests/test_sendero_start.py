@@ -171,7 +171,7 @@ def test_a_port_is_taken_before_the_story_is_told(tmp_path: Path, monkeypatch: p
     port = free_port()
     second: list[int] = []
 
-    def begin(_: Settings, __: int) -> str:
+    def begin(_: Settings, *__: int) -> str:
         monkeypatch.undo()
         second.append(main(["--data", str(tmp_path / "other"), "--port", str(port)]))
         raise InvalidSetting("Enough was seen", "End here")

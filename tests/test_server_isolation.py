@@ -30,6 +30,7 @@ from tests.serving import (
     token,
 )
 from whodid import Log
+from whodid.evidence import extract, verify
 from whodid.server import asgi, mint_operator_token
 from whodid.server.keys import KeyRing
 from whodid.server.signing import mac, pack
@@ -87,6 +88,7 @@ def test_the_matrix_covers_every_route(log: Log) -> None:
         "/v1/workspaces",
         "/v1/stream",
         "/v1/exports",
+        "/v1/evidence",
         "/v1/exports/{id}",
         "/v1/exports/{id}/file",
         "/v1/exports/{id}/link",
@@ -182,6 +184,20 @@ def test_an_export_holds_the_workspace_of_its_token(http: TestClient) -> None:
         for text in ("-category:audit", "contact -category:audit"):
             body = http.get(linked(http, headers, format=format, q=text)).content
             assert [word for word in FOREIGN if word.encode() in body] == [], (format, text)
+
+
+def test_evidence_holds_the_workspace_of_its_token(http: TestClient) -> None:
+    """Asked from HOME for everything, and for things of AWAY, a file holds nothing of AWAY beyond the question."""
+    headers = bearer(token(HOME))
+    body = http.post("/v1/evidence", json={}, headers=headers).content
+    assert [word for word in FOREIGN if word.encode() in body] == []
+    verdict = verify(
+        extract(http.post("/v1/evidence", json={"ask": ["resource:contact:con_100"]}, headers=headers).content)
+    )
+    assert (verdict.ok, verdict.counts.answers) == (True, 0)
+    locked = bearer(token(HOME, locked="resource:contact:con_ana"))
+    assert http.post("/v1/evidence", json={}, headers=locked).status_code == 403
+    assert http.post("/v1/evidence", json={"workspace": AWAY}, headers=headers).status_code == 422
 
 
 def test_an_export_is_seen_by_whoever_ordered_it(http: TestClient) -> None:

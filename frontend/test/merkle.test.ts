@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { equal, extendsTree, foldAll, Frontier, fromBase64, leafHash, nodeHash, rootOf, toHex } from "../src/lib/merkle.js";
+import { equal, fromBase64, toHex } from "../src/lib/bytes.js";
+import { extendsTree, foldAll, Frontier, leafHash, nodeHash, rootOf } from "../src/lib/merkle.js";
 import { openCheckpoint } from "../src/lib/proof.js";
 
 const foreign = (name: string): Record<string, never> => JSON.parse(readFileSync(`../tests/vectors/foreign/${name}.json`, "utf8"));

@@ -5,7 +5,7 @@ import { before, test } from "node:test";
 import { Log } from "../dev/proof.mjs";
 // @ts-expect-error So is its story.
 import { tell } from "../dev/story.mjs";
-import { fromBase64 } from "../src/lib/merkle.js";
+import { fromBase64 } from "../src/lib/bytes.js";
 import { check, fieldsOf, micros } from "../src/lib/proof.js";
 import type { Entry, ProofAnswer, ProofField } from "../src/lib/types.js";
 

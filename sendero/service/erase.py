@@ -22,8 +22,10 @@ from sendero.service.automatic import SCHEDULER
 from sendero.tables import Contact, Note
 from sendero.work import Work, begin, resource_of
 from whodid import Reason, Resource
+from whodid.errors import Held
+from whodid.retention import erase_person
 
-__all__ = ["ERASE_REASONS", "KEPT", "Loss", "empty_deleted", "erase", "loss"]
+__all__ = ["ERASE_REASONS", "KEPT", "Loss", "empty_deleted", "erase", "erase_from_log", "loss"]
 
 ERASE_REASONS = ("asked_by_person", "asked_by_authority", "no_longer_needed", "other")
 KEPT = timedelta(days=30)
@@ -107,6 +109,42 @@ def erase(work: Work, contact: Contact, *, request: str, reason: Reason | None) 
         claims=[resource_of(one) for one in planned.absorbed],
     )
     return planned
+
+
+def erase_from_log(home: Installation) -> bool:
+    """Erase from the audit log whoever was erased from the contacts: the values of all earlier entries.
+
+    The entry `contact.erased` says who did it, when and on which request; the log records its own part.
+
+    What a legal hold keeps is erased once the hold is released.
+
+    Returns:
+        Whether there may be more of them.
+    """
+    with begin(home) as work:
+        query = sa.select(Contact).where(Contact.erased_at.is_not(None), Contact.log_erased_at.is_(None))
+        found = [(row.workspace_id, row.id) for row in work.session.execute(query.limit(_BATCH)).scalars()]
+    # What waits in the outbox was said before the erasure, and is recorded with the values that it had.
+    home.relay.drain()
+    done = False
+    for workspace, contact in found:
+        said = next(iter(home.log.stream(workspace, f"action:contact.erased resource:contact:{contact}")), None)
+        details = (said.details or {}) if said is not None else {}
+        try:
+            erase_person(
+                home.log,
+                workspace,
+                f"contact:{contact}",
+                actor=said.actor if said is not None else SCHEDULER,
+                reason=Reason(text=str(details.get("request") or "The contact was erased")),
+            )
+        except Held:
+            continue
+        done = True
+        with begin(home) as work:
+            row = work.session.get_one(Contact, contact)
+            row.log_erased_at = work.now()
+    return done and len(found) == _BATCH
 
 
 def empty_deleted(home: Installation) -> bool:

@@ -17,7 +17,7 @@ __all__ = ["Contact", "Import", "ImportFault", "ImportPart", "Note", "Segment"]
 class Contact(Owned, Base):
     """A person who may get messages. A deleted or merged row stays as a tombstone."""
 
-    __audit__ = audited("contact", ignore={"search_name", "phone_key", "email_key"})
+    __audit__ = audited("contact", ignore={"search_name", "phone_key", "email_key", "log_erased_at"})
     __tablename__ = "contacts"
     __table_args__ = (
         sa.Index("ix_contacts_workspace_id_name", "workspace_id", "search_name"),
@@ -50,6 +50,7 @@ class Contact(Owned, Base):
     merged_into: Mapped[str | None] = mapped_column(sa.ForeignKey("contacts.id"))
     deleted_at: Mapped[datetime | None]
     erased_at: Mapped[datetime | None]
+    log_erased_at: Mapped[datetime | None]
 
     owner: Mapped[User | None] = relationship(lazy="joined")
 

@@ -43,7 +43,6 @@ def form(visit: Visit) -> Response:
         loss=planned,
         names=names,
         codes=erase.ERASE_REASONS,
-        days=visit.work.workspace.retention_days,
     )
 
 

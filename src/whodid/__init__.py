@@ -6,7 +6,7 @@ from whodid.connecting import connect
 from whodid.errors import WhodidError
 from whodid.log import Inclusion, Log, ProvenEntry, Receipt, Report
 from whodid.log import open_log as open
-from whodid.model import Actor, Change, Context, Entry, Event, Reason, Related, Resource, schema
+from whodid.model import Actor, Change, Context, Entry, Erased, Event, Reason, Related, Resource, schema
 from whodid.query import Cursor, Page, Query
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Context",
     "Cursor",
     "Entry",
+    "Erased",
     "Event",
     "Inclusion",
     "Log",

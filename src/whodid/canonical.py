@@ -11,13 +11,14 @@ versioned by `SCHEMA` and frozen by vectors. Nothing here reads a clock or a fil
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, Struct
+from msgspec.structs import replace
 
 from whodid.errors import InvalidEvent, StoreCorrupt
 from whodid.model import (
@@ -26,6 +27,7 @@ from whodid.model import (
     Content,
     Context,
     Entry,
+    Erased,
     Kind,
     Outcome,
     Reason,
@@ -49,6 +51,7 @@ __all__ = [
     "time_text",
     "wire",
     "wire_from_payload",
+    "without",
 ]
 
 SCHEMA = 1
@@ -77,6 +80,7 @@ class _Payload(Struct, frozen=True, kw_only=True, omit_defaults=True):
     details: dict[str, Any] | None = None
     context: Context | None = None
     marks: tuple[str, ...] = ()
+    erased: Erased | None = None
 
 
 _decode_payload = msgspec.json.Decoder(_Payload).decode
@@ -102,7 +106,7 @@ def payload(content: Content) -> bytes:
     """Encode what the store keeps of an entry's content besides its columns (id, times, place).
 
     Args:
-        content: A checked event or an entry.
+        content: A checked event or an entry; of an entry also what was erased from it.
 
     Returns:
         Canonical JSON; an object that never is empty.
@@ -123,6 +127,7 @@ def payload(content: Content) -> bytes:
             details=content.details,
             context=content.context,
             marks=content.marks,
+            erased=content.erased if isinstance(content, Entry) else None,
         )
     )
 
@@ -163,6 +168,7 @@ def restore(data: bytes, *, workspace: str, index: int, entry_id: str, occurred_
             details=kept.details,
             context=kept.context,
             marks=kept.marks,
+            erased=kept.erased,
         )
     except (msgspec.DecodeError, UnicodeDecodeError, OverflowError) as error:
         raise StoreCorrupt(
@@ -224,7 +230,7 @@ def read_wire(data: bytes | str) -> Entry:
         raise InvalidEvent("", f"This is not an entry in wire form: {error}", "Export it again") from None
 
 
-def fields(content: Content) -> list[tuple[bytes, bytes]]:
+def fields(content: Content) -> list[leaf.Field]:
     """List what a leaf commits to, one by one, so that each can be shown, withheld or erased alone.
 
     Personal values (names, addresses, before and after) are fields of their own; what stays for the whole life of the
@@ -234,8 +240,34 @@ def fields(content: Content) -> list[tuple[bytes, bytes]]:
         content: A checked event or an entry; the result does not depend on its place.
 
     Returns:
-        (path, value) pairs in a fixed order; the value is the exact JSON text to disclose.
+        (path, value) pairs in a fixed order; the value is the exact JSON text to disclose, None where it was erased.
     """
+    listed: list[leaf.Field] = []
+    listed.extend(_fields(content))
+    if not isinstance(content, Entry) or content.erased is None:
+        return listed
+    present = dict(listed)
+    gone = {path.encode() for path in content.erased.paths}
+    return [
+        (path, None if path in gone else present[path])
+        for path in _order(len(content.related), len(content.changes))
+        if path in present or path in gone
+    ]
+
+
+@lru_cache(maxsize=256)
+def _order(related: int, changes: int) -> tuple[bytes, ...]:
+    """Return every path that an entry can have, in the order of `fields`."""
+    return (
+        *(b"core", b"actor.id", b"actor.name", b"actor.email", b"actor.on_behalf_of", b"resource.id", b"resource.name"),
+        b"related",
+        *(b"related.%d.name" % at for at in range(related)),
+        *(b"reason", b"details", b"context.place", b"context.user_agent"),
+        *(b"changes.%d" % at for at in range(changes)),
+    )
+
+
+def _fields(content: Content) -> list[tuple[bytes, bytes]]:
     listed = [(b"core", encode(_core(content)))]
     add = listed.append
     _add_actor(content.actor, add)
@@ -270,7 +302,7 @@ _PLACE = ("city", "country", "forwarded_ip", "ip")
 
 
 def content_root(content: Content, seed: bytes) -> bytes:
-    """Commit to all fields of an entry under its seed.
+    """Commit to all fields of what is about to be recorded, under its seed.
 
     Args:
         seed: 32 bytes.
@@ -278,7 +310,52 @@ def content_root(content: Content, seed: bytes) -> bytes:
     Returns:
         The content root of the leaf header, 32 bytes.
     """
-    return leaf.content_root(leaf.commitments(seed, fields(content)))
+    return leaf.content_root(leaf.commitments(seed, _fields(content)))
+
+
+def without(entry: Entry, paths: Collection[str], *, record: int, at: datetime) -> Entry:
+    """Return an entry without the values of some fields.
+
+    Args:
+        paths: Of `fields`; those that the entry does not have, and those that are no person's (`core`, ids), stay.
+        record: Index of the entry that records the erasure.
+        at: When, UTC.
+
+    Returns:
+        The entry that stays; `fields` lists the same paths of it, with None for what is gone.
+    """
+    gone = {path.decode() for path, value in fields(entry) if value is not None} & {*paths} - _STAYS
+    if not gone:
+        return entry
+    before = entry.erased.paths if entry.erased else ()
+    order = [path.decode() for path in _order(len(entry.related), len(entry.changes))]
+    context = entry.context
+    if context is not None:
+        places = dict.fromkeys(_PLACE if "context.place" in gone else ())
+        agents = dict.fromkeys(("user_agent",) if "context.user_agent" in gone else ())
+        context = replace(context, **places, **agents)
+    return replace(
+        entry,
+        actor=replace(entry.actor, **{path.removeprefix("actor."): None for path in gone if path.startswith("actor.")}),
+        resource=replace(entry.resource, name=None) if "resource.name" in gone else entry.resource,
+        related=tuple(
+            [replace(one, name=None) if f"related.{at}.name" in gone else one for at, one in enumerate(entry.related)]
+        ),
+        reason=None if "reason" in gone else entry.reason,
+        details=None if "details" in gone else entry.details,
+        context=context,
+        changes=tuple(
+            [_emptied(one) if f"changes.{at}" in gone else one for at, one in enumerate(entry.changes)],
+        ),
+        erased=Erased(at=at, paths=tuple([path for path in order if path in gone or path in before]), record=record),
+    )
+
+
+_STAYS = frozenset({"core", "actor.id", "resource.id", "related"})
+
+
+def _emptied(change: Change) -> Change:
+    return Change(path=change.path, op=change.op, class_=change.class_, from_=change.from_)
 
 
 def tag_values(content: Content) -> list[tuple[int, bytes]]:

@@ -101,6 +101,21 @@ class NotFound(WhodidError):
     """There is nothing under this name in this workspace."""
 
 
+class Held(WhodidError):
+    """A legal hold keeps what was to go; nothing of it went.
+
+    Args:
+        hold: Id of the hold.
+        name: Its name.
+    """
+
+    def __init__(self, hold: str, name: str) -> None:
+        self.hold = hold
+        super().__init__(
+            f"Legal hold {name} ({hold}) keeps some of these entries", "Release it first, or say despite it"
+        )
+
+
 class Purged(NotFound):
     """The content left the log by its retention policy; its place in the log remains."""
 

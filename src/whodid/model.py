@@ -18,6 +18,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 __all__ = [
+    "ACTORS",
     "KINDS",
     "OUTCOMES",
     "SEVERITIES",
@@ -44,6 +45,7 @@ FieldClass = Literal["plain", "personal", "secret"]
 ActorType = Literal["user", "api_key", "system", "scheduler", "provider", "anonymous"]
 Source = Literal["web", "api", "import", "job", "webhook", "sso", "cli"]
 
+ACTORS: tuple[ActorType, ...] = ("user", "api_key", "system", "scheduler", "provider", "anonymous")
 KINDS: tuple[Kind, ...] = ("create", "update", "delete", "status", "security")
 OUTCOMES: tuple[Outcome, ...] = ("success", "denied", "failed")
 SEVERITIES: tuple[Severity, ...] = ("info", "notice", "warning", "critical")
@@ -193,17 +195,33 @@ class Content(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkn
         return self.action.partition(".")[0]
 
 
+class Erased(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What was erased from an entry on the request of a person.
+
+    Args:
+        at: When.
+        paths: The fields that are gone, in their order (docs/spec/entry-encoding.md): proofs have their commitments.
+        record: Index of the entry that records the erasure; the newest where there were several.
+    """
+
+    at: datetime
+    paths: tuple[str, ...]
+    record: int
+
+
 class Entry(Content, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """An event that has a place in the log of a workspace.
 
     Args:
         index: Zero-based, gap-free place in the workspace's log.
         recorded_at: When the log took it; never decreases along the index.
+        erased: What an erasure took from it since. It is no part of what was recorded, and no proof speaks of it.
     """
 
     workspace: str
     index: int
     recorded_at: datetime
+    erased: Erased | None = None
 
 
 def schema() -> dict[str, Any]:

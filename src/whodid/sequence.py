@@ -11,7 +11,7 @@ stays open: nothing ever waits for a seal.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -20,7 +20,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from whodid import canonical
-from whodid.model import Content
+from whodid.model import Content, Entry
 from whodid.proof import leaf, tree
 from whodid.proof.seal import NOTHING, origin_id, salt_commitment
 from whodid.query import Shape, shape_of, words
@@ -40,6 +40,8 @@ __all__ = [
     "close",
     "due",
     "prepare",
+    "rewritten",
+    "runs",
     "seal",
 ]
 
@@ -175,6 +177,7 @@ class Batch(NamedTuple):
         nodes: Hashes that the tiles gain.
         head: The head after them.
         opened: Segments that began within these rows.
+        rewritten: What takes the place of entries whose content goes in the same transaction, each at its own index.
         sealed: The seal that one of these rows carries, if any does.
         postings: The stored index of the sealed segment.
     """
@@ -183,6 +186,7 @@ class Batch(NamedTuple):
     nodes: tuple[tree.Nodes, ...]
     head: Head
     opened: tuple[Segment, ...]
+    rewritten: tuple[Row, ...] = ()
     sealed: Sealed | None = None
     postings: bytes = b""
 
@@ -233,6 +237,33 @@ def prepare(content: Content, seed: bytes, kind: int = leaf.EVENT) -> Prepared:
         payload=canonical.payload(content),
         root=canonical.content_root(content, seed),
         tags=tuple(canonical.tag_values(content)),
+    )
+
+
+def rewritten(entry: Entry, kind: int, secret: bytes) -> Row:
+    """Return the row that takes the place of an entry when a part of its content was erased.
+
+    Args:
+        entry: What stays of it.
+        kind: Its leaf kind.
+        secret: What stays of its seed (`leaf.puncture`).
+
+    Returns:
+        A row with the index and the times of the entry; its leaf is not computed again, because it does not change.
+    """
+    ready = prepare(entry, secret, kind)
+    return Row(
+        entry.index,
+        ready.kind,
+        ready.id,
+        ready.occurred_at,
+        canonical.micros(entry.recorded_at),
+        ready.shape,
+        ready.actor,
+        ready.touched,
+        ready.text,
+        secret,
+        ready.payload,
     )
 
 
@@ -364,6 +395,17 @@ def assemble(head: Head, prepared: Sequence[Prepared], now: datetime) -> Batch:
         commitments=head.commitments,
     )
     return Batch(tuple(rows), tuple(nodes), after, tuple(opened))
+
+
+def runs(indexes: Iterable[int]) -> list[range]:
+    """Join ascending indexes to ranges."""
+    found: list[range] = []
+    for index in indexes:
+        if found and found[-1].stop == index:
+            found[-1] = range(found[-1].start, index + 1)
+        else:
+            found.append(range(index, index + 1))
+    return found
 
 
 # Actors, actions and resources repeat within a segment far more often than not.

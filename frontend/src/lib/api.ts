@@ -56,9 +56,13 @@ export class Client {
     return this.#ask(`${path}${text && `?${text}`}`, { signal: signal ?? null, headers: { accept } });
   }
 
-  async post<T>(path: string, body: Params, method = "POST"): Promise<T> {
-    const headers = { accept: "application/json", "content-type": "application/json" };
-    return (await this.#ask(path, { method, body: JSON.stringify(body), headers })).json() as Promise<T>;
+  async post<T>(path: string, body: object, method = "POST"): Promise<T> {
+    return (await this.order(path, body, method)).json() as Promise<T>;
+  }
+
+  /** Send JSON, and read the answer oneself. */
+  order(path: string, body: object, method = "POST"): Promise<Response> {
+    return this.#ask(path, { method, body: JSON.stringify(body), headers: { accept: "application/json", "content-type": "application/json" } });
   }
 
   /** Address of something the API named: absolute, below the API, or relative to it. */

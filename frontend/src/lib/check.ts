@@ -3,7 +3,8 @@
 
 import type { Client } from "./api.js";
 import { keep, recall } from "./local.js";
-import { equal, extendsTree, foldAll, Frontier, fromBase64, leafHash, Refuted, rootOf, toHex, type Flaw } from "./merkle.js";
+import { equal, fromBase64, toHex } from "./bytes.js";
+import { extendsTree, foldAll, Frontier, leafHash, Refuted, rootOf, type Flaw } from "./merkle.js";
 import { canCheck, matchHeader, openHead, type SignedHead } from "./proof.js";
 import type { CheckpointAnswer, Entry, HashesAnswer, ProofsAnswer, Summary } from "./types.js";
 

@@ -1,4 +1,7 @@
-// Merkle trees as RFC 6962 hashes them: a leaf's path to the root, checked with WebCrypto. Bytes and integers only.
+// Merkle trees as RFC 6962 hashes them: a leaf's path to the root. Bytes and integers only.
+
+import { equal } from "./bytes.js";
+import { sha256 } from "./hash.js";
 
 /** What does not hold, by name; the catalogues say it in words. */
 export type Flaw = "form" | "other" | "head" | "root" | "key" | "unsigned" | "signature" | "leaf" | "time" | "content" | "field" | "path"
@@ -11,32 +14,6 @@ export class Refuted extends Error {
   ) {
     super(flaw);
   }
-}
-
-export async function sha256(...parts: Uint8Array[]): Promise<Uint8Array> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", concat(...parts) as BufferSource));
-}
-
-export function concat(...parts: Uint8Array[]): Uint8Array {
-  const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    joined.set(part, at);
-    at += part.length;
-  }
-  return joined;
-}
-
-export function equal(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, at) => byte === b[at]);
-}
-
-export function fromBase64(text: string): Uint8Array {
-  return Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
-}
-
-export function toHex(bytes: Uint8Array): string {
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** RFC 6962, 2.1: SHA-256(0x00 | data). */

@@ -1,11 +1,13 @@
 // The reader's own check of an entry: signature of the log's head, place of the leaf under it, and the leaf against
 // what is on the screen. Nothing here asks the server whether it is honest.
 
-import { concat, equal, fromBase64, leafHash, Refuted, rootOf, sha256, toHex, type Flaw } from "./merkle.js";
+import { concat, equal, fromBase64, toHex } from "./bytes.js";
+import { sha256 } from "./hash.js";
+import { leafHash, Refuted, rootOf, type Flaw } from "./merkle.js";
 import type { Change, Entry, ProofAnswer, ProofField } from "./types.js";
 
-/** How many kinds of leaf there are, numbered from 1: those of `whodid.proof.leaf`. */
-const KINDS = 6;
+/** The last of the kinds of leaf that hold an entry: event, seal, erasure, purge. */
+const PURGE = 4;
 
 export interface Verified {
   state: "verified";
@@ -118,8 +120,9 @@ function cosignedAt(signed: string): number | null {
 /** Compare the leaf header with the entry: its time always, its content when the server discloses the salts. */
 export async function matchHeader(header: Uint8Array, entry: Entry, fields: ProofField[] | undefined): Promise<void> {
   const view = new DataView(header.buffer, header.byteOffset, header.length);
-  const [version, kind = 0] = header;
-  if (header.length < 43 || version !== 1 || kind < 1 || kind > KINDS || header.length !== 43 + 16 * (header[42] as number)) {
+  const kind = header[1] as number;
+  const known = header[0] === 1 && kind >= 1 && kind <= PURGE;
+  if (header.length < 43 || !known || header.length !== 43 + 16 * (header[42] as number)) {
     throw new Refuted("leaf");
   }
   if (view.getBigUint64(2) !== micros(entry.recorded_at)) throw new Refuted("time");

@@ -130,6 +130,7 @@ export interface Entry {
     session?: string;
   };
   marks?: string[];
+  erased?: { at: string; paths: string[]; record: number };
 }
 
 export interface Detail {

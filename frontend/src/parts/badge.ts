@@ -5,7 +5,7 @@ import { asProblem, isAbort, type Problem } from "../lib/api.js";
 import { Checker, failureOf, type Checked, type Failure } from "../lib/check.js";
 import type { Host } from "../lib/host.js";
 import { icon, type Icon } from "../lib/icons.js";
-import { toHex } from "../lib/merkle.js";
+import { toHex } from "../lib/bytes.js";
 import type { Summary } from "../lib/types.js";
 import type { Feed } from "./feed.js";
 import { save } from "./files.js";

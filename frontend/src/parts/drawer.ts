@@ -1,6 +1,7 @@
 // The drawer: one entry in full. Beside the list where there is room, a dialog over it where there is not.
 
 import { html, nothing, type TemplateResult } from "lit";
+import { asProblem } from "../lib/api.js";
 import type { Host } from "../lib/host.js";
 import { actionIcon, icon, type Icon } from "../lib/icons.js";
 import type { Key } from "../lib/i18n.js";
@@ -9,6 +10,7 @@ import type { Detail as Answer, Summary } from "../lib/types.js";
 import { TABS, type Tab } from "../lib/url.js";
 import { changes } from "./changes.js";
 import { Detail } from "./detail.js";
+import { evidence } from "./evidence.js";
 import { facts, why } from "./facts.js";
 import { Json } from "./json.js";
 import { History } from "./history.js";
@@ -18,6 +20,7 @@ import { sentence, shown, tile } from "./row.js";
 
 export class Drawer {
   sideBySide = false;
+  #making = false;
   readonly #host: Host;
   readonly #detail: Detail;
   readonly #history: History;
@@ -162,7 +165,24 @@ export class Drawer {
     return html`<div class="df">
       <button class="btn" @click=${() => this.tab("history")}>${icon("clock")}<span>${words.t("drawer.history", { name })}</span></button>
       <button class="btn dk" @click=${() => this.#host.filter("resource", key)}>${icon("filter")}<span>${words.t("drawer.only", { name })}</span></button>
+      <button class="btn dk" ?disabled=${this.#making} @click=${() => void this.#evidence(key)}>${icon("shield")}<span>${words.t(this.#making ? "evidence.busy" : "evidence.about", { name })}</span></button>
       <span class="sp"></span>${opens ? html`<button class="btn" @click=${() => this.#host.openResource(resource.type, resource.id)}>${words.t("drawer.open")}</button>` : nothing}</div>`;
+  }
+
+  /** Everything about a resource, as a file that proves itself. */
+  async #evidence(resource: string): Promise<void> {
+    const { words } = this.#host;
+    this.#making = true;
+    this.#host.requestUpdate();
+    try {
+      this.#host.say(words.t("evidence.saved", { file: await evidence(this.#host, [`resource:${resource}`]) }));
+    } catch (error) {
+      const problem = asProblem(error);
+      this.#host.say(`${problem.detail || problem.title || words.t("evidence.failed")} ${problem.remedy}`);
+      this.#host.report(problem);
+    }
+    this.#making = false;
+    this.#host.requestUpdate();
   }
 
   #problem(): TemplateResult {

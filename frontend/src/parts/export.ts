@@ -7,11 +7,16 @@ import type { Host } from "../lib/host.js";
 import { icon } from "../lib/icons.js";
 import type { ExportJob } from "../lib/types.js";
 import type { Bar } from "./bar.js";
+import { evidence, questionOf } from "./evidence.js";
 import { filters, type Feed } from "./feed.js";
 import { download } from "./files.js";
 
-const FORMATS = ["csv", "ndjson", "parquet"] as const;
+const FORMATS = ["evidence", "csv", "ndjson", "parquet"] as const;
 type Format = (typeof FORMATS)[number];
+
+/** What evidence may be about: what the filters ask, everything in the range, or a ready-made question. */
+const ABOUT = ["filters", "everything", "access", "approvals"] as const;
+type About = (typeof ABOUT)[number];
 
 /** Before that, how long it takes is a guess. */
 const SURE = 3_000;
@@ -20,7 +25,10 @@ export class Export {
   shown = false;
   #format: Format = "csv";
   #proofs = false;
+  #about: About = "filters";
   #busy = false;
+  /** Name of the evidence that was saved last while the dialog stands. */
+  #saved = "";
   /** What is being made, or was made last while the dialog stands. */
   #job: ExportJob | null = null;
   #begun = 0;
@@ -42,6 +50,7 @@ export class Export {
   open(): void {
     if (this.#job && isOver(this.#job)) this.#job = null;
     this.#problem = null;
+    this.#saved = "";
     this.shown = true;
     this.#host.requestUpdate();
     void this.#look();
@@ -65,7 +74,7 @@ export class Export {
     return html`<dialog id="export" class="dlg" aria-labelledby="export-title" @close=${this.#closed} @keydown=${(event: Event) => event.stopPropagation()}>
       <form method="dialog" @submit=${this.#submit}>
         <div class="top"><h2 id="export-title">${words.t("export.title")}</h2><p>${this.#summary()}</p></div>
-        ${this.#job ? this.#progress(this.#job) : this.#choices()}
+        ${this.#saved ? this.#made(this.#saved) : this.#job ? this.#progress(this.#job) : this.#choices()}
       </form></dialog>`;
   }
 
@@ -87,11 +96,29 @@ export class Export {
     return html`<div class="bd"><div class="opt3" role="radiogroup" aria-label=${words.t("export.format")}>${FORMATS.map(
           (format) => html`<label class=${format === this.#format ? "on" : ""}><input type="radio" name="format" value=${format} .checked=${format === this.#format} ?autofocus=${format === this.#format} @change=${() => this.#set({ format })}><b>${words.t(`export.${format}`)}</b><small>${words.t(`export.${format}.text`)}</small></label>`,
         )}</div>
+        ${this.#format === "evidence" ? this.#asked() : nothing}
         ${this.#format === "ndjson" ? html`<label class="ckl"><input type="checkbox" .checked=${this.#proofs} @change=${(event: Event) => this.#set({ proofs: (event.target as HTMLInputElement).checked })}>${words.t("export.proofs")}</label>` : nothing}
         <div class="est">${icon("log", "s")}<span>${words.tx("export.recorded", { action: html`<span class="mono" translate="no">audit.exported</span>` })}</span></div>
         ${this.#wrong()}${this.#files()}</div>
       <div class="ft"><button class="btn q" value="cancel" formnovalidate @click=${this.#print}>${words.t("report.open")}</button><span class="sp"></span><button class="btn" value="cancel" formnovalidate>${words.t("cancel")}</button>
         <button class="btn p" value="go" ?disabled=${this.#busy}>${icon("download")}${words.t(this.#busy ? "export.busy" : "export.go")}</button></div>`;
+  }
+
+  /** What the file is about; filters that no sealed index can answer are not offered. */
+  #asked(): TemplateResult {
+    const { words, state } = this.#host;
+    const able = ABOUT.filter((about) => about !== "filters" || questionOf(state)?.length);
+    const about = able.includes(this.#about) ? this.#about : "everything";
+    return html`<label class="ckl">${words.t("evidence.asks")} <select @change=${(event: Event) => this.#set({ about: (event.target as HTMLSelectElement).value as About })}>${able.map(
+        (one) => html`<option value=${one} ?selected=${one === about}>${words.t(`evidence.${one}`)}</option>`,
+      )}</select></label>
+      <p class="mute">${words.t("evidence.period")} ${questionOf(state) ? nothing : words.t("evidence.unable")}</p>`;
+  }
+
+  #made(file: string): TemplateResult {
+    const { words } = this.#host;
+    return html`<div class="bd"><div class="est ok" role="status">${icon("check", "s")}<span>${words.t("evidence.saved", { file })}</span></div></div>
+      <div class="ft"><span class="sp"></span><button class="btn p" value="cancel">${words.t("close")}</button></div>`;
   }
 
   #wrong(): unknown {
@@ -139,7 +166,8 @@ export class Export {
     })}</ul>`;
   }
 
-  #set(patch: { format?: Format; proofs?: boolean }): void {
+  #set(patch: { format?: Format; proofs?: boolean; about?: About }): void {
+    if (patch.about) this.#about = patch.about;
     if (patch.format) this.#format = patch.format;
     if (patch.proofs !== undefined) this.#proofs = patch.proofs;
     this.#host.requestUpdate();
@@ -161,6 +189,13 @@ export class Export {
     this.#busy = true;
     await this.#try(async () => {
       const proofs = this.#proofs && this.#format === "ndjson";
+      if (this.#format === "evidence") {
+        const { q: _, ...period } = filters(state, clock.zone);
+        const filtered = questionOf(state) ?? [];
+        const ask = this.#about === "filters" ? filtered : this.#about === "everything" ? [] : [this.#about];
+        this.#saved = await evidence(this.#host, ask, period);
+        return;
+      }
       const job = await order(client, { format: this.#format, proofs, ...filters(state, clock.zone) });
       this.#watching = new AbortController();
       this.#busy = false;

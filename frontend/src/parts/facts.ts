@@ -58,6 +58,7 @@ export function facts(host: Host, { entry, cause, removed_on: removed, held }: D
     ${ip || where ? fact(words.t("fact.from"), html`${icon("web")}${ip ? html`<span><bdi>${shown(host, ip)}</bdi></span>` : nothing} <span class="mute">${where}</span>`, typeof ip === "string" ? "ip" : undefined, typeof ip === "string" ? ip : undefined) : nothing}
     ${(["request", "session"] as const).map((name) => (context[name] ? fact(words.t(`fact.${name}`), html`<span class="mono" translate="no"><bdi>${context[name]}</bdi></span>`, name, context[name]) : nothing))}
     ${entry.batch ? fact(words.t("fact.batch"), html`<span class="mono" translate="no"><bdi>${entry.batch}</bdi></span>`, "batch", entry.batch) : nothing}
+    ${entry.erased ? fact(words.t("fact.erased"), html`<span>${clock.as("date", ms(entry.erased.at))}</span> ${link(host, { entry: String(entry.erased.record), tab: "changes" }, words.t("fact.erased.record"))}`) : nothing}
     ${entry.outcome && entry.outcome !== "success" ? fact(words.t("fact.outcome"), html`<span class="tag r">${words.t(`outcome.${entry.outcome}`)}</span>`, "outcome", entry.outcome) : nothing}
   </dl>`;
 }

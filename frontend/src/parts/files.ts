@@ -1,8 +1,8 @@
 // Handing a file to the reader.
 
-/** Save a text that is here already. */
-export function save(filename: string, text: string): void {
-  const href = URL.createObjectURL(new Blob([text], { type: "application/json" }));
+/** Save what is here already; a text is JSON. */
+export function save(filename: string, content: string | Blob): void {
+  const href = URL.createObjectURL(typeof content === "string" ? new Blob([content], { type: "application/json" }) : content);
   download(href, filename);
   setTimeout(() => URL.revokeObjectURL(href), 60_000);
 }

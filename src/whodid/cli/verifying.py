@@ -11,6 +11,7 @@ import msgspec
 
 from whodid.cli import ui
 from whodid.cli.opening import every, open_store
+from whodid.cli.verdicts import PAGE, recorded_as, verify_page
 from whodid.errors import InvalidSetting
 from whodid.export import Report as FileReport
 from whodid.export import files, verify_export
@@ -37,14 +38,16 @@ def verify(
     store: str | None,
     key_file: str | None,
 ) -> None:
-    r"""Check for tampering: the store, or FILE, an export made with --proofs.
+    r"""Check for tampering: the store, or FILE: evidence, or an export with --proofs.
 
     A file needs no store. Trust its key only if you got the key from elsewhere
-    (--key), or let a store vouch for it (--store).
+    (--key), or let a store vouch for it (--store). The script of an evidence
+    page is ignored.
 
     \b
     whodid verify --store sqlite:///audit.db
-    whodid verify evidence.ndjson --key 'localhost/audit/6f…+1a2b3c4d+AX…'
+    whodid verify contact.html --key 'localhost/audit/6f…+1a2b3c4d+AX…'
+    whodid verify november.ndjson --store sqlite:///audit.db
 
     Exit code 0: all is well. 1: something was changed. 5: the file agrees with
     itself, but nobody vouches for its key.
@@ -92,6 +95,10 @@ def _verify_file(name: str, keys: tuple[str, ...], store: str | None, key_file: 
         log = stack.enter_context(open_store(store, key_file)) if store and not trusted else None
         owners = {} if log is None else {log.verifier_key(workspace): workspace for workspace in log.workspaces()}
         file = stack.enter_context(Path(name).open("rb"))
+        if file.read(len(PAGE)).lower() == PAGE:
+            file.seek(0)
+            code = verify_page(file.read(), trusted, log, as_json=as_json)
+            ui.finish(code)
         manifest = files.last_line(file)
         progress = stack.enter_context(ui.progress("Verifying", _announced(manifest)))
         report = verify_export(_counted(files.lines(file), progress), manifest, trusted=trusted or owners)
@@ -125,12 +132,10 @@ def _vouched(log: Log, workspace: str, report: FileReport) -> _Vouched:
         return _Vouched(
             None, f"The file calls the workspace {report.workspace!r}, and the key is that of {workspace!r}"
         )
-    for entry in log.stream(workspace, "action:audit.exported"):
-        if entry.details and entry.details.get("sha256") == report.digest:
-            return _Vouched(entry.index, None)
+    entry = recorded_as(log, workspace, report.digest)
     # Its place was at or above the size that is signed in the file: if that was never purged, it was never there.
-    if report.gapless or log.head(workspace).first > report.size:
-        return _Vouched(None, None)
+    if entry is not None or report.gapless or log.head(workspace).first > report.size:
+        return _Vouched(entry, None)
     return _Vouched(None, "The log recorded no export of this very file: entries may be missing from it")
 
 

@@ -42,7 +42,7 @@ class Proof(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     Args:
         kind: Kind of the leaf.
         path: Inclusion proof (RFC 6962, 2.1.1), leaf to root; base64.
-        salts: One per field, in the order of `canonical.fields`; base64.
+        salts: One per field, in the order of `canonical.fields`; the commitment of a field that was erased; base64.
         tags: Of the leaf header; base64.
     """
 

@@ -253,10 +253,11 @@ def _prove(entry: Entry, proof: Proof, checkpoint: Checkpoint) -> None:
         ProofError: It is not there.
     """
     listed = canonical.fields(entry)
-    salts = [decode_base64(salt) for salt in proof.salts]
-    if len(salts) != len(listed) or any(len(salt) != leaf.SALT_SIZE for salt in salts):
-        raise MalformedProof("The proof does not have one salt per field")
-    root = leaf.content_root([leaf.commit(salt, *field) for salt, field in zip(salts, listed, strict=True)])
+    openings = [decode_base64(salt) for salt in proof.salts]
+    sizes = [leaf.SALT_SIZE if value is not None else leaf.COMMITMENT_SIZE for _, value in listed]
+    if [len(one) for one in openings] != sizes:
+        raise MalformedProof("The proof does not have one salt per field, and one commitment per erased field")
+    root = leaf.content_root(leaf.bindings(openings, listed))
     tags = tuple(decode_base64(tag) for tag in proof.tags)
     recorded_at = canonical.micros(entry.recorded_at)
     # What a header has no room for is refused before it is packed; the rest is for `decode` to judge.

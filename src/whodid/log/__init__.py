@@ -2,12 +2,14 @@
 
 from whodid.log.commit import Receipt
 from whodid.log.completing import Complete, Gone, Headers
+from whodid.log.erasing import Erasure
 from whodid.log.forgetting import Forgotten
 from whodid.log.keys import DeploymentKey
 from whodid.log.log import Log
 from whodid.log.opening import open_log
 from whodid.log.proving import Inclusion, ProvenEntry
 from whodid.log.sealing import SEALING, SealedSegment
+from whodid.log.snapshot import Disclosed, Snapshot, SnapshotSegment
 from whodid.log.verify import Report
 from whodid.store import scan
 from whodid.store.base import Count, Facet, Facets, Histogram
@@ -17,6 +19,8 @@ __all__ = [
     "Complete",
     "Count",
     "DeploymentKey",
+    "Disclosed",
+    "Erasure",
     "Facet",
     "Facets",
     "Forgotten",
@@ -29,6 +33,8 @@ __all__ = [
     "Receipt",
     "Report",
     "SealedSegment",
+    "Snapshot",
+    "SnapshotSegment",
     "open_log",
     "scan",
 ]

@@ -11,11 +11,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from whodid import canonical, sequence
 from whodid.errors import ConflictingEvent, StoreUnavailable, WhodidError
+from whodid.model import Content, Entry
 from whodid.sequence import Batch, Head, Prepared
 from whodid.store.base import Kept, Known, Store, restore
 
@@ -176,8 +178,18 @@ def _same(kept: Kept, ready: Prepared, workspace: str) -> bool:
     """Tell a repetition from a conflict by what the sender said, not by what the catalog added since."""
     if kept.payload == ready.payload and kept.occurred_at == ready.occurred_at:
         return True
-    content = ready.content
+    content: Content = ready.content
     old = restore(kept, workspace)
+    if old.erased is not None:
+        # What was said of the person is not there to be compared any more; what stays must agree.
+        content = canonical.without(
+            Entry(
+                **msgspec.structs.asdict(content), workspace=workspace, index=kept.index, recorded_at=old.recorded_at
+            ),
+            old.erased.paths,
+            record=old.erased.record,
+            at=old.erased.at,
+        )
     return all(getattr(old, name) == getattr(content, name) for name in _SAID)
 
 

@@ -19,7 +19,7 @@ from whodid.query import parse
 from whodid.sequence import Sealed
 from whodid.store.base import Store, restore
 
-__all__ = ["Complete", "Gone", "Headers", "complete", "headers"]
+__all__ = ["Complete", "Gone", "Headers", "complete", "covering", "headers", "purges"]
 
 _ANY = datetime(1970, 1, 1, tzinfo=UTC)  # the query has no date in it
 
@@ -133,11 +133,11 @@ def _gone(store: Store, workspace: str, found: list[int]) -> tuple[Gone, ...]:
     missing = [index for index in found if store.get(workspace, index) is None]
     if not missing:
         return ()
-    records = list(_purges(store, workspace))
-    return tuple(Gone(index=index, record=_covering(index, records)) for index in missing)
+    records = list(purges(store, workspace))
+    return tuple(Gone(index=index, record=covering(index, records)) for index in missing)
 
 
-def _covering(index: int, records: list[Entry]) -> int | None:
+def covering(index: int, records: list[Entry]) -> int | None:
     """Find the record that names the entry, or else one that says that everything below a later one is gone."""
     below = None
     for record in records:
@@ -149,7 +149,7 @@ def _covering(index: int, records: list[Entry]) -> int | None:
     return below
 
 
-def _purges(store: Store, workspace: str) -> Iterator[Entry]:
+def purges(store: Store, workspace: str) -> Iterator[Entry]:
     """Iterate over the records of purges, newest first."""
     for kept in store.stream(workspace, parse("action:audit.purged", now=_ANY), 1 << 40):
         if kept.kind == leaf.PURGE:

@@ -127,7 +127,7 @@ def _removable(store: Store, prover: Prover, ranges: Sequence[range]) -> list[ra
     wanted = {kept.index for kept in present}
     first = _first_after(store, prover, ranges)
     wanted -= {kept.index for kept in present if kept.kind in {leaf.PURGE, leaf.SEAL} and kept.index >= first}
-    return _runs(sorted(wanted))
+    return sequence.runs(sorted(wanted))
 
 
 def _first_after(store: Store, prover: Prover, gone: Sequence[range]) -> int:
@@ -140,14 +140,3 @@ def _first_after(store: Store, prover: Prover, gone: Sequence[range]) -> int:
         at = max(at, one.stop)
     kept = next(store.read(prover.workspace, at, size), None)
     return size if kept is None else kept.index
-
-
-def _runs(indexes: Sequence[int]) -> list[range]:
-    """Join ascending indexes to ranges."""
-    found: list[range] = []
-    for index in indexes:
-        if found and found[-1].stop == index:
-            found[-1] = range(found[-1].start, index + 1)
-        else:
-            found.append(range(index, index + 1))
-    return found

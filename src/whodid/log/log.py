@@ -8,7 +8,7 @@ only.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -24,10 +24,12 @@ from whodid.errors import InvalidQuery, InvalidSetting, NotFound, Purged, Whodid
 from whodid.intake import Intake
 from whodid.log.commit import GroupCommit, Receipt
 from whodid.log.completing import Complete, Headers, complete, headers
+from whodid.log.erasing import Erasure, erase
 from whodid.log.forgetting import Forgotten, Making, forget
 from whodid.log.keys import DeploymentKey
 from whodid.log.proving import Inclusion, ProvenEntry, Prover
 from whodid.log.sealing import SealedSegment, Sealer
+from whodid.log.snapshot import Snapshot
 from whodid.log.verify import Progress, Report, verify_log
 from whodid.model import Context, Entry, Event
 from whodid.proof import leaf
@@ -217,6 +219,41 @@ class Log:
         head = self._existing(workspace)
         return head.next is None or sequence.due(head, self._clock())
 
+    def erase(self, workspace: str, paths: Mapping[int, Collection[str]], event: Event) -> Erasure | None:
+        """Erase fields of entries and record it, in one transaction: one bounded step of an erasure.
+
+        Values and salts go, commitments stay: every proof holds as before. Call `compact` after the last step.
+
+        Args:
+            paths: Index → paths of fields (docs/spec/entry-encoding.md). What is not there any more is skipped.
+            event: The `audit.erased` event; its details gain `entries`, `ranges` and `fields`.
+
+        Returns:
+            What was done, or None when nothing was left to erase.
+
+        Raises:
+            StoreError: Nothing of this step was done.
+        """
+        return erase(
+            self._store,
+            workspace,
+            paths,
+            event,
+            check=lambda said: self._intake.check(said, workspace, self._clock()),
+            clock=self._clock,
+            draw=self._draw,
+        )
+
+    def compact(self) -> None:
+        """Clear content that went out of whatever space of the store still holds it.
+
+        It may take as long as copying the store, and writers may have to wait for it.
+
+        Raises:
+            StoreUnavailable: Somebody reads for too long; content that went may still be in the files.
+        """
+        self._store.compact()
+
     def tend(self) -> bool:
         """Do a bounded amount of upkeep (give freed space back, compress better); say whether more is left to do."""
         return self._store.tend()
@@ -398,6 +435,10 @@ class Log:
         note = prover.checkpoint()
         kept = self._store.stream(workspace, self._query(query), prover.head.size)
         return note, (prover.proven(one, restore(one, workspace)) for one in kept)
+
+    def snapshot(self, workspace: str) -> Snapshot:
+        """Return the log as it is now, signed, with everything that evidence is made of; seal first (`seal`)."""
+        return Snapshot(self._store, workspace, self._existing(workspace), self._key)
 
     def verify(self, workspace: str, progress: Progress | None = None) -> Report:
         """Check everything stored for a workspace: content, leaves, tree, head, signature, search structures.

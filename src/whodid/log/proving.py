@@ -48,7 +48,7 @@ class ProvenEntry(Struct, frozen=True, kw_only=True):
 
     Args:
         kind: Leaf kind.
-        salts: One of 16 bytes per field, in the order of `canonical.fields`.
+        salts: One of 16 bytes per field, in the order of `canonical.fields`; the commitment (32) of an erased one.
         tags: Of 16 bytes each.
         path: RFC 6962 inclusion proof.
     """
@@ -189,5 +189,6 @@ def header_of(kept: Kept, entry: Entry, salt: bytes) -> tuple[leaf.Header, list[
     """Compute the leaf header of an entry from its content, its seed and the salt of its segment."""
     listed = canonical.fields(entry)
     tags = tuple([leaf.tag(salt, dimension, value) for dimension, value in canonical.tag_values(entry)])
-    root = leaf.content_root(leaf.commitments(kept.seed, listed))
-    return leaf.Header(kept.kind, kept.recorded_at, root, tags), leaf.salts(kept.seed, len(listed))
+    openings = leaf.openings(kept.seed, listed)
+    root = leaf.content_root(leaf.bindings(openings, listed))
+    return leaf.Header(kept.kind, kept.recorded_at, root, tags), openings

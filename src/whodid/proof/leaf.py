@@ -19,7 +19,7 @@ A seed never leaves the store: who discloses a field discloses that field's salt
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from hashlib import sha256, shake_256
 from typing import NamedTuple
 
@@ -28,6 +28,7 @@ from whodid.errors import MalformedProof
 __all__ = [
     "ACTION",
     "ACTOR",
+    "COMMITMENT_SIZE",
     "ERASURE",
     "EVENT",
     "KEY_CHANGE",
@@ -38,10 +39,14 @@ __all__ = [
     "SEAL",
     "SEED_SIZE",
     "TAG_SIZE",
+    "Field",
     "Header",
+    "bindings",
     "commit",
     "commitments",
     "content_root",
+    "openings",
+    "puncture",
     "salts",
     "tag",
 ]
@@ -56,6 +61,7 @@ ACTOR, RESOURCE, ACTION = 1, 2, 3
 
 SEED_SIZE = 32
 SALT_SIZE = 16
+COMMITMENT_SIZE = 32
 TAG_SIZE = 16
 MAX_TAGS = 255
 
@@ -64,6 +70,10 @@ _FIELD = b"whodid/field/v1\n"
 _CONTENT = b"whodid/content/v1\n"
 _TAG = b"whodid/tag/v1\n"
 _SALTS = b"whodid/salts/v1\n"
+_SALTED, _GONE = b"\0", b"\1"
+
+Field = tuple[bytes, bytes | None]
+"""Path and value of a field of an entry; the value is None where it was erased."""
 
 
 class Header(NamedTuple):
@@ -158,6 +168,67 @@ def commitments(seed: bytes, fields: Sequence[tuple[bytes, bytes]]) -> list[byte
         at += SALT_SIZE
         found.append(sha256(_FIELD + salt + len(path).to_bytes(2) + path + len(value).to_bytes(4) + value).digest())
     return found
+
+
+def puncture(openings: Sequence[bytes], fields: Sequence[Field], gone: Collection[bytes]) -> bytes:
+    """Forget the salts of some fields of an entry, and with them every way to their values.
+
+    Args:
+        openings: Of all fields, as `openings` returns them.
+        fields: All (path, value) pairs of the entry in their order; the value is None where it went earlier.
+        gone: Paths of the fields to forget.
+
+    Returns:
+        The secret that takes the place of the seed: for each field a byte and what stays, 0 and its salt, or 1 and its
+        commitment. Neither the seed nor a salt that went can be computed from it.
+    """
+    kept = []
+    for (path, value), opening in zip(fields, openings, strict=True):
+        if value is None:
+            kept.append(_GONE + opening)
+        elif path in gone:
+            kept.append(_GONE + commit(opening, path, value))
+        else:
+            kept.append(_SALTED + opening)
+    return b"".join(kept)
+
+
+def openings(secret: bytes, fields: Sequence[Field]) -> list[bytes]:
+    """Return what opens each field of an entry: its salt (16 bytes), or the commitment (32) of one that is gone.
+
+    Args:
+        secret: A seed of 32 bytes, or what `puncture` returned.
+        fields: All (path, value) pairs in their order; the value is None where it is gone.
+
+    Raises:
+        MalformedProof: The secret is not one of an entry with these fields.
+    """
+    if len(secret) == SEED_SIZE and all(value is not None for _, value in fields):
+        return salts(secret, len(fields))
+    found = []
+    at = 0
+    for _, value in fields:
+        sign, size = (_GONE, COMMITMENT_SIZE) if value is None else (_SALTED, SALT_SIZE)
+        if secret[at : at + 1] != sign:
+            raise MalformedProof("The secret of an entry does not fit its fields")
+        found.append(secret[at + 1 : at + 1 + size])
+        at += 1 + size
+    if at != len(secret):
+        raise MalformedProof("The secret of an entry does not fit its fields")
+    return found
+
+
+def bindings(openings: Sequence[bytes], fields: Sequence[Field]) -> list[bytes]:
+    """Return the commitment of every field of an entry, of those that are gone too.
+
+    Args:
+        openings: Of all fields, as `openings` returns them.
+        fields: All (path, value) pairs in their order; the value is None where it is gone.
+    """
+    return [
+        opening if value is None else commit(opening, path, value)
+        for (path, value), opening in zip(fields, openings, strict=True)
+    ]
 
 
 def content_root(commitments: Sequence[bytes]) -> bytes:

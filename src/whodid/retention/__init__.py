@@ -3,9 +3,11 @@
 What lives here: the policy (`policy`) and the legal holds (`holds`) as values, both kept as settings whose changes are
 entries (`announced`), the pure plan of what may go (`plan`) and what is lost with it (`loss`), carrying it out
 (`purge`) and the thread that does so by itself (`worker`); beside it the thread that seals segments, which must come
-first (`sealing`). What does not: how a store removes content (`Log.forget`) and how a segment is sealed (`Log.seal`).
+first (`sealing`). Erasing a person is in `erasure`. What does not live
+here: how a store removes content (`Log.forget`, `Log.erase`) and how a segment is sealed (`Log.seal`).
 """
 
+from whodid.retention.erasure import ErasurePreview, ErasureReport, Mention, erase_person, preview_erasure
 from whodid.retention.holds import Hold, HoldPreview, holder, place_hold, preview_hold, read_holds, release_hold
 from whodid.retention.loss import Answerless, Loss
 from whodid.retention.plan import removed_on
@@ -18,9 +20,12 @@ __all__ = [
     "DEFAULT_DAYS",
     "STANDARD",
     "Answerless",
+    "ErasurePreview",
+    "ErasureReport",
     "Hold",
     "HoldPreview",
     "Loss",
+    "Mention",
     "Policy",
     "Preview",
     "Purge",
@@ -28,9 +33,11 @@ __all__ = [
     "SealingWorker",
     "change_policy",
     "class_of",
+    "erase_person",
     "holder",
     "place_hold",
     "preview",
+    "preview_erasure",
     "preview_hold",
     "purge",
     "read_holds",

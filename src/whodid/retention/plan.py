@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from whodid.model import Entry
 from whodid.retention.policy import Policy
+from whodid.sequence import runs
 
 __all__ = ["PURGE_RECORD", "UNKNOWN", "Step", "Tally", "Term", "cutoff", "plan_step", "removed_on", "tally", "terms"]
 
@@ -159,7 +160,7 @@ def plan_step(
             waiting.clear()
     if waiting:
         following = waiting[0][0]
-    return Step(ranges=_runs(chosen), entries=len(chosen), classes=classes, following=following, done=done)
+    return Step(ranges=tuple(runs(chosen)), entries=len(chosen), classes=classes, following=following, done=done)
 
 
 def _name_in(term: Term, entry: Entry, class_of: Callable[[Entry], str | None]) -> str | None:
@@ -233,13 +234,3 @@ class _Count:
             highest=self._indexes[-1] if self._indexes else None,
             held=self.held,
         )
-
-
-def _runs(indexes: Iterable[int]) -> tuple[range, ...]:
-    found: list[range] = []
-    for index in indexes:
-        if found and found[-1].stop == index:
-            found[-1] = range(found[-1].start, index + 1)
-        else:
-            found.append(range(index, index + 1))
-    return tuple(found)

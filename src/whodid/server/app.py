@@ -2,7 +2,7 @@
 
 The only file that imports Starlette. It owns what is the same for every route: limits, threads, and that every error
 leaves in one shape. What is around every request is in `frame`; what the routes say is in `routes`, `exports`,
-`console` and `pages`.
+`evidence`, `console` and `pages`.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from whodid.server.console import Console
 from whodid.server.console.desk import Desk
 from whodid.server.console.sso import SignOn
 from whodid.server.events import Events
+from whodid.server.evidence import EvidenceRoutes
 from whodid.server.exports import Exports, export_worker
 from whodid.server.frame import Frame
 from whodid.server.gate import Gate
@@ -93,7 +94,7 @@ def asgi(
         origins: Web origins of other pages that may load the viewer, read the API and frame `/embed`; the origin
             that a token names may read the API in any case.
         threads: How many requests may work on the store at once.
-        downloads: How many exports may be made at once.
+        downloads: How many exports, and how many evidence files, may be made at once.
         exports: Makes them (`export_worker`); one with a temporary folder of its own when not given.
         rate: Events per second that each API key may send on average; 0 for no limit.
         compat: Products whose own clients are to work here: some of `workos`, `retraced`, `otlp`,
@@ -119,6 +120,7 @@ def asgi(
     handlers: list[Handler] = [
         *Routes(log, sessions).handlers,
         *Exports(log, sessions, secret=secret, worker=worker).handlers,
+        *EvidenceRoutes(log, sessions, at_once=downloads).handlers,
         *Live(log, sessions, meter=meter, ending=ending).handlers,
         *Reports(log, sessions, secret=secret, pages=pages).handlers,
         *Administration(log, sessions, gate, secret=secret).handlers,

@@ -144,6 +144,9 @@ class Store(ABC):
         too, and so do the salts and the indexes of sealed segments that do; every other hash stays, because a proof
         for an entry at or above `first` may need it, and so does every seal.
 
+        Entries of the ranges that the batch has as `rewritten` stay, with that content instead of theirs: this is how
+        a part of an entry is erased.
+
         Args:
             ranges: Index ranges whose content goes; entries without content are skipped.
             assemble: As in `append`; nothing is removed when it returns None.
@@ -224,6 +227,13 @@ class Store(ABC):
     @abstractmethod
     def tend(self) -> bool:
         """Do a bounded amount of upkeep (give freed space back, compress better); say whether more is left to do."""
+
+    @abstractmethod
+    def compact(self) -> None:
+        """Clear content that went out of whatever space still holds it, as far as the engine can.
+
+        Takes as long as copying the whole store may take, and writers may have to wait for it.
+        """
 
     @abstractmethod
     def stats(self, workspace: str) -> dict[str, int]:

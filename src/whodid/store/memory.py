@@ -62,7 +62,7 @@ class MemoryStore(Store):
 
     @staticmethod
     def _write(workspace: str, log: _Log, batch: Batch) -> None:
-        for row in batch.rows:
+        for row in (*batch.rewritten, *batch.rows):
             kept = Kept(row.index, row.kind, row.id, row.occurred_at, row.recorded_at, row.seed, row.payload)
             log.kept[row.index] = kept
             log.by_id[row.id] = row.index
@@ -177,6 +177,9 @@ class MemoryStore(Store):
     def check(self, workspace: str) -> Iterator[Problem]:
         """Report nothing: this store derives nothing that could disagree."""
         return iter(())
+
+    def compact(self) -> None:
+        pass
 
     def tend(self) -> bool:
         return False

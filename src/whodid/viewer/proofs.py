@@ -33,7 +33,7 @@ def proof(reader: Reader, key: int | str) -> dict[str, Any]:
     """Return the proof that an entry is in the log: leaf header, path, signed head and the key to check it.
 
     `fields` binds what the viewer sees of the entry to the leaf: each field that it sees whole comes with its salt and
-    its exact text, each other one as the bare commitment, which tells nothing.
+    its exact text, each other one as the bare commitment, which tells nothing. Of an erased one there is nothing else.
     """
     found = reader.entry(key)
     for inclusion, salts in reader.log.disclose(reader.workspace, [found.index]):
@@ -150,7 +150,9 @@ def _places(text: str) -> list[int]:
 def _disclosed(reader: Reader, entry: Entry, salts: list[bytes]) -> list[dict[str, str]]:
     listed: list[dict[str, str]] = []
     for (path, value), (_, shown), salt in zip(fields(entry), fields(reader.seen(entry).shown), salts, strict=True):
-        if value == shown:
+        if value is None:
+            listed.append({"commitment": _text(salt)})
+        elif value == shown:
             listed.append({"path": path.decode(), "salt": _text(salt), "value": value.decode()})
         else:
             listed.append({"commitment": _text(commit(salt, path, value))})

@@ -35,6 +35,9 @@ __all__ = ["HIDDEN", "bare", "covered", "formed_personal", "open_wire", "veiled_
 HIDDEN = {"$": "hidden"}
 """Stands where a personal value would stand."""
 
+ERASED = {"$": "erased"}
+"""Stands where a value stood that an erasure took."""
+
 COVER = "[hidden]"
 """The same where only text can stand, as in a cell of a table."""
 
@@ -66,16 +69,16 @@ _LONGEST_FORM = 320
 
 
 def open_wire(entry: Entry) -> _Tree:
-    """Return an entry in wire form, with everything in it."""
-    return _timed(_tree(entry))
+    """Return an entry in wire form, with everything in it, and `ERASED` in place of what was erased."""
+    return _timed(_marked(_tree(entry)))
 
 
 def veiled_wire(entry: Entry, catalog: Catalog) -> _Tree:
-    """Return an entry in wire form, with `HIDDEN` in place of every personal value."""
+    """Return an entry in wire form, with `HIDDEN` in place of every personal value, or `ERASED` of one that is gone."""
     tree = _tree(entry)
     for place in _Walk(catalog.classes(entry.action)).places(tree):
         place.container[place.key] = HIDDEN
-    return _timed(tree)
+    return _timed(_marked(tree))
 
 
 def bare(entry: Entry, catalog: Catalog) -> Entry:
@@ -119,9 +122,35 @@ def _tree(entry: Entry) -> _Tree:
 
 
 def _timed(tree: _Tree) -> _Tree:
-    tree["occurred_at"] = time_text(tree["occurred_at"])
-    tree["recorded_at"] = time_text(tree["recorded_at"])
+    for container, key in ((tree, "occurred_at"), (tree, "recorded_at"), (tree.get("erased"), "at")):
+        if container is not None:
+            container[key] = time_text(container[key])
     return tree
+
+
+def _marked(tree: _Tree) -> _Tree:
+    """Put a marker where an erased value stood, so that nobody takes it for a value that never was there."""
+    for path in tree.get("erased", {}).get("paths", ()):
+        noun, _, rest = path.partition(".")
+        match noun, rest:
+            case ("actor", "name" | "email") | ("resource", "name") | ("context", "user_agent"):
+                tree[noun][rest] = ERASED
+            case "context", "place":
+                tree[noun]["ip"] = ERASED
+            case "related", _:
+                tree[noun][int(rest.partition(".")[0])]["name"] = ERASED
+            case "reason", _:
+                tree[noun] = {"text": ERASED}
+            case "details", _:
+                tree[noun] = {"erased": ERASED}
+            case "changes", _:
+                change = tree[noun][int(rest)]
+                change.update(dict.fromkeys(_SIDES.get(change.get("op", "replace"), _BOTH), ERASED))
+    return tree
+
+
+_BOTH = ("before", "after")
+_SIDES = {"add": ("after",), "remove": ("before",)}
 
 
 class _Walk:

@@ -156,6 +156,48 @@ ACTIONS = (
         ),
     ),
     Action(
+        name="audit.erased",
+        kind="delete",
+        severity="warning",
+        resource_type="log",
+        label={"en": "Person erased from the audit log", "es": "Persona borrada del registro de auditoría"},
+        sentences={
+            "en": Wording(
+                success=(
+                    "{actor} erased personal values from {count} entries of the audit log",
+                    "{actor} erased personal values from the audit log",
+                ),
+                denied="{actor} was not allowed to erase personal values from the audit log",
+                failed="{actor} tried to erase personal values from the audit log without success",
+            ),
+            "es": Wording(
+                success=(
+                    "{actor} borró valores personales de {count} entradas del registro de auditoría",
+                    "{actor} borró valores personales del registro de auditoría",
+                ),
+                denied="{actor} no tuvo permiso para borrar valores personales del registro de auditoría",
+                failed="{actor} intentó sin éxito borrar valores personales del registro de auditoría",
+            ),
+        },
+        parts={"count": "details.entries"},
+        example=said(
+            75,
+            "2026-11-19T11:20:31.904Z",
+            "audit.erased",
+            AISHA,
+            LOG,
+            related=[{"type": "contact", "id": "con_4H7P", "rel": "subject"}],
+            details={
+                "subject": "contact:con_4H7P",
+                "entries": 3,
+                "ranges": [[41, 43], [1_204, 1_205]],
+                "fields": {"resource.name": [[41, 43]], "resource.name changes.0": [[1_204, 1_205]]},
+            },
+            reason={"text": "Request under Art. 17 GDPR, ticket #2231"},
+            context=MADRID,
+        ),
+    ),
+    Action(
         name="audit.purged",
         kind="delete",
         severity="notice",

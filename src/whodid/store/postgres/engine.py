@@ -208,6 +208,11 @@ class Engine:
                 if fresh or not isinstance(error, _ENDINGS):
                     raise
 
+    def vacuum(self) -> None:
+        """Clear dead rows out of the tables that hold content."""
+        with self.translated(), self._connect() as raw:
+            raw.execute("VACUUM whodid.entry, whodid.touch, whodid.entry_id")
+
     def _connect(self) -> psycopg.Connection[TupleRow]:
         return psycopg.connect(self._url, autocommit=True)
 

@@ -36,7 +36,7 @@ TOUCH = "ws, key, occurred_at, index, recorded_at"
 """Columns in the order of `encode_touch`."""
 
 # Binary COPY: the number of fields, then the length of each before its bytes.
-_FIXED = Struct("!h" + "iq" * 6 + "iiih" + "i16si32s" + "i")
+_FIXED = Struct("!h" + "iq" * 6 + "iiih" + "i16s" + "i")
 _LENGTH = Struct("!i")
 _TOUCH = Struct("!h" + "iq" * 5)
 # A tsvector: the number of lexemes, then each with a zero byte and the number of its positions, none.
@@ -109,7 +109,7 @@ class Columns(NamedTuple):
     resource: int
 
 
-def encode_entry(row: Row, columns: Columns, payload: bytes, mark: bytes) -> tuple[bytes, bytes, bytes, bytes]:
+def encode_entry(row: Row, columns: Columns, payload: bytes, mark: bytes) -> tuple[bytes, ...]:
     """Write an entry for COPY, in pieces to be joined.
 
     Args:
@@ -124,9 +124,10 @@ def encode_entry(row: Row, columns: Columns, payload: bytes, mark: bytes) -> tup
         words = mark + row.text.encode().replace(b" ", _LEXEME_END + mark) + _LEXEME_END
     fixed = _FIXED.pack(
         12, 8, ws, 8, row.index, 8, row.recorded_at, 8, row.occurred_at, 8, actor, 8, resource,
-        4, shape, 2, row.kind, 16, row.id, 32, row.seed, len(payload),
+        4, shape, 2, row.kind, 16, row.id, len(row.seed),
     )  # fmt: skip
-    return fixed, payload, _LENGTH.pack(4 + len(words)) + _LENGTH.pack(count), words
+    length = _LENGTH.pack
+    return fixed, row.seed, length(len(payload)), payload, length(4 + len(words)), length(count), words
 
 
 def encode_touch(ws: int, key: int, row: Row) -> bytes:

@@ -264,6 +264,9 @@ class PostgresStore(Store):
             week = empty_before(writer, week_of(now))
             return week is not None and drop_whole(writer, week, 0)
 
+    def compact(self) -> None:
+        self.engine.vacuum()
+
     def _improve_dictionary(self) -> bool:
         """Train the next dictionary once enough entries are there to learn from; say whether one was added."""
         with self.engine.listing() as reader:

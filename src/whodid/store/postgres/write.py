@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import groupby
 
 from whodid.errors import InvalidSetting, StoreCorrupt
 from whodid.proof import tile
-from whodid.sequence import Batch, Head
+from whodid.sequence import Batch, Head, Row
 from whodid.store.packing import decode_head, encode_head, pack_postings
 from whodid.store.postgres.engine import Connection
 from whodid.store.postgres.rows import ENTRY, TOUCH, Coding, Columns, encode_entry, encode_touch
@@ -46,7 +47,9 @@ class Writing:
 
     def write(self, writer: Connection, ws: int, batch: Batch) -> None:
         """Write a batch; everything up to the commit."""
-        tally = self._rows(writer, ws, batch) if batch.rows else Counter()
+        tally: Tally = Counter()
+        for week, rows in groupby((*batch.rewritten, *batch.rows), lambda row: week_of(row.recorded_at)):
+            tally += self._rows(writer, ws, week, list(rows))
         with writer.together():
             if batch.rows:
                 first = batch.rows[0]
@@ -54,6 +57,12 @@ class Writing:
                     "INSERT INTO whodid.entry_id SELECT ws, id, index, recorded_at FROM whodid.entry "
                     "WHERE ws = %s AND index >= %s AND recorded_at = %s",
                     (ws, first.index, first.recorded_at),
+                )
+            if batch.rewritten:
+                writer.execute(
+                    "INSERT INTO whodid.entry_id SELECT ws, id, index, recorded_at FROM whodid.entry "
+                    "WHERE ws = %s AND index = ANY(%b::int8[])",
+                    (ws, [row.index for row in batch.rewritten]),
                 )
             if tally:
                 writer.execute(
@@ -86,18 +95,17 @@ class Writing:
                     "Restore a backup",
                 )
 
-    def _rows(self, writer: Connection, ws: int, batch: Batch) -> Tally:
-        """Copy the entries into their week, and return what they count."""
-        week = week_of(batch.head.recorded_at)
+    def _rows(self, writer: Connection, ws: int, week: int, rows: Sequence[Row]) -> Tally:
+        """Copy entries into their week, and return what they count."""
         self._weeks.ensure(writer, week)
-        shapes = self._coding.shapes.numbers(writer, ws, {row.shape for row in batch.rows})
+        shapes = self._coding.shapes.numbers(writer, ws, {row.shape for row in rows})
         key, mark = self._coding.keys.key, self._coding.keys.mark(ws)
         with self._packing:
-            payloads = [self._coding.packer.pack(row.payload) for row in batch.rows]
+            payloads = [self._coding.packer.pack(row.payload) for row in rows]
         entries: list[bytes] = []
         touches: list[bytes] = []
         tally: Tally = Counter()
-        for row, payload in zip(batch.rows, payloads, strict=True):
+        for row, payload in zip(rows, payloads, strict=True):
             shape, actor = shapes[row.shape], key(ws, row.actor)
             resource, *related = [key(ws, touched) for touched in row.touched]
             entries += encode_entry(row, Columns(ws, shape, actor, resource), payload, mark)

@@ -129,6 +129,23 @@ class Engine:
                     self.writer.execute("ROLLBACK")
                 raise
 
+    def compact(self) -> None:
+        """Write the file anew without what was deleted, and empty the write-ahead log.
+
+        Raises:
+            StoreUnavailable: Somebody reads for too long; the write-ahead log still holds what was deleted.
+        """
+        with self.lock, translated(self.path):
+            if self._closed:
+                raise StoreUnavailable(f"{self.path} was closed", "Open it again")
+            self.writer.execute("VACUUM")
+            busy = self.writer.value("PRAGMA wal_checkpoint(TRUNCATE)")
+        if busy:
+            raise StoreUnavailable(
+                f"The write-ahead log of {self.path} cannot be emptied: somebody reads from it",
+                "Stop long exports, and try again",
+            )
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Lend a reader connection with one consistent state for the length of the block."""

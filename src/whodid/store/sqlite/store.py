@@ -122,7 +122,7 @@ class SQLiteStore(Store):
         texts: list[tuple[int, str]] = []
         tally: Tally = Counter()
         numbers: dict[object, int] = {}
-        for row in batch.rows:
+        for row in (*batch.rewritten, *batch.rows):
             pos = pos_of(ws, row.index)
             shape = numbers.get(row.shape)
             if shape is None:
@@ -331,6 +331,12 @@ class SQLiteStore(Store):
             writer.rows(f"PRAGMA incremental_vacuum({_RECLAIM_PAGES})")
             left = writer.value("PRAGMA freelist_count")
         return bool(left)
+
+    def compact(self) -> None:
+        with self.engine.transaction() as writer:
+            # Merges the segments of the index: words of entries that went still stand in those they were written to.
+            writer.execute("INSERT INTO words (words) VALUES ('optimize')")
+        self.engine.compact()
 
     def _improve_dictionary(self) -> bool:
         """Train the next dictionary once enough entries are there to learn from; say whether one was added."""

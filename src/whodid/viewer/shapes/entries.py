@@ -17,9 +17,9 @@ Instant = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 
 
 class Hidden(Struct, frozen=True, forbid_unknown_fields=True):
-    """Stands where a personal value would stand that this viewer may not see."""
+    """Stands where a value would stand that this viewer may not see (`hidden`), or that was erased (`erased`)."""
 
-    mark: Literal["hidden"] = msgspec.field(name="$")
+    mark: Literal["hidden", "erased"] = msgspec.field(name="$")
 
 
 class Shape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -77,7 +77,7 @@ class SeenContext(Shape, frozen=True):
     source: str | UnsetType = UNSET
     ip: str | Hidden | UnsetType = UNSET
     forwarded_ip: str | Hidden | UnsetType = UNSET
-    user_agent: str | UnsetType = UNSET
+    user_agent: str | Hidden | UnsetType = UNSET
     country: str | UnsetType = UNSET
     city: str | UnsetType = UNSET
     request: str | UnsetType = UNSET
@@ -111,6 +111,19 @@ class SeenChange(Shape, frozen=True):
     from_: str | UnsetType = msgspec.field(default=UNSET, name="from")
 
 
+class SeenErased(Shape, frozen=True):
+    """What was erased from an entry on the request of a person.
+
+    Args:
+        paths: The fields that are gone; proofs have their commitments.
+        record: Index of the entry that records it.
+    """
+
+    at: Instant
+    paths: list[str]
+    record: int
+
+
 class SeenEntry(Shape, frozen=True):
     """An entry, as this viewer sees it.
 
@@ -121,6 +134,7 @@ class SeenEntry(Shape, frozen=True):
         cause: Id of the entry that made this one happen.
         batch: Common to entries of one import or bulk change.
         marks: What was noticed: late, redacted, sensitive, undeclared.
+        erased: What an erasure took from it since.
     """
 
     workspace: str
@@ -142,6 +156,7 @@ class SeenEntry(Shape, frozen=True):
     details: dict[str, Any] | UnsetType = UNSET
     context: SeenContext | UnsetType = UNSET
     marks: list[str] | UnsetType = UNSET
+    erased: SeenErased | UnsetType = UNSET
 
 
 class SentencePart(Shape, frozen=True):

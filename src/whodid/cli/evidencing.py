@@ -1,0 +1,68 @@
+"""The command that makes an evidence file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from whodid.cli import ui
+from whodid.cli.opening import CONTEXT, caller, choose, open_store
+from whodid.evidence import ask, make
+from whodid.export import files
+from whodid.query import parse, quote
+
+__all__ = ["COMMANDS"]
+
+
+@ui.command
+@ui.argument("question", nargs=-1)
+@ui.option("-o", "--output", metavar="FILE", required=True, help="File to write, an HTML page.")
+@ui.option("--recorded", metavar="DATES", help="Only what was recorded then: 30d, 2026-11, 2026-11-01..2026-11-20.")
+@ui.option("--headers", is_flag=True, help="Carry every header, so that nothing rests on the indexes.")
+@ui.option("--force", is_flag=True, help="Replace the file if it exists.")
+@ui.zone_option
+@ui.json_option
+@ui.workspace_option
+@ui.store_options
+def evidence(
+    *,
+    question: tuple[str, ...],
+    output: str,
+    recorded: str | None,
+    headers: bool,
+    force: bool,
+    zone: str,
+    as_json: bool,
+    workspace: str | None,
+    store: str | None,
+    key_file: str | None,
+) -> None:
+    r"""Write one page that answers QUESTION and proves that nothing is missing.
+
+    All parts must hold, a comma means or; without any it is about everything.
+
+    \b
+    whodid evidence -o contact.html resource:contact:con_4H7P
+    whodid evidence -o maria.html actor:user:usr_2M --recorded 2026-11
+    whodid evidence -o access.html access    (also: approvals, action:contact.*)
+    """
+    with open_store(store, key_file) as log:
+        workspace = choose(log, workspace)
+        period = parse(f"date:{_dates(recorded)}" if recorded else "", now=log.now(), zone=zone)
+        asked = ask(question, catalog=log.catalog, since=period.since, until=period.until)
+        with files.written_whole(Path(output), replace=force) as out:
+            made = make(log, workspace, asked, actor=caller(), context=CONTEXT, headers=headers)
+            out.write(made.file)
+    if as_json:
+        ui.json(
+            {"file": output, "count": made.count, "size": len(made.file), "sha256": made.sha256, "index": made.index}
+        )
+    else:
+        entries = f"{made.count:,} {'entry' if made.count == 1 else 'entries'}"
+        ui.note(f"{entries}, {len(made.file):,} bytes, sha256 {made.sha256}; recorded as entry {made.index}.")
+
+
+def _dates(text: str) -> str:
+    return "..".join(quote(piece) if " " in piece else piece for piece in text.split(".."))
+
+
+COMMANDS = {"evidence": evidence}

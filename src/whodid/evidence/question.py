@@ -1,0 +1,115 @@
+"""The questions that an evidence file answers: who, what, which actions, when.
+
+What lives here: a question, how people write one, and the ready-made ones. A question has the form that a sealed index
+can answer; anything finer (a text, an address) is for the query language and for exports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from whodid import canonical
+from whodid.catalog import Action, Catalog
+from whodid.errors import InvalidQuery
+from whodid.evidence.document import DIMENSIONS, Ask
+from whodid.model import ACTORS
+from whodid.query import quote
+
+__all__ = ["PRESETS", "Question", "ask"]
+
+PRESETS: dict[str, Callable[[Action], bool]] = {
+    "access": lambda action: "A" in action.sensitivity,
+    "approvals": lambda action: action.category == "template",
+}
+"""Ready-made sets of actions: changes of access rights, approval records of templates."""
+
+
+class Question(NamedTuple):
+    """What is asked of a log.
+
+    Args:
+        asks: All of them must hold; within one, any value. None asks for every entry.
+        since: First `recorded_at` that counts, microseconds since 1970; None from the beginning.
+        until: First `recorded_at` that does not count any more; None up to now.
+    """
+
+    asks: tuple[Ask, ...] = ()
+    since: int | None = None
+    until: int | None = None
+
+    def __str__(self) -> str:
+        """Return it as people write it, for the record of a file."""
+        parts = [f"{one.dimension}:{','.join(':'.join(value) for value in one.values)}" for one in self.asks]
+        since, until = ["" if at is None else canonical.time_text(canonical.from_micros(at)) for at in self[1:]]
+        return " ".join([*parts, f"recorded:{since}..{until}"] if since or until else parts)
+
+    def has(self, recorded_at: int) -> bool:
+        """Tell whether the period contains a moment, microseconds since 1970."""
+        return (self.since is None or recorded_at >= self.since) and (self.until is None or recorded_at < self.until)
+
+
+def ask(
+    terms: Sequence[str], *, catalog: Catalog, since: datetime | None = None, until: datetime | None = None
+) -> Question:
+    """Read a question.
+
+    Args:
+        terms: `resource:TYPE:ID`, `actor:TYPE:ID` (or `actor:ID`, of any type), `action:NAME`, with commas between
+            alternatives; an action may end in `.*`. `access` stands for all changes of access rights, `approvals` for
+            all actions of templates. No term asks for everything.
+        catalog: Knows which actions there are.
+        since: First moment that counts, UTC.
+        until: First moment that does not count any more, UTC.
+
+    Raises:
+        InvalidQuery: A term is not one of these, or the period is empty.
+    """
+    found: dict[str, dict[tuple[str, ...], None]] = {}
+    for term in terms:
+        dimension, values = _read(term, catalog)
+        if found.setdefault(dimension, {}):
+            raise InvalidQuery(f"The question names {dimension} twice", "Write alternatives with a comma between them")
+        found[dimension] = dict.fromkeys(values)
+    period = [None if at is None else canonical.micros(at) for at in (since, until)]
+    if period[0] is not None and period[1] is not None and period[0] >= period[1]:
+        raise InvalidQuery("The period ends before it begins", "Exchange its ends")
+    asks = tuple(Ask(dimension=one, values=[list(value) for value in found[one]]) for one in DIMENSIONS if one in found)
+    return Question(asks, *period)
+
+
+def _read(term: str, catalog: Catalog) -> tuple[str, list[tuple[str, ...]]]:
+    if term in PRESETS:
+        return "action", [(name,) for name in catalog if PRESETS[term](catalog[name])]
+    dimension, _, text = term.partition(":")
+    values: list[tuple[str, ...]] = []
+    for value in text.split(","):
+        type_, _, id_ = value.partition(":")
+        if "\0" in value or not value:
+            raise _unknown(term)
+        if dimension == "action":
+            values += _actions(value, catalog)
+        elif dimension == "actor" and type_ not in ACTORS:
+            values += [(one, value) for one in ACTORS]
+        elif dimension in {"actor", "resource"} and type_ and id_:
+            values.append((type_, id_))
+        else:
+            raise _unknown(term)
+    return dimension, values
+
+
+def _actions(value: str, catalog: Catalog) -> list[tuple[str, ...]]:
+    if not value.endswith(".*"):
+        return [(value,)]
+    found: list[tuple[str, ...]] = [(name,) for name in catalog if name.startswith(value[:-1])]
+    if not found:
+        raise InvalidQuery(f"The catalog has no action {quote(value)}", "Name the actions one by one")
+    return found
+
+
+def _unknown(term: str) -> InvalidQuery:
+    return InvalidQuery(
+        f"A question cannot have the part {quote(term)}",
+        f"Use resource:TYPE:ID, actor:TYPE:ID, action:NAME, or {' or '.join(PRESETS)}",
+    )

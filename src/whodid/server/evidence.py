@@ -1,0 +1,134 @@
+"""Evidence over HTTP: a file that proves itself offline, and the verifier that needs no file's own script."""
+
+from __future__ import annotations
+
+import re
+import threading
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from whodid.errors import Denied
+from whodid.evidence import ask, make, policy, verifier
+from whodid.log import Log
+from whodid.server.answers import Answer, Call, Handler
+from whodid.server.described import Description, Form, Parameter, Reply
+from whodid.server.problems import problem, refusal
+from whodid.server.sessions import Session, Sessions, context_of
+from whodid.viewer import asks
+
+__all__ = ["EvidenceRoutes"]
+
+_HTML = "text/html; charset=utf-8"
+_FILE_CHARACTERS = re.compile(r"[^A-Za-z0-9_.\-]+")
+
+
+class EvidenceWish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the file is to answer.
+
+    Args:
+        ask: Parts of the question, all of which must hold; none asks for everything.
+        since: A date of the query language, the beginning of when it was recorded.
+        until: The same, the end.
+        range: Excludes since and until.
+        tz: IANA time zone in which dates are meant; UTC when absent.
+        headers: Every header, so that completeness does not rest on the sealed indexes.
+    """
+
+    ask: list[str] = []
+    since: str | None = None
+    until: str | None = None
+    range: Literal["7d", "30d", "90d"] | None = None
+    tz: str | None = None
+    headers: bool = False
+
+
+_MAKE = Description(
+    name="makeEvidence",
+    area="Files",
+    does="Make evidence",
+    answers="one HTML file that answers a question and [proves itself offline](../spec/evidence.md)",
+    more=(
+        "A part is `resource:TYPE:ID`, `actor:TYPE:ID` or `action:NAME` (also `action:contact.*`), with commas between "
+        "alternatives, `access` (all changes of access rights) or `approvals` (all actions of templates). Values that "
+        "the reader may not see are withheld, and all proofs still hold; a reader with a locked filter cannot have "
+        "evidence. The file is recorded in the log."
+    ),
+    needs=("audit:read", "audit:export"),
+    body=(Form(EvidenceWish, example={"ask": ["resource:contact:con_4H7P"], "range": "90d"}),),
+    replies=(
+        Reply(200, "The file.", (Form(None, _HTML),), (Parameter("Content-Disposition", "the name of the file"),)),
+    ),
+    problems=(404, 503),
+)
+
+_decode_wish = msgspec.json.Decoder(EvidenceWish).decode
+
+
+class EvidenceRoutes:
+    """The routes of evidence.
+
+    Args:
+        at_once: How many files may be made at once.
+    """
+
+    def __init__(self, log: Log, sessions: Sessions, *, at_once: int) -> None:
+        self._log = log
+        self._sessions = sessions
+        self._slots = threading.BoundedSemaphore(at_once)
+        self.handlers = (
+            Handler("POST", "/v1/evidence", self._make, described=_MAKE),
+            Handler("GET", "/verify", self._verifier),
+        )
+
+    def _make(self, call: Call) -> Answer:
+        session = self._sessions.open(call)
+        if session is None:
+            return refusal(call.request_id)
+        session.require("audit:read")
+        session.require("audit:export")
+        asks.parameters(call.query)
+        if call.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            return problem(415, call.request_id)
+        try:
+            wish = _decode_wish(call.body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return problem(422, call.request_id, f"{str(error)[:200]}.")
+        if session.reader.locked is not None:
+            raise Denied("audit:read", "Evidence proves that nothing is missing from the whole log: ask for all of it")
+        if not self._slots.acquire(blocking=False):
+            return problem(503, call.request_id, "Enough evidence is being made.", headers=(("Retry-After", "5"),))
+        try:
+            return self._file(wish, call, session)
+        finally:
+            self._slots.release()
+
+    def _file(self, wish: EvidenceWish, call: Call, session: Session) -> Answer:
+        now, claims, reader = self._log.now(), session.claims, session.reader
+        pairs = [(name, getattr(wish, name)) for name in ("since", "until", "range", "tz")]
+        found = asks.parameters([(name, value) for name, value in pairs if value], *asks.FILTERS)
+        period = asks.question(found, now=now, viewer=claims.viewer.id)
+        made = make(
+            self._log,
+            claims.workspace,
+            ask(wish.ask, catalog=self._log.catalog, since=period.since, until=period.until),
+            actor=claims.viewer,
+            context=context_of(call),
+            show=None if reader.personal else lambda entry: reader.seen(entry).shown,
+            headers=wish.headers,
+        )
+        name = _FILE_CHARACTERS.sub("-", claims.workspace).strip("-.") or "log"
+        headers = (
+            ("Content-Disposition", f'attachment; filename="evidence-{name}-{now:%Y%m%dT%H%M%SZ}.html"'),
+            ("Cache-Control", "no-store"),
+        )
+        return Answer(body=made.file, media_type=_HTML, headers=headers)
+
+    def _verifier(self, call: Call) -> Answer:
+        asks.parameters(call.query)
+        headers = (
+            ("Cache-Control", "no-cache"),
+            ("Content-Security-Policy", f"{policy()}; frame-ancestors 'none'"),
+        )
+        return Answer(body=verifier(), media_type=_HTML, headers=headers)
