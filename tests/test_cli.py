@@ -144,6 +144,15 @@ def test_errors_are_a_sentence_and_an_exit_code(
     assert "Traceback" not in result.err
 
 
+def test_help_needs_no_extra(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a command is for can be read before what it needs is installed; then it says what to install."""
+    for name in [name for name in sys.modules if name.startswith(("whodid.detect", "whodid.cli.detecting"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "re2", None)
+    assert run("detect", "--help").code == 0
+    assert "pip install 'whodid[detect]'" in run("detect").err
+
+
 def test_without_a_store_the_remedy_is_named(run: Run) -> None:
     """The first thing that a new user meets."""
     result = run("stats")

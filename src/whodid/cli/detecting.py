@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from whodid.cli import ui
 from whodid.cli.opening import choose, open_store
-from whodid.detect import Finding, Rule, Run, State, built_in, load, look
 from whodid.query import compile_query, parse
+
+if TYPE_CHECKING:
+    from whodid.detect import Finding, Rule, State
 
 __all__ = ["COMMANDS"]
 
@@ -37,6 +40,9 @@ def detect(
     whodid detect --since 30d
     whodid detect --rule night-exports.yml --json
     """
+    # Without the extra `detect` the help is there, and the command says what it lacks.
+    from whodid.detect import Run, built_in, load, look
+
     rules: list[Rule] = list(built_in())
     own: set[str] = set()
     for file in rule_files:
