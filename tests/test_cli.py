@@ -24,7 +24,7 @@ ON_A_STORE = (
     *("serve", "tail", "search", "show", "stats", "detect", "export", "evidence", "verify", "seal", "purge"),
     "retention",
 )
-COMMANDS = (*ON_A_STORE, "hold", "erase", "cosign", "witness", "import", "keys", "ship", "relay", "doctor")
+COMMANDS = (*ON_A_STORE, "hold", "erase", "cosign", "witness", "import", "keys", "sinks", "ship", "relay", "doctor")
 
 
 # --------------------------------------------------------------------------------------------------------------- help
@@ -64,6 +64,7 @@ def test_help_lists_every_command_and_the_exit_codes(run: Run) -> None:
         "keys create",
         "keys rotate",
         "keys revoke",
+        *(f"sinks {name}" for name in ("list", "add", "remove", "test", "pause", "resume", "backfill")),
         "relay",
     ],
 )
