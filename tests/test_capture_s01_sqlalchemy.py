@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import decimal
+import subprocess
+import sys
 import uuid
 from pathlib import Path
 from subprocess import PIPE
@@ -303,6 +305,10 @@ class TestCoverage:
         code, _, told = doctor("shop:nothing")
         assert (code, "shop has no nothing" in told) == (2, True)
         assert doctor("nowhere:sessions")[0] == 2
+        for fault in ("{}.gone", "{}['gone']"):
+            (tmp_path / "broken.py").write_text(fault)
+            code, _, told = doctor("broken:sessions")
+            assert (code, "broken cannot be imported: " in told, "gone" in told) == (2, True, True)
 
 
 class TestFixture:
@@ -338,3 +344,36 @@ class TestFixture:
         assert audit_log.all() == []
         handle.remove()
         engine.dispose()
+
+
+PLAIN = """
+import sys
+sys.modules["greenlet"] = None  # SQLAlchemy 2.1 does not install it
+import sqlalchemy as sa, whodid
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, sessionmaker
+from whodid.capture import Capture, Relay, context
+from whodid.capture.sqlalchemy import install
+
+class Base(DeclarativeBase): ...
+
+class Customer(Base):
+    __tablename__ = "customer"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
+Base.metadata.create_all(engine)
+sessions, log = sessionmaker(engine), whodid.open("memory://")
+handle = install(sessions, Capture.to(log))
+assert handle.hook.unit(sessions()) is None
+handle.outbox.create()
+with context(actor=whodid.Actor(type="user", id="usr_1"), workspace="w"), sessions.begin() as session:
+    session.add(Customer(id=1))
+Relay(handle.outbox, log).drain()
+print(sorted(entry.action for entry in log.read("w")), "sqlalchemy.ext.asyncio" in sys.modules)
+"""
+
+
+def test_synchronous_sessions_need_no_greenlet() -> None:
+    """Whoever has no asynchronous sessions needs nothing of what these need."""
+    done = subprocess.run([sys.executable, "-c", PLAIN], capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout == "['customer.created'] False\n", done.stderr

@@ -42,6 +42,12 @@ def test_no_name_lacks_and_none_is_left_over(lang: str) -> None:
         assert [name for name, text in named.items() if not text.strip()] == []
 
 
+def test_no_detail_is_without_a_name() -> None:
+    """Whatever the declared actions tell in their details has a name in every language."""
+    told = {name for action in builtin().values() for name in action.example.get("details") or {}}
+    assert sorted(told - _TABLES["details"].keys()) == []
+
+
 @pytest.mark.parametrize("lang", FURTHER)
 def test_no_action_lacks_and_none_is_left_over(lang: str) -> None:
     """The actions of a language are the declared ones, with the outcomes and the summary that English has."""

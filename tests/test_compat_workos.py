@@ -257,7 +257,7 @@ def test_a_store_that_cannot_take_it_says_so_as_clients_retry(
         raise error
 
     with monkeypatch.context() as patched:
-        patched.setattr(log, "record", fail)
+        patched.setattr(log, "record_many", fail)
         answer = send(http, key, said(), "k")
     assert answer.status_code == 503
     assert int(answer.headers["retry-after"]) >= 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 from tests.detecting import entry, holds, rule_text
 from whodid.detect import built_in, load, read
 from whodid.detect.view import FEATURES
-from whodid.errors import InvalidRule
+from whodid.errors import InvalidRule, InvalidSetting
 
 ONE = entry(
     7,
@@ -303,3 +305,12 @@ def test_the_page_of_rules_is_complete_and_its_example_works() -> None:
     assert [rule.name for rule in told() if f"`{rule.name}`" not in page] == []
     assert [name for name in FEATURES if f"`{name}`" not in page] == []
     assert [rule.name for rule in read(example, "page")] == ["night_export"]
+
+
+def test_without_the_extra_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not a traceback of a missing module."""
+    monkeypatch.setitem(sys.modules, "re2", None)
+    monkeypatch.delitem(sys.modules, "whodid.detect.sigma")
+
+    with pytest.raises(InvalidSetting, match=r"re2 is not installed.*whodid\[detect\]"):
+        importlib.import_module("whodid.detect.sigma")

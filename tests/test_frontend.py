@@ -21,6 +21,7 @@ import pytest
 import whodid
 from whodid.catalog import builtin
 from whodid.model import Event
+from whodid.proof.leaf import EVENT, PURGE, SEAL, Header
 from whodid.viewer import Reader, api, proofs
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -125,6 +126,21 @@ class TestSource:
         assert len(pairs) >= len(builtin())
         assert [verdict for verdict in verdicts if verdict["state"] != "verified" or not verdict["content"]] == []
 
+    def test_a_browser_accepts_what_keeping_records(self, copy: Path) -> None:
+        """Seals and records of purges have leaves of a kind of their own, and are verified like the rest."""
+        with whodid.open("memory://") as log:
+            log.record("casa-lumen", told("contact.created"))
+            log.record("casa-lumen", told("contact.deleted"))
+            log.seal("casa-lumen", close=True)
+            assert log.forget("casa-lumen", [range(1)], msgspec.structs.replace(told("audit.purged"), details=None))
+            pairs = answers(Reader(log, "casa-lumen", personal=True), 1)
+        kinds = [Header.decode(base64.b64decode(pair["proof"]["leaf"])).kind for pair in pairs]
+
+        verdicts = judge(copy, pairs)
+
+        assert kinds == [EVENT, SEAL, PURGE]
+        assert [(verdict["state"], verdict.get("content")) for verdict in verdicts] == [("verified", True)] * 3
+
     def test_a_browser_refuses_what_was_not_recorded(self, copy: Path) -> None:
         """An actor's name changed after recording is found, and the field is named."""
         pairs = recorded(personal=True)
@@ -140,14 +156,23 @@ def recorded(*, personal: bool) -> list[dict[str, Any]]:
     """Record the example of every declared action and return what the API answers about each."""
     with whodid.open("memory://") as log:
         for action in builtin().values():
-            log.record("casa-lumen", msgspec.convert(action.example, Event))
-        reader = Reader(log, "casa-lumen", personal=personal)
-        size, _ = reader.head()
-        answers = [
-            {"proof": proofs.proof(reader, index), "entry": api.entry(reader, index, "en")["entry"]}
-            for index in range(size)
-        ]
-        return list(msgspec.json.decode(msgspec.json.encode(answers)))
+            log.record("casa-lumen", told(action.name))
+        return answers(Reader(log, "casa-lumen", personal=personal))
+
+
+def told(action: str) -> Event:
+    """Return the example of a declared action."""
+    return msgspec.convert(builtin()[action].example, Event)
+
+
+def answers(reader: Reader, first: int = 0) -> list[dict[str, Any]]:
+    """Return what the API answers about each entry from the first one on."""
+    size, _ = reader.head()
+    found = [
+        {"proof": proofs.proof(reader, index), "entry": api.entry(reader, index, "en")["entry"]}
+        for index in range(first, size)
+    ]
+    return list(msgspec.json.decode(msgspec.json.encode(found)))
 
 
 def judge(frontend: Path, pairs: list[dict[str, Any]]) -> list[dict[str, Any]]:

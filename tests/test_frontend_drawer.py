@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -37,6 +38,15 @@ def world() -> Iterator[World]:
                 for n, listed in enumerate(changes)
             ],
         )
+        stopped = event(
+            60_009,
+            "campaign.paused",
+            ago=timedelta(hours=5),
+            resource=Resource(type="campaign", id="cmp_1", name="Diwali"),
+            details={"sent": 8214, "provider_code": 132015},
+        )
+        record(made.log, HOME, [stopped])
+        made.log.seal(HOME, close=True)
         yield made
 
 
@@ -190,6 +200,28 @@ def test_the_evidence_of_an_entry_is_a_file_that_verifies(visit: Callable[..., V
     report = verify_export(lines, lines[-1])
     assert report.problems == ()
     assert (report.proven, report.count, report.first) == (1, 1, 1)
+
+
+def test_a_seal_is_verified_and_the_log_has_a_name(visit: Callable[..., Visit]) -> None:
+    """What the log records of itself is proven like the rest, is about the log, and a long hash is cut to a line."""
+    seen = visit("?q=action:audit.sealed")
+    seen.row("Sealing sealed the audit log").click()
+    expect(seen.drawer).to_contain_text("Verified in this browser")
+    expect(seen.drawer.locator(".meta [data-field=resource]")).to_contain_text(re.compile(rf"Audit log\s+{HOME}"))
+    expect(seen.drawer.get_by_role("button", name="History of Audit log")).to_be_visible()
+    seal = seen.drawer.locator("dt", has_text="Seal").locator("+ dd")
+    expect(seal).to_have_text(re.compile(r"^[0-9a-f]{63}…$"))
+    expect(seal).to_have_attribute("title", re.compile(r"^[0-9a-f]{100,}$"))
+    expect(seen.viewer.locator("[part=badge]")).to_contain_text("Verified")
+
+
+def test_a_code_is_no_number(visit: Callable[..., Visit]) -> None:
+    """Counts are grouped, an error code is written as its owner writes it."""
+    seen = visit("?q=action:campaign.paused+Diwali")
+    seen.row("Maria Torres paused campaign Diwali").click()
+    details = seen.drawer.locator(".kv")
+    expect(details).to_contain_text(re.compile(r"Sent\s*8,214"))
+    expect(details).to_contain_text(re.compile(r"error code\s*132015"))
 
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}

@@ -100,6 +100,19 @@ def test_an_export_can_be_cancelled(visit: Callable[..., Visit], world: World) -
         leave.set()
 
 
+def test_the_hand_is_on_the_chosen_format(visit: Callable[..., Visit]) -> None:
+    """A dialog that is opened again shows one choice, not the ring of another."""
+    seen = visit()
+    export = seen.viewer.get_by_role("button", name="Export")
+    export.click()
+    dialog = seen.viewer.get_by_role("dialog")
+    expect(dialog.get_by_role("radio", name="CSV")).to_be_focused()
+    dialog.get_by_role("radio", name="JSON Lines").check()
+    seen.page.keyboard.press("Escape")
+    export.click()
+    expect(dialog.get_by_role("radio", name="JSON Lines")).to_be_focused()
+
+
 def test_files_of_the_last_day_are_offered_again(visit: Callable[..., Visit], world: World) -> None:
     """Fetched once more without a second entry, and removed."""
     seen = visit("?q=type:contact+-action:contact.updated")

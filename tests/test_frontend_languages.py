@@ -140,6 +140,19 @@ def test_nothing_scrolls_sideways_in_any_language(visit: Callable[..., Visit], l
     assert seen.viewer.evaluate(wide) == []
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_title_row_fits_a_phone(visit: Callable[..., Visit], language: str) -> None:
+    """The badge says its word in full and the button beside it keeps its size, however long the title is."""
+    seen = visit(size=NARROW)
+    speak(seen, language)
+    badge, export = seen.viewer.locator("[part=badge]"), seen.viewer.locator(".acts .btn.p")
+    expect(badge).to_have_class(re.compile(r"\bok\b"))
+    box = export.bounding_box()
+    assert box is not None
+    assert (round(box["width"]), round(box["height"])) == (40, 40)
+    assert badge.locator(".t").evaluate("(text) => text.scrollWidth <= text.clientWidth")
+
+
 @pytest.mark.parametrize("language", ["hi", "ar"])
 @pytest.mark.parametrize("size", [{"width": 320, "height": 800}, NARROW, {"width": 1024, "height": 800}, WIDE], ids=str)
 def test_axe_finds_nothing(visit: Callable[..., Visit], language: str, size: dict[str, int]) -> None:

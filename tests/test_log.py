@@ -227,6 +227,20 @@ def test_questions_have_bounds(log: whodid.Log) -> None:
         log.head("nobody")
 
 
+def test_a_new_database_is_readable_by_its_owner_only(tmp_path: Path) -> None:
+    """It is shut like its key, and so is what lies beside it; rights that somebody gave stay."""
+    path = tmp_path / "audit.db"
+    with whodid.open(f"sqlite:///{path}") as log:
+        log.record("w", event("a", 0))
+        assert {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == dict.fromkeys(
+            ["audit.db", "audit.db-wal", "audit.db-shm", "audit.db.key"], 0o600
+        )
+    path.chmod(0o640)
+    with whodid.open(f"sqlite:///{path}") as log:
+        log.record("w", event("a", 1))
+        assert path.stat().st_mode & 0o777 == 0o640
+
+
 def test_a_key_belongs_to_its_log(tmp_path: Path) -> None:
     """A log is refused without its key and with another's, and says what to do."""
     url = f"sqlite:///{tmp_path}/audit.db"

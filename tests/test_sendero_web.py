@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -214,6 +216,30 @@ class TestAuditLog:
         answer = lumen.signed_in("Owner").get(f"/go/{type_}/x")
         assert answer.headers.get("location") == place
         assert answer.status_code == (303 if place else 404)
+
+    @pytest.mark.parametrize(
+        ("role", "opens"),
+        [
+            (
+                "Owner",
+                "contact segment template campaign account user role sso team webhook api_key hold workspace",
+            ),
+            ("Auditor", ""),
+        ],
+    )
+    def test_an_entry_leads_where_its_reader_may_go(self, lumen: Lumen, role: str, opens: str) -> None:
+        """Whatever has a page can be opened, and nobody is led to a refusal that would be recorded against them."""
+        page = lumen.signed_in(role).get("/settings/audit-logs").text
+        assert f'open-types="{opens}"' in page
+
+
+def test_no_style_has_two_meanings() -> None:
+    """All style sheets are on every page: a name that two of them give a meaning of its own has neither."""
+    named: dict[str, set[str]] = {}
+    for sheet in Path(__file__, "../../sendero/static").resolve().glob("*.css"):
+        for rule in re.findall(r"(?m)^(\.[\w-]+) \{", sheet.read_text(encoding="utf-8")):
+            named.setdefault(rule, set()).add(sheet.name)
+    assert {rule: sheets for rule, sheets in named.items() if len(sheets) > 1} == {}
 
 
 def test_many_people_at_once(lumen: Lumen) -> None:

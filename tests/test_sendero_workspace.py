@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any, ClassVar
 
 import pytest
@@ -181,11 +182,33 @@ class TestHolds:
         assert lumen.entries("action:audit.hold_placed") == []
 
     @pytest.mark.parametrize(
+        ("shown", "query"),
+        [
+            ("?range=30d&q=actor:usr_1+-kind:security&entry=7", "actor:usr_1 -kind:security"),
+            (
+                "?since=2026-10-01T00:00:00Z&until=2026-11-01T00:00:00Z&q=resource%3Acontact%3Acon_1",
+                "resource:contact:con_1 date:&gt;=2026-10-01T00:00:00Z date:&lt;2026-11-01T00:00:00Z",
+            ),
+            ("?entry=7", "index:7"),
+        ],
+    )
+    def test_the_address_of_the_log_says_what_to_keep(self, lumen: Lumen, shown: str, query: str) -> None:
+        """Nobody has to write a search: what the page shows is what its address holds, and no more."""
+        browser = lumen.signed_in("Owner")
+        link = f"https://lumen.example/settings/audit-logs{shown}"
+        assert f'value="{query}"' in browser.get(f"{self.HOLDS}/new", params={"query": link}).text
+
+        assert browser.post(f"{self.HOLDS}/new", data=self.FORM | {"query": link}).status_code == 303
+        (entry,) = lumen.entries("action:audit.hold_placed")
+        assert (entry.details or {})["query"] == html.unescape(query)
+
+    @pytest.mark.parametrize(
         ("other", "told"),
         [
             ({"name": " "}, "Give the matter or the case number"),
             ({"reason": ""}, "Say why"),
             ({"query": ""}, "Say what is to be kept"),
+            ({"query": "https://lumen.example/settings/audit-logs"}, "Say what is to be kept"),
             ({"query": "nosuchfield:x"}, "This is no search of the audit log"),
             ({"reason": "x" * 501}, "Use at most 500 characters"),
         ],

@@ -15,7 +15,7 @@ import pytest
 import zstandard
 from starlette.testclient import TestClient
 
-from tests.serving import ALL, AWAY, HOME, MARIA, READ, Clock, bearer, check_problem, client, open_log, token
+from tests.serving import ALL, AWAY, HOME, MARIA, READ, Clock, bearer, check_problem, client, linked, open_log, token
 from whodid import Log
 from whodid.query import parse
 from whodid.server.described import Endpoint
@@ -67,8 +67,7 @@ def asked(one: Endpoint, ticket: str) -> tuple[str, dict[str, Any]]:
 @pytest.mark.parametrize("kind", CREDENTIALS)
 def test_no_route_leads_to_another_workspace(http: TestClient, headers: dict[str, dict[str, str]], kind: str) -> None:
     """Whatever HOME asks for of AWAY, as any credential: nothing of it comes back, and nothing happens there."""
-    made = http.post("/v1/exports", json={"format": "csv"}, headers=bearer(token(AWAY))).json()
-    ticket = made["href"].rpartition("/")[2]
+    ticket = linked(http, bearer(token(AWAY))).rpartition("/")[2]
     before = http.get("/v1/checkpoint", headers=bearer(token(AWAY))).json()["size"]
     for one in http.app.state.endpoints:  # type: ignore[attr-defined]
         path, query = asked(one, ticket[:-4] + "AAAA")
@@ -87,14 +86,17 @@ def test_no_route_leads_to_another_workspace(http: TestClient, headers: dict[str
 
 
 def test_asking_for_what_is_elsewhere_takes_as_long_as_for_what_is_nowhere(
-    http: TestClient, headers: dict[str, dict[str, str]]
+    http: TestClient, headers: dict[str, dict[str, str]], log: Log
 ) -> None:
-    """The shortest of many times, one after the other, differs by less than a third: of an id, and of a key."""
+    """The shortest of many times, one after the other, differs by less than a third.
+
+    So it is with an id, and with a key whose secret is guessed, whichever workspace it belongs to.
+    """
     absent, away = str(UUID(int=999_999)), AWAY_ID
-    unknown, foreign = "wk_" + "a" * 12 + "_" + "x" * 43, "wv1.e30.AAAA"
+    ours, theirs = (KeyRing(log, one, actor=MARIA).create("guessed", scopes=("read",)).text for one in (HOME, AWAY))
     pairs = [
         ([f"/v1/entries/{one}" for one in (absent, away)], [headers["admin"]] * 2),
-        (["/v1/entries/0"] * 2, [bearer(unknown), bearer(foreign)]),
+        (["/v1/entries/0"] * 2, [bearer(one[:-43] + "x" * 43) for one in (ours, theirs)]),
     ]
     for paths, sent in pairs:
         best = [float("inf"), float("inf")]

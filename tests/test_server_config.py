@@ -199,7 +199,7 @@ def test_every_setting_can_be_given_in_each_place(capsys: pytest.CaptureFixture[
         "store": "memory://", "workspace": "w", "host": "::1", "port": 1, "url": "https://a.example",
         "trusted_proxies": 1, "key": "k", "secret_file": "s", "strict": True, "name": "n", "retention_minutes": 1,
         "origins": ["https://a.example", "https://b.example"], "threads": 1, "connections": 9, "downloads": 1,
-        "witness_policy": "w", "exports_folder": "f", "exports_bytes": 1048576, "rate": 1, "compat": "workos",
+        "witness_policy": "w", "exports_folder": "f", "exports_bytes": 1048576, "rate": 1, "compat": ["workos", "otlp"],
         "syslog": ["tcp://127.0.0.1:6514"], "oidc_issuer": "https://id.example", "oidc_client_id": "c",
         "oidc_secret_file": "o", "oidc_operators": ["@a.example"], "metrics_token_file": "t",
         "log_level": "error", "drain_seconds": 2, "shutdown_seconds": 2,
@@ -212,6 +212,17 @@ def test_every_setting_can_be_given_in_each_place(capsys: pytest.CaptureFixture[
     lines = capsys.readouterr().out.splitlines()
     assert [line.endswith("  # command line") for line in lines] == [True] * len(given)
     assert tomllib.loads("\n".join(lines)) == given
+
+
+@pytest.mark.parametrize("written", ['["workos", "otlp"]', '"workos,otlp"', '"workos otlp"', '"workos, otlp,"'])
+def test_a_list_is_a_list_or_one_text(tmp_path: Path, written: str) -> None:
+    """In every place alike: a file may hold what an environment holds."""
+    file = tmp_path / "whodid.toml"
+    file.write_text(f"store = 'memory://'\ncompat = {written}\n")
+    assert load(environment={}, file=file).compat == ("workos", "otlp")
+    if written.startswith('"'):
+        around = {"WHODID_STORE": "memory://", "WHODID_SERVE_COMPAT": written.strip('"')}
+        assert load(environment=around).compat == ("workos", "otlp")
 
 
 def test_the_token_of_the_metrics_is_made_like_the_secret(tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
-"""What operators ask a server: whether it lives, whether it is ready, what it counts, what it writes, how it leaves."""
+"""What operators ask a server: whether it lives, whether it is ready, what it writes, how it leaves."""
 
 from __future__ import annotations
 
 import io
 import json
 import logging
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,14 +16,10 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from tests.serving import (
-    ALL,
-    AWAY,
     HOME,
-    JOAO,
     MARIA,
     READ,
     SECRET,
@@ -30,23 +27,17 @@ from tests.serving import (
     bearer,
     check_problem,
     client,
-    finished,
-    linked,
     open_log,
     token,
 )
 from whodid import Log
-from whodid.errors import InvalidSetting, StoreFull, StoreUnavailable
+from whodid.errors import StoreFull, StoreUnavailable
 from whodid.model import Actor
-from whodid.retention import RetentionWorker
 from whodid.server import asgi
 from whodid.server.health import KEPT_SECONDS, Health
 from whodid.server.keys import KeyRing
 from whodid.server.logs import written_as_lines
-from whodid.server.metrics import PrometheusMeter
 from whodid.server.traces import Tracer
-
-TOKEN = b"a token of the tests, of 32 bytes or more"
 
 
 @pytest.fixture
@@ -57,28 +48,10 @@ def log() -> Iterator[Log]:
 
 
 @pytest.fixture
-def metrics() -> PrometheusMeter:
-    """Make a meter."""
-    return PrometheusMeter(TOKEN)
-
-
-@pytest.fixture
-def http(log: Log, metrics: PrometheusMeter) -> Iterator[TestClient]:
+def http(log: Log) -> Iterator[TestClient]:
     """Open a client."""
-    with client(log, metrics=metrics) as opened:
+    with client(log) as opened:
         yield opened
-
-
-def samples(http: TestClient) -> dict[tuple[str, ...], float]:
-    """Read the page of metrics: the value by name and labels."""
-    answer = http.get("/metrics", headers={"Authorization": f"Bearer {TOKEN.decode()}"})
-    assert answer.status_code == 200
-    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
-    return {
-        (one.name, *(value for _, value in sorted(one.labels.items()))): one.value
-        for family in text_string_to_metric_families(answer.text)
-        for one in family.samples
-    }
 
 
 # --------------------------------------------------------------------------------------------------------------- health
@@ -153,129 +126,6 @@ def test_health_does_not_wait_for_those_that_work_on_the_store(log: Log) -> None
         assert http.get("/readyz").status_code == 200
         leave.set()
         asker.join(20)
-
-
-# -------------------------------------------------------------------------------------------------------------- metrics
-
-
-def test_metrics_need_their_token(http: TestClient, log: Log) -> None:
-    """Neither nothing nor a viewer's token nor an API key opens them; without a meter there is no such page."""
-    key = KeyRing(log, HOME, actor=MARIA).create("all", scopes=("admin",)).text
-    for sent in ({}, bearer(token()), bearer(key), bearer("x"), {"Authorization": f"Basic {TOKEN.decode()}"}):
-        check_problem(http.get("/metrics", headers=sent), 401, "unauthorised")
-    with client(log) as plain:
-        check_problem(plain.get("/metrics", headers=bearer(TOKEN.decode())), 404, "not-found")
-
-
-def test_a_short_token_is_refused() -> None:
-    """It would be guessed."""
-    with pytest.raises(InvalidSetting, match="has 5 bytes"):
-        PrometheusMeter(b"short")
-
-
-def test_without_the_package_it_says_what_to_install() -> None:
-    """Prometheus is an extra."""
-    with patch.dict("sys.modules", {"prometheus_client": None}), pytest.raises(InvalidSetting, match="prometheus"):
-        PrometheusMeter(TOKEN)
-
-
-def test_requests_are_counted_by_pattern(http: TestClient) -> None:
-    """By route, method and status; what no route took, and methods nobody knows, are one each."""
-    for index in range(3):
-        http.get(f"/v1/entries/{index}", headers=bearer(token()))
-    http.get("/v1/entries/0")
-    http.get("/nowhere/juan")
-    http.request("JUAN", "/v1/entries")
-    found = samples(http)
-    assert found["whodid_http_requests_total", "GET", "/v1/entries/{key}", "200"] == 3
-    assert found["whodid_http_requests_total", "GET", "/v1/entries/{key}", "401"] == 1
-    assert found["whodid_http_requests_total", "GET", "(none)", "404"] == 1
-    assert found["whodid_http_requests_total", "other", "(none)", "405"] == 1
-    assert found["whodid_http_request_seconds_count", "GET", "/v1/entries/{key}"] == 4
-
-
-def test_events_are_counted_by_fate(http: TestClient, log: Log) -> None:
-    """Recorded, known and refused ones, and the commit that made them durable."""
-    key = KeyRing(log, HOME, actor=MARIA).create("writer", scopes=("write",)).text
-    good = {
-        "id": "01890a5d-ac96-774b-bcce-b302099a8057",
-        "occurred_at": "2026-11-20T13:00:00Z",
-        "actor": {"type": "user", "id": "u"},
-        "action": "contact.created",
-        "resource": {"type": "contact", "id": "c"},
-    }
-    batch = {"events": [good, good, {"action": "x"}]}
-    for _ in range(2):
-        assert http.post("/v1/events", json=batch, headers=bearer(key)).status_code == 200
-    found = samples(http)
-    assert [found["whodid_events_total", fate] for fate in ("recorded", "known", "refused")] == [1, 3, 2]
-    assert found["whodid_commit_seconds_count",] == 2
-    assert found["whodid_commit_events_sum",] == 4
-    with patch.object(Log, "record_many", side_effect=StoreUnavailable("Locked")):
-        assert http.post("/v1/events", json=good, headers=bearer(key)).status_code == 503
-    with patch.object(Log, "find", side_effect=StoreUnavailable("Locked")):
-        assert http.get("/v1/entries", headers=bearer(token())).status_code == 503
-    found = samples(http)
-    assert found["whodid_store_errors_total", "StoreUnavailable"] == 2
-    assert (found["whodid_events_waiting",], found["whodid_events_inside",]) == (0, 0)
-
-
-def test_events_of_other_products_are_counted(log: Log, metrics: PrometheusMeter) -> None:
-    """What their clients sent, once however often it was sent."""
-    key = KeyRing(log, HOME, actor=MARIA).create("writer", scopes=("write",)).text
-    said = {
-        "action": "contact.created",
-        "occurred_at": "2026-11-20T13:00:00Z",
-        "actor": {"type": "user", "id": "u"},
-        "targets": [{"type": "contact", "id": "c"}],
-        "context": {"location": "127.0.0.1"},
-    }
-    with client(log, metrics=metrics, compat=["workos", "retraced"]) as http:
-        for _ in range(2):
-            sent = bearer(key) | {"Idempotency-Key": "one"}
-            answer = http.post("/audit_logs/events", json={"organization_id": HOME, "event": said}, headers=sent)
-            assert answer.status_code in {200, 201}, answer.text
-        found = samples(http)
-    assert (found["whodid_events_total", "recorded"], found["whodid_events_total", "known"]) == (1, 1)
-
-
-def test_exports_are_counted(http: TestClient) -> None:
-    """Jobs that ended, what is in their files, and how many there are by state."""
-    assert http.get(linked(http, bearer(token()), q="-category:audit")).status_code == 200
-    with patch.object(Log, "stream", side_effect=StoreUnavailable("Locked")):
-        made = http.post("/v1/exports", json={"format": "csv"}, headers=bearer(token())).json()
-        finished(http, made["id"], bearer(token()))
-    found = samples(http)
-    assert (found["whodid_exports_total", "ready"], found["whodid_exports_total", "failed"]) == (1, 1)
-    assert (found["whodid_exported_entries_total",], found["whodid_export_seconds_count",]) == (7, 1)
-    assert [found["whodid_export_jobs", state] for state in ("waiting", "running", "ready", "failed")] == [0, 0, 1, 1]
-
-
-def test_retention_is_counted(log: Log, metrics: PrometheusMeter, http: TestClient) -> None:
-    """Rounds, what they removed, when the last one was, and what failed."""
-    rounds = threading.Semaphore(0)
-
-    def counted(entries: int) -> None:
-        metrics.purged(entries)
-        rounds.release()
-
-    with RetentionWorker(log, on_round=counted):
-        assert rounds.acquire(timeout=20)
-    metrics.purge_failed()
-    found = samples(http)
-    assert found["whodid_purge_rounds_total",] == 1
-    assert found["whodid_purged_entries_total",] == 0
-    assert found["whodid_purge_round_timestamp_seconds",] > 1_700_000_000
-    assert found["whodid_purge_errors_total",] == 1
-
-
-def test_no_label_names_a_workspace_or_a_person(http: TestClient, log: Log) -> None:
-    """Whatever was asked, the page holds patterns, statuses and names of classes only."""
-    for path in ("/v1/entries", f"/v1/entries?q={JOAO.email}", "/v1/resources/contact/con_ana/history", f"/{AWAY}"):
-        http.get(path, headers=bearer(token(permissions=ALL)))
-    page = http.get("/metrics", headers=bearer(TOKEN.decode())).text
-    for planted in (HOME, AWAY, "usr_", "con_ana", "lumen", "João", "Maria"):
-        assert planted not in page
 
 
 # ----------------------------------------------------------------------------------------------------------------- logs
@@ -454,8 +304,8 @@ def test_a_garbled_trace_is_not_heeded(log: Log) -> None:
 
 
 def test_nothing_is_measured_without_the_package(log: Log) -> None:
-    """The API of OpenTelemetry is an extra, and its absence is no error."""
-    with patch("importlib.util.find_spec", return_value=None):
+    """The API of OpenTelemetry is an extra, and its absence is no error, also where the extra `otlp` is there."""
+    with patch.dict(sys.modules, {"opentelemetry.trace": None}):
         tracer = Tracer()
     with tracer.request("GET", []) as span, tracer.span("whodid.query") as inner:
         span.tell({"a": 1}, failed=True)

@@ -15,6 +15,8 @@ import whodid
 from tests.serving import HOME, JOAO, NOW, Clock, dump, event, open_log, record
 from whodid import Action, Change, Log, Resource, builtin
 from whodid.canonical import fields
+from whodid.catalog import detail_label
+from whodid.log import Facet
 from whodid.proof import leaf
 from whodid.query import Query, parse
 from whodid.viewer import Reader, Stay, api, present, proofs
@@ -114,7 +116,7 @@ def test_a_full_view_leads_to_the_cause(log: Log) -> None:
     view = api.entry(Reader(log, HOME), 3, "en", stay=lambda _: Stay(date(2027, 2, 19), held=True))
     assert said(view["cause"]) == "WhatsApp changed the status of template diwali_offer_2026"
     assert view["cause"]["index"] == 2
-    assert view["labels"] == {"status": "Status"}
+    assert view["labels"] == {"status": "Status", "details.sent": "Sent", "details.audience": "Audience"}
     assert (view["removed_on"], view["held"]) == ("2027-02-19", True)
     assert view["entry"]["details"] == {"sent": 8214, "audience": 20000}
     assert view["entry"]["outcome"] == "success"
@@ -123,17 +125,36 @@ def test_a_full_view_leads_to_the_cause(log: Log) -> None:
 def test_the_fields_of_a_merge_have_names(log: Log) -> None:
     """What a merge compared is called like what changed, in the reader's language."""
     reader = Reader(log, HOME, personal=True)
-    assert api.entry(reader, 4, "en")["labels"] == {"phone_e164": "Phone", "birthday": "Birthday"}
-    assert api.entry(reader, 4, "es")["labels"] == {"phone_e164": "Teléfono", "birthday": "Cumpleaños"}
+    english, spanish = (api.entry(reader, 4, lang)["labels"] for lang in ("en", "es"))
+    assert (english["phone_e164"], english["birthday"]) == ("Phone", "Birthday")
+    assert (spanish["phone_e164"], spanish["birthday"]) == ("Teléfono", "Cumpleaños")
+
+
+@pytest.mark.parametrize(
+    ("lang", "sent"), [("en", "Sent"), ("es", "Enviados"), ("pt", "Enviados"), ("hi", "भेजे गए"), ("ar", "المرسلة")]
+)
+def test_details_have_names_in_each_language(log: Log, lang: str, sent: str) -> None:
+    """What an entry tells beside its changes is named like everything else, and what nobody declared is readable."""
+    labels = api.entry(Reader(log, HOME), 3, lang)["labels"]
+    assert labels["details.sent"] == sent
+    assert detail_label("shelf_number", lang) == "Shelf number"
+
+
+@pytest.mark.parametrize(("lang", "called"), [("en", "Somebody not signed in"), ("es", "Alguien sin iniciar sesión")])
+def test_whoever_has_no_name_is_called_something(lang: str, called: str) -> None:
+    """Menus, suggestions and what stands out say who an anonymous actor is, not its id."""
+    catalog = builtin()
+    assert present.facet_label("actor", Facet("anonymous", "anonymous", "anonymous", 6), lang, catalog) == called
+    assert present.facet_label("actor", Facet("usr_1", "usr_1", "user", 6), lang, catalog) == "usr_1"
 
 
 @pytest.mark.parametrize("fields", [7, "path", {"path": "name"}, [7, {"path": 7}, {}]])
-def test_details_that_are_no_merge_name_nothing(fields: object) -> None:
+def test_details_that_are_no_merge_name_no_field(fields: object) -> None:
     """A host's own details may be called `fields` and be anything."""
     log = whodid.open("memory://", clock=Clock())
     record(log, HOME, [event(1, "contact.updated", details={"fields": fields})])
     with log:
-        assert api.entry(Reader(log, HOME), 0, "en")["labels"] == {}
+        assert api.entry(Reader(log, HOME), 0, "en")["labels"] == {"details.fields": "Fields"}
 
 
 def test_a_cause_out_of_reach_is_not_shown(log: Log) -> None:

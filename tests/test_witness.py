@@ -429,6 +429,20 @@ def test_the_program_asks_and_verifies(tmp_path: Path) -> None:
         assert '"present": ["north"]' in bad.stdout or '"present":["north"]' in bad.stdout
 
 
+def test_the_head_of_a_page_is_looked_at_too(tmp_path: Path) -> None:
+    """An evidence page under a head that nobody cosigned is good for `quorum none` only."""
+    with whodid.open(f"sqlite:///{tmp_path}/audit.db", clock=Clock()) as log:
+        grow(log, 3)
+        key = log.verifier_key(HOME)
+    made = run(tmp_path, "evidence", "--store", "sqlite:///audit.db", "-o", "page.html", "resource:contact:con_1")
+    assert made.returncode == 0, made.stderr
+    for name, quorum, code in (("none.txt", "none", 0), ("one.txt", "north", 1)):
+        (tmp_path / name).write_text(f"witness north {NORTH.vkey}\nquorum {quorum}\n")
+        told = run(tmp_path, "verify", "page.html", "--key", key, "--policy", name)
+        assert told.returncode == code, told.stderr
+        assert "cosigned by nobody" in told.stderr
+
+
 # ------------------------------------------------------------------------------------------------------------ policies
 
 KEYS = [Cosigner(f"w{at}", bytes([at + 1]) * 32).vkey for at in range(6)]

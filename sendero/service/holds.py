@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qs, urlsplit
+
 from sendero.errors import Invalid, Missing
 from sendero.tables import User
 from sendero.work import Work, actor_of
@@ -11,12 +13,28 @@ from whodid.errors import InvalidQuery, InvalidSetting, NotFound
 from whodid.query import Query, parse
 from whodid.retention import Hold, HoldPreview, place_hold, preview_hold, read_holds, release_hold
 
-__all__ = ["all_holds", "place", "release", "would_keep"]
+__all__ = ["all_holds", "place", "query_of", "release", "would_keep"]
 
 
 def all_holds(work: Work) -> tuple[Hold, ...]:
     """Return the holds, oldest first."""
     return read_holds(work.home.log, work.workspace.id)
+
+
+def query_of(text: str) -> str:
+    """Return the query that a link to the audit log shows; any other text is a query already.
+
+    How far back the page looks by default is no part of it: a hold that is meant for a person keeps all of theirs. Days
+    that somebody chose are. A link to one entry means that entry.
+    """
+    link = urlsplit(text.strip())
+    if link.scheme not in {"http", "https"} or not link.path.endswith("/settings/audit-logs"):
+        return text
+    found = {name: values[0] for name, values in parse_qs(link.query).items()}
+    terms = [found.get("q", "")]
+    terms += [f"date:{sign}{found[name]}" for name, sign in (("since", ">="), ("until", "<")) if name in found]
+    shown = " ".join(term for term in terms if term)
+    return shown or (f"index:{found['entry']}" if found.get("entry", "").isdecimal() else "")
 
 
 def would_keep(work: Work, query: str) -> HoldPreview:

@@ -13,21 +13,26 @@ from whodid.server import PERMISSIONS, mint_token
 __all__ = ["PAGES"]
 
 _PLACES = {
-    "contact": "/contacts/{id}",
-    "segment": "/segments/{id}",
-    "template": "/templates/{id}",
-    "campaign": "/campaigns/{id}",
-    "account": "/settings/accounts/{id}",
-    "user": "/settings/users/{id}",
-    "role": "/settings/roles/{id}",
-    "sso": "/settings/sso/{id}",
-    "team": "/settings/teams/{id}",
-    "webhook": "/settings/webhooks/{id}",
-    "api_key": "/settings/api-keys/{id}",
-    "workspace": "/settings/workspace",
-    "log": "/settings/audit-logs",
-    "page": "/",
+    "contact": ("/contacts/{id}", "contacts:read"),
+    "segment": ("/segments/{id}", "segments:read"),
+    "template": ("/templates/{id}", "templates:read"),
+    "campaign": ("/campaigns/{id}", "campaigns:read"),
+    "account": ("/settings/accounts/{id}", "accounts:read"),
+    "user": ("/settings/users/{id}", "users:read"),
+    "role": ("/settings/roles/{id}", "roles:read"),
+    "sso": ("/settings/sso/{id}", "sso:read"),
+    "team": ("/settings/teams/{id}", "teams:read"),
+    "webhook": ("/settings/webhooks/{id}", "webhooks:read"),
+    "api_key": ("/settings/api-keys/{id}", "keys:read"),
+    "hold": ("/settings/holds", "audit:manage"),
+    "workspace": ("/settings/workspace", "workspace:update"),
+    "log": ("/settings/audit-logs", "audit:read"),
+    "page": ("/", ""),
 }
+"""Where each type of resource has its page, and the permission that opens it."""
+
+_NOWHERE_ELSE = frozenset({"log", "page"})
+"""Types whose page is the one that the reader is on, or none in particular: nothing to offer."""
 
 
 def page(visit: Visit) -> Response:
@@ -37,7 +42,13 @@ def page(visit: Visit) -> Response:
         visit.home.relay.drain()
     except StoreError:
         behind = True
-    return visit.render("audit.html", behind=behind, refused=visit.home.outbox.backlog().quarantined > 0)
+    return visit.render(
+        "audit.html",
+        behind=behind,
+        refused=visit.home.outbox.backlog().quarantined > 0,
+        # Who may not open a page is not sent there: the refusal would be an entry against them.
+        opens=[name for name, (_, needs) in _PLACES.items() if name not in _NOWHERE_ELSE and visit.may(needs)],
+    )
 
 
 def token(visit: Visit) -> Response:
@@ -57,8 +68,8 @@ def token(visit: Visit) -> Response:
 
 def go(visit: Visit) -> Response:
     """Send the browser to the page of a resource that the log names."""
-    place = _PLACES.get(visit.path["type"])
-    if place is None:
+    place, _ = _PLACES.get(visit.path["type"], ("", ""))
+    if not place:
         raise Missing
     return visit.go(place.format(id=visit.path["id"]))
 

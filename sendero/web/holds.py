@@ -23,6 +23,7 @@ def show(visit: Visit) -> Response:
 def form(visit: Visit) -> Response:
     """Show the form, and what the hold would keep once a query was typed."""
     typed = {name: visit.form[name] if visit.fault else visit.query.get(name, "") for name in _FIELDS}
+    typed["query"] = holds.query_of(typed["query"])
     found = holds.would_keep(visit.work, typed["query"]) if typed["query"] and not visit.fault else None
     return visit.render("holds/form.html", typed=typed, found=found)
 
@@ -30,7 +31,9 @@ def form(visit: Visit) -> Response:
 def place(visit: Visit) -> Response:
     """Place a hold."""
     form = visit.form
-    hold = holds.place(visit.work, visit.viewer, name=form["name"], query=form["query"], reason=form["reason"])
+    hold = holds.place(
+        visit.work, visit.viewer, name=form["name"], query=holds.query_of(form["query"]), reason=form["reason"]
+    )
     return visit.go(_HERE, done="hold_placed", of=f"hold:{hold.id}")
 
 

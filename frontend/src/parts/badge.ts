@@ -154,7 +154,10 @@ export class Badge {
     const { words } = this.#host;
     const [look, glyph, text, title] = this.#state();
     const count = look === "ok" ? html`<small class="num">${words.t("count.entries", { n: this.#checked?.head.size ?? 0 })}</small>` : nothing;
-    return html`<button class="btn proof ${look}" part="badge" popovertarget="seal" title=${title || nothing} aria-label=${this.#host.narrow ? text : nothing}>${icon(glyph)}<span class="t">${text} ${count}</span></button>`;
+    const { narrow } = this.#host;
+    // Little room: the colour says that something is gone, the card says what.
+    const short = narrow && look === "gap" ? words.t("badge.verified") : text;
+    return html`<button class="btn proof ${look}" part="badge" popovertarget="seal" title=${title || nothing} aria-label=${narrow ? text : nothing}>${icon(glyph)}<span class="t">${short} ${count}</span></button>`;
   }
 
   /** The card behind it. */

@@ -23,7 +23,23 @@ export function changes(host: Host, data: Detail, sideBySide: boolean, toggle: (
       ? html`<div class="seg" role="group" aria-label=${words.t("diff.layout")}>${layout(false, "diff.inline")}${layout(true, "diff.side")}</div>`
       : nothing}</div>
     ${listed.length ? html`<div class="diff">${listed.map((change) => block(host, change, data.labels ?? {}, sideBySide))}</div>` : nothing}`}
-    ${rest.length ? html`<div class="dtool">${words.t("details.title")}</div><dl class="diff kv">${rest.map(([name, value]) => html`<dt>${data.labels?.[`details.${name}`] ?? humane(name)}</dt><dd title=${raw(value)}>${isMarker(value) ? markerPill(host, value) : isTree(value) && !Array.isArray(value) ? html`<pre class="mono" dir="ltr">${JSON.stringify(value, null, 2)}</pre>` : html`<bdi>${plain(host, value)}</bdi>`}</dd>`)}</dl>` : nothing}`;
+    ${rest.length ? html`<div class="dtool">${words.t("details.title")}</div><dl class="diff kv">${rest.map(([name, value]) => html`<dt>${data.labels?.[`details.${name}`] ?? humane(name)}</dt>${detail(host, name, value)}`)}</dl>` : nothing}`;
+}
+
+/** Numbers that count nothing. */
+const CODE = /(^|_)(code|status)$/;
+const HASH = /^[0-9a-f]{40,}$/;
+/** As much of a hash as a line holds; all of it is in the tab of the JSON. */
+const LINE = 64;
+
+/** One detail: a code without separators, a hash as one. */
+function detail(host: Host, name: string, value: unknown): TemplateResult {
+  if (isMarker(value)) return html`<dd>${markerPill(host, value)}</dd>`;
+  if (isTree(value) && !Array.isArray(value)) return html`<dd><pre class="mono" dir="ltr">${JSON.stringify(value, null, 2)}</pre></dd>`;
+  if (typeof value === "string" && HASH.test(value)) {
+    return html`<dd class="mono" translate="no" title=${value}><bdi>${value.length > LINE ? `${value.slice(0, LINE - 1)}…` : value}</bdi></dd>`;
+  }
+  return html`<dd title=${raw(value)}><bdi>${CODE.test(name) && typeof value === "number" ? String(value) : plain(host, value)}</bdi></dd>`;
 }
 
 function block(host: Host, change: Change, labels: Record<string, string>, sideBySide: boolean): TemplateResult {

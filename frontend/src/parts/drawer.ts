@@ -156,9 +156,10 @@ export class Drawer {
   }
 
   #foot(data: Answer): TemplateResult {
-    const { words, openTypes } = this.#host;
+    const { words, labels, openTypes } = this.#host;
     const { resource } = data.entry;
-    const name = shown(this.#host, resource.name, resource.id);
+    // There is one log, and its id says nothing.
+    const name = shown(this.#host, resource.name, resource.type === "log" ? labels.type("log") : resource.id);
     const key = `${resource.type}:${resource.id}`;
     const opens = openTypes === "*" || openTypes.split(/\s+/).includes(resource.type);
     return html`<div class="df">

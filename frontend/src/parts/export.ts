@@ -82,8 +82,9 @@ export class Export {
   #summary(): TemplateResult {
     const { words, state } = this.#host;
     const { count } = this.#feed;
-    const n = count?.value ?? 0;
-    const entries = words.t(!count || count.exact ? "count.entries" : "count.more", { n });
+    // What was ordered stays what it was: the record of the export itself comes in while the file is made.
+    const { value, exact } = this.#job && this.#job.state !== "waiting" ? this.#job.count : { value: count?.value ?? 0, exact: !count || count.exact };
+    const entries = words.t(exact ? "count.entries" : "count.more", { n: value });
     return html`${words.t("export.summary", { entries, range: this.#bar.rangeText(true) })}
       ${state.chips.length || state.text
         ? html`<ul class="said">${state.chips.map((chip) => html`<li><bdi>${this.#bar.chipText(chip).join(" ")}</bdi></li>`)}${state.text ? html`<li>${words.t("export.text", { text: state.text })}</li>` : nothing}</ul>`
@@ -93,7 +94,7 @@ export class Export {
   #choices(): TemplateResult {
     const { words } = this.#host;
     return html`<div class="bd"><div class="opt3" role="radiogroup" aria-label=${words.t("export.format")}>${FORMATS.map(
-          (format) => html`<label class=${format === this.#format ? "on" : ""}><input type="radio" name="format" value=${format} .checked=${format === this.#format} @change=${() => this.#set({ format })}><b>${words.t(`export.${format}`)}</b><small>${words.t(`export.${format}.text`)}</small></label>`,
+          (format) => html`<label class=${format === this.#format ? "on" : ""}><input type="radio" name="format" value=${format} .checked=${format === this.#format} ?autofocus=${format === this.#format} @change=${() => this.#set({ format })}><b>${words.t(`export.${format}`)}</b><small>${words.t(`export.${format}.text`)}</small></label>`,
         )}</div>
         ${this.#format === "evidence" ? this.#asked() : nothing}
         ${this.#format === "ndjson" ? html`<label class="ckl"><input type="checkbox" .checked=${this.#proofs} @change=${(event: Event) => this.#set({ proofs: (event.target as HTMLInputElement).checked })}>${words.t("export.proofs")}</label>` : nothing}

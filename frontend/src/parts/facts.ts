@@ -72,7 +72,7 @@ function who(host: Host, actor: Actor): TemplateResult {
 }
 
 function what(host: Host, resource: Resource): TemplateResult {
-  return html`<span class="ty" title=${host.labels.type(resource.type)}>${icon(typeIcon(resource.type))}</span><span><bdi>${shown(host, resource.name, resource.id)}</bdi></span> ${resource.name ? html`<span class="mute mono" translate="no"><bdi>${resource.id}</bdi></span>` : nothing}`;
+  return html`<span class="ty" title=${host.labels.type(resource.type)}>${icon(typeIcon(resource.type))}</span><span><bdi>${shown(host, resource.name, host.labels.type(resource.type))}</bdi></span> <span class="mute mono" translate="no"><bdi>${resource.id}</bdi></span>`;
 }
 
 const BROWSERS: [RegExp, string][] = [[/Edg\//, "Edge"], [/OPR\//, "Opera"], [/Firefox\//, "Firefox"], [/Chrome\//, "Chrome"], [/Safari\//, "Safari"]];

@@ -13,12 +13,14 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from whodid.catalog.details import DETAILS
 from whodid.catalog.languages import FURTHER, language_of
 
 __all__ = [
     "LANGUAGES",
     "actor_label",
     "category_label",
+    "detail_label",
     "field_label",
     "kind_label",
     "outcome_label",
@@ -272,6 +274,7 @@ _TABLES: Mapping[str, _Names] = {
     "types": _TYPES,
     "reasons": _REASONS,
     "fields": _FIELDS,
+    "details": DETAILS,
     "words": _WORDS,
 }
 _MARKERS = frozenset({"unknown", "db_computed", "truncated", "unencodable", "bytes"})
@@ -340,6 +343,11 @@ def field_label(path: str, lang: str = "en") -> str:
     bare = _INDEX.sub("", path)
     last = bare.rpartition(".")[2] or bare
     return _name("fields", bare if bare in _FIELDS else last, lang)
+
+
+def detail_label(name: str, lang: str = "en") -> str:
+    """Return the name of a detail."""
+    return _name("details", name, lang)
 
 
 def write(value: Any, lang: str = "en") -> str:

@@ -50,6 +50,7 @@ class Language(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     types: dict[str, str]
     reasons: dict[str, str]
     fields: dict[str, str]
+    details: dict[str, str]
     words: dict[str, str]
     quotes: str
     general: dict[Outcome, str]

@@ -24,8 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if error.name not in {"click", "rich"}:
             raise
         sys.stderr.write(
-            f"whodid: The command line needs {error.name}, which is not installed. "
-            "Install it: pip install 'whodid[cli]'.\n"
+            f"whodid: The command line needs {error.name}, which is not installed. Run: pip install 'whodid[cli]'.\n"
         )
         sys.exit(2)
     sys.exit(ui.run(sys.argv[1:] if arguments is None else list(arguments)))

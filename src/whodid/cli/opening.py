@@ -93,7 +93,7 @@ def named(text: str) -> Any:
     """Return the object that MODULE:NAME names; modules of the present folder are found, too.
 
     Raises:
-        InvalidSetting: There is none.
+        InvalidSetting: There is none, or its module cannot be imported.
     """
     module, colon, name = text.partition(":")
     if not colon or not module or not name:
@@ -103,12 +103,17 @@ def named(text: str) -> Any:
         sys.path.insert(0, here)
     try:
         found: Any = import_module(module)
-        for part in name.split("."):
-            found = getattr(found, part)
     except ModuleNotFoundError as error:
         raise InvalidSetting(
             f"There is no module {error.name}", "Check MODULE, and that what it imports is installed"
         ) from error
+    except Exception as error:  # whatever an application raises while it is imported is its own
+        raise InvalidSetting(
+            f"{module} cannot be imported: {type(error).__name__}: {error}", f"Try: python -c 'import {module}'"
+        ) from error
+    try:
+        for part in name.split("."):
+            found = getattr(found, part)
     except AttributeError as error:
         raise InvalidSetting(f"{module} has no {name}", "Check NAME") from error
     return found

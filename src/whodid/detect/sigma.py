@@ -48,7 +48,8 @@ try:
     from yaml import YAMLError
 except ModuleNotFoundError as error:
     raise InvalidSetting(
-        f"Rules need {error.name}, which is not installed", "Run: pip install 'whodid[detect]'"
+        f"Rules need pySigma, google-re2 and PyYAML, and {error.name} is not installed",
+        "Run: pip install 'whodid[detect]'",
     ) from None
 
 __all__ = ["parse_rules"]

@@ -43,7 +43,7 @@ def render(entries: Iterable[Entry], metadata: dict[str, str] | None = None) -> 
         import pyarrow.parquet as pq
     except ImportError:
         raise InvalidSetting(
-            "Parquet needs pyarrow, which is not installed", "Install it: pip install 'whodid[parquet]'"
+            "Parquet needs pyarrow, which is not installed", "Run: pip install 'whodid[parquet]'"
         ) from None
 
     text, names = pa.string(), pa.dictionary(pa.int32(), pa.string())

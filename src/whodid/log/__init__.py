@@ -1,5 +1,6 @@
 """The hall: record, find, prove and verify, over any store."""
 
+from whodid.log.announced import Announced
 from whodid.log.commit import Receipt
 from whodid.log.completing import Complete, Gone, Headers
 from whodid.log.erasing import Erasure
@@ -18,6 +19,7 @@ from whodid.store.base import Count, Facet, Facets, Histogram
 
 __all__ = [
     "SEALING",
+    "Announced",
     "Complete",
     "Count",
     "DeploymentKey",

@@ -68,7 +68,7 @@ def open_log(
             from whodid.store.postgres import PostgresStore
         except ModuleNotFoundError as error:
             raise InvalidSetting(
-                f"PostgreSQL needs the package {error.name}", "pip install 'whodid[postgres]'"
+                f"PostgreSQL needs {error.name}, which is not installed", "Run: pip install 'whodid[postgres]'"
             ) from None
         store = PostgresStore(url)
         deployment = _key(store, Path(os.environ.get("WHODID_KEY_FILE", "whodid.key") if key is None else key))

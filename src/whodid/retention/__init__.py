@@ -1,7 +1,7 @@
 """Retention: content leaves the log when its time is over, by policy, in bounded steps, each of which is an entry.
 
-What lives here: the policy (`policy`) and the legal holds (`holds`) as values, both kept as settings whose changes are
-entries (`announced`), the pure plan of what may go (`plan`) and what is lost with it (`loss`), carrying it out
+What lives here: the policy (`policy`) and the legal holds (`holds`) as values, settings whose changes are entries, the
+pure plan of what may go (`plan`) and what is lost with it (`loss`), carrying it out
 (`purge`) and the thread that does so by itself (`worker`); beside it the thread that seals segments, which must come
 first (`sealing`). Erasing a person is in `erasure`. What does not live
 here: how a store removes content (`Log.forget`, `Log.erase`) and how a segment is sealed (`Log.seal`).

@@ -18,10 +18,9 @@ from msgspec import Struct
 
 from whodid.capture.events import uuid7
 from whodid.errors import InvalidSetting, NotFound
-from whodid.log import Log
+from whodid.log import Announced, Log
 from whodid.model import Actor, Context, Entry, Event, Reason, Resource
 from whodid.query import Query, compile_query, parse
-from whodid.retention.announced import Announced
 
 __all__ = [
     "HOLDS",

@@ -13,9 +13,8 @@ from msgspec import UNSET, Struct
 from whodid.capture.events import uuid7
 from whodid.catalog import Catalog
 from whodid.errors import InvalidSetting
-from whodid.log import Log, Receipt
+from whodid.log import Announced, Log, Receipt
 from whodid.model import Actor, Change, Context, Event, Reason, Resource
-from whodid.retention.announced import Announced
 
 __all__ = [
     "DEFAULT_DAYS",

@@ -27,14 +27,20 @@ class SealingWorker(Worker):
         log: The log whose segments are sealed.
         interval: Seconds between two rounds over all workspaces. A round reads one head per workspace.
         on_error: As for `RetentionWorker`.
+        on_round: Called after each round with the number of segments that were sealed in it.
     """
 
     _name = "Sealing"
 
     def __init__(
-        self, log: Log, *, interval: float = _INTERVAL, on_error: Callable[[str, Exception], None] | None = None
+        self,
+        log: Log,
+        *,
+        interval: float = _INTERVAL,
+        on_error: Callable[[str, Exception], None] | None = None,
+        on_round: Callable[[int], None] = lambda _: None,
     ) -> None:
-        super().__init__(log, interval, on_error)
+        super().__init__(log, interval, on_error, on_round)
 
     def round(self) -> int:
         """Seal what is closed or due in every workspace, in this thread.

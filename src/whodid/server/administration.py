@@ -38,7 +38,7 @@ from whodid.server.ordering import read_order
 from whodid.server.problems import problem, refusal
 from whodid.server.refusals import Refusals
 from whodid.server.sessions import Sessions, bearer, context_of
-from whodid.server.workspaces import Overview, look_at, page_of
+from whodid.server.workspaces import WorkspaceView, look_at, page_of
 from whodid.viewer import asks
 
 __all__ = ["LONGEST_OVERLAP", "Administration", "view_of_preview"]
@@ -262,7 +262,7 @@ def view_of_preview(found: Preview) -> dict[str, Any]:
     return {**msgspec.to_builtins(found.policy), "entries": found.entries, "stays": found.stays, "terms": terms}
 
 
-def _view(one: Overview) -> dict[str, Any]:
+def _view(one: WorkspaceView) -> dict[str, Any]:
     return {
         "workspace": one.workspace,
         "size": one.size,

@@ -59,8 +59,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         strict: Refuse actions that the catalog does not declare.
         name: Name of the deployment, first part of the origin of every new log.
         retention_minutes: Minutes between two rounds of retention; 0 leaves it to others.
-        origins: Web origins of other pages that may load the viewer, read the API and frame `/embed`; as one text
-            separated by spaces.
+        origins: Web origins of other pages that may load the viewer, read the API and frame `/embed`; a list, or one
+            text with spaces or commas between.
         threads: How many requests may work on the store at once.
         connections: How many connections and requests under way there may be at once; more are told to come back.
         downloads: How many exports may be made at once.
@@ -70,14 +70,14 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             process. Servers of one deployment share it.
         exports_bytes: What the files of exports may take on the disk in all; one workspace may take half of it.
         rate: Events per second that each API key may send on average; 0 for no limit.
-        compat: Products whose own clients are to work here, separated by commas: some of `workos`,
-            `retraced`, `otlp`, `cloudevents` and `splunk`.
-        syslog: Addresses to take syslog at, such as `tls://0.0.0.0:6514?cert=server.pem&cert_key=server.key`; as one
-            text separated by spaces.
+        compat: Products whose own clients are to work here: some of `workos`, `retraced`, `otlp`, `cloudevents` and
+            `splunk`; a list, as `origins`.
+        syslog: Addresses to take syslog at, such as `tls://0.0.0.0:6514?cert=server.pem&cert_key=server.key`; a list,
+            as `origins`.
         oidc_issuer: OpenID provider at which operators sign in to the console; needs `url` and the next three.
         oidc_client_id: Name of this server at the provider; its return address there is `<url>/console/oidc/return`.
         oidc_secret_file: File with the secret that the provider gave it.
-        oidc_operators: Who may enter: e-mail addresses, and `@example.com` for a whole domain.
+        oidc_operators: Who may enter: e-mail addresses, and `@example.com` for a whole domain; a list, as `origins`.
         metrics_token_file: File with the token that opens `/metrics`; made at first start. Without it there are no
             metrics.
         log_level: What is written to standard error, one JSON object per line: `info` for every request, `warning`
@@ -106,7 +106,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     exports_folder: Annotated[str, Meta(min_length=1)] | None = None
     exports_bytes: Annotated[int, Meta(ge=1024 * 1024)] = 5 * 1024**3
     rate: Annotated[int, Meta(ge=0, le=1_000_000)] = 10_000
-    compat: Annotated[str, Meta(pattern=r"^[a-z_,]*$")] = ""
+    compat: tuple[str, ...] = ()
     syslog: tuple[str, ...] = ()
     oidc_issuer: str | None = None
     oidc_client_id: str | None = None
@@ -116,11 +116,6 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     log_level: Literal["info", "warning", "error"] = "info"
     drain_seconds: Annotated[int, Meta(ge=0, le=300)] = 1
     shutdown_seconds: Annotated[int, Meta(ge=1, le=600)] = 30
-
-    @property
-    def products(self) -> tuple[str, ...]:
-        """The names in `compat`."""
-        return tuple(name for name in self.compat.split(",") if name)
 
 
 class Setting(NamedTuple):
@@ -135,7 +130,7 @@ class Setting(NamedTuple):
     source: str
 
 
-_LISTS = frozenset({"oidc_operators", "origins", "syslog"})
+_LISTS = frozenset({"compat", "oidc_operators", "origins", "syslog"})
 _OIDC = ("url", "oidc_issuer", "oidc_client_id", "oidc_secret_file", "oidc_operators")
 _NAMES = tuple(field.name for field in msgspec.structs.fields(Settings))
 
@@ -262,7 +257,7 @@ def _settled(found: Mapping[str, Setting]) -> Settings:
         source = found[where].source if where in found else "the file, the environment or the arguments"
         raise InvalidSetting(f"{where or 'The configuration'}: {fact}", f"Correct it in {source}") from None
     check_origins(settings.origins)
-    check_products(settings.products)
+    check_products(settings.compat)
     missing = [name for name in _OIDC if not getattr(settings, name)]
     if missing and any(getattr(settings, name) for name in _OIDC[1:]):
         raise InvalidSetting(
@@ -300,7 +295,7 @@ def _of_file(path: Path) -> list[Setting]:
         raise InvalidSetting(f"The file {path} is not TOML: {error}", "Correct it") from None
     for name in values:
         _known(name, f"setting in {path}")
-    return [Setting(name, value, str(path)) for name, value in values.items()]
+    return [Setting(name, _parted(name, value), str(path)) for name, value in values.items()]
 
 
 def _of_environment(environment: Mapping[str, str]) -> list[Setting]:
@@ -319,7 +314,7 @@ def _of_environment(environment: Mapping[str, str]) -> list[Setting]:
 
 def _parted(name: str, value: Any) -> Any:
     """Return the members of a list that was written as one text."""
-    return value.split() if name in _LISTS and isinstance(value, str) else value
+    return value.replace(",", " ").split() if name in _LISTS and isinstance(value, str) else value
 
 
 def _known(name: str, what: str) -> None:

@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 from whodid.retention import Policy
 from whodid.server.described import Description, Form, Parameter, Reply
 from whodid.server.keys import FASTEST
+from whodid.server.workspaces import WorkspaceList
 
 __all__ = [
     "CREATE_KEY",
@@ -28,8 +29,6 @@ __all__ = [
     "PolicyWanted",
     "Rotation",
     "TermGone",
-    "WorkspaceList",
-    "WorkspaceView",
     "WouldGo",
 ]
 
@@ -181,38 +180,6 @@ class WouldGo(Struct, frozen=True, kw_only=True):
     entries: int
     stays: int
     terms: list[TermGone]
-
-
-class WorkspaceView(Struct, frozen=True, kw_only=True):
-    """A workspace as its operator sees it.
-
-    Args:
-        size: Number of entries that were ever recorded.
-        entries: How many of them still have their content.
-        oldest_at: When the oldest of those was recorded.
-        last_at: When the newest was recorded.
-        retention: How long entries are kept.
-    """
-
-    workspace: str
-    size: int
-    entries: int
-    oldest_at: datetime | None
-    last_at: datetime | None
-    retention: Policy
-
-
-class WorkspaceList(Struct, frozen=True, kw_only=True):
-    """Workspaces by name.
-
-    Args:
-        total: How many there are.
-        next: Name to go on after; null when these are the last.
-    """
-
-    items: list[WorkspaceView]
-    total: int
-    next: str | None
 
 
 _HEADERS = (

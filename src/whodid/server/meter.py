@@ -14,7 +14,7 @@ __all__ = ["Fate", "Level", "Meter"]
 Fate = Literal["recorded", "known", "refused"]
 """What became of an event."""
 
-Level = Literal["events_waiting", "events_inside", "requests_inside", "streams"]
+Level = Literal["events_waiting", "events_inside", "requests_inside", "streams", "syslog_connections"]
 """What is read when somebody looks: how many there are right now."""
 
 
@@ -46,6 +46,12 @@ class Meter:
 
     def purge_failed(self) -> None:
         """Note that retention of a workspace failed."""
+
+    def sealed(self, segments: int) -> None:
+        """Note that a round of sealing ended, and how many segments were sealed in it."""
+
+    def seal_failed(self) -> None:
+        """Note that sealing in a workspace failed."""
 
     def watch(self, level: Level, read: Callable[[], float]) -> None:
         """Remember how to read how many of something there are."""

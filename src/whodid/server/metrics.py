@@ -24,6 +24,7 @@ _LEVELS: dict[Level, str] = {
     "events_inside": "Requests under way that send events.",
     "requests_inside": "Requests under way that work on the store, or wait to.",
     "streams": "Live streams that are open.",
+    "syslog_connections": "Connections of syslog senders that are open.",
 }
 
 
@@ -79,6 +80,8 @@ class PrometheusMeter(Meter):
         self._rounds = made(counter, "purge_rounds", "Rounds of retention over all workspaces.")
         self._round_at = made(gauge, "purge_round_timestamp_seconds", "When the last round of retention ended.")
         self._purge_errors = made(counter, "purge_errors", "Workspaces whose retention failed.")
+        self._sealed = made(counter, "sealed_segments", "Segments that were sealed.")
+        self._seal_errors = made(counter, "seal_errors", "Workspaces whose segments could not be sealed.")
         self._levels = {name: made(gauge, name, text) for name, text in _LEVELS.items()}
         for fate in ("recorded", "known", "refused"):
             self._events.labels(fate)
@@ -119,6 +122,14 @@ class PrometheusMeter(Meter):
     def purge_failed(self) -> None:
         """Count a failure."""
         self._purge_errors.inc()
+
+    def sealed(self, segments: int) -> None:
+        """Count segments."""
+        self._sealed.inc(segments)
+
+    def seal_failed(self) -> None:
+        """Count a failure."""
+        self._seal_errors.inc()
 
     def watch(self, level: Level, read: Callable[[], float]) -> None:
         """Read it whenever the page is asked for."""

@@ -95,12 +95,14 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             downloads=settings.downloads,
             exports=exports,
             rate=settings.rate,
-            compat=settings.products,
+            compat=settings.compat,
             metrics=metrics,
             ending=lambda: server.ending,
             sign_on=_sign_on(settings, log),
         )
-        stack.enter_context(SealingWorker(log))
+        stack.enter_context(
+            SealingWorker(log, on_round=meter.sealed, on_error=partial(_failed, "Sealing", meter.seal_failed))
+        )
         if settings.witness_policy is not None:
             stack.enter_context(WitnessWorker(log, read_policy(settings.witness_policy)))
         stack.enter_context(exports)
@@ -110,7 +112,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
                 log,
                 interval=settings.retention_minutes * 60.0,
                 on_round=meter.purged,
-                on_error=partial(_purge_failed, meter),
+                on_error=partial(_failed, "Retention", meter.purge_failed),
             )
             stack.enter_context(worker)
         server = _Server(_uvicorn(settings, app), drain=settings.drain_seconds)
@@ -122,9 +124,12 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
         code = console.invite(workspace, operator=True)
         announce(f"Sign in   {address}{page}#code={code}   (works once, for 15 minutes)")
         gate = Gate(log, secret=secret)
+        listeners: list[Syslog] = []
+        meter.watch("syslog_connections", lambda: sum(one.connections for one in listeners))
         for one in map(read_address, settings.syslog):
-            syslog = Syslog(one, log, gate, rate=settings.rate, ending_seconds=settings.shutdown_seconds)
-            announce(f"Syslog    {stack.enter_context(syslog).where}")
+            syslog = Syslog(one, log, gate, rate=settings.rate, ending_seconds=settings.shutdown_seconds, meter=meter)
+            listeners.append(stack.enter_context(syslog))
+            announce(f"Syslog    {syslog.where}")
         with _signals_call(server.stop):
             if not stopping.is_set():
                 server.run(sockets=[listener])
@@ -185,9 +190,9 @@ def _uvicorn(settings: Settings, app: Any) -> uvicorn.Config:
     )
 
 
-def _purge_failed(meter: Meter, workspace: str, error: Exception) -> None:
-    meter.purge_failed()
-    _logger.error("Retention of %s failed", workspace or "the deployment", exc_info=error)
+def _failed(what: str, count: Callable[[], None], workspace: str, error: Exception) -> None:
+    count()
+    _logger.error("%s of %s failed", what, workspace or "the deployment", exc_info=error)
 
 
 def _sign_on(settings: Settings, log: Log) -> Callable[[Console, Desk], SignOn] | None:

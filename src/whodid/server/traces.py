@@ -7,7 +7,6 @@ person or a workspace. What a caller sends as `traceparent` (W3C Trace Context) 
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -52,10 +51,12 @@ class Tracer:
 
     def __init__(self, provider: Any = None) -> None:
         self._tracer: Any = None
-        if importlib.util.find_spec("opentelemetry") is not None:
-            from opentelemetry import trace
-
-            self._tracer = trace.get_tracer("whodid", tracer_provider=provider)
+        try:
+            # The name `opentelemetry` alone proves nothing: what the extra `otlp` brings is below it as well.
+            from opentelemetry.trace import get_tracer
+        except ImportError:
+            return
+        self._tracer = get_tracer("whodid", tracer_provider=provider)
 
     @contextmanager
     def request(self, method: str, headers: Iterable[tuple[bytes, bytes]]) -> Iterator[Span]:

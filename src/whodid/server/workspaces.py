@@ -10,11 +10,11 @@ from whodid.errors import NotFound
 from whodid.log import Log
 from whodid.retention import Policy, read_policy
 
-__all__ = ["Overview", "Overviews", "look_at", "page_of"]
+__all__ = ["WorkspaceList", "WorkspaceView", "look_at", "page_of"]
 
 
-class Overview(Struct, frozen=True, kw_only=True):
-    """One workspace.
+class WorkspaceView(Struct, frozen=True, kw_only=True):
+    """A workspace as its operator sees it.
 
     Args:
         size: Number of entries that were ever recorded.
@@ -32,29 +32,29 @@ class Overview(Struct, frozen=True, kw_only=True):
     retention: Policy
 
 
-class Overviews(Struct, frozen=True, kw_only=True):
-    """Some workspaces, by name.
+class WorkspaceList(Struct, frozen=True, kw_only=True):
+    """Workspaces by name.
 
     Args:
         total: How many there are.
-        next: Name after which the next ones come, or None.
+        next: Name to go on after; null when these are the last.
     """
 
-    items: tuple[Overview, ...]
+    items: tuple[WorkspaceView, ...]
     total: int
     next: str | None
 
 
-def look_at(log: Log, workspace: str) -> Overview:
+def look_at(log: Log, workspace: str) -> WorkspaceView:
     """Return what there is to say of one workspace; one without a log is empty."""
     policy = read_policy(log, workspace)
     try:
         stats = log.stats(workspace)
     except NotFound:
-        return Overview(workspace=workspace, size=0, entries=0, oldest_at=None, last_at=None, retention=policy)
+        return WorkspaceView(workspace=workspace, size=0, entries=0, oldest_at=None, last_at=None, retention=policy)
     oldest = next(log.read(workspace, stats["first"]), None)
     newest = next(log.read(workspace, stats["size"] - 1), oldest)
-    return Overview(
+    return WorkspaceView(
         workspace=workspace,
         size=stats["size"],
         entries=stats["entries"],
@@ -64,12 +64,12 @@ def look_at(log: Log, workspace: str) -> Overview:
     )
 
 
-def page_of(log: Log, *, search: str = "", after: str = "", limit: int) -> Overviews:
+def page_of(log: Log, *, search: str = "", after: str = "", limit: int) -> WorkspaceList:
     """Return workspaces whose name has a text in it, from a name on."""
     found = [name for name in log.workspaces() if search.lower() in name.lower()]
     rest = [name for name in found if name > after]
     shown = rest[:limit]
-    return Overviews(
+    return WorkspaceList(
         items=tuple(look_at(log, name) for name in shown),
         total=len(found),
         next=shown[-1] if len(rest) > len(shown) else None,

@@ -1,7 +1,6 @@
 """A sink as a value, and reading and changing the sinks of a workspace.
 
-They are kept as named state of the log; every change of them is an `audit.stream_changed` entry, and a crash between
-the two is made good by whoever reads them next.
+Every change of them is an `audit.stream_changed` entry.
 """
 
 from __future__ import annotations
@@ -14,8 +13,8 @@ import msgspec
 from msgspec import Struct
 
 from whodid.capture.events import uuid7
-from whodid.errors import NotFound, StoreCorrupt, WhodidError
-from whodid.log import Log
+from whodid.errors import NotFound
+from whodid.log import Announced, Log
 from whodid.model import Actor, Change, Context, Event, Reason, Related, Resource
 
 __all__ = ["STATE", "Changed", "Sink", "change_sinks", "find_sink", "pause_by_itself", "pausing", "read_sinks"]
@@ -62,21 +61,12 @@ Changed = tuple[tuple[Sink, ...], Sink, Sequence[Change]]
 """The sinks as they shall be, the one that is concerned, and what changes about it (nothing: nothing happens)."""
 
 
-class _Kept(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The state: the sinks, and the event that announces a change of them until that is recorded."""
-
-    sinks: tuple[Sink, ...] = ()
-    pending: Event | None = None
-
-
-_encode = msgspec.json.Encoder().encode
-_decoder = msgspec.json.Decoder(_Kept)
+SINKS: Announced[tuple[Sink, ...]] = Announced(STATE, tuple[Sink, ...], (), "The list of sinks")
 
 
 def read_sinks(log: Log, workspace: str) -> tuple[Sink, ...]:
     """Return the sinks of a workspace, in the order in which they were added."""
-    kept = _settled(log, workspace)
-    return () if kept is None else _decode(kept).sinks
+    return SINKS.read(log, workspace)
 
 
 def change_sinks(
@@ -104,13 +94,15 @@ def change_sinks(
         InvalidEvent: The entry was refused (actor, context or reason are at fault); nothing changed.
     """
     log.head(workspace)
-    while True:
-        old = _settled(log, workspace)
-        sinks, sink, changes = change(() if old is None else _decode(old).sinks)
+    concerned: list[Sink] = []
+
+    def make(before: tuple[Sink, ...]) -> tuple[tuple[Sink, ...], Event] | None:
+        sinks, sink, changes = change(before)
+        concerned[:] = [sink]
         if not changes:
-            return sink
+            return None
         now = log.now()
-        event = Event(
+        return sinks, Event(
             id=uuid7(now, os.urandom(8)),
             occurred_at=now,
             actor=actor,
@@ -121,16 +113,9 @@ def change_sinks(
             context=context,
             reason=reason,
         )
-        announced = _encode(_Kept(sinks=sinks, pending=event))
-        if log.swap_state(workspace, STATE, old, announced):
-            break
-    try:
-        log.record(workspace, event)
-    except WhodidError:
-        log.swap_state(workspace, STATE, announced, old)
-        raise
-    log.swap_state(workspace, STATE, announced, _encode(_Kept(sinks=sinks)))
-    return sink
+
+    SINKS.change(log, workspace, make)
+    return concerned[0]
 
 
 def pause_by_itself(log: Log, workspace: str, sink: str, why: str, *, actor: Actor, context: Context) -> None:
@@ -173,23 +158,3 @@ def find_sink(sinks: Sequence[Sink], name: str) -> Sink:
             return sink
     known = ", ".join(sink.name for sink in sinks)
     raise NotFound(f"There is no sink {name!r}", f"There are {known}" if known else "Add one first")
-
-
-def _decode(kept: bytes) -> _Kept:
-    try:
-        return _decoder.decode(kept)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise StoreCorrupt(
-            f"The sinks cannot be read: {error}", "Use the program that wrote them, or restore a backup"
-        ) from None
-
-
-def _settled(log: Log, workspace: str) -> bytes | None:
-    """Return the state, after recording a change that a crash left unannounced (the event's id makes that safe)."""
-    while (kept := log.state(workspace, STATE)) is not None:
-        state = _decode(kept)
-        if state.pending is None:
-            break
-        log.record(workspace, state.pending)
-        log.swap_state(workspace, STATE, kept, _encode(_Kept(sinks=state.sinks)))
-    return kept

@@ -145,7 +145,7 @@ def facets(reader: Reader, asked: Query, found: Mapping[str, str], lang: str) ->
         "values": [
             {
                 "value": one.value,
-                "label": facet_label(field, one.value, one.label, lang, reader.log.catalog),
+                "label": facet_label(field, one, lang, reader.log.catalog),
                 "count": one.count,
                 **({"type": one.group} if one.group else {}),
             }

@@ -86,7 +86,7 @@ def insights(reader: Reader, asked: Query, since: datetime, until: datetime, lan
                 Insight(
                     field=field,
                     value=one.value,
-                    label=facet_label(field, one.value, one.label, lang, reader.log.catalog),
+                    label=facet_label(field, one, lang, reader.log.catalog),
                     count=one.count,
                     expected=round(expected, 2),
                     first=first,

@@ -13,7 +13,9 @@ import msgspec
 
 from whodid.catalog import (
     Catalog,
+    actor_label,
     category_label,
+    detail_label,
     field_label,
     kind_label,
     outcome_label,
@@ -23,6 +25,7 @@ from whodid.catalog import (
     source_label,
     type_label,
 )
+from whodid.log import Facet
 from whodid.model import KINDS, OUTCOMES, SEVERITIES, Entry
 from whodid.viewer.reader import Seen
 from whodid.viewer.veil import HIDDEN
@@ -118,8 +121,11 @@ def catalog_view(catalog: Catalog, lang: str) -> dict[str, Any]:
     }
 
 
-def facet_label(field: str, value: str, label: str, lang: str, catalog: Catalog) -> str:
+def facet_label(field: str, one: Facet, lang: str, catalog: Catalog) -> str:
     """Return what a menu calls a value of a facet; values that name themselves keep their label."""
+    value, label = one.value, one.label
+    if field == "actor" and one.group == "anonymous" and label == value:
+        return actor_label(one.group, lang)
     if field == "action":
         declared = catalog.get(value)
         return declared.label.get(lang, declared.label["en"]) if declared else label
@@ -135,12 +141,14 @@ def facet_label(field: str, value: str, label: str, lang: str, catalog: Catalog)
 
 
 def _labels(entry: Entry, lang: str) -> dict[str, str]:
-    """Return what the fields of an entry are called: those that changed, and those that a merge compared."""
-    compared = (entry.details or {}).get("fields")
+    """Return what is called how: fields that changed, fields that a merge compared, and `details.<name>`."""
+    details = entry.details or {}
+    compared = details.get("fields")
     # Details are the host's own: what looks like a comparison may be anything.
     named = [one.get("path") for one in compared if isinstance(one, dict)] if isinstance(compared, list) else []
     paths = [change.path for change in entry.changes] + [path for path in named if isinstance(path, str)]
-    return {path: field_label(path, lang) for path in paths}
+    fields = {path: field_label(path, lang) for path in paths}
+    return {**fields, **{f"details.{name}": detail_label(name, lang) for name in details}}
 
 
 def _words(seen: Seen, lang: str, catalog: Catalog) -> dict[str, Any]:

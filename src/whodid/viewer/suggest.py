@@ -70,7 +70,7 @@ def _values(
     facets = reader.facets(asked, field, limit=_WIDE, prefix=prefix if own else "")
     wanted = prefix.casefold()
     for one in facets.values:
-        label = facet_label(field, one.value, one.label, lang, reader.log.catalog)
+        label = facet_label(field, one, lang, reader.log.catalog)
         words = f"{label} {one.value}".casefold()
         if own or words.startswith(wanted) or any(word.startswith(wanted) for word in words.replace(".", " ").split()):
             yield _item(field, one.value, label, one.count, negated=negated)

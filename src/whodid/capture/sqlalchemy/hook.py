@@ -7,7 +7,6 @@ from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
 from sqlalchemy.orm import Mapper, ORMExecuteState, Session, mapperlib, scoped_session
 from sqlalchemy.orm.session import SessionTransaction
 from sqlalchemy.orm.unitofwork import UOWTransaction
@@ -19,6 +18,7 @@ from whodid.capture.off import unrecorded
 from whodid.capture.outbox import Outbox
 from whodid.capture.pending import Row
 from whodid.capture.sqlalchemy import flush
+from whodid.capture.sqlalchemy.asynchronous import is_async
 from whodid.capture.sqlalchemy.bulk import Bulk
 from whodid.capture.sqlalchemy.cascades import Cascades
 from whodid.capture.sqlalchemy.members import Members
@@ -137,13 +137,13 @@ class SessionHook:
             )
         return Resource(type=plan.type, id=resource_id(identity), name=plan.name(values))
 
-    def unit(self, bind: object) -> Unit | None:
+    def unit(self, bind: Any) -> Unit | None:
         """Return the transaction of a session or connection; see `whodid.capture.capture.Hook`."""
-        if isinstance(bind, (scoped_session, async_scoped_session)):
+        if isinstance(bind, scoped_session) or is_async(bind, "async_scoped_session"):
             bind = bind()
-        if isinstance(bind, AsyncSession):
+        if is_async(bind, "AsyncSession"):
             bind = bind.sync_session
-        if isinstance(bind, AsyncConnection):
+        if is_async(bind, "AsyncConnection"):
             bind = bind.sync_connection
         if isinstance(bind, sa.Connection):
             return self.net.unit(bind)

@@ -8,12 +8,12 @@ from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncEngine, async_scoped_session, async_sessionmaker
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from whodid.capture.capture import Capture
 from whodid.capture.off import off
 from whodid.capture.outbox import Outbox
+from whodid.capture.sqlalchemy.asynchronous import is_async
 from whodid.capture.sqlalchemy.hook import SessionHook
 from whodid.capture.sqlalchemy.legacy import legacy_methods
 from whodid.capture.sqlalchemy.net import Policy
@@ -135,7 +135,7 @@ def install(
 
 def installed(sessions: Any) -> Handle | None:
     """Return the handle of what was installed on a sessionmaker; None when it is not watched."""
-    if isinstance(sessions, (scoped_session, async_scoped_session)):
+    if isinstance(sessions, scoped_session) or is_async(sessions, "async_scoped_session"):
         sessions = sessions.session_factory
     handle = _handles.get(sessions)
     return None if handle is None or handle.removed else handle
@@ -161,11 +161,11 @@ def _listen(hook: SessionHook, class_: type[Session]) -> list[Callable[[], None]
 
 def _watched(sessions: Any) -> tuple[Any, type[Session], list[sa.Engine], list[Callable[[], None]]]:
     """Return what stands for the sessions, their class, their databases, and what undoes the preparations."""
-    if isinstance(sessions, (scoped_session, async_scoped_session)):
+    if isinstance(sessions, scoped_session) or is_async(sessions, "async_scoped_session"):
         sessions = sessions.session_factory
     if isinstance(sessions, sessionmaker):
         return sessions, sessions.class_, _engines(sessions.kw), []
-    if isinstance(sessions, async_sessionmaker):
+    if is_async(sessions, "async_sessionmaker"):
         return sessions, *_async(sessions)
     if isinstance(sessions, type) and issubclass(sessions, Session) and sessions is not Session:
         return sessions, sessions, [], []
@@ -175,7 +175,7 @@ def _watched(sessions: Any) -> tuple[Any, type[Session], list[sa.Engine], list[C
     )
 
 
-def _async(sessions: async_sessionmaker[Any]) -> tuple[type[Session], list[sa.Engine], list[Callable[[], None]]]:
+def _async(sessions: Any) -> tuple[type[Session], list[sa.Engine], list[Callable[[], None]]]:
     """Give the sessions of an asynchronous maker a class of their own: the default one is everybody's."""
     former = sessions.kw.get("sync_session_class")
     base = former or sessions.class_.sync_session_class
@@ -195,7 +195,7 @@ def _engines(kw: dict[str, Any]) -> list[sa.Engine]:
     """Return the databases that sessions are bound to."""
     found: list[sa.Engine] = []
     for bind in (kw.get("bind"), *(kw.get("binds") or {}).values()):
-        engine = bind.sync_engine if isinstance(bind, AsyncEngine) else getattr(bind, "engine", None)
+        engine = bind.sync_engine if is_async(bind, "AsyncEngine") else getattr(bind, "engine", None)
         if isinstance(engine, sa.Engine) and engine not in found:
             found.append(engine)
     return found

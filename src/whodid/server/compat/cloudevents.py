@@ -55,7 +55,13 @@ class CloudEvents:
             events = _read(call)
             self._take(admitted, max(1, len(events)))
             now = self._log.now()
-            told = settle(self._log, admitted.workspace, [_arrived(one, now) for one in events], whole=True)
+            told = settle(
+                self._log,
+                admitted.workspace,
+                [_arrived(one, now) for one in events],
+                whole=True,
+                meter=self._shared.meter,
+            )
         except Refusal as refusal:
             return problem(refusal.status, call.request_id, refusal.fact, "", headers=refusal.headers)
         except Refused as refused:

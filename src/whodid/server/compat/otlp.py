@@ -59,7 +59,13 @@ class OTLP:
         body = unpack_body(call.body, call.headers.get("content-encoding", ""))
         records = read_json(body) if media_type == _JSON else self._wire.read_protobuf(body)
         self._take(admitted, max(1, len(records)))
-        told = settle(self._log, admitted.workspace, [*make_events(records, self._log.now())], whole=False)
+        told = settle(
+            self._log,
+            admitted.workspace,
+            [*make_events(records, self._log.now())],
+            whole=False,
+            meter=self._shared.meter,
+        )
         faults = [(at, one) for at, one in enumerate(told) if one is not None]
         message = _message(*faults[0], len(faults)) if faults else ""
         if media_type == _PROTOBUF:

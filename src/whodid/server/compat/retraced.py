@@ -30,7 +30,7 @@ from whodid.server.compat.retraced_words import (
     shown_token,
     spoken,
 )
-from whodid.server.compat.shared import Refusal, Shared, find_caller, make_buckets, read_object
+from whodid.server.compat.shared import Refusal, Shared, commit, find_caller, make_buckets, read_object
 from whodid.server.gate import Admitted
 from whodid.server.sessions import Session, context_of
 from whodid.server.tokens import LONGEST, Claims
@@ -112,7 +112,7 @@ class Retraced:
         refusal = refuse(faults, bulk=bulk)
         if refusal is not None:
             raise refusal
-        for result in self._log.record_many(workspace, events):
+        for result in commit(self._log, self._shared.meter, workspace, events):
             if not isinstance(result, Receipt):
                 raise result
         self._shared.meter.events("recorded", len(events))

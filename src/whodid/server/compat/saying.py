@@ -22,9 +22,10 @@ from whodid.capture.events import uuid7
 from whodid.errors import ConflictingEvent, InvalidEvent, WhodidError
 from whodid.export.import_.foreign import address, event_id, fit, identifier, is_path, kind_of, text
 from whodid.intake import decode_event
-from whodid.log import Log
+from whodid.log import Log, Receipt
 from whodid.model import Actor, ActorType, Change, Context, Event, Outcome, Reason, Resource, Severity
-from whodid.server.compat.shared import our_action, our_type
+from whodid.server.compat.shared import commit, our_action, our_type
+from whodid.server.meter import Meter
 from whodid.server.signing import uuid8
 
 __all__ = ["MOST_MESSAGES", "Arrived", "Said", "make_event", "nested", "settle"]
@@ -361,10 +362,13 @@ def _context(found: _Found) -> Context:
     )
 
 
-def settle(log: Log, workspace: str, arrived: list[Arrived | WhodidError], *, whole: bool) -> list[WhodidError | None]:
+def settle(
+    log: Log, workspace: str, arrived: list[Arrived | WhodidError], *, whole: bool, meter: Meter
+) -> list[WhodidError | None]:
     """Record what can be recorded, and return for each message why it was not.
 
     Args:
+        meter: Counts what became of them; a message that was not recorded because of another one is refused.
         whole: Record nothing when a message is at fault. An id that belongs to another event is told all the same
             after the others were recorded, for only the log itself knows.
 
@@ -374,17 +378,24 @@ def settle(log: Log, workspace: str, arrived: list[Arrived | WhodidError], *, wh
     if whole:
         checked = [one if isinstance(one, WhodidError) else _fault(log, workspace, one.event) for one in arrived]
         if any(checked):
+            meter.events("refused", len(checked))
             return checked
     events = [one.event for one in arrived if isinstance(one, Arrived)]
-    results = iter(log.record_many(workspace, events) if events else ())
+    results = iter(commit(log, meter, workspace, events) if events else ())
     told: list[WhodidError | None] = []
+    recorded = 0
     for one in arrived:
         if isinstance(one, WhodidError):
             told.append(one)
             continue
         result = next(results)
+        recorded += isinstance(result, Receipt) and not result.duplicate
         known = isinstance(result, ConflictingEvent) and one.same
         told.append(result if isinstance(result, WhodidError) and not known else None)
+    taken = told.count(None)
+    meter.events("recorded", recorded)
+    meter.events("known", taken - recorded)
+    meter.events("refused", len(told) - taken)
     return told
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 from msgspec import Struct
 
-from whodid.errors import StoreUnavailable
+from whodid.errors import StoreUnavailable, WhodidError
 from whodid.export.import_.foreign import action_name
 from whodid.intake.limits import ACTION
-from whodid.log import Log
+from whodid.log import Log, Receipt
+from whodid.model import Event
 from whodid.server.answers import Answer, Call
 from whodid.server.console import Console
 from whodid.server.gate import Admitted, Buckets, Gate
@@ -28,6 +30,7 @@ __all__ = [
     "Told",
     "asked_action",
     "bearer",
+    "commit",
     "find_caller",
     "make_buckets",
     "newest",
@@ -135,6 +138,15 @@ def read_problem(answer: Answer) -> Told | None:
     status = 503 if answer.status == 507 else answer.status
     fact = " ".join(part for part in (told.detail, told.remedy) if part)
     return Told(status=status, fact=fact, pointer=told.pointer or "", request_id=told.request_id)
+
+
+def commit(log: Log, meter: Meter, workspace: str, events: Sequence[Event]) -> list[Receipt | WhodidError]:
+    """Record events together, as `Log.record_many` does, and tell the meter how long it took."""
+    began = time.perf_counter()
+    try:
+        return log.record_many(workspace, events)
+    finally:
+        meter.committed(len(events), time.perf_counter() - began)
 
 
 def read_object(call: Call) -> dict[str, Any]:

@@ -127,7 +127,9 @@ class Splunk:
         if not events:
             raise _Told(5)
         self._take(admitted, len(events))
-        told = settle(self._log, admitted.workspace, [*make_events(events, self._log.now())], whole=True)
+        told = settle(
+            self._log, admitted.workspace, [*make_events(events, self._log.now())], whole=True, meter=self._shared.meter
+        )
         for at, fault in enumerate(told):
             if fault is not None:
                 raise _Told(6, {"invalid-event-number": at, "reason": _reason(fault)})

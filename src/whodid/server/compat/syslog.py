@@ -26,6 +26,7 @@ from whodid.server.compat.saying import MOST_MESSAGES, Arrived, settle
 from whodid.server.compat.syslog_addresses import SyslogAddress
 from whodid.server.compat.syslog_messages import Twins, shown_key, taken
 from whodid.server.gate import Buckets, Gate
+from whodid.server.meter import Meter
 
 __all__ = ["Syslog"]
 
@@ -69,14 +70,25 @@ class Syslog:
         gate: Reads the keys that messages show.
         rate: Messages per second and key; 0 for no limit. Beyond it, nothing is read for a while.
         ending_seconds: How long what was read may take to be recorded when the server stops.
+        meter: Counts messages, and how often the store did not take them.
     """
 
-    def __init__(self, address: SyslogAddress, log: Log, gate: Gate, *, rate: int, ending_seconds: float) -> None:
+    def __init__(
+        self,
+        address: SyslogAddress,
+        log: Log,
+        gate: Gate,
+        *,
+        rate: int,
+        ending_seconds: float,
+        meter: Meter | None = None,
+    ) -> None:
         self._address = address
         self._log = log
         self._gate = gate
         self._buckets = Buckets(rate, least=MOST_MESSAGES)
         self._ending_seconds = ending_seconds
+        self._meter = meter or Meter()
         self._stopping = threading.Event()
         self._deadline = self._last_read = 0.0
         self._lock = threading.Lock()
@@ -89,6 +101,11 @@ class Syslog:
         host, port = self._socket.getsockname()[:2]
         self.where = f"{address.scheme}://[{host}]:{port}" if ":" in host else f"{address.scheme}://{host}:{port}"
         """The address, with the port that was found for 0."""
+
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._connections)
 
     def __enter__(self) -> Self:
         self._start(self._datagrams if self._address.scheme == "udp" else self._accept)
@@ -274,12 +291,13 @@ class Syslog:
             try:
                 groups.setdefault(admission, []).append(taken(one.message, one.twin, self._log.now()))
             except InvalidEvent as fault:
+                self._meter.events("refused", 1)
                 self._warn("a message of %s was refused: %s", peer, fault)
         for admission, arrived in groups.items():
             self._slowly(admission, len(arrived))
             faults = self._insist(
                 lambda admission=admission, arrived=arrived: settle(  # type: ignore[misc]
-                    self._log, admission.workspace, [*arrived], whole=False
+                    self._log, admission.workspace, [*arrived], whole=False, meter=self._meter
                 ),
                 len(arrived),
             )
@@ -316,6 +334,7 @@ class Syslog:
             try:
                 return work()
             except StoreError as error:
+                self._meter.store_failed(type(error).__name__)
                 self._warn("the store does not take messages, so none are read: %s", error)
             self._rest(pause, count)
             pause = min(2 * pause, _LONGEST_PAUSE)

@@ -17,10 +17,19 @@ from msgspec import Struct
 
 from whodid.canonical import time_text
 from whodid.capture.events import uuid7
-from whodid.errors import ConflictingEvent, NotFound, Purged
+from whodid.errors import ConflictingEvent, NotFound, Purged, WhodidError
 from whodid.retention import change_policy, read_policy
 from whodid.server.answers import Answer, Call, Handler, answer_json
-from whodid.server.compat.shared import KeptList, Refusal, Shared, bearer, find_caller, make_buckets, read_object
+from whodid.server.compat.shared import (
+    KeptList,
+    Refusal,
+    Shared,
+    bearer,
+    commit,
+    find_caller,
+    make_buckets,
+    read_object,
+)
 from whodid.server.compat.workos_events import Schema, check_event, check_schema, make_event, obey
 from whodid.server.compat.workos_exports import WorkOSExports
 from whodid.server.compat.workos_lists import (
@@ -104,11 +113,12 @@ class WorkOS:
             obey(said, schema)
         self._take(admitted, 1)
         event = make_event(said, self._id(call, admitted), admitted.workspace)
-        try:
-            receipt = self._log.record(admitted.workspace, event)
-        except ConflictingEvent:
-            raise reused() from None
-        self._shared.meter.events("known" if receipt.duplicate else "recorded", 1)
+        (result,) = commit(self._log, self._shared.meter, admitted.workspace, [event])
+        if isinstance(result, ConflictingEvent):
+            raise reused()
+        if isinstance(result, WhodidError):
+            raise result
+        self._shared.meter.events("known" if result.duplicate else "recorded", 1)
         return answer_json({"success": True})
 
     def _id(self, call: Call, admitted: Admitted) -> str:

@@ -19,7 +19,7 @@ from whodid.server.console.parts import (
     link,
     title,
 )
-from whodid.server.workspaces import Overview
+from whodid.server.workspaces import WorkspaceView
 
 __all__ = ["retention_card", "retention_page"]
 
@@ -96,7 +96,7 @@ def retention_page(
     )
 
 
-def retention_card(frame: Frame, found: Overview) -> Markup:
+def retention_card(frame: Frame, found: WorkspaceView) -> Markup:
     """Write how long the entries of a workspace are kept."""
     say, policy = frame.words, found.retention
     said = say("retention_now_good") if policy.days is None else say("retention_now", span=say.span(policy.days))

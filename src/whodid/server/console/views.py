@@ -26,7 +26,7 @@ from whodid.server.console.parts import (
 from whodid.server.console.retention_views import retention_card
 from whodid.server.console.visits import Visit
 from whodid.server.keys import ApiKey
-from whodid.server.workspaces import Overview, Overviews
+from whodid.server.workspaces import WorkspaceList, WorkspaceView
 
 __all__ = ["sessions_page", "sign_in_page", "signed_in_page", "trouble_page", "workspace_page", "workspaces_page"]
 
@@ -72,7 +72,7 @@ def trouble_page(frame: Frame, fact: str, remedy: str, request_id: str) -> bytes
     return document(frame, say("trouble"), content)
 
 
-def workspaces_page(frame: Frame, found: Overviews, *, search: str, size: int | None) -> bytes:
+def workspaces_page(frame: Frame, found: WorkspaceList, *, search: str, size: int | None) -> bytes:
     """Write the list of workspaces."""
     say = frame.words
     facts = [say.counted("count", found.total), say("on_disk", size=say.size(size)) if size is not None else None]
@@ -109,7 +109,13 @@ def workspaces_page(frame: Frame, found: Overviews, *, search: str, size: int | 
 
 
 def workspace_page(
-    frame: Frame, found: Overview, keys: Sequence[ApiKey], now: datetime, *, form: Form, ended: ApiKey | None = None
+    frame: Frame,
+    found: WorkspaceView,
+    keys: Sequence[ApiKey],
+    now: datetime,
+    *,
+    form: Form,
+    ended: ApiKey | None = None,
 ) -> bytes:
     """Write the page of one workspace.
 
@@ -147,12 +153,12 @@ def sessions_page(frame: Frame, visits: Sequence[Visit]) -> bytes:
     )
 
 
-def _workspace_row(frame: Frame, one: Overview) -> Markup:
+def _workspace_row(frame: Frame, one: WorkspaceView) -> Markup:
     name = tag("a", tag("bdi", one.workspace), href=address(frame, "workspaces", one.workspace), class_="name")
     return tag("li", tag("h2", name), figures(frame, one))
 
 
-def figures(frame: Frame, one: Overview) -> Markup:
+def figures(frame: Frame, one: WorkspaceView) -> Markup:
     say = frame.words
     own = [
         tag("small", say("retention_class", name=name, span=say.span(days)))

@@ -6,9 +6,10 @@ library in the same process, because closing any descriptor of a file drops the 
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,10 @@ class Engine:
         self._idle: list[Connection] = []
         self._idle_lock = threading.Lock()
         self._closed = False
+        # A new file is its owner's alone, as its key is; SQLite gives its -wal and -shm the same rights, and says why
+        # where it cannot be made.
+        with suppress(OSError):
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         with translated(path):
             self.writer = self._connect()
             self._migrate()

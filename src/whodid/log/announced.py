@@ -1,4 +1,4 @@
-"""A setting of a workspace whose every change is an entry: what the policy and the holds have in common.
+"""A setting of a workspace whose every change is an entry: what policies, holds and sinks have in common.
 
 It is kept as named state of the log. The event that announces a change is written with the changed state and recorded
 right after it; a crash between the two is made good by whoever reads the state next, and the event's id keeps it from
@@ -14,7 +14,8 @@ import msgspec
 from msgspec import Struct
 
 from whodid.errors import StoreCorrupt, WhodidError
-from whodid.log import Log, Receipt
+from whodid.log.commit import Receipt
+from whodid.log.log import Log
 from whodid.model import Event
 
 __all__ = ["Announced"]
