@@ -163,23 +163,18 @@ ACTIONS = (
         label={"en": "Person erased from the audit log", "es": "Persona borrada del registro de auditoría"},
         sentences={
             "en": Wording(
-                success=(
-                    "{actor} erased personal values from {count} entries of the audit log",
-                    "{actor} erased personal values from the audit log",
-                ),
+                success="{actor} erased personal values from the audit log",
                 denied="{actor} was not allowed to erase personal values from the audit log",
                 failed="{actor} tried to erase personal values from the audit log without success",
             ),
             "es": Wording(
-                success=(
-                    "{actor} borró valores personales de {count} entradas del registro de auditoría",
-                    "{actor} borró valores personales del registro de auditoría",
-                ),
+                success="{actor} borró valores personales del registro de auditoría",
                 denied="{actor} no tuvo permiso para borrar valores personales del registro de auditoría",
                 failed="{actor} intentó sin éxito borrar valores personales del registro de auditoría",
             ),
         },
         parts={"count": "details.entries"},
+        summaries={"en": "Entries: {count}", "es": "Entradas: {count}"},
         example=said(
             75,
             "2026-11-19T11:20:31.904Z",
