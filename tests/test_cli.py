@@ -64,6 +64,7 @@ def test_help_lists_every_command_and_the_exit_codes(run: Run) -> None:
         "keys create",
         "keys rotate",
         "keys revoke",
+        *(f"sinks {name}" for name in ("list", "add", "remove", "test", "pause", "resume", "backfill")),
         "relay",
     ],
 )
