@@ -21,8 +21,9 @@ import pytest
 
 import whodid
 from tests import shell
-from tests.keeping import HOME, MARIA, event, record
+from tests.keeping import HOME, MARIA, NOW, event, record
 from tests.shell import DATA, Run, program
+from whodid.export import Job, JobFolder
 from whodid.export.ndjson import Manifest, seal
 
 run, store = shell.run, shell.store
@@ -254,6 +255,32 @@ def test_holds_from_the_shell(run: Run, store: str) -> None:
     assert again.code == 4
     assert "is no hold" in again.err
     assert run("hold", "place", "Case", "", "--reason", "Why").code == 2
+
+
+def test_a_person_is_erased_from_the_shell(run: Run, store: str, tmp_path: Path) -> None:
+    """Looked at first, refused without a reason and under a hold, then gone from the file; everything verifies."""
+    assert run("erase", "contact:con_7", "--dry-run", "--json").json()["entries"] == 1
+    assert run("erase", "contact:con_7").code == 2
+    hold = run("hold", "place", "Case", "resource:contact:con_7", "--reason", "Why", "--json").json()
+    held = run("erase", "contact:con_7", "--reason", "Request 12")
+    assert held.code == 2
+    assert hold["id"] in held.err
+    run("hold", "release", hold["id"], "--reason", "Closed")
+
+    folder = JobFolder(tmp_path / "audit.db.exports", most_bytes=1_000_000)
+    order = Job(id="0" * 32, workspace=HOME, created_at=NOW, format="csv", query="", filename="audit.csv", actor=MARIA)
+    assert folder.add(order)
+    done = run("erase", "contact:con_7", "--reason", "Request 12", "--mentions", "--json").json()
+    assert (done["entries"], done["exports_removed"]) == (1, 1)
+    assert folder.get(HOME, order.id) is None
+    shown = run("show", "6", "--json").json()
+    assert "name" not in shown["resource"]
+    assert shown["erased"]["paths"] == ["resource.name"]
+    assert "Erased" in run("show", "6").out
+    assert all(b"Contact 7" not in file.read_bytes() for file in tmp_path.glob("audit.db*") if file.is_file())
+    assert run("verify").code == 0
+    again = run("erase", "contact:con_7", "--reason", "Again", "--json").json()
+    assert (again["entries"], again["records"], again["exports_removed"]) == (0, [], 0)
 
 
 def test_real_files_are_imported_searched_and_verified(run: Run, tmp_path: Path) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 
 from whodid.cli import ui
 from whodid.cli.opening import CONTEXT, caller, choose, open_store
 from whodid.errors import InvalidSetting
+from whodid.export import default_folder, forget_exports
 from whodid.model import Reason
 from whodid.retention import erase_person, preview_erasure
 
@@ -20,6 +23,7 @@ _MOST_SHOWN = 20
 @ui.option("--reason", metavar="TEXT", help="On which request; it is recorded. Do not name the person.")
 @ui.option("--mentions", is_flag=True, help="Also erase what others wrote about the person.")
 @ui.option("--despite-holds", is_flag=True, help="Erase also what a legal hold keeps.")
+@ui.option("--exports", metavar="PATH", help="Folder of the server's exports. [default: beside the database]")
 @ui.option("--dry-run", is_flag=True, help="Only show what would go, and change nothing.")
 @ui.json_option
 @ui.workspace_option
@@ -30,6 +34,7 @@ def erase(
     reason: str | None,
     mentions: bool,
     despite_holds: bool,
+    exports: str | None,
     dry_run: bool,
     as_json: bool,
     workspace: str | None,
@@ -39,8 +44,8 @@ def erase(
     """Erase PERSON, written as type:id, such as contact:con_7.
 
     Names, addresses and personal values go for good, from the files as
-    well; entries, ids and every proof stay. Files exported earlier are not
-    reached.
+    well, and export files that the server still keeps are removed; entries,
+    ids and every proof stay. Files that somebody fetched are not reached.
     """
     with open_store(store, key_file) as log:
         at = choose(log, workspace)
@@ -71,10 +76,14 @@ def erase(
                 despite_holds=despite_holds,
                 progress=progress,
             )
+    folder = Path(exports) if exports else default_folder(store or "")
+    removed = forget_exports(folder, at) if folder is not None and done.entries else 0
     if as_json:
-        ui.json(msgspec.to_builtins(done))
+        ui.json({**msgspec.to_builtins(done), "exports_removed": removed})
     else:
         ui.note(f"Erased {done.fields:,} fields of {done.entries:,} entries; recorded in {len(done.records)}.")
+        if removed:
+            ui.note(f"Removed {removed:,} exports that the server kept.")
         if found.mentions and not mentions:
             ui.note(f"{len(found.mentions):,} mentions by others stay; see --dry-run.")
 

@@ -209,6 +209,9 @@ def _facts(log: Log, entry: Entry, zone: ZoneInfo) -> Iterator[tuple[str, str]]:
         yield f"details.{name}", value if isinstance(value, str) else msgspec.json.encode(value).decode()
     if entry.marks:
         yield "Marks", " ".join(entry.marks)
+    if entry.erased is not None:
+        fields = ", ".join(entry.erased.paths)
+        yield "Erased", f"{fields}, on {entry.erased.at:%Y-%m-%d}; recorded in entry {entry.erased.record}"
     yield "Index, id", f"{entry.index} in {entry.workspace}, {entry.id}"
     policy = read_policy(log, entry.workspace)
     held = holder(read_holds(log, entry.workspace))(entry)
