@@ -147,7 +147,7 @@ def test_an_entry_and_the_dialog_make_evidence(visit: Callable[..., Visit], tmp_
         dialog.get_by_text("Evidence", exact=True).click()
         dialog.get_by_role("combobox").select_option(label=choice)
         with seen.page.expect_download() as download:
-            dialog.get_by_role("button", name="Download").click()
+            dialog.get_by_role("button", name="Download", exact=True).click()
         download.value.save_as(file)
         verdict = verify(extract(file.read_bytes()))
         assert verdict.ok

@@ -222,7 +222,7 @@ def test_an_export_is_downloaded_and_is_an_entry(visit: Callable[..., Visit], tm
     expect(dialog).to_contain_text("Resource is Contact")
     dialog.get_by_text("JSON Lines").click()
     with seen.page.expect_download() as download:
-        dialog.get_by_role("button", name="Download").click()
+        dialog.get_by_role("button", name="Download", exact=True).click()
     saved = tmp_path / "saved.ndjson"
     download.value.save_as(saved)
     assert len(saved.read_text(encoding="utf-8").splitlines()) == 3

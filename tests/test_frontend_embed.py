@@ -42,7 +42,7 @@ def test_a_foreign_page_shows_the_log_with_nothing_but_a_token(two: Two, chromiu
         page.keyboard.press("Escape")
         viewer.get_by_role("button", name="Export").click()
         with page.expect_download() as download:
-            viewer.get_by_role("dialog").get_by_role("button", name="Download").click()
+            viewer.get_by_role("dialog").get_by_role("button", name="Download", exact=True).click()
         download.value.save_as(tmp_path / "saved.csv")
         assert download.value.suggested_filename.startswith("audit-wsp_home-")
         with (tmp_path / "saved.csv").open(newline="") as saved:

@@ -37,6 +37,8 @@ ELSEWHERE = {
     "auth.impersonation_started", "auth.impersonation_ended",  # Sendero lets nobody act as somebody else
     "audit.capture_stopped", "audit.capture_resumed",  # nobody's thirty days were over
     "audit.purged",  # nothing was older than the retention
+    "audit.erased",  # a job erases from the log while the workspace runs
+    "audit.hold_placed", "audit.hold_released",  # no court asked for anything
     "audit.sealed",  # a server seals while it runs, and the story is told before it starts
     "audit.events_dropped", "audit.verify_failed",  # nothing went wrong
 }  # fmt: skip

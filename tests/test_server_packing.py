@@ -9,7 +9,7 @@ import pytest
 import zstandard
 from starlette.testclient import TestClient
 
-from tests.serving import NOW, SECRET, Clock, bearer, client, open_log, token
+from tests.serving import NOW, SECRET, Clock, bearer, client, linked, open_log, token
 from whodid import Log
 from whodid.server.console import Console
 
@@ -79,19 +79,22 @@ def test_the_caller_chooses(http: TestClient, accepted: str, encoding: str | Non
 def test_what_is_never_packed(log: Log) -> None:
     """Streams, files, short answers, problems, and whatever hands out a token or a cookie."""
     console = Console(secret=SECRET, clock=log.now)
-    with client(log, console=console, ending=lambda: True) as http:
+    stopping: list[bool] = []
+    with client(log, console=console, ending=lambda: bool(stopping)) as http:
         asking = bearer(token(now=NOW)) | {"Accept-Encoding": "gzip, zstd"}
         begun = http.post("/session", json={"code": console.invite("wsp_home")}, headers={"Accept-Encoding": "gzip"})
         handed = http.post("/session/token", headers={"Accept-Encoding": "gzip"})
         export = http.post("/v1/exports", json={"format": "csv"}, headers=asking)
+        file = http.get(linked(http, asking), headers=asking)
+        stopping.append(True)
         answers = [
             begun,
             handed,
             export,
-            http.get(export.json()["href"], headers=asking),
+            file,
             http.get("/v1/stream", headers=asking),
             http.get("/v1/checkpoint", headers=asking),
             http.get("/v1/nothing", headers=asking),
         ]
-    assert [answer.status_code for answer in answers] == [200, 200, 201, 200, 200, 200, 404]
+    assert [answer.status_code for answer in answers] == [200, 200, 201, 200, 503, 200, 404]
     assert [answer.headers.get("content-encoding") for answer in answers] == [None] * 7

@@ -19,6 +19,7 @@ from tests.serving import (
     check_problem,
     client,
     dump,
+    linked,
     open_log,
     token,
 )
@@ -66,8 +67,8 @@ def test_an_auditor_reads_exports_and_proves_without_personal_values(http: TestC
         for path in ("/v1/entries", "/v1/entries/0", "/v1/entries/4", "/v1/entries/4/proof")
     ]
     assert {page.status_code for page in pages} == {200}
-    made = http.post("/v1/exports", json={"format": "ndjson", "q": "-category:audit"}, headers=sent).json()
-    texts = [*(page.text for page in pages), http.get(made["href"]).text]
+    made = linked(http, sent, format="ndjson", q="-category:audit")
+    texts = [*(page.text for page in pages), http.get(made).text]
     assert [value for value in PERSONAL if any(value in text for text in texts)] == []
     assert pages[1].json()["entry"]["changes"][0]["after"] == HIDDEN
     proof = pages[3].json()

@@ -27,7 +27,7 @@ def export(person: Person, name: str, folder: Path, *, proofs: bool = False) -> 
     if proofs:
         dialog.get_by_label("With proofs, to be verified offline").check()
     with person.page.expect_download() as download:
-        dialog.get_by_role("button", name="Download").click()
+        dialog.get_by_role("button", name="Download", exact=True).click()
     path = folder / download.value.suggested_filename
     download.value.save_as(path)
     said = dialog.get_by_role("status")

@@ -53,7 +53,7 @@ class Program:
             | {"WHODID_SERVE_COMPAT": ",".join(PRODUCTS), "WHODID_SERVE_SYSLOG": f"tcp://127.0.0.1:{self.syslog}"},
         )
         assert self._process.stderr is not None
-        lines = [self._process.stderr.readline() for _ in range(4)]
+        lines = [self._process.stderr.readline() for _ in range(5)]
         found = [re.search(rf"{scheme}://127\.0\.0\.1:([0-9]+)", "".join(lines)) for scheme in ("http", "tcp")]
         self.port, self.syslog = (int(one[1]) for one in found if one)
 
