@@ -51,10 +51,9 @@ def test_the_printed_link_leads_to_the_entries(store: str, page: Page, tmp_path:
                 const headers = { "Content-Type": "application/json", "Authorization": `Bearer ${token}` };
                 const ask = (path, body) => fetch(`/v1/exports${path}`, { method: "POST", headers, body });
                 const made = await (await ask("", JSON.stringify({ format: "csv", q: "-category:audit" }))).json();
-                for (;;) {
-                    const link = await ask(`/${made.id}/link`, "{}");
-                    if (link.status === 201) return { ...made, ...await link.json() };
-                }
+                for (let job = made; job.state !== "ready";)
+                    job = await (await fetch(`/v1/exports/${made.id}`, { headers })).json();
+                return { ...made, ...await (await ask(`/${made.id}/link`, "{}")).json() };
             }"""
         )
         with page.expect_download() as download:
