@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from whodid.errors import ProofError, StoreError
 from whodid.proof import leaf
 from whodid.proof.index import Index
-from whodid.proof.seal import Seal, check_chain, check_origin, salt_commitment
+from whodid.proof.seal import NOTHING, Seal, check_chain, check_origin, salt_commitment
 from whodid.sequence import DAY, Head, Segment
 from whodid.store.base import Kept, Store
 
@@ -92,7 +92,7 @@ class SealCheck:
         if [seal.number for seal in seals] != list(range(head.sealed)):
             add(None, "Seals are missing")
         self._told(lambda: check_chain(seals))
-        if seals and seals[-1].hash != head.chain:
+        if (seals[-1].hash if seals else NOTHING) != head.chain:
             add(None, "The newest seal is not the one that the head says")
         for seal in seals:
             for number, start in ((seal.number, seal.start), (seal.number + 1, seal.stop)):
