@@ -94,6 +94,8 @@ class SealCheck:
         self._told(lambda: check_chain(seals))
         if (seals[-1].hash if seals else NOTHING) != head.chain:
             add(None, "The newest seal is not the one that the head says")
+        if self._segments.get(head.segment.number) != head.segment:
+            add(None, "The open segment is not the one that the head says")
         for seal in seals:
             for number, start in ((seal.number, seal.start), (seal.number + 1, seal.stop)):
                 segment = self._segments.get(number)
