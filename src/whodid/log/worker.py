@@ -23,7 +23,7 @@ class Worker(ABC):
     """A thread that goes round over all workspaces, one round per interval.
 
     Args:
-        interval: Seconds between two rounds.
+        interval: Seconds between two rounds; what is usual for the worker when not given.
         on_error: Called with the workspace (or an empty text) and what went wrong there; the round goes on with the
             next workspace, and the next round tries again. By default the error goes to the logger of this module.
         on_round: Called after each round with how much was done in it.
@@ -31,17 +31,20 @@ class Worker(ABC):
 
     _name: ClassVar[str]
     """What the worker does, for the name of its thread and for the logger."""
+    _usual: ClassVar[float]
+    """Seconds between two rounds where nobody says otherwise."""
 
     def __init__(
         self,
         log: Log,
-        interval: float,
-        on_error: Callable[[str, Exception], None] | None,
+        *,
+        interval: float | None = None,
+        on_error: Callable[[str, Exception], None] | None = None,
         on_round: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._log = log
         self._on_round = on_round
-        self._interval = interval
+        self._interval = self._usual if interval is None else interval
         self._on_error = on_error or self._tell
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -70,6 +73,22 @@ class Worker(ABC):
     @abstractmethod
     def round(self) -> int:
         """Go round over every workspace once, in this thread; return how much was done."""
+
+    def _everywhere(self, act: Callable[[str], int], then: Callable[[], None] = lambda: None) -> int:
+        """Do something in every workspace, until the worker is to stop; return how much was done in all.
+
+        Args:
+            then: Called after the last workspace, unless the workspaces could not be listed.
+        """
+        done = 0
+        with self._told(""):
+            for workspace in self._log.workspaces():
+                if self._stopping.is_set():
+                    break
+                with self._told(workspace):
+                    done += act(workspace)
+            then()
+        return done
 
     def _run(self) -> None:
         while not self._stopping.is_set():

@@ -5,14 +5,12 @@ Sealing itself lives in the log (`Log.seal`); entries are appended meanwhile as 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 
-from whodid.log import Log, Worker, leased
+from whodid.log import Worker, leased
 
 __all__ = ["SealingWorker"]
 
-_INTERVAL = 20.0
 _LEASE = timedelta(minutes=2)
 _LEASE_STATE = "sealing.lease"
 
@@ -31,16 +29,7 @@ class SealingWorker(Worker):
     """
 
     _name = "Sealing"
-
-    def __init__(
-        self,
-        log: Log,
-        *,
-        interval: float = _INTERVAL,
-        on_error: Callable[[str, Exception], None] | None = None,
-        on_round: Callable[[int], None] = lambda _: None,
-    ) -> None:
-        super().__init__(log, interval, on_error, on_round)
+    _usual = 20.0
 
     def round(self) -> int:
         """Seal what is closed or due in every workspace, in this thread.
@@ -48,14 +37,7 @@ class SealingWorker(Worker):
         Returns:
             How many segments were sealed.
         """
-        sealed = 0
-        with self._told(""):
-            for workspace in self._log.workspaces():
-                if self._stopping.is_set():
-                    break
-                with self._told(workspace):
-                    sealed += self._seal(workspace)
-        return sealed
+        return self._everywhere(self._seal)
 
     def _seal(self, workspace: str) -> int:
         if not self._log.awaits_seal(workspace):

@@ -5,14 +5,11 @@ It leaves writers more time than it takes: after each step it rests at least thr
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from whodid.log import Log, Worker
+from whodid.log import Worker
 from whodid.retention.purge import purge
 
 __all__ = ["RetentionWorker"]
 
-_INTERVAL = 3600.0
 _LEAST_REST = 0.01
 _REST = 3
 
@@ -32,16 +29,7 @@ class RetentionWorker(Worker):
     """
 
     _name = "Retention"
-
-    def __init__(
-        self,
-        log: Log,
-        *,
-        interval: float = _INTERVAL,
-        on_error: Callable[[str, Exception], None] | None = None,
-        on_round: Callable[[int], None] = lambda _: None,
-    ) -> None:
-        super().__init__(log, interval, on_error, on_round)
+    _usual = 3600.0
 
     def round(self) -> int:
         """Purge every workspace once, in this thread.
@@ -49,16 +37,14 @@ class RetentionWorker(Worker):
         Returns:
             How many entries lost their content.
         """
-        removed = 0
-        with self._told(""):
-            for workspace in self._log.workspaces():
-                if self._stopping.is_set():
-                    break
-                with self._told(workspace):
-                    removed += purge(self._log, workspace, rest=self._rest).entries
-            while not self._stopping.is_set() and self._log.tend():
-                self._rest(_LEAST_REST)
-        return removed
+        return self._everywhere(self._purge, self._tend)
+
+    def _purge(self, workspace: str) -> int:
+        return purge(self._log, workspace, rest=self._rest).entries
+
+    def _tend(self) -> None:
+        while not self._stopping.is_set() and self._log.tend():
+            self._rest(_LEAST_REST)
 
     def _rest(self, took: float) -> bool:
         return self._stopping.wait(max(_LEAST_REST, _REST * took))

@@ -12,7 +12,6 @@ from whodid.witness.ask import Post
 
 __all__ = ["WitnessWorker"]
 
-_INTERVAL = 60.0
 _LEASE = timedelta(minutes=5)
 _LEASE_STATE = "witnesses.lease"
 
@@ -30,9 +29,10 @@ class WitnessWorker(Worker):
     """
 
     _name = "Cosigning"
+    _usual = 60.0
 
-    def __init__(self, log: Log, policy: Policy, *, interval: float = _INTERVAL, send: Post | None = None) -> None:
-        super().__init__(log, interval, None)
+    def __init__(self, log: Log, policy: Policy, *, interval: float | None = None, send: Post | None = None) -> None:
+        super().__init__(log, interval=interval)
         self._policy = policy
         self._send = send
         self._told_missing: dict[str, dict[str, str]] = {}
@@ -43,14 +43,7 @@ class WitnessWorker(Worker):
         Returns:
             How many heads have the quorum of the policy.
         """
-        met = 0
-        with self._told(""):
-            for workspace in self._log.workspaces():
-                if self._stopping.is_set():
-                    break
-                with self._told(workspace):
-                    met += self._cosign(workspace)
-        return met
+        return self._everywhere(self._cosign)
 
     def _cosign(self, workspace: str) -> bool:
         with leased(self._log, workspace, _LEASE_STATE, _LEASE) as lease:

@@ -15,7 +15,6 @@ from whodid.sinks.settings import Sink, read_sinks
 
 __all__ = ["SinkWorker"]
 
-_INTERVAL = 1.0
 _ALL_EVERY = 10
 
 
@@ -33,11 +32,12 @@ class SinkWorker(Worker):
     """
 
     _name = "Sinks"
+    _usual = 1.0
 
     def __init__(
-        self, log: Log, *, interval: float = _INTERVAL, on_error: Callable[[str, Exception], None] | None = None
+        self, log: Log, *, interval: float | None = None, on_error: Callable[[str, Exception], None] | None = None
     ) -> None:
-        super().__init__(log, interval, on_error)
+        super().__init__(log, interval=interval, on_error=on_error)
         self._rounds = 0
         self._fed: list[str] = []
         self._turns: dict[tuple[str, str], threading.Thread] = {}
