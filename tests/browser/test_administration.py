@@ -105,6 +105,7 @@ def test_a_secret_is_nowhere_and_its_change_is(owner: Person, tmp_path: Path) ->
         path, stated = export(owner, name, tmp_path)
         assert stated == 1
         seen.append(path.read_bytes().decode("latin-1"))
-    seen += [file.read_bytes().decode("latin-1") for file in owner.sendero.data.glob("*.db*")]
+    stored = (file for file in owner.sendero.data.rglob("*") if file.is_file() and ".db" in str(file))
+    seen += [file.read_bytes().decode("latin-1") for file in stored]
     hidden = re.compile(f"{SECRET}|{SECRET[8:30]}")
     assert not [at for at, text in enumerate(seen) if hidden.search(text)]
