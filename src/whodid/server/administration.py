@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -48,6 +48,7 @@ LONGEST_OVERLAP = timedelta(days=30)
 
 _MOST_LISTED = 200
 _WORKSPACE = re.compile(r"[A-Za-z0-9_.:\-]{1,100}")
+_Wish = TypeVar("_Wish")
 _KEY_ID = re.compile(r"wk_[0-9A-Z]{12}")
 
 
@@ -107,24 +108,18 @@ class Administration:
         return answer_json({"items": [key.view(now) for key in self._ring(caller).all()]})
 
     def _create(self, call: Call) -> Answer:
-        asks.parameters(call.query)
-        caller = self._caller(call, "api_key.created", _unmade(call))
-        if isinstance(caller, Answer):
-            return caller
-        wish = read_order(call, _key_decoder)
-        if isinstance(wish, Answer):
-            return wish
+        ordered = self._ordered(call, _key_decoder, "api_key.created", _unmade(call))
+        if isinstance(ordered, Answer):
+            return ordered
+        caller, wish = ordered
         made = self._ring(caller).create(wish.name, scopes=wish.scopes, expires_at=wish.expires_at, rate=wish.rate)
         return answer_json({**made.key.view(self._log.now()), "key": made.text}, status=201)
 
     def _rotate(self, call: Call) -> Answer:
-        asks.parameters(call.query)
-        caller = self._caller(call, "api_key.created", _unmade(call))
-        if isinstance(caller, Answer):
-            return caller
-        wish = read_order(call, _rotation_decoder)
-        if isinstance(wish, Answer):
-            return wish
+        ordered = self._ordered(call, _rotation_decoder, "api_key.created", _unmade(call))
+        if isinstance(ordered, Answer):
+            return ordered
+        caller, wish = ordered
         if not 0 <= wish.overlap <= LONGEST_OVERLAP.total_seconds():
             longest = int(LONGEST_OVERLAP.total_seconds())
             return problem(422, call.request_id, f"The overlap is not 0 to {longest:,} seconds.", pointer="/overlap")
@@ -148,13 +143,10 @@ class Administration:
     # ------------------------------------------------------------------------------------------------------- retention
 
     def _keep(self, call: Call) -> Answer:
-        asks.parameters(call.query)
-        caller = self._caller(call, "audit.retention_changed")
-        if isinstance(caller, Answer):
-            return caller
-        wish = read_order(call, _wanted_decoder)
-        if isinstance(wish, Answer):
-            return wish
+        ordered = self._ordered(call, _wanted_decoder, "audit.retention_changed")
+        if isinstance(ordered, Answer):
+            return ordered
+        caller, wish = ordered
         workspace = caller.workspace or ""
         receipt = change_policy(
             self._log,
@@ -168,13 +160,10 @@ class Administration:
         return answer_json({**told, "index": receipt.index if receipt else None})
 
     def _foretell(self, call: Call) -> Answer:
-        asks.parameters(call.query)
-        caller = self._caller(call, "audit.retention_changed")
-        if isinstance(caller, Answer):
-            return caller
-        wish = read_order(call, _considered_decoder)
-        if isinstance(wish, Answer):
-            return wish
+        ordered = self._ordered(call, _considered_decoder, "audit.retention_changed")
+        if isinstance(ordered, Answer):
+            return ordered
+        caller, wish = ordered
         return answer_json(view_of_preview(preview(self._log, caller.workspace or "", wish.policy())))
 
     # ------------------------------------------------------------------------------------------------------ workspaces
@@ -192,6 +181,17 @@ class Administration:
         return answer_json({"items": [_view(one) for one in page.items], "total": page.total, "next": page.next})
 
     # ---------------------------------------------------------------------------------------------------------- caller
+
+    def _ordered(
+        self, call: Call, decoder: msgspec.json.Decoder[_Wish], action: str, resource: Resource | None = None
+    ) -> tuple[_Caller, _Wish] | Answer:
+        """Return who orders what, or the answer to one that may not or cannot be carried out; see `_caller`."""
+        asks.parameters(call.query)
+        caller = self._caller(call, action, resource)
+        if isinstance(caller, Answer):
+            return caller
+        wish = read_order(call, decoder)
+        return wish if isinstance(wish, Answer) else (caller, wish)
 
     def _caller(
         self, call: Call, action: str = "", resource: Resource | None = None, *, chosen: bool = True
