@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,12 @@ REQUIRED = frozenset(os.environ.get("WHODID_REQUIRE", "").split())
 # decides, examples are the same every time.
 settings.register_profile("whodid", deadline=None, print_blob=True, derandomize=bool(REQUIRED))
 settings.load_profile("whodid")
+
+
+def pytest_configure() -> None:
+    """Heed Ctrl-C again where a shell that started this in the background had it ignored: programs inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
