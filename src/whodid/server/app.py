@@ -136,6 +136,7 @@ def asgi(
                 sessions=sessions,
                 console=console,
                 slots=threading.BoundedSemaphore(downloads),
+                worker=worker,
                 rate=rate,
                 meter=meter,
             ),

@@ -63,7 +63,7 @@ from whodid.server.tickets import LIFE, Pending, Tickets, digest
 from whodid.viewer import PERSONAL, Reader, asks
 from whodid.viewer.shapes import Count
 
-__all__ = ["Exports", "export_worker", "send_job"]
+__all__ = ["Exports", "export_worker", "guess_size", "send_job"]
 
 _STATE = "export_links"
 _PURPOSE = "whodid export link 1"
@@ -198,11 +198,7 @@ class Exports:
             return problem(501, call.request_id, "Parquet is not installed on this server.", "Ask for csv or ndjson.")
         self._log.head(session.claims.workspace)  # a log that is not there is told now
         count = reader.count(asked)
-        if layout.proofs:
-            size = estimate_proven(self._log, session.claims.workspace, reader.within(asked), count=count.value)
-        else:
-            sample = [seen.shown for seen in reader.find(asked, limit=SAMPLE).items]
-            size = estimate(layout, sample, count=count.value, at=self._log.now())
+        size = guess_size(reader, asked, layout, count=count.value)
         wanted = _Wanted(asked=asked, layout=layout, count=Count(value=count.value, exact=count.exact), size=size)
         return answer(wanted, call, session)
 
@@ -335,7 +331,8 @@ class Exports:
         reader, viewer = session.reader, session.claims.viewer
         locked = str(reader.locked) if reader.locked is not None else None
         return (
-            self._lists(job)
+            job.maker == ""
+            and job.expires_at > self._log.now()
             and (job.actor.type, job.actor.id) == (viewer.type, viewer.id)
             and job.locked == locked
             and (reader.personal or not job.personal)
@@ -344,10 +341,7 @@ class Exports:
     def _knows(self, session: Session, job: Job) -> bool:
         """Tell whether a viewer may read all that is in the file of somebody else's job, and so know of it."""
         reader = session.reader
-        return self._lists(job) and reader.locked is None and (reader.personal or not job.personal)
-
-    def _lists(self, job: Job) -> bool:
-        return job.maker == "" and job.expires_at > self._log.now()
+        return job.expires_at > self._log.now() and reader.locked is None and (reader.personal or not job.personal)
 
     def _make(self, job: Job, out: IO[bytes], progress: Progress) -> Exported:
         now = self._log.now()
@@ -370,6 +364,19 @@ class Exports:
             entries=None if job.personal else reader.stream(asked),
             progress=progress,
         )
+
+
+def guess_size(reader: Reader, asked: Query, layout: Layout, *, count: int) -> int:
+    """Return about how many bytes an export will have, by what its newest entries take.
+
+    Args:
+        asked: Not narrowed by the locked filter yet.
+        count: How many entries it will have.
+    """
+    if layout.proofs:
+        return estimate_proven(reader.log, reader.workspace, reader.within(asked), count=count)
+    sample = [seen.shown for seen in reader.find(asked, limit=SAMPLE).items]
+    return estimate(layout, sample, count=count, at=reader.log.now())
 
 
 def send_job(folder: JobFolder, job: Job, call: Call) -> Answer:

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from whodid.errors import StoreUnavailable, WhodidError
+from whodid.export import ExportWorker
 from whodid.export.import_.foreign import action_name
 from whodid.intake.limits import ACTION
 from whodid.log import Log, Receipt
@@ -65,6 +66,7 @@ class Shared(Struct, frozen=True, kw_only=True):
     Args:
         console: Sign-in for the page by one-time links, if there is one.
         slots: How many files may be made at once.
+        worker: Makes exports.
         rate: Events per second and key; 0 for no limit.
         meter: Counts the events that are recorded.
     """
@@ -75,6 +77,7 @@ class Shared(Struct, frozen=True, kw_only=True):
     sessions: Sessions
     console: Console | None
     slots: threading.BoundedSemaphore
+    worker: ExportWorker
     rate: int
     meter: Meter
 
