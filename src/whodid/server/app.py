@@ -37,7 +37,7 @@ from whodid.server.events import Events
 from whodid.server.evidence import EvidenceRoutes
 from whodid.server.exports import Exports, export_worker
 from whodid.server.frame import Frame
-from whodid.server.gate import Gate
+from whodid.server.gate import Gate, Pace, TooFast
 from whodid.server.health import Health
 from whodid.server.live import Live
 from whodid.server.meter import Meter
@@ -77,6 +77,7 @@ def asgi(
     downloads: int = 4,
     exports: ExportWorker | None = None,
     rate: int = 10_000,
+    read_rate: int = 200,
     compat: Collection[str] = (),
     metrics: PrometheusMeter | None = None,
     ending: Callable[[], bool] = lambda: False,
@@ -98,6 +99,7 @@ def asgi(
         downloads: How many exports, and how many evidence files, may be made at once.
         exports: Makes them (`export_worker`); one with a temporary folder of its own when not given.
         rate: Events per second that each API key may send on average; 0 for no limit.
+        read_rate: Requests per second with which each API key and each viewer may read on average; 0 for no limit.
         compat: Products whose own clients are to work here: some of `workos`, `retraced`, `otlp`,
             `cloudevents`, `splunk`.
         metrics: Counts what happens and shows it at `/metrics`; without it there is no such page.
@@ -117,7 +119,8 @@ def asgi(
     shared = Origins(origins, secret=secret)
     pages = Pages(token_address=token_address or ("session/token" if console else None), origins=shared.allowed)
     gate = Gate(log, secret=secret)
-    sessions = Sessions(log, secret=secret, gate=gate)
+    pace = Pace(read_rate, meter=meter)
+    sessions = Sessions(log, secret=secret, gate=gate, pace=pace)
     handlers: list[Handler] = [
         *Routes(log, sessions).handlers,
         *Tiles(log, sessions).handlers,
@@ -138,6 +141,7 @@ def asgi(
                 slots=threading.BoundedSemaphore(downloads),
                 worker=worker,
                 rate=rate,
+                pace=pace,
                 meter=meter,
             ),
         ),
@@ -256,6 +260,9 @@ class _Door:
                 answer = handler.answer(call)
             # The clients of other products get what those products send.
             return answer if handler.spoken else pack_answer(answer, call)
+        except TooFast as fast:
+            again = (("Retry-After", str(fast.again)),)
+            return problem(429, call.request_id, "This key or viewer reads faster than it may.", headers=again)
         except StoreError as error:
             self._meter.store_failed(type(error).__name__)
             _log.error("request %s: %s: %s", call.request_id, type(error).__name__, error)

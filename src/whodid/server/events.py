@@ -163,6 +163,7 @@ class Events:
             return problem(refused.status, request_id, f"{refused.fact}.", f"{refused.remedy}.")
         pause = self._buckets.take(admitted.key.id, max(1, len(sent.events)), rate=admitted.key.rate)
         if pause:
+            self._meter.limited("write")
             again = (("Retry-After", str(math.ceil(pause))),)
             return problem(429, request_id, "This key sends more than it may.", headers=again)
         job = _Job(admitted.workspace, [one for one in sent.events if isinstance(one, Event)])

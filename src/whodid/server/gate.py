@@ -6,6 +6,7 @@ key, cause and hour: enough to see it, too few to flood the log.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -16,14 +17,16 @@ from msgspec import Struct
 from whodid.log import Log
 from whodid.model import Context
 from whodid.server.keys import ApiKey, find_key, key_digest
+from whodid.server.meter import Meter
 from whodid.server.refusals import Refusals
 from whodid.server.signing import same
 
-__all__ = ["KEPT_SECONDS", "Admitted", "Buckets", "Gate"]
+__all__ = ["KEPT_SECONDS", "Admitted", "Buckets", "Gate", "Pace", "TooFast"]
 
 KEPT_SECONDS = 1.0
 """How long a key that was good is not looked up again: a revoked one is refused after at most this long."""
 
+_AT_ONCE = 10
 _MOST_KEPT = 10_000
 
 
@@ -101,6 +104,18 @@ class Gate:
         )
 
 
+class TooFast(Exception):
+    """Somebody reads faster than they may.
+
+    Args:
+        again: Whole seconds after which to try again.
+    """
+
+    def __init__(self, again: int) -> None:
+        self.again = again
+        super().__init__(f"again in {again} s")
+
+
 class Buckets:
     """How much each key may send: tokens that come back with time.
 
@@ -142,3 +157,31 @@ class Buckets:
                 del self._left[next(iter(self._left))]
             self._left[bucket] = (left, now)
         return max(0.0, short / rate)
+
+
+class Pace:
+    """How fast each key and each viewer may read.
+
+    Args:
+        rate: Requests per second on average, ten seconds' worth of them at once after a rest; 0 for no limit.
+        meter: Counts what is refused.
+        tick: Monotonic seconds.
+    """
+
+    def __init__(self, rate: int, *, meter: Meter, tick: Callable[[], float] = time.monotonic) -> None:
+        self._buckets = Buckets(rate, least=_AT_ONCE * rate, tick=tick)
+        self._meter = meter
+
+    def take(self, *who: str) -> None:
+        """Take notice of one request.
+
+        Args:
+            who: What names the reader: the id of a key, or workspace, type and id of a viewer.
+
+        Raises:
+            TooFast: It is one too many.
+        """
+        pause = self._buckets.take("\0".join(who), 1)
+        if pause:
+            self._meter.limited("read")
+            raise TooFast(math.ceil(pause))

@@ -112,7 +112,7 @@ def statuses(one: Endpoint) -> tuple[int, ...]:
     if one.method == "GET":
         found.add(414)
     if described.needs:
-        found |= {401, 403}
+        found |= {401, 403, 429}
     if described.body:
         found |= {408, 413, 415, 422}
     return tuple(sorted(found))

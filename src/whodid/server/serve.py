@@ -95,6 +95,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             downloads=settings.downloads,
             exports=exports,
             rate=settings.rate,
+            read_rate=settings.read_rate,
             compat=settings.compat,
             metrics=metrics,
             ending=lambda: server.ending,
