@@ -10,13 +10,15 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import NamedTuple
 
 from msgspec import Struct
 
+from whodid.errors import StoreError
 from whodid.log import Log
 from whodid.model import Context
-from whodid.server.keys import ApiKey, find_key, key_digest
+from whodid.server.keys import USE_EVERY, ApiKey, find_key, key_digest, note_use
 from whodid.server.meter import Meter
 from whodid.server.refusals import Refusals
 from whodid.server.signing import same
@@ -55,6 +57,7 @@ class Gate:
         self._tick = tick
         self._lock = threading.Lock()
         self._seen: dict[str, _Seen] = {}
+        self._used_at: dict[str, datetime] = {}
         self._refusals = Refusals(log, secret=secret)
 
     def remembered(self, text: str) -> Admitted | None:
@@ -86,12 +89,30 @@ class Gate:
         if status != "active":
             self.denied(admitted, status, route=route, context=context)
             return None
+        self._used(admitted)
         with self._lock:
             while len(self._seen) >= _MOST_KEPT:
                 del self._seen[next(iter(self._seen))]
             self._seen.pop(digest, None)
             self._seen[digest] = _Seen(admitted, self._tick() + KEPT_SECONDS)
         return admitted
+
+    def _used(self, admitted: Admitted) -> None:
+        """Remember that the key was used, once a minute; a store that cannot take that lets it in all the same."""
+        key_id, now = admitted.key.id, self._log.now()
+        with self._lock:
+            if now - self._used_at.get(key_id, now - USE_EVERY) < USE_EVERY:
+                return
+            while len(self._used_at) >= _MOST_KEPT:
+                del self._used_at[next(iter(self._used_at))]
+            self._used_at[key_id] = now
+        try:
+            noted = note_use(self._log, admitted.workspace, key_id)
+        except StoreError:
+            noted = False
+        if not noted:
+            with self._lock:
+                self._used_at.pop(key_id, None)
 
     def denied(self, admitted: Admitted, cause: str, *, route: str, context: Context) -> None:
         """Record that a key was refused: once per key, cause and hour.
