@@ -106,7 +106,7 @@ def test_a_secret_in_the_metadata_leaves_a_fingerprint(server: CompatServer, cli
     assert "redacted" in entry.marks
 
 
-@pytest.mark.parametrize("fault", ["429", "503", "cut"])
+@pytest.mark.parametrize("fault", ["429", "503", "cut", "ending"])
 def test_what_the_client_repeats_is_recorded_once(server: CompatServer, client: WorkOSClient, fault: str) -> None:
     """Refused once, or recorded and cut off before the answer: the client repeats, and there is one entry."""
     server.faults = [fault]

@@ -27,7 +27,7 @@ from whodid.export import ExportWorker
 from whodid.log import Log
 from whodid.server.about import About
 from whodid.server.administration import Administration
-from whodid.server.answers import Answer, Call, Handler
+from whodid.server.answers import READING, Answer, Call, Handler
 from whodid.server.compat import Shared, doors
 from whodid.server.concurrency import CancelScope, CapacityLimiter, fail_after, run_sync, sleep
 from whodid.server.console import Console
@@ -45,7 +45,7 @@ from whodid.server.metrics import PrometheusMeter
 from whodid.server.origins import Origins
 from whodid.server.packing import pack_answer
 from whodid.server.pages import Pages
-from whodid.server.problems import problem, problem_of
+from whodid.server.problems import leaving, problem, problem_of
 from whodid.server.reports import Reports
 from whodid.server.routes import Routes
 from whodid.server.sessions import Sessions
@@ -148,8 +148,8 @@ def asgi(
         *pages.handlers,
         *Health(log, ending=ending, metrics=metrics).handlers,
     ]
-    door = _Door(trusted_proxies, threads, meter=meter, tracer=tracer)
-    events = Events(log, gate, rate=rate, trusted_proxies=trusted_proxies, meter=meter, tracer=tracer)
+    door = _Door(trusted_proxies, threads, meter=meter, tracer=tracer, ending=ending)
+    events = Events(log, gate, rate=rate, trusted_proxies=trusted_proxies, meter=meter, tracer=tracer, ending=ending)
     about = About([events.endpoint, *(one for handler in handlers for one in handler.endpoints)], pages=pages)
     handlers += about.handlers
     app = Starlette(
@@ -184,8 +184,11 @@ def _console_handlers(
 class _Door:
     """Turns requests into calls, runs them in threads, and turns answers into responses."""
 
-    def __init__(self, trusted_proxies: int, threads: int, *, meter: Meter, tracer: Tracer) -> None:
+    def __init__(
+        self, trusted_proxies: int, threads: int, *, meter: Meter, tracer: Tracer, ending: Callable[[], bool]
+    ) -> None:
         self._threads = threads
+        self._ending = ending
         self._proxies = Proxies(trusted_proxies)
         self._meter = meter
         self._tracer = tracer
@@ -198,7 +201,10 @@ class _Door:
         async def respond(request: Request) -> Response:
             request_id: str = request.scope["state"]["request_id"]
             request.scope["state"]["route"] = handler.path
-            answer = await self._answer(handler, request, request_id)
+            if handler.method not in READING and self._ending():
+                answer = leaving(request_id)
+            else:
+                answer = await self._answer(handler, request, request_id)
             return self._response(handler.spoken(answer) if handler.spoken else answer, request_id)
 
         return respond
