@@ -87,6 +87,7 @@ _PROOFS = {
 
 _WHODIDS_OWN = {
     "audit.viewer_opened": "test_server_api.py::test_opening_the_log_is_recorded_once_a_day",
+    "audit.asked": "test_compat_mcp.py::test_each_use_is_an_entry",
     "audit.purged": "browser/test_ninety_days_later.py::test_retention_removes_and_the_rest_verifies",
     "audit.erased": "test_retention_erasure.py::test_the_record_is_in_the_history_of_the_person_and_names_no_value",
     "audit.stream_changed": "test_sinks_settings.py::test_every_change_is_an_entry",

@@ -36,6 +36,7 @@ ELSEWHERE = {
     "audit.alert_rule_changed", "audit.alert_acknowledged", "audit.stream_changed",  # no page of Sendero's
     "auth.impersonation_started", "auth.impersonation_ended",  # Sendero lets nobody act as somebody else
     "audit.capture_stopped", "audit.capture_resumed",  # nobody's thirty days were over
+    "audit.asked",  # no model is let in
     "audit.purged",  # nothing was older than the retention
     "audit.erased",  # a job erases from the log while the workspace runs
     "audit.hold_placed", "audit.hold_released",  # no court asked for anything

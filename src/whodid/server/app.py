@@ -99,7 +99,7 @@ def asgi(
         exports: Makes them (`export_worker`); one with a temporary folder of its own when not given.
         rate: Events per second that each API key may send on average; 0 for no limit.
         compat: Products whose own clients are to work here: some of `workos`, `retraced`, `otlp`,
-            `cloudevents`, `splunk`.
+            `cloudevents`, `splunk`, `mcp`.
         metrics: Counts what happens and shows it at `/metrics`; without it there is no such page.
         ending: Tells whether the server is asked to stop: live streams end then, and nothing new is taken in.
         sign_on: Makes single sign-on for the console, as `whodid serve` uses it.

@@ -70,8 +70,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             process. Servers of one deployment share it.
         exports_bytes: What the files of exports may take on the disk in all; one workspace may take half of it.
         rate: Events per second that each API key may send on average; 0 for no limit.
-        compat: Products whose own clients are to work here: some of `workos`, `retraced`, `otlp`, `cloudevents` and
-            `splunk`; a list, as `origins`.
+        compat: Products whose own clients are to work here: some of `workos`, `retraced`, `otlp`, `cloudevents`,
+            `splunk` and `mcp` (assistants that ask the log); a list, as `origins`.
         syslog: Addresses to take syslog at, such as `tls://0.0.0.0:6514?cert=server.pem&cert_key=server.key`; a list,
             as `origins`.
         oidc_issuer: OpenID provider at which operators sign in to the console; needs `url` and the next three.
