@@ -37,7 +37,8 @@ GUIDE = (
 ELSEWHERE = {
     "audit.alert_rule_changed", "audit.alert_acknowledged", "audit.stream_changed",  # no page of Sendero's
     "auth.impersonation_started", "auth.impersonation_ended",  # Sendero lets nobody act as somebody else
-    "audit.capture_stopped", "audit.capture_resumed",  # nobody's thirty days were over
+    "audit.capture_stopped", "audit.capture_resumed",  # nobody changes anything unrecorded
+    "contact.emptied",  # a job empties whom somebody deleted thirty days ago while the workspace runs
     "audit.purged",  # nothing was older than the retention
     "audit.erased",  # a job erases from the log while the workspace runs
     "audit.hold_placed", "audit.hold_released",  # no court asked for anything
