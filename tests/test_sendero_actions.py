@@ -50,6 +50,7 @@ _PROOFS = {
     "contact.updated": "test_sendero_contacts.py::TestChanging::test_only_what_changed_is_recorded",
     "contact.deleted": "test_sendero_contacts.py::TestDeleting::test_the_reason_and_the_last_state_are_recorded",
     "contact.merged": "test_sendero_contacts.py::TestMerging::test_one_entry_says_who_survived_and_what_was_taken",
+    "contact.emptied": "test_sendero_leaving.py::TestThirtyDaysLater::test_they_are_emptied",
     "contact.erased": "test_sendero_leaving.py::TestErasing::test_everything_goes_but_the_number",
     "contact.consent_changed": "test_sendero_contacts.py::TestConsent::test_it_has_its_own_entry",
     "contact.imported": "test_sendero_imports.py::TestImporting::test_created_updated_skipped_broken",
