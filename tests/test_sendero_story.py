@@ -37,7 +37,6 @@ GUIDE = (
 ELSEWHERE = {
     "audit.alert_rule_changed", "audit.alert_acknowledged", "audit.stream_changed",  # no page of Sendero's
     "auth.impersonation_started", "auth.impersonation_ended",  # Sendero lets nobody act as somebody else
-    "audit.capture_stopped", "audit.capture_resumed",  # nobody's thirty days were over
     "audit.asked",  # no model is let in
     "audit.capture_stopped", "audit.capture_resumed",  # nobody changes anything unrecorded
     "contact.emptied",  # a job empties whom somebody deleted thirty days ago while the workspace runs
