@@ -29,8 +29,11 @@ ACTS: tuple[tuple[str, str, dict[str, Any] | None, str], ...] = (
     ("DELETE", "/v1/keys/wk_000000000000", None, "api_key.revoked"),
     ("PUT", "/v1/retention", {"days": 30}, "audit.retention_changed"),
     ("POST", "/v1/retention/preview", {"days": 30}, "audit.retention_changed"),
+    ("POST", "/v1/holds", {"name": "x", "query": "type:contact", "reason": "y"}, "audit.hold_placed"),
+    ("POST", "/v1/holds/preview", {"query": "type:contact"}, "audit.hold_placed"),
+    ("POST", "/v1/holds/hld_aaaaaaaaaaaaaaaa/release", {"reason": "y"}, "audit.hold_released"),
 )
-LOOKS = ("/v1/keys", "/v1/workspaces")
+LOOKS = ("/v1/keys", "/v1/workspaces", "/v1/holds")
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ __all__ = [
     "REVOKE_KEY",
     "ROTATE_KEY",
     "WORKSPACES",
+    "WORKSPACE_HEADER",
     "KeyList",
     "KeyMade",
     "KeyView",
@@ -182,7 +183,7 @@ class WouldGo(Struct, frozen=True, kw_only=True):
     terms: list[TermGone]
 
 
-_HEADERS = (
+WORKSPACE_HEADER = (
     Parameter("X-Whodid-Workspace", "which workspace: an operator has to say, a key may; it has to be the key's own"),
 )
 _KEY = (Parameter("id", "the id of the key, with or without `wk_`", str, "wk_7NBEV3W6RQ4X"),)
@@ -203,7 +204,7 @@ KEYS = Description(
     does="List the API keys",
     answers="the API keys of the workspace, oldest first: `items`; never a secret",
     needs=("admin",),
-    headers=_HEADERS,
+    headers=WORKSPACE_HEADER,
     replies=(Reply(200, "The keys.", (Form(KeyList, example={"items": [_SHOWN]}),)),),
 )
 CREATE_KEY = Description(
@@ -213,7 +214,7 @@ CREATE_KEY = Description(
     answers="201 and a new key: `key` is its text, shown this once",
     more="The log keeps a digest of the key. The act is an entry.",
     needs=("admin",),
-    headers=_HEADERS,
+    headers=WORKSPACE_HEADER,
     body=(Form(NewKey, example={"name": "billing", "expires_at": "2027-02-18T14:00:00Z", "rate": 100}),),
     replies=(Reply(201, "The key.", (Form(KeyMade, example=_MADE),)),),
 )
@@ -225,7 +226,7 @@ ROTATE_KEY = Description(
     more="Name, scopes and rate go on. Both keys are good for the overlap, so nothing stops meanwhile.",
     needs=("admin",),
     path=_KEY,
-    headers=_HEADERS,
+    headers=WORKSPACE_HEADER,
     body=(Form(Rotation, example={"overlap": 3_600}),),
     replies=(
         Reply(
@@ -249,7 +250,7 @@ REVOKE_KEY = Description(
     more="A server refuses it within a second.",
     needs=("admin",),
     path=_KEY,
-    headers=_HEADERS,
+    headers=WORKSPACE_HEADER,
     replies=(
         Reply(
             200,
@@ -266,7 +267,7 @@ KEEP = Description(
     answers="the policy from now on, and `index` of the entry about it, null when it was the policy already",
     more="It holds for entries that are there already, too.",
     needs=("admin",),
-    headers=_HEADERS,
+    headers=WORKSPACE_HEADER,
     body=(Form(PolicyWanted, example={"days": 365, "reason": "The auditor asked for a year"}),),
     replies=(Reply(200, "The policy.", (Form(PolicyKept, example={"days": 365, "classes": {}, "index": 8191}),)),),
 )
@@ -276,7 +277,7 @@ PREVIEW = Description(
     does="See what a policy would remove now",
     answers="what a policy would remove now: `entries`, `stays`, `terms`; changes nothing",
     needs=("admin",),
-    headers=_HEADERS,
+    headers=WORKSPACE_HEADER,
     body=(Form(PolicyConsidered, example={"days": 30}),),
     replies=(
         Reply(
@@ -314,7 +315,7 @@ WORKSPACES = Description(
     answers="`items` with `workspace`, `size`, `entries`, `oldest_at`, `last_at`, `retention`; `total`; `next`",
     more="An operator sees all, a key its own.",
     needs=("admin",),
-    headers=_HEADERS,
+    headers=WORKSPACE_HEADER,
     query=(
         Parameter("q", "a part of the name", Annotated[str, Meta(max_length=2_000)], "casa"),
         Parameter("after", "the name after which to go on: `next`", Annotated[str, Meta(max_length=100)], "casa-lumen"),
