@@ -283,7 +283,13 @@ def test_a_reader_does_not_become_an_operator(log: Log, console: Console) -> Non
             assert AWAY not in answer.text
         assert http.post(f"/session/token?workspace={AWAY}", headers=OWN).status_code == 403
     denied = log.find(HOME, "outcome:denied actor:usr_joao").entries
-    assert {entry.action for entry in denied} == {"api_key.created", "api_key.revoked", "audit.retention_changed"}
+    assert {entry.action for entry in denied} == {
+        "api_key.created",
+        "api_key.revoked",
+        "audit.retention_changed",
+        "audit.hold_placed",
+        "audit.hold_released",
+    }
     assert all(entry.details and entry.details["cause"] == "operator" for entry in denied)
     assert log.find(AWAY, "outcome:denied").entries == ()
     assert KeyRing(log, HOME, actor=MARIA).all() == ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from whodid.retention import Policy, Preview
+from whodid.server.console.holds_views import reason_field
 from whodid.server.console.markup import Child, Markup, tag
 from whodid.server.console.parts import (
     Form,
@@ -64,20 +65,7 @@ def retention_page(
         if boxes
         else None,
         _foretold(frame, foretold) if foretold is not None else None,
-        field(
-            say("reason"),
-            tag(
-                "textarea",
-                f"\n{form.one('reason')}",
-                id="reason",
-                name="reason",
-                rows=2,
-                maxlength=500,
-                aria_describedby="reason-hint",
-            ),
-            "reason",
-            say("reason_hint"),
-        ),
+        reason_field(frame, form, say("reason_hint")),
         tag(
             "p",
             tag("button", say("preview"), class_="btn", formaction=f"{place}/preview"),
