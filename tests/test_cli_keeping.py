@@ -271,7 +271,7 @@ def test_a_person_is_erased_from_the_shell(run: Run, store: str, tmp_path: Path)
     order = Job(id="0" * 32, workspace=HOME, created_at=NOW, format="csv", query="", filename="audit.csv", actor=MARIA)
     assert folder.add(order)
     done = run("erase", "contact:con_7", "--reason", "Request 12", "--mentions", "--json").json()
-    assert (done["entries"], done["exports_removed"]) == (1, 1)
+    assert (done["entries"], done["elsewhere"]) == (1, {"exports": 1})
     assert folder.get(HOME, order.id) is None
     shown = run("show", "6", "--json").json()
     assert "name" not in shown["resource"]
@@ -280,7 +280,7 @@ def test_a_person_is_erased_from_the_shell(run: Run, store: str, tmp_path: Path)
     assert all(b"Contact 7" not in file.read_bytes() for file in tmp_path.glob("audit.db*") if file.is_file())
     assert run("verify").code == 0
     again = run("erase", "contact:con_7", "--reason", "Again", "--json").json()
-    assert (again["entries"], again["records"], again["exports_removed"]) == (0, [], 0)
+    assert (again["entries"], again["records"], again["elsewhere"]) == (0, [], {})
 
 
 def test_real_files_are_imported_searched_and_verified(run: Run, tmp_path: Path) -> None:

@@ -31,9 +31,11 @@ ACTS: tuple[tuple[str, str, dict[str, Any] | None, str], ...] = (
     ("POST", "/v1/retention/preview", {"days": 30}, "audit.retention_changed"),
     ("POST", "/v1/holds", {"name": "x", "query": "type:contact", "reason": "y"}, "audit.hold_placed"),
     ("POST", "/v1/holds/preview", {"query": "type:contact"}, "audit.hold_placed"),
+    ("POST", "/v1/erasures", {"person": "contact:con_ana", "reason": "y"}, "audit.erased"),
+    ("POST", "/v1/erasures/preview", {"person": "contact:con_ana"}, "audit.erased"),
     ("POST", "/v1/holds/hld_aaaaaaaaaaaaaaaa/release", {"reason": "y"}, "audit.hold_released"),
 )
-LOOKS = ("/v1/keys", "/v1/workspaces", "/v1/holds")
+LOOKS = ("/v1/keys", "/v1/workspaces", "/v1/holds", "/v1/erasures")
 
 
 @pytest.fixture

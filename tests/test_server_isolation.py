@@ -85,6 +85,8 @@ def test_the_matrix_covers_every_route(log: Log) -> None:
         "/v1/catalog",
         "/v1/retention",
         "/v1/retention/preview",
+        "/v1/erasures",
+        "/v1/erasures/preview",
         "/v1/holds",
         "/v1/holds/preview",
         "/v1/holds/{id}/release",
@@ -262,7 +264,14 @@ def test_a_key_manages_the_workspace_it_belongs_to(http: TestClient, log: Log) -
         clean(http.post(f"/v1/holds/{one}/release", json=by, headers=key)) for one in (held.id, "hld_" + "a" * 16)
     ]
     assert released[0] == (404, released[1][1].replace("hld_" + "a" * 16, held.id))
-    listed = [http.get(f"/v1/{name}", headers=key).text for name in ("keys", "workspaces", "holds")]
+    meant = {"person": "contact:con_100"}
+    told = [
+        http.post("/v1/erasures/preview", json=meant, headers=key).json()["entries"],
+        http.post("/v1/erasures", json=meant | by, headers=key).json()["entries"],
+    ]
+    assert told == [0, 0]
+    assert log.get(AWAY, 0).resource.name is not None
+    listed = [http.get(f"/v1/{name}", headers=key).text for name in ("keys", "workspaces", "holds", "erasures")]
     assert [
         word
         for word in ("away only", away.id, held.id, "away matter", *FOREIGN)
@@ -277,6 +286,9 @@ def test_a_key_manages_the_workspace_it_belongs_to(http: TestClient, log: Log) -
             http.put("/v1/retention", json={"days": 1}, headers=named),
             http.post("/v1/retention/preview", json={"days": 1}, headers=named),
             http.get("/v1/holds", headers=named),
+            http.get("/v1/erasures", headers=named),
+            http.post("/v1/erasures", json={"person": "contact:con_100"} | by, headers=named),
+            http.post("/v1/erasures/preview", json={"person": "contact:con_100"}, headers=named),
             http.post("/v1/holds", json={"name": "x", "query": "type:contact"} | by, headers=named),
             http.post("/v1/holds/preview", json={"query": "type:contact"}, headers=named),
             http.post(f"/v1/holds/{held.id}/release", json=by, headers=named),

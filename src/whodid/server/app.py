@@ -37,6 +37,7 @@ from whodid.server.console.sso import SignOn
 from whodid.server.events import Events
 from whodid.server.evidence import EvidenceRoutes
 from whodid.server.exports import Exports, export_worker
+from whodid.server.forgetting import Erasures
 from whodid.server.frame import Frame
 from whodid.server.gate import Gate
 from whodid.server.health import Health
@@ -130,6 +131,7 @@ def asgi(
         *Reports(log, sessions, secret=secret, pages=pages).handlers,
         *Administration(log, callers).handlers,
         *Holds(log, callers).handlers,
+        *Erasures(log, callers).handlers,
         *_console_handlers(log, console, pages, secret, sign_on),
         *doors(
             compat,
