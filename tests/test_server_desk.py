@@ -289,6 +289,7 @@ def test_a_reader_does_not_become_an_operator(log: Log, console: Console) -> Non
         "audit.retention_changed",
         "audit.hold_placed",
         "audit.hold_released",
+        "audit.erased",
     }
     assert all(entry.details and entry.details["cause"] == "operator" for entry in denied)
     assert log.find(AWAY, "outcome:denied").entries == ()

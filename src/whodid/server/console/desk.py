@@ -1,4 +1,6 @@
-"""What the pages of the console do: look, make and end keys, change retention, end sessions; holds are in `holding`.
+"""What the pages of the console do: look, make and end keys, change retention, end sessions.
+
+Holds are in `holding`, erasures in `forgetting`.
 
 Each act is an entry of the workspace with the operator as its actor, made by the same functions as everywhere else. An
 act that is refused is an entry, too, as denied.
@@ -23,6 +25,7 @@ from whodid.server.administration import LONGEST_OVERLAP
 from whodid.server.answers import Answer, Call, Handler
 from whodid.server.console import keys_views, retention_views, views
 from whodid.server.console.acts import FAULTS, Act, Do, Look, Wrong, checked, onward, place_of, told
+from whodid.server.console.forgetting import ErasureDesk
 from whodid.server.console.holding import HoldDesk
 from whodid.server.console.keys_views import ENDS
 from whodid.server.console.parts import Form, Frame
@@ -84,7 +87,7 @@ class Desk:
         self._sso = sso
         one = "/console/workspaces/{workspace}"
         key = one + "/keys/{id}"
-        holds = HoldDesk(log, self.page)
+        desks = (HoldDesk(log, self.page), ErasureDesk(log, self.page))
         looks: tuple[tuple[str, Look], ...] = (
             ("/console/workspaces", self._named),
             (one, self._workspace),
@@ -92,7 +95,7 @@ class Desk:
             (key, self._key),
             (f"{one}/retention", self._retention),
             ("/console/sessions", self._sessions),
-            *holds.looks,
+            *(look for desk in desks for look in desk.looks),
         )
         acts: tuple[tuple[str, Do, Act | None], ...] = (
             (f"{one}/keys", self._create, _CREATE),
@@ -102,7 +105,7 @@ class Desk:
             (f"{one}/retention/preview", self._foretell, _KEEP),
             ("/console/sessions/{id}/end", self._end, None),
             ("/console/sign-out", self._leave, None),
-            *holds.acts,
+            *(act for desk in desks for act in desk.acts),
         )
         self.handlers = (
             Handler("GET", "/console", self._front),

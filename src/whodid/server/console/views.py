@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import quote
 
+from whodid.server.console.erasure_views import erasures_card
 from whodid.server.console.holds_views import holds_card
 from whodid.server.console.keys_views import keys_card, made_card
 from whodid.server.console.markup import Markup, tag
@@ -139,6 +140,7 @@ def workspace_page(
         keys_card(frame, name, keys, now, form),
         retention_card(frame, found),
         holds_card(frame, name, holds) if found.size else None,
+        erasures_card(frame, name) if found.size else None,
         current="workspaces",
     )
 
