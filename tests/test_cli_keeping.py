@@ -222,6 +222,10 @@ def test_purging_from_the_shell(run: Run, tmp_path: Path) -> None:
 def test_retention_is_shown_and_changed(run: Run, store: str) -> None:
     """A change is recorded with its reason."""
     assert run("retention").out == f"90 days\t\t{HOME}\n"
+    foretold = run("retention", "--days", "30", "--dry-run", "--json").json()
+    assert (foretold[0]["policy"]["days"], foretold[0]["entries"] + foretold[0]["stays"]) == (30, 30)
+    assert "would go" in run("retention", "--days", "30", "--dry-run").err
+    assert run("retention").out == f"90 days\t\t{HOME}\n"
     assert run("retention", "--days", "365", "--reason", "The auditor asked").out == f"365 days\t\t{HOME}\n"
     assert run("retention", "--json").json() == [{"workspace": HOME, "days": 365, "classes": {}}]
     assert run("retention", "--days", "forever").out == f"for good\t\t{HOME}\n"

@@ -16,6 +16,7 @@ from tests.serving import ALL, AWAY, HOME, MARIA, NOW, SECRET, Clock, bearer, ch
 from whodid import Actor, Log
 from whodid.errors import InvalidSetting, StoreUnavailable
 from whodid.retention import preview, purge, read_policy
+from whodid.retention.loss import QUESTIONS
 from whodid.server import gate, mint_operator_token, mint_token
 from whodid.server.keys import SCOPES, KeyRing
 from whodid.server.operators import verify_operator_token
@@ -87,6 +88,8 @@ def test_retention_is_read_foretold_and_set(http: TestClient, log: Log, admin: d
     seen = http.post("/v1/retention/preview", json={"days": 30}, headers=admin).json()
     assert seen["days"] == 30
     assert seen["entries"] == sum(term["entries"] for term in seen["terms"]) > 0
+    assert (seen["held"], seen["people"] > 1, seen["bytes"] > 1_000) == (0, True, True)
+    assert [one["question"] for one in seen["questions"]] == list(QUESTIONS)
     assert read_policy(log, HOME).days == 90
     answer = http.put("/v1/retention", json={"days": 30, "reason": "Asked by the board"}, headers=admin).json()
     assert answer["days"] == 30

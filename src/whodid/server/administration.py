@@ -32,7 +32,7 @@ from whodid.server.problems import problem
 from whodid.server.workspaces import WorkspaceView, look_at, page_of
 from whodid.viewer import asks
 
-__all__ = ["LONGEST_OVERLAP", "Administration", "view_of_preview"]
+__all__ = ["LONGEST_OVERLAP", "Administration"]
 
 LONGEST_OVERLAP = timedelta(days=30)
 """How long a rotated key may stay good beside the one that follows it."""
@@ -134,7 +134,7 @@ class Administration:
         if isinstance(ordered, Answer):
             return ordered
         caller, wish = ordered
-        return answer_json(view_of_preview(preview(self._log, caller.workspace, wish.policy())))
+        return answer_json(_preview_view(preview(self._log, caller.workspace, wish.policy())))
 
     # ------------------------------------------------------------------------------------------------------ workspaces
 
@@ -151,7 +151,7 @@ class Administration:
         return answer_json({"items": [_view(one) for one in page.items], "total": page.total, "next": page.next})
 
 
-def view_of_preview(found: Preview) -> dict[str, Any]:
+def _preview_view(found: Preview) -> dict[str, Any]:
     """Return what a policy would remove now, as JSON."""
     terms = [
         {
@@ -164,7 +164,20 @@ def view_of_preview(found: Preview) -> dict[str, Any]:
         }
         for term in found.terms
     ]
-    return {**msgspec.to_builtins(found.policy), "entries": found.entries, "stays": found.stays, "terms": terms}
+    questions = [
+        {"question": one.question, "entries": one.entries, "until": time_text(one.until)}
+        for one in found.loss.questions
+    ]
+    return {
+        **msgspec.to_builtins(found.policy),
+        "entries": found.entries,
+        "stays": found.stays,
+        "held": found.held,
+        "bytes": found.loss.bytes,
+        "people": found.loss.people,
+        "questions": questions,
+        "terms": terms,
+    }
 
 
 def _view(one: WorkspaceView) -> dict[str, Any]:

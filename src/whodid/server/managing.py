@@ -30,6 +30,7 @@ __all__ = [
     "PolicyWanted",
     "Rotation",
     "TermGone",
+    "Unanswered",
     "WouldGo",
 ]
 
@@ -167,12 +168,31 @@ class TermGone(Struct, frozen=True, kw_only=True):
     highest: int | None
 
 
+class Unanswered(Struct, frozen=True, kw_only=True):
+    """A question that can no longer be answered for a part of the past.
+
+    Args:
+        question: Who deleted something; who had which right; how was a template approved; which API keys were there;
+            who signed in; why did a campaign stop.
+        entries: How many entries that answer it would go.
+        until: When the newest of them occurred.
+    """
+
+    question: Literal["deletions", "access", "approvals", "keys", "sign_ins", "stops"]
+    entries: int
+    until: datetime
+
+
 class WouldGo(Struct, frozen=True, kw_only=True):
     """What a policy would remove now.
 
     Args:
         entries: Entries that would lose their content.
         stays: Entries that would keep it.
+        held: How many of those would go, were it not for a legal hold.
+        bytes: Size of the content that would go, before compression.
+        people: How many users and contacts it is about.
+        questions: What could no longer be answered.
         terms: Of which classes and up to when, shortest first.
     """
 
@@ -180,6 +200,10 @@ class WouldGo(Struct, frozen=True, kw_only=True):
     classes: dict[str, int | None]
     entries: int
     stays: int
+    held: int
+    bytes: int
+    people: int
+    questions: list[Unanswered]
     terms: list[TermGone]
 
 
@@ -275,7 +299,7 @@ PREVIEW = Description(
     name="previewRetention",
     area="Managing",
     does="See what a policy would remove now",
-    answers="what a policy would remove now: `entries`, `stays`, `terms`; changes nothing",
+    answers="what a policy would remove now: `entries`, `stays`, `held`, `bytes`, `people`, `questions`, `terms`",
     needs=("admin",),
     headers=WORKSPACE_HEADER,
     body=(Form(PolicyConsidered, example={"days": 30}),),
@@ -291,6 +315,10 @@ PREVIEW = Description(
                         "classes": {},
                         "entries": 1200,
                         "stays": 6990,
+                        "held": 12,
+                        "bytes": 681_600,
+                        "people": 214,
+                        "questions": [{"question": "deletions", "entries": 31, "until": "2026-10-20T16:12:00.000000Z"}],
                         "terms": [
                             {
                                 "days": 30,
