@@ -28,6 +28,7 @@ from whodid.log import Log
 from whodid.server.about import About
 from whodid.server.administration import Administration
 from whodid.server.answers import Answer, Call, Handler
+from whodid.server.callers import Callers
 from whodid.server.compat import Shared, doors
 from whodid.server.concurrency import CancelScope, CapacityLimiter, fail_after, run_sync, sleep
 from whodid.server.console import Console
@@ -36,9 +37,11 @@ from whodid.server.console.sso import SignOn
 from whodid.server.events import Events
 from whodid.server.evidence import EvidenceRoutes
 from whodid.server.exports import Exports, export_worker
+from whodid.server.forgetting import Erasures
 from whodid.server.frame import Frame
 from whodid.server.gate import Gate
 from whodid.server.health import Health
+from whodid.server.holding import Holds
 from whodid.server.live import Live
 from whodid.server.meter import Meter
 from whodid.server.metrics import PrometheusMeter
@@ -118,6 +121,7 @@ def asgi(
     pages = Pages(token_address=token_address or ("session/token" if console else None), origins=shared.allowed)
     gate = Gate(log, secret=secret)
     sessions = Sessions(log, secret=secret, gate=gate)
+    callers = Callers(log, sessions, gate, secret=secret)
     handlers: list[Handler] = [
         *Routes(log, sessions).handlers,
         *Tiles(log, sessions).handlers,
@@ -125,7 +129,9 @@ def asgi(
         *EvidenceRoutes(log, sessions, at_once=downloads).handlers,
         *Live(log, sessions, meter=meter, ending=ending).handlers,
         *Reports(log, sessions, secret=secret, pages=pages).handlers,
-        *Administration(log, sessions, gate, secret=secret).handlers,
+        *Administration(log, callers).handlers,
+        *Holds(log, callers).handlers,
+        *Erasures(log, callers).handlers,
         *_console_handlers(log, console, pages, secret, sign_on),
         *doors(
             compat,

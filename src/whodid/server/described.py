@@ -50,7 +50,7 @@ AREAS = {
     "Proofs": "Checking that nothing was altered and nothing is missing.",
     "Files": "Exports and reports.",
     "Workspace": "What a workspace declares and how long it keeps it.",
-    "Managing": "Keys, retention and workspaces, for whoever administers them.",
+    "Managing": "Keys, retention, holds, erasures and workspaces, for whoever administers them.",
     "About": "This description.",
 }
 """Areas of the API in their order, each with a sentence."""
