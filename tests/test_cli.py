@@ -24,7 +24,20 @@ ON_A_STORE = (
     *("serve", "tail", "search", "show", "stats", "detect", "export", "evidence", "verify", "seal", "purge"),
     "retention",
 )
-COMMANDS = (*ON_A_STORE, "hold", "erase", "cosign", "witness", "import", "keys", "sinks", "ship", "relay", "doctor")
+COMMANDS = (
+    *ON_A_STORE,
+    "hold",
+    "erase",
+    "cosign",
+    "timestamp",
+    "witness",
+    "import",
+    "keys",
+    "sinks",
+    "ship",
+    "relay",
+    "doctor",
+)
 
 
 # --------------------------------------------------------------------------------------------------------------- help
