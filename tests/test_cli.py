@@ -33,6 +33,7 @@ COMMANDS = (
     "witness",
     "import",
     "keys",
+    "head",
     "sinks",
     "ship",
     "relay",

@@ -116,6 +116,10 @@ class Snapshot:
         """Prove that the signed tree begins with the one of this size."""
         return self._prover.consistency(size, self.head.size)
 
+    def reaches(self, size: int) -> bool:
+        """Tell whether there is a consistency proof from an earlier size."""
+        return size > 0 and self._prover.reaches(size)
+
     def continues(self, earlier: Checkpoint) -> bool:
         """Tell whether the log continues an earlier state; True as well when retention took what would tell."""
         return self._prover.continues(earlier)
@@ -139,7 +143,7 @@ class Snapshot:
                 notes[cosigned] = b""
         found = [(parse_checkpoint(parse_note(note)[0]).size, note, answer) for note, answer in notes.items()]
         return [
-            Anchored(note, answer, self.consistency(size)) for size, note, answer in sorted(found) if self._links(size)
+            Anchored(note, answer, self.consistency(size)) for size, note, answer in sorted(found) if self.reaches(size)
         ]
 
     def record(self, position: int) -> int | None:
@@ -149,9 +153,6 @@ class Snapshot:
     @cached_property
     def _purges(self) -> list[Entry]:
         return [one for one in purges(self._store, self._workspace) if one.index < self.head.size]
-
-    def _links(self, size: int) -> bool:
-        return size > 0 and self._prover.reaches(size)
 
     def _state(self, name: str) -> bytes | None:
         return self._store.state(self._workspace, name)
