@@ -24,7 +24,21 @@ ON_A_STORE = (
     *("serve", "tail", "search", "show", "stats", "detect", "export", "evidence", "verify", "seal", "purge"),
     "retention",
 )
-COMMANDS = (*ON_A_STORE, "hold", "erase", "cosign", "witness", "import", "keys", "sinks", "ship", "relay", "doctor")
+COMMANDS = (
+    *ON_A_STORE,
+    "hold",
+    "erase",
+    "cosign",
+    "timestamp",
+    "witness",
+    "import",
+    "keys",
+    "head",
+    "sinks",
+    "ship",
+    "relay",
+    "doctor",
+)
 
 
 # --------------------------------------------------------------------------------------------------------------- help
