@@ -27,6 +27,7 @@ from whodid.export import ExportWorker
 from whodid.log import Log
 from whodid.server.about import About
 from whodid.server.administration import Administration
+from whodid.server.answering import AnswerRoutes
 from whodid.server.answers import Answer, Call, Handler
 from whodid.server.callers import Callers
 from whodid.server.compat import Shared, doors
@@ -126,6 +127,7 @@ def asgi(
         *Routes(log, sessions).handlers,
         *Tiles(log, sessions).handlers,
         *Exports(log, sessions, secret=secret, worker=worker).handlers,
+        *AnswerRoutes(log, sessions).handlers,
         *EvidenceRoutes(log, sessions, at_once=downloads).handlers,
         *Live(log, sessions, meter=meter, ending=ending).handlers,
         *Reports(log, sessions, secret=secret, pages=pages).handlers,
