@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from whodid.catalog.actions import (
     account,
+    alerts,
     api_key,
     audit,
     auth,
@@ -30,7 +31,7 @@ __all__ = ["builtin"]
 
 @cache
 def builtin() -> Catalog:
-    """Return the catalog of a WhatsApp marketing workspace and of the log itself: 69 actions, 26 of the user guide."""
+    """Return the catalog of a WhatsApp marketing workspace and of the log itself: 77 actions, 26 of the user guide."""
     return Catalog(
         *_translated(
             (
@@ -47,6 +48,7 @@ def builtin() -> Catalog:
                 *auth.ACTIONS,
                 *api_key.ACTIONS,
                 *audit.ACTIONS,
+                *alerts.ACTIONS,
             )
         )
     )
