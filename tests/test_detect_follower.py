@@ -26,11 +26,13 @@ OWNER = Actor(type="user", id="usr_aisha", name="Aisha Khan")
 
 @pytest.fixture
 def clock() -> Clock:
+    """Return a clock two hours after what happens."""
     return Clock(LATER)
 
 
 @pytest.fixture(params=STORES)
 def log(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Log]:
+    """Open a log."""
     with opened(request.param, tmp_path, clock) as made:
         yield made
 
@@ -201,12 +203,14 @@ def test_an_entry_of_an_alert_raises_none(log: Log) -> None:
 
 
 def sign_in_from_romania(log: Log) -> None:
+    """Let Maria, who is always in Spain, sign in from Romania."""
     settle(log)
     log.record(HOME, signed_in(30, NOW, country="RO", ip="198.51.100.7"))
     follow(log)
 
 
 def baseline(log: Log) -> Any:
+    """Return Maria's baseline as a back-test makes it."""
     run = Run(built_in())
     list(look(log, HOME, built_in(), run=run))
     return run.state.people["usr_maria"]
@@ -264,7 +268,7 @@ def test_an_erased_person_is_in_no_baseline_and_no_alert(log: Log) -> None:
     assert "Maria" in kept_texts(log)
 
     erase_person(log, HOME, "user:usr_maria", actor=OWNER, reason=Reason(text="Asked on the phone"))
-    erase(log, HOME, Resource(type="user", id="usr_maria"))
+    erase(log, HOME, "user:usr_maria")
     worker.round()
     worker.stop()
 

@@ -8,6 +8,7 @@ import msgspec
 
 from whodid.cli import ui
 from whodid.cli.opening import CONTEXT, caller, choose, open_store
+from whodid.detect import erase as erase_detected
 from whodid.errors import InvalidSetting
 from whodid.export import default_folder, forget_exports
 from whodid.model import Reason
@@ -44,7 +45,8 @@ def erase(
     """Erase PERSON, written as type:id, such as contact:con_7.
 
     Names, addresses and personal values go for good, from the files as
-    well, and export files that the server still keeps are removed; entries,
+    well, and export files that the server still keeps are removed, and so is
+    what detection learned of the person and wrote about them; entries,
     ids and every proof stay. Files that somebody fetched are not reached.
     """
     with open_store(store, key_file) as log:
@@ -76,6 +78,7 @@ def erase(
                 despite_holds=despite_holds,
                 progress=progress,
             )
+        erase_detected(log, at, person)
     folder = Path(exports) if exports else default_folder(store or "")
     removed = forget_exports(folder, at) if folder is not None and done.entries else 0
     if as_json:

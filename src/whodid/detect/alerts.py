@@ -210,7 +210,7 @@ class Alerts:
         _BOOK.change(self._log, self._workspace, make)
         return told[0] if told else None
 
-    def prune(self) -> None:
+    def clear(self) -> None:
         """Remove pages of alerts that all rest on entries which retention removed."""
         first = self._log.head(self._workspace).first
         for number in range(self._book().pages):
@@ -218,22 +218,28 @@ class Alerts:
             if kept is not None and all(max(one.entries, default=0) < first for one in self._read(kept)):
                 self._log.swap_state(self._workspace, _page_name(number), kept, None)
 
-    def erase(self, person: Resource) -> None:
-        """Remove from every alert what tells of a person; that an alert was raised stays."""
-        alerts = list(self._newest(closed=True))
-        about = [one.person for one in alerts if one.person is not None]
+    def erase(self, person: Resource) -> bool:
+        """Remove from every alert what tells of a person; that it was raised stays. Say whether there was anything."""
+        about = [one.person for one in self._newest(closed=True) if one.person is not None]
         names = frozenset(one.name for one in about if one.name and (one.type, one.id) == (person.type, person.id))
-        _BOOK.change(
-            self._log,
-            self._workspace,
-            lambda book: (replace(book, active=tuple(blanked(one, person, names) for one in book.active)), None),
-        )
+        changed = [False]
+
+        def make(book: Book) -> tuple[Book, None] | None:
+            active = tuple(blanked(one, person, names) for one in book.active)
+            changed[0] |= active != book.active
+            return (replace(book, active=active), None) if active != book.active else None
+
+        _BOOK.change(self._log, self._workspace, make)
         for number in range(self._book().pages):
             name = _page_name(number)
             while (kept := self._log.state(self._workspace, name)) is not None:
                 page = _encode([blanked(one, person, names) for one in self._read(kept)])
-                if page == kept or self._log.swap_state(self._workspace, name, kept, page):
+                if page == kept:
                     break
+                changed[0] = True
+                if self._log.swap_state(self._workspace, name, kept, page):
+                    break
+        return changed[0]
 
     def _make_room(self) -> None:
         while len(active := self._book().active) >= MOST_ACTIVE:

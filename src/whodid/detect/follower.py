@@ -202,7 +202,7 @@ class DetectionWorker(Worker):
         if self._log.swap_state(workspace, _STATE, follow.saved, packed):
             follow.saved = packed
         follow.saved_next, follow.saved_at = follow.run.state.next, self._log.now()
-        Alerts(self._log, workspace).prune()
+        Alerts(self._log, workspace).clear()
 
     def _report(self, workspace: str, follow: _Follow) -> None:
         """Say which rules were disabled, in the log and to whoever runs the worker."""
@@ -222,24 +222,29 @@ def reach(log: Log, workspace: str) -> int | None:
     return None if saved is None else _unpacked(saved).state.next
 
 
-def erase(log: Log, workspace: str, person: Resource) -> None:
-    """Remove a person from what detection knows and said: baseline, signals, alerts, and who is muted.
+def erase(log: Log, workspace: str, person: str) -> None:
+    """Remove a person from what detection knows and said, and from the files: baseline, signals, alerts, mutes.
 
     That there was an alert stays, without a word about the person. Whoever follows the log at the moment lets go of
-    what it has in memory. Call it after the entries of the person were erased.
+    what it has in memory. Call it after the entries of the person were erased (`whodid.retention.erase_person`).
 
     Args:
-        person: Their type and id; a name is not needed.
+        person: `type:id`, such as `user:usr_1`.
     """
-    Alerts(log, workspace).erase(person)
-    RuleSettings(log, workspace, actor=DETECTION).erase(person)
+    kind, _, id_ = person.partition(":")
+    subject = Resource(type=kind, id=id_)
+    known = log.state(workspace, _STATE)
+    changed = Alerts(log, workspace).erase(subject)
+    changed |= RuleSettings(log, workspace, actor=DETECTION).erase(subject)
     while (saved := log.state(workspace, _STATE)) is not None:
         kept = _unpacked(saved)
-        forget(kept.state, person.id)
+        forget(kept.state, id_)
         if log.swap_state(workspace, _STATE, saved, _packed(kept)):
             break
     old = log.state(workspace, _ERASURES)
     log.swap_state(workspace, _ERASURES, old, b"%d" % (int(old or 0) + 1))
+    if changed or known != log.state(workspace, _STATE):
+        log.compact()
 
 
 def _packed(saved: _Saved) -> bytes:

@@ -141,15 +141,18 @@ class RuleSettings:
             self._log, self._workspace, lambda old: (replace(old, failed={}), None) if old.failed else None
         )
 
-    def erase(self, person: Resource) -> None:
-        """Remove what tells of a person."""
+    def erase(self, person: Resource) -> bool:
+        """Remove what tells of a person; say whether there was anything."""
+        changed = [False]
 
-        def make(before: Settings) -> tuple[Settings, None]:
+        def make(before: Settings) -> tuple[Settings, None] | None:
             kept = [one for one in before.mutes if (one.person.type, one.person.id) != (person.type, person.id)]
             mine = [one if (one.by.type, one.by.id) != (person.type, person.id) else _unnamed(one) for one in kept]
-            return replace(before, mutes=tuple(mine)), None
+            changed[0] = tuple(mine) != before.mutes
+            return (replace(before, mutes=tuple(mine)), None) if changed[0] else None
 
         _SETTINGS.change(self._log, self._workspace, make)
+        return changed[0]
 
     def _change(
         self,
