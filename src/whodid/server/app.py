@@ -27,6 +27,7 @@ from whodid.export import ExportWorker
 from whodid.log import Log
 from whodid.server.about import About
 from whodid.server.administration import Administration
+from whodid.server.alerts import AlertRoutes
 from whodid.server.answers import Answer, Call, Handler
 from whodid.server.compat import Shared, doors
 from whodid.server.concurrency import CancelScope, CapacityLimiter, fail_after, run_sync, sleep
@@ -125,6 +126,7 @@ def asgi(
         *EvidenceRoutes(log, sessions, at_once=downloads).handlers,
         *Live(log, sessions, meter=meter, ending=ending).handlers,
         *Reports(log, sessions, secret=secret, pages=pages).handlers,
+        *AlertRoutes(log, sessions, secret=secret).handlers,
         *Administration(log, sessions, gate, secret=secret).handlers,
         *_console_handlers(log, console, pages, secret, sign_on),
         *doors(

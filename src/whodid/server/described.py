@@ -47,6 +47,7 @@ AREAS = {
     "Events": "Sending what happened.",
     "Entries": "Lists, single entries, what happens now.",
     "Counts": "Bars, values, what stands out, what can be typed next.",
+    "Alerts": "What was noticed, and what is done about it.",
     "Proofs": "Checking that nothing was altered and nothing is missing.",
     "Files": "Exports and reports.",
     "Workspace": "What a workspace declares and how long it keeps it.",
