@@ -37,6 +37,7 @@ COMMANDS = (
     "sinks",
     "ship",
     "relay",
+    "geo",
     "doctor",
 )
 

@@ -82,6 +82,7 @@ _COMMANDS = {
     "sinks": ("sinking", "Feed the log to files, webhooks and SIEMs."),
     "ship": ("sending", "Send what dead processes left in a spool."),
     "relay": ("relaying", "Carry events from an application's outbox to the log."),
+    "geo": ("locating", "Fetch the tables that say where addresses are."),
     "doctor": ("examining", "List what of an application is not recorded."),
 }
 _EPILOG = "Exit codes: 0 fine, 1 problem, 2 input, 3 store, 4 absent or purged, 5 own key"

@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from whodid.detect.alerts import DETECTION, Alerts
+from whodid.detect.geo import Geo
 from whodid.detect.loading import built_in
 from whodid.detect.rule import Rule
 from whodid.detect.run import Run
@@ -69,6 +70,7 @@ class DetectionWorker(Worker):
     Args:
         log: The log whose entries are looked at.
         rules: Parts before the rules that are made of them; the built-in ones when not given.
+        geo: Where addresses are; without, detections that need a place do not hold.
         interval: Seconds between two looks.
         on_error: As for every `Worker`.
         on_round: Called after each round with the number of findings.
@@ -85,12 +87,14 @@ class DetectionWorker(Worker):
         log: Log,
         *,
         rules: Sequence[Rule] | None = None,
+        geo: Geo | None = None,
         interval: float | None = None,
         on_error: Callable[[str, Exception], None] | None = None,
         on_round: Callable[[int], None] = lambda _: None,
     ) -> None:
         super().__init__(log, interval=interval, on_error=on_error, on_round=on_round)
         self._rules = tuple(built_in() if rules is None else rules)
+        self._geo = geo
         self._titles = {rule.name: rule.title for rule in self._rules}
         self._digest = sha256("\0".join(map(repr, self._rules_as_text())).encode()).hexdigest()[:16]
         self._follows: OrderedDict[str, _Follow] = OrderedDict()
@@ -165,7 +169,7 @@ class DetectionWorker(Worker):
                 state.disabled.clear()
                 RuleSettings(self._log, workspace, actor=DETECTION, context=Context(source="job")).mended()
         Alerts(self._log, workspace).begin(self._log.now() - _BEFORE)
-        follow = _Follow(holder, Run(self._rules, state), saved, erasures, self._log.now())
+        follow = _Follow(holder, Run(self._rules, state, geo=self._geo), saved, erasures, self._log.now())
         self._follows[workspace] = follow
         while len(self._follows) > _KEPT:
             self._leave(next(iter(self._follows)))
