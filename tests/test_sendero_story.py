@@ -41,6 +41,7 @@ GUIDE = (
 ELSEWHERE = {
     "audit.alert_rule_changed", "audit.alert_acknowledged", "audit.stream_changed",  # no page of Sendero's
     "auth.impersonation_started", "auth.impersonation_ended",  # Sendero lets nobody act as somebody else
+    "audit.asked",  # no model is let in
     "audit.capture_stopped", "audit.capture_resumed",  # nobody changes anything unrecorded
     "contact.emptied",  # a job empties whom somebody deleted thirty days ago while the workspace runs
     "audit.purged",  # nothing was older than the retention
