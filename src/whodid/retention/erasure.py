@@ -171,11 +171,11 @@ def erase_person(
             writer.records.append(done.receipt.index)
             if progress is not None:
                 progress(entries)
-    log.compact()
-    # Last, so that no file of what was there before the last step is made after it. Who is in no entry is nowhere.
+    # After the steps, so that no file of what was there before them is made any more. Who is in no entry is nowhere.
     removed = log.elsewhere.forget(workspace, person) if found.known else {}
     if removed:
         writer.records.append(log.record(workspace, writer.event(elsewhere=removed)).index)
+    log.compact()
     return ErasureReport(entries=entries, fields=fields, records=tuple(writer.records), elsewhere=removed)
 
 
