@@ -96,6 +96,8 @@ def test_the_matrix_covers_every_route(log: Log) -> None:
         "/v1/workspaces",
         "/v1/stream",
         "/v1/exports",
+        "/v1/answers",
+        "/v1/answers/{question}",
         "/v1/evidence",
         "/v1/exports/{id}",
         "/v1/exports/{id}/file",
@@ -141,6 +143,11 @@ def test_no_foreign_byte_in_any_answer(http: TestClient, rights: tuple[str, ...]
     for path in ("/v1/retention", "/v1/insights", "/v1/suggest?term=Contact 10", "/v1/suggest?term=actor:"):
         assert [word for word in FOREIGN if word in http.get(path, headers=headers).text] == []
     assert http.get("/v1/resources/contact/con_100/history", headers=headers).json()["items"] == []
+    for path in ("deletion?subject=contact:con_100", "roles", "keys", "stop?subject=contact:con_101"):
+        answer = http.get(f"/v1/answers/{path}", headers=headers)
+        asked = {"con_100", "con_101"} if "subject" in path else set()
+        assert [word for word in FOREIGN if word in answer.text and word not in asked] == []
+        assert answer.json()["items"] == []
     for path in ("/v1/proofs?at=0..99", "/v1/checkpoint"):
         assert [word for word in FOREIGN if word in http.get(path, headers=headers).text] == []
 

@@ -1,5 +1,6 @@
 """The hall: record, find, prove and verify, over any store."""
 
+from whodid.log.anchors import MOST_STAMPS, Anchored, Stamp, Stamped, keep_stamp, read_stamp, stamped
 from whodid.log.announced import Announced
 from whodid.log.commit import Receipt
 from whodid.log.completing import Complete, Gone, Headers
@@ -19,7 +20,9 @@ from whodid.store import scan
 from whodid.store.base import Count, Facet, Facets, Histogram
 
 __all__ = [
+    "MOST_STAMPS",
     "SEALING",
+    "Anchored",
     "Announced",
     "Complete",
     "Count",
@@ -43,8 +46,13 @@ __all__ = [
     "SealedSegment",
     "Snapshot",
     "SnapshotSegment",
+    "Stamp",
+    "Stamped",
     "Worker",
+    "keep_stamp",
     "leased",
     "open_log",
+    "read_stamp",
     "scan",
+    "stamped",
 ]

@@ -27,6 +27,7 @@ from whodid.export import ExportWorker
 from whodid.log import Log
 from whodid.server.about import About
 from whodid.server.administration import Administration
+from whodid.server.answering import AnswerRoutes
 from whodid.server.answers import Answer, Call, Handler
 from whodid.server.callers import Callers
 from whodid.server.compat import Shared, doors
@@ -102,7 +103,7 @@ def asgi(
         exports: Makes them (`export_worker`); one with a temporary folder of its own when not given.
         rate: Events per second that each API key may send on average; 0 for no limit.
         compat: Products whose own clients are to work here: some of `workos`, `retraced`, `otlp`,
-            `cloudevents`, `splunk`.
+            `cloudevents`, `splunk`, `mcp`.
         metrics: Counts what happens and shows it at `/metrics`; without it there is no such page.
         ending: Tells whether the server is asked to stop: live streams end then, and nothing new is taken in.
         sign_on: Makes single sign-on for the console, as `whodid serve` uses it.
@@ -126,6 +127,7 @@ def asgi(
         *Routes(log, sessions).handlers,
         *Tiles(log, sessions).handlers,
         *Exports(log, sessions, secret=secret, worker=worker).handlers,
+        *AnswerRoutes(log, sessions).handlers,
         *EvidenceRoutes(log, sessions, at_once=downloads).handlers,
         *Live(log, sessions, meter=meter, ending=ending).handlers,
         *Reports(log, sessions, secret=secret, pages=pages).handlers,

@@ -46,6 +46,7 @@ __all__ = [
 AREAS = {
     "Events": "Sending what happened.",
     "Entries": "Lists, single entries, what happens now.",
+    "Answers": "The questions of an auditor.",
     "Counts": "Bars, values, what stands out, what can be typed next.",
     "Proofs": "Checking that nothing was altered and nothing is missing.",
     "Files": "Exports and reports.",
