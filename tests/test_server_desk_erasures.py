@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from starlette.testclient import TestClient
 
@@ -14,8 +16,8 @@ from whodid.server.console import OPERATOR
 clock, console, log, http = desk.clock, desk.console, desk.log, desk.http
 
 PLACE = f"{desk.PLACE}/erasures"
-ANA = {"person": " contact:con_ana "}
-WHY = {"reason": "Ticket <b>2231"}
+ANA: dict[str, Any] = {"person": " contact:con_ana "}
+WHY: dict[str, Any] = {"reason": "Ticket <b>2231"}
 BUTTON = "Erase for good"
 
 
@@ -69,7 +71,7 @@ def test_a_hold_is_named_and_has_to_be_overridden(http: TestClient, log: Log) ->
 @pytest.mark.parametrize(
     ("fields", "said"), [({"person": "Ana"}, "is nobody"), ({"person": "contact:con_ana", "reason": " "}, "missing")]
 )
-def test_a_form_that_cannot_be_read_comes_back(http: TestClient, log: Log, fields: dict[str, str], said: str) -> None:
+def test_a_form_that_cannot_be_read_comes_back(http: TestClient, log: Log, fields: dict[str, Any], said: str) -> None:
     """With what is wrong; nothing is erased."""
     page = desk.send(http, PLACE, **fields)
     assert page.status_code == 422
