@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import html
 from typing import Any, ClassVar
+from uuid import uuid4
 
 import pytest
 
 from sendero.tables import Workspace
 from tests.lumen import Lumen, lumen
-from whodid import Change, Resource
+from whodid import Change, Event, Resource
 from whodid.retention import purge, read_policy
 
 __all__ = ["lumen"]
@@ -97,6 +98,48 @@ class TestRetention:
         done = purge(lumen.home.log, lumen.workspace)
 
         assert done.entries == size
+
+    def test_who_could_get_in_is_kept_for_days_of_its_own(self, lumen: Lumen) -> None:
+        """The simulator heeds them, the change is one entry, a purge takes the rest only; empty follows the rest."""
+        owner = lumen.actor("Owner")
+        signed_in = Event(
+            id=str(uuid4()),
+            occurred_at=lumen.home.log.now(),
+            actor=owner,
+            action="auth.login",
+            resource=Resource(type="user", id=owner.id),
+        )
+        lumen.home.log.record(lumen.workspace, signed_in)
+        lumen.advance(days=40)
+        browser = lumen.signed_in("Owner")
+        lumen.home.relay.drain()
+        page = browser.get(f"{HERE}/retention?days=30&access=365").text
+        assert "Who could get in would be kept for 365 days." in page
+        assert "Who signed in, and from where?" not in page
+        assert "Who signed in, and from where?" in browser.get(f"{HERE}/retention?days=30").text
+        browser.post(f"{HERE}/retention", data={"days": "30", "access": "365", "present": "90"})
+        policy = read_policy(lumen.home.log, lumen.workspace)
+        assert (policy.days, policy.classes) == (30, {"access": 365})
+        (entry,) = lumen.entries("action:audit.retention_changed")
+        assert entry.changes[1] == Change(path="retention_days.access", op="add", after=365)
+
+        purge(lumen.home.log, lumen.workspace)
+        assert [entry.id for entry in lumen.entries("action:auth.login")][-1:] == [signed_in.id]
+        assert lumen.entries("category:workspace") == []
+        assert "Who could get in is kept for 365 days." in browser.get(f"{HERE}/retention?days=30").text
+        late = browser.post(f"{HERE}/retention", data={"days": "30", "present": "30"})
+        assert late.status_code == 409
+        browser.post(f"{HERE}/retention", data={"days": "30", "access": "", "present": "30 365"})
+        assert read_policy(lumen.home.log, lumen.workspace).classes == {}
+
+    @pytest.mark.parametrize("access", ["0", "3651", "x"])
+    def test_days_for_access_that_cannot_be_had(self, lumen: Lumen, access: str) -> None:
+        """Like those for the rest, and the field says so."""
+        browser = lumen.signed_in("Owner")
+        sent = {"days": "90", "access": access, "present": "90"}
+        assert browser.post(f"{HERE}/retention", data=sent).status_code == 422
+        assert browser.get(f"{HERE}/retention", params={"days": "90", "access": access}).status_code == 422
+        assert lumen.entries("action:audit.retention_changed") == []
 
     def test_somebody_else_was_faster(self, lumen: Lumen) -> None:
         """What was shown no longer holds: look again."""
