@@ -87,6 +87,10 @@ _PROOFS = {
 """Action → the test that does it in Sendero."""
 
 _WHODIDS_OWN = {
+    "audit.alert_acknowledged": "test_detect_alerts.py::test_who_looks_after_an_alert_is_an_entry",
+    "audit.alert_raised": "test_detect_follower.py::test_each_alert_is_an_entry_that_names_its_cause",
+    "audit.alert_resolved": "test_detect_alerts.py::test_what_an_alert_was_is_an_entry",
+    "audit.alert_rule_changed": "test_detect_follower.py::test_a_failing_rule_is_disabled_and_reported",
     "audit.viewer_opened": "test_server_api.py::test_opening_the_log_is_recorded_once_a_day",
     "audit.asked": "test_compat_mcp.py::test_each_use_is_an_entry",
     "audit.purged": "browser/test_ninety_days_later.py::test_retention_removes_and_the_rest_verifies",
@@ -104,8 +108,6 @@ _WHODIDS_OWN = {
 """Action → the test of whodid that proves it: nobody does it in Sendero."""
 
 _ONLY_DECLARED = {
-    "audit.alert_rule_changed",
-    "audit.alert_acknowledged",
     "audit.verify_failed",
 }
 """Actions that have a name and a sentence, and that nothing records yet."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ import pytest
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from tests.alerting import follow, wrong
 from tests.serving import (
     ALL,
     AWAY,
@@ -29,7 +31,7 @@ from tests.serving import (
     open_log,
     token,
 )
-from whodid import Log, Reason
+from whodid import Log, Reason, Resource
 from whodid.evidence import extract, verify
 from whodid.retention import place_hold
 from whodid.server import asgi, mint_operator_token
@@ -90,6 +92,13 @@ def test_the_matrix_covers_every_route(log: Log) -> None:
         "/v1/holds",
         "/v1/holds/preview",
         "/v1/holds/{id}/release",
+        "/v1/alerts",
+        "/v1/alerts/{id}",
+        "/v1/alerts/{id}/acknowledge",
+        "/v1/alerts/{id}/resolve",
+        "/v1/alerts/{id}/mute",
+        "/v1/alert-rules",
+        "/v1/alert-rules/{name}",
         "/v1/keys",
         "/v1/keys/{id}",
         "/v1/keys/{id}/rotate",
@@ -236,6 +245,37 @@ def test_an_export_is_seen_by_whoever_ordered_it(http: TestClient) -> None:
             assert foreign == absent
             assert absent[0] == 404
     assert http.get(f"/v1/exports/{job['id']}/file", headers=own).status_code == 200
+
+
+def test_alerts_are_those_of_the_workspace_of_the_token(http: TestClient, log: Log) -> None:
+    """An alert of AWAY is to HOME as one that never was; a rule is switched in HOME alone."""
+    at, target = NOW - timedelta(hours=1), Resource(type="user", id="usr_away", name="Contact 100")
+    log.record_many(AWAY, [wrong(9_000 + one, at, target) for one in range(5)])
+    follow(log)
+    away, home = bearer(token(AWAY)), bearer(token(HOME))
+    (foreign,) = http.get("/v1/alerts", headers=away).json()["items"]
+    assert http.get("/v1/alerts?status=all", headers=home).json() == {
+        "items": [], "open": 0, "manage": True, "next": None,
+    }  # fmt: skip
+    absent = "alt_000000000000_000000000000"
+    for method, suffix, body in (
+        ("GET", "", None),
+        ("POST", "/acknowledge", {}),
+        ("POST", "/resolve", {"verdict": "mine"}),
+        ("POST", "/mute", {}),
+    ):
+        answers = [
+            http.request(method, f"/v1/alerts/{id_}{suffix}", json=body, headers=home)
+            for id_ in (foreign["id"], absent)
+        ]
+        texts = {clean(one)[1].replace(foreign["id"], absent) for one in answers}
+        assert ({one.status_code for one in answers}, len(texts)) == ({404}, 1)
+    assert http.get(f"/v1/alerts/{foreign['id']}", headers=away).json() == foreign
+    switched = http.put("/v1/alert-rules/password_guessing", json={"active": False}, headers=home)
+    assert switched.json()["active"] is False
+    listed = http.get("/v1/alert-rules", headers=away)
+    assert all(rule["active"] for rule in listed.json()["items"])
+    assert [word for word in FOREIGN if word in http.get("/v1/alert-rules", headers=home).text] == []
 
 
 def test_a_report_holds_the_workspace_of_its_token(http: TestClient) -> None:

@@ -53,7 +53,8 @@ def erase(
     """Erase PERSON, written as type:id, such as contact:con_7.
 
     Names, addresses and personal values go for good, from the files as
-    well, and export files that the server still keeps are removed; entries,
+    well, and export files that the server still keeps are removed, and so is
+    what detection learned of the person and wrote about them; entries,
     ids and every proof stay. Files that somebody fetched are not reached.
     """
     with open_store(store, key_file) as log:

@@ -27,6 +27,7 @@ from whodid.export import ExportWorker
 from whodid.log import Log
 from whodid.server.about import About
 from whodid.server.administration import Administration
+from whodid.server.alerts import AlertRoutes
 from whodid.server.answering import AnswerRoutes
 from whodid.server.answers import Answer, Call, Handler
 from whodid.server.callers import Callers
@@ -131,6 +132,7 @@ def asgi(
         *EvidenceRoutes(log, sessions, at_once=downloads).handlers,
         *Live(log, sessions, meter=meter, ending=ending).handlers,
         *Reports(log, sessions, secret=secret, pages=pages).handlers,
+        *AlertRoutes(log, sessions, secret=secret).handlers,
         *Administration(log, callers).handlers,
         *Holds(log, callers).handlers,
         *Erasures(log, callers).handlers,

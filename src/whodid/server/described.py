@@ -48,6 +48,7 @@ AREAS = {
     "Entries": "Lists, single entries, what happens now.",
     "Answers": "The questions of an auditor.",
     "Counts": "Bars, values, what stands out, what can be typed next.",
+    "Alerts": "What was noticed, and what is done about it.",
     "Proofs": "Checking that nothing was altered and nothing is missing.",
     "Files": "Exports and reports.",
     "Workspace": "What a workspace declares and how long it keeps it.",

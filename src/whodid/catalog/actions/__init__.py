@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from whodid.catalog.actions import (
     account,
+    alerts,
     api_key,
     audit,
     auth,
@@ -31,7 +32,7 @@ __all__ = ["builtin"]
 
 @cache
 def builtin() -> Catalog:
-    """Return the catalog of a WhatsApp marketing workspace and of the log itself: 76 actions, 26 of the user guide."""
+    """Return the catalog of a WhatsApp marketing workspace and of the log itself: 78 actions, 26 of the user guide."""
     return Catalog(
         *_translated(
             (
@@ -49,6 +50,7 @@ def builtin() -> Catalog:
                 *api_key.ACTIONS,
                 *reading.ACTIONS,
                 *audit.ACTIONS,
+                *alerts.ACTIONS,
             )
         )
     )

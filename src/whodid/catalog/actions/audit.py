@@ -6,7 +6,6 @@ from whodid.catalog.actions._story import AISHA, JOB, LOG, MADRID, RETENTION, SE
 from whodid.catalog.catalog import Action, Wording
 
 _SPLUNK = {"type": "sink", "id": "snk_1S", "name": "Splunk", "rel": "sink"}
-_SIGN_INS = {"type": "rule", "id": "failed_sign_ins", "name": "Failed sign-ins", "rel": "rule"}
 _HOLD = {"type": "hold", "id": "hld_q4dzx2k7m5ap3wne", "name": "Complaint 2026/118"}
 
 ACTIONS = (
@@ -201,66 +200,6 @@ ACTIONS = (
             LOG,
             details={"segment": 86, "entries": 412, "start": 31_250, "stop": 31_662, "seal": "01" + 188 * "00"},
             context=JOB,
-        ),
-    ),
-    Action(
-        name="audit.alert_rule_changed",
-        kind="security",
-        severity="notice",
-        resource_type="log",
-        label={"en": "Alert rule changed", "es": "Regla de alerta cambiada"},
-        sentences={
-            "en": Wording(
-                success=("{actor} changed alert rule {rule}", "{actor} changed an alert rule"),
-                denied="{actor} was not allowed to change an alert rule",
-                failed="{actor} tried to change an alert rule without success",
-            ),
-            "es": Wording(
-                success=("{actor} cambió la regla de alerta {rule}", "{actor} cambió una regla de alerta"),
-                denied="{actor} no tuvo permiso para cambiar una regla de alerta",
-                failed="{actor} intentó sin éxito cambiar una regla de alerta",
-            ),
-        },
-        parts={"rule": "related.rule"},
-        example=said(
-            63,
-            "2026-11-12T10:40:05.285Z",
-            "audit.alert_rule_changed",
-            AISHA,
-            LOG,
-            related=[_SIGN_INS],
-            changes=[{"path": "attempts", "before": 10, "after": 5}],
-            context=MADRID,
-        ),
-    ),
-    Action(
-        name="audit.alert_acknowledged",
-        kind="security",
-        severity="notice",
-        resource_type="log",
-        label={"en": "Alert acknowledged", "es": "Alerta atendida"},
-        sentences={
-            "en": Wording(
-                success=("{actor} acknowledged an alert of rule {rule}", "{actor} acknowledged an alert"),
-                denied="{actor} was not allowed to acknowledge an alert",
-                failed="{actor} tried to acknowledge an alert without success",
-            ),
-            "es": Wording(
-                success=("{actor} atendió una alerta de la regla {rule}", "{actor} atendió una alerta"),
-                denied="{actor} no tuvo permiso para atender una alerta",
-                failed="{actor} intentó sin éxito atender una alerta",
-            ),
-        },
-        parts={"rule": "related.rule"},
-        example=said(
-            64,
-            "2026-11-20T11:52:38.940Z",
-            "audit.alert_acknowledged",
-            AISHA,
-            LOG,
-            related=[_SIGN_INS],
-            reason={"text": "Spoke to Maria: a bot from outside, password changed"},
-            context=MADRID,
         ),
     ),
     Action(
