@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import html
 from typing import Any, ClassVar
-from uuid import uuid4
 
 import pytest
 
 from sendero.tables import Workspace
 from tests.lumen import Lumen, lumen
-from whodid import Change, Event, Resource
+from whodid import Change, Resource
 from whodid.retention import purge, read_policy
 
 __all__ = ["lumen"]
@@ -101,15 +100,8 @@ class TestRetention:
 
     def test_who_could_get_in_is_kept_for_days_of_its_own(self, lumen: Lumen) -> None:
         """The simulator heeds them, the change is one entry, a purge takes the rest only; empty follows the rest."""
-        owner = lumen.actor("Owner")
-        signed_in = Event(
-            id=str(uuid4()),
-            occurred_at=lumen.home.log.now(),
-            actor=owner,
-            action="auth.login",
-            resource=Resource(type="user", id=owner.id),
-        )
-        lumen.home.log.record(lumen.workspace, signed_in)
+        assert lumen.signed_in("Owner").post("/sign-out").status_code == 303
+        (left,) = lumen.entries("action:auth.logout")
         lumen.advance(days=40)
         browser = lumen.signed_in("Owner")
         lumen.home.relay.drain()
@@ -124,7 +116,7 @@ class TestRetention:
         assert entry.changes[1] == Change(path="retention_days.access", op="add", after=365)
 
         purge(lumen.home.log, lumen.workspace)
-        assert [entry.id for entry in lumen.entries("action:auth.login")][-1:] == [signed_in.id]
+        assert lumen.entries("action:auth.logout") == [left]
         assert lumen.entries("category:workspace") == []
         assert "Who could get in is kept for 365 days." in browser.get(f"{HERE}/retention?days=30").text
         late = browser.post(f"{HERE}/retention", data={"days": "30", "present": "30"})

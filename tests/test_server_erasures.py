@@ -26,7 +26,11 @@ WISH = ANA | {"reason": "Ticket 2231"}
 def test_a_person_is_foretold_erased_and_listed(http: TestClient, log: Log, admin: dict[str, str]) -> None:
     """The preview says what goes and changes nothing; the act does that, and the list has it without a value."""
     seen = http.post("/v1/erasures/preview", json=ANA, headers=admin).json()
-    assert (seen["person"], seen["held"], seen["elsewhere"]) == ("contact:con_ana", [], ["exports"])
+    assert (seen["person"], seen["held"], seen["elsewhere"]) == (
+        "contact:con_ana",
+        [],
+        ["detection", "exports"],
+    )
     assert seen["entries"] > 0
     assert seen["beyond"] == ["backups", "downloads", "sinks"]
     assert "Ana Garc" in (log.find(HOME, "resource:contact:con_ana").entries[0].resource.name or "")
