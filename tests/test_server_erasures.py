@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from tests import sending, test_server_holds
+from tests import alerting, sending, test_server_holds
 from tests.serving import AWAY, HOME, MARIA, bearer, check_problem, client, finished, token
 from whodid import Actor, Log, Reason
 from whodid.retention import place_hold
@@ -113,6 +113,21 @@ def test_exports_that_the_server_keeps_go_with_the_person(log: Log, operator: di
     assert last["elsewhere"] == {"exports": 1}
     kept = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
     assert "Ana García".encode() not in kept
+
+
+def test_what_detection_knows_goes_with_the_person(http: TestClient, log: Log, operator: dict[str, str]) -> None:
+    """Habits and alerts alike; that it was so is in the record."""
+    alerting.settle(log)
+    alerting.guess(log)
+    alerting.follow(log)
+    (alert,) = alerting.alerts(log)
+    assert alert.reason != ""
+    meant = {"person": "user:usr_maria", "reason": "Ticket 2232"}
+    done = http.post("/v1/erasures", json=meant, headers=operator).json()
+    assert done["elsewhere"] == {"detection": 1}
+    (alert,) = alerting.alerts(log)
+    assert (alert.reason, alert.numbers) == ("", {})
+    assert log.verify(HOME).ok
 
 
 @pytest.mark.parametrize(
