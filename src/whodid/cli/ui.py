@@ -73,6 +73,7 @@ _COMMANDS = {
     "retention": ("keeping", "Show or change how long entries are kept."),
     "hold": ("holding", "Place, list and release legal holds."),
     "erase": ("erasing", "Erase a person; entries and proofs stay."),
+    "erasures": ("erasing", "List erasures; erase again after a restore."),
     "cosign": ("witnessing", "Have witnesses cosign the newest head."),
     "timestamp": ("witnessing", "Have the newest head stamped with the time."),
     "witness": ("witnessing", "Be a witness for logs of others."),

@@ -69,7 +69,7 @@ class Log:
         draw: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self.catalog = catalog
-        self.elsewhere = Elsewhere()
+        self.elsewhere = Elsewhere(key.register)
         self._store = store
         self._key = key
         self._clock = clock
