@@ -33,6 +33,7 @@ from whodid.evidence.document import Anchor, decode, encode
 from whodid.log import MOST_STAMPS, Stamp, keep_stamp, read_stamp, stamped
 from whodid.proof.checkpoint import Checkpoint, sign_checkpoint
 from whodid.proof.note import Signer, format_note, parse_note
+from whodid.proof.seal import NOTHING, anchor_hash
 from whodid.server.witnessing import StampWorker
 from whodid.witness.stamp import Authority, check_stamp, dated, kept, read_certificates, stamp_head
 
@@ -162,6 +163,17 @@ def _stamped(stamper: Stamper, note: str) -> bytes:
 
     builder = library.TimestampRequestBuilder().data(parse_note(note)[0].encode())
     return stamper.stamp(builder.hash_algorithm(library.HashAlgorithm.SHA256).build().as_bytes())
+
+
+def test_a_seal_names_the_newest_stamp(log: Log, stamper: Stamper) -> None:
+    """Whatever is recorded after the seal was recorded after the stamp; without a stamp it names none."""
+    log.seal(HOME, close=True)
+    made = stamp_head(log, HOME, authority(stamper), send=stamper)
+    grow(log, 1)
+    log.seal(HOME, close=True)
+    anchors = [one.seal.anchor for one in log.snapshot(HOME).segments]
+    assert anchors == [NOTHING, anchor_hash(made.answer)]
+    assert log.verify(HOME).ok
 
 
 def test_a_year_of_stamps_is_kept(log: Log) -> None:
