@@ -21,7 +21,7 @@ from tests.shell import Run, program
 run, store = shell.run, shell.store
 
 ON_A_STORE = (
-    *("serve", "tail", "search", "show", "stats", "detect", "export", "evidence", "verify", "seal", "purge"),
+    *("serve", "tail", "search", "show", "stats", "detect", "export", "answer", "evidence", "verify", "seal", "purge"),
     "retention",
 )
 COMMANDS = (

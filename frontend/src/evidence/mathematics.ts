@@ -14,7 +14,9 @@ export const key = (hash: Uint8Array): string => toHex(hash);
 export function base64(text: string): Uint8Array {
   const binary = atob(text);
   demand(btoa(binary) === text);
-  return Uint8Array.from(binary, (char) => char.charCodeAt(0));
+  const found = new Uint8Array(binary.length);
+  for (let at = 0; at < binary.length; at++) found[at] = binary.charCodeAt(at);
+  return found;
 }
 
 export function number(value: number | bigint, width: 1 | 2 | 4 | 8): Uint8Array {

@@ -65,6 +65,7 @@ _COMMANDS = {
     "stats": ("reading", "Show how much a store holds, and of what."),
     "detect": ("detecting", "Find what is unusual in stored entries, by rules."),
     "export": ("keeping", "Write entries to a CSV, NDJSON or Parquet file."),
+    "answer": ("answering", "Answer an auditor: who deleted this, who had which role …"),
     "evidence": ("evidencing", "Write a page that answers and proves itself offline."),
     "verify": ("verifying", "Check a store, or a file that it made, for tampering."),
     "seal": ("keeping", "Seal segments that have ended; serve does it by itself."),

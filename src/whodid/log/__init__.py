@@ -4,6 +4,7 @@ from whodid.log.anchors import MOST_STAMPS, Anchored, Stamp, Stamped, keep_stamp
 from whodid.log.announced import Announced
 from whodid.log.commit import Receipt
 from whodid.log.completing import Complete, Gone, Headers
+from whodid.log.elsewhere import Elsewhere, Forget
 from whodid.log.erasing import Erasure
 from whodid.log.forgetting import Forgotten
 from whodid.log.keys import DeploymentKey
@@ -27,9 +28,11 @@ __all__ = [
     "Count",
     "DeploymentKey",
     "Disclosed",
+    "Elsewhere",
     "Erasure",
     "Facet",
     "Facets",
+    "Forget",
     "Forgotten",
     "Gone",
     "Headers",

@@ -59,6 +59,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         strict: Refuse actions that the catalog does not declare.
         name: Name of the deployment, first part of the origin of every new log.
         retention_minutes: Minutes between two rounds of retention; 0 leaves it to others.
+        detect: Whether to follow the logs with the rules of detection and raise alerts. Where the extra `detect`
+            is not installed there is no detection, and the server says so.
         origins: Web origins of other pages that may load the viewer, read the API and frame `/embed`; a list, or one
             text with spaces or commas between.
         threads: How many requests may work on the store at once.
@@ -73,8 +75,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             process. Servers of one deployment share it.
         exports_bytes: What the files of exports may take on the disk in all; one workspace may take half of it.
         rate: Events per second that each API key may send on average; 0 for no limit.
-        compat: Products whose own clients are to work here: some of `workos`, `retraced`, `otlp`, `cloudevents` and
-            `splunk`; a list, as `origins`.
+        compat: Products whose own clients are to work here: some of `workos`, `retraced`, `otlp`, `cloudevents`,
+            `splunk` and `mcp` (assistants that ask the log); a list, as `origins`.
         syslog: Addresses to take syslog at, such as `tls://0.0.0.0:6514?cert=server.pem&cert_key=server.key`; a list,
             as `origins`.
         oidc_issuer: OpenID provider at which operators sign in to the console; needs `url` and the next three.
@@ -101,6 +103,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     strict: bool = False
     name: Annotated[str, Meta(min_length=1)] = "localhost"
     retention_minutes: Annotated[int, Meta(ge=0, le=10_080)] = 60
+    detect: bool = True
     origins: tuple[str, ...] = ()
     threads: Annotated[int, Meta(ge=1, le=128)] = 8
     connections: Annotated[int, Meta(ge=8, le=65_535)] = 512

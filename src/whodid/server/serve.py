@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 import uvicorn
 
+from whodid.detect import DetectionWorker
 from whodid.errors import InvalidSetting
 from whodid.export import default_folder
 from whodid.log import Log, open_log
@@ -112,6 +113,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             stack.enter_context(StampWorker(log, authority))
         stack.enter_context(exports)
         stack.enter_context(SinkWorker(log))
+        undetected = _detect(settings, log, meter, stack)
         if settings.retention_minutes:
             worker = RetentionWorker(
                 log,
@@ -135,6 +137,8 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             syslog = Syslog(one, log, gate, rate=settings.rate, ending_seconds=settings.shutdown_seconds, meter=meter)
             listeners.append(stack.enter_context(syslog))
             announce(f"Syslog    {syslog.where}")
+        if undetected:
+            announce(f"Detection is off: {undetected}")
         with _signals_call(server.stop):
             if not stopping.is_set():
                 server.run(sockets=[listener])
@@ -198,6 +202,20 @@ def _uvicorn(settings: Settings, app: Any) -> uvicorn.Config:
 def _failed(what: str, count: Callable[[], None], workspace: str, error: Exception) -> None:
     count()
     _logger.error("%s of %s failed", what, workspace or "the deployment", exc_info=error)
+
+
+def _detect(settings: Settings, log: Log, meter: Meter, stack: ExitStack) -> str:
+    """Start detection if it is asked for; return why it cannot be had, or nothing."""
+    if not settings.detect:
+        return ""
+    try:
+        worker = DetectionWorker(
+            log, on_round=meter.detected, on_error=partial(_failed, "Detection", meter.detection_failed)
+        )
+    except InvalidSetting as error:
+        return str(error)
+    stack.enter_context(worker)
+    return ""
 
 
 def _sign_on(settings: Settings, log: Log) -> Callable[[Console, Desk], SignOn] | None:
