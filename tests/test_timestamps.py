@@ -251,6 +251,27 @@ def test_a_file_is_linked_to_heads_that_others_saw(stamper: Stamper) -> None:
     assert checked(replace(document, anchors=[newest]), shop.vkey).ok
 
 
+def test_every_byte_of_an_anchor_counts(stamper: Stamper) -> None:
+    """A change of one is refuted, unless it is in a stamp or a cosignature: those need to know whom to trust."""
+    shop = _anchored(stamper)
+    document = shop.evidence(ABOUT)
+    data = encode(document)
+    start, stop = data.index(b'"anchors":'), data.index(b'"asides":')
+    free: set[int] = set()
+    for anchor in document.anchors:
+        witness = parse_note(anchor.checkpoint)[1][-1]
+        line = format_note("x\n", [witness]).partition("\n\n")[2].strip()
+        for part in filter(None, (line, anchor.stamp)):
+            at = data.index(part.encode())
+            free |= set(range(at, at + len(part.encode())))
+    for at in range(start, stop):
+        changed = bytearray(data)
+        changed[at] ^= 1 + at % 7
+        if verify(bytes(changed), trusted=[shop.vkey]).ok:
+            assert at in free, data[at - 20 : at + 20]
+    assert len(free) > 500
+
+
 def test_an_evidence_file_carries_what_others_saw(log: Log, stamper: Stamper) -> None:
     """The first stamp that covers the answer, or else the newest; and the newest head that a witness cosigned."""
     stamp_head(log, HOME, authority(stamper), send=stamper)
