@@ -29,7 +29,7 @@ COMMANDS = (
     "hold",
     "erase",
     "cosign",
-    "timestamp",
+    "stamp",
     "witness",
     "import",
     "keys",

@@ -74,7 +74,7 @@ _COMMANDS = {
     "hold": ("holding", "Place, list and release legal holds."),
     "erase": ("erasing", "Erase a person; entries and proofs stay."),
     "cosign": ("witnessing", "Have witnesses cosign the newest head."),
-    "timestamp": ("witnessing", "Have the newest head stamped with the time."),
+    "stamp": ("witnessing", "Have the newest head stamped with the time."),
     "witness": ("witnessing", "Be a witness for logs of others."),
     "import": ("bringing", "Record events from files of whodid, GitHub, AWS."),
     "keys": ("sending", "Make, list, rotate and revoke API keys."),

@@ -329,24 +329,24 @@ def served(stamper: Stamper) -> Iterator[str]:
 
 
 def test_the_program_stamps_and_verifies(stamper: Stamper, tmp_path: Path) -> None:
-    """`whodid timestamp`, then `whodid verify --timestamps` of the store and of a page; 1 when no stamp holds."""
+    """`whodid stamp`, then `whodid verify --stamps` of the store and of a page; 1 when no stamp holds."""
     with whodid.open(f"sqlite:///{tmp_path}/audit.db", clock=Clock()) as log:
         grow(log, 3)
         key = log.verifier_key(HOME)
     other = Stamper(tmp_path / "other")
     store, good = ("--store", "sqlite:///audit.db"), str(stamper.folder / "root.pem")
-    lacking = run(tmp_path, "verify", *store, "--timestamps", good)
+    lacking = run(tmp_path, "verify", *store, "--stamps", good)
     assert (lacking.returncode, "There is no time stamp." in lacking.stderr) == (1, True)
     with served(stamper) as url:
-        told = run(tmp_path, "timestamp", *store, "--url", url, "--certificates", good)
+        told = run(tmp_path, "stamp", *store, "--url", url, "--certificates", good)
         assert (told.returncode, told.stdout.split("\t")[0]) == (0, "3"), told.stderr
-        refused = run(tmp_path, "timestamp", *store, "--url", url, "--certificates", str(other.folder / "tsa.pem"))
+        refused = run(tmp_path, "stamp", *store, "--url", url, "--certificates", str(other.folder / "tsa.pem"))
         assert (refused.returncode, "is a root" in refused.stderr) == (2, True)
     assert run(tmp_path, "evidence", *store, "-o", "page.html", "resource:contact:con_1").returncode == 0
     for what in (store, ("page.html", "--key", key)):
-        held = run(tmp_path, "verify", *what, "--timestamps", good)
+        held = run(tmp_path, "verify", *what, "--stamps", good)
         assert (held.returncode, "3 entries existed on 20" in held.stderr) == (0, True), held.stderr
-        failed = run(tmp_path, "verify", *what, "--timestamps", str(other.folder / "root.pem"), "--json")
+        failed = run(tmp_path, "verify", *what, "--stamps", str(other.folder / "root.pem"), "--json")
         assert failed.returncode == 1
         found = json.loads(failed.stdout)
         stamps = (found if isinstance(found, dict) else found[0])["stamps"]
