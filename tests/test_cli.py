@@ -30,7 +30,7 @@ COMMANDS = (
     "erase",
     "erasures",
     "cosign",
-    "timestamp",
+    "stamp",
     "witness",
     "import",
     "keys",

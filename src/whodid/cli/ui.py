@@ -75,7 +75,7 @@ _COMMANDS = {
     "erase": ("erasing", "Erase a person; entries and proofs stay."),
     "erasures": ("erasing", "List erasures; erase again after a restore."),
     "cosign": ("witnessing", "Have witnesses cosign the newest head."),
-    "timestamp": ("witnessing", "Have the newest head stamped with the time."),
+    "stamp": ("witnessing", "Have the newest head stamped with the time."),
     "witness": ("witnessing", "Be a witness for logs of others."),
     "import": ("bringing", "Record events from files of whodid, GitHub, AWS."),
     "keys": ("sending", "Make, list, rotate and revoke API keys."),

@@ -107,9 +107,9 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
         )
         if settings.witness_policy is not None:
             stack.enter_context(WitnessWorker(log, read_policy(settings.witness_policy)))
-        if settings.timestamp_url is not None and settings.timestamp_certificates is not None:
-            certificates = read_certificates(settings.timestamp_certificates)
-            authority = Authority(url=settings.timestamp_url, certificates=certificates)
+        if settings.stamp_url is not None and settings.stamp_certificates is not None:
+            certificates = read_certificates(settings.stamp_certificates)
+            authority = Authority(url=settings.stamp_url, certificates=certificates)
             stack.enter_context(StampWorker(log, authority))
         stack.enter_context(exports)
         stack.enter_context(SinkWorker(log))
