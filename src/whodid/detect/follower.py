@@ -222,7 +222,7 @@ def reach(log: Log, workspace: str) -> int | None:
     return None if saved is None else _unpacked(saved).state.next
 
 
-def erase(log: Log, workspace: str, person: str) -> None:
+def erase(log: Log, workspace: str, person: str) -> int:
     """Remove a person from what detection knows and said, and from the files: baseline, signals, alerts, mutes.
 
     That there was an alert stays, without a word about the person. Whoever follows the log at the moment lets go of
@@ -230,6 +230,9 @@ def erase(log: Log, workspace: str, person: str) -> None:
 
     Args:
         person: `type:id`, such as `user:usr_1`.
+
+    Returns:
+        1 when there was something about the person, else 0.
     """
     kind, _, id_ = person.partition(":")
     subject = Resource(type=kind, id=id_)
@@ -243,8 +246,10 @@ def erase(log: Log, workspace: str, person: str) -> None:
             break
     old = log.state(workspace, _ERASURES)
     log.swap_state(workspace, _ERASURES, old, b"%d" % (int(old or 0) + 1))
-    if changed or known != log.state(workspace, _STATE):
+    changed |= known != log.state(workspace, _STATE)
+    if changed:
         log.compact()
+    return int(changed)
 
 
 def _packed(saved: _Saved) -> bytes:

@@ -39,9 +39,10 @@ from whodid.server.gate import Gate
 from whodid.server.logs import written_as_lines
 from whodid.server.meter import Meter
 from whodid.server.metrics import PrometheusMeter
-from whodid.server.witnessing import WitnessWorker
+from whodid.server.witnessing import StampWorker, WitnessWorker
 from whodid.sinks import SinkWorker
 from whodid.witness import read_policy
+from whodid.witness.stamp import Authority, read_certificates
 
 __all__ = ["serve"]
 
@@ -106,6 +107,10 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
         )
         if settings.witness_policy is not None:
             stack.enter_context(WitnessWorker(log, read_policy(settings.witness_policy)))
+        if settings.timestamp_url is not None and settings.timestamp_certificates is not None:
+            certificates = read_certificates(settings.timestamp_certificates)
+            authority = Authority(url=settings.timestamp_url, certificates=certificates)
+            stack.enter_context(StampWorker(log, authority))
         stack.enter_context(exports)
         stack.enter_context(SinkWorker(log))
         undetected = _detect(settings, log, meter, stack)

@@ -1,4 +1,4 @@
-"""The actions that whodid declares itself: one file per category."""
+"""The actions that whodid declares itself: one file per category, and one for reading the log."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from whodid.catalog.actions import (
     auth,
     campaign,
     contact,
+    reading,
     role,
     sso,
     team,
@@ -31,7 +32,7 @@ __all__ = ["builtin"]
 
 @cache
 def builtin() -> Catalog:
-    """Return the catalog of a WhatsApp marketing workspace and of the log itself: 77 actions, 26 of the user guide."""
+    """Return the catalog of a WhatsApp marketing workspace and of the log itself: 78 actions, 26 of the user guide."""
     return Catalog(
         *_translated(
             (
@@ -47,6 +48,7 @@ def builtin() -> Catalog:
                 *sso.ACTIONS,
                 *auth.ACTIONS,
                 *api_key.ACTIONS,
+                *reading.ACTIONS,
                 *audit.ACTIONS,
                 *alerts.ACTIONS,
             )
