@@ -7,7 +7,7 @@ import { Clock } from "./lib/format.js";
 import type { Host } from "./lib/host.js";
 import { Words } from "./lib/i18n.js";
 import { icon } from "./lib/icons.js";
-import { command } from "./lib/keys.js";
+import { command, prints } from "./lib/keys.js";
 import { Labels } from "./lib/labels.js";
 import { keep, recall } from "./lib/local.js";
 import { narrow, split } from "./lib/query.js";
@@ -402,8 +402,13 @@ export class AuditLogViewer extends LitElement implements Host {
   readonly #keys = (event: KeyboardEvent): void => {
     const inside = event.composedPath().includes(this);
     const standing = this.urlSync && event.target === document.body;
-    if ((inside || standing) && this.#more?.print.takes(event)) return;
-    if ((!inside && !standing) || (!this.shortcuts && event.key !== "Escape")) return;
+    if (!inside && !standing) return;
+    // The page has less than there is: the report has all of it, even if its code is still on the way.
+    if (prints(event) && this.#feed.next !== null && !this.about) {
+      event.preventDefault();
+      return this.#later.withMore(({ print }) => void print.report());
+    }
+    if (!this.shortcuts && event.key !== "Escape") return;
     const found = command(event, event.composedPath()[0]);
     if (found && obey(found, this, this.#parts())) event.preventDefault();
   };
