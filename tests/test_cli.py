@@ -21,10 +21,24 @@ from tests.shell import Run, program
 run, store = shell.run, shell.store
 
 ON_A_STORE = (
-    *("serve", "tail", "search", "show", "stats", "detect", "export", "evidence", "verify", "seal", "purge"),
+    *("serve", "tail", "search", "show", "stats", "detect", "export", "answer", "evidence", "verify", "seal", "purge"),
     "retention",
 )
-COMMANDS = (*ON_A_STORE, "hold", "erase", "cosign", "witness", "import", "keys", "sinks", "ship", "relay", "doctor")
+COMMANDS = (
+    *ON_A_STORE,
+    "hold",
+    "erase",
+    "cosign",
+    "timestamp",
+    "witness",
+    "import",
+    "keys",
+    "head",
+    "sinks",
+    "ship",
+    "relay",
+    "doctor",
+)
 
 
 # --------------------------------------------------------------------------------------------------------------- help

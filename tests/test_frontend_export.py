@@ -136,9 +136,7 @@ def test_files_of_the_last_day_are_offered_again(visit: Callable[..., Visit], wo
     assert len(found) == 1
 
 
-def test_columns_and_files_are_chosen_and_the_size_is_told_before(
-    visit: Callable[..., Visit], tmp_path: Path
-) -> None:
+def test_columns_and_files_are_chosen_and_the_size_is_told_before(visit: Callable[..., Visit], tmp_path: Path) -> None:
     """The file has the columns that were left on, in one file for each month; its size was about what was said."""
     seen = visit("?q=type:contact+-action:contact.updated")
     seen.viewer.get_by_role("button", name="Export").click()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -140,8 +141,10 @@ def test_the_record_is_in_the_history_of_the_person_and_names_no_value(log: Log)
 
     assert (entry.action, entry.actor, entry.reason) == ("audit.erased", JOAO, WHY)
     assert entry.related == (Related(type="contact", id="con_ana", rel="subject"),)
-    assert entry.details == {
+    assert UUID(str((entry.details or {})["erasure"])).version == 7
+    assert {name: value for name, value in (entry.details or {}).items() if name != "erasure"} == {
         "subject": "contact:con_ana",
+        "beyond": ["backups", "downloads", "sinks"],
         "entries": 3,
         "ranges": [[0, 3]],
         "fields": {
@@ -243,3 +246,40 @@ def test_a_reason_is_needed_and_a_log(log: Log) -> None:
     with pytest.raises(NotFound):
         preview_erasure(log, "wsp_nowhere", "contact:con_ana")
     assert erase(log, "contact:con_nobody") == (0, 0)
+
+
+def test_every_other_place_is_emptied_after_the_last_step_and_the_last_record_says_so(log: Log) -> None:
+    """Whatever the log knows of is asked; what held something is in a record of the same erasure."""
+    seen: list[tuple[str, str, int]] = []
+
+    def forget(workspace: str, person: str) -> int:
+        seen.append((workspace, person, log.count(HOME, "action:audit.erased").value))
+        return 2 if len(seen) == 1 else 0
+
+    log.elsewhere.add("exports", forget)
+    log.elsewhere.add("findings", lambda _workspace, _person: 0)
+    assert preview_erasure(log, HOME, "contact:con_ana").elsewhere == ("exports", "findings")
+    assert seen == []
+
+    done = erase_person(log, HOME, "contact:con_ana", actor=JOAO, reason=WHY)
+    assert seen == [(HOME, "contact:con_ana", 1)]
+    assert done.elsewhere == {"exports": 2}
+    step, last = (log.get(HOME, index) for index in done.records)
+    assert last.details == {
+        "subject": "contact:con_ana",
+        "erasure": (step.details or {})["erasure"],
+        "elsewhere": {"exports": 2},
+    }
+    assert (last.action, last.actor, last.reason) == ("audit.erased", JOAO, WHY)
+    assert last.related == (Related(type="contact", id="con_ana", rel="subject"),)
+
+    again = erase_person(log, HOME, "contact:con_ana", actor=JOAO, reason=WHY)
+    assert (again.records, len(seen)) == ((), 2)
+    assert log.verify(HOME).ok
+
+
+def test_whoever_is_in_no_entry_empties_no_other_place(log: Log) -> None:
+    """A mistyped id must not cost the exports of a workspace."""
+    log.elsewhere.add("exports", lambda _workspace, _person: 1)
+    assert erase_person(log, HOME, "contact:con_typo", actor=JOAO, reason=WHY).elsewhere == {}
+    assert log.count(HOME, "action:audit.erased").value == 0

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 
 import pytest
 import sqlalchemy as sa
@@ -16,6 +17,7 @@ from sendero import passwords
 from sendero.installation import Installation, Settings
 from sendero.service.accounts import SECRETS, listing
 from sendero.service.contacts import living
+from sendero.story import people
 from sendero.story.begin import tell
 from sendero.story.clock import ZONE
 from sendero.tables import Campaign, Contact, Message, Template
@@ -35,7 +37,9 @@ GUIDE = (
 ELSEWHERE = {
     "audit.alert_rule_changed", "audit.alert_acknowledged", "audit.stream_changed",  # no page of Sendero's
     "auth.impersonation_started", "auth.impersonation_ended",  # Sendero lets nobody act as somebody else
-    "audit.capture_stopped", "audit.capture_resumed",  # nobody's thirty days were over
+    "audit.asked",  # no model is let in
+    "audit.capture_stopped", "audit.capture_resumed",  # nobody changes anything unrecorded
+    "contact.emptied",  # a job empties whom somebody deleted thirty days ago while the workspace runs
     "audit.purged",  # nothing was older than the retention
     "audit.erased",  # a job erases from the log while the workspace runs
     "audit.hold_placed", "audit.hold_released",  # no court asked for anything
@@ -380,3 +384,10 @@ def test_the_same_seed_tells_the_same_story(tmp_path: Path, monkeypatch: pytest.
     assert story(1, "b") == first
     assert story(2, "c") != first
     assert len(story(1, "d", times=3)) > 1.5 * len(first)
+
+
+def test_whom_the_story_tells_about_has_a_name_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An invented customer who would be called the same gets another name."""
+    name = people.customer(Random(1))["name"]
+    monkeypatch.setattr(people, "ALONE", (name,))
+    assert people.customer(Random(1))["name"] != name

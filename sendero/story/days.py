@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sendero.service import contacts, merge, reviews, templates
+from sendero.service import contacts, headers, merge, reviews, templates
 from sendero.story.cast import PEOPLE, Person
 from sendero.story.clock import ZONE
 from sendero.story.outside import Outside
@@ -201,9 +201,9 @@ def hand_in(teller: Teller, person: Person, text: Mapping[str, Any]) -> Template
     account = teller.work.session.execute(
         sa.select(Account).where(Account.is_default_out, Account.deleted_at.is_(None))
     ).scalar_one()
-    ask = reviews.to_hand_in(teller.work, account, values)
+    ask = reviews.to_hand_in(teller.work, account)
     with teller.apart():
-        answer = ask()
+        answer = ask(values)
     with teller.acting(person) as work:
         template = templates.create(work, work.get(Account, account.id), values, submitted=True)
         reviews.note(work, template, answer)
@@ -215,9 +215,9 @@ def edit(teller: Teller, person: Person, template: Template, text: Mapping[str, 
     values = templates.checked(text)
     if not templates.check_edit(teller.work, template, values):
         return False
-    ask = reviews.to_edit(teller.work, template, values)
+    ask = reviews.to_edit(teller.work, template)
     with teller.apart():
-        answer = ask()
+        answer = ask(values)
     with teller.acting(person) as work:
         cause = templates.edit(work, template, values)
         reviews.note(work, template, answer)
@@ -256,7 +256,7 @@ def _as_form(template: Template) -> dict[str, Any]:
         "display_name": template.display_name,
         "language": template.language,
         "category": template.category,
-        "header": parts.get("header", {}).get("text", ""),
+        **headers.form_of(parts),
         "body": parts["body"]["text"],
         "samples": parts["body"]["samples"],
         "footer": parts.get("footer", {}).get("text", ""),

@@ -86,6 +86,12 @@ export function openCheckpoint(note: string, { name, id, public: material }: Key
   return { origin, size: Number(size), root: base64(root), public: material, signed: { message, signature: mine } };
 }
 
+/** The names under a note, of which nothing is known but that they stand there. */
+export function signers(note: string): string[] {
+  const lines = note.slice(note.lastIndexOf("\n\n") + 2, -1).split("\n");
+  return [...new Set(lines.map((line) => line.split(" ")[1] ?? ""))];
+}
+
 // ------------------------------------------------------------------------------------------------------------------ leaves
 
 export const SEAL = 2;

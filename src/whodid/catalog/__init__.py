@@ -4,7 +4,7 @@
 """
 
 from whodid.catalog.actions import builtin
-from whodid.catalog.catalog import Action, Catalog, Wording
+from whodid.catalog.catalog import ANSWERS, Action, Catalog, Wording
 from whodid.catalog.classes import FieldClasses, is_secret_name, stricter
 from whodid.catalog.labels import (
     LANGUAGES,
@@ -25,6 +25,7 @@ from whodid.catalog.sentences import ChangeLine, SecondLine, Sentence, second_li
 from whodid.catalog.templates import Part, Said
 
 __all__ = [
+    "ANSWERS",
     "LANGUAGES",
     "SHORTEST",
     "Action",

@@ -19,7 +19,11 @@ from whodid.catalog.verbs import kind_of
 from whodid.errors import InvalidCatalog
 from whodid.model import KINDS, SEVERITIES, FieldClass, Kind, Outcome, Severity
 
-__all__ = ["Action", "Catalog", "Wording"]
+__all__ = ["ANSWERS", "Action", "Catalog", "Wording"]
+
+ANSWERS = ("approval", "key_ended", "key_made", "role", "start", "stop")
+"""What an entry can answer besides its kind: how a thing got approved, when a key began and ceased to be valid, who had
+which role, when a thing that runs began and stopped."""
 
 _ACTION = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 _TYPE = re.compile(r"[a-z][a-z0-9_]*")
@@ -67,6 +71,8 @@ class Action(Struct, frozen=True, kw_only=True):
         parts: Name of a part → its source, beyond the standard parts: `details.<name>`, `related.<rel>`,
             `changes.<path>.before`, `changes.<path>.after`, `reason`, `context.<name>`.
         summaries: Language → one written line with parts, shown where no reason and no short list of changes is.
+        answers: Which questions of an auditor its entries answer, of `ANSWERS`; creations and deletions are known by
+            their kind.
         reason_required: Whether strict intake refuses a successful act without a reason.
         example: A realistic event in wire form.
     """
@@ -83,6 +89,7 @@ class Action(Struct, frozen=True, kw_only=True):
     retention: str = "standard"
     parts: dict[str, str] = {}
     summaries: dict[str, str] = {}
+    answers: tuple[str, ...] = ()
     reason_required: bool = False
     example: dict[str, Any] = {}
 
@@ -234,6 +241,11 @@ def _check(action: Action) -> None:
         raise InvalidCatalog(
             f"{name}: {action.resource_type!r} is not a resource type",
             "Use lower-case letters, digits and underscores, such as 'invoice'",
+        )
+    if not set(action.answers) <= set(ANSWERS):
+        raise InvalidCatalog(
+            f"{name}: it cannot answer {', '.join(sorted(set(action.answers) - set(ANSWERS)))}",
+            f"Use some of {', '.join(ANSWERS)}",
         )
     if not _TYPE.fullmatch(action.retention):
         raise InvalidCatalog(f"{name}: {action.retention!r} is not a retention class", "Use a name such as 'standard'")

@@ -73,6 +73,8 @@ DETAILS: Mapping[str, tuple[str, str]] = {
     "route": ("Route", "Ruta"),
     "rows": ("Rows", "Filas"),
     "rule": ("Rule", "Regla"),
+    "arguments": ("Arguments", "Argumentos"),
+    "tool": ("Tool", "Herramienta"),
     "running_campaigns": ("Running campaigns", "Campañas en curso"),
     "seal": ("Seal", "Sello"),
     "seconds": ("Length", "Duración"),

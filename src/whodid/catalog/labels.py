@@ -382,7 +382,9 @@ def write_length(seconds: int, lang: str = "en") -> str:
         counted.append((count, unit))
     first = next((at for at, (count, _) in enumerate(counted) if count), len(counted) - 1)
     listed = [one for at, one in enumerate(counted[first : first + 2]) if one[0] or not at]
-    return ("−" if seconds < 0 else "") + " ".join(f"{_number(count, lang)} {_word(unit, lang)}" for count, unit in listed)
+    return ("−" if seconds < 0 else "") + " ".join(
+        f"{_number(count, lang)} {_word(unit, lang)}" for count, unit in listed
+    )
 
 
 def _plain(value: Any, lang: str) -> str:

@@ -9,9 +9,10 @@ import msgspec
 from whodid.cli import ui
 from whodid.cli.opening import CONTEXT, caller, choose, open_store
 from whodid.errors import InvalidSetting
-from whodid.export import default_folder, forget_exports
+from whodid.export import default_folder
 from whodid.model import Reason
 from whodid.retention import erase_person, preview_erasure
+from whodid.server.places import add_places
 
 __all__ = ["COMMANDS"]
 
@@ -44,10 +45,12 @@ def erase(
     """Erase PERSON, written as type:id, such as contact:con_7.
 
     Names, addresses and personal values go for good, from the files as
-    well, and export files that the server still keeps are removed; entries,
+    well, and export files that the server still keeps are removed, and so is
+    what detection learned of the person and wrote about them; entries,
     ids and every proof stay. Files that somebody fetched are not reached.
     """
     with open_store(store, key_file) as log:
+        add_places(log, exports=Path(exports) if exports else default_folder(store or ""))
         at = choose(log, workspace)
         found = preview_erasure(log, at, person)
         if dry_run:
@@ -76,14 +79,13 @@ def erase(
                 despite_holds=despite_holds,
                 progress=progress,
             )
-    folder = Path(exports) if exports else default_folder(store or "")
-    removed = forget_exports(folder, at) if folder is not None and done.entries else 0
     if as_json:
-        ui.json({**msgspec.to_builtins(done), "exports_removed": removed})
+        ui.json(msgspec.to_builtins(done))
     else:
         ui.note(f"Erased {done.fields:,} fields of {done.entries:,} entries; recorded in {len(done.records)}.")
-        if removed:
-            ui.note(f"Removed {removed:,} exports that the server kept.")
+        for name, count in done.elsewhere.items():
+            ui.note(f"Removed from {name}: {count:,}.")
+        ui.note(f"Not reached: {', '.join(done.beyond)}.")
         if found.mentions and not mentions:
             ui.note(f"{len(found.mentions):,} mentions by others stay; see --dry-run.")
 

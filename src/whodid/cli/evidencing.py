@@ -10,7 +10,7 @@ from whodid.evidence import ask, make
 from whodid.export import files
 from whodid.query import parse, quote
 
-__all__ = ["COMMANDS"]
+__all__ = ["COMMANDS", "dates"]
 
 
 @ui.command
@@ -47,7 +47,7 @@ def evidence(
     """
     with open_store(store, key_file) as log:
         workspace = choose(log, workspace)
-        period = parse(f"date:{_dates(recorded)}" if recorded else "", now=log.now(), zone=zone)
+        period = parse(f"date:{dates(recorded)}" if recorded else "", now=log.now(), zone=zone)
         asked = ask(question, catalog=log.catalog, since=period.since, until=period.until)
         with files.written_whole(Path(output), replace=force) as out:
             made = make(log, workspace, asked, actor=caller(), context=CONTEXT, headers=headers)
@@ -61,7 +61,8 @@ def evidence(
         ui.note(f"{entries}, {len(made.file):,} bytes, sha256 {made.sha256}; recorded as entry {made.index}.")
 
 
-def _dates(text: str) -> str:
+def dates(text: str) -> str:
+    """Write dates as people give them so that the query language reads them as one value."""
     return "..".join(quote(piece) if " " in piece else piece for piece in text.split(".."))
 
 

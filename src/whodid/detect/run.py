@@ -15,12 +15,14 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Struct
 
 from whodid.canonical import micros
-from whodid.detect.baseline import DAY, Baseline, observe, signs_in
+from whodid.detect.baseline import DAY, observe, signs_in
 from whodid.detect.compare import shown
+from whodid.detect.hearing import RAISED, hear
 from whodid.detect.rule import LEVELS, Chain, Level, Rule, fill
+from whodid.detect.state import State, forget
 from whodid.detect.view import View, network_of, person_of
 from whodid.detect.window import Hit, add
 from whodid.model import Entry
@@ -65,36 +67,6 @@ class Finding(Struct, frozen=True, kw_only=True):
     entries: tuple[int, ...]
 
 
-class State(Struct, kw_only=True, omit_defaults=True):
-    """What a run remembers of one workspace; JSON-serialisable.
-
-    Args:
-        next: Index of the entry that comes next.
-        clock: The latest time that an entry occurred and was recorded, in microseconds since 1970.
-        people: Baselines by person.
-        networks: By network, who signed in from it, and when last.
-        windows: By rule and by group (its values as JSON), the hits so far.
-        told: By rule and by group, when a finding was told and at which level (its place in `LEVELS`).
-        signals: By person, when which rule held.
-        sign_ins: Sign-ins that succeeded so far.
-        missing: How many of them did not carry a country, a device (user agent) or a network (address), by name.
-        failures: By rule, how often it failed.
-        disabled: By rule, why.
-    """
-
-    next: int = 0
-    clock: int = 0
-    people: dict[str, Baseline] = field(default_factory=dict)
-    networks: dict[str, dict[str, int]] = field(default_factory=dict)
-    windows: dict[str, dict[str, list[Hit]]] = field(default_factory=dict)
-    told: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
-    signals: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
-    sign_ins: int = 0
-    missing: dict[str, int] = field(default_factory=dict)
-    failures: dict[str, int] = field(default_factory=dict)
-    disabled: dict[str, str] = field(default_factory=dict)
-
-
 _DECODER = msgspec.json.Decoder(State)
 
 
@@ -132,19 +104,7 @@ class Run:
 
     def erase(self, person: str) -> None:
         """Forget a person: baseline, signals, networks, and every hit and finding that was about them."""
-        state = self.state
-        state.people.pop(person, None)
-        state.signals.pop(person, None)
-        for people in state.networks.values():
-            people.pop(person, None)
-        for groups in state.windows.values():
-            for key in [key for key in groups if _names(key, person)]:
-                del groups[key]
-            for key, hits in groups.items():
-                groups[key] = [hit for hit in hits if person not in {hit.person, hit.value}]
-        for told in state.told.values():
-            for key in [key for key in told if _names(key, person)]:
-                del told[key]
+        forget(self.state, person)
 
     def take(self, entry: Entry, features: Mapping[str, Any] | None = None) -> list[Finding]:
         """Look at the next entry; one that was seen already, by its index, is left alone.
@@ -159,6 +119,9 @@ class Run:
         if entry.index < state.next:
             return []
         state.next = entry.index + 1
+        hear(state, entry)
+        if entry.action == RAISED:
+            return []  # a rule that holds for everything would hold for its own alert, and for the alert of that
         at = micros(entry.occurred_at)
         late = at < state.clock - DAY
         state.clock = max(state.clock, min(at, micros(entry.recorded_at)))
@@ -318,7 +281,3 @@ class Run:
 
 def _key(values: Iterable[str]) -> str:
     return msgspec.json.encode(list(values)).decode()
-
-
-def _names(key: str, person: str) -> bool:
-    return person in msgspec.json.decode(key)

@@ -7,7 +7,7 @@ only. What does not live here: whole files of entries without a page (`whodid.ex
 
 from whodid.evidence.make import Made, make
 from whodid.evidence.page import as_shipped, extract, policy, script_hash, verifier
-from whodid.evidence.question import PRESETS, Question, ask
+from whodid.evidence.question import PRESETS, Question, about, ask
 from whodid.evidence.verdict import Verdict
 from whodid.evidence.verify import verify
 
@@ -16,6 +16,7 @@ __all__ = [
     "Made",
     "Question",
     "Verdict",
+    "about",
     "as_shipped",
     "ask",
     "extract",

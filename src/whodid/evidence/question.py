@@ -17,7 +17,7 @@ from whodid.evidence.document import DIMENSIONS, Ask
 from whodid.model import ACTORS
 from whodid.query import quote
 
-__all__ = ["PRESETS", "Question", "ask"]
+__all__ = ["PRESETS", "Question", "about", "ask"]
 
 PRESETS: dict[str, Callable[[Action], bool]] = {
     "access": lambda action: "A" in action.sensitivity,
@@ -77,6 +77,14 @@ def ask(
         raise InvalidQuery("The period ends before it begins", "Exchange its ends")
     asks = tuple(Ask(dimension=one, values=[list(value) for value in found[one]]) for one in DIMENSIONS if one in found)
     return Question(asks, *period)
+
+
+def about(actions: Sequence[str], resources: Sequence[tuple[str, str]] = ()) -> Question:
+    """Make the question for every entry of some actions, about some resources or about any."""
+    asks = [Ask(dimension="action", values=[[name] for name in actions])]
+    if resources:
+        asks.append(Ask(dimension="resource", values=[list(one) for one in resources]))
+    return Question(tuple(asks))
 
 
 def _read(term: str, catalog: Catalog) -> tuple[str, list[tuple[str, ...]]]:

@@ -3,7 +3,7 @@
 What lives here: the policy (`policy`) and the legal holds (`holds`) as values, settings whose changes are entries, the
 pure plan of what may go (`plan`) and what is lost with it (`loss`), carrying it out
 (`purge`) and the thread that does so by itself (`worker`); beside it the thread that seals segments, which must come
-first (`sealing`). Erasing a person is in `erasure`. What does not live
+first (`sealing`). Erasing a person is in `erasure`, and which erasures there were in `register`. What does not live
 here: how a store removes content (`Log.forget`, `Log.erase`) and how a segment is sealed (`Log.seal`).
 """
 
@@ -13,6 +13,14 @@ from whodid.retention.loss import Answerless, Loss
 from whodid.retention.plan import removed_on
 from whodid.retention.policy import DEFAULT_DAYS, STANDARD, Policy, change_policy, class_of, read_policy
 from whodid.retention.purge import Preview, Purge, preview, purge
+from whodid.retention.register import (
+    Erased,
+    Gone,
+    read_erasures,
+    read_register,
+    repeat_erasure,
+    write_register,
+)
 from whodid.retention.sealing import SealingWorker
 from whodid.retention.worker import RetentionWorker
 
@@ -20,8 +28,10 @@ __all__ = [
     "DEFAULT_DAYS",
     "STANDARD",
     "Answerless",
+    "Erased",
     "ErasurePreview",
     "ErasureReport",
+    "Gone",
     "Hold",
     "HoldPreview",
     "Loss",
@@ -40,8 +50,12 @@ __all__ = [
     "preview_erasure",
     "preview_hold",
     "purge",
+    "read_erasures",
     "read_holds",
     "read_policy",
+    "read_register",
     "release_hold",
     "removed_on",
+    "repeat_erasure",
+    "write_register",
 ]

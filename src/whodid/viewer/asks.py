@@ -20,7 +20,16 @@ FILTERS = ("q", "since", "until", "range", "tz", "lang")
 
 RANGES = ("7d", "30d", "90d")
 
-_LONGEST = {"q": 2_000, "prefix": 200, "term": 200, "cursor": 100, "at": 2_000, "after": 100, "workspace": 100}
+_LONGEST = {
+    "q": 2_000,
+    "prefix": 200,
+    "term": 200,
+    "cursor": 100,
+    "at": 2_000,
+    "after": 100,
+    "workspace": 100,
+    "subject": 600,
+}
 _LONGEST_OTHER = 64
 _FURTHEST = 1 << 62
 

@@ -18,6 +18,7 @@ ACTIONS = (
         resource_type="api_key",
         named=True,
         classes=_CLASSES,
+        answers=("key_made",),
         label={"en": "API key created", "es": "Clave de API creada"},
         sentences={
             "en": Wording(
@@ -56,6 +57,7 @@ ACTIONS = (
         resource_type="api_key",
         named=True,
         classes=_CLASSES,
+        answers=("key_ended",),
         label={"en": "API key revoked", "es": "Clave de API revocada"},
         sentences={
             "en": Wording(
@@ -91,6 +93,7 @@ ACTIONS = (
         severity="notice",
         resource_type="api_key",
         classes=_CLASSES,
+        answers=("key_ended",),
         label={"en": "API key expired", "es": "Clave de API caducada"},
         sentences={"en": "API key {resource} expired", "es": "La clave de API {resource} caducó"},
         example=said(

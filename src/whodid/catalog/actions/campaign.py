@@ -82,6 +82,7 @@ ACTIONS = (
         severity="notice",
         resource_type="campaign",
         named=True,
+        answers=("start",),
         label={"en": "Campaign started", "es": "Campaña iniciada"},
         sentences={
             "en": Wording(
@@ -124,6 +125,7 @@ ACTIONS = (
         resource_type="campaign",
         named=True,
         reason_required=True,
+        answers=("stop",),
         label={"en": "Campaign paused", "es": "Campaña pausada"},
         sentences={
             "en": Wording(
@@ -165,6 +167,7 @@ ACTIONS = (
         kind="status",
         severity="notice",
         resource_type="campaign",
+        answers=("start",),
         label={"en": "Campaign resumed", "es": "Campaña reanudada"},
         sentences={
             "en": Wording(
@@ -202,6 +205,7 @@ ACTIONS = (
         resource_type="campaign",
         named=True,
         reason_required=True,
+        answers=("stop",),
         label={"en": "Campaign cancelled", "es": "Campaña cancelada"},
         sentences={
             "en": Wording(
@@ -232,6 +236,7 @@ ACTIONS = (
         kind="status",
         severity="info",
         resource_type="campaign",
+        answers=("stop",),
         label={"en": "Campaign completed", "es": "Campaña completada"},
         sentences={"en": "Campaign {resource} finished", "es": "La campaña {resource} terminó"},
         parts={"sent": "details.sent", "delivered": "details.delivered"},
@@ -252,6 +257,7 @@ ACTIONS = (
         kind="status",
         severity="warning",
         resource_type="campaign",
+        answers=("stop",),
         label={"en": "Campaign failed", "es": "Campaña fallida"},
         sentences={
             "en": Wording(success="Campaign {resource} failed", failed="Campaign {resource} failed"),

@@ -15,6 +15,7 @@ ACTIONS = (
         severity="info",
         resource_type="template",
         named=True,
+        answers=("approval",),
         label={"en": "Template created", "es": "Plantilla creada"},
         sentences={
             "en": Wording(
@@ -54,6 +55,7 @@ ACTIONS = (
         severity="notice",
         resource_type="template",
         named=True,
+        answers=("approval",),
         label={"en": "Template edited", "es": "Plantilla editada"},
         sentences={
             "en": Wording(
@@ -101,6 +103,7 @@ ACTIONS = (
         severity="warning",
         resource_type="template",
         named=True,
+        answers=("approval",),
         label={"en": "Template deleted", "es": "Plantilla eliminada"},
         sentences={
             "en": Wording(
@@ -135,6 +138,7 @@ ACTIONS = (
         kind="status",
         severity="info",
         resource_type="template",
+        answers=("approval",),
         label={"en": "Template status changed", "es": "Estado de la plantilla cambiado"},
         sentences={
             "en": "{actor} changed the status of template {resource}",
@@ -160,6 +164,7 @@ ACTIONS = (
         kind="status",
         severity="notice",
         resource_type="template",
+        answers=("approval",),
         label={"en": "Template category changed", "es": "Categoría de la plantilla cambiada"},
         sentences={
             "en": "{actor} moved template {resource} to another category",

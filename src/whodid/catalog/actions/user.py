@@ -19,6 +19,7 @@ ACTIONS = (
         resource_type="user",
         named=True,
         classes=_CLASSES,
+        answers=("role",),
         label={"en": "User created", "es": "Usuario creado"},
         sentences={
             "en": Wording(
@@ -86,6 +87,7 @@ ACTIONS = (
         resource_type="user",
         named=True,
         classes=_CLASSES,
+        answers=("role",),
         label={"en": "Role of a user changed", "es": "Rol de un usuario cambiado"},
         sentences={
             "en": Wording(
@@ -121,6 +123,7 @@ ACTIONS = (
         resource_type="user",
         named=True,
         classes=_CLASSES,
+        answers=("role",),
         label={"en": "User deactivated", "es": "Usuario desactivado"},
         sentences={
             "en": Wording(
@@ -153,6 +156,7 @@ ACTIONS = (
         sensitivity="A",
         resource_type="user",
         classes=_CLASSES,
+        answers=("role",),
         label={"en": "User reactivated", "es": "Usuario reactivado"},
         sentences={
             "en": Wording(

@@ -1,6 +1,7 @@
 """What an entry becomes on the way to a sink: one function per format, from an entry or a notice to bytes.
 
 Every format is one line of text without a line break. The JSON formats are what JSON sinks put into their own forms.
+The format `head` has no entries; it is made in `whodid.sinks.heads`.
 """
 
 from __future__ import annotations
@@ -34,4 +35,4 @@ FORMATS = {
 """By name."""
 
 JSON_FORMATS: tuple[str, ...] = ("whodid", "cloudevents", "ecs", "ocsf")
-LINE_FORMATS: tuple[str, ...] = tuple(FORMATS)
+LINE_FORMATS: tuple[str, ...] = (*FORMATS, "head")

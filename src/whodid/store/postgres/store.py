@@ -118,7 +118,7 @@ class PostgresStore(Store):
                 row = writer.row("SELECT seed FROM whodid.entry WHERE ws = %s AND index = %s", (ws, last.index))
         except StoreUnavailable:
             raise doubt from error
-        return row is not None and row[0] == last.seed  # 32 random bytes: nobody else's entry has them
+        return row is not None and row[0] == last.seed  # random bytes: nobody else's entry has them
 
     def _known(self, reader: Connection, ws: int, ids: Sequence[bytes]) -> dict[bytes, Kept]:
         places = reader.rows(

@@ -5,7 +5,7 @@ What a viewer may not see is a `Hidden` where the value would be; what an entry 
 """
 
 from whodid.viewer.shapes.counts import Bars, CatalogView, FacetValues, RetentionView, StandingOut, Suggestions
-from whodid.viewer.shapes.entries import Count, EntryView, Page
+from whodid.viewer.shapes.entries import Count, EntryView, Page, Row
 from whodid.viewer.shapes.proofs import Checkpoint, Consistency, Hashes, Proof, Proofs
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Proof",
     "Proofs",
     "RetentionView",
+    "Row",
     "StandingOut",
     "Suggestions",
 ]
