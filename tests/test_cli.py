@@ -30,7 +30,7 @@ COMMANDS = (
     "erase",
     "erasures",
     "cosign",
-    "timestamp",
+    "stamp",
     "witness",
     "import",
     "keys",
@@ -38,6 +38,7 @@ COMMANDS = (
     "sinks",
     "ship",
     "relay",
+    "geo",
     "doctor",
 )
 

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import uvicorn
 
-from whodid.detect import DetectionWorker
+from whodid.detect import DetectionWorker, Geo
 from whodid.errors import InvalidSetting
 from whodid.export import default_folder
 from whodid.log import Log, open_log
@@ -36,6 +36,7 @@ from whodid.server.console.provider import Provider, fetcher
 from whodid.server.console.sso import SignOn
 from whodid.server.exports import export_worker
 from whodid.server.gate import Gate
+from whodid.server.lapsing import LapseWorker
 from whodid.server.logs import written_as_lines
 from whodid.server.meter import Meter
 from whodid.server.metrics import PrometheusMeter
@@ -97,6 +98,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             downloads=settings.downloads,
             exports=exports,
             rate=settings.rate,
+            read_rate=settings.read_rate,
             compat=settings.compat,
             metrics=metrics,
             ending=lambda: server.ending,
@@ -105,11 +107,12 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
         stack.enter_context(
             SealingWorker(log, on_round=meter.sealed, on_error=partial(_failed, "Sealing", meter.seal_failed))
         )
+        stack.enter_context(LapseWorker(log))
         if settings.witness_policy is not None:
             stack.enter_context(WitnessWorker(log, read_policy(settings.witness_policy)))
-        if settings.timestamp_url is not None and settings.timestamp_certificates is not None:
-            certificates = read_certificates(settings.timestamp_certificates)
-            authority = Authority(url=settings.timestamp_url, certificates=certificates)
+        if settings.stamp_url is not None and settings.stamp_certificates is not None:
+            certificates = read_certificates(settings.stamp_certificates)
+            authority = Authority(url=settings.stamp_url, certificates=certificates)
             stack.enter_context(StampWorker(log, authority))
         stack.enter_context(exports)
         stack.enter_context(SinkWorker(log))
@@ -208,9 +211,11 @@ def _detect(settings: Settings, log: Log, meter: Meter, stack: ExitStack) -> str
     """Start detection if it is asked for; return why it cannot be had, or nothing."""
     if not settings.detect:
         return ""
+    # A folder that was named and cannot be used is a mistake; a reader of rules that is not installed is a choice.
+    geo = Geo(Path(settings.geo_folder)) if settings.geo_folder is not None else None
     try:
         worker = DetectionWorker(
-            log, on_round=meter.detected, on_error=partial(_failed, "Detection", meter.detection_failed)
+            log, geo=geo, on_round=meter.detected, on_error=partial(_failed, "Detection", meter.detection_failed)
         )
     except InvalidSetting as error:
         return str(error)
