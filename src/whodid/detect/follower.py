@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from whodid.detect.alerts import DETECTION, Alerts
+from whodid.detect.geo import Geo
 from whodid.detect.loading import built_in, installed
 from whodid.detect.rule import Rule
 from whodid.detect.run import Run
@@ -70,6 +71,7 @@ class DetectionWorker(Worker):
     Args:
         log: The log whose entries are looked at.
         rules: Parts before the rules that are made of them; the built-in ones when not given.
+        geo: Where addresses are; without, detections that need a place do not hold.
         interval: Seconds between two looks.
         on_error: As for every `Worker`.
         on_round: Called after each round with the number of findings.
@@ -86,6 +88,7 @@ class DetectionWorker(Worker):
         log: Log,
         *,
         rules: Sequence[Rule] | None = None,
+        geo: Geo | None = None,
         interval: float | None = None,
         on_error: Callable[[str, Exception], None] | None = None,
         on_round: Callable[[int], None] = lambda _: None,
@@ -94,6 +97,7 @@ class DetectionWorker(Worker):
         if rules is None and not installed():
             built_in()  # says what is missing; what is there is read in the thread, so that a server starts at once
         self._given = rules
+        self._geo = geo
         self._follows: OrderedDict[str, _Follow] = OrderedDict()
 
     def round(self) -> int:
@@ -173,7 +177,7 @@ class DetectionWorker(Worker):
                 state.disabled.clear()
                 RuleSettings(self._log, workspace, actor=DETECTION, context=Context(source="job")).mended()
         Alerts(self._log, workspace).begin(self._log.now() - _BEFORE)
-        follow = _Follow(holder, Run(self._rules, state), saved, erasures, self._log.now())
+        follow = _Follow(holder, Run(self._rules, state, geo=self._geo), saved, erasures, self._log.now())
         self._follows[workspace] = follow
         while len(self._follows) > _KEPT:
             self._leave(next(iter(self._follows)))
