@@ -75,7 +75,7 @@ def render(
     """
     sink = Handed()
     files: list[dict[str, Any]] = []
-    with ZipFile(sink, "w", ZIP_DEFLATED) as archive:
+    with ZipFile(sink, "w", ZIP_DEFLATED) as packed:
         for label, part in _parts(entries, split, zone):
             if len(files) == MOST_FILES:
                 raise InvalidSetting(
@@ -83,7 +83,7 @@ def render(
                 )
             name = f"{stem}-{label}.{ending}"
             counted, digest, size = _Counted(part), sha256(), 0
-            with archive.open(_info(name, at), "w", force_zip64=True) as file:
+            with packed.open(_info(name, at), "w", force_zip64=True) as file:
                 for piece in draw(counted):
                     digest.update(piece)
                     size += len(piece)
@@ -105,7 +105,7 @@ def render(
             "count": sum(one["count"] for one in files),
             "files": files,
         }
-        archive.writestr(_info(MANIFEST, at), msgspec.json.format(msgspec.json.encode(manifest), indent=2))
+        packed.writestr(_info(MANIFEST, at), msgspec.json.format(msgspec.json.encode(manifest), indent=2))
     yield sink.take()
 
 
