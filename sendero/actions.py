@@ -8,7 +8,10 @@ from sendero.segment_actions import SEGMENT_ACTIONS
 from whodid import Action, Catalog, builtin
 from whodid.catalog import Wording
 
-__all__ = ["catalog"]
+__all__ = ["ACCESS", "catalog"]
+
+ACCESS = "access"
+"""The retention class of what says who could get in."""
 
 _PAGE_OPENED = Action(
     name="page.opened",
@@ -135,5 +138,9 @@ _CONTACT_EMPTIED = Action(
 
 @cache
 def catalog() -> Catalog:
-    """Return the catalog that Sendero's log is opened with."""
-    return builtin().declare(_PAGE_OPENED, _NOTICE_REFUSED, _CONTACT_EMPTIED, *SEGMENT_ACTIONS)
+    """Return the catalog that Sendero's log is opened with.
+
+    Who could get in, and what they were allowed to do, is asked for longer than the rest: it has a retention class.
+    """
+    whole = builtin().declare(_PAGE_OPENED, _NOTICE_REFUSED, _CONTACT_EMPTIED, *SEGMENT_ACTIONS)
+    return whole.with_retention(ACCESS, "auth", "user", "role", "team", "sso", "api_key")

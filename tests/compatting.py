@@ -68,9 +68,7 @@ class CompatServer(Server):
     def application(self) -> Any:
         """Make what answers, with all doors open."""
         self.console = Console(secret=SECRET, clock=self.log.now)
-        return asgi(
-            self.log, secret=SECRET, rate=0, compat=PRODUCTS, console=self.console, ending=lambda: self.ending
-        )
+        return asgi(self.log, secret=SECRET, rate=0, compat=PRODUCTS, console=self.console, ending=lambda: self.ending)
 
     def entries(self, action: str) -> list[Entry]:
         """Return the entries of an action, oldest first."""

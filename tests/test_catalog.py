@@ -144,6 +144,22 @@ def test_a_host_declares_its_own_actions() -> None:
     assert repr(mine) == "Catalog(80 actions)"
 
 
+def test_categories_are_given_a_retention_class() -> None:
+    """All of their actions and no others; fields that were made known stay; what cannot be had is refused."""
+    plain = builtin().with_fields("vault", {"label": "plain"})
+    catalog = plain.with_retention("access", "auth", "role")
+
+    changed = {name for name, action in catalog.items() if action.retention == "access"}
+    assert changed == {name for name, action in builtin().items() if action.category in {"auth", "role"}}
+    assert {action.retention for name, action in catalog.items() if name not in changed} == {"standard"}
+    assert plain["auth.login"].retention == "standard"
+    assert catalog.classes("vault.created").of("label") == plain.classes("vault.created").of("label")
+    with pytest.raises(InvalidCatalog, match="No action has the category 'moon'"):
+        plain.with_retention("access", "moon")
+    with pytest.raises(InvalidCatalog, match="not a retention class"):
+        plain.with_retention("Access!", "auth")
+
+
 def test_a_plain_sentence_is_the_wording_of_success() -> None:
     """Text in place of a wording stands for success only."""
     wording = declared().wording("en")

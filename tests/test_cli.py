@@ -28,8 +28,9 @@ COMMANDS = (
     *ON_A_STORE,
     "hold",
     "erase",
+    "erasures",
     "cosign",
-    "timestamp",
+    "stamp",
     "witness",
     "import",
     "keys",
@@ -37,6 +38,7 @@ COMMANDS = (
     "sinks",
     "ship",
     "relay",
+    "geo",
     "doctor",
 )
 
@@ -71,6 +73,8 @@ def test_help_lists_every_command_and_the_exit_codes(run: Run) -> None:
         *ON_A_STORE,
         "import",
         "hold list",
+        "erasures list",
+        "erasures replay",
         "hold place",
         "hold release",
         "erase",

@@ -301,6 +301,29 @@ def test_a_person_is_erased_from_the_shell(run: Run, store: str, tmp_path: Path)
     assert (again["entries"], again["records"], again["elsewhere"]) == (0, [], {})
 
 
+def test_erasures_are_listed_and_done_again_after_a_restore(run: Run, store: str, tmp_path: Path) -> None:
+    """The backup has the name again, and the note beside the key takes it away; a register may come from elsewhere."""
+    backup = (tmp_path / "audit.db").read_bytes()
+    run("erase", "contact:con_7", "--reason", "Request 12")
+    assert "contact:con_7\t1\t" in run("erasures", "list").out
+    assert run("erasures", "list", "--json").json()[0]["reason"] == "Request 12"
+    assert "Wrote 1 erasures" in run("erasures", "export", "register.ndjson").err
+    register = tmp_path / "register.ndjson"
+    assert register.stat().st_mode & 0o777 == 0o600
+    assert b"Contact 7" not in register.read_bytes()
+    assert run("erasures", "replay", "--json").json() == []
+
+    for sent in ((), ("--file", "register.ndjson")):
+        for name in ("audit.db-wal", "audit.db-shm"):
+            (tmp_path / name).unlink(missing_ok=True)
+        (tmp_path / "audit.db").write_bytes(backup)
+        assert run("show", "6", "--json").json()["resource"]["name"] == "Contact 7"
+        again = run("erasures", "replay", *sent)
+        assert f"{HOME}: contact:con_7: erased 1 fields of 1 entries again." in again.err
+        assert "name" not in run("show", "6", "--json").json()["resource"]
+        assert all(b"Contact 7" not in file.read_bytes() for file in tmp_path.glob("audit.db*") if file.is_file())
+
+
 def test_real_files_are_imported_searched_and_verified(run: Run, tmp_path: Path) -> None:
     """A new user's first ten minutes with somebody else's events."""
     url = ("--store", f"sqlite:///{tmp_path / 'real.db'}", "--workspace", "real")

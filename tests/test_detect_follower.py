@@ -14,7 +14,7 @@ from tests.alerting import MARIA, alerts, follow, guess, settle, signed_in, told
 from tests.detecting import rule_text
 from tests.keeping import HOME, NOW, STORES, Clock, opened
 from whodid.detect import Alerts, DetectionWorker, Rule, Run, built_in, erase, look, reach, read, read_settings
-from whodid.errors import StoreUnavailable
+from whodid.errors import InvalidSetting, StoreUnavailable
 from whodid.log import Log
 from whodid.model import Actor, Event, Reason, Resource
 from whodid.retention import erase_person
@@ -197,6 +197,19 @@ def test_an_entry_of_an_alert_raises_none(log: Log) -> None:
     for _ in range(3):
         follow(log, rules=[rule])
     assert len(told(log)) == 1
+
+
+def test_without_the_extra_it_says_what_to_install(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At once, not in a thread that nobody reads."""
+
+    def missing() -> None:
+        raise InvalidSetting("Rules need pySigma", "Run: pip install 'whodid[detect]'")
+
+    monkeypatch.setattr("whodid.detect.follower.installed", lambda: False)
+    monkeypatch.setattr("whodid.detect.follower.built_in", missing)
+    with pytest.raises(InvalidSetting, match="pySigma"):
+        DetectionWorker(log)
+    assert DetectionWorker(log, rules=()).round() == 0
 
 
 # ------------------------------------------------------------------------------------------------------------ feedback

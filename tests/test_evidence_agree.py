@@ -22,7 +22,10 @@ from whodid.evidence.document import Document, encode
 from whodid.evidence.question import Question
 from whodid.evidence.verdict import Verdict
 from whodid.evidence.verify import verify
+from whodid.proof.cosign import Cosigner
+from whodid.proof.note import format_note, parse_note
 
+WITNESS = Cosigner("north.example/w", bytes(32))
 PAGE = Path(__file__).parents[1] / "src" / "whodid" / "evidence" / "static" / "evidence.html"
 NODE = shutil.which("node")
 MUTATIONS = int(os.environ.get("WHODID_MUTATIONS", "400"))
@@ -69,12 +72,17 @@ def agree(files: list[bytes], *trusted: str) -> list[Verdict]:
 
 
 def story() -> Workshop:
-    """Return a log with everything that a file may hold: purged entries, records, many segments."""
+    """Return a log with everything that a file may hold: purged entries, records, many segments, heads seen before."""
     shop = furnished("story", segments=5)
     shop.purge(30, 31)
     shop.close()
     shop.purge(below=14)
     shop.close()
+    for size, stamp in ((33, b""), (47, b"\x30\x03\x02\x01\x00")):
+        shop.sign(size)
+        text, signatures = parse_note(shop.checkpoint)
+        shop.seen_outside.append((format_note(text, [*signatures, WITNESS.sign(text, 1_800_000_000)]), stamp))
+    shop.sign()
     return shop
 
 

@@ -120,6 +120,24 @@ def test_on_demand_everything_recorded_so_far_is_sealed(log: Log) -> None:
     assert (head.size, head.segment.start, head.sealed, head.bare) == (9, 8, 2, True)
 
 
+def test_closing_on_demand_cannot_make_thousands_of_segments(log: Log, clock: Clock) -> None:
+    """Ten at once, and then one a minute on average; a day that is over is closed all the same."""
+    for number in range(40):
+        record(log, number, 1)
+        log.seal(HOME, close=True)
+    assert log.head(HOME).sealed == sealing_room.CLOSINGS
+    for number in range(40, 100):
+        clock.pass_(minutes=1)
+        record(log, number, 1)
+        log.seal(HOME, close=True)
+    assert 30 <= log.head(HOME).sealed - sealing_room.CLOSINGS <= 60
+    clock.pass_(days=1)
+    log.seal(HOME)
+    record(log, 100, 1)
+    assert log.head(HOME).segment.start >= 100
+    assert log.verify(HOME).ok
+
+
 def test_what_waits_is_sealed_before_anything_else_is_closed(log: Log, clock: Clock) -> None:
     """Days without sealing fill one segment: the next one begins only with a committed salt."""
     for day in range(4):

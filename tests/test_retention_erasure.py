@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from tests.keeping import HOME, JOAO, MARIA, STORES, Clock, catalog, event, opened, record
-from whodid import Actor, Change, Context, Entry, Log, Reason, Related, Resource, canonical
+from whodid import Actor, Change, Context, Entry, Event, Log, Reason, Related, Resource, canonical
 from whodid.errors import Held, InvalidSetting, NotFound
 from whodid.evidence.document import decode
 from whodid.evidence.make import make
@@ -33,42 +33,44 @@ def clock() -> Clock:
     return Clock()
 
 
+def told() -> list[Event]:
+    """Tell what two people did and suffered."""
+    return [
+        event(
+            1,
+            "contact.created",
+            actor=ZOE,
+            resource=ANA,
+            context=WHERE,
+            changes=(
+                Change(path="phone", op="add", after="+34611204880", class_="personal"),
+                Change(path="tags", op="add", after=["vip"]),
+            ),
+        ),
+        event(2, "contact.updated", actor=MARIA, resource=ANA, reason=Reason(text="ana zubizarreta called")),
+        event(
+            3,
+            "contact.merged",
+            actor=JOAO,
+            resource=Resource(type="contact", id="con_other", name="Other"),
+            related=(Related(type="contact", id="con_ana", rel="absorbed", name="Ana Zubizarreta"),),
+        ),
+        event(
+            4,
+            "campaign.paused",
+            actor=MARIA,
+            reason=Reason(text="Ana Zubizarreta, 611 204 880, complained"),
+        ),
+        event(5, "contact.updated", actor=Actor(type="user", id="usr_aid", on_behalf_of=ZOE)),
+        event(6, "contact.updated", resource=Resource(type="contact", id="con_6", name="Ana")),
+    ]
+
+
 @pytest.fixture(params=STORES)
 def log(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Log]:
     """Open a log in which two people did and suffered things."""
     with opened(request.param, tmp_path, clock, catalog()) as log:
-        record(
-            log,
-            [
-                event(
-                    1,
-                    "contact.created",
-                    actor=ZOE,
-                    resource=ANA,
-                    context=WHERE,
-                    changes=(
-                        Change(path="phone", op="add", after="+34611204880", class_="personal"),
-                        Change(path="tags", op="add", after=["vip"]),
-                    ),
-                ),
-                event(2, "contact.updated", actor=MARIA, resource=ANA, reason=Reason(text="ana zubizarreta called")),
-                event(
-                    3,
-                    "contact.merged",
-                    actor=JOAO,
-                    resource=Resource(type="contact", id="con_other", name="Other"),
-                    related=(Related(type="contact", id="con_ana", rel="absorbed", name="Ana Zubizarreta"),),
-                ),
-                event(
-                    4,
-                    "campaign.paused",
-                    actor=MARIA,
-                    reason=Reason(text="Ana Zubizarreta, 611 204 880, complained"),
-                ),
-                event(5, "contact.updated", actor=Actor(type="user", id="usr_aid", on_behalf_of=ZOE)),
-                event(6, "contact.updated", resource=Resource(type="contact", id="con_6", name="Ana")),
-            ],
-        )
+        record(log, told())
         yield log
 
 

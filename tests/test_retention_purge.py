@@ -16,6 +16,7 @@ from whodid import Context, Entry, Log, Resource
 from whodid.canonical import payload
 from whodid.errors import NotFound, Purged, StoreCorrupt, StoreUnavailable
 from whodid.export import export, verify_export
+from whodid.log import forgetting
 from whodid.proof import open_checkpoint, tree
 from whodid.proof.note import Verifier
 from whodid.proof.seal import Seal
@@ -107,6 +108,36 @@ def test_a_record_names_a_seal_only_when_a_whole_segment_went(log: Log, clock: C
     assert [("seal" in (entry.details or {})) for entry in purges_of(log)] == [True, False, False, False]
     assert [(entry.details or {})["before"] for entry in purges_of(log)] == [0, 30, 60, 90]
     assert log.verify(HOME).ok
+
+
+@pytest.mark.parametrize(
+    ("lie", "fact"),
+    [
+        (("path", []), "is not where it says"),
+        (("leaf", "00" * 32), "is not where it says"),
+        (("seal", "00" * 189), "is not the one that is kept"),
+        (("segment", 3), "is not the one that is kept"),
+        (("index", "x"), "is not where it says"),
+        (("size", 10**6), "was not there yet"),
+    ],
+)
+def test_a_frozen_seal_that_is_another_is_found(
+    log: Log, clock: Clock, monkeypatch: pytest.MonkeyPatch, lie: tuple[str, object], fact: str
+) -> None:
+    """An operator who records another seal, or another place of it, than there was, is told of by `verify`."""
+    days_of(log, clock, 100)
+    true = forgetting._last_seal
+
+    def lying(*given: Any) -> dict[str, Any]:
+        found = true(*given)
+        return {"seal": {**found["seal"], lie[0]: lie[1]}} if found else found
+
+    monkeypatch.setattr(forgetting, "_last_seal", lying)
+    purge(log, HOME)
+    (record_,) = purges_of(log)
+    (problem,) = log.verify(HOME).problems
+    assert problem.index == record_.index
+    assert fact in problem.fact
 
 
 def test_a_second_purge_on_the_same_day_does_nothing(log: Log, clock: Clock) -> None:

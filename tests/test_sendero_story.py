@@ -8,19 +8,23 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from argon2 import PasswordHasher
+from sqlalchemy.orm import Session as OrmSession
 
 from sendero import passwords
 from sendero.installation import Installation, Settings
 from sendero.service.accounts import SECRETS, listing
 from sendero.service.contacts import living
-from sendero.story import people
+from sendero.story import people, teller
 from sendero.story.begin import tell
-from sendero.story.clock import ZONE
-from sendero.tables import Campaign, Contact, Message, Template
+from sendero.story.clock import ZONE, StoryClock
+from sendero.story.issuer import Issuer
+from sendero.tables import Campaign, Contact, Message, Template, Workspace
 from sendero.work import begin
 from whodid import Entry, Reason
 from whodid.catalog import second_line, sentence
@@ -35,7 +39,8 @@ GUIDE = (
     "auth.password_changed", "api_key.created", "api_key.revoked",
 )  # fmt: skip
 ELSEWHERE = {
-    "audit.alert_rule_changed", "audit.alert_acknowledged", "audit.stream_changed",  # no page of Sendero's
+    "audit.alert_raised", "audit.alert_acknowledged", "audit.alert_resolved",  # detection follows while it runs
+    "audit.alert_rule_changed", "audit.stream_changed",  # nobody changed a rule or a stream
     "auth.impersonation_started", "auth.impersonation_ended",  # Sendero lets nobody act as somebody else
     "audit.asked",  # no model is let in
     "audit.capture_stopped", "audit.capture_resumed",  # nobody changes anything unrecorded
@@ -391,3 +396,12 @@ def test_whom_the_story_tells_about_has_a_name_alone(monkeypatch: pytest.MonkeyP
     name = people.customer(Random(1))["name"]
     monkeypatch.setattr(people, "ALONE", (name,))
     assert people.customer(Random(1))["name"] != name
+
+
+def test_nobody_of_the_story_has_the_number_of_somebody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """WhatsApp tells of people by their numbers."""
+    drawn = iter(["+34600000001", "+34600000001", "+34600000002"])
+    monkeypatch.setattr(teller, "customer", lambda _: {"phone_e164": next(drawn)})
+    work: Any = SimpleNamespace(session=OrmSession(), workspace=Workspace())
+    storyteller = teller.Teller(work, StoryClock(END), Random(1), Issuer(lambda: END))
+    assert [storyteller.customer()["phone_e164"] for _ in range(2)] == ["+34600000001", "+34600000002"]

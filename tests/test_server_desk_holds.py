@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -16,7 +17,7 @@ from whodid.server.console import OPERATOR
 clock, console, log, http = desk.clock, desk.console, desk.log, desk.http
 
 PLACE = f"{desk.PLACE}/holds"
-WISH = {"name": "Case <b>118", "query": "resource:contact:con_ana", "reason": "A complaint <i>"}
+WISH: dict[str, Any] = {"name": "Case <b>118", "query": "resource:contact:con_ana", "reason": "A complaint <i>"}
 
 
 def test_a_hold_is_foretold_placed_shown_and_released(http: TestClient, log: Log) -> None:
@@ -58,7 +59,7 @@ def test_a_hold_is_foretold_placed_shown_and_released(http: TestClient, log: Log
         ({"reason": ""}, "A reason is missing"),
     ],
 )
-def test_a_form_that_cannot_be_read_comes_back(http: TestClient, log: Log, more: dict[str, str], said: str) -> None:
+def test_a_form_that_cannot_be_read_comes_back(http: TestClient, log: Log, more: dict[str, Any], said: str) -> None:
     """With what was typed and what is wrong; nothing is held."""
     page = desk.send(http, PLACE, **WISH | more)
     assert page.status_code == 422

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from tests import sending, test_server_holds
+from tests import alerting, sending, test_server_holds
 from tests.serving import AWAY, HOME, MARIA, bearer, check_problem, client, finished, token
 from whodid import Actor, Log, Reason
 from whodid.retention import place_hold
@@ -26,7 +26,11 @@ WISH = ANA | {"reason": "Ticket 2231"}
 def test_a_person_is_foretold_erased_and_listed(http: TestClient, log: Log, admin: dict[str, str]) -> None:
     """The preview says what goes and changes nothing; the act does that, and the list has it without a value."""
     seen = http.post("/v1/erasures/preview", json=ANA, headers=admin).json()
-    assert (seen["person"], seen["held"], seen["elsewhere"]) == ("contact:con_ana", [], ["exports"])
+    assert (seen["person"], seen["held"], seen["elsewhere"]) == (
+        "contact:con_ana",
+        [],
+        ["detection", "exports"],
+    )
     assert seen["entries"] > 0
     assert seen["beyond"] == ["backups", "downloads", "sinks"]
     assert "Ana Garc" in (log.find(HOME, "resource:contact:con_ana").entries[0].resource.name or "")
@@ -109,6 +113,21 @@ def test_exports_that_the_server_keeps_go_with_the_person(log: Log, operator: di
     assert last["elsewhere"] == {"exports": 1}
     kept = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
     assert "Ana García".encode() not in kept
+
+
+def test_what_detection_knows_goes_with_the_person(http: TestClient, log: Log, operator: dict[str, str]) -> None:
+    """Habits and alerts alike; that it was so is in the record."""
+    alerting.settle(log)
+    alerting.guess(log)
+    alerting.follow(log)
+    (alert,) = alerting.alerts(log)
+    assert alert.reason != ""
+    meant = {"person": "user:usr_maria", "reason": "Ticket 2232"}
+    done = http.post("/v1/erasures", json=meant, headers=operator).json()
+    assert done["elsewhere"] == {"detection": 1}
+    (alert,) = alerting.alerts(log)
+    assert (alert.reason, alert.numbers) == ("", {})
+    assert log.verify(HOME).ok
 
 
 @pytest.mark.parametrize(

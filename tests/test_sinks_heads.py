@@ -85,8 +85,8 @@ def test_heads_come_on_a_schedule_and_each_continues_the_last(log: Log, told: To
         ("head", 11, 0), ("head", 12, 11), ("head", 20, 12),
     ]  # fmt: skip
     for before, head in pairwise(heads):
-        roots = [open_checkpoint(one["checkpoint"], Verifier(one["vkey"]))[0].root for one in (before, head)]
-        check_consistency(before["size"], head["size"], *roots, [b64decode(one) for one in head["consistency"]])
+        old, new = (open_checkpoint(one["checkpoint"], Verifier(one["vkey"]))[0] for one in (before, head))
+        check_consistency(old.size, new.size, old.root, new.root, [b64decode(one) for one in head["consistency"]])
     assert (only(log).position.delivered, only(log).behind) == (3, 0)
     assert log.head(HOME).size == 20  # delivering left nothing in the log
 

@@ -15,3 +15,11 @@ viewer.addEventListener("alv-open-resource", ({ detail: { type, id } }) => {
 viewer.addEventListener("alv-error", ({ detail: { ended } }) => {
   if (ended) location.assign(`/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`);
 });
+
+// The page of alerts says how many are open; the navigation shows it.
+viewer.addEventListener("alv-alerts", ({ detail: { open } }) => {
+  const shown = document.querySelector(".nav .many");
+  if (!shown) return;
+  shown.firstChild.textContent = open;
+  shown.hidden = open === 0;
+});

@@ -154,8 +154,8 @@ class Person:
 
     @property
     def rows(self) -> Locator:
-        """The entries that are listed."""
-        return self.viewer.locator(".list .row[data-index]")
+        """The entries that are listed, without those of detection, which come by themselves a second after others."""
+        return self.viewer.locator(".list .row[data-index]").filter(has_not_text="Detection raised an alert")
 
     @property
     def drawer(self) -> Locator:

@@ -131,7 +131,7 @@ function signature({ signed, trusted }: Verdict): HTMLElement {
 function anchors({ anchors }: Verdict): HTMLElement[] {
   return anchors.map(({ size, others, stamped }) => {
     const who = [others.length ? `signatures that name ${others.join(", ")}` : "", stamped ? "a time stamp (RFC 3161)" : ""].filter(Boolean).join(", and ");
-    return line("part", "Anchor", "Linked", `The log went on from a head of ${many(size, "entry", "entries")}${who ? ` that carries ${who}: not checked here, whodid verify does it with --policy and --timestamps` : ""}.`);
+    return line("part", "Anchor", "Linked", `The log went on from a head of ${many(size, "entry", "entries")}${who ? ` that carries ${who}: not checked here, whodid verify does it with --policy and --stamps` : ""}.`);
   });
 }
 

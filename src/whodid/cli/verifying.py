@@ -30,7 +30,7 @@ _TOLD = 10
 @ui.argument("file", required=False)
 @ui.option("--key", "keys", multiple=True, metavar="VKEY", help="Trusted verifier key, or a file of them.")
 @ui.option("--policy", metavar="FILE", help="Demand the witnesses of a policy (C2SP tlog-policy).")
-@ui.option("--timestamps", metavar="FILE", help="Demand a time stamp; certificates of its authority, PEM.")
+@ui.option("--stamps", metavar="FILE", help="Demand a time stamp; certificates of its authority, PEM.")
 @ui.json_option
 @ui.workspace_option
 @ui.store_options
@@ -39,7 +39,7 @@ def verify(
     file: str | None,
     keys: tuple[str, ...],
     policy: str | None,
-    timestamps: str | None,
+    stamps: str | None,
     as_json: bool,
     workspace: str | None,
     store: str | None,
@@ -58,7 +58,7 @@ def verify(
     Exit code 0: all is well. 1: something was changed. 5: the file agrees with
     itself, but nobody vouches for its key.
     """
-    rules = Outside(read_policy(policy) if policy else None, read_certificates(timestamps) if timestamps else ())
+    rules = Outside(read_policy(policy) if policy else None, read_certificates(stamps) if stamps else ())
     if file is None:
         if keys:
             raise InvalidSetting("--key belongs to a file, and none was named", "Name the exported file")

@@ -53,12 +53,12 @@ def cosign(*, policy: str, as_json: bool, workspace: str | None, store: str | No
 @ui.json_option
 @ui.workspace_option
 @ui.store_options
-def timestamp(
+def stamp(
     *, url: str, certificates: str, as_json: bool, workspace: str | None, store: str | None, key_file: str | None
 ) -> None:
     """Have the newest head stamped with the time, of one workspace or of all.
 
-    `whodid serve` does it once a day when timestamp_url is set.
+    `whodid serve` does it once a day when stamp_url is set.
     """
     authority = Authority(url=url, certificates=read_certificates(certificates))
     with open_store(store, key_file) as log:
@@ -117,4 +117,4 @@ def _signals_stop(door: object) -> Iterator[None]:
             signal.signal(one, handler)
 
 
-COMMANDS = {"cosign": cosign, "timestamp": timestamp, "witness": witness}
+COMMANDS = {"cosign": cosign, "stamp": stamp, "witness": witness}

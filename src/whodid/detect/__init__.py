@@ -1,8 +1,9 @@
 """Detection: rules that notice, in the entries of a workspace, what somebody should look at.
 
-`sigma` reads rules, `loading` tries them on their fixtures, `baseline` knows what is usual for a person, `run` takes
-entries one after the other and returns findings, `alert` is what becomes of a finding: values in, values out. With a
-log work `looking` (what its entries hold), `follower` (what comes), `alerts` and `settings` (what people do about it).
+`sigma` reads rules, `loading` tries them on their fixtures, `baseline` knows what is usual for a person, `geo` where an
+address is, `run` takes entries and returns findings, `alert` is what becomes of a finding: values in,
+values out. With a log work `looking` (what its entries hold), `follower` (what comes), `alerts` and `settings` (what
+people do about it).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from whodid.detect.alert import Alert, Verdict
 from whodid.detect.alerts import Alerts, Page
 from whodid.detect.baseline import Baseline, observe
 from whodid.detect.follower import DetectionWorker, erase, reach
+from whodid.detect.geo import ATTRIBUTION, Geo, Place
 from whodid.detect.loading import built_in, load, read
 from whodid.detect.looking import look
 from whodid.detect.rule import LEVELS, Level, Rule
@@ -20,6 +22,7 @@ from whodid.detect.state import State
 
 __all__ = [
     "ALWAYS",
+    "ATTRIBUTION",
     "LEVELS",
     "LONGEST_MUTE",
     "Alert",
@@ -27,8 +30,10 @@ __all__ = [
     "Baseline",
     "DetectionWorker",
     "Finding",
+    "Geo",
     "Level",
     "Page",
+    "Place",
     "Rule",
     "RuleSettings",
     "Run",

@@ -12,13 +12,15 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import cached_property
 from hashlib import sha256
 
 import msgspec
 from msgspec import Struct
 
 from whodid.detect.alerts import DETECTION, Alerts
-from whodid.detect.loading import built_in
+from whodid.detect.geo import Geo
+from whodid.detect.loading import built_in, installed
 from whodid.detect.rule import Rule
 from whodid.detect.run import Run
 from whodid.detect.settings import RuleSettings
@@ -69,6 +71,7 @@ class DetectionWorker(Worker):
     Args:
         log: The log whose entries are looked at.
         rules: Parts before the rules that are made of them; the built-in ones when not given.
+        geo: Where addresses are; without, detections that need a place do not hold.
         interval: Seconds between two looks.
         on_error: As for every `Worker`.
         on_round: Called after each round with the number of findings.
@@ -85,14 +88,16 @@ class DetectionWorker(Worker):
         log: Log,
         *,
         rules: Sequence[Rule] | None = None,
+        geo: Geo | None = None,
         interval: float | None = None,
         on_error: Callable[[str, Exception], None] | None = None,
         on_round: Callable[[int], None] = lambda _: None,
     ) -> None:
         super().__init__(log, interval=interval, on_error=on_error, on_round=on_round)
-        self._rules = tuple(built_in() if rules is None else rules)
-        self._titles = {rule.name: rule.title for rule in self._rules}
-        self._digest = sha256("\0".join(map(repr, self._rules_as_text())).encode()).hexdigest()[:16]
+        if rules is None and not installed():
+            built_in()  # says what is missing; what is there is read in the thread, so that a server starts at once
+        self._given = rules
+        self._geo = geo
         self._follows: OrderedDict[str, _Follow] = OrderedDict()
 
     def round(self) -> int:
@@ -106,8 +111,15 @@ class DetectionWorker(Worker):
             with self._told(workspace):
                 self._leave(workspace)
 
-    def _rules_as_text(self) -> list[tuple[str, str, int, str, tuple[str, ...]]]:
-        return [(rule.name, rule.level, rule.quiet, rule.reason, rule.group) for rule in self._rules]
+    @cached_property
+    def _rules(self) -> tuple[Rule, ...]:
+        return tuple(built_in() if self._given is None else self._given)
+
+    @cached_property
+    def _digest(self) -> str:
+        """What tells whether a state was made by these rules."""
+        told = [repr((rule.name, rule.level, rule.quiet, rule.reason, rule.group)) for rule in self._rules]
+        return sha256("\0".join(told).encode()).hexdigest()[:16]
 
     def _follow(self, workspace: str) -> int:
         """Look at the new entries of a workspace.
@@ -165,7 +177,7 @@ class DetectionWorker(Worker):
                 state.disabled.clear()
                 RuleSettings(self._log, workspace, actor=DETECTION, context=Context(source="job")).mended()
         Alerts(self._log, workspace).begin(self._log.now() - _BEFORE)
-        follow = _Follow(holder, Run(self._rules, state), saved, erasures, self._log.now())
+        follow = _Follow(holder, Run(self._rules, state, geo=self._geo), saved, erasures, self._log.now())
         self._follows[workspace] = follow
         while len(self._follows) > _KEPT:
             self._leave(next(iter(self._follows)))
@@ -210,8 +222,9 @@ class DetectionWorker(Worker):
         if len(disabled) == follow.reported:
             return
         settings = RuleSettings(self._log, workspace, actor=DETECTION, context=Context(source="job"))
+        titles = {rule.name: rule.title for rule in self._rules}
         for rule, why in disabled.items():
-            if settings.failing(rule, self._titles.get(rule, rule), why):
+            if settings.failing(rule, titles.get(rule, rule), why):
                 self._on_error(workspace, RuntimeError(f"Rule {rule} was disabled: {why}"))
         follow.reported = len(disabled)
 

@@ -68,6 +68,8 @@ def _disown(state: State, person: str, sign_ins: Any) -> None:
         countries=countries,
         devices=_without(known.devices, times),
         networks=_without(known.networks, times),
+        net_types=_without(known.net_types, times),
+        stop=known.stop if known.stop is None or known.stop.at not in times else None,
         hours=_hours(known, times),
         last_country=known.last_country if known.last_country in countries else None,
     )

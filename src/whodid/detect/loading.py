@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from whodid.detect.view import FEATURES, View
 from whodid.errors import InvalidRule
 from whodid.model import Entry
 
-__all__ = ["built_in", "load", "read"]
+__all__ = ["built_in", "installed", "load", "read"]
 
 _START = datetime(2026, 1, 5, 10, tzinfo=UTC)
 _DEFAULTS: dict[str, Any] = {
@@ -31,6 +32,11 @@ _DEFAULTS: dict[str, Any] = {
     "actor": {"type": "user", "id": "usr_1"},
     "resource": {"type": "user", "id": "usr_1"},
 }
+
+
+def installed() -> bool:
+    """Tell whether the extra `detect` is there, without loading it."""
+    return all(find_spec(name) is not None for name in ("re2", "sigma", "yaml"))
 
 
 @cache

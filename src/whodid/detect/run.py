@@ -16,13 +16,16 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from whodid.canonical import micros
 from whodid.detect.baseline import DAY, observe, signs_in
 from whodid.detect.compare import shown
+from whodid.detect.geo import Geo, Place
 from whodid.detect.hearing import RAISED, hear
 from whodid.detect.rule import LEVELS, Chain, Level, Rule, fill
 from whodid.detect.state import State, forget
+from whodid.detect.travel import Stop, travel
 from whodid.detect.view import View, network_of, person_of
 from whodid.detect.window import Hit, add
 from whodid.model import Entry
@@ -76,11 +79,15 @@ class Run:
     Args:
         rules: Parts before the rules that are made of them.
         state: Where to go on; from the beginning when absent. It belongs to the run from then on.
+        geo: Where addresses are; without, rules that need to know do not hold.
         index: Whether to look only at rules whose action it is; without, every rule sees every entry.
     """
 
-    def __init__(self, rules: Sequence[Rule], state: State | None = None, *, index: bool = True) -> None:
+    def __init__(
+        self, rules: Sequence[Rule], state: State | None = None, *, geo: Geo | None = None, index: bool = True
+    ) -> None:
         self.state = state if state is not None else State()
+        self._geo = geo
         self._rules = {rule.name: rule for rule in rules}
         self._index = index
         singles = [rule for rule in rules if rule.test is not None]
@@ -94,9 +101,9 @@ class Run:
                 self._chains.setdefault(part, []).append((rule, place))
 
     @classmethod
-    def restored(cls, rules: Sequence[Rule], data: bytes) -> Run:
+    def restored(cls, rules: Sequence[Rule], data: bytes, *, geo: Geo | None = None) -> Run:
         """Return a run that goes on where another one was saved."""
-        return cls(rules, _DECODER.decode(data))
+        return cls(rules, _DECODER.decode(data), geo=geo)
 
     def saved(self) -> bytes:
         """Return the state as JSON."""
@@ -145,7 +152,9 @@ class Run:
 
     def _features(self, entry: Entry, person: str, at: int) -> dict[str, Any]:
         state = self.state
-        features, state.people[person] = observe(state.people.get(person), entry)
+        place = self._place(entry)
+        known = state.people.get(person)
+        features, state.people[person] = observe(known, entry, place)
         if signs_in(entry):
             state.sign_ins += 1
             for name in features["missing"]:
@@ -166,7 +175,17 @@ class Run:
                     del people[min(people, key=lambda other: (people[other], other))]
                 if len(state.networks) > _NETWORKS:
                     del state.networks[min(state.networks, key=lambda one: (max(state.networks[one].values()), one))]
+        if place is not None and signs_in(entry):
+            now = Stop(at, place, bool(features.get("workspace_known_network")))
+            features |= travel(known.stop if known is not None else None, now)
+            state.people[person] = replace(state.people[person], stop=now)
         return features
+
+    def _place(self, entry: Entry) -> Place | None:
+        where = entry.context
+        if self._geo is None or where is None or where.ip is None or entry.category != "auth":
+            return None
+        return self._geo.place(where.ip)
 
     # ------------------------------------------------------------------------------------------------------ findings
 

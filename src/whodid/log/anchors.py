@@ -17,11 +17,12 @@ from msgspec import Struct
 
 from whodid.proof.checkpoint import parse_checkpoint
 from whodid.proof.note import parse_note
+from whodid.proof.seal import NOTHING, anchor_hash
 
 if TYPE_CHECKING:
     from whodid.log.log import Log
 
-__all__ = ["MOST_STAMPS", "Anchored", "Stamp", "Stamped", "keep_stamp", "read_stamp", "stamped"]
+__all__ = ["MOST_STAMPS", "Anchored", "Stamp", "Stamped", "keep_stamp", "newest_anchor", "read_stamp", "stamped"]
 
 MOST_STAMPS = 400
 """How many are kept of one log: a year of one a day, and some."""
@@ -86,6 +87,13 @@ def read_stamp(state: Callable[[str], bytes | None], size: int) -> Stamp | None:
     """Return the stamp of the head with this size, or None when there is none."""
     known = state(f"stamp.{size}")
     return msgspec.json.decode(known, type=Stamp) if known else None
+
+
+def newest_anchor(state: Callable[[str], bytes | None]) -> bytes:
+    """Return what a seal says of the newest stamp: `anchor_hash` of it, or NOTHING when there is none."""
+    listed = stamped(state)
+    stamp = read_stamp(state, listed[-1].size) if listed else None
+    return anchor_hash(stamp.answer) if stamp is not None else NOTHING
 
 
 def keep_stamp(log: Log, workspace: str, stamp: Stamp) -> None:

@@ -69,7 +69,7 @@ class Log:
         draw: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self.catalog = catalog
-        self.elsewhere = Elsewhere()
+        self.elsewhere = Elsewhere(key.register)
         self._store = store
         self._key = key
         self._clock = clock
@@ -197,7 +197,7 @@ class Log:
 
         Args:
             close: Close and seal whatever the open segment holds as well, so that no entry recorded before this call
-                is left without an index.
+                is left without an index; ten times in ten minutes at most.
             context: Where from, if a person asked for it.
 
         Returns:

@@ -7,7 +7,7 @@ crash between them leaves a closed segment that the next round seals, and of two
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import NamedTuple
 from uuid import UUID
@@ -16,17 +16,23 @@ from msgspec import Struct
 
 from whodid import canonical, sequence
 from whodid.errors import StoreCorrupt
+from whodid.log.anchors import newest_anchor
 from whodid.model import Actor, Content, Context, Event, Resource
 from whodid.proof import leaf
 from whodid.proof.index import Index
-from whodid.proof.seal import NOTHING, Seal, salt_commitment
+from whodid.proof.seal import Seal, salt_commitment
 from whodid.sequence import Batch, Head, Segment
 from whodid.store.base import Kept, Known, Store, restore
 
-__all__ = ["SEALING", "SealedSegment", "Sealer", "postings_of"]
+__all__ = ["CLOSINGS", "CLOSING_SPAN", "SEALING", "SealedSegment", "Sealer", "postings_of"]
 
 SEALING = Actor(type="system", id="sealing", name="Sealing")
 """Who seals."""
+
+CLOSINGS = 10
+"""How many segments may be closed on request within `CLOSING_SPAN`: one a minute, and some at once."""
+
+CLOSING_SPAN = timedelta(minutes=10)
 
 _ACTION = "audit.sealed"
 
@@ -85,6 +91,7 @@ class Sealer:
         """Seal what is closed, and close and seal what is due; with `close`, whatever the open segment holds as well.
 
         Args:
+            close: Heeded at most once a minute on average; what is recorded meanwhile waits in the open segment.
             context: Where from, if a person asked for it.
 
         Returns:
@@ -96,12 +103,19 @@ class Sealer:
                 sealed = self._seal(head, context)
                 if sealed is not None:
                     found.append(sealed)
-            elif (close and not head.bare) or sequence.due(head, self._clock()):
+            elif (close and not head.bare and self._may_close()) or sequence.due(head, self._clock()):
                 close = False
                 self._close(head.segment.number)
             else:
                 break
         return found
+
+    def _may_close(self) -> bool:
+        """Tell whether a segment may be closed before its time: each is work for everybody who ever verifies."""
+        seals = self._store.seals(self._workspace)[-CLOSINGS:]
+        if len(seals) < CLOSINGS:
+            return True
+        return Seal.decode(seals[0].seal).recorded_last <= canonical.micros(self._clock() - CLOSING_SPAN)
 
     def _close(self, number: int) -> None:
         """Close the segment with this number, unless somebody else did."""
@@ -132,7 +146,7 @@ class Sealer:
             root=index.root,
             commitment=salt_commitment(segment.number + 2, salt),
             previous=head.chain,
-            anchor=NOTHING,
+            anchor=newest_anchor(lambda name: self._store.state(self._workspace, name)),
         )
         ready = sequence.prepare(self._check(self._event(head, seal, context)), self._draw(leaf.SEED_SIZE), leaf.SEAL)
         sealing = sequence.Sealing(

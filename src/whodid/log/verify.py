@@ -110,7 +110,7 @@ class _Verification:
         self.checked = 0
         self.unreadable: set[int] = set()
         self.missing: list[range] = []
-        self.records: list[dict[str, Any]] = []
+        self.records: dict[int, dict[str, Any]] = {}
         self.segments = [one for one in store.segments(workspace) if one.number <= head.segment.number]
         self.starts = [segment.start for segment in self.segments]
         self.seals = SealCheck(store, workspace, head, self.segments, self.add)
@@ -186,7 +186,7 @@ class _Verification:
         if tree.leaf_hash(header.encode()) != expected:
             self.add(kept.index, "Its content is not what was recorded")
         elif kept.kind == leaf.PURGE and entry.details is not None:
-            self.records.append(entry.details)
+            self.records[kept.index] = entry.details
 
     def tree(self) -> None:
         """Fold the tiles, level by level, up to the root of the head."""
@@ -263,8 +263,10 @@ class _Verification:
 
     def covered(self) -> None:
         """Demand a record of a purge for every entry whose content is missing."""
-        first = max((int(record.get("first", 0)) for record in self.records), default=0)
-        ranges = sorted((int(low), int(high)) for record in self.records for low, high in record.get("ranges", ()))
+        first = max((int(record.get("first", 0)) for record in self.records.values()), default=0)
+        ranges = sorted(
+            (int(low), int(high)) for record in self.records.values() for low, high in record.get("ranges", ())
+        )
         for gap in self.missing:
             at = max(gap.start, min(first, gap.stop))
             for low, high in ranges:
@@ -279,9 +281,10 @@ class _Verification:
             self.add(None, "The head says that more was purged than the records say")
 
     def _roots(self) -> None:
-        """Compare what records of purges say of the tree with the tree, as far down as it still is there."""
+        """Compare what records of purges say of tree and seals with them, as far down as they still are there."""
         past = _past(self.store, self.workspace)
-        for record in self.records:
+        for index, record in self.records.items():
+            self.seals.frozen(index, record, past)
             cut, root = int(record.get("first", 0)), record.get("root")
             if cut >= self.head.first // _TILE * _TILE and tree.root_at(cut, past).hex() != root:
                 self.add(None, f"The record of the purge up to {cut} says another root than the tree has there")

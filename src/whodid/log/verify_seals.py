@@ -7,9 +7,10 @@ that nobody committed to, a seal that does not follow the one before it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from whodid.errors import ProofError, StoreError
-from whodid.proof import leaf
+from whodid.proof import leaf, tile, tree
 from whodid.proof.index import Index
 from whodid.proof.seal import NOTHING, Seal, check_chain, check_origin, salt_commitment
 from whodid.sequence import DAY, Head, Segment
@@ -103,6 +104,30 @@ class SealCheck:
                     add(segment.start, f"Segment {number} does not begin where the seals say")
         self._salts(seals)
         self._day()
+
+    def frozen(self, index: int, details: dict[str, Any], past: tree.Hashes) -> None:
+        """Check the newest seal that a record of a purge names: that it is the kept one, and was in the tree.
+
+        Args:
+            index: Of the record.
+            details: Of the record.
+            past: Of the log's tree, as far down as it still is there.
+        """
+        said = details.get("seal")
+        if said is None:
+            return
+        name = "The seal that the record of the purge names"
+        try:
+            data, at, size = bytes.fromhex(said["seal"]), int(said["index"]), int(said["size"])
+            path = [bytes.fromhex(one) for one in said["path"]]
+            if not any((one.number, one.index, one.seal) == (said["segment"], at, data) for one in self._kept):
+                self._add(index, f"{name} is not the one that is kept")
+            elif size > index:
+                self._add(index, f"{name} is proven in a tree that was not there yet")
+            elif size >= self._head.first // tile.TILE * tile.TILE:
+                tree.check_inclusion(at, size, bytes.fromhex(said["leaf"]), path, tree.root_at(size, past))
+        except (ProofError, ValueError, TypeError, KeyError):
+            self._add(index, f"{name} is not where it says")
 
     def _day(self) -> None:
         """Compare the day of the open segment with its first entry that is not the seal of the one before."""

@@ -12,6 +12,7 @@ The encodings (all integers big endian, times in µs since 1970, UTC)::
                | index root 32 | commitment 32 | previous 32 | anchor 32
     hash       = SHA-256("whodid/seal/v1\n" | seal)
     commitment = SHA-256("whodid/segment-salt/v1\n" | u64 number | salt 32)
+    anchor     = SHA-256("whodid/anchor/v1\n" | time stamp, DER)
     origin id  = first 40 hex digits of SHA-256("whodid/origin/v1\n" | commitment of 0 | commitment of 1)
 """
 
@@ -28,6 +29,7 @@ __all__ = [
     "NOTHING",
     "SEAL_SIZE",
     "Seal",
+    "anchor_hash",
     "check_chain",
     "check_origin",
     "origin_id",
@@ -44,6 +46,7 @@ SEAL_SIZE = _FORM.size
 _SEAL = b"whodid/seal/v1\n"
 _SALT = b"whodid/segment-salt/v1\n"
 _ORIGIN = b"whodid/origin/v1\n"
+_ANCHOR = b"whodid/anchor/v1\n"
 _ORIGIN_DIGITS = 40
 
 
@@ -112,6 +115,11 @@ class Seal(NamedTuple):
     def hash(self) -> bytes:
         """What the next seal calls its `previous`."""
         return sha256(_SEAL + self.encode()).digest()
+
+
+def anchor_hash(stamp: bytes) -> bytes:
+    """Return what a seal says of a time stamp (TimeStampResp of RFC 3161): it was there before the seal."""
+    return sha256(_ANCHOR + stamp).digest()
 
 
 def salt_commitment(number: int, salt: bytes) -> bytes:

@@ -7,20 +7,20 @@ first (`sealing`). Erasing a person is in `erasure`, and which erasures there we
 here: how a store removes content (`Log.forget`, `Log.erase`) and how a segment is sealed (`Log.seal`).
 """
 
-from whodid.retention.erasure import ErasurePreview, ErasureReport, Mention, erase_person, preview_erasure
+from whodid.retention.erasure import (
+    ErasurePreview,
+    ErasureReport,
+    Mention,
+    erase_person,
+    preview_erasure,
+    repeat_erasure,
+)
 from whodid.retention.holds import Hold, HoldPreview, holder, place_hold, preview_hold, read_holds, release_hold
 from whodid.retention.loss import Answerless, Loss
 from whodid.retention.plan import removed_on
 from whodid.retention.policy import DEFAULT_DAYS, STANDARD, Policy, change_policy, class_of, read_policy
 from whodid.retention.purge import Preview, Purge, preview, purge
-from whodid.retention.register import (
-    Erased,
-    Gone,
-    read_erasures,
-    read_register,
-    repeat_erasure,
-    write_register,
-)
+from whodid.retention.register import Erased, Gone, read_erasures, read_register, write_register
 from whodid.retention.sealing import SealingWorker
 from whodid.retention.worker import RetentionWorker
 

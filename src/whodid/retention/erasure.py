@@ -11,25 +11,24 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from msgspec import UNSET, Struct
 
 from whodid import canonical
 from whodid.capture.events import uuid7
-from whodid.errors import Held, InvalidSetting
+from whodid.errors import Held, InvalidSetting, NotFound
 from whodid.log import Log
 from whodid.model import Actor, Change, Context, Entry, Event, Reason, Related, Resource
 from whodid.query import Query, Term, Value, fold
 from whodid.retention.holds import Hold, holder, read_holds
+from whodid.retention.register import ERASURE_RECORD, Erased, Gone, write_register
 
-__all__ = ["ErasurePreview", "ErasureReport", "Mention", "erase_person", "preview_erasure"]
+__all__ = ["ErasurePreview", "ErasureReport", "Mention", "erase_person", "preview_erasure", "repeat_erasure"]
 
 STEP = 500
 """Entries that one step rewrites: it blocks writers for some tens of milliseconds."""
-
-ERASURE_RECORD = "audit.erased"
 
 BEYOND = ("backups", "downloads", "sinks")
 """What no erasure reaches: copies of the store, files that somebody fetched, entries that were delivered."""
@@ -161,6 +160,9 @@ def erase_person(
     writer = _Writer(log, workspace, subject, actor=actor, reason=reason, context=context, held=found.held)
     entries, fields = 0, 0
     indexes = sorted(paths)
+    if indexes:
+        # Before the first step: what is noted and not done is done by whoever erases again.
+        log.elsewhere.note(write_register([writer.noted(paths)]))
     for at in range(0, len(indexes), STEP):
         event = writer.event(beyond=BEYOND)
         done = log.erase(workspace, {index: paths[index] for index in indexes[at : at + STEP]}, event)
@@ -169,12 +171,49 @@ def erase_person(
             writer.records.append(done.receipt.index)
             if progress is not None:
                 progress(entries)
-    log.compact()
-    # Last, so that no file of what was there before the last step is made after it. Who is in no entry is nowhere.
+    # After the steps, so that no file of what was there before them is made any more. Who is in no entry is nowhere.
     removed = log.elsewhere.forget(workspace, person) if found.known else {}
     if removed:
         writer.records.append(log.record(workspace, writer.event(elsewhere=removed)).index)
+    log.compact()
     return ErasureReport(entries=entries, fields=fields, records=tuple(writer.records), elsewhere=removed)
+
+
+def repeat_erasure(log: Log, erased: Erased, *, actor: Actor, context: Context | None = None) -> ErasureReport:
+    """Erase a person again, and every field that was erased then, from a copy of the log that is older.
+
+    What is erased already is skipped; a hold that the copy brought back does not keep what had gone.
+
+    Args:
+        erased: As the register has it.
+        actor: Who erases again; the records say so, with the reason of that time.
+        context: Where from.
+
+    Raises:
+        NotFound: The workspace has no log.
+        StoreError: A step failed; the steps before it stand.
+    """
+    return erase_person(
+        log,
+        erased.workspace,
+        erased.person,
+        actor=actor,
+        reason=Reason(text=erased.reason),
+        context=context,
+        mentions=tuple(_present(log, erased)),
+        despite_holds=True,
+    )
+
+
+def _present(log: Log, erased: Erased) -> Iterator[Mention]:
+    """Iterate over the fields of that time, wherever the entries are now."""
+    for gone in erased.gone:
+        try:
+            index = log.get(erased.workspace, gone.id).index
+        except NotFound:  # purged, or lost with what was recorded after the backup
+            continue
+        for path in gone.paths:
+            yield Mention(index=index, path=path)
 
 
 class _Writer:
@@ -205,7 +244,25 @@ class _Writer:
             self._details["held_by"] = [hold.id for hold in held]
         self.records: list[int] = []
 
+    def noted(self, paths: Mapping[int, Collection[str]]) -> Erased:
+        """Return what is about to go, for the register."""
+        gone = tuple(
+            Gone(id=self._log.get(self._workspace, index).id, paths=tuple(paths[index])) for index in sorted(paths)
+        )
+        return Erased(
+            workspace=self._workspace,
+            erasure=self._details["erasure"],
+            person=self._details["subject"],
+            at=self._log.now(),
+            actor=self._actor,
+            reason=self._reason.text or "",
+            entries=len(gone),
+            fields=sum(len(one.paths) for one in gone),
+            gone=gone,
+        )
+
     def event(self, **more: Any) -> Event:
+        """Return a record."""
         now = self._log.now()
         subject = self._subject
         return Event(

@@ -1,7 +1,7 @@
-"""The register of erasures: who was erased, when and on which request; and erasing again after an old copy came back.
+"""The register of erasures: who was erased, when and on which request, and what went from which entry.
 
-A backup that is older than an erasure still has the values. The register, kept apart from the backups, says what has to
-go again. It holds ids and names of fields, and none of the values.
+A backup that is older than an erasure still has the values. The register stands beside the deployment key, apart from
+the backups of the database, and says what has to go again. It holds ids and names of fields, and none of the values.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from whodid.errors import InvalidSetting, NotFound
+from whodid.errors import InvalidSetting
 from whodid.log import Log
-from whodid.model import Actor, Context, Entry, Reason
-from whodid.retention.erasure import ERASURE_RECORD, ErasureReport, Mention, erase_person
+from whodid.model import Actor, Entry
 
-__all__ = ["Erased", "Gone", "read_erasures", "read_register", "repeat_erasure", "write_register"]
+__all__ = ["ERASURE_RECORD", "Erased", "Gone", "read_erasures", "read_register", "write_register"]
+
+ERASURE_RECORD = "audit.erased"
 
 
 class Gone(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -105,43 +106,6 @@ def read_register(data: bytes) -> tuple[Erased, ...]:
                 f"Line {number} is no erasure: {error}", "Give a file that `whodid erasures export` wrote"
             ) from None
     return tuple(found)
-
-
-def repeat_erasure(log: Log, erased: Erased, *, actor: Actor, context: Context | None = None) -> ErasureReport:
-    """Erase a person again, and every field that was erased then, from a copy of the log that is older.
-
-    What is erased already is skipped; a hold that the copy brought back does not keep what had gone.
-
-    Args:
-        erased: As the register has it.
-        actor: Who erases again; the records say so, with the reason of that time.
-        context: Where from.
-
-    Raises:
-        NotFound: The workspace has no log.
-        StoreError: A step failed; the steps before it stand.
-    """
-    return erase_person(
-        log,
-        erased.workspace,
-        erased.person,
-        actor=actor,
-        reason=Reason(text=erased.reason),
-        context=context,
-        mentions=tuple(_present(log, erased)),
-        despite_holds=True,
-    )
-
-
-def _present(log: Log, erased: Erased) -> Iterator[Mention]:
-    """Iterate over the fields of that time, wherever the entries are now."""
-    for gone in erased.gone:
-        try:
-            index = log.get(erased.workspace, gone.id).index
-        except NotFound:  # purged, or lost with what was recorded after the backup
-            continue
-        for path in gone.paths:
-            yield Mention(index=index, path=path)
 
 
 def _erased(log: Log, workspace: str, key: str, records: list[Entry], *, whole: bool) -> Erased:

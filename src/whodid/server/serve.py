@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import uvicorn
 
-from whodid.detect import DetectionWorker
+from whodid.detect import DetectionWorker, Geo
 from whodid.errors import InvalidSetting
 from whodid.export import default_folder
 from whodid.log import Log, open_log
@@ -110,9 +110,9 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
         stack.enter_context(LapseWorker(log))
         if settings.witness_policy is not None:
             stack.enter_context(WitnessWorker(log, read_policy(settings.witness_policy)))
-        if settings.timestamp_url is not None and settings.timestamp_certificates is not None:
-            certificates = read_certificates(settings.timestamp_certificates)
-            authority = Authority(url=settings.timestamp_url, certificates=certificates)
+        if settings.stamp_url is not None and settings.stamp_certificates is not None:
+            certificates = read_certificates(settings.stamp_certificates)
+            authority = Authority(url=settings.stamp_url, certificates=certificates)
             stack.enter_context(StampWorker(log, authority))
         stack.enter_context(exports)
         stack.enter_context(SinkWorker(log))
@@ -211,9 +211,11 @@ def _detect(settings: Settings, log: Log, meter: Meter, stack: ExitStack) -> str
     """Start detection if it is asked for; return why it cannot be had, or nothing."""
     if not settings.detect:
         return ""
+    # A folder that was named and cannot be used is a mistake; a reader of rules that is not installed is a choice.
+    geo = Geo(Path(settings.geo_folder)) if settings.geo_folder is not None else None
     try:
         worker = DetectionWorker(
-            log, on_round=meter.detected, on_error=partial(_failed, "Detection", meter.detection_failed)
+            log, geo=geo, on_round=meter.detected, on_error=partial(_failed, "Detection", meter.detection_failed)
         )
     except InvalidSetting as error:
         return str(error)

@@ -218,6 +218,6 @@ def _library() -> ModuleType:
         import rfc3161_client
     except ImportError:
         raise InvalidSetting(
-            "Time stamps need rfc3161-client, which is not installed", "Run: pip install 'whodid[timestamps]'"
+            "Time stamps need rfc3161-client, which is not installed", "Run: pip install 'whodid[stamps]'"
         ) from None
     return rfc3161_client

@@ -112,7 +112,7 @@ def _foretold(frame: Frame, workspace: str, found: ErasurePreview, form: Form) -
         tag("h2", say("erase_preview_title"), id="preview"),
         tag("p", fields if found.fields else say("erase_nothing")),
         boxes,
-        tag("p", say("erase_elsewhere", places=", ".join(say.text(f"place_{name}") for name in found.elsewhere)))
+        tag("p", say("erase_elsewhere", places=", ".join(say.named(f"place_{name}", name) for name in found.elsewhere)))
         if found.elsewhere
         else None,
         tag("p", say("erase_beyond", places=", ".join(say.text(f"beyond_{name}") for name in found.beyond))),
@@ -157,7 +157,7 @@ def _row(frame: Frame, workspace: str, one: Erased) -> Markup:
     say = frame.words
     to = f"{address(frame, 'workspaces', workspace, 'log')}?q={quote('action:audit.erased resource:' + one.person)}"
     removed = [
-        say("erased_elsewhere", place=say.text(f"place_{name}"), count=say.number(count))
+        say("erased_elsewhere", place=say.named(f"place_{name}", name), count=say.number(count))
         for name, count in one.elsewhere.items()
     ]
     fields = say.counted("erase_fields", one.fields, entries=say.counted("erase_entries", one.entries))

@@ -1,6 +1,7 @@
 """What entries are handed to: one file per kind of destination, and what the kinds share (`base`, `http`)."""
 
 from whodid.sinks.kinds.base import Kind, Message, Opening, Receiver, Result, read_secrets
+from whodid.sinks.kinds.chat import SLACK, TEAMS
 from whodid.sinks.kinds.datadog import DATADOG
 from whodid.sinks.kinds.elastic import ELASTIC
 from whodid.sinks.kinds.email import EMAIL
@@ -16,6 +17,8 @@ KINDS = {
     "file": FILE,
     "webhook": WEBHOOK,
     "email": EMAIL,
+    "slack": SLACK,
+    "teams": TEAMS,
     "syslog": SYSLOG,
     "splunk": SPLUNK,
     "otlp": OTLP,

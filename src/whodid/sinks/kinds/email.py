@@ -1,7 +1,7 @@
-"""E-mail: the signed head of the log, by SMTP, to people who keep it (RFC 5321, RFC 6409).
+"""E-mail by SMTP (RFC 5321, RFC 6409): the signed head of the log, to people who keep it, or entries in words.
 
-For heads alone: entries are personal data, and mailboxes have rules of their own. TLS is a must, unless private
-addresses are allowed; the server is checked like every other receiver.
+Of an entry a letter says one line and never the whole: entries are personal data, and mailboxes have their own rules.
+TLS is a must, unless private addresses are allowed; the server is checked like every other receiver.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from whodid import egress
 from whodid.errors import InvalidSetting
 from whodid.sinks.kinds.base import TAKEN, Kind, Message, Opening, Result
 from whodid.sinks.kinds.http import OPTIONS, make_trust, network_fault, split_address
+from whodid.sinks.kinds.wording import LINK, lines
 
 __all__ = ["EMAIL"]
 
@@ -43,14 +44,18 @@ class _Email:
         self._from = _address(opening.option("from"), "from")
         self._to = [_address(one, "to") for one in opening.option("to").split(",")]
         if len(self._to) > _MOST_PEOPLE:
-            raise InvalidSetting(f"A head goes to {_MOST_PEOPLE} people at most", "Use the address of a list")
+            raise InvalidSetting(f"A letter goes to {_MOST_PEOPLE} people at most", "Use the address of a list")
+        self._heads = opening.sink.format == "head"
+        self._link = opening.option("link")
         self._user = opening.option("user")
         if bool(self._user) != bool(opening.secrets):
             raise InvalidSetting("A name and a password go together", "Give --set user=NAME and --secret-file, or none")
         self._password = opening.secrets[0] if opening.secrets else ""
 
     def send(self, messages: Sequence[Message]) -> Result:
-        """Send each message as a letter."""
+        """Send each head as a letter, and entries together in one; signs of life are not sent."""
+        if not self._heads and not lines(messages):
+            return TAKEN
         try:
             with _Client(self._url.hostname or "", self._port, self._trust, private=self._private) as client:
                 late = Timer(_SECONDS, client.cut)
@@ -85,23 +90,36 @@ class _Email:
         client.open(at_once=self._url.scheme == "smtps", clear=self._private)
         if self._user:
             client.login(self._user, self._password)
-        for message in messages:
-            client.send_message(self._letter(message), self._from, self._to)
+        letters = [self._head(message) for message in messages] if self._heads else [self._entries(messages)]
+        for letter in letters:
+            client.send_message(letter, self._from, self._to)
 
-    def _letter(self, message: Message) -> EmailMessage:
+    def _head(self, message: Message) -> EmailMessage:
         said = msgspec.json.decode(message.body)
-        letter = EmailMessage()
         test = "Test: " if said["whodid"] == "test" else ""
-        letter["Subject"] = f"{test}Audit log {message.workspace}: {said['size']:,} entries"
+        letter = self._letter(message, f"{test}Audit log {message.workspace}: {said['size']:,} entries")
+        letter.set_content(_TEXT.format(**said, workspace_=message.workspace))
+        letter.add_attachment(
+            message.body, maintype="application", subtype="json", filename=f"head-{said['size']}.json"
+        )
+        return letter
+
+    def _entries(self, messages: Sequence[Message]) -> EmailMessage:
+        said = lines(messages)
+        more = f" (and {len(said) - 1} more)" if len(said) > 1 else ""
+        letter = self._letter(messages[0], f"{messages[0].workspace}: {said[0].title}{more}")
+        text = "\n\n".join(f"{one.title}\n{one.text}" for one in said)
+        letter.set_content(f"{text}\n\n{self._link}\n" if self._link else f"{text}\n")
+        return letter
+
+    def _letter(self, message: Message, subject: str) -> EmailMessage:
+        letter = EmailMessage()
+        letter["Subject"] = subject
         letter["From"] = self._from
         letter["To"] = ", ".join(self._to)
         letter["Date"] = format_datetime(message.at)
         letter["Message-ID"] = f"<{message.id}@{self._from.partition('@')[2]}>"
         letter["Auto-Submitted"] = "auto-generated"
-        letter.set_content(_TEXT.format(**said, workspace_=message.workspace))
-        letter.add_attachment(
-            message.body, maintype="application", subtype="json", filename=f"head-{said['size']}.json"
-        )
         return letter
 
 
@@ -172,15 +190,16 @@ def _words(said: bytes | str) -> str:
 
 
 EMAIL = Kind(
-    formats=("head",),
+    formats=("head", "whodid"),
     options={
         **OPTIONS,
         "to": "who gets it, with commas between",
         "from": "who sends it",
         "user": "name at the server, with a secret as its password",
+        **LINK,
     },
-    batch=1,
-    most=1,
+    batch=20,
+    most=100,
     secret=False,
     open=_Email,
 )

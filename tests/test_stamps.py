@@ -33,6 +33,7 @@ from whodid.evidence.document import Anchor, decode, encode
 from whodid.log import MOST_STAMPS, Stamp, keep_stamp, read_stamp, stamped
 from whodid.proof.checkpoint import Checkpoint, sign_checkpoint
 from whodid.proof.note import Signer, format_note, parse_note
+from whodid.proof.seal import NOTHING, anchor_hash
 from whodid.server.witnessing import StampWorker
 from whodid.witness.stamp import Authority, check_stamp, dated, kept, read_certificates, stamp_head
 
@@ -164,6 +165,17 @@ def _stamped(stamper: Stamper, note: str) -> bytes:
     return stamper.stamp(builder.hash_algorithm(library.HashAlgorithm.SHA256).build().as_bytes())
 
 
+def test_a_seal_names_the_newest_stamp(log: Log, stamper: Stamper) -> None:
+    """Whatever is recorded after the seal was recorded after the stamp; without a stamp it names none."""
+    log.seal(HOME, close=True)
+    made = stamp_head(log, HOME, authority(stamper), send=stamper)
+    grow(log, 1)
+    log.seal(HOME, close=True)
+    anchors = [one.seal.anchor for one in log.snapshot(HOME).segments]
+    assert anchors == [NOTHING, anchor_hash(made.answer)]
+    assert log.verify(HOME).ok
+
+
 def test_a_year_of_stamps_is_kept(log: Log) -> None:
     """The oldest goes when there are too many, and the list names none that is not there."""
     signer = Signer("example.com/x", bytes(32))
@@ -239,6 +251,27 @@ def test_a_file_is_linked_to_heads_that_others_saw(stamper: Stamper) -> None:
     assert checked(replace(document, anchors=[newest]), shop.vkey).ok
 
 
+def test_every_byte_of_an_anchor_counts(stamper: Stamper) -> None:
+    """A change of one is refuted, unless it is in a stamp or a cosignature: those need to know whom to trust."""
+    shop = _anchored(stamper)
+    document = shop.evidence(ABOUT)
+    data = encode(document)
+    start, stop = data.index(b'"anchors":'), data.index(b'"asides":')
+    free: set[int] = set()
+    for anchor in document.anchors:
+        witness = parse_note(anchor.checkpoint)[1][-1]
+        line = format_note("x\n", [witness]).partition("\n\n")[2].strip()
+        for part in filter(None, (line, anchor.stamp)):
+            at = data.index(part.encode())
+            free |= set(range(at, at + len(part.encode())))
+    for at in range(start, stop):
+        changed = bytearray(data)
+        changed[at] ^= 1 + at % 7
+        if verify(bytes(changed), trusted=[shop.vkey]).ok:
+            assert at in free, data[at - 20 : at + 20]
+    assert len(free) > 500
+
+
 def test_an_evidence_file_carries_what_others_saw(log: Log, stamper: Stamper) -> None:
     """The first stamp that covers the answer, or else the newest; and the newest head that a witness cosigned."""
     stamp_head(log, HOME, authority(stamper), send=stamper)
@@ -296,24 +329,24 @@ def served(stamper: Stamper) -> Iterator[str]:
 
 
 def test_the_program_stamps_and_verifies(stamper: Stamper, tmp_path: Path) -> None:
-    """`whodid timestamp`, then `whodid verify --timestamps` of the store and of a page; 1 when no stamp holds."""
+    """`whodid stamp`, then `whodid verify --stamps` of the store and of a page; 1 when no stamp holds."""
     with whodid.open(f"sqlite:///{tmp_path}/audit.db", clock=Clock()) as log:
         grow(log, 3)
         key = log.verifier_key(HOME)
     other = Stamper(tmp_path / "other")
     store, good = ("--store", "sqlite:///audit.db"), str(stamper.folder / "root.pem")
-    lacking = run(tmp_path, "verify", *store, "--timestamps", good)
+    lacking = run(tmp_path, "verify", *store, "--stamps", good)
     assert (lacking.returncode, "There is no time stamp." in lacking.stderr) == (1, True)
     with served(stamper) as url:
-        told = run(tmp_path, "timestamp", *store, "--url", url, "--certificates", good)
+        told = run(tmp_path, "stamp", *store, "--url", url, "--certificates", good)
         assert (told.returncode, told.stdout.split("\t")[0]) == (0, "3"), told.stderr
-        refused = run(tmp_path, "timestamp", *store, "--url", url, "--certificates", str(other.folder / "tsa.pem"))
+        refused = run(tmp_path, "stamp", *store, "--url", url, "--certificates", str(other.folder / "tsa.pem"))
         assert (refused.returncode, "is a root" in refused.stderr) == (2, True)
     assert run(tmp_path, "evidence", *store, "-o", "page.html", "resource:contact:con_1").returncode == 0
     for what in (store, ("page.html", "--key", key)):
-        held = run(tmp_path, "verify", *what, "--timestamps", good)
+        held = run(tmp_path, "verify", *what, "--stamps", good)
         assert (held.returncode, "3 entries existed on 20" in held.stderr) == (0, True), held.stderr
-        failed = run(tmp_path, "verify", *what, "--timestamps", str(other.folder / "root.pem"), "--json")
+        failed = run(tmp_path, "verify", *what, "--stamps", str(other.folder / "root.pem"), "--json")
         assert failed.returncode == 1
         found = json.loads(failed.stdout)
         stamps = (found if isinstance(found, dict) else found[0])["stamps"]
