@@ -111,7 +111,7 @@ def serve(database: Path, descriptor: int) -> None:
         routes=[
             *map(file, _FILES),
             Route("/token", token, methods=["POST"]),
-            Mount("/audit", asgi(log, secret=_SECRET)),
+            Mount("/audit", asgi(log, secret=_SECRET, read_rate=0)),
         ]
     )
     config = uvicorn.Config(app, lifespan="off", access_log=False, log_level="error", ws="none")

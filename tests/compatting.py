@@ -53,7 +53,8 @@ class CompatServer(Server):
 
     Args:
         faults: What happens to the next requests that change something, one after the other: `429` and `503` refuse
-            it, `cut` does it and breaks the line off before the answer, anything else lets it through.
+            it, `ending` has the server say that it is about to stop, `cut` does it and breaks the line off before the
+            answer, anything else lets it through.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -61,12 +62,13 @@ class CompatServer(Server):
         self.ring = KeyRing(self.log, WORKSPACE, actor=OPERATOR)
         self.admin = self.ring.create("admin", scopes=("admin",)).text
         self.faults: list[str] = []
+        self.ending = False
         self.keys: list[str] = []
 
     def application(self) -> Any:
         """Make what answers, with all doors open."""
         self.console = Console(secret=SECRET, clock=self.log.now)
-        return asgi(self.log, secret=SECRET, rate=0, compat=PRODUCTS, console=self.console)
+        return asgi(self.log, secret=SECRET, rate=0, compat=PRODUCTS, console=self.console, ending=lambda: self.ending)
 
     def entries(self, action: str) -> list[Entry]:
         """Return the entries of an action, oldest first."""
@@ -79,6 +81,7 @@ class CompatServer(Server):
             return
         self.keys.append(dict(scope["headers"]).get(b"idempotency-key", b"").decode())
         fault = self.faults.pop(0) if self.faults else "fine"
+        self.ending = fault == "ending"
         if fault in {"429", "503"}:
             body = json.dumps({"message": "Wait.", "code": "rate_limit_exceeded"}).encode()
             await refused(send, int(fault), body, after=0)

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -137,6 +138,19 @@ def test_exports_by_name_and_format(run: Run, store: str, tmp_path: Path) -> Non
     assert entry.actor.type == "system"
     assert entry.actor.id.startswith("cli:")
     assert entry.context == whodid.Context(source="cli")
+
+
+def test_an_export_in_parts_and_columns(run: Run, store: str, tmp_path: Path) -> None:
+    """An archive of files with the columns wanted; what does not fit is refused."""
+    assert run("export", "--format", "csv", "--columns", "index, action", "--split", "20", "-o", "parts.zip").code == 0
+    with zipfile.ZipFile(tmp_path / "parts.zip") as archive:
+        first, second, manifest = archive.namelist()
+        assert archive.read(first).startswith(b'"index","action"\r\n')
+        assert archive.read(second).count(b"\r\n") == 11
+    assert (first[-9:], manifest) == ("-0001.csv", "manifest.json")
+    assert run("export", "--format", "csv", "--split", "week", "-o", "parts.zip", "--force").code == 2
+    assert run("export", "--format", "csv", "--columns", "shoe_size", "-o", "other.csv").code == 2
+    assert not (tmp_path / "other.csv").exists()
 
 
 def test_an_export_to_standard_output_is_the_file_and_nothing_else(run: Run, store: str) -> None:

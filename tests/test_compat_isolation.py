@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -129,8 +130,11 @@ def made(log: Log, http: TestClient, workspace: str) -> Made:
     schema = {"targets": [{"type": f"{workspace}_kind"}]}
     for verb in ("made", "hidden"):  # what is posted for the first one at home makes it there
         http.post(f"/audit_logs/actions/{workspace}.{verb}/schemas", json=schema, headers=bearer)
+    order = http.post("/audit_logs/exports", json=ordered, headers=bearer).json()["id"]
+    while http.get(f"/audit_logs/exports/{order}", headers=bearer).json()["state"] == "pending":
+        time.sleep(0.005)  # its end is an entry, and is not to come between
     ids = {
-        "order": http.post("/audit_logs/exports", json=ordered, headers=bearer).json()["id"],
+        "order": order,
         "saved": saved,
         "active": http.post(f"{ENTERPRISE}/search/active", json={"saved_search_id": saved}, headers=own).json()["id"],
         "export": http.post(

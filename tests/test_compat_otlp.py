@@ -156,7 +156,7 @@ def test_every_encoding_of_the_exporter_is_read(server: CompatServer, how: Compr
     assert len(server.entries("invoice.sent")) == 50
 
 
-@pytest.mark.parametrize("fault", ["429", "503", "cut"])
+@pytest.mark.parametrize("fault", ["429", "503", "cut", "ending"])
 def test_what_the_exporter_repeats_is_recorded_once(server: CompatServer, fault: str) -> None:
     """Refused once, or recorded and cut off before the answer: the exporter repeats, and there is one entry each."""
     server.faults = [fault]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from starlette.testclient import TestClient
@@ -13,6 +16,7 @@ import whodid
 from tests.serving import HOME, MARIA, SECRET, Clock, bearer, client, open_log
 from whodid import Log
 from whodid.errors import InvalidSetting, StoreFull, StoreUnavailable
+from whodid.export import JobFolder
 from whodid.server import asgi
 from whodid.server.keys import KeyRing
 
@@ -214,23 +218,77 @@ def test_lists_are_cut_in_both_orders(http: TestClient, key: dict[str, str]) -> 
         assert http.get(f"/audit_logs/actions?{text}", headers=key).status_code == 422, text
 
 
+def ready(http: TestClient, id_: str, key: dict[str, str]) -> dict[str, Any]:
+    """Ask for an export until it is made, as its clients do, and return it."""
+    told: dict[str, Any] = {}
+    for _ in range(2_000):
+        told = http.get(f"/audit_logs/exports/{id_}", headers=key).json()
+        if told["state"] != "pending":
+            return told
+        time.sleep(0.005)
+    raise AssertionError(told)
+
+
 def test_the_address_of_a_file_lives_for_ten_minutes(
     http: TestClient, log: Log, clock: Clock, key: dict[str, str]
 ) -> None:
-    """Asking again makes a new one; a changed one opens nothing; after a week the export is over."""
+    """Asking again makes a new one; a changed one opens nothing; after a day the file is gone and told as expired."""
     send(http, key, said())
     body = {"organization_id": HOME, "range_start": "2026-11-01", "range_end": "2026-12-01", "actions": ["thing.made"]}
     made = http.post("/audit_logs/exports", json=body, headers=key).json()
     path = f"/audit_logs/exports/{made['id']}"
-    url = http.get(path, headers=key).json()["url"]
+    url = ready(http, made["id"], key)["url"]
     assert '"thing.made"' in http.get(url).text
     assert http.get(url.replace("/download", "x/download")).status_code == 404
     clock.advance(minutes=10)
     assert http.get(url).status_code == 404
     assert http.get(http.get(path, headers=key).json()["url"]).status_code == 200
-    clock.advance(days=7)
-    assert http.get(path, headers=key).json()["state"] == "expired"
-    assert count(log, "audit.exported") == 2
+    for pause in (1, 6):
+        clock.advance(days=pause)
+        told = http.get(path, headers=key).json()
+        assert (told["state"], told["url"]) == ("expired", None)
+    assert count(log, "audit.exported") == 1
+
+
+def test_an_export_is_a_job_like_every_other(http: TestClient, log: Log, key: dict[str, str]) -> None:
+    """Whoever lists the exports of everyone sees it, with who ordered it and how large it is."""
+    send(http, key, said())
+    body = {"organization_id": HOME, "range_start": "2026-11-01", "range_end": "2026-12-01"}
+    made = http.post("/audit_logs/exports", json=body, headers=key).json()
+    told = ready(http, made["id"], key)
+    text = http.get(told["url"]).content
+    (job,) = http.get("/v1/exports?by=everyone", headers=key).json()["items"]
+    assert made["id"] == f"audit_log_export_{job['id']}"
+    assert (job["state"], job["format"], job["ordered_by"]["type"], job["own"]) == ("ready", "csv", "api_key", False)
+    assert (job["size"], job["sha256"]) == (len(text), sha256(text).hexdigest())
+    assert job["estimate"] > 0
+    assert log.get(HOME, job["index"]).action == "audit.exported"
+
+
+def test_an_export_that_cannot_be_made_is_an_error(http: TestClient, log: Log, key: dict[str, str]) -> None:
+    """The state says so, and there is no address."""
+    body = {"organization_id": HOME, "range_start": "2026-11-01", "range_end": "2026-12-01"}
+    with patch.object(log, "stream", side_effect=StoreUnavailable("Busy", "Wait")):
+        made = http.post("/audit_logs/exports", json=body, headers=key).json()
+        assert (made["state"], made["url"]) == ("pending", None)
+        told = ready(http, made["id"], key)
+    assert (told["state"], told["url"]) == ("error", None)
+
+
+def test_an_order_is_refused_while_too_many_wait_and_can_be_sent_again(
+    http: TestClient, log: Log, key: dict[str, str]
+) -> None:
+    """429 with Retry-After, in the form of the product; the same order is taken later, also with the same key."""
+    body = {"organization_id": HOME, "range_start": "2026-11-01", "range_end": "2026-12-01"}
+    again = key | {"Idempotency-Key": "k1"}
+    with patch.object(JobFolder, "has_room", return_value=False):
+        refused = http.post("/audit_logs/exports", json=body, headers=again)
+    assert (refused.status_code, refused.json()["code"]) == (429, "rate_limit_exceeded")
+    assert refused.headers["retry-after"] == "60"
+    made = [http.post("/audit_logs/exports", json=body, headers=again).json()["id"] for _ in range(2)]
+    assert made[0] == made[1]
+    assert ready(http, made[0], key)["state"] == "ready"
+    assert count(log, "audit.exported") == 1
 
 
 def test_a_file_has_no_more_than_its_key_may_see(http: TestClient, log: Log) -> None:
@@ -240,7 +298,7 @@ def test_a_file_has_no_more_than_its_key_may_see(http: TestClient, log: Log) -> 
     send(http, plain, said())
     body = {"organization_id": HOME, "range_start": "2026-11-01", "range_end": "2026-12-01"}
     made = http.post("/audit_logs/exports", json=body, headers=plain).json()
-    text = http.get(http.get(f"/audit_logs/exports/{made['id']}", headers=plain).json()["url"]).text
+    text = http.get(ready(http, made["id"], plain)["url"]).text
     assert '"usr_1"' in text
     assert "203.0.113.7" not in text
     writer = bearer(ring.create("w").text)

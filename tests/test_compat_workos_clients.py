@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -37,6 +38,7 @@ from tests.compatting import (
     run_workos5,
 )
 from whodid import Change
+from whodid.export import JobFolder
 
 AT = datetime(2026, 11, 1, 12, 0, 0, 123_000, tzinfo=UTC)
 
@@ -104,7 +106,7 @@ def test_a_secret_in_the_metadata_leaves_a_fingerprint(server: CompatServer, cli
     assert "redacted" in entry.marks
 
 
-@pytest.mark.parametrize("fault", ["429", "503", "cut"])
+@pytest.mark.parametrize("fault", ["429", "503", "cut", "ending"])
 def test_what_the_client_repeats_is_recorded_once(server: CompatServer, client: WorkOSClient, fault: str) -> None:
     """Refused once, or recorded and cut off before the answer: the client repeats, and there is one entry."""
     server.faults = [fault]
@@ -165,7 +167,8 @@ def test_an_export_is_pending_then_ready_and_holds_what_was_asked(server: Compat
         targets=["customer"],
     )
     assert (made.state, made.url) == ("pending", None)
-    ready = client.audit_logs.get_export(made.id)
+    while (ready := client.audit_logs.get_export(made.id)).state == "pending":
+        time.sleep(0.01)
     assert ready.state == "ready"
     assert ready.url is not None
     rows = httpx2.get(ready.url).text.splitlines()
@@ -178,6 +181,22 @@ def test_an_export_is_pending_then_ready_and_holds_what_was_asked(server: Compat
     assert refused.value.code == "invalid_audit_log_export_range_date"
     with pytest.raises(NotFoundError):
         client.audit_logs.get_export("audit_log_export_none")
+
+
+def test_an_order_that_is_refused_for_now_is_repeated_by_the_client(
+    server: CompatServer, client: WorkOSClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No room once: the client waits as it is told to, sends the order again, and one export is made."""
+    rooms = iter((False,))
+    monkeypatch.setattr(JobFolder, "has_room", lambda _self, _workspace: next(rooms, True))
+    monkeypatch.setattr("whodid.server.compat.workos_exports.WAIT", 0)
+    made = client.audit_logs.create_export(
+        organization_id=WORKSPACE, range_start="2026-01-01T00:00:00Z", range_end="2027-01-01T00:00:00Z"
+    )
+    while (told := client.audit_logs.get_export(made.id)).state == "pending":
+        time.sleep(0.01)
+    assert told.state == "ready"
+    assert len(server.entries("audit.exported")) == 1
 
 
 def test_actions_and_schemas_are_listed_over_pages(client: WorkOSClient) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -132,6 +134,60 @@ def test_files_of_the_last_day_are_offered_again(visit: Callable[..., Visit], wo
     expect(dialog.locator(".files")).to_have_count(0)
     found = world.log.find(HOME, parse("action:audit.exported", now=world.log.now())).entries
     assert len(found) == 1
+
+
+def test_columns_and_files_are_chosen_and_the_size_is_told_before(visit: Callable[..., Visit], tmp_path: Path) -> None:
+    """The file has the columns that were left on, in one file for each month; its size was about what was said."""
+    seen = visit("?q=type:contact+-action:contact.updated")
+    seen.viewer.get_by_role("button", name="Export").click()
+    dialog = seen.viewer.get_by_role("dialog")
+    columns = dialog.get_by_role("group", name="Columns")
+    expect(dialog).to_contain_text("About ")
+    whole = dialog.locator(".est").inner_text()
+    for name in ("Entry", "User", "Action", "Changes", "Reason", "From", "Request", "Details"):
+        columns.get_by_label(name, exact=True).uncheck()
+    expect(dialog.locator(".est")).not_to_have_text(whole, use_inner_text=True)
+    columns.get_by_label("Resource", exact=True).uncheck()
+    expect(columns.get_by_label("When")).to_be_disabled()
+    dialog.get_by_label("Files").select_option("One for each month (zip)")
+    with seen.page.expect_download() as download:
+        dialog.get_by_role("button", name="Download", exact=True).click()
+    download.value.save_as(tmp_path / "saved.zip")
+    with zipfile.ZipFile(tmp_path / "saved.zip") as archive:
+        (name,) = (one for one in archive.namelist() if one.endswith(".csv"))
+        lines = archive.read(name).decode().splitlines()
+        assert json.loads(archive.read("manifest.json"))["files"][0]["name"] == name
+    assert lines[0] == '"occurred_at","recorded_at"'
+    assert len(lines) == 1 + 3
+
+
+def test_a_format_offers_what_it_can(visit: Callable[..., Visit]) -> None:
+    """Whole entries have no columns, and what is proven is one file."""
+    seen = visit()
+    seen.viewer.get_by_role("button", name="Export").click()
+    dialog = seen.viewer.get_by_role("dialog")
+    dialog.get_by_role("radio", name="JSON Lines").check()
+    expect(dialog.get_by_role("group", name="Columns")).to_have_count(0)
+    dialog.get_by_label("With proofs, to be verified offline").check()
+    expect(dialog.get_by_label("Files")).to_have_count(0)
+    expect(dialog.locator(".est")).to_contain_text("About ")
+
+
+def test_what_is_made_meanwhile_stands_in_the_list(visit: Callable[..., Visit]) -> None:
+    """With how far it is, until when its file is kept, its hash, and a way to end it."""
+    seen = visit("?q=type:contact+-action:contact.updated")
+    with held() as leave:
+        dialog = begun(seen)
+        expect(dialog.get_by_role("progressbar")).to_be_visible()
+        seen.page.reload()
+        seen.viewer.get_by_role("button", name="Export").click()
+        made = dialog.locator(".files li")
+        expect(made.get_by_role("progressbar")).to_be_visible()
+        expect(made.get_by_role("button", name="Cancel the export")).to_be_visible()
+        leave.set()
+        expect(made).to_contain_text("kept until")
+        expect(made).to_contain_text("SHA-256")
+        expect(made.get_by_role("progressbar")).to_have_count(0)
 
 
 def test_an_export_that_fails_says_why(visit: Callable[..., Visit]) -> None:

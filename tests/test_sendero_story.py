@@ -39,7 +39,8 @@ GUIDE = (
     "auth.password_changed", "api_key.created", "api_key.revoked",
 )  # fmt: skip
 ELSEWHERE = {
-    "audit.alert_rule_changed", "audit.alert_acknowledged", "audit.stream_changed",  # no page of Sendero's
+    "audit.alert_raised", "audit.alert_acknowledged", "audit.alert_resolved",  # detection follows while it runs
+    "audit.alert_rule_changed", "audit.stream_changed",  # nobody changed a rule or a stream
     "auth.impersonation_started", "auth.impersonation_ended",  # Sendero lets nobody act as somebody else
     "audit.asked",  # no model is let in
     "audit.capture_stopped", "audit.capture_resumed",  # nobody changes anything unrecorded

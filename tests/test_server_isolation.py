@@ -105,6 +105,7 @@ def test_the_matrix_covers_every_route(log: Log) -> None:
         "/v1/workspaces",
         "/v1/stream",
         "/v1/exports",
+        "/v1/exports/estimate",
         "/v1/answers",
         "/v1/answers/{question}",
         "/v1/evidence",

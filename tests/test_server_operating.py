@@ -34,6 +34,7 @@ from whodid import Log
 from whodid.errors import StoreFull, StoreUnavailable
 from whodid.model import Actor
 from whodid.server import asgi
+from whodid.server.compat import PRODUCTS
 from whodid.server.health import KEPT_SECONDS, Health
 from whodid.server.keys import KeyRing
 from whodid.server.logs import written_as_lines
@@ -249,6 +250,26 @@ def test_a_server_that_ends_takes_nothing_in(log: Log) -> None:
         assert (answer.status_code, answer.json()) == (503, {"ready": False, "ending": True})
         assert http.get("/healthz").status_code == 200
     assert log.count(HOME, f"id:{sendable()['id']}").value == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/services/collector/event", {"text": "Server is busy", "code": 9}),
+        ("/v1/logs", {"code": 14}),
+        ("/audit_logs/events", {"message"}),
+        (f"/auditlog/publisher/v1/project/{HOME}/event", {"type": "UNAVAILABLE", "status": 503}),
+    ],
+)
+def test_each_door_says_in_its_own_form_that_the_server_ends(log: Log, path: str, told: Any) -> None:
+    """As its clients know a server that is busy, with when to come back; nobody looks at a key or a body any more."""
+    app = asgi(log, secret=SECRET, compat=PRODUCTS, ending=lambda: True)
+    with TestClient(app, base_url="http://audit.test") as http:
+        answer = http.post(path, content=b"{", headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.headers["connection"]) == (503, "close")
+    assert int(answer.headers["retry-after"]) in {1, 2}
+    body = answer.json()
+    assert told <= set(body) if isinstance(told, set) else told.items() <= body.items()
 
 
 # --------------------------------------------------------------------------------------------------------------- traces

@@ -60,7 +60,7 @@ def faults(log: Log, kind: str, *, few: int, coverage: bool) -> tuple[dict[str, 
     """Run it, and return what it found, with what was answered how often."""
     found: dict[str, str] = {}
     answered: Counter[tuple[str, int]] = Counter()
-    app = asgi(log, secret=SECRET, rate=0)
+    app = asgi(log, secret=SECRET, rate=0, read_rate=0)
     config = SchemathesisConfig.from_dict(
         {
             "seed": 20261120,

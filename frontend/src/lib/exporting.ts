@@ -1,13 +1,26 @@
 // A job that makes a file on the server: ordered, watched until it is over, and fetched with a link that works once.
 
-import type { Client, Params } from "./api.js";
+import type { Client } from "./api.js";
 import { asProblem } from "./api.js";
-import type { ExportJob } from "./types.js";
+import type { ExportEstimate, ExportJob } from "./types.js";
 
 const FIRST = 250;
 const LAST = 2_000;
 
-export const order = (client: Client, wish: Params): Promise<ExportJob> => client.post("exports", wish);
+/** What a file is to be: the filters of the list, and its layout. */
+export interface Wish {
+  format: string;
+  proofs: boolean;
+  /** All when there are none. */
+  columns?: readonly string[];
+  split?: "month" | number | null;
+  [filter: string]: unknown;
+}
+
+export const order = (client: Client, wish: Wish): Promise<ExportJob> => client.post("exports", wish);
+
+/** What it will be: how many entries, and about how many bytes. */
+export const guess = (client: Client, wish: Wish): Promise<ExportEstimate> => client.post("exports/estimate", wish);
 
 /** Whether nothing happens to it any more. */
 export const isOver = ({ state }: ExportJob): boolean => state === "ready" || state === "failed";

@@ -124,8 +124,8 @@ export class Words {
 
   /** `10 MB`, in the largest unit that fits. */
   bytes(count: number): string {
-    const units = [["megabyte", 1_000_000], ["kilobyte", 1000], ["byte", 1]] as const;
-    const [unit, size] = units.find(([, length]) => count >= length) ?? units[2];
+    const units = [["gigabyte", 1_000_000_000], ["megabyte", 1_000_000], ["kilobyte", 1000], ["byte", 1]] as const;
+    const [unit, size] = units.find(([, length]) => count >= length) ?? units[3];
     return this.#once(unit, () => new Intl.NumberFormat(this.locale, { style: "unit", unit, unitDisplay: "short", maximumFractionDigits: 1 })).format(count / size);
   }
 

@@ -252,12 +252,23 @@ export interface Suggestions {
   items: ({ kind: "field"; term: string; label: string } | { kind: "value"; field: string; term: string; label: string; count: number | null })[];
 }
 
+/** What an export will be. */
+export interface ExportEstimate {
+  count: Count;
+  size: number;
+}
+
 /** An export that is made, or was made, on the server. */
 export interface ExportJob {
   id: string;
   state: "waiting" | "running" | "ready" | "failed";
   filename: string;
   count: Count;
+  /** About how many bytes it will have, and how many it has. */
+  estimate: number;
+  size: number | null;
+  sha256: string | null;
+  expires_at: string;
   /** Entries in the file so far. */
   done: number;
   fault: string | null;

@@ -2,7 +2,7 @@
 
 import { html, nothing, type TemplateResult } from "lit";
 import { asProblem, isAbort, Problem } from "../lib/api.js";
-import { isOver, link, order, watch } from "../lib/exporting.js";
+import { isOver, link, order, watch, type Wish } from "../lib/exporting.js";
 import type { Host } from "../lib/host.js";
 import { icon } from "../lib/icons.js";
 import type { ExportJob } from "../lib/types.js";
@@ -10,6 +10,8 @@ import type { Bar } from "./bar.js";
 import { evidence, questionOf } from "./evidence.js";
 import { filters, type Feed } from "./feed.js";
 import { download } from "./files.js";
+import { bar, far, jobs } from "./jobs.js";
+import { Layout } from "./layout.js";
 
 const FORMATS = ["evidence", "csv", "ndjson", "parquet"] as const;
 type Format = (typeof FORMATS)[number];
@@ -17,6 +19,9 @@ type Format = (typeof FORMATS)[number];
 /** What evidence may be about: what the filters ask, everything in the range, or a ready-made question. */
 const ABOUT = ["filters", "everything", "access", "approvals"] as const;
 type About = (typeof ABOUT)[number];
+
+/** Between two looks at files that are made. */
+const AGAIN = 1_500;
 
 /** Before that, how long it takes is a guess. */
 const SURE = 3_000;
@@ -35,6 +40,8 @@ export class Export {
   #recent: ExportJob[] = [];
   #problem: Problem | null = null;
   #watching = new AbortController();
+  #again: number | undefined;
+  readonly #layout: Layout;
   readonly #host: Host;
   readonly #feed: Feed;
   readonly #bar: Bar;
@@ -42,6 +49,7 @@ export class Export {
 
   constructor(host: Host, feed: Feed, bar: Bar, print: () => void) {
     this.#host = host;
+    this.#layout = new Layout(host);
     this.#feed = feed;
     this.#bar = bar;
     this.#print = print;
@@ -51,6 +59,7 @@ export class Export {
     if (this.#job && isOver(this.#job)) this.#job = null;
     this.#problem = null;
     this.#saved = "";
+    this.#layout.forget();
     this.shown = true;
     this.#host.requestUpdate();
     void this.#look();
@@ -60,6 +69,8 @@ export class Export {
   /** The element left the page, or shows another log: whoever comes back finds the file in the list. */
   stop(): void {
     this.#watching.abort();
+    clearTimeout(this.#again);
+    this.#layout.forget();
     this.#job = null;
     this.#recent = [];
   }
@@ -96,10 +107,10 @@ export class Export {
     return html`<div class="bd"><div class="opt3" role="radiogroup" aria-label=${words.t("export.format")}>${FORMATS.map(
           (format) => html`<label class=${format === this.#format ? "on" : ""}><input type="radio" name="format" value=${format} .checked=${format === this.#format} ?autofocus=${format === this.#format} @change=${() => this.#set({ format })}><b>${words.t(`export.${format}`)}</b><small>${words.t(`export.${format}.text`)}</small></label>`,
         )}</div>
-        ${this.#format === "evidence" ? this.#asked() : nothing}
+        ${this.#format === "evidence" ? this.#asked() : this.#layout.render(this.#wish())}
         ${this.#format === "ndjson" ? html`<label class="ckl"><input type="checkbox" .checked=${this.#proofs} @change=${(event: Event) => this.#set({ proofs: (event.target as HTMLInputElement).checked })}>${words.t("export.proofs")}</label>` : nothing}
-        <div class="est">${icon("log", "s")}<span>${words.tx("export.recorded", { action: html`<span class="mono" translate="no">audit.exported</span>` })}</span></div>
-        ${this.#wrong()}${this.#files()}</div>
+        <div class="est">${icon("log", "s")}<span>${this.#format === "evidence" ? "" : html`<b class="num">${this.#layout.size()}</b> `}${words.tx("export.recorded", { action: html`<span class="mono" translate="no">audit.exported</span>` })}</span></div>
+        ${this.#wrong()}${jobs(this.#host, this.#recent, (job) => void this.#fetch(job), (job) => void this.#remove(job))}</div>
       <div class="ft"><button class="btn q" value="cancel" formnovalidate @click=${this.#print}>${words.t("report.open")}</button><span class="sp"></span><button class="btn" value="cancel" formnovalidate>${words.t("cancel")}</button>
         <button class="btn p" value="go" ?disabled=${this.#busy}>${icon("download")}${words.t(this.#busy ? "export.busy" : "export.go")}</button></div>`;
   }
@@ -135,10 +146,8 @@ export class Export {
       return html`<div class="bd"><div class="est ok" role="status">${icon("check", "s")}<span>${words.t("export.started", { n: job.done, file: job.filename })}</span></div>${this.#wrong()}</div>
         <div class="ft"><span class="sp"></span><button class="btn p" value="cancel">${words.t("close")}</button></div>`;
     }
-    const { value, exact } = job.count;
-    const far = job.state === "waiting" ? words.t("export.waiting") : exact ? words.t("export.far", { done: job.done, n: value }) : words.t("export.far.more", { n: job.done });
-    return html`<div class="bd"><label class="far"><span>${far}</span><span>${this.#left(job)}</span>
-          <progress max=${Math.max(1, value)} .value=${exact ? job.done : nothing}></progress></label>
+    const rest = [words.t("export.size", { size: words.bytes(job.estimate) }), this.#left(job)].filter(Boolean).join(" · ");
+    return html`<div class="bd"><label class="far"><span>${far(this.#host, job)}</span><span>${rest}</span>${bar(job)}</label>
         <div class="est">${icon("clock", "s")}<span role="status">${words.t("export.close")}</span></div>${this.#wrong()}</div>
       <div class="ft"><button class="btn" type="button" @click=${() => void this.#remove(job)}>${words.t("export.stop")}</button><span class="sp"></span><button class="btn p" value="cancel">${words.t("close")}</button></div>`;
   }
@@ -152,18 +161,6 @@ export class Export {
     const { words } = this.#host;
     const time = new Intl.NumberFormat(words.locale, { style: "unit", unit, unitDisplay: "long" }).format(amount);
     return words.t("export.left", { time });
-  }
-
-  /** What was made in the last 24 hours. */
-  #files(): unknown {
-    const { words } = this.#host;
-    if (!this.#recent.length) return nothing;
-    return html`<h3>${words.t("export.recent")}</h3><ul class="files">${this.#recent.map((job) => {
-      const file = job.filename;
-      return html`<li><span><bdi>${file}</bdi><small>${job.state === "ready" ? words.t("count.entries", { n: job.done }) : job.state === "failed" ? `${job.fault} ${job.remedy}` : words.t("export.busy")}</small></span>
-        ${job.state === "ready" ? html`<button class="btn" type="button" aria-label=${words.t("export.get", { file })} title=${words.t("export.get", { file })} @click=${() => void this.#fetch(job)}>${icon("download")}</button>` : nothing}
-        <button class="btn" type="button" aria-label=${words.t("export.remove", { file })} title=${words.t("export.remove", { file })} @click=${() => void this.#remove(job)}>${icon("x")}</button></li>`;
-    })}</ul>`;
   }
 
   #set(patch: { format?: Format; proofs?: boolean; about?: About }): void {
@@ -184,11 +181,16 @@ export class Export {
     if (!this.#busy) void this.#start();
   };
 
+  /** What would be ordered now. */
+  #wish(): Wish {
+    const { state, clock } = this.#host;
+    return this.#layout.wish(this.#format, this.#proofs && this.#format === "ndjson", filters(state, clock.zone));
+  }
+
   async #start(): Promise<void> {
     const { client, state, clock } = this.#host;
     this.#busy = true;
     await this.#try(async () => {
-      const proofs = this.#proofs && this.#format === "ndjson";
       if (this.#format === "evidence") {
         const { q: _, ...period } = filters(state, clock.zone);
         const filtered = questionOf(state) ?? [];
@@ -196,7 +198,7 @@ export class Export {
         this.#saved = await evidence(this.#host, ask, period);
         return;
       }
-      const job = await order(client, { format: this.#format, proofs, ...filters(state, clock.zone) });
+      const job = await order(client, this.#wish());
       this.#watching = new AbortController();
       this.#busy = false;
       this.#begun = Date.now();
@@ -244,6 +246,8 @@ export class Export {
     try {
       const { items } = await this.#host.client.get<{ items: ExportJob[] }>("exports");
       this.#recent = items.filter(({ id }) => id !== this.#job?.id);
+      clearTimeout(this.#again);
+      if (this.shown && !this.#recent.every(isOver)) this.#again = setTimeout(() => void this.#look(), AGAIN) as unknown as number;
       this.#host.requestUpdate();
     } catch {
       // Without the list the dialog does what it is for all the same.

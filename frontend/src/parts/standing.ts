@@ -106,6 +106,7 @@ export class Standing {
       const part = from !== null && to !== null ? { range: "custom" as const, since: utc(new Date(from).getTime()), until: utc(new Date(to).getTime()) } : {};
       this.#host.go({ chips, ...part });
     };
-    return html`<button class="pill ${first ? "hot" : ""}" @click=${narrowed}><span>${said}</span> <span class="mute">${usual}</span></button>`;
+    const whole = `${words.t(`stands.${field}` as Key, { n: count, count: words.n(count), label: named === value ? label : named, usual: slots.usual })}, ${usual}`;
+    return html`<button title=${whole} class="pill ${first ? "hot" : ""}" @click=${narrowed}><span>${said}</span> <span class="mute">${usual}</span></button>`;
   }
 }

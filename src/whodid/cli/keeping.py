@@ -11,7 +11,7 @@ import msgspec
 from whodid.cli import ui
 from whodid.cli.opening import CONTEXT, caller, choose, every, open_store
 from whodid.errors import InvalidSetting
-from whodid.export import FORMATS, Exported, Format, export, files
+from whodid.export import FORMATS, Exported, Format, Split, export, files
 from whodid.model import Reason
 from whodid.query import parse
 from whodid.retention import Policy, Preview, change_policy, preview, purge, read_policy
@@ -27,6 +27,8 @@ __all__ = ["COMMANDS"]
 @ui.option("--format", "chosen", type=ui.Choice(FORMATS), help="[default: by the file's name, else ndjson]")
 @ui.option("--proofs", is_flag=True, help="Let the file verify offline; ndjson only.")
 @ui.option("--bom", is_flag=True, help="Begin CSV with a byte order mark.")
+@ui.option("--columns", metavar="NAMES", default="", help="Columns of CSV or Parquet, in this order: a,b,c.")
+@ui.option("--split", metavar="month|ROWS", help="Several files in a zip archive, with a manifest.")
 @ui.option("--force", is_flag=True, help="Replace the file if it exists.")
 @ui.zone_option
 @ui.json_option
@@ -39,6 +41,8 @@ def export_(
     chosen: Format | None,
     proofs: bool,
     bom: bool,
+    columns: str,
+    split: str | None,
     force: bool,
     zone: str,
     as_json: bool,
@@ -53,10 +57,12 @@ def export_(
     \b
     whodid export -o november.csv date:2026-11-01..2026-11-30
     whodid export --proofs -o evidence.ndjson resource:contact:con_4H7P
+    whodid export --format csv --split month -o year.zip date:2026
     """
     format = chosen or _format_of(output)
-    if output == "-" and format == "parquet" and ui.for_people():
-        raise InvalidSetting("Parquet is not for a terminal", "Name a file with --output")
+    parts = _split(split)
+    if output == "-" and (format == "parquet" or parts is not None) and ui.for_people():
+        raise InvalidSetting("Such a file is not for a terminal", "Name a file with --output")
     with open_store(store, key_file) as log:
         workspace = choose(log, workspace)
         asked = parse(" ".join(query), now=log.now(), zone=zone)
@@ -74,6 +80,9 @@ def export_(
                     context=CONTEXT,
                     proofs=proofs,
                     bom=bom,
+                    columns=[name.strip() for name in columns.split(",") if name.strip()],
+                    split=parts,
+                    zone=zone,
                     progress=progress,
                 )
 
@@ -87,6 +96,14 @@ def export_(
         ui.json({"file": output, "format": format, **msgspec.to_builtins(done)})
     else:
         ui.note(f"{done.count:,} entries, {done.size:,} bytes, sha256 {done.sha256}; recorded as entry {done.index}.")
+
+
+def _split(text: str | None) -> Split | None:
+    if text is None or text == "month":
+        return text  # type: ignore[return-value]
+    if not text.isascii() or not text.isdecimal():
+        raise InvalidSetting(f"An export cannot be split by {text[:40]!r}", "Use month, or a number of rows")
+    return int(text)
 
 
 def _format_of(output: str) -> Format:

@@ -37,10 +37,18 @@ def list_keys(*, as_json: bool, workspace: str | None, store: str | None, key_fi
         ui.json([key.view(now) for key in found])
         return
     rows = [
-        (f"wk_{key.id}", key.status(now), ", ".join(key.scopes), _day(key.created_at), _day(key.expires_at), key.name)
+        (
+            f"wk_{key.id}",
+            key.status(now),
+            ", ".join(key.scopes),
+            _day(key.created_at),
+            _day(key.expires_at),
+            _day(key.last_used_at),
+            key.name,
+        )
         for key in found
     ]
-    ui.table(("Key", "Status", "Scopes", "Created", "Expires", "Name"), rows, wide=5)
+    ui.table(("Key", "Status", "Scopes", "Created", "Expires", "Last used", "Name"), rows, wide=6)
 
 
 @keys.command("create")

@@ -7,7 +7,7 @@ exact.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from whodid.canonical import encode, time_text
 from whodid.model import Context, Entry
@@ -70,19 +70,26 @@ _SUSPECT = _FORMULA.union(_SKIPPED)
 _NO_CONTEXT = Context()
 
 
-def render(entries: Iterable[Entry], *, bom: bool = False) -> Iterator[bytes]:
+def render(entries: Iterable[Entry], *, bom: bool = False, columns: Sequence[str] = ()) -> Iterator[bytes]:
     """Write entries as CSV.
 
     Args:
         entries: Consumed once, one at a time.
         bom: Begin with a byte order mark, for programs that otherwise guess the encoding.
+        columns: Some of `COLUMNS` in the order wanted; all when empty.
 
     Returns:
         The header row, then one row per entry, each with its line end.
     """
-    yield (BOM if bom else b"") + _line(COLUMNS)
+    yield (BOM if bom else b"") + _line(columns or COLUMNS)
+    if not columns:
+        for entry in entries:
+            yield _line(_cells(entry))
+        return
+    places = [COLUMNS.index(name) for name in columns]
     for entry in entries:
-        yield _line(_cells(entry))
+        cells = _cells(entry)
+        yield _line([cells[place] for place in places])
 
 
 def _line(cells: Iterable[str]) -> bytes:

@@ -24,7 +24,7 @@ import msgspec
 from msgspec import Struct
 
 from whodid.errors import InvalidSetting
-from whodid.export.run import Format
+from whodid.export.layout import Format, Split
 from whodid.model import Actor, Context
 
 __all__ = ["KEPT_FOR", "MOST_KEPT", "MOST_WAITING", "Job", "JobFolder", "State", "default_folder", "forget_exports"]
@@ -59,6 +59,10 @@ class Job(Struct, frozen=True, kw_only=True):
         query: Canonical text.
         locked: Canonical text of what narrows whatever this viewer sees.
         personal: Whether personal values are in the file.
+        columns: Some of the columns in the order wanted; all when empty.
+        split: Where files of an archive end; one plain file when not given.
+        zone: IANA time zone of the months.
+        about: Bytes that the file will have, more or less.
         of: How many entries matched when it was ordered; at least that many when not `exact`.
         done: How many entries are in the file so far.
         tries: How often making it was begun.
@@ -82,6 +86,10 @@ class Job(Struct, frozen=True, kw_only=True):
     personal: bool = False
     proofs: bool = False
     bom: bool = False
+    columns: tuple[str, ...] = ()
+    split: Split | None = None
+    zone: str = "UTC"
+    about: int = 0
     of: int = 0
     exact: bool = True
     state: State = "waiting"

@@ -8,7 +8,7 @@ microseconds in UTC, `related` and `changes` are lists of structs; values that m
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -16,6 +16,7 @@ from msgspec import UNSET
 
 from whodid.canonical import encode
 from whodid.errors import InvalidSetting
+from whodid.export.handed import Handed
 from whodid.model import Change, Context, Entry
 
 __all__ = ["ROW_GROUP", "render"]
@@ -25,12 +26,15 @@ ROW_GROUP = 10_000
 _NO_CONTEXT = Context()
 
 
-def render(entries: Iterable[Entry], metadata: dict[str, str] | None = None) -> Iterator[bytes]:
+def render(
+    entries: Iterable[Entry], metadata: dict[str, str] | None = None, *, columns: Sequence[str] = ()
+) -> Iterator[bytes]:
     """Write entries as one Parquet file.
 
     Args:
         entries: Consumed once, `ROW_GROUP` at a time.
         metadata: Key-value pairs for the footer (workspace, query …).
+        columns: Some of the columns in the order wanted; all when empty.
 
     Returns:
         The bytes of the file in pieces; the last piece holds the footer, without which the file cannot be opened.
@@ -94,38 +98,15 @@ def render(entries: Iterable[Entry], metadata: dict[str, str] | None = None) -> 
         ],
         metadata=metadata,
     )
-    sink = _Pieces()
+    if columns:
+        schema = pa.schema([schema.field(name) for name in columns], metadata=metadata)
+    sink = Handed()
     source = iter(entries)
     with pq.ParquetWriter(pa.PythonFile(sink, mode="w"), schema, compression="zstd", version="2.6") as writer:
         while rows := [_row(entry) for entry in islice(source, ROW_GROUP)]:
             writer.write_table(pa.Table.from_pylist(rows, schema=schema), row_group_size=ROW_GROUP)
             yield sink.take()
     yield sink.take()
-
-
-class _Pieces:
-    """A file to write to that hands over what was written."""
-
-    closed = False
-
-    def __init__(self) -> None:
-        self._written: list[bytes] = []
-
-    def write(self, data: Any) -> int:
-        piece = bytes(data)
-        self._written.append(piece)
-        return len(piece)
-
-    def flush(self) -> None:
-        """Do nothing: what was written can be taken at once."""
-
-    def close(self) -> None:
-        self.closed = True
-
-    def take(self) -> bytes:
-        joined = b"".join(self._written)
-        self._written.clear()
-        return joined
 
 
 def _row(entry: Entry) -> dict[str, Any]:

@@ -8,27 +8,25 @@ grow with the number of entries.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from hashlib import sha256
-from typing import IO, Any, Literal, TypeVar
+from typing import IO, Any, TypeVar
 
 from msgspec import Struct
 
 from whodid import canonical
 from whodid.capture.events import uuid7
 from whodid.errors import InvalidSetting, WhodidError
-from whodid.export import csv, ndjson, parquet
+from whodid.export import ndjson
+from whodid.export.layout import Format, Layout, Split, draw, stem_of
 from whodid.log import Log
 from whodid.model import Actor, Context, Entry, Event, Outcome, Resource
 from whodid.proof.checkpoint import parse_checkpoint
 from whodid.proof.note import parse_note
 from whodid.query import Query, parse
 
-__all__ = ["FORMATS", "Exported", "Format", "Progress", "Suspended", "export", "pieces"]
-
-Format = Literal["csv", "ndjson", "parquet"]
-FORMATS: tuple[Format, ...] = ("csv", "ndjson", "parquet")
+__all__ = ["Exported", "Progress", "Suspended", "export", "pieces"]
 
 Progress = Callable[[int], None]
 """Called now and then with the number of entries written so far."""
@@ -70,6 +68,9 @@ def export(
     context: Context | None = None,
     proofs: bool = False,
     bom: bool = False,
+    columns: Sequence[str] = (),
+    split: Split | None = None,
+    zone: str = "UTC",
     entries: Iterator[Entry] | None = None,
     progress: Progress | None = None,
 ) -> Exported:
@@ -87,6 +88,9 @@ def export(
         context=context,
         proofs=proofs,
         bom=bom,
+        columns=columns,
+        split=split,
+        zone=zone,
         entries=entries,
         progress=progress,
     )
@@ -110,6 +114,9 @@ def pieces(
     context: Context | None = None,
     proofs: bool = False,
     bom: bool = False,
+    columns: Sequence[str] = (),
+    split: Split | None = None,
+    zone: str = "UTC",
     entries: Iterator[Entry] | None = None,
     progress: Progress | None = None,
 ) -> Generator[bytes, None, Exported]:
@@ -126,6 +133,9 @@ def pieces(
         context: Where from.
         proofs: Let every line carry its proof, and end with a manifest; NDJSON only.
         bom: Begin with a byte order mark; CSV only.
+        columns: Some of `csv.COLUMNS` in the order wanted, all when empty; not for NDJSON.
+        split: Several files in a zip archive with a manifest: one for each month, or so many rows.
+        zone: IANA time zone of the months.
         entries: What to write instead of the matching entries, for a reader who may not see all of them; not with
             proofs, which prove whole entries.
         progress: Called after every piece.
@@ -138,10 +148,16 @@ def pieces(
         InvalidSetting: Format and options do not fit together; raised at once.
         NotFound: The workspace has no log; raised at once.
     """
-    if format not in FORMATS:
-        raise InvalidSetting(f"There is no export format {format!r}", f"Use one of {', '.join(FORMATS)}")
-    if proofs and format != "ndjson":
-        raise InvalidSetting(f"A {format} file cannot carry proofs", "Export proofs as ndjson")
+    layout = Layout(
+        format=format,
+        columns=tuple(columns),
+        proofs=proofs,
+        bom=bom,
+        split=split,
+        zone=zone,
+        stem=stem_of(workspace, log.now()),
+    )
+    layout.check()
     if proofs and entries is not None:
         raise InvalidSetting(
             "Proofs need whole entries, and this reader may not see them all",
@@ -149,18 +165,15 @@ def pieces(
         )
     log.head(workspace)
     asked = parse(query, now=log.now()) if isinstance(query, str) else query
-    work = _Export(log, workspace, asked, format, actor=actor, context=context)
+    work = _Export(log, workspace, asked, layout, actor=actor, context=context)
     if proofs:
         rendered = work.proven()
-    elif format == "ndjson":
+    elif format == "ndjson" and split is None:
         wire = log.stream_wire(workspace, asked) if entries is None else map(canonical.wire, entries)
         rendered = ndjson.render(work.counted(wire))
     else:
         whole = work.counted(log.stream(workspace, asked) if entries is None else entries)
-        if format == "csv":
-            rendered = csv.render(whole, bom=bom)
-        else:
-            rendered = parquet.render(whole, {"whodid.workspace": workspace, "whodid.query": str(asked)})
+        rendered = draw(layout, whole, {"workspace": workspace, "query": str(asked)}, log.now())
     return work.run(rendered, progress)
 
 
@@ -168,15 +181,14 @@ class _Export:
     """One export under way: what was counted and hashed so far, and how to record it."""
 
     def __init__(
-        self, log: Log, workspace: str, query: Query, format: Format, *, actor: Actor, context: Context | None
+        self, log: Log, workspace: str, query: Query, layout: Layout, *, actor: Actor, context: Context | None
     ) -> None:
         self._log = log
         self._workspace = workspace
         self._query = query
-        self._format = format
+        self._layout = layout
         self._actor = actor
         self._context = context
-        self._proofs = False
         self._digest = sha256()
         self._count = 0
         self._size = 0
@@ -189,7 +201,6 @@ class _Export:
 
     def proven(self) -> Iterator[bytes]:
         """Render lines with proofs, then the manifest; `run` hashes each line before it asks for the next."""
-        self._proofs = True
         started = self._log.now()
         note, entries = self._log.proven(self._workspace, self._query)
         yield from ndjson.render_proven(self.counted(entries))
@@ -249,10 +260,14 @@ class _Export:
         now = self._log.now()
         details: dict[str, Any] = {
             "query": str(self._query),
-            "format": self._format,
-            "proofs": self._proofs,
+            "format": self._layout.format,
+            "proofs": self._layout.proofs,
             "count": self._count,
         }
+        if self._layout.columns:
+            details["columns"] = list(self._layout.columns)
+        if self._layout.split is not None:
+            details["split"] = self._layout.split
         if outcome == "success":
             details |= {"bytes": self._size, "sha256": self._digest.hexdigest()}
         event = Event(

@@ -17,7 +17,10 @@ from whodid.errors import InvalidSetting
 from whodid.model import Context, Source
 from whodid.server.described import Description, Endpoint
 
-__all__ = ["Answer", "Call", "Handler", "answer_json", "network_context"]
+__all__ = ["READING", "Answer", "Call", "Handler", "answer_json", "network_context"]
+
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing."""
 
 
 _AGENT = 500

@@ -29,7 +29,7 @@ from whodid.server.about import About
 from whodid.server.administration import Administration
 from whodid.server.alerts import AlertRoutes
 from whodid.server.answering import AnswerRoutes
-from whodid.server.answers import Answer, Call, Handler
+from whodid.server.answers import READING, Answer, Call, Handler
 from whodid.server.callers import Callers
 from whodid.server.compat import Shared, doors
 from whodid.server.concurrency import CancelScope, CapacityLimiter, fail_after, run_sync, sleep
@@ -41,7 +41,7 @@ from whodid.server.evidence import EvidenceRoutes
 from whodid.server.exports import Exports, export_worker
 from whodid.server.forgetting import Erasures
 from whodid.server.frame import Frame
-from whodid.server.gate import Gate
+from whodid.server.gate import Gate, Pace, TooFast
 from whodid.server.health import Health
 from whodid.server.holding import Holds
 from whodid.server.live import Live
@@ -50,7 +50,7 @@ from whodid.server.metrics import PrometheusMeter
 from whodid.server.origins import Origins
 from whodid.server.packing import pack_answer
 from whodid.server.pages import Pages
-from whodid.server.problems import problem, problem_of
+from whodid.server.problems import leaving, problem, problem_of
 from whodid.server.reports import Reports
 from whodid.server.routes import Routes
 from whodid.server.sessions import Sessions
@@ -82,6 +82,7 @@ def asgi(
     downloads: int = 4,
     exports: ExportWorker | None = None,
     rate: int = 10_000,
+    read_rate: int = 200,
     compat: Collection[str] = (),
     metrics: PrometheusMeter | None = None,
     ending: Callable[[], bool] = lambda: False,
@@ -103,6 +104,7 @@ def asgi(
         downloads: How many exports, and how many evidence files, may be made at once.
         exports: Makes them (`export_worker`); one with a temporary folder of its own when not given.
         rate: Events per second that each API key may send on average; 0 for no limit.
+        read_rate: Requests per second with which each API key and each viewer may read on average; 0 for no limit.
         compat: Products whose own clients are to work here: some of `workos`, `retraced`, `otlp`,
             `cloudevents`, `splunk`, `mcp`.
         metrics: Counts what happens and shows it at `/metrics`; without it there is no such page.
@@ -122,7 +124,8 @@ def asgi(
     shared = Origins(origins, secret=secret)
     pages = Pages(token_address=token_address or ("session/token" if console else None), origins=shared.allowed)
     gate = Gate(log, secret=secret)
-    sessions = Sessions(log, secret=secret, gate=gate)
+    pace = Pace(read_rate, meter=meter)
+    sessions = Sessions(log, secret=secret, gate=gate, pace=pace)
     callers = Callers(log, sessions, gate, secret=secret)
     handlers: list[Handler] = [
         *Routes(log, sessions).handlers,
@@ -146,15 +149,17 @@ def asgi(
                 sessions=sessions,
                 console=console,
                 slots=threading.BoundedSemaphore(downloads),
+                worker=worker,
                 rate=rate,
+                pace=pace,
                 meter=meter,
             ),
         ),
         *pages.handlers,
         *Health(log, ending=ending, metrics=metrics).handlers,
     ]
-    door = _Door(trusted_proxies, threads, meter=meter, tracer=tracer)
-    events = Events(log, gate, rate=rate, trusted_proxies=trusted_proxies, meter=meter, tracer=tracer)
+    door = _Door(trusted_proxies, threads, meter=meter, tracer=tracer, ending=ending)
+    events = Events(log, gate, rate=rate, trusted_proxies=trusted_proxies, meter=meter, tracer=tracer, ending=ending)
     about = About([events.endpoint, *(one for handler in handlers for one in handler.endpoints)], pages=pages)
     handlers += about.handlers
     app = Starlette(
@@ -189,8 +194,11 @@ def _console_handlers(
 class _Door:
     """Turns requests into calls, runs them in threads, and turns answers into responses."""
 
-    def __init__(self, trusted_proxies: int, threads: int, *, meter: Meter, tracer: Tracer) -> None:
+    def __init__(
+        self, trusted_proxies: int, threads: int, *, meter: Meter, tracer: Tracer, ending: Callable[[], bool]
+    ) -> None:
         self._threads = threads
+        self._ending = ending
         self._proxies = Proxies(trusted_proxies)
         self._meter = meter
         self._tracer = tracer
@@ -203,7 +211,10 @@ class _Door:
         async def respond(request: Request) -> Response:
             request_id: str = request.scope["state"]["request_id"]
             request.scope["state"]["route"] = handler.path
-            answer = await self._answer(handler, request, request_id)
+            if handler.method not in READING and self._ending():
+                answer = leaving(request_id)
+            else:
+                answer = await self._answer(handler, request, request_id)
             return self._response(handler.spoken(answer) if handler.spoken else answer, request_id)
 
         return respond
@@ -265,6 +276,9 @@ class _Door:
                 answer = handler.answer(call)
             # The clients of other products get what those products send.
             return answer if handler.spoken else pack_answer(answer, call)
+        except TooFast as fast:
+            again = (("Retry-After", str(fast.again)),)
+            return problem(429, call.request_id, "This key or viewer reads faster than it may.", headers=again)
         except StoreError as error:
             self._meter.store_failed(type(error).__name__)
             _log.error("request %s: %s: %s", call.request_id, type(error).__name__, error)

@@ -142,6 +142,7 @@ class Callers:
         admitted = self._gate.admit(text, route=route, context=context)
         if admitted is None:
             return refusal(call.request_id)
+        self._sessions.pace.take(admitted.key.id)
         if wanted is not None and wanted != admitted.workspace:
             return problem(
                 403,

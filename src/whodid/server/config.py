@@ -77,6 +77,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             process. Servers of one deployment share it.
         exports_bytes: What the files of exports may take on the disk in all; one workspace may take half of it.
         rate: Events per second that each API key may send on average; 0 for no limit.
+        read_rate: Requests per second that each API key and each viewer may read with on average, ten seconds' worth at
+            once after a rest; 0 for no limit.
         compat: Products whose own clients are to work here: some of `workos`, `retraced`, `otlp`, `cloudevents`,
             `splunk` and `mcp` (assistants that ask the log); a list, as `origins`.
         syslog: Addresses to take syslog at, such as `tls://0.0.0.0:6514?cert=server.pem&cert_key=server.key`; a list,
@@ -117,6 +119,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     exports_folder: Annotated[str, Meta(min_length=1)] | None = None
     exports_bytes: Annotated[int, Meta(ge=1024 * 1024)] = 5 * 1024**3
     rate: Annotated[int, Meta(ge=0, le=1_000_000)] = 10_000
+    read_rate: Annotated[int, Meta(ge=0, le=100_000)] = 200
     compat: tuple[str, ...] = ()
     syslog: tuple[str, ...] = ()
     oidc_issuer: str | None = None

@@ -26,7 +26,7 @@ from whodid.server.concurrency import CancelScope, CapacityLimiter, Lock, fail_a
 from whodid.server.described import Endpoint
 from whodid.server.gate import Admitted, Buckets, Gate
 from whodid.server.meter import Meter
-from whodid.server.problems import problem, problem_of
+from whodid.server.problems import leaving, problem, problem_of
 from whodid.server.sending import SENDING, Result, Results, Taken
 from whodid.server.traces import Tracer
 
@@ -82,6 +82,7 @@ class Events:
         limiter: Shared with the other routes: how many threads may work on the store.
         meter: Counts events and commits.
         tracer: Measures reading and commits.
+        ending: Tells whether the server is asked to stop: nothing is taken in then.
     """
 
     endpoint = Endpoint("POST", _PATH, SENDING)
@@ -96,6 +97,7 @@ class Events:
         limiter: CapacityLimiter | None = None,
         meter: Meter | None = None,
         tracer: Tracer | None = None,
+        ending: Callable[[], bool] = lambda: False,
     ) -> None:
         self._log = log
         self._gate = gate
@@ -109,6 +111,7 @@ class Events:
         self._bytes = 0
         self._meter = meter or Meter()
         self._tracer = tracer or Tracer()
+        self._ending = ending
         self._meter.watch("events_waiting", lambda: sum(len(job.events) for job in list(self._waiting)))
         self._meter.watch("events_inside", lambda: self._inside)
 
@@ -118,7 +121,7 @@ class Events:
         scope["state"]["route"] = _PATH
         held = _Held()
         try:
-            answer = await self._answer(scope, receive, request_id, held)
+            answer = leaving(request_id) if self._ending() else await self._answer(scope, receive, request_id, held)
         except Exception:  # noqa: BLE001 - whatever it is, the caller gets a problem and the log the traceback
             _log.exception("request %s failed", request_id)
             answer = problem(500, request_id)
@@ -163,6 +166,7 @@ class Events:
             return problem(refused.status, request_id, f"{refused.fact}.", f"{refused.remedy}.")
         pause = self._buckets.take(admitted.key.id, max(1, len(sent.events)), rate=admitted.key.rate)
         if pause:
+            self._meter.limited("write")
             again = (("Retry-After", str(math.ceil(pause))),)
             return problem(429, request_id, "This key sends more than it may.", headers=again)
         job = _Job(admitted.workspace, [one for one in sent.events if isinstance(one, Event)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from typing import Literal
 
@@ -11,6 +10,7 @@ from msgspec import Struct
 
 from whodid.errors import Denied
 from whodid.evidence import ask, make, policy, verifier
+from whodid.export import stem_of
 from whodid.log import Log
 from whodid.server.answers import Answer, Call, Handler
 from whodid.server.described import Description, Form, Parameter, Reply
@@ -21,7 +21,6 @@ from whodid.viewer import asks
 __all__ = ["EvidenceRoutes"]
 
 _HTML = "text/html; charset=utf-8"
-_FILE_CHARACTERS = re.compile(r"[^A-Za-z0-9_.\-]+")
 
 
 class EvidenceWish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -118,9 +117,9 @@ class EvidenceRoutes:
             show=None if reader.personal else lambda entry: reader.seen(entry).shown,
             headers=wish.headers,
         )
-        name = _FILE_CHARACTERS.sub("-", claims.workspace).strip("-.") or "log"
+        name = stem_of(claims.workspace, now, "evidence")
         headers = (
-            ("Content-Disposition", f'attachment; filename="evidence-{name}-{now:%Y%m%dT%H%M%SZ}.html"'),
+            ("Content-Disposition", f'attachment; filename="{name}.html"'),
             ("Cache-Control", "no-store"),
         )
         return Answer(body=made.file, media_type=_HTML, headers=headers)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from whodid.export import Format
+from whodid.export import Format, Layout
 from whodid.export.jobs import State
 from whodid.server.described import PACKED, Description, Form, Parameter, Reply
+from whodid.server.ordering import Filters
 from whodid.viewer.shapes import Count
 
 __all__ = [
+    "ESTIMATE",
     "FETCH",
     "LINK",
     "LIST",
@@ -19,40 +21,70 @@ __all__ = [
     "REMOVE",
     "SHOW",
     "TYPES",
+    "ExportEstimate",
     "ExportJob",
     "ExportJobs",
     "ExportLink",
+    "ExportOrderer",
     "ExportWish",
 ]
 
-TYPES: dict[Format, str] = {
+TYPES: dict[str, str] = {
     "csv": "text/csv; charset=utf-8; header=present",
     "ndjson": "application/x-ndjson",
     "parquet": "application/vnd.apache.parquet",
+    "zip": "application/zip",
 }
+"""Media types, by what `Layout.ending` says."""
 
 
-class ExportWish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ExportWish(Filters, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What to export: the filters of the list, and what to make of them.
 
     Args:
-        q: What to find, in the query language.
-        since: A date of the query language, the beginning.
-        until: The same, the end.
-        range: Excludes since and until.
-        tz: IANA time zone in which dates are meant; UTC when absent.
-        proofs: Each entry with its proof; ndjson only.
+        columns: Which columns, in the order wanted; all when empty. Not for ndjson, which holds whole entries.
+        split: `month`, or how many rows a file has: a zip archive of several files, with a manifest. Months are those
+            of `tz`. One plain file when absent.
+        proofs: Each entry with its proof; ndjson in one file only.
         bom: A byte order mark at the beginning, for spreadsheets; csv only.
     """
 
     format: Format
-    q: str = ""
-    since: str | None = None
-    until: str | None = None
-    range: Literal["7d", "30d", "90d"] | None = None
-    tz: str | None = None
+    columns: tuple[Annotated[str, Meta(max_length=40)], ...] = ()
+    split: Literal["month"] | Annotated[int, Meta(ge=1)] | None = None
     proofs: bool = False
     bom: bool = False
+
+    def layout(self) -> Layout:
+        """Return what it says of files."""
+        return Layout(
+            format=self.format,
+            columns=self.columns,
+            proofs=self.proofs,
+            bom=self.bom,
+            split=self.split,
+            zone=self.tz or "UTC",
+        )
+
+
+class ExportEstimate(Struct, frozen=True, kw_only=True):
+    """What an export will be.
+
+    Args:
+        count: How many entries match.
+        size: About how many bytes the file will have, by what its newest entries take.
+    """
+
+    count: Count
+    size: int
+
+
+class ExportOrderer(Struct, frozen=True, kw_only=True):
+    """Who ordered an export."""
+
+    type: str
+    id: str
+    name: str | None
 
 
 class ExportJob(Struct, frozen=True, kw_only=True):
@@ -60,7 +92,12 @@ class ExportJob(Struct, frozen=True, kw_only=True):
 
     Args:
         state: How far it is: over are `ready` and `failed`.
+        ordered_by: Who ordered it.
+        own: Whether that is who asks now: nobody else can download, cancel or remove it.
         query: What was asked, in the query language.
+        columns: Which columns, in their order; all when empty.
+        split: Where files of an archive end; null for one plain file.
+        estimate: About how many bytes the file will have.
         expires_at: When it and its file are removed: 24 hours after its end.
         count: How many entries matched when it was ordered.
         done: How many entries are in the file so far.
@@ -73,14 +110,20 @@ class ExportJob(Struct, frozen=True, kw_only=True):
 
     id: str
     state: State
+    ordered_by: ExportOrderer
+    own: bool
     format: Format
     query: str
+    columns: tuple[str, ...]
+    split: Literal["month"] | int | None
     proofs: bool
+    bom: bool
     filename: str
     created_at: str
     finished_at: str | None
     expires_at: str
     count: Count
+    estimate: int
     done: int
     size: int | None
     sha256: str | None
@@ -90,7 +133,7 @@ class ExportJob(Struct, frozen=True, kw_only=True):
 
 
 class ExportJobs(Struct, frozen=True, kw_only=True):
-    """The jobs of a viewer, newest first."""
+    """Jobs, newest first."""
 
     items: list[ExportJob]
 
@@ -112,14 +155,20 @@ _ID = (Parameter("id", "which export", str, "7f31bf63acd06d2d7f31bf63acd06d2d"),
 _EXAMPLE = {
     "id": "7f31bf63acd06d2d7f31bf63acd06d2d",
     "state": "running",
+    "ordered_by": {"type": "user", "id": "usr_7", "name": "Maria Torres"},
+    "own": True,
     "format": "csv",
     "query": "type:contact",
+    "columns": ["occurred_at", "actor_name", "action"],
+    "split": None,
     "proofs": False,
+    "bom": False,
     "filename": "audit-acme-20261120T140000Z.csv",
     "created_at": "2026-11-20T14:00:00.000000Z",
     "finished_at": None,
     "expires_at": "2026-11-21T14:00:00.000000Z",
     "count": {"value": 12800, "exact": True},
+    "estimate": 1510400,
     "done": 6400,
     "size": None,
     "sha256": None,
@@ -133,6 +182,36 @@ _FILE_HEADERS = (
     Parameter("Accept-Ranges", "that parts can be asked for: `bytes`"),
     Parameter("Repr-Digest", "SHA-256 of the whole file (RFC 9530)"),
 )
+_WISH = (
+    Form(ExportWish, example={"format": "csv", "q": "type:contact", "range": "30d"}),
+    Form(
+        ExportWish,
+        example={
+            "format": "csv",
+            "columns": ["occurred_at", "actor_name", "action"],
+            "split": "month",
+            "tz": "Europe/Madrid",
+        },
+    ),
+)
+ESTIMATE = Description(
+    name="estimateExport",
+    area="Files",
+    does="Tell how large an export will be",
+    answers="`count`: how many entries match; `size`: about how many bytes the file will have",
+    more="It takes what `POST /v1/exports` takes, and refuses what that refuses; nothing is made.",
+    needs=_NEEDS,
+    headers=(PACKED,),
+    body=_WISH,
+    replies=(
+        Reply(
+            200,
+            "The estimate.",
+            (Form(ExportEstimate, example={"count": {"value": 12800, "exact": True}, "size": 1510400}),),
+        ),
+    ),
+    problems=(404, 501),
+)
 ORDER = Description(
     name="orderExport",
     area="Files",
@@ -141,7 +220,7 @@ ORDER = Description(
     more="The file is made in the background; the finished export is recorded in the log.",
     needs=_NEEDS,
     headers=(PACKED,),
-    body=(Form(ExportWish, example={"format": "csv", "q": "type:contact", "range": "30d"}),),
+    body=_WISH,
     replies=(Reply(201, "The job.", _JOB, (Parameter("Location", "the address of the job"),)),),
     problems=(404, 429, 501),
 )
@@ -149,8 +228,10 @@ LIST = Description(
     name="listExports",
     area="Files",
     does="List exports",
-    answers="`items`: the viewer's own jobs of the last 24 hours, newest first",
+    answers="`items`: the jobs of the last 24 hours, newest first; the viewer's own unless `by` says otherwise",
+    more="With `by=everyone`, jobs of others are listed too as far as the viewer may read all that is in their files.",
     needs=_NEEDS,
+    query=(Parameter("by", "whose jobs: `me`, or `everyone`", Literal["me", "everyone"], "everyone"),),
     replies=(Reply(200, "The jobs.", (Form(ExportJobs, example={"items": [_EXAMPLE]}),)),),
 )
 SHOW = Description(

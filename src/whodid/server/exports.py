@@ -9,24 +9,37 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import re
 import secrets
 import shutil
 import tempfile
 import weakref
-from datetime import datetime
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
 import msgspec
+from msgspec import Struct
 
 from whodid import canonical, query
-from whodid.errors import Denied, NotFound
-from whodid.export import Exported, ExportWorker, Format, Job, JobFolder, export
+from whodid.errors import Denied, InvalidQuery, NotFound
+from whodid.export import (
+    SAMPLE,
+    Exported,
+    ExportWorker,
+    Job,
+    JobFolder,
+    Layout,
+    estimate,
+    estimate_proven,
+    export,
+    stem_of,
+)
 from whodid.export.run import Progress
 from whodid.log import Log
+from whodid.query import Query, quote
 from whodid.server.answers import Answer, Call, Handler, answer_json
 from whodid.server.exporting import (
+    ESTIMATE,
     FETCH,
     LINK,
     LIST,
@@ -34,9 +47,11 @@ from whodid.server.exporting import (
     REMOVE,
     SHOW,
     TYPES,
+    ExportEstimate,
     ExportJob,
     ExportJobs,
     ExportLink,
+    ExportOrderer,
     ExportWish,
 )
 from whodid.server.files import send_part
@@ -49,12 +64,12 @@ from whodid.server.tickets import LIFE, Pending, Tickets, digest
 from whodid.viewer import PERSONAL, Reader, asks
 from whodid.viewer.shapes import Count
 
-__all__ = ["Exports", "export_worker", "send_job"]
+__all__ = ["Exports", "export_worker", "guess_size", "send_job"]
 
 _STATE = "export_links"
 _PURPOSE = "whodid export link 1"
-_FILE_CHARACTERS = re.compile(r"[^A-Za-z0-9_.\-]+")
 _MOST_LINKS = 20
+_BY = ("me", "everyone")
 
 
 def export_worker(
@@ -104,6 +119,19 @@ class _Link(Pending, frozen=True, kw_only=True, forbid_unknown_fields=True):
     job: str
 
 
+class _Wanted(Struct, frozen=True, kw_only=True):
+    """A wish that can be granted.
+
+    Args:
+        size: Bytes of the file, about.
+    """
+
+    asked: Query
+    layout: Layout
+    count: Count
+    size: int
+
+
 _decoder = msgspec.json.Decoder(ExportWish)
 
 
@@ -125,6 +153,7 @@ class Exports:
         self.handlers = (
             Handler("POST", "/v1/exports", self._order, described=ORDER),
             Handler("GET", "/v1/exports", self._list, described=LIST),
+            Handler("POST", "/v1/exports/estimate", self._estimate, described=ESTIMATE),
             Handler("GET", "/v1/exports/{id}", self._show, described=SHOW),
             Handler("DELETE", "/v1/exports/{id}", self._remove, described=REMOVE),
             Handler("GET", "/v1/exports/{id}/file", self._file, described=FETCH),
@@ -133,57 +162,76 @@ class Exports:
         )
 
     def _open(self, call: Call) -> Session | None:
+        session = self._allowed(call)
+        if session is not None:
+            asks.parameters(call.query)
+        return session
+
+    def _allowed(self, call: Call) -> Session | None:
         session = self._sessions.open(call)
         if session is not None:
             session.require("audit:read")
             session.require("audit:export")
-            asks.parameters(call.query)
         return session
 
     def _order(self, call: Call) -> Answer:
+        return self._wished(call, self._accept)
+
+    def _estimate(self, call: Call) -> Answer:
+        return self._wished(call, self._guess)
+
+    def _wished(self, call: Call, answer: Callable[[_Wanted, Call, Session], Answer]) -> Answer:
+        """Read what is wished, refuse what cannot be, and answer the rest."""
         session = self._open(call)
         if session is None:
             return refusal(call.request_id)
         wish = read_order(call, _decoder)
         if isinstance(wish, Answer):
             return wish
-        return self._accept(wish, call, session)
-
-    def _accept(self, wish: ExportWish, call: Call, session: Session) -> Answer:
-        now, claims, reader = self._log.now(), session.claims, session.reader
-        pairs = [(name, getattr(wish, name)) for name in ("q", "since", "until", "range", "tz")]
-        found = asks.parameters([(name, value) for name, value in pairs if value], *asks.FILTERS)
-        asked = asks.question(found, now=now, viewer=claims.viewer.id)
+        reader = session.reader
+        asked = wish.question(now=self._log.now(), viewer=session.claims.viewer.id)
         reader.check(asked)
-        if wish.proofs and wish.format != "ndjson":
-            return problem(
-                422, call.request_id, f"A {wish.format} file cannot carry proofs.", "Ask for ndjson.", pointer="/proofs"
-            )
+        layout = wish.layout()
+        for member, fact, remedy in layout.faults():
+            return problem(422, call.request_id, f"{fact}.", f"{remedy}.", pointer=f"/{member}")
         if wish.proofs and not reader.personal:
             raise Denied(PERSONAL, "Proofs need whole entries: export without proofs, or ask for the permission")
         if wish.format == "parquet" and importlib.util.find_spec("pyarrow") is None:
             return problem(501, call.request_id, "Parquet is not installed on this server.", "Ask for csv or ndjson.")
-        self._log.head(claims.workspace)  # a log that is not there is told now
+        self._log.head(session.claims.workspace)  # a log that is not there is told now
+        count = reader.count(asked)
+        size = guess_size(reader, asked, layout, count=count.value)
+        wanted = _Wanted(asked=asked, layout=layout, count=Count(value=count.value, exact=count.exact), size=size)
+        return answer(wanted, call, session)
+
+    def _guess(self, wanted: _Wanted, _call: Call, _session: Session) -> Answer:
+        return answer_json(ExportEstimate(count=wanted.count, size=wanted.size))
+
+    def _accept(self, wanted: _Wanted, call: Call, session: Session) -> Answer:
+        now, claims, reader, layout = self._log.now(), session.claims, session.reader, wanted.layout
         if not self._folder.has_room(claims.workspace):
             return problem(
                 507, call.request_id, "The files of exports take all the room there is.", "Remove what nobody needs."
             )
-        count = reader.count(asked)
         job = Job(
             id=secrets.token_hex(16),
             workspace=claims.workspace,
             created_at=now,
-            format=wish.format,
-            query=str(asked),
-            filename=_filename(claims.workspace, now, wish.format),
+            format=layout.format,
+            query=str(wanted.asked),
+            filename=f"{stem_of(claims.workspace, now)}.{layout.ending}",
             actor=claims.viewer,
             context=context_of(call),
             locked=str(reader.locked) if reader.locked is not None else None,
             personal=reader.personal,
-            proofs=wish.proofs,
-            bom=wish.bom,
-            of=count.value,
-            exact=count.exact,
+            proofs=layout.proofs,
+            bom=layout.bom,
+            columns=layout.columns,
+            split=layout.split,
+            zone=layout.zone,
+            about=wanted.size,
+            of=wanted.count.value,
+            exact=wanted.count.exact,
         )
         if not self._worker.order(job):
             return problem(
@@ -194,18 +242,27 @@ class Exports:
                 headers=(("Retry-After", "60"),),
             )
         place = f"{call.base}/v1/exports/{job.id}"
-        return answer_json(_told(job), status=201, headers=(("Location", place), ("Cache-Control", "no-store")))
+        return answer_json(
+            _told(job, own=True), status=201, headers=(("Location", place), ("Cache-Control", "no-store"))
+        )
 
     def _list(self, call: Call) -> Answer:
-        session = self._open(call)
+        session = self._allowed(call)
         if session is None:
             return refusal(call.request_id)
-        jobs = [job for job in self._folder.all(session.claims.workspace) if self._sees(session, job)]
-        return answer_json(ExportJobs(items=[_told(job) for job in jobs]))
+        by = asks.parameters(call.query, *LIST.takes).get("by", "me")
+        if by not in _BY:
+            raise InvalidQuery(f"Exports cannot be listed by {quote(by)}", f"Use {' or '.join(_BY)}")
+        told: list[ExportJob] = []
+        for job in self._folder.all(session.claims.workspace):
+            own = self._sees(session, job)
+            if own or (by == "everyone" and self._knows(session, job)):
+                told.append(_told(job, own=own))
+        return answer_json(ExportJobs(items=told))
 
     def _show(self, call: Call) -> Answer:
         session = self._open(call)
-        return refusal(call.request_id) if session is None else answer_json(_told(self._job(session, call)))
+        return refusal(call.request_id) if session is None else answer_json(_told(self._job(session, call), own=True))
 
     def _remove(self, call: Call) -> Answer:
         session = self._open(call)
@@ -213,7 +270,7 @@ class Exports:
             return refusal(call.request_id)
         job = self._job(session, call)
         self._folder.remove(job.workspace, job.id)
-        return answer_json(_told(job))
+        return answer_json(_told(job, own=True))
 
     def _file(self, call: Call) -> Answer:
         session = self._open(call)
@@ -283,6 +340,11 @@ class Exports:
             and (reader.personal or not job.personal)
         )
 
+    def _knows(self, session: Session, job: Job) -> bool:
+        """Tell whether a viewer may read all that is in the file of somebody else's job, and so know of it."""
+        reader = session.reader
+        return job.expires_at > self._log.now() and reader.locked is None and (reader.personal or not job.personal)
+
     def _make(self, job: Job, out: IO[bytes], progress: Progress) -> Exported:
         now = self._log.now()
         asked = query.parse(job.query, now=now)
@@ -298,9 +360,25 @@ class Exports:
             context=job.context,
             proofs=job.proofs,
             bom=job.bom,
+            columns=job.columns,
+            split=job.split,
+            zone=job.zone,
             entries=None if job.personal else reader.stream(asked),
             progress=progress,
         )
+
+
+def guess_size(reader: Reader, asked: Query, layout: Layout, *, count: int) -> int:
+    """Return about how many bytes an export will have, by what its newest entries take.
+
+    Args:
+        asked: Not narrowed by the locked filter yet.
+        count: How many entries it will have.
+    """
+    if layout.proofs:
+        return estimate_proven(reader.log, reader.workspace, reader.within(asked), count=count)
+    sample = [seen.shown for seen in reader.find(asked, limit=SAMPLE).items]
+    return estimate(layout, sample, count=count, at=reader.log.now())
 
 
 def send_job(folder: JobFolder, job: Job, call: Call) -> Answer:
@@ -312,9 +390,8 @@ def send_job(folder: JobFolder, job: Job, call: Call) -> Answer:
         return problem(
             410, call.request_id, "The file of this export is not what was made.", "Remove it, and start it again."
         )
-    return send_part(
-        file, call, tag=job.tag or "", sha256=job.sha256, filename=job.filename, media_type=TYPES[job.format]
-    )
+    kind = TYPES[job.filename.rpartition(".")[2]]
+    return send_part(file, call, tag=job.tag or "", sha256=job.sha256, filename=job.filename, media_type=kind)
 
 
 def _unready(job: Job, call: Call) -> Answer:
@@ -326,18 +403,24 @@ def _unready(job: Job, call: Call) -> Answer:
     )
 
 
-def _told(job: Job) -> ExportJob:
+def _told(job: Job, *, own: bool) -> ExportJob:
     return ExportJob(
         id=job.id,
         state=job.state,
+        ordered_by=ExportOrderer(type=job.actor.type, id=job.actor.id, name=job.actor.name),
+        own=own,
         format=job.format,
         query=job.query,
+        columns=job.columns,
+        split=job.split,
         proofs=job.proofs,
+        bom=job.bom,
         filename=job.filename,
         created_at=canonical.time_text(job.created_at),
         finished_at=canonical.time_text(job.finished_at) if job.finished_at is not None else None,
         expires_at=canonical.time_text(job.expires_at),
         count=Count(value=job.of, exact=job.exact),
+        estimate=job.about,
         done=job.done,
         size=job.size,
         sha256=job.sha256,
@@ -345,8 +428,3 @@ def _told(job: Job) -> ExportJob:
         fault=job.fault or None,
         remedy=job.remedy or None,
     )
-
-
-def _filename(workspace: str, now: datetime, format: Format) -> str:
-    name = _FILE_CHARACTERS.sub("-", workspace).strip("-.") or "log"
-    return f"audit-{name}-{now:%Y%m%dT%H%M%SZ}.{format}"

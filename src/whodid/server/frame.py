@@ -1,7 +1,7 @@
 """What is around every request, whatever it asks: its id, its security headers, its line, its time, and the end.
 
 Plain ASGI, because every event passes here. A server that is asked to stop takes in nothing new, says when to come
-back, and lets no connection live on; what is under way is finished.
+back (each door in its own form), and lets no connection live on; what is under way is finished.
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from whodid.server.answers import Answer
+from whodid.server.answers import READING, Answer
 from whodid.server.logs import note_request
 from whodid.server.meter import Meter
 from whodid.server.origins import Origins
-from whodid.server.problems import problem
 from whodid.server.traces import Span, Tracer
 
 __all__ = ["UNKNOWN", "Frame"]
@@ -30,8 +29,7 @@ _Send = Callable[[_Message], Awaitable[None]]
 _App = Callable[[_Message, _Receive, _Send], Awaitable[None]]
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{8,64}")
-_READING = frozenset({"GET", "HEAD", "OPTIONS"})
-_METHODS = _READING | {"POST", "PUT", "PATCH", "DELETE"}
+_METHODS = READING | {"POST", "PUT", "PATCH", "DELETE"}
 _HEADERS: tuple[tuple[bytes, bytes], ...] = (
     # Answers of the API are data: nothing in them may run, load, or be framed, should a browser show one. The page
     # brings its own policy.
@@ -110,8 +108,6 @@ class Frame:
             if asked is not None:
                 added = []
                 await _send(asked, framed)
-            elif ends and method not in _READING:
-                await _send(_leaving(request_id), framed)
             else:
                 await self._app(scope, receive, framed)
         finally:
@@ -150,17 +146,6 @@ class Frame:
             if _REQUEST_ID.fullmatch(sent):
                 return sent
         return f"req_{secrets.token_hex(8)}"
-
-
-def _leaving(request_id: str) -> Answer:
-    return problem(
-        503,
-        request_id,
-        "The server is about to stop; nothing was taken in.",
-        "Send it again: another server, or this one after its restart, will take it.",
-        kind="stopping",
-        headers=(("Retry-After", "2"),),
-    )
 
 
 async def _send(answer: Answer, send: _Send) -> None:

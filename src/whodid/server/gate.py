@@ -6,24 +6,29 @@ key, cause and hour: enough to see it, too few to flood the log.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import NamedTuple
 
 from msgspec import Struct
 
+from whodid.errors import StoreError
 from whodid.log import Log
 from whodid.model import Context
-from whodid.server.keys import ApiKey, find_key, key_digest
+from whodid.server.keys import USE_EVERY, ApiKey, find_key, key_digest, note_use
+from whodid.server.meter import Meter
 from whodid.server.refusals import Refusals
 from whodid.server.signing import same
 
-__all__ = ["KEPT_SECONDS", "Admitted", "Buckets", "Gate"]
+__all__ = ["KEPT_SECONDS", "Admitted", "Buckets", "Gate", "Pace", "TooFast"]
 
 KEPT_SECONDS = 1.0
 """How long a key that was good is not looked up again: a revoked one is refused after at most this long."""
 
+_AT_ONCE = 10
 _MOST_KEPT = 10_000
 
 
@@ -52,6 +57,7 @@ class Gate:
         self._tick = tick
         self._lock = threading.Lock()
         self._seen: dict[str, _Seen] = {}
+        self._used_at: dict[str, datetime] = {}
         self._refusals = Refusals(log, secret=secret)
 
     def remembered(self, text: str) -> Admitted | None:
@@ -83,12 +89,30 @@ class Gate:
         if status != "active":
             self.denied(admitted, status, route=route, context=context)
             return None
+        self._used(admitted)
         with self._lock:
             while len(self._seen) >= _MOST_KEPT:
                 del self._seen[next(iter(self._seen))]
             self._seen.pop(digest, None)
             self._seen[digest] = _Seen(admitted, self._tick() + KEPT_SECONDS)
         return admitted
+
+    def _used(self, admitted: Admitted) -> None:
+        """Remember that the key was used, once a minute; a store that cannot take that lets it in all the same."""
+        key_id, now = admitted.key.id, self._log.now()
+        with self._lock:
+            if now - self._used_at.get(key_id, now - USE_EVERY) < USE_EVERY:
+                return
+            while len(self._used_at) >= _MOST_KEPT:
+                del self._used_at[next(iter(self._used_at))]
+            self._used_at[key_id] = now
+        try:
+            noted = note_use(self._log, admitted.workspace, key_id)
+        except StoreError:
+            noted = False
+        if not noted:
+            with self._lock:
+                self._used_at.pop(key_id, None)
 
     def denied(self, admitted: Admitted, cause: str, *, route: str, context: Context) -> None:
         """Record that a key was refused: once per key, cause and hour.
@@ -99,6 +123,18 @@ class Gate:
         self._refusals.record(
             admitted.workspace, key.actor(), "api_key.denied", key.resource(), cause=cause, route=route, context=context
         )
+
+
+class TooFast(Exception):
+    """Somebody reads faster than they may.
+
+    Args:
+        again: Whole seconds after which to try again.
+    """
+
+    def __init__(self, again: int) -> None:
+        self.again = again
+        super().__init__(f"again in {again} s")
 
 
 class Buckets:
@@ -142,3 +178,31 @@ class Buckets:
                 del self._left[next(iter(self._left))]
             self._left[bucket] = (left, now)
         return max(0.0, short / rate)
+
+
+class Pace:
+    """How fast each key and each viewer may read.
+
+    Args:
+        rate: Requests per second on average, ten seconds' worth of them at once after a rest; 0 for no limit.
+        meter: Counts what is refused.
+        tick: Monotonic seconds.
+    """
+
+    def __init__(self, rate: int, *, meter: Meter, tick: Callable[[], float] = time.monotonic) -> None:
+        self._buckets = Buckets(rate, least=_AT_ONCE * rate, tick=tick)
+        self._meter = meter
+
+    def take(self, *who: str) -> None:
+        """Take notice of one request.
+
+        Args:
+            who: What names the reader: the id of a key, or workspace, type and id of a viewer.
+
+        Raises:
+            TooFast: It is one too many.
+        """
+        pause = self._buckets.take("\0".join(who), 1)
+        if pause:
+            self._meter.limited("read")
+            raise TooFast(math.ceil(pause))

@@ -25,7 +25,18 @@ from whodid.errors import InvalidSetting, NotFound, StoreCorrupt, WhodidError
 from whodid.log import Log
 from whodid.model import Actor, Change, Context, Event, Related, Resource
 
-__all__ = ["FASTEST", "MOST_KEYS", "SCOPES", "ApiKey", "KeyRing", "MadeKey", "find_key", "key_digest"]
+__all__ = [
+    "FASTEST",
+    "MOST_KEYS",
+    "SCOPES",
+    "USE_EVERY",
+    "ApiKey",
+    "KeyRing",
+    "MadeKey",
+    "find_key",
+    "key_digest",
+    "note_use",
+]
 
 SCOPES = ("write", "read", "export", "admin")
 """Send events; read entries; export them; all of these, and personal values."""
@@ -36,7 +47,11 @@ MOST_KEYS = 200
 FASTEST = 1_000_000
 """Events per second that a key of its own rate may be given."""
 
+USE_EVERY = timedelta(minutes=1)
+"""How often it is written that a key was used."""
+
 _STATE = "api_keys"
+_USES = "api_keys.used"
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _ID_LENGTH = 12
 _NAME = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,100}")
@@ -55,6 +70,8 @@ class ApiKey(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
         expires_at: The key is void from then on; None for never.
         replaces: Id of the key that this one was made to follow.
         rate: Events per second that it may send on average; what the server lets every key send, when not given.
+        last_used_at: When it last let somebody in, to within a minute; kept apart from the keys.
+        lapsed: Whether it is recorded that it expired.
     """
 
     id: str
@@ -66,6 +83,8 @@ class ApiKey(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
     revoked_at: datetime | None = None
     replaces: str | None = None
     rate: int | None = None
+    last_used_at: datetime | None = None
+    lapsed: bool = False
 
     def may(self, scope: str) -> bool:
         """Say whether the key has a scope; admin has all of them."""
@@ -80,7 +99,8 @@ class ApiKey(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
     def view(self, now: datetime) -> dict[str, object]:
         """Return what of the key is shown; its digest is not."""
         shown: dict[str, object] = msgspec.to_builtins(self)
-        del shown["digest"]
+        for name in ("digest", "lapsed"):
+            shown.pop(name, None)
         return {**shown, "id": f"wk_{self.id}", "status": self.status(now)}
 
     def resource(self) -> Resource:
@@ -112,6 +132,7 @@ class _Kept(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 _encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(_Kept)
+_uses_decoder = msgspec.json.Decoder(dict[str, datetime])
 
 
 class KeyRing:
@@ -132,7 +153,9 @@ class KeyRing:
     def all(self) -> tuple[ApiKey, ...]:
         """Return the keys, oldest first."""
         kept = _settled(self._log, self._workspace)
-        return () if kept is None else _decode(kept).keys
+        uses = _uses(self._log.state(self._workspace, _USES))
+        keys = () if kept is None else _decode(kept).keys
+        return tuple(replace(key, last_used_at=uses.get(key.id)) for key in keys)
 
     def get(self, key_id: str) -> ApiKey:
         """Return one key.
@@ -214,10 +237,28 @@ class KeyRing:
             )
             revoked = replace(known, revoked_at=now)
             event = self._event("api_key.revoked", known, now, changes=changes)
+            used = _uses(self._log.state(self._workspace, _USES)).get(known.id)
+            if used is not None:
+                event = replace(event, details={"last_used_at": time_text(used)})
             return tuple(revoked if one.id == known.id else one for one in keys), (event,)
 
         self._change(change)
         return self.get(key_id)
+
+    def lapse(self) -> int:
+        """Record once of each key that expired that it did, in the name of the clock; return how many there were."""
+        told = 0
+
+        def change(keys: tuple[ApiKey, ...], now: datetime) -> tuple[tuple[ApiKey, ...], tuple[Event, ...]]:
+            nonlocal told
+            over = [one for one in keys if not one.lapsed and one.status(now) == "expired"]
+            told = len(over)
+            changes = (Change(path="status", before="active", after="expired"),)
+            events = tuple(self._event("api_key.expired", one, one.expires_at or now, changes=changes) for one in over)
+            return tuple(replace(one, lapsed=True) if one in over else one for one in keys), events
+
+        self._change(change)
+        return told
 
     def _made(
         self,
@@ -330,6 +371,26 @@ class KeyRing:
         self._log.swap_state(self._workspace, _STATE, announced, _encode(_Kept(keys=keys)))
 
 
+def note_use(log: Log, workspace: str, key_id: str) -> bool:
+    """Remember that a key let somebody in now, unless that was remembered within the last minute.
+
+    Args:
+        key_id: Without its prefix.
+
+    Returns:
+        Whether it is remembered; False when another process was faster, and the next use tries again.
+    """
+    now, kept = log.now(), log.state(workspace, _USES)
+    uses = _uses(kept)
+    last = uses.get(key_id)
+    if last is not None and now - last < USE_EVERY:
+        return True
+    known = log.state(workspace, _STATE)
+    ids = {one.id for one in _decode(known).keys} if known is not None else set()
+    uses = {one: at for one, at in uses.items() if one in ids} | {key_id: now}
+    return log.swap_state(workspace, _USES, kept, _encode(uses))
+
+
 def key_digest(text: str) -> str:
     """Return what is kept of the text of a key."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
@@ -359,6 +420,14 @@ def _decode(kept: bytes) -> _Kept:
         raise StoreCorrupt(
             f"The API keys cannot be read: {error}", "Use the program that wrote them, or restore a backup"
         ) from None
+
+
+def _uses(kept: bytes | None) -> dict[str, datetime]:
+    """Return when keys were last used; nothing where that cannot be read: it is a hint, and comes again."""
+    try:
+        return {} if kept is None else _uses_decoder.decode(kept)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return {}
 
 
 def _settled(log: Log, workspace: str) -> bytes | None:

@@ -76,6 +76,7 @@ class KeyView(Struct, frozen=True, kw_only=True, omit_defaults=True):
         revoked_at: It was ended then.
         replaces: Id of the key that it follows.
         rate: Events per second that it may send on average.
+        last_used_at: When it last let somebody in, to within a minute; absent when it never did.
     """
 
     id: str
@@ -87,6 +88,7 @@ class KeyView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     revoked_at: datetime | None = None
     replaces: str | None = None
     rate: Annotated[int, Meta(ge=1, le=FASTEST)] | None = None
+    last_used_at: datetime | None = None
 
 
 class KeyMade(KeyView, frozen=True, kw_only=True, omit_defaults=True):

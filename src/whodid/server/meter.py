@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-__all__ = ["Fate", "Level", "Meter"]
+__all__ = ["Fate", "Level", "Limit", "Meter"]
 
 Fate = Literal["recorded", "known", "refused"]
 """What became of an event."""
+
+Limit = Literal["read", "write"]
+"""What somebody did too fast."""
 
 Level = Literal["events_waiting", "events_inside", "requests_inside", "streams", "syslog_connections"]
 """What is read when somebody looks: how many there are right now."""
@@ -31,6 +34,9 @@ class Meter:
 
     def events(self, fate: Fate, count: int) -> None:
         """Note what became of some events that were sent."""
+
+    def limited(self, limit: Limit) -> None:
+        """Note that a request was refused because its key or viewer is too fast."""
 
     def committed(self, count: int, seconds: float) -> None:
         """Note that events of some requests went into the log together, or could not."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from whodid.errors import InvalidSetting
-from whodid.server.meter import Fate, Level, Meter
+from whodid.server.meter import Fate, Level, Limit, Meter
 from whodid.server.signing import check_secret, same
 
 __all__ = ["MEDIA_TYPE", "PrometheusMeter"]
@@ -66,6 +66,9 @@ class PrometheusMeter(Meter):
             buckets=_SECONDS,
         )
         self._events = made(counter, "events", "Events that were sent, by what became of them.", "fate")
+        self._limited = made(
+            counter, "rate_limited", "Requests that were refused because their key or viewer is too fast.", "limit"
+        )
         self._commit = made(
             histogram, "commit_seconds", "How long it took to make events durable together.", buckets=_SECONDS
         )
@@ -99,6 +102,10 @@ class PrometheusMeter(Meter):
         """Count events."""
         if count:
             self._events.labels(fate).inc(count)
+
+    def limited(self, limit: Limit) -> None:
+        """Count a refusal."""
+        self._limited.labels(limit).inc()
 
     def committed(self, count: int, seconds: float) -> None:
         """Count a commit."""

@@ -112,7 +112,7 @@ def statuses(one: Endpoint) -> tuple[int, ...]:
     if one.method == "GET":
         found.add(414)
     if described.needs:
-        found |= {401, 403}
+        found |= {401, 403, 429}
     if described.body:
         found |= {408, 413, 415, 422}
     return tuple(sorted(found))
@@ -156,6 +156,7 @@ class _Schemas:
         made, components = msgspec.json.schema_components(types, ref_template=_REFERENCE)
         _, strict = msgspec.json.schema_components(sent, ref_template=_REFERENCE)
         self._made = [(type, schema) for type, schema in zip(types, made, strict=True)]
+        families = {one.__name__: one.__mro__ for one in types if inspect.isclass(one)}
         for name, schema in components.items():
             if name not in strict:
                 # What is sent is refused for an unknown member; an answer may get one some day.
@@ -163,6 +164,8 @@ class _Schemas:
             text, arguments = split_docstring(schema.get("description", ""))
             if text:
                 schema["description"] = text
+            for parent in families.get(name, ())[1:]:
+                arguments = split_docstring(parent.__doc__ or "")[1] | arguments
             for member, value in schema.get("properties", {}).items():
                 meaning = arguments.get(member) or arguments.get(f"{member}_")
                 if meaning:

@@ -1,22 +1,50 @@
-"""The JSON body of a POST becomes a value of its type, or the answer that says why not."""
+"""The JSON body of a POST becomes a value of its type, or the answer that says why not; and the filters in one."""
 
 from __future__ import annotations
 
 import re
-from typing import TypeVar
+from datetime import datetime
+from typing import Literal, TypeVar
 
 import msgspec
+from msgspec import Struct
 
+from whodid.query import Query
 from whodid.server.answers import Answer, Call
 from whodid.server.bodies import Refused, unpack_body
 from whodid.server.problems import problem
+from whodid.viewer import FILTERS, asks
 
-__all__ = ["read_order"]
+__all__ = ["Filters", "read_order"]
 
 _LARGEST = 64 * 1024
 _PLACE = re.compile(r" - at `\$((?:\.\w+|\[\d+\])*)`")
 
 _T = TypeVar("_T")
+
+
+class Filters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The filters of the list.
+
+    Args:
+        q: What to find, in the query language.
+        since: A date of the query language, the beginning.
+        until: The same, the end.
+        range: Excludes since and until.
+        tz: IANA time zone in which dates are meant; UTC when absent.
+    """
+
+    q: str = ""
+    since: str | None = None
+    until: str | None = None
+    range: Literal["7d", "30d", "90d"] | None = None
+    tz: str | None = None
+
+    def question(self, *, now: datetime, viewer: str) -> Query:
+        """Make one query of them; see `asks.question`."""
+        pairs = [(name, getattr(self, name)) for name in ("q", "since", "until", "range", "tz")]
+        found = asks.parameters([(name, value) for name, value in pairs if value], *FILTERS)
+        return asks.question(found, now=now, viewer=viewer)
 
 
 def read_order(call: Call, decoder: msgspec.json.Decoder[_T]) -> _T | Answer:

@@ -168,6 +168,18 @@ def refusal(request_id: str) -> Answer:
     return problem(401, request_id, headers=(("WWW-Authenticate", 'Bearer realm="whodid"'),))
 
 
+def leaving(request_id: str) -> Answer:
+    """Answer 503: the server is asked to stop, and takes nothing in any more."""
+    return problem(
+        503,
+        request_id,
+        "The server is about to stop; nothing was taken in.",
+        "Send it again: another server, or this one after its restart, will take it.",
+        kind="stopping",
+        headers=(("Retry-After", "2"),),
+    )
+
+
 def problem_of(error: WhodidError, request_id: str) -> Answer:
     """Answer with an error of the family, with the data that it carries."""
     kind = next((kind for family, kind in _KINDS if isinstance(error, family)), None)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import secrets
 from base64 import b64encode
 from datetime import datetime
-from typing import Literal
 from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
@@ -24,7 +23,7 @@ from whodid.model import Actor
 from whodid.query import Cursor, Query
 from whodid.server.answers import Answer, Call, Handler, answer_json
 from whodid.server.described import PACKED, Description, Form, Reply
-from whodid.server.ordering import read_order
+from whodid.server.ordering import Filters, read_order
 from whodid.server.pages import Pages
 from whodid.server.printing import Report, render
 from whodid.server.problems import problem, refusal
@@ -48,23 +47,13 @@ _POLICY = (
 _FORM = "application/x-www-form-urlencoded"
 
 
-class ReportWish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to print: the filters of the list.
+class ReportWish(Filters, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to print: the filters of the list, in whose zone times are written too.
 
     Args:
-        q: What to find, in the query language.
-        since: A date of the query language, the beginning.
-        until: The same, the end.
-        range: Excludes since and until.
-        tz: IANA time zone in which dates are meant and times are written; UTC when absent.
         lang: Language of the report.
     """
 
-    q: str = ""
-    since: str | None = None
-    until: str | None = None
-    range: Literal["7d", "30d", "90d"] | None = None
-    tz: str | None = None
     lang: str | None = None
 
 

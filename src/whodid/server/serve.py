@@ -36,6 +36,7 @@ from whodid.server.console.provider import Provider, fetcher
 from whodid.server.console.sso import SignOn
 from whodid.server.exports import export_worker
 from whodid.server.gate import Gate
+from whodid.server.lapsing import LapseWorker
 from whodid.server.logs import written_as_lines
 from whodid.server.meter import Meter
 from whodid.server.metrics import PrometheusMeter
@@ -97,6 +98,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             downloads=settings.downloads,
             exports=exports,
             rate=settings.rate,
+            read_rate=settings.read_rate,
             compat=settings.compat,
             metrics=metrics,
             ending=lambda: server.ending,
@@ -105,6 +107,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
         stack.enter_context(
             SealingWorker(log, on_round=meter.sealed, on_error=partial(_failed, "Sealing", meter.seal_failed))
         )
+        stack.enter_context(LapseWorker(log))
         if settings.witness_policy is not None:
             stack.enter_context(WitnessWorker(log, read_policy(settings.witness_policy)))
         if settings.stamp_url is not None and settings.stamp_certificates is not None:

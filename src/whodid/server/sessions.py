@@ -16,7 +16,8 @@ from whodid.errors import ConflictingEvent, Denied, InvalidQuery, StoreFull, Sto
 from whodid.log import Log
 from whodid.model import Context, Event, Resource, Source
 from whodid.server.answers import Call, network_context
-from whodid.server.gate import Gate
+from whodid.server.gate import Gate, Pace
+from whodid.server.meter import Meter
 from whodid.server.signing import mac, uuid8
 from whodid.server.tokens import LONGEST, Claims, verify_token
 from whodid.viewer import PERSONAL, Reader, language
@@ -64,17 +65,23 @@ class Sessions:
     Args:
         secret: What viewer tokens are signed with.
         gate: Reads API keys; one of its own when not given.
+        pace: How fast each key and viewer may read; without a limit when not given.
     """
 
-    def __init__(self, log: Log, *, secret: bytes, gate: Gate | None = None) -> None:
+    def __init__(self, log: Log, *, secret: bytes, gate: Gate | None = None, pace: Pace | None = None) -> None:
         self._log = log
         self._gate = gate or Gate(log, secret=secret)
+        self.pace = pace or Pace(0, meter=Meter())
         self._secret = secret
         self._lock = threading.Lock()
         self._opened: dict[bytes, None] = {}
 
     def open(self, call: Call) -> Session | None:
-        """Return the session of a request, or None when its token does not open anything."""
+        """Return the session of a request, or None when its token does not open anything.
+
+        Raises:
+            TooFast: The key or the viewer reads faster than it may.
+        """
         text = bearer(call)
         if text is None:
             return None
@@ -85,6 +92,7 @@ class Sessions:
             claims = verify_token(self._secret, text, now=now, origin=_foreign(call))
         if claims is None:
             return None
+        self.pace.take(claims.workspace, claims.viewer.type, claims.viewer.id)
         locked = None
         if claims.locked is not None:
             try:

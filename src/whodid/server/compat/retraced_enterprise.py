@@ -68,6 +68,7 @@ class Enterprise:
 
     def __init__(self, shared: Shared, tokens: EnterpriseTokens, recorder: Recorder) -> None:
         self._log = shared.log
+        self._pace = shared.pace
         self._tokens = tokens
         self._recorder = recorder
         self._saved = KeptList(shared.log, "retraced_saved", _Saved, most=_MOST)
@@ -86,6 +87,7 @@ class Enterprise:
             if found is None:
                 raise Refusal(401, "The enterprise token is missing or not valid. Send it as token=….")
             workspace, token = found
+            self._pace.take(workspace, token.group, token.id)
             caller = _Caller(workspace=workspace, token=token, reader=group_reader(self._log, workspace, token.group))
             made = inner(call, caller)
             self._recorder.read(call, workspace, token.group, token.actor(), token.action)

@@ -95,6 +95,7 @@ class Viewing:
             grant = open_grant(self._shared.secret, shown, "session", now=self._log.now())
             if grant is None or call.path.get("project", grant.workspace) != grant.workspace:
                 raise Refusal(401, "The session is missing, over, or of another project. Open one with a new token.")
+            self._shared.pace.take(grant.workspace, grant.group, grant.actor.type, grant.actor.id)
             return inner(call, grant)
 
         return Handler(method, path, guarded(answer), spoken=_spoken)

@@ -12,13 +12,14 @@ import msgspec
 from msgspec import Struct
 
 from whodid.errors import StoreUnavailable, WhodidError
+from whodid.export import ExportWorker
 from whodid.export.import_.foreign import action_name
 from whodid.intake.limits import ACTION
 from whodid.log import Log, Receipt
 from whodid.model import Event
 from whodid.server.answers import Answer, Call
 from whodid.server.console import Console
-from whodid.server.gate import Admitted, Buckets, Gate
+from whodid.server.gate import Admitted, Buckets, Gate, Pace
 from whodid.server.meter import Meter
 from whodid.server.problems import MEDIA_TYPE, Problem
 from whodid.server.sessions import Sessions, context_of
@@ -65,7 +66,9 @@ class Shared(Struct, frozen=True, kw_only=True):
     Args:
         console: Sign-in for the page by one-time links, if there is one.
         slots: How many files may be made at once.
+        worker: Makes exports.
         rate: Events per second and key; 0 for no limit.
+        pace: How fast a key or viewer may read.
         meter: Counts the events that are recorded.
     """
 
@@ -75,7 +78,9 @@ class Shared(Struct, frozen=True, kw_only=True):
     sessions: Sessions
     console: Console | None
     slots: threading.BoundedSemaphore
+    worker: ExportWorker
     rate: int
+    pace: Pace
     meter: Meter
 
 
@@ -184,6 +189,7 @@ def find_caller(shared: Shared, text: str, call: Call, *scopes: str, route: str)
 
     Raises:
         Refusal: 401 for a key that is missing, unknown, expired or revoked alike; 403 for a missing scope.
+        TooFast: It reads faster than it may.
     """
     context = context_of(call, "api")
     admitted = shared.gate.remembered(text) or shared.gate.admit(text, route=route, context=context)
@@ -193,6 +199,8 @@ def find_caller(shared: Shared, text: str, call: Call, *scopes: str, route: str)
         if not admitted.key.may(scope):
             shared.gate.denied(admitted, "scope", route=route, context=context)
             raise Refusal(403, f"This key may not {scope}. Use a key with the scope {scope}.")
+    if "write" not in scopes:
+        shared.pace.take(admitted.key.id)
     return admitted
 
 
@@ -203,6 +211,7 @@ def make_buckets(shared: Shared, *, least: int) -> Callable[[Admitted, int], Non
     def take(admitted: Admitted, count: int) -> None:
         pause = buckets.take(admitted.key.id, count, rate=admitted.key.rate)
         if pause:
+            shared.meter.limited("write")
             fact = "This key sends more than it may. Wait a moment and try again."
             raise Refusal(429, fact, code="rate_limit_exceeded", again=int(pause) + 1)
 

@@ -142,6 +142,7 @@ def _key_facts(frame: Frame, key: ApiKey) -> Markup:
     return join(
         fact(say("created"), say.time(key.created_at)),
         fact(say("status_revoked") if revoked else say("expires"), say.time(key.revoked_at or key.expires_at, "never")),
+        fact(say("last_used"), say.time(key.last_used_at, "never")),
         fact(say("rate_short"), say("per_second", count=say.number(key.rate))) if key.rate else None,
         fact(say("replaces"), tag("code", f"wk_{key.replaces}")) if key.replaces else None,
     )

@@ -82,6 +82,31 @@ class Connection:
         ):
             copy.write(b"PGCOPY\n\xff\r\n\0" + bytes(8) + data + b"\xff\xff")
 
+    def try_rewriting(self, table: str) -> list[str] | None:
+        """Write a table anew, outside of a transaction.
+
+        Returns:
+            The details that the server tells about it, or None when its lock was not to be had in time.
+        """
+        told: list[str] = []
+
+        def hear(diagnostic: errors.Diagnostic) -> None:
+            told.append(diagnostic.message_detail or "")
+
+        self.raw.add_notice_handler(hear)
+        try:
+            self.raw.execute(f"VACUUM (FULL, VERBOSE) {table}")
+        except errors.LockNotAvailable:
+            return None
+        finally:
+            self.raw.remove_notice_handler(hear)
+        return told
+
+    def checkpoint(self) -> None:
+        """Ask for a checkpoint, which only some roles may, outside of a transaction."""
+        with suppress(errors.InsufficientPrivilege):
+            self.raw.execute("CHECKPOINT")
+
     @contextmanager
     def together(self) -> Iterator[None]:
         """Send the statements of the block without waiting for each answer; the first error is raised at the end."""
@@ -208,10 +233,10 @@ class Engine:
                 if fresh or not isinstance(error, _ENDINGS):
                     raise
 
-    def apart(self, work: Callable[[psycopg.Connection[TupleRow]], None]) -> None:
+    def apart(self, work: Callable[[Connection], None]) -> None:
         """Do what cannot be done within a transaction, on a connection of its own."""
         with self.translated(), self._connect() as raw:
-            work(raw)
+            work(Connection(raw))
 
     def _connect(self) -> psycopg.Connection[TupleRow]:
         return psycopg.connect(self._url, autocommit=True)

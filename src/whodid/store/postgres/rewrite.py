@@ -10,11 +10,6 @@ import os
 import re
 import time
 from collections.abc import Iterable
-from contextlib import suppress
-
-import psycopg
-from psycopg import errors
-from psycopg.rows import TupleRow
 
 from whodid.errors import StoreUnavailable
 from whodid.store.postgres.engine import Connection
@@ -38,59 +33,46 @@ def note_rewriting(writer: Connection, weeks: Iterable[int]) -> None:
         )
 
 
-def rewrite(raw: psycopg.Connection[TupleRow]) -> None:
+def rewrite(connection: Connection) -> None:
     """Rewrite the tables of the noted weeks, each under a lock that readers and writers of that week wait for.
 
     Args:
-        raw: A connection of its own, outside of a transaction.
+        connection: One of its own, outside of a transaction.
 
     Raises:
         StoreUnavailable: A table is in use, or an old transaction may still look at what was erased; the note stays.
     """
-    noted = raw.execute("SELECT name, value FROM whodid.setting WHERE starts_with(name, %s)", (_NOTE,)).fetchall()
-    raw.execute(f"SET lock_timeout = '{_PATIENCE}'")
+    noted = connection.rows("SELECT name, value FROM whodid.setting WHERE starts_with(name, %s)", (_NOTE,))
+    connection.execute(f"SET lock_timeout = '{_PATIENCE}'")
     for name, value in sorted(noted):
         table = name_of("entry", int(name.removeprefix(_NOTE)))
         # A week that was purged meanwhile has no table any more.
-        if raw.execute("SELECT to_regclass(%s) IS NOT NULL", (table,)).fetchone() == (True,):
-            _rewritten(raw, table)
-        raw.execute("DELETE FROM whodid.setting WHERE name = %s AND value = %b", (name, value))
-    raw.execute("VACUUM whodid.touch, whodid.entry_id")
+        if connection.value("SELECT to_regclass(%s) IS NOT NULL", (table,)):
+            _rewritten(connection, table)
+        connection.execute("DELETE FROM whodid.setting WHERE name = %s AND value = %b", (name, value))
+    connection.execute("VACUUM whodid.touch, whodid.entry_id")
     if noted:
-        # The files that were left are removed with the next checkpoint, which only some roles may ask for.
-        with suppress(errors.InsufficientPrivilege):
-            raw.execute("CHECKPOINT")
+        # The files that were left are removed with the next checkpoint.
+        connection.checkpoint()
 
 
-def _rewritten(raw: psycopg.Connection[TupleRow], table: str) -> None:
-    told: list[str] = []
-
-    def hear(diagnostic: errors.Diagnostic) -> None:
-        told.append(diagnostic.message_detail or "")
-
-    raw.add_notice_handler(hear)
-    try:
-        for left in reversed(range(_TRIES)):
-            told.clear()
-            try:
-                raw.execute(f"VACUUM (FULL, VERBOSE) {table}")
-            except errors.LockNotAvailable:
-                if not left:
-                    raise StoreUnavailable(
-                        f"{table} is in use all the time",
-                        "Erase again when it is quieter: until then the erased bytes may still be in its files",
-                    ) from None
-            else:
-                if not _looked_at(told):
-                    return
-                if not left:
-                    raise StoreUnavailable(
-                        f"An old transaction may still look at dead rows of {table}",
-                        "End it (a backup, a replication slot, a forgotten session) and erase again",
-                    )
+def _rewritten(connection: Connection, table: str) -> None:
+    told: list[str] | None = None
+    for attempt in range(_TRIES):
+        if attempt:
             time.sleep(_REST_S)
-    finally:
-        raw.remove_notice_handler(hear)
+        told = connection.try_rewriting(table)
+        if told is not None and not _looked_at(told):
+            return
+    if told is None:
+        raise StoreUnavailable(
+            f"{table} is in use all the time",
+            "Erase again when it is quieter: until then the erased bytes may still be in its files",
+        )
+    raise StoreUnavailable(
+        f"An old transaction may still look at dead rows of {table}",
+        "End it (a backup, a replication slot, a forgotten session) and erase again",
+    )
 
 
 def _looked_at(told: list[str]) -> bool:
