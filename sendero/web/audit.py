@@ -1,4 +1,4 @@
-"""Settings → Audit logs and Alerts: the viewer, the token that opens it, and the way from an entry to the thing."""
+"""Settings → Audit logs and Alerts: the pages, the token that lets them in, and the way to the thing itself."""
 
 from __future__ import annotations
 
