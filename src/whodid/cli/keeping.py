@@ -9,13 +9,13 @@ from typing import IO
 import msgspec
 
 from whodid.cli import ui
-from whodid.cli.opening import CONTEXT, caller, choose, every, open_store
+from whodid.cli.opening import CONTEXT, caller, choose, every, listed, open_store
 from whodid.errors import InvalidSetting
 from whodid.export import FORMATS, Exported, Format, export, files
 from whodid.log import Log
 from whodid.model import Reason
 from whodid.query import parse
-from whodid.retention import Policy, Preview, change_policy, preview, purge, read_policy
+from whodid.retention import Policy, Preview, change_policy, hiding, preview, purge, read_policy
 
 __all__ = ["COMMANDS"]
 
@@ -28,6 +28,7 @@ __all__ = ["COMMANDS"]
 @ui.option("--format", "chosen", type=ui.Choice(FORMATS), help="[default: by the file's name, else ndjson]")
 @ui.option("--proofs", is_flag=True, help="Let the file verify offline; ndjson only.")
 @ui.option("--bom", is_flag=True, help="Begin CSV with a byte order mark.")
+@ui.hide_options
 @ui.option("--force", is_flag=True, help="Replace the file if it exists.")
 @ui.zone_option
 @ui.json_option
@@ -40,6 +41,8 @@ def export_(
     chosen: Format | None,
     proofs: bool,
     bom: bool,
+    hide: tuple[str, ...],
+    hide_person: tuple[str, ...],
     force: bool,
     zone: str,
     as_json: bool,
@@ -49,7 +52,7 @@ def export_(
 ) -> None:
     r"""Write every entry that matches QUERY to a file.
 
-    The file appears only when it is complete, and the export is itself recorded.
+    It appears only when it is complete; the export is itself recorded.
 
     \b
     whodid export -o november.csv date:2026-11-01..2026-11-30
@@ -61,6 +64,7 @@ def export_(
     with open_store(store, key_file) as log:
         workspace = choose(log, workspace)
         asked = parse(" ".join(query), now=log.now(), zone=zone)
+        hidden = hiding(log, workspace, listed(hide), hide_person)
         expected = log.count(workspace, asked)
         with ui.progress("Exporting", expected.value if expected.exact else None) as progress:
 
@@ -75,6 +79,7 @@ def export_(
                     context=CONTEXT,
                     proofs=proofs,
                     bom=bom,
+                    hiding=hidden,
                     progress=progress,
                 )
 

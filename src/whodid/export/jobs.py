@@ -59,6 +59,8 @@ class Job(Struct, frozen=True, kw_only=True):
         query: Canonical text.
         locked: Canonical text of what narrows whatever this viewer sees.
         personal: Whether personal values are in the file.
+        hide: Fields that are hidden in the file.
+        hide_people: Whose own values are hidden in it, `TYPE:ID`.
         of: How many entries matched when it was ordered; at least that many when not `exact`.
         done: How many entries are in the file so far.
         tries: How often making it was begun.
@@ -82,6 +84,8 @@ class Job(Struct, frozen=True, kw_only=True):
     personal: bool = False
     proofs: bool = False
     bom: bool = False
+    hide: tuple[str, ...] = ()
+    hide_people: tuple[str, ...] = ()
     of: int = 0
     exact: bool = True
     state: State = "waiting"

@@ -8,7 +8,7 @@ grow with the number of entries.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from typing import IO, Any, Literal, TypeVar
@@ -19,7 +19,7 @@ from whodid import canonical
 from whodid.capture.events import uuid7
 from whodid.errors import InvalidSetting, WhodidError
 from whodid.export import csv, ndjson, parquet
-from whodid.log import Log
+from whodid.log import Hiding, Log, ProvenEntry, hide_proven
 from whodid.model import Actor, Context, Entry, Event, Outcome, Resource
 from whodid.proof.checkpoint import parse_checkpoint
 from whodid.proof.note import parse_note
@@ -71,6 +71,7 @@ def export(
     proofs: bool = False,
     bom: bool = False,
     entries: Iterator[Entry] | None = None,
+    hiding: Hiding | None = None,
     progress: Progress | None = None,
 ) -> Exported:
     """Write an export to an open file; see `pieces` for the arguments.
@@ -88,6 +89,7 @@ def export(
         proofs=proofs,
         bom=bom,
         entries=entries,
+        hiding=hiding,
         progress=progress,
     )
     try:
@@ -111,6 +113,7 @@ def pieces(
     proofs: bool = False,
     bom: bool = False,
     entries: Iterator[Entry] | None = None,
+    hiding: Hiding | None = None,
     progress: Progress | None = None,
 ) -> Generator[bytes, None, Exported]:
     """Return the bytes of an export piece by piece, for a file or an HTTP answer.
@@ -128,6 +131,7 @@ def pieces(
         bom: Begin with a byte order mark; CSV only.
         entries: What to write instead of the matching entries, for a reader who may not see all of them; not with
             proofs, which prove whole entries.
+        hiding: What is hidden in the file; proofs hold without it.
         progress: Called after every piece.
 
     Returns:
@@ -149,7 +153,9 @@ def pieces(
         )
     log.head(workspace)
     asked = parse(query, now=log.now()) if isinstance(query, str) else query
-    work = _Export(log, workspace, asked, format, actor=actor, context=context)
+    work = _Export(log, workspace, asked, format, actor=actor, context=context, hiding=hiding or Hiding())
+    if hiding and not proofs:
+        entries = map(hiding.cover, log.stream(workspace, asked) if entries is None else entries)
     if proofs:
         rendered = work.proven()
     elif format == "ndjson":
@@ -168,7 +174,15 @@ class _Export:
     """One export under way: what was counted and hashed so far, and how to record it."""
 
     def __init__(
-        self, log: Log, workspace: str, query: Query, format: Format, *, actor: Actor, context: Context | None
+        self,
+        log: Log,
+        workspace: str,
+        query: Query,
+        format: Format,
+        *,
+        actor: Actor,
+        context: Context | None,
+        hiding: Hiding,
     ) -> None:
         self._log = log
         self._workspace = workspace
@@ -176,6 +190,7 @@ class _Export:
         self._format = format
         self._actor = actor
         self._context = context
+        self._hiding = hiding
         self._proofs = False
         self._digest = sha256()
         self._count = 0
@@ -192,7 +207,7 @@ class _Export:
         self._proofs = True
         started = self._log.now()
         note, entries = self._log.proven(self._workspace, self._query)
-        yield from ndjson.render_proven(self.counted(entries))
+        yield from ndjson.render_proven(map(self._hidden, self.counted(entries)))
         checkpoint = parse_checkpoint(parse_note(note)[0])
         manifest = ndjson.Manifest(
             workspace=self._workspace,
@@ -205,6 +220,10 @@ class _Export:
             vkey=self._log.verifier_key(self._workspace),
         )
         yield ndjson.seal(manifest, self._digest).encode()
+
+    def _hidden(self, proven: ProvenEntry) -> tuple[ProvenEntry, Sequence[str]]:
+        paths = self._hiding.paths(proven.entry)
+        return hide_proven(proven, paths), paths
 
     def run(self, rendered: Iterator[bytes], progress: Progress | None) -> Generator[bytes, None, Exported]:
         """Hand out the file, holding the last piece back until the export is recorded."""
@@ -253,6 +272,8 @@ class _Export:
             "proofs": self._proofs,
             "count": self._count,
         }
+        if self._hiding:
+            details["hidden"] = self._hiding.words()
         if outcome == "success":
             details |= {"bytes": self._size, "sha256": self._digest.hexdigest()}
         event = Event(

@@ -5,6 +5,7 @@ from whodid.log.commit import Receipt
 from whodid.log.completing import Complete, Gone, Headers
 from whodid.log.erasing import Erasure
 from whodid.log.forgetting import Forgotten
+from whodid.log.hiding import COVER, HIDDEN, Hiding, hide_proven
 from whodid.log.keys import DeploymentKey
 from whodid.log.lease import Holder, leased
 from whodid.log.log import Log
@@ -18,6 +19,8 @@ from whodid.store import scan
 from whodid.store.base import Count, Facet, Facets, Histogram
 
 __all__ = [
+    "COVER",
+    "HIDDEN",
     "SEALING",
     "Announced",
     "Complete",
@@ -30,6 +33,7 @@ __all__ = [
     "Forgotten",
     "Gone",
     "Headers",
+    "Hiding",
     "Histogram",
     "Holder",
     "Inclusion",
@@ -41,6 +45,7 @@ __all__ = [
     "Snapshot",
     "SnapshotSegment",
     "Worker",
+    "hide_proven",
     "leased",
     "open_log",
     "scan",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from whodid.export import Format
 from whodid.export.jobs import State
@@ -43,6 +43,8 @@ class ExportWish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         tz: IANA time zone in which dates are meant; UTC when absent.
         proofs: Each entry with its proof; ndjson only.
         bom: A byte order mark at the beginning, for spreadsheets; csv only.
+        hide: Fields to hide, as for evidence; proofs hold without them.
+        hide_people: Whose own values to hide, TYPE:ID.
     """
 
     format: Format
@@ -53,6 +55,8 @@ class ExportWish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tz: str | None = None
     proofs: bool = False
     bom: bool = False
+    hide: Annotated[list[str], Meta(max_length=100)] = []
+    hide_people: Annotated[list[str], Meta(max_length=100)] = []
 
 
 class ExportJob(Struct, frozen=True, kw_only=True):

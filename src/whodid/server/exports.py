@@ -25,6 +25,7 @@ from whodid.errors import Denied, NotFound
 from whodid.export import Exported, ExportWorker, Format, Job, JobFolder, export
 from whodid.export.run import Progress
 from whodid.log import Log
+from whodid.retention import hiding
 from whodid.server.answers import Answer, Call, Handler, answer_json
 from whodid.server.exporting import (
     FETCH,
@@ -161,6 +162,7 @@ class Exports:
             raise Denied(PERSONAL, "Proofs need whole entries: export without proofs, or ask for the permission")
         if wish.format == "parquet" and importlib.util.find_spec("pyarrow") is None:
             return problem(501, call.request_id, "Parquet is not installed on this server.", "Ask for csv or ndjson.")
+        hiding(self._log, claims.workspace, wish.hide, wish.hide_people)  # what cannot be hidden is told now
         self._log.head(claims.workspace)  # a log that is not there is told now
         if not self._folder.has_room(claims.workspace):
             return problem(
@@ -180,6 +182,8 @@ class Exports:
             personal=reader.personal,
             proofs=wish.proofs,
             bom=wish.bom,
+            hide=tuple(wish.hide),
+            hide_people=tuple(wish.hide_people),
             of=count.value,
             exact=count.exact,
         )
@@ -297,6 +301,7 @@ class Exports:
             proofs=job.proofs,
             bom=job.bom,
             entries=None if job.personal else reader.stream(asked),
+            hiding=hiding(self._log, job.workspace, job.hide, job.hide_people),
             progress=progress,
         )
 
