@@ -8,6 +8,7 @@ import type { Key } from "../lib/i18n.js";
 import { narrow } from "../lib/query.js";
 import type { Detail as Answer, Summary } from "../lib/types.js";
 import { TABS, type Tab } from "../lib/url.js";
+import { QUESTION, type About } from "./asking.js";
 import { changes } from "./changes.js";
 import { Detail } from "./detail.js";
 import { evidence } from "./evidence.js";
@@ -166,7 +167,12 @@ export class Drawer {
       <button class="btn" @click=${() => this.tab("history")}>${icon("clock")}<span>${words.t("drawer.history", { name })}</span></button>
       <button class="btn dk" @click=${() => this.#host.filter("resource", key)}>${icon("filter")}<span>${words.t("drawer.only", { name })}</span></button>
       <button class="btn dk" ?disabled=${this.#making} @click=${() => void this.#evidence(key)}>${icon("shield")}<span>${words.t(this.#making ? "evidence.busy" : "evidence.about", { name })}</span></button>
+      ${this.#host.about === null ? html`<button class="btn dk" @click=${() => this.#ask({ subject: key, deleted: data.entry.kind === "delete" })}>${icon("inbox")}<span>${words.t(data.entry.kind === "delete" ? "questions.deleted" : "questions.about", { name })}</span></button>` : nothing}
       <span class="sp"></span>${opens ? html`<button class="btn" @click=${() => this.#host.openResource(resource.type, resource.id)}>${words.t("drawer.open")}</button>` : nothing}</div>`;
+  }
+
+  #ask(detail: About): void {
+    this.#host.renderRoot.dispatchEvent(new CustomEvent(QUESTION, { detail }));
   }
 
   /** Everything about a resource, as a file that proves itself. */
