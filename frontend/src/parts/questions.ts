@@ -54,7 +54,7 @@ export class Questions {
     void this.#run(async (signal) => {
       const { words } = this.#host;
       this.#items = (await this.#host.client.get<{ items: Question[] }>("answers", { lang: words.language }, signal)).items;
-      this.#chosen ||= this.#able()[0]?.question ?? "";
+      this.#chosen ||= this.#suggested();
       if (subject) await this.#fetch(signal);
     });
   }
@@ -70,12 +70,16 @@ export class Questions {
     return this.#host.renderRoot.querySelector("#questions");
   }
 
-  /** What can be asked about the subject at hand; without one, everything. */
-  #able(): Question[] {
-    const [type] = this.#subject.split(":");
-    const fit = this.#items.filter(({ types, question }) => !type || types.includes(type) || question === "deletion");
-    // What names the type is asked before what can be asked about anything.
-    return type ? [...fit.filter(({ question }) => question !== "deletion"), ...fit.filter(({ question }) => question === "deletion")] : fit;
+  /** Whether a question can be asked about the subject at hand: anything can be deleted. */
+  #fits({ question, types }: Question): boolean {
+    const [type = ""] = this.#subject.split(":");
+    return !type || question === "deletion" || types.includes(type);
+  }
+
+  /** The question that a subject suggests: the one that names its type, before the one about anything. */
+  #suggested(): string {
+    const fit = this.#items.filter((one) => this.#fits(one));
+    return (this.#subject ? fit.find(({ question }) => question !== "deletion") ?? fit[0] : fit[0])?.question ?? "";
   }
 
   /** The way here from the page. */
@@ -105,7 +109,7 @@ export class Questions {
     const { words } = this.#host;
     const chosen = this.#items.find(({ question }) => question === this.#chosen);
     const hint = chosen?.types[0] ? `${chosen.types[0]}:…` : "";
-    return html`<div class="asked"><label>${words.t("questions.question")}<select @change=${(event: Event) => this.#set({ chosen: (event.target as HTMLSelectElement).value })}>${this.#able().map(
+    return html`<div class="asked"><label>${words.t("questions.question")}<select @change=${(event: Event) => this.#set({ chosen: (event.target as HTMLSelectElement).value })}>${this.#items.map(
         ({ question, title }) => html`<option value=${question} ?selected=${question === this.#chosen}>${title}</option>`,
       )}</select></label>
       <label>${words.t("questions.subject")}<input class="mono" dir="ltr" spellcheck="false" maxlength="600" ?required=${chosen?.subject ?? false} placeholder=${hint} .value=${this.#subject} @input=${(event: Event) => (this.#subject = (event.target as HTMLInputElement).value.trim())}></label>
@@ -131,6 +135,9 @@ export class Questions {
 
   #set({ chosen }: { chosen: string }): void {
     this.#chosen = chosen;
+    const next = this.#items.find(({ question }) => question === chosen);
+    // A campaign is nobody who could have a role.
+    if (next && !this.#fits(next)) this.#subject = "";
     this.#answer = this.#problem = null;
     this.#host.requestUpdate();
   }
