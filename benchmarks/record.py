@@ -118,6 +118,7 @@ def main() -> None:
     columns = ("Event", "by hand, µs", "to a destination, µs", "ratio", "in a transaction, µs", "ratio")
     table("Processor time per event: median (least–greatest) of the rounds", columns, rows)
     _print_latency(capture, chosen.events)
+    _print_heaviest(capture)
 
 
 def _rounds(works: Sequence[Callable[[], None]], events: int, rounds: int) -> list[list[float]]:
@@ -140,6 +141,28 @@ def _print_latency(capture: Capture, events: int) -> None:
     with context(actor=AISHA, source="web", ip="83.45.112.20"):
         calls = [timed(call).wall * 1e6 for _ in range(events)]
     print(f"\nOne call of an update: p50 {statistics.median(calls):.0f} µs, p99 {percentile(calls, 0.99):.0f} µs")
+
+
+def _print_heaviest(capture: Capture) -> None:
+    """Print x."""
+    nest: object = "x"
+    for _ in range(9):
+        nest = [nest] * 10
+    values: dict[str, object] = {
+        "a text of 10 MB": "x" * 10_000_000,
+        "100,000 keys": {f"key{number}": number for number in range(100_000)},
+        "a nest of 10^9 items": nest,
+        "200 texts of 16 KB": {f"k{number}": "x" * 16_000 for number in range(200)},
+        "1,000 texts of 8 KB": ["é" * 4_000] * 1000,
+    }
+    print("\nOne creation with a heavy value, processor time, the quickest of nine (budget: 20 ms)")
+    for name, value in values.items():
+
+        def create(value: object = value) -> object:
+            return capture.record("contact.created", ABOUT, after={"field": value, "other": "fine"})
+
+        with context(actor=AISHA):
+            print(f"  {name}: {min(timed(create).cpu for _ in range(9)) * 1e3:.1f} ms")
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from sendero.tables import User, Workspace
 from sendero.web.app import application
 from sendero.work import begin
 from whodid import Actor
+from whodid.detect import DetectionWorker
 from whodid.errors import InvalidSetting, WhodidError
 from whodid.retention import RetentionWorker, SealingWorker
 
@@ -120,7 +121,9 @@ def serve(settings: Settings, host: str, port: int, days: int, times: int) -> in
     """Serve the workspace until it is interrupted; fill it with the story first if it is new."""
     with _listen(host, port) as listening:
         fresh = first_start(settings, days, times)
-        with Installation(settings) as home, home.relay, SealingWorker(home.log), RetentionWorker(home.log), Jobs(home):
+        with Installation(settings) as home, home.relay, Jobs(home), contextlib.ExitStack() as workers:
+            for worker in (SealingWorker(home.log), RetentionWorker(home.log), DetectionWorker(home.log)):
+                workers.enter_context(worker)
             shown = f"[{host}]" if ":" in host else host
             print(f"\nSendero runs at http://{shown}:{port}")
             if fresh is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack
 
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
@@ -33,9 +33,8 @@ from sendero.tables import (
     Webhook,
     Workspace,
 )
-from whodid import Actor, Change, Event, Reason, Related, Resource
-from whodid.capture import context
-from whodid.model import Outcome, Severity
+from whodid import Actor, Event, Resource
+from whodid.capture import Told, context
 
 __all__ = ["Work", "actor_of", "begin", "resource_of"]
 
@@ -128,52 +127,21 @@ class Work:
                 "Somebody else changed this in the meantime. Look at it again and repeat your change."
             ) from None
 
-    def record(
-        self,
-        action: str,
-        resource: Resource,
-        *,
-        before: Mapping[str, Any] | None = None,
-        after: Mapping[str, Any] | None = None,
-        changes: Iterable[Change] | None = None,
-        related: Iterable[Related] = (),
-        outcome: Outcome = "success",
-        reason: Reason | None = None,
-        details: Mapping[str, Any] | None = None,
-        severity: Severity | None = None,
-        actor: Actor | None = None,
-        batch: str | None = None,
-        cause: str | None = None,
-        claims: Iterable[Resource] = (),
-    ) -> str:
-        """Say what happened, in this transaction; see `Capture.event`.
+    def record(self, action: str, resource: Resource, *, claims: Iterable[Resource] = (), **told: Unpack[Told]) -> str:
+        """Say what happened, in this transaction.
 
         A row that changes without anything being said of it is told by itself.
 
         Args:
             claims: What else changes by this act, besides `resource`: it needs no entry of its own.
+            told: What else is known; see `whodid.capture.Told`.
 
         Returns:
             The id of the event.
         """
-        event = self.home.capture.event(
-            action,
-            resource,
-            before=before,
-            after=after,
-            changes=changes,
-            related=related,
-            outcome=outcome,
-            reason=reason,
-            details=details,
-            severity=severity,
-            actor=actor,
-            workspace=self.workspace.id,
-            batch=batch,
-            cause=cause,
-        )
+        event = self.home.capture.event(action, resource, workspace=self.workspace.id, **told)
         self.home.capture.say(self.workspace.id, event, claims=claims, bind=self.session)
-        if outcome == "success" and action in outgoing.EVENTS:
+        if event.outcome == "success" and action in outgoing.EVENTS:
             self._tell(event)
         return event.id
 

@@ -15,12 +15,12 @@ from whodid import canonical
 from whodid.evidence.build import build
 from whodid.evidence.document import Document
 from whodid.evidence.question import Question
-from whodid.log import Disclosed, SnapshotSegment
+from whodid.log import Anchored, Disclosed, SnapshotSegment
 from whodid.model import Actor, Change, Context, Entry, Related, Resource
 from whodid.proof import leaf, tree
-from whodid.proof.checkpoint import Checkpoint, sign_checkpoint
+from whodid.proof.checkpoint import Checkpoint, parse_checkpoint, sign_checkpoint
 from whodid.proof.index import Index, Lookup
-from whodid.proof.note import Signer
+from whodid.proof.note import Signer, parse_note
 from whodid.proof.seal import NOTHING, Seal, origin_id, salt_commitment
 
 START = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
@@ -73,6 +73,7 @@ class Workshop:
         self.vkey = self.signer.vkey
         self.checkpoint = ""
         self.first = 0
+        self.seen_outside: list[tuple[str, bytes]] = []
 
     # ------------------------------------------------------------------------------------------------------- writing
 
@@ -145,10 +146,11 @@ class Workshop:
         self.seals.append((seal, at))
         self.sign()
 
-    def sign(self) -> None:
-        """Sign the present head."""
-        frontier, _ = tree.extend((), 0, self.hashes)
-        checkpoint = Checkpoint(origin=self.signer.name, size=len(self.hashes), root=tree.root(frontier))
+    def sign(self, size: int | None = None) -> None:
+        """Sign the present head, or an earlier one."""
+        signed = self.hashes[:size]
+        frontier, _ = tree.extend((), 0, signed)
+        checkpoint = Checkpoint(origin=self.signer.name, size=len(signed), root=tree.root(frontier))
         self.checkpoint = sign_checkpoint(checkpoint, self.signer)
 
     def purge(self, *positions: int, below: int = 0) -> int:
@@ -195,6 +197,12 @@ class Workshop:
 
     def consistency(self, size: int) -> Sequence[bytes]:
         return tree.consistency_proof(size, len(self.hashes), self._roots)
+
+    def anchors(self, stop: int) -> Sequence[Anchored]:
+        return [
+            Anchored(note, stamp, self.consistency(parse_checkpoint(parse_note(note)[0]).size))
+            for note, stamp in self.seen_outside
+        ]
 
     def record(self, position: int) -> int | None:
         return self.records.get(position)

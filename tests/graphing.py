@@ -24,6 +24,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     query: dict[str, str]
     token: str
     body: Any
+    offset: str | None = None
 
 
 class Graph:
@@ -73,7 +74,8 @@ def graph_server() -> Iterator[Graph]:
                     path=parts.path,
                     query={name: values[0] for name, values in parse_qs(parts.query).items()},
                     token=self.headers.get("Authorization", "").removeprefix("Bearer "),
-                    body=json.loads(body) if body else None,
+                    body=json.loads(body) if self.headers.get("Content-Type") == "application/json" else body or None,
+                    offset=self.headers.get("file_offset"),
                 )
             )
             time.sleep(graph.slow)

@@ -20,8 +20,8 @@ from whodid.server import asgi, mint_token
 SECRET = b"a secret of the tests, 32 bytes or more"
 NOW = datetime(2026, 11, 20, 14, 0, tzinfo=UTC)
 HOME, AWAY = "wsp_home", "wsp_away"
-READ, EXPORT, PII = "audit:read", "audit:export", "audit:pii"
-ALL = (READ, EXPORT, PII)
+READ, EXPORT, PII, MANAGE = "audit:read", "audit:export", "audit:pii", "audit:manage"
+ALL = (READ, EXPORT, PII, MANAGE)
 
 MARIA = Actor(type="user", id="usr_maria", name="Maria Torres", email="maria@lumen.example", role="Manager")
 JOAO = Actor(type="user", id="usr_joao", name="João Silva", email="joao.private@lumen.example", role="Agent")

@@ -219,6 +219,13 @@ class TestKeeping:
 class TestSaying:
     """What a caller can say, and what comes from around."""
 
+    @pytest.mark.parametrize("call", ["record", "event"])
+    def test_a_word_that_nothing_can_be_told_under(self, capture: Capture, log: Log, call: str) -> None:
+        """Is refused as Python does, and nothing is recorded or counted."""
+        with pytest.raises(TypeError, match=rf"{call}\(\) got an unexpected keyword argument 'detail'"):
+            getattr(capture, call)("thing.made", Resource(type="thing", id="1"), detail={"rows": 1})
+        assert (entries(log), capture.status().recorded) == ([], 0)
+
     def test_everything(self, capture: Capture, log: Log) -> None:
         """Each argument has its place in the entry."""
         at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import gc
-import time as clock
+import sys
 from collections import OrderedDict, deque, namedtuple
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -13,6 +12,7 @@ from enum import Enum, IntEnum, StrEnum
 from hashlib import sha256
 from ipaddress import ip_address, ip_network
 from pathlib import PurePosixPath
+from types import FrameType
 from typing import Any
 from uuid import UUID
 
@@ -24,11 +24,12 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
 
 import whodid
-from whodid import Actor, Change, Log, Reason, Resource
+from whodid import Actor, Change, Event, Log, Reason, Resource
 from whodid.capture import Capture
 from whodid.capture.bounds import MOST_BYTES
 from whodid.capture.values import Hidden, plain, same
 
+MOST_STEPS = 60_000
 AISHA = Actor(type="user", id="usr_1", name="Aisha Khan")
 
 
@@ -239,15 +240,20 @@ def capture(log: Log) -> Capture:
     return Capture.to(log, workspace="w1")
 
 
-@pytest.fixture
-def budget() -> Iterator[float]:
-    """Return 20 ms, or as much more as this machine is slower now than one that digests 10 MB in 8 ms."""
-    data = bytes(10_000_000)
-    start = clock.thread_time()
-    sha256(data).digest()
-    gc.freeze()  # the collector need not look through the large values of this file again and again
-    yield 0.02 * max(1.0, (clock.thread_time() - start) / 0.008)
-    gc.unfreeze()
+def calls(act: Callable[[], Event]) -> tuple[Event, int]:
+    """Act; return what it made, and how many functions were called for it, those written in C among them."""
+    seen = 0
+
+    def count(_frame: FrameType, event: str, _subject: object) -> None:
+        nonlocal seen
+        seen += event in {"call", "c_call"}
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        return act(), seen
+    finally:
+        sys.setprofile(before)
 
 
 @pytest.mark.parametrize(("value", "form"), EXACT, ids=lambda value: type(value).__name__)
@@ -265,32 +271,31 @@ def test_what_has_no_form_leaves_a_marker(name: str, value: Any, marker: str) ->
 
 
 @pytest.mark.parametrize(("name", "value"), ANY, ids=[f"{name}-{type(value).__name__}" for name, value in ANY])
-def test_any_value_is_recorded_in_bounds_and_in_time(
-    capture: Capture, log: Log, budget: float, name: str, value: Any
-) -> None:
-    """As before, after, details and a change of the caller's own: no exception, at most 64 KiB, at most 20 ms."""
+def test_any_value_is_recorded_in_bounds(capture: Capture, log: Log, name: str, value: Any) -> None:
+    """As before, after, details and a change of the caller's own: no exception, at most 64 KiB, work that ends.
+
+    The 20 ms that a value may take are measured by `benchmarks/record.py`; here the steps are counted, which are the
+    same on every machine: 100,000 keys or a nest of 10^9 items may take no more of them than a thousand texts do.
+    """
     about, fields = Resource(type="thing", id="1"), {"field": value, "other": "fine"}
-    ways: list[dict[str, Any]] = [
-        {"after": fields},
-        {"before": fields},
-        {"before": {"field": 1, "other": "x"}, "after": fields},
-        {"details": fields},
-        {"changes": [Change(path="field", before=value, after="fine")]},
-        {"after": {f"field{number}": value for number in range(5)}},
+    ways: list[tuple[int, dict[str, Any]]] = [
+        (1, {"after": fields}),
+        (1, {"before": fields}),
+        (1, {"before": {"field": 1, "other": "x"}, "after": fields}),
+        (1, {"details": fields}),
+        (1, {"changes": [Change(path="field", before=value, after="fine")]}),
+        (5, {"after": {f"field{number}": value for number in range(5)}}),
     ]
-    for way in ways:
-        spent = []
-        for _ in range(3):  # the machine is shared: the quickest of three
-            start = clock.thread_time()
-            made = capture.event("thing.made", about, actor=AISHA, workspace="w1", **way)
-            spent.append((clock.thread_time() - start, made))
-        quickest, event = min(spent, key=lambda one: one[0])
+    for times, way in ways:
+        event, steps = calls(
+            lambda way=way: capture.event("thing.made", about, actor=AISHA, workspace="w1", **way)  # type: ignore[misc]
+        )
         log.check("w1", event)
         data = msgspec.json.encode(event)
         assert len(data) <= MOST_BYTES
         assert b"hunter2" not in data
         assert msgspec.json.decode(data)
-        assert quickest <= budget * (5 if len(way.get("after", ())) == 5 else 1)
+        assert steps <= MOST_STEPS * times
 
 
 def test_fields_that_are_small_stay_when_a_large_one_is_cut(capture: Capture) -> None:

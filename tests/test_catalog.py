@@ -55,8 +55,8 @@ def declared(**parts: Any) -> Action:
 
 
 def test_the_catalog_has_every_action_of_the_domain() -> None:
-    """There are 75 actions, and exactly the 26 of the user guide are marked."""
-    assert len(ACTIONS) == 75
+    """There are 78 actions, and exactly the 26 of the user guide are marked."""
+    assert len(ACTIONS) == 78
     named = {f"{noun}.{verb}" for noun, verbs in NAMED_IN_THE_GUIDE.items() for verb in verbs.split()}
     assert len(named) == 26
     assert {action.name for action in ACTIONS if action.named} == named
@@ -136,12 +136,28 @@ def test_a_host_declares_its_own_actions() -> None:
     """Declaring makes another catalog; the first one stays as it is, and order is kept."""
     mine = builtin().declare(declared(), declared(name="invoice.paid", kind="status"))
 
-    assert len(builtin()) == 75
+    assert len(builtin()) == 78
     assert list(mine)[-2:] == ["invoice.sent", "invoice.paid"]
     assert mine["invoice.sent"].resource_type == ""
     assert "invoice" in mine.categories()
     assert builtin().get("invoice.sent") is None
-    assert repr(mine) == "Catalog(77 actions)"
+    assert repr(mine) == "Catalog(80 actions)"
+
+
+def test_categories_are_given_a_retention_class() -> None:
+    """All of their actions and no others; fields that were made known stay; what cannot be had is refused."""
+    plain = builtin().with_fields("vault", {"label": "plain"})
+    catalog = plain.with_retention("access", "auth", "role")
+
+    changed = {name for name, action in catalog.items() if action.retention == "access"}
+    assert changed == {name for name, action in builtin().items() if action.category in {"auth", "role"}}
+    assert {action.retention for name, action in catalog.items() if name not in changed} == {"standard"}
+    assert plain["auth.login"].retention == "standard"
+    assert catalog.classes("vault.created").of("label") == plain.classes("vault.created").of("label")
+    with pytest.raises(InvalidCatalog, match="No action has the category 'moon'"):
+        plain.with_retention("access", "moon")
+    with pytest.raises(InvalidCatalog, match="not a retention class"):
+        plain.with_retention("Access!", "auth")
 
 
 def test_a_plain_sentence_is_the_wording_of_success() -> None:

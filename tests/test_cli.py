@@ -24,7 +24,23 @@ ON_A_STORE = (
     *("serve", "tail", "search", "show", "stats", "detect", "export", "answer", "evidence", "verify", "seal", "purge"),
     "retention",
 )
-COMMANDS = (*ON_A_STORE, "hold", "erase", "cosign", "witness", "import", "keys", "sinks", "ship", "relay", "doctor")
+COMMANDS = (
+    *ON_A_STORE,
+    "hold",
+    "erase",
+    "erasures",
+    "cosign",
+    "timestamp",
+    "witness",
+    "import",
+    "keys",
+    "head",
+    "sinks",
+    "ship",
+    "relay",
+    "geo",
+    "doctor",
+)
 
 
 # --------------------------------------------------------------------------------------------------------------- help
@@ -57,6 +73,8 @@ def test_help_lists_every_command_and_the_exit_codes(run: Run) -> None:
         *ON_A_STORE,
         "import",
         "hold list",
+        "erasures list",
+        "erasures replay",
         "hold place",
         "hold release",
         "erase",

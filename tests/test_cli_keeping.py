@@ -222,6 +222,10 @@ def test_purging_from_the_shell(run: Run, tmp_path: Path) -> None:
 def test_retention_is_shown_and_changed(run: Run, store: str) -> None:
     """A change is recorded with its reason."""
     assert run("retention").out == f"90 days\t\t{HOME}\n"
+    foretold = run("retention", "--days", "30", "--dry-run", "--json").json()
+    assert (foretold[0]["policy"]["days"], foretold[0]["entries"] + foretold[0]["stays"]) == (30, 30)
+    assert "would go" in run("retention", "--days", "30", "--dry-run").err
+    assert run("retention").out == f"90 days\t\t{HOME}\n"
     assert run("retention", "--days", "365", "--reason", "The auditor asked").out == f"365 days\t\t{HOME}\n"
     assert run("retention", "--json").json() == [{"workspace": HOME, "days": 365, "classes": {}}]
     assert run("retention", "--days", "forever").out == f"for good\t\t{HOME}\n"
@@ -271,7 +275,7 @@ def test_a_person_is_erased_from_the_shell(run: Run, store: str, tmp_path: Path)
     order = Job(id="0" * 32, workspace=HOME, created_at=NOW, format="csv", query="", filename="audit.csv", actor=MARIA)
     assert folder.add(order)
     done = run("erase", "contact:con_7", "--reason", "Request 12", "--mentions", "--json").json()
-    assert (done["entries"], done["exports_removed"]) == (1, 1)
+    assert (done["entries"], done["elsewhere"]) == (1, {"exports": 1})
     assert folder.get(HOME, order.id) is None
     shown = run("show", "6", "--json").json()
     assert "name" not in shown["resource"]
@@ -280,7 +284,30 @@ def test_a_person_is_erased_from_the_shell(run: Run, store: str, tmp_path: Path)
     assert all(b"Contact 7" not in file.read_bytes() for file in tmp_path.glob("audit.db*") if file.is_file())
     assert run("verify").code == 0
     again = run("erase", "contact:con_7", "--reason", "Again", "--json").json()
-    assert (again["entries"], again["records"], again["exports_removed"]) == (0, [], 0)
+    assert (again["entries"], again["records"], again["elsewhere"]) == (0, [], {})
+
+
+def test_erasures_are_listed_and_done_again_after_a_restore(run: Run, store: str, tmp_path: Path) -> None:
+    """The backup has the name again, and the note beside the key takes it away; a register may come from elsewhere."""
+    backup = (tmp_path / "audit.db").read_bytes()
+    run("erase", "contact:con_7", "--reason", "Request 12")
+    assert "contact:con_7\t1\t" in run("erasures", "list").out
+    assert run("erasures", "list", "--json").json()[0]["reason"] == "Request 12"
+    assert "Wrote 1 erasures" in run("erasures", "export", "register.ndjson").err
+    register = tmp_path / "register.ndjson"
+    assert register.stat().st_mode & 0o777 == 0o600
+    assert b"Contact 7" not in register.read_bytes()
+    assert run("erasures", "replay", "--json").json() == []
+
+    for sent in ((), ("--file", "register.ndjson")):
+        for name in ("audit.db-wal", "audit.db-shm"):
+            (tmp_path / name).unlink(missing_ok=True)
+        (tmp_path / "audit.db").write_bytes(backup)
+        assert run("show", "6", "--json").json()["resource"]["name"] == "Contact 7"
+        again = run("erasures", "replay", *sent)
+        assert f"{HOME}: contact:con_7: erased 1 fields of 1 entries again." in again.err
+        assert "name" not in run("show", "6", "--json").json()["resource"]
+        assert all(b"Contact 7" not in file.read_bytes() for file in tmp_path.glob("audit.db*") if file.is_file())
 
 
 def test_real_files_are_imported_searched_and_verified(run: Run, tmp_path: Path) -> None:

@@ -69,6 +69,7 @@ GENERAL_ROUTES = {
     ("POST", "/v1/logs"),
     ("POST", "/cloudevents"),
     *(("POST", f"{SPLUNK}{rest}") for rest in ("", "/event", "/event/1.0", "/raw", "/raw/1.0", "/ack")),
+    ("POST", "/mcp"),
     ("GET", f"{SPLUNK}/health"),
     ("GET", f"{SPLUNK}/health/1.0"),
 }

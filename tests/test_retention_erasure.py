@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 from tests.keeping import HOME, JOAO, MARIA, STORES, Clock, catalog, event, opened, record
-from whodid import Actor, Change, Context, Entry, Log, Reason, Related, Resource, canonical
+from whodid import Actor, Change, Context, Entry, Event, Log, Reason, Related, Resource, canonical
 from whodid.errors import Held, InvalidSetting, NotFound
 from whodid.evidence.document import decode
 from whodid.evidence.make import make
@@ -32,42 +33,44 @@ def clock() -> Clock:
     return Clock()
 
 
+def told() -> list[Event]:
+    """Tell what two people did and suffered."""
+    return [
+        event(
+            1,
+            "contact.created",
+            actor=ZOE,
+            resource=ANA,
+            context=WHERE,
+            changes=(
+                Change(path="phone", op="add", after="+34611204880", class_="personal"),
+                Change(path="tags", op="add", after=["vip"]),
+            ),
+        ),
+        event(2, "contact.updated", actor=MARIA, resource=ANA, reason=Reason(text="ana zubizarreta called")),
+        event(
+            3,
+            "contact.merged",
+            actor=JOAO,
+            resource=Resource(type="contact", id="con_other", name="Other"),
+            related=(Related(type="contact", id="con_ana", rel="absorbed", name="Ana Zubizarreta"),),
+        ),
+        event(
+            4,
+            "campaign.paused",
+            actor=MARIA,
+            reason=Reason(text="Ana Zubizarreta, 611 204 880, complained"),
+        ),
+        event(5, "contact.updated", actor=Actor(type="user", id="usr_aid", on_behalf_of=ZOE)),
+        event(6, "contact.updated", resource=Resource(type="contact", id="con_6", name="Ana")),
+    ]
+
+
 @pytest.fixture(params=STORES)
 def log(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Log]:
     """Open a log in which two people did and suffered things."""
     with opened(request.param, tmp_path, clock, catalog()) as log:
-        record(
-            log,
-            [
-                event(
-                    1,
-                    "contact.created",
-                    actor=ZOE,
-                    resource=ANA,
-                    context=WHERE,
-                    changes=(
-                        Change(path="phone", op="add", after="+34611204880", class_="personal"),
-                        Change(path="tags", op="add", after=["vip"]),
-                    ),
-                ),
-                event(2, "contact.updated", actor=MARIA, resource=ANA, reason=Reason(text="ana zubizarreta called")),
-                event(
-                    3,
-                    "contact.merged",
-                    actor=JOAO,
-                    resource=Resource(type="contact", id="con_other", name="Other"),
-                    related=(Related(type="contact", id="con_ana", rel="absorbed", name="Ana Zubizarreta"),),
-                ),
-                event(
-                    4,
-                    "campaign.paused",
-                    actor=MARIA,
-                    reason=Reason(text="Ana Zubizarreta, 611 204 880, complained"),
-                ),
-                event(5, "contact.updated", actor=Actor(type="user", id="usr_aid", on_behalf_of=ZOE)),
-                event(6, "contact.updated", resource=Resource(type="contact", id="con_6", name="Ana")),
-            ],
-        )
+        record(log, told())
         yield log
 
 
@@ -140,8 +143,10 @@ def test_the_record_is_in_the_history_of_the_person_and_names_no_value(log: Log)
 
     assert (entry.action, entry.actor, entry.reason) == ("audit.erased", JOAO, WHY)
     assert entry.related == (Related(type="contact", id="con_ana", rel="subject"),)
-    assert entry.details == {
+    assert UUID(str((entry.details or {})["erasure"])).version == 7
+    assert {name: value for name, value in (entry.details or {}).items() if name != "erasure"} == {
         "subject": "contact:con_ana",
+        "beyond": ["backups", "downloads", "sinks"],
         "entries": 3,
         "ranges": [[0, 3]],
         "fields": {
@@ -243,3 +248,40 @@ def test_a_reason_is_needed_and_a_log(log: Log) -> None:
     with pytest.raises(NotFound):
         preview_erasure(log, "wsp_nowhere", "contact:con_ana")
     assert erase(log, "contact:con_nobody") == (0, 0)
+
+
+def test_every_other_place_is_emptied_after_the_last_step_and_the_last_record_says_so(log: Log) -> None:
+    """Whatever the log knows of is asked; what held something is in a record of the same erasure."""
+    seen: list[tuple[str, str, int]] = []
+
+    def forget(workspace: str, person: str) -> int:
+        seen.append((workspace, person, log.count(HOME, "action:audit.erased").value))
+        return 2 if len(seen) == 1 else 0
+
+    log.elsewhere.add("exports", forget)
+    log.elsewhere.add("findings", lambda _workspace, _person: 0)
+    assert preview_erasure(log, HOME, "contact:con_ana").elsewhere == ("exports", "findings")
+    assert seen == []
+
+    done = erase_person(log, HOME, "contact:con_ana", actor=JOAO, reason=WHY)
+    assert seen == [(HOME, "contact:con_ana", 1)]
+    assert done.elsewhere == {"exports": 2}
+    step, last = (log.get(HOME, index) for index in done.records)
+    assert last.details == {
+        "subject": "contact:con_ana",
+        "erasure": (step.details or {})["erasure"],
+        "elsewhere": {"exports": 2},
+    }
+    assert (last.action, last.actor, last.reason) == ("audit.erased", JOAO, WHY)
+    assert last.related == (Related(type="contact", id="con_ana", rel="subject"),)
+
+    again = erase_person(log, HOME, "contact:con_ana", actor=JOAO, reason=WHY)
+    assert (again.records, len(seen)) == ((), 2)
+    assert log.verify(HOME).ok
+
+
+def test_whoever_is_in_no_entry_empties_no_other_place(log: Log) -> None:
+    """A mistyped id must not cost the exports of a workspace."""
+    log.elsewhere.add("exports", lambda _workspace, _person: 1)
+    assert erase_person(log, HOME, "contact:con_typo", actor=JOAO, reason=WHY).elsewhere == {}
+    assert log.count(HOME, "action:audit.erased").value == 0

@@ -50,6 +50,7 @@ _PROOFS = {
     "contact.updated": "test_sendero_contacts.py::TestChanging::test_only_what_changed_is_recorded",
     "contact.deleted": "test_sendero_contacts.py::TestDeleting::test_the_reason_and_the_last_state_are_recorded",
     "contact.merged": "test_sendero_contacts.py::TestMerging::test_one_entry_says_who_survived_and_what_was_taken",
+    "contact.emptied": "test_sendero_leaving.py::TestThirtyDaysLater::test_they_are_emptied",
     "contact.erased": "test_sendero_leaving.py::TestErasing::test_everything_goes_but_the_number",
     "contact.consent_changed": "test_sendero_contacts.py::TestConsent::test_it_has_its_own_entry",
     "contact.imported": "test_sendero_imports.py::TestImporting::test_created_updated_skipped_broken",
@@ -86,7 +87,12 @@ _PROOFS = {
 """Action → the test that does it in Sendero."""
 
 _WHODIDS_OWN = {
+    "audit.alert_acknowledged": "test_detect_alerts.py::test_who_looks_after_an_alert_is_an_entry",
+    "audit.alert_raised": "test_detect_follower.py::test_each_alert_is_an_entry_that_names_its_cause",
+    "audit.alert_resolved": "test_detect_alerts.py::test_what_an_alert_was_is_an_entry",
+    "audit.alert_rule_changed": "test_detect_follower.py::test_a_failing_rule_is_disabled_and_reported",
     "audit.viewer_opened": "test_server_api.py::test_opening_the_log_is_recorded_once_a_day",
+    "audit.asked": "test_compat_mcp.py::test_each_use_is_an_entry",
     "audit.purged": "browser/test_ninety_days_later.py::test_retention_removes_and_the_rest_verifies",
     "audit.erased": "test_retention_erasure.py::test_the_record_is_in_the_history_of_the_person_and_names_no_value",
     "audit.stream_changed": "test_sinks_settings.py::test_every_change_is_an_entry",
@@ -102,8 +108,6 @@ _WHODIDS_OWN = {
 """Action → the test of whodid that proves it: nobody does it in Sendero."""
 
 _ONLY_DECLARED = {
-    "audit.alert_rule_changed",
-    "audit.alert_acknowledged",
     "audit.verify_failed",
 }
 """Actions that have a name and a sentence, and that nothing records yet."""

@@ -197,6 +197,8 @@ class TestSending:
         found = crm.get("/api/v1/campaigns").json()
         assert (found["total"], found["items"][0]["name"]) == (1, "Diwali early access")
         assert found["items"][0]["counters"]["audience"] == 3
+        assert found["items"][0]["variables"] == {"1": "{first_name}", "2": "lámparas"}
+        assert found["items"][0]["header"] is None
 
     def test_pausing_and_cancelling(self, lumen: Lumen, crm: TestClient, sending: Campaign) -> None:
         """Each needs its words; the entries name the key, and the reason is with the campaign."""

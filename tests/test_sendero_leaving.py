@@ -14,6 +14,7 @@ from sendero.service.sheets import opened, safe
 from sendero.tables import Contact, Message, Note
 from tests.lumen import SETTER_UP, Lumen, lumen
 from whodid import Reason, Resource
+from whodid.catalog import LANGUAGES, second_line, sentence
 from whodid.retention import place_hold, release_hold
 
 __all__ = ["lumen"]
@@ -251,7 +252,7 @@ class TestThirtyDaysLater:
     """Contacts that were deleted."""
 
     def test_they_are_emptied(self, lumen: Lumen) -> None:
-        """Their values leave the database, their number stays; only that is recorded, not what they were."""
+        """Their values leave the database, their number stays; the entry names the fields, not what they held."""
         person = ana(lumen)
         with lumen.working() as work:
             notes.add(work, lumen.user("Agent"), work.get(Contact, person.id), "Prefers evenings")
@@ -266,12 +267,35 @@ class TestThirtyDaysLater:
         version = left.version
         erase.empty_deleted(lumen.home)
         assert lumen.row(Contact, id=person.id).version == version
-        told = lumen.entries()
-        assert [entry.action for entry in told] == ["audit.capture_resumed", "audit.capture_stopped"]
-        assert "Ana" not in str(told)
+        entry = lumen.entry()
+        assert (entry.action, entry.kind, entry.actor.type) == ("contact.emptied", "delete", "scheduler")
+        assert (entry.resource.id, entry.resource.name, entry.changes) == (person.id, None, ())
+        told = entry.details or {}
+        assert (told["fields"], told["notes"]) == (len(told["emptied"]), 1)
+        assert {"name", "phone_e164", "email"} <= set(told["emptied"])
+        assert "Ana" not in str(entry)
+        for lang in LANGUAGES:
+            assert "Scheduler" in sentence(entry, lang, lumen.home.log.catalog).text()
+            assert str(told["fields"]) in second_line(entry, lang, lumen.home.log.catalog).plain()
+        assert second_line(entry, "en", lumen.home.log.catalog).plain() == f"Fields: {told['fields']}, notes: 1"
         assert lumen.row(Contact, id=lumen.juan.id).name == "Juan Pérez"
         with lumen.home.session() as session:
             assert session.query(Note).count() == 0
+
+    def test_whom_a_merge_took_in_goes_with_them(self, lumen: Lumen) -> None:
+        """One entry tells both, and nothing says that either was changed."""
+        kept, double = ana(lumen), ana(lumen, name="Ana Garcia", phone_e164="+34611204881")
+        with lumen.working() as work:
+            pair = work.get(Contact, kept.id), work.get(Contact, double.id)
+            merge.merge(work, merge.plan(*pair, {}))
+            contacts.delete(work, pair[0], None)
+        lumen.advance(days=31)
+        erase.empty_deleted(lumen.home)
+
+        entry = lumen.entry()
+        assert (entry.action, entry.resource.id) == ("contact.emptied", kept.id)
+        assert (entry.details or {})["absorbed"] == [double.id]
+        assert lumen.row(Contact, id=double.id).name == ""
 
 
 class TestNotes:

@@ -140,7 +140,7 @@ class TestMessages:
                 work.add(row_of(Message, id=f"msg_{number}", status="sending", **to))
         for number in range(30):
             person = "+34611204000" if number == 0 else f"+346112048{number:02}"
-            told = {"to": person, "reference": f"msg_{number}"}
+            told: dict[str, Any] = {"to": person, "reference": f"msg_{number}"}
             lumen.whatsapp.send(LINE, Outgoing(template="order_update", language="en", body=("Ana", "1"), **told))
         return [f"msg_{number}" for number in range(30)]
 

@@ -7,18 +7,24 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from argon2 import PasswordHasher
+from sqlalchemy.orm import Session as OrmSession
 
 from sendero import passwords
 from sendero.installation import Installation, Settings
 from sendero.service.accounts import SECRETS, listing
 from sendero.service.contacts import living
+from sendero.story import people, teller
 from sendero.story.begin import tell
-from sendero.story.clock import ZONE
-from sendero.tables import Campaign, Contact, Message, Template
+from sendero.story.clock import ZONE, StoryClock
+from sendero.story.issuer import Issuer
+from sendero.tables import Campaign, Contact, Message, Template, Workspace
 from sendero.work import begin
 from whodid import Entry, Reason
 from whodid.catalog import second_line, sentence
@@ -35,7 +41,9 @@ GUIDE = (
 ELSEWHERE = {
     "audit.alert_rule_changed", "audit.alert_acknowledged", "audit.stream_changed",  # no page of Sendero's
     "auth.impersonation_started", "auth.impersonation_ended",  # Sendero lets nobody act as somebody else
-    "audit.capture_stopped", "audit.capture_resumed",  # nobody's thirty days were over
+    "audit.asked",  # no model is let in
+    "audit.capture_stopped", "audit.capture_resumed",  # nobody changes anything unrecorded
+    "contact.emptied",  # a job empties whom somebody deleted thirty days ago while the workspace runs
     "audit.purged",  # nothing was older than the retention
     "audit.erased",  # a job erases from the log while the workspace runs
     "audit.hold_placed", "audit.hold_released",  # no court asked for anything
@@ -380,3 +388,19 @@ def test_the_same_seed_tells_the_same_story(tmp_path: Path, monkeypatch: pytest.
     assert story(1, "b") == first
     assert story(2, "c") != first
     assert len(story(1, "d", times=3)) > 1.5 * len(first)
+
+
+def test_whom_the_story_tells_about_has_a_name_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An invented customer who would be called the same gets another name."""
+    name = people.customer(Random(1))["name"]
+    monkeypatch.setattr(people, "ALONE", (name,))
+    assert people.customer(Random(1))["name"] != name
+
+
+def test_nobody_of_the_story_has_the_number_of_somebody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """WhatsApp tells of people by their numbers."""
+    drawn = iter(["+34600000001", "+34600000001", "+34600000002"])
+    monkeypatch.setattr(teller, "customer", lambda _: {"phone_e164": next(drawn)})
+    work: Any = SimpleNamespace(session=OrmSession(), workspace=Workspace())
+    storyteller = teller.Teller(work, StoryClock(END), Random(1), Issuer(lambda: END))
+    assert [storyteller.customer()["phone_e164"] for _ in range(2)] == ["+34600000001", "+34600000002"]

@@ -14,7 +14,7 @@ from jinja2 import nodes
 
 from sendero.errors import REFUSED, SILENT
 from sendero.permissions import BUILTIN
-from sendero.service import import_rows, imports, sheets
+from sendero.service import headers, import_rows, imports, sheets
 from sendero.story.cast import MARKETING
 from sendero.web.erasing import FIELD_NAMES
 from sendero.web.exporting import COLUMN_LABELS
@@ -106,7 +106,7 @@ def spoken(node: ast.AST) -> Iterator[ast.AST]:
 def shown() -> set[str]:
     """Return every text that a person can see."""
     described = [description for description, _ in BUILTIN.values()]
-    named = [FIELDS, COLUMN_LABELS, FIELD_NAMES, DELIMITER_NAMES, QUESTIONS]
+    named = [FIELDS, COLUMN_LABELS, FIELD_NAMES, DELIMITER_NAMES, QUESTIONS, headers.SAID]
     noted = [import_rows.UNPROVEN, import_rows.UNWANTED, imports.UNRECORDED, sheets.BROKEN]
     listed = [
         REFUSED,

@@ -98,6 +98,41 @@ class TestRetention:
 
         assert done.entries == size
 
+    def test_who_could_get_in_is_kept_for_days_of_its_own(self, lumen: Lumen) -> None:
+        """The simulator heeds them, the change is one entry, a purge takes the rest only; empty follows the rest."""
+        assert lumen.signed_in("Owner").post("/sign-out").status_code == 303
+        (left,) = lumen.entries("action:auth.logout")
+        lumen.advance(days=40)
+        browser = lumen.signed_in("Owner")
+        lumen.home.relay.drain()
+        page = browser.get(f"{HERE}/retention?days=30&access=365").text
+        assert "Who could get in would be kept for 365 days." in page
+        assert "Who signed in, and from where?" not in page
+        assert "Who signed in, and from where?" in browser.get(f"{HERE}/retention?days=30").text
+        browser.post(f"{HERE}/retention", data={"days": "30", "access": "365", "present": "90"})
+        policy = read_policy(lumen.home.log, lumen.workspace)
+        assert (policy.days, policy.classes) == (30, {"access": 365})
+        (entry,) = lumen.entries("action:audit.retention_changed")
+        assert entry.changes[1] == Change(path="retention_days.access", op="add", after=365)
+
+        purge(lumen.home.log, lumen.workspace)
+        assert lumen.entries("action:auth.logout") == [left]
+        assert lumen.entries("category:workspace") == []
+        assert "Who could get in is kept for 365 days." in browser.get(f"{HERE}/retention?days=30").text
+        late = browser.post(f"{HERE}/retention", data={"days": "30", "present": "30"})
+        assert late.status_code == 409
+        browser.post(f"{HERE}/retention", data={"days": "30", "access": "", "present": "30 365"})
+        assert read_policy(lumen.home.log, lumen.workspace).classes == {}
+
+    @pytest.mark.parametrize("access", ["0", "3651", "x"])
+    def test_days_for_access_that_cannot_be_had(self, lumen: Lumen, access: str) -> None:
+        """Like those for the rest, and the field says so."""
+        browser = lumen.signed_in("Owner")
+        sent = {"days": "90", "access": access, "present": "90"}
+        assert browser.post(f"{HERE}/retention", data=sent).status_code == 422
+        assert browser.get(f"{HERE}/retention", params={"days": "90", "access": access}).status_code == 422
+        assert lumen.entries("action:audit.retention_changed") == []
+
     def test_somebody_else_was_faster(self, lumen: Lumen) -> None:
         """What was shown no longer holds: look again."""
         browser = lumen.signed_in("Owner")

@@ -209,6 +209,44 @@ def test_many_changes_give_way_to_a_summary() -> None:
     assert second_line(example("contact.merged"), "es", builtin()).form == "summary"
 
 
+@pytest.mark.parametrize(
+    ("lang", "said"),
+    [
+        ("en", "Signed in for 3 h 12 min"),
+        ("es", "Sesión de 3 h 12 min"),
+        ("pt", "Sessão de 3 h 12 min"),
+        ("hi", "साइन इन रहने का समय: 3 घं॰ 12 मि॰"),
+        ("ar", "مدة الجلسة: 3 س 12 د"),
+    ],
+)
+def test_a_length_of_time_is_said_in_words(lang: str, said: str) -> None:
+    """Nobody has to divide minutes by sixty."""
+    assert second_line(example("auth.logout"), lang, builtin()).plain(lang) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0, "0 s"), (269, "4 min 29 s"), (86_459, "1 d"), (90_000, "1 d 1 h"), (-61, "−1 min 1 s")]
+)
+def test_a_length_of_time_has_two_units_at_most(seconds: int, said: str) -> None:
+    """The two largest that follow one another; what is less is left out."""
+    ended = example("auth.impersonation_ended", details={"seconds": seconds}, reason=None)
+    assert second_line(ended, "en", builtin()).plain() == f"For {said}"
+
+
+def test_dates_and_times_of_a_summary_say_that_they_are() -> None:
+    """Whoever shows them writes them in the reader's way; a text that only looks like one in part is left alone."""
+    purged = second_line(example("audit.purged"), "en", builtin()).summary
+    assert purged is not None
+    assert purged.parts["until"] == Part(text="2026-08-22", type="date")
+    dropped = second_line(example("audit.events_dropped"), "en", builtin()).summary
+    assert dropped is not None
+    assert {part.type for part in dropped.parts.values()} == {"time"}
+    file = example("contact.imported", details={"file": "2026-08-22 contacts.csv", "skipped": 3})
+    imported = second_line(file, "en", builtin()).summary
+    assert imported is not None
+    assert imported.parts["file"].type == "value"
+
+
 def test_what_came_or_went_shows_its_summary() -> None:
     """A creation is summed up even with few changes, and lists them when nothing is known to sum up."""
     few = example("webhook.created", changes=[{"path": "url", "op": "add", "after": "https://hooks.lumen.es/v1"}])

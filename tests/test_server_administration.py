@@ -16,6 +16,7 @@ from tests.serving import ALL, AWAY, HOME, MARIA, NOW, SECRET, Clock, bearer, ch
 from whodid import Actor, Log
 from whodid.errors import InvalidSetting, StoreUnavailable
 from whodid.retention import preview, purge, read_policy
+from whodid.retention.loss import QUESTIONS
 from whodid.server import gate, mint_operator_token, mint_token
 from whodid.server.keys import SCOPES, KeyRing
 from whodid.server.operators import verify_operator_token
@@ -29,8 +30,13 @@ ACTS: tuple[tuple[str, str, dict[str, Any] | None, str], ...] = (
     ("DELETE", "/v1/keys/wk_000000000000", None, "api_key.revoked"),
     ("PUT", "/v1/retention", {"days": 30}, "audit.retention_changed"),
     ("POST", "/v1/retention/preview", {"days": 30}, "audit.retention_changed"),
+    ("POST", "/v1/holds", {"name": "x", "query": "type:contact", "reason": "y"}, "audit.hold_placed"),
+    ("POST", "/v1/holds/preview", {"query": "type:contact"}, "audit.hold_placed"),
+    ("POST", "/v1/erasures", {"person": "contact:con_ana", "reason": "y"}, "audit.erased"),
+    ("POST", "/v1/erasures/preview", {"person": "contact:con_ana"}, "audit.erased"),
+    ("POST", "/v1/holds/hld_aaaaaaaaaaaaaaaa/release", {"reason": "y"}, "audit.hold_released"),
 )
-LOOKS = ("/v1/keys", "/v1/workspaces")
+LOOKS = ("/v1/keys", "/v1/workspaces", "/v1/holds", "/v1/erasures")
 
 
 @pytest.fixture
@@ -82,6 +88,8 @@ def test_retention_is_read_foretold_and_set(http: TestClient, log: Log, admin: d
     seen = http.post("/v1/retention/preview", json={"days": 30}, headers=admin).json()
     assert seen["days"] == 30
     assert seen["entries"] == sum(term["entries"] for term in seen["terms"]) > 0
+    assert (seen["held"], seen["people"] > 1, seen["bytes"] > 1_000) == (0, True, True)
+    assert [one["question"] for one in seen["questions"]] == list(QUESTIONS)
     assert read_policy(log, HOME).days == 90
     answer = http.put("/v1/retention", json={"days": 30, "reason": "Asked by the board"}, headers=admin).json()
     assert answer["days"] == 30

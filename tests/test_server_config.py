@@ -198,8 +198,10 @@ def test_every_setting_can_be_given_in_each_place(capsys: pytest.CaptureFixture[
     given = {
         "store": "memory://", "workspace": "w", "host": "::1", "port": 1, "url": "https://a.example",
         "trusted_proxies": 1, "key": "k", "secret_file": "s", "strict": True, "name": "n", "retention_minutes": 1,
-        "origins": ["https://a.example", "https://b.example"], "threads": 1, "connections": 9, "downloads": 1,
-        "witness_policy": "w", "exports_folder": "f", "exports_bytes": 1048576, "rate": 1, "compat": ["workos", "otlp"],
+        "detect": False, "geo_folder": "g",
+        "origins": ["https://a.example", "https://b.example"], "threads": 1, "connections": 9,
+        "downloads": 1, "witness_policy": "w", "timestamp_url": "https://tsa.example/", "timestamp_certificates": "c",
+        "exports_folder": "f", "exports_bytes": 1048576, "rate": 1, "compat": ["workos", "otlp"],
         "syslog": ["tcp://127.0.0.1:6514"], "oidc_issuer": "https://id.example", "oidc_client_id": "c",
         "oidc_secret_file": "o", "oidc_operators": ["@a.example"], "metrics_token_file": "t",
         "log_level": "error", "drain_seconds": 2, "shutdown_seconds": 2,

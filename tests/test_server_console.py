@@ -50,7 +50,7 @@ def test_a_link_opens_a_session_and_the_session_mints_tokens(http: TestClient, c
     claims = verify_token(SECRET, minted.text, now=clock.now)
     assert claims is not None
     assert (claims.workspace, claims.viewer) == (HOME, OPERATOR)
-    assert set(claims.permissions) == {"audit:read", "audit:export", "audit:pii"}
+    assert set(claims.permissions) == {"audit:read", "audit:export", "audit:pii", "audit:manage"}
     assert http.get("/v1/entries", headers=bearer(minted.text)).json()["items"][0]["actor"]["id"] == "operator"
 
 

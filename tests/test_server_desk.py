@@ -13,9 +13,9 @@ from starlette.testclient import TestClient
 
 import whodid
 from tests.serving import AWAY, HOME, JOAO, MARIA, NOW, SECRET, Clock, client, event, open_log, record
-from whodid import Actor, Log
+from whodid import Actor, Log, Reason
 from whodid.catalog import Action, builtin
-from whodid.retention import Policy, change_policy, read_policy
+from whodid.retention import Policy, change_policy, place_hold, read_policy
 from whodid.server.console import OPERATOR, Console
 from whodid.server.console.links import make_link_code, take_link
 from whodid.server.console.markup import fill, join, tag
@@ -207,6 +207,14 @@ def test_the_preview_counts_what_a_purge_would_remove(
     assert "<b>7</b> entries would lose their content, 0 would keep it." in page
     assert "standard 7" in page
     assert "2026-12-05" in page
+    assert re.search(r"With them goes [\d.]+ KB of content, before compression, about \d+ people\.", page)
+    assert "Who signed in?" in page
+    assert "Which API keys were there?" not in page
+    assert "legal hold" not in page
+    place_hold(log, HOME, name="x", query="resource:contact:con_ana", actor=MARIA, reason=Reason(text="y"))
+    page = send(http, f"{PLACE}/retention/preview", days="5").text
+    assert "<b>5</b> entries would lose their content" in page
+    assert "2 entries among those that stay are kept by a legal hold." in page
 
 
 def test_classes_of_the_catalog_have_days_of_their_own(clock: Clock, console: Console) -> None:
@@ -283,7 +291,14 @@ def test_a_reader_does_not_become_an_operator(log: Log, console: Console) -> Non
             assert AWAY not in answer.text
         assert http.post(f"/session/token?workspace={AWAY}", headers=OWN).status_code == 403
     denied = log.find(HOME, "outcome:denied actor:usr_joao").entries
-    assert {entry.action for entry in denied} == {"api_key.created", "api_key.revoked", "audit.retention_changed"}
+    assert {entry.action for entry in denied} == {
+        "api_key.created",
+        "api_key.revoked",
+        "audit.retention_changed",
+        "audit.hold_placed",
+        "audit.hold_released",
+        "audit.erased",
+    }
     assert all(entry.details and entry.details["cause"] == "operator" for entry in denied)
     assert log.find(AWAY, "outcome:denied").entries == ()
     assert KeyRing(log, HOME, actor=MARIA).all() == ()

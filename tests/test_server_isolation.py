@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ import pytest
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from tests.alerting import follow, wrong
 from tests.serving import (
     ALL,
     AWAY,
@@ -29,8 +31,9 @@ from tests.serving import (
     open_log,
     token,
 )
-from whodid import Log
+from whodid import Log, Reason, Resource
 from whodid.evidence import extract, verify
+from whodid.retention import place_hold
 from whodid.server import asgi, mint_operator_token
 from whodid.server.keys import KeyRing
 from whodid.server.signing import mac, pack
@@ -84,6 +87,18 @@ def test_the_matrix_covers_every_route(log: Log) -> None:
         "/v1/catalog",
         "/v1/retention",
         "/v1/retention/preview",
+        "/v1/erasures",
+        "/v1/erasures/preview",
+        "/v1/holds",
+        "/v1/holds/preview",
+        "/v1/holds/{id}/release",
+        "/v1/alerts",
+        "/v1/alerts/{id}",
+        "/v1/alerts/{id}/acknowledge",
+        "/v1/alerts/{id}/resolve",
+        "/v1/alerts/{id}/mute",
+        "/v1/alert-rules",
+        "/v1/alert-rules/{name}",
         "/v1/keys",
         "/v1/keys/{id}",
         "/v1/keys/{id}/rotate",
@@ -232,6 +247,37 @@ def test_an_export_is_seen_by_whoever_ordered_it(http: TestClient) -> None:
     assert http.get(f"/v1/exports/{job['id']}/file", headers=own).status_code == 200
 
 
+def test_alerts_are_those_of_the_workspace_of_the_token(http: TestClient, log: Log) -> None:
+    """An alert of AWAY is to HOME as one that never was; a rule is switched in HOME alone."""
+    at, target = NOW - timedelta(hours=1), Resource(type="user", id="usr_away", name="Contact 100")
+    log.record_many(AWAY, [wrong(9_000 + one, at, target) for one in range(5)])
+    follow(log)
+    away, home = bearer(token(AWAY)), bearer(token(HOME))
+    (foreign,) = http.get("/v1/alerts", headers=away).json()["items"]
+    assert http.get("/v1/alerts?status=all", headers=home).json() == {
+        "items": [], "open": 0, "manage": True, "next": None,
+    }  # fmt: skip
+    absent = "alt_000000000000_000000000000"
+    for method, suffix, body in (
+        ("GET", "", None),
+        ("POST", "/acknowledge", {}),
+        ("POST", "/resolve", {"verdict": "mine"}),
+        ("POST", "/mute", {}),
+    ):
+        answers = [
+            http.request(method, f"/v1/alerts/{id_}{suffix}", json=body, headers=home)
+            for id_ in (foreign["id"], absent)
+        ]
+        texts = {clean(one)[1].replace(foreign["id"], absent) for one in answers}
+        assert ({one.status_code for one in answers}, len(texts)) == ({404}, 1)
+    assert http.get(f"/v1/alerts/{foreign['id']}", headers=away).json() == foreign
+    switched = http.put("/v1/alert-rules/password_guessing", json={"active": False}, headers=home)
+    assert switched.json()["active"] is False
+    listed = http.get("/v1/alert-rules", headers=away)
+    assert all(rule["active"] for rule in listed.json()["items"])
+    assert [word for word in FOREIGN if word in http.get("/v1/alert-rules", headers=home).text] == []
+
+
 def test_a_report_holds_the_workspace_of_its_token(http: TestClient) -> None:
     """By ticket and by form, asked from HOME for things of AWAY, it holds nothing of AWAY beyond the question."""
     for text in ("-category:audit", "contact -category:audit"):
@@ -248,6 +294,9 @@ def test_a_key_manages_the_workspace_it_belongs_to(http: TestClient, log: Log) -
     """With the widest key of HOME, no route of keys, retention and workspaces tells or changes anything of AWAY."""
     away = KeyRing(log, AWAY, actor=MARIA).create("away only", scopes=("admin",)).key
     key = bearer(KeyRing(log, HOME, actor=MARIA).create("home only", scopes=("admin",)).text)
+    held = place_hold(
+        log, AWAY, name="away matter", query="type:contact", actor=MARIA, reason=Reason(text="They asked")
+    )
     before = log.head(AWAY).size
     absent = {clean(http.delete("/v1/keys/wk_000000000000", headers=key))}
     for name in (f"wk_{away.id}", away.id):
@@ -257,8 +306,24 @@ def test_a_key_manages_the_workspace_it_belongs_to(http: TestClient, log: Log) -
         ]
         assert {clean(one)[1].replace(away.id, "000000000000") for one in hidden} == {text for _, text in absent}
         assert {one.status_code for one in hidden} == {404}
-    listed = [http.get("/v1/keys", headers=key).text, http.get("/v1/workspaces", headers=key).text]
-    assert [word for word in ("away only", away.id, *FOREIGN) if any(word in text for text in listed)] == []
+    by = {"reason": "x", "by": {"id": "usr_1", "name": "x"}}
+    released = [
+        clean(http.post(f"/v1/holds/{one}/release", json=by, headers=key)) for one in (held.id, "hld_" + "a" * 16)
+    ]
+    assert released[0] == (404, released[1][1].replace("hld_" + "a" * 16, held.id))
+    meant = {"person": "contact:con_100"}
+    told = [
+        http.post("/v1/erasures/preview", json=meant, headers=key).json()["entries"],
+        http.post("/v1/erasures", json=meant | by, headers=key).json()["entries"],
+    ]
+    assert told == [0, 0]
+    assert log.get(AWAY, 0).resource.name is not None
+    listed = [http.get(f"/v1/{name}", headers=key).text for name in ("keys", "workspaces", "holds", "erasures")]
+    assert [
+        word
+        for word in ("away only", away.id, held.id, "away matter", *FOREIGN)
+        if any(word in text for text in listed)
+    ] == []
     assert http.get("/v1/workspaces", headers=key).json()["total"] == 1
     for workspace in (AWAY, "nowhere"):
         named = key | {"X-Whodid-Workspace": workspace}
@@ -267,6 +332,13 @@ def test_a_key_manages_the_workspace_it_belongs_to(http: TestClient, log: Log) -
             http.post("/v1/keys", json={"name": "x"}, headers=named),
             http.put("/v1/retention", json={"days": 1}, headers=named),
             http.post("/v1/retention/preview", json={"days": 1}, headers=named),
+            http.get("/v1/holds", headers=named),
+            http.get("/v1/erasures", headers=named),
+            http.post("/v1/erasures", json={"person": "contact:con_100"} | by, headers=named),
+            http.post("/v1/erasures/preview", json={"person": "contact:con_100"}, headers=named),
+            http.post("/v1/holds", json={"name": "x", "query": "type:contact"} | by, headers=named),
+            http.post("/v1/holds/preview", json={"query": "type:contact"}, headers=named),
+            http.post(f"/v1/holds/{held.id}/release", json=by, headers=named),
             http.get("/v1/workspaces", headers=named),
         ]
         assert {one.status_code for one in answers} == {403}

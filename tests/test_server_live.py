@@ -205,9 +205,9 @@ def test_over_a_socket_and_to_the_orderly_end(tmp_path: Path) -> None:
             assert next(lines) == "event: head"
             with open_log(Clock(NOW), url) as log:
                 log.record(HOME, event(90, "contact.deleted"))
-            assert next(line for line in lines if line == "event: entries")
-            told = json.loads(next(line for line in lines if line.startswith("data: ")).removeprefix("data: "))
-            assert [item["action"] for item in told["items"]] == ["contact.deleted"]
+            # A round of the server's own sealing may tell of entries, too.
+            told = (json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: "))
+            assert next(item for one in told for item in one.get("items", ()) if item["action"] == "contact.deleted")
             process.send_signal(signal.SIGTERM)
             assert next(line for line in lines if line == "event: end")
-        assert process.wait(10) == 0
+        assert process.wait(30) == 0

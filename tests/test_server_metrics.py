@@ -195,6 +195,17 @@ def test_sealing_is_counted(log: Log, metrics: PrometheusMeter, http: TestClient
     assert found["whodid_seal_errors_total",] == 1
 
 
+def test_rounds_of_detection_are_counted(log: Log, metrics: PrometheusMeter, http: TestClient) -> None:
+    """How many findings there were, when it last looked, and what failed."""
+    metrics.detected(3)
+    metrics.detected(2)
+    metrics.detection_failed()
+    found = samples(http)
+    assert found["whodid_findings_total",] == 5
+    assert found["whodid_detection_errors_total",] == 1
+    assert found["whodid_detection_round_timestamp_seconds",] > 0
+
+
 def test_exports_are_counted(log: Log, metrics: PrometheusMeter) -> None:
     """Jobs that ended, what is in their files, and how many there are by state."""
     with export_worker(log, meter=metrics) as worker, client(log, metrics=metrics, exports=worker) as http:

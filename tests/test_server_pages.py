@@ -49,6 +49,19 @@ def test_the_page_needs_nothing_that_its_policy_forbids(http: TestClient) -> Non
     ] == []
 
 
+@pytest.mark.parametrize(
+    ("wishes", "language"), [("es-MX,es;q=0.9,en;q=0.8", "es"), ("fr-FR, pt;q=0.5", "pt"), ("*", "en"), ("", "en")]
+)
+def test_the_texts_come_along_with_the_code(http: TestClient, wishes: str, language: str) -> None:
+    """The page names the catalogue that its reader will want, as it will be asked for, before any code has run."""
+    page = http.get("/", headers={"Accept-Language": wishes})
+    address = re.search(r'rel="preload" as="fetch" crossorigin href="(/static/locales/[^"]+)"', page.text)
+    assert address is not None
+    assert address[1].startswith(f"/static/locales/{language}.json?v=")
+    assert http.get(address[1]).headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert "Accept-Language" in page.headers["vary"]
+
+
 def test_files_are_kept_for_ever_under_the_address_with_their_digest(http: TestClient) -> None:
     """The address in the page is immutable; one without digest, or with an old one, is asked again."""
     address = re.search(r'src="(/static/page\.js\?v=[0-9a-f]{16})"', http.get("/").text)

@@ -77,6 +77,7 @@ def test_the_whole_entry_is_in_every_json_format(text: str) -> None:
     whole = json.loads(canonical.wire(entry(text)))
     found = {name: json.loads(FORMATS[name].entry(entry(text))) for name in JSON_FORMATS}
     assert found["whodid"] == found["cloudevents"]["data"] == found["ecs"]["whodid"] == whole
+    assert found["ocsf"]["unmapped"]["whodid"] == whole
 
 
 @pytest.mark.parametrize("text", [HOSTILE, "", "plain", "= ", "\\", "|", " src=6.6.6.6", "a\tsrc=6.6.6.6"])
@@ -134,7 +135,12 @@ def test_notices_are_told_from_entries(name: str, what: Any) -> None:
     assert what in line
     if name in JSON_FORMATS:
         read = json.loads(line)
-        said = read if name == "whodid" else read["data"] if name == "cloudevents" else read["whodid"]
+        said = {
+            "whodid": lambda: read,
+            "cloudevents": lambda: read["data"],
+            "ecs": lambda: read["whodid"],
+            "ocsf": lambda: read["unmapped"]["whodid"],
+        }[name]()
     elif name == "cef":
         said = json.loads(read_cef(line)[1]["msg"])
     else:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from whodid import sequence
+import whodid
+from tests.keeping import HOME, Clock, catalog, event, record
+from whodid import Log, Resource, sequence
 from whodid.errors import InvalidSetting, StoreUnavailable, StoreVersion
 from whodid.query import Query, parse
 from whodid.sequence import Batch, Head
@@ -337,3 +339,86 @@ def test_threads_append_to_different_logs_at_once(store: PostgresStore) -> None:
     for number in range(5):
         assert len(list(store.read(f"w{number}", 0, 1_000))) == 600
         assert list(store.check(f"w{number}")) == []
+
+
+SECRET = "Zephyrine Quackenbush"
+
+
+def erase_name(log: Log, index: int) -> None:
+    """Erase a name as an erasure does, and clear the files."""
+    said = event(90_000 + index, "audit.erased", resource=Resource(type="log", id=HOME))
+    assert log.erase(HOME, {index: ["resource.name"]}, said) is not None
+
+
+def bytes_of(server: Server) -> bytes:
+    """Return what stands in the files of all databases of a server, its write-ahead log excepted."""
+    with server.connect("postgres") as connection:
+        connection.execute("CHECKPOINT")
+    return b"".join(path.read_bytes() for path in sorted((server.data / "base").rglob("*")) if path.is_file())
+
+
+@pytest.fixture
+def crowded(postgres_url: str) -> Iterator[tuple[Log, bytes]]:
+    """Open a log with a person in a crowd, and return the person's content as it is stored."""
+    with whodid.open(postgres_url, clock=Clock(), catalog=catalog()) as log:
+        crowd = [
+            event(number, resource=Resource(type="contact", id=f"con_{number}", name=f"Crowd {number}"))
+            for number in range(1, 400)
+        ]
+        record(log, crowd[:200])
+        record(log, [event(1_000, resource=Resource(type="contact", id="con_1", name=SECRET))])
+        record(log, crowd[200:])
+        store: Any = log._store
+        with store.engine.reading(store.coding.keys.workspace(HOME)) as reader:
+            packed: bytes = reader.value("SELECT payload FROM whodid.entry WHERE index = 200")
+        yield log, packed
+
+
+def test_erased_bytes_are_gone_from_the_files_after_a_checkpoint(crowded: tuple[Log, bytes], postgres: Server) -> None:
+    """The week is rewritten, dead rows, large values and indexes included; the rest stays, and it verifies."""
+    log, packed = crowded
+    assert packed in bytes_of(postgres)
+    erase_name(log, 200)
+    assert packed in bytes_of(postgres)
+    log.compact()
+
+    data = bytes_of(postgres)
+    for needle in (packed, SECRET.encode(), b"zephyrine", b"quackenbush"):
+        assert needle not in data
+    assert log.get(HOME, 199).resource.name == "Crowd 200"
+    assert log.count(HOME, "crowd").value == 399
+    assert log.verify(HOME).ok
+
+
+def test_a_rewriting_that_was_not_done_is_done_the_next_time(
+    crowded: tuple[Log, bytes], postgres: Server, postgres_url: str
+) -> None:
+    """Whoever dies between the erasure and the rewriting leaves a note of it, which another server finds."""
+    log, packed = crowded
+    erase_name(log, 200)
+    with whodid.open(postgres_url, clock=Clock(), catalog=catalog()) as other:
+        other.compact()
+        assert packed not in bytes_of(postgres)
+        with other._store.engine.keeping() as writer:  # type: ignore[attr-defined]  # it is a PostgresStore
+            assert writer.rows("SELECT name FROM whodid.setting WHERE name <> 'key'") == []
+
+
+def test_whoever_may_still_look_at_erased_rows_is_not_passed_over(
+    crowded: tuple[Log, bytes], postgres: Server, beside: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An old transaction keeps the rows alive, and a reader keeps the table: both are said, and nothing is lost."""
+    monkeypatch.setattr("whodid.store.postgres.rewrite._PATIENCE", "20ms")
+    monkeypatch.setattr("whodid.store.postgres.rewrite._REST_S", 0)
+    log, packed = crowded
+    beside.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+    beside.execute("SELECT count(*) FROM whodid.setting")
+    erase_name(log, 200)
+    with pytest.raises(StoreUnavailable, match="old transaction"):
+        log.compact()
+    assert packed in bytes_of(postgres)
+    beside.execute("SELECT count(*) FROM whodid.entry")
+    with pytest.raises(StoreUnavailable, match="in use"):
+        log.compact()
+    beside.execute("ROLLBACK")
+    log.compact()
+    assert packed not in bytes_of(postgres)

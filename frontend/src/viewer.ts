@@ -7,11 +7,11 @@ import { Clock } from "./lib/format.js";
 import type { Host } from "./lib/host.js";
 import { Words } from "./lib/i18n.js";
 import { icon } from "./lib/icons.js";
-import { command } from "./lib/keys.js";
+import { command, prints } from "./lib/keys.js";
 import { Labels } from "./lib/labels.js";
 import { keep, recall } from "./lib/local.js";
 import { narrow, split } from "./lib/query.js";
-import { isZone } from "./lib/time.js";
+import { isZone, ownZone } from "./lib/time.js";
 import type { CatalogPage, Retention } from "./lib/types.js";
 import { filterKey, mergeSearch, readState, START, writeState, type State } from "./lib/url.js";
 import { Bar } from "./parts/bar.js";
@@ -28,7 +28,6 @@ import sheets from "./styles/index.js";
 
 const NARROW = 760;
 const WIDE = 1000;
-const OWN_ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const LEAD = 60;
 const SHORTCUTS = "alv-shortcuts";
 /** A compact view tells everything there is. */
@@ -90,7 +89,12 @@ export class AuditLogViewer extends LitElement implements Host {
   #offline = false;
   #height = 0;
   #loaded = "";
+  /** The page around had its turn. */
+  #settled = false;
   #started = false;
+  #answer: () => void = () => undefined;
+  /** Until the first answer of the list. */
+  readonly #answered = new Promise<void>((done) => (this.#answer = done));
   #hoverTimer: number | undefined;
   #sizes: ResizeObserver | null = null;
 
@@ -107,6 +111,7 @@ export class AuditLogViewer extends LitElement implements Host {
   set getToken(get: GetToken | undefined) {
     this.client.getToken = get;
     if (this.#started) this.#refresh();
+    else if (this.isConnected) this.client.warm();
   }
 
   get getToken(): GetToken | undefined {
@@ -124,6 +129,7 @@ export class AuditLogViewer extends LitElement implements Host {
     }
     this.#sizes = new ResizeObserver(([entry]) => this.#measure(entry?.contentRect));
     this.#sizes.observe(this);
+    if (!this.#settled) void this.#settle();
     document.addEventListener("keydown", this.#keys);
     window.addEventListener("popstate", this.#back);
     window.addEventListener("online", this.#network);
@@ -147,27 +153,32 @@ export class AuditLogViewer extends LitElement implements Host {
       this.words = new Words(this.locale || document.documentElement.lang || navigator.language);
       void this.#speak(this.words);
     }
+    if (!this.#settled) return;
     const zone = this.state.tz ?? this.#zones[0]?.[1] ?? "UTC";
     if (this.clock.zone !== zone || this.clock.locale !== this.words.locale) this.clock = new Clock(this.words.locale, zone);
     if (this.about && this.#narrowed(this.state)) this.state = { ...this.state, ...WHOLE };
     const key = [filterKey(this.state), this.api, this.words.locale, zone, this.about].join("\n");
     if (key !== this.#loaded) {
       const start = !this.#loaded || changed.has("api") || changed.has("locale");
-      const first = !this.#loaded;
       this.#loaded = key;
-      void (first ? this.#settled() : Promise.resolve()).then(() => this.#refresh(start));
+      void Promise.resolve().then(() => this.#refresh(start));
     }
   }
 
   /** Without a token: until the page's own scripts had their turn to say how to get one. */
-  #settled(): Promise<unknown> {
-    if (this.getToken || document.readyState === "complete") return Promise.resolve();
-    const once = (target: EventTarget, type: string): Promise<unknown> => new Promise((done) => target.addEventListener(type, done, { once: true }));
-    return Promise.race([once(document, "DOMContentLoaded"), once(window, "load")]);
+  async #settle(): Promise<void> {
+    if (!this.getToken && document.readyState !== "complete") {
+      const once = (target: EventTarget, type: string): Promise<unknown> => new Promise((done) => target.addEventListener(type, done, { once: true }));
+      await Promise.race([once(document, "DOMContentLoaded"), once(window, "load")]);
+    }
+    this.#settled = true;
+    this.requestUpdate();
   }
 
   async #speak(words: Words): Promise<void> {
     const loaded = await Words.load(words).catch(() => null);
+    // Rows that come soon are drawn with the page around them, at once.
+    await Promise.race([this.#answered, pause(LEAD)]);
     if (this.words !== words) return;
     this.#mute = !loaded;
     if (loaded) this.words = loaded;
@@ -203,9 +214,9 @@ export class AuditLogViewer extends LitElement implements Host {
     }
     const asked = this.#loaded;
     const listed = this.#feed.load();
-    void listed.then(() => this.#announce());
-    // The rows have the server for themselves at first, and lose that lead when they take their time.
-    void Promise.race([listed, new Promise((done) => setTimeout(done, LEAD))]).then(() => {
+    void listed.then(this.#answer).then(() => this.#announce());
+    // The rows have everything for themselves until they are seen, and lose that lead when they take their time.
+    void Promise.race([listed, pause(LEAD)]).then(() => (this.#feed.busy ? undefined : painted())).then(() => {
       if (start) void this.#facts();
       if (!this.about && asked === this.#loaded) void this.#activity.load();
     });
@@ -272,8 +283,8 @@ export class AuditLogViewer extends LitElement implements Host {
 
   /** The zones that times are shown in by turns: that of the page around first, each once. */
   get #zones(): (readonly [Host["nextZone"], string])[] {
-    const zones = [["workspace", this.zone], ["own", OWN_ZONE], ["utc", "UTC"]] as const;
-    return zones.filter(([, zone], at) => zone && isZone(zone) && zones.findIndex((one) => one[1] === zone) === at);
+    const zones = [["workspace", this.zone], ["own", ownZone()], ["utc", "UTC"]] as const;
+    return zones.filter(([of, zone], at) => zone && (of !== "workspace" || isZone(zone)) && zones.findIndex((one) => one[1] === zone) === at);
   }
 
   get #nextZone(): readonly [Host["nextZone"], string] {
@@ -352,6 +363,8 @@ export class AuditLogViewer extends LitElement implements Host {
     const { count, problem } = this.#feed;
     // The rows first: what comes now keeps the page busy for a while.
     void painted().then(() => {
+      this.#feed.brief = false;
+      this.requestUpdate();
       void this.#later.fetchDrawer();
       if (!this.about) void this.#later.fetchMore().then(() => this.#more?.loaded());
     });
@@ -368,6 +381,7 @@ export class AuditLogViewer extends LitElement implements Host {
   #measure(box: DOMRectReadOnly | undefined): void {
     if (!box?.width) return;
     const [narrow, wide, short] = [box.width < NARROW, box.width >= WIDE && !this.about, box.height < 600 && !this.about];
+    if (!this.tellHeight && narrow === this.narrow && wide === this.wide && short === this.#short) return;
     if (narrow !== this.narrow || short !== this.#short) this.#more?.menus.close();
     Object.assign(this, { narrow, wide });
     this.#short = short;
@@ -388,8 +402,13 @@ export class AuditLogViewer extends LitElement implements Host {
   readonly #keys = (event: KeyboardEvent): void => {
     const inside = event.composedPath().includes(this);
     const standing = this.urlSync && event.target === document.body;
-    if ((inside || standing) && this.#more?.print.takes(event)) return;
-    if ((!inside && !standing) || (!this.shortcuts && event.key !== "Escape")) return;
+    if (!inside && !standing) return;
+    // The page has less than there is: the report has all of it, even if its code is still on the way.
+    if (prints(event) && this.#feed.next !== null && !this.about) {
+      event.preventDefault();
+      return this.#later.withMore(({ print }) => void print.report());
+    }
+    if (!this.shortcuts && event.key !== "Escape") return;
     const found = command(event, event.composedPath()[0]);
     if (found && obey(found, this, this.#parts())) event.preventDefault();
   };
@@ -405,7 +424,7 @@ export class AuditLogViewer extends LitElement implements Host {
   };
 
   protected override render(): TemplateResult {
-    if (!this.words.ready) return html`<div class="v">${this.#mute ? html`<p class="note">The texts of this viewer could not be loaded. Reload the page.</p>` : nothing}</div>`;
+    if (!this.words.ready || !this.#settled) return html`<div class="v">${this.#mute ? html`<p class="note">The texts of this viewer could not be loaded. Reload the page.</p>` : nothing}</div>`;
     const open = this.state.entry !== null && this.#drawer !== null;
     const shown = this.#feed.items.find(({ index, id }) => this.state.entry === String(index) || this.state.entry === id);
     if (this.about) return this.#renderCompact(open ? this.#drawer?.render(shown) : nothing);
@@ -461,7 +480,11 @@ export class AuditLogViewer extends LitElement implements Host {
 
 /** Until what was drawn is on the screen; a page in the background draws nothing and is not waited for. */
 function painted(): Promise<unknown> {
-  return Promise.race([new Promise((done) => requestAnimationFrame(() => setTimeout(done))), new Promise((done) => setTimeout(done, 250))]);
+  return Promise.race([new Promise((done) => requestAnimationFrame(() => setTimeout(done))), pause(250)]);
+}
+
+function pause(length: number): Promise<unknown> {
+  return new Promise((done) => setTimeout(done, length));
 }
 
 customElements.define("audit-log-viewer", AuditLogViewer);

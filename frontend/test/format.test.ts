@@ -45,3 +45,10 @@ test("relative times go from seconds to days of the calendar", () => {
   assert.equal(english.relative(0, "day"), "today");
   assert.equal(clock("es").relative(-1, "day"), "ayer");
 });
+
+test("a day is the same day in every zone", () => {
+  for (const zone of ["America/Los_Angeles", "Pacific/Kiritimati", "UTC"]) {
+    assert.equal(clock("en-GB", zone).as("date", "2026-08-28"), "28 Aug 2026");
+  }
+  assert.equal(clock("es", "America/Bogota").as("date", "2026-08-28"), "28 ago 2026");
+});

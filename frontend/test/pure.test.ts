@@ -69,6 +69,10 @@ test("messages fill their slots, choose their plural and format their numbers", 
   assert.equal(new Words("en-US").locale, "en-US");
   assert.equal(words.duration(41_000), "41 seconds");
   assert.equal(words.duration(3 * 3_600_000), "3 hours");
+  assert.equal(words.length(192 * 60_000), "3 hours 12 minutes");
+  assert.equal(words.length(3 * 3_600_000 + 59_000), "3 hours");
+  assert.equal(words.length(269_000), "4 minutes 29 seconds");
+  assert.equal(words.length(0), "0 seconds");
 });
 
 test("a message that a language lacks is said in English", async () => {
@@ -91,6 +95,11 @@ test("neighbours of one batch fold, across nothing else", () => {
   const batch = { batch: "b1" };
   assert.deepEqual(shape([item(1, "contact.updated", batch), item(2, "contact.updated", batch), item(3, "contact.updated"), item(4, "contact.updated", batch)]), [[1, 2], [3], [4]]);
   assert.deepEqual(shape([item(1, "contact.updated", batch), item(2, "contact.created", batch), item(3, "contact.created", { batch: "b2" })]), [[1], [2], [3]]);
+});
+
+test("seals that follow one another fold, whatever they sealed", () => {
+  const seal = (index: number): Summary => item(index, "audit.sealed", { occurred_at: new Date(Date.UTC(2026, 10, 20 - index)).toISOString() });
+  assert.deepEqual(shape([seal(1), seal(2), item(3, "contact.updated"), seal(4)]), [[1, 2], [3], [4]]);
 });
 
 test("the same failed sign-in folds while the gaps are short", () => {

@@ -124,6 +124,8 @@ def _campaign(row: Campaign) -> dict[str, Any]:
         "account_id": row.account_id,
         "template_id": row.template_id,
         "segment_id": row.segment_id,
+        "variables": row.variables,
+        "header": row.header or None,
         "schedule_at": instant(row.schedule_at),
         "window": row.window or None,
         "rate_per_minute": row.rate_per_minute,

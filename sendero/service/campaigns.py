@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from sendero.errors import Conflict, Invalid, Missing
 from sendero.hours import Hours
-from sendero.service import audience, segments, templates
+from sendero.service import audience, headers, segments, templates
 from sendero.tables import Campaign, Segment, Template
 from sendero.tables.sending import COUNTERS
 from sendero.work import Work, resource_of
@@ -39,7 +39,7 @@ ENDED = segments.ENDED
 RATES = (1, 6000)
 PLACEHOLDERS = ("{name}", "{first_name}")
 
-_PLANNED = ("name", "account_id", "template_id", "segment_id", "variables", "schedule_at")
+_PLANNED = ("name", "account_id", "template_id", "segment_id", "variables", "header", "schedule_at")
 _RUNNING = ("window", "rate_per_minute")
 FIELDS = (*_PLANNED, *_RUNNING)
 
@@ -48,8 +48,8 @@ def checked(work: Work, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of a form as they are stored.
 
     Args:
-        values: name, template_id, segment_id, variables (texts in order), schedule_at (local time like
-            `2026-11-20T10:31`, or empty), window, rate_per_minute.
+        values: name, template_id, segment_id, variables (texts in order), those of `headers.FIELDS`, schedule_at (local
+            time like `2026-11-20T10:31`, or empty), window, rate_per_minute.
 
     Raises:
         Invalid: Some of them cannot be taken; all faults at once.
@@ -70,6 +70,7 @@ def checked(work: Work, values: Mapping[str, Any]) -> dict[str, Any]:
             faults["variables"] = "The template has {count} variables: write one line for each."
         elif any(len(text) > 200 for text in texts):
             faults["variables"] = "Use at most 200 characters for each variable."
+        clean["header"] = headers.sent(template.components.get("header"), values, faults)
         clean["variables"] = {str(number): text for number, text in zip(numbers, texts, strict=False)}
     if segment is None:
         faults["segment_id"] = "Choose one of the list."
@@ -267,7 +268,12 @@ def instant(work: Work, text: str) -> datetime | None:
 def snapshot(campaign: Campaign) -> dict[str, Any]:
     """Return the fields of a campaign as the log shows them."""
     fields = {name: getattr(campaign, name) for name in FIELDS}
-    return {**fields, "variables": dict(campaign.variables), "window": campaign.window or None}
+    return {
+        **fields,
+        "variables": dict(campaign.variables),
+        "header": dict(campaign.header) or None,
+        "window": campaign.window or None,
+    }
 
 
 def about_template(campaign: Campaign, rel: str = "template") -> Related:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sendero.errors import Invalid
 from sendero.phones import e164
+from sendero.service import headers
 
 __all__ = ["BUTTONS", "CATEGORIES", "LANGUAGES", "checked", "variables"]
 
@@ -18,7 +19,7 @@ BUTTONS = ("quick_reply", "url", "phone_number")
 _NAME = re.compile(r"[a-z0-9_]{1,512}")
 _VARIABLE = re.compile(r"\{\{(\d+)\}\}")
 _URL = re.compile(r"https://[^\s/]+\.[^\s]*")
-_LONGEST = {"header": 60, "body": 1024, "footer": 60, "button": 25}
+_LONGEST = {"body": 1024, "footer": 60, "button": 25}
 
 
 def variables(text: str) -> list[int]:
@@ -30,15 +31,15 @@ def checked(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of a form as they are stored.
 
     Args:
-        values: name, display_name, language, category, header, body, samples (list), footer, buttons (list of
-            {type, text, value}).
+        values: name, display_name, language, category, the header's (see `headers.checked`), body, samples (list),
+            footer, buttons (list of {type, text, value}).
 
     Raises:
         Invalid: Some of them break a rule of WhatsApp; all faults at once.
     """
     faults: dict[str, str] = {}
     name, body = str(values["name"]).strip(), str(values["body"]).strip()
-    header, footer = str(values.get("header") or "").strip(), str(values.get("footer") or "").strip()
+    footer = str(values.get("footer") or "").strip()
     if not _NAME.fullmatch(name):
         faults["name"] = "Use lower-case letters, digits and _ only."
     if values.get("category") not in CATEGORIES:
@@ -47,7 +48,7 @@ def checked(values: Mapping[str, Any]) -> dict[str, Any]:
         faults["language"] = "Choose one of the list."
     if not body:
         faults["body"] = "A template needs a body."
-    for part, text in (("header", header), ("body", body), ("footer", footer)):
+    for part, text in (("body", body), ("footer", footer)):
         if len(text) > _LONGEST[part]:
             faults[part] = "This is longer than WhatsApp allows: 60 characters in header and footer, 1,024 in the body."
     used = variables(body)
@@ -56,14 +57,15 @@ def checked(values: Mapping[str, Any]) -> dict[str, Any]:
     samples = [str(sample).strip() for sample in values.get("samples") or ()][: len(used)]
     if len([sample for sample in samples if sample]) < len(used):
         faults["samples"] = "Give one example for each variable, one per line; WhatsApp reviews with them."
+    header = headers.checked(values, faults)
     buttons, fault = _buttons(values.get("buttons") or ())
     if fault:
         faults["buttons"] = fault
     if faults:
         raise Invalid(faults)
     components: dict[str, Any] = {"body": {"text": body, "samples": samples}}
-    if header:
-        components["header"] = {"format": "text", "text": header}
+    if header is not None:
+        components["header"] = header
     if footer:
         components["footer"] = {"text": footer}
     if buttons:

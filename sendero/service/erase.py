@@ -5,12 +5,13 @@ earlier merge absorbed is the same person: those rows are emptied with it. Messa
 they hold no text.
 
 Emptying after thirty days is the announced end of a deletion, decided by nobody anew: `contact.deleted` says who
-deleted whom, when and why. No entry repeats the values that leave; that they were left unrecorded is on record.
+deleted whom, when and why, and `contact.emptied` which fields left in the end. No entry repeats their values.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from msgspec import Struct
@@ -65,10 +66,7 @@ def loss(work: Work, contact: Contact) -> Loss:
         raise Conflict("This contact was erased already.")
     if contact.merged_into is not None:
         raise Conflict("This contact was merged into another one. Erase that one: it takes this one with it.")
-    absorbed = _absorbed(work, contact)
-    fields = dict.fromkeys(path for one in (contact, *absorbed) for path in _filled(one))
-    had = notes.counts(work, [contact.id, *(one.id for one in absorbed)])
-    return Loss(fields=tuple(fields), notes=had["notes"], messages=had["messages"], absorbed=tuple(absorbed))
+    return _held(work, contact)
 
 
 def erase(work: Work, contact: Contact, *, request: str, reason: Reason | None) -> Loss:
@@ -98,14 +96,7 @@ def erase(work: Work, contact: Contact, *, request: str, reason: Reason | None) 
         "contact.erased",
         Resource(type="contact", id=contact.id),
         reason=reason,
-        details={
-            "request": request,
-            "fields": len(planned.fields),
-            "erased": list(planned.fields),
-            "notes": planned.notes,
-            "messages_kept": planned.messages,
-            "absorbed": [one.id for one in planned.absorbed],
-        },
+        details={"request": request, **_told(planned, "erased")},
         claims=[resource_of(one) for one in planned.absorbed],
     )
     return planned
@@ -158,13 +149,36 @@ def empty_deleted(home: Installation) -> bool:
             Contact.deleted_at < work.now() - KEPT, Contact.erased_at.is_(None), Contact.name != ""
         )
         rows = list(work.session.execute(query.limit(_BATCH)).scalars())
-        if rows:
-            with home.watching.off(reason="Contacts that were deleted thirty days ago are emptied"):
-                for row in rows:
-                    for one in (row, *_absorbed(work, row)):
-                        _empty(work, one)
-                work.session.flush()
+        for row in rows:
+            gone = _held(work, row)
+            for one in (row, *gone.absorbed):
+                _empty(work, one)
+            work.record(
+                "contact.emptied",
+                Resource(type="contact", id=row.id),
+                details=_told(gone, "emptied"),
+                claims=[resource_of(one) for one in gone.absorbed],
+            )
     return len(rows) == _BATCH
+
+
+def _held(work: Work, contact: Contact) -> Loss:
+    """Return what a contact holds, and what was merged into it."""
+    absorbed = _absorbed(work, contact)
+    fields = dict.fromkeys(path for one in (contact, *absorbed) for path in _filled(one))
+    had = notes.counts(work, [contact.id, *(one.id for one in absorbed)])
+    return Loss(fields=tuple(fields), notes=had["notes"], messages=had["messages"], absorbed=tuple(absorbed))
+
+
+def _told(gone: Loss, left: str) -> dict[str, Any]:
+    """Return what an entry says of a loss: how much, and which fields under the name `left`."""
+    return {
+        "fields": len(gone.fields),
+        left: list(gone.fields),
+        "notes": gone.notes,
+        "messages_kept": gone.messages,
+        "absorbed": [one.id for one in gone.absorbed],
+    }
 
 
 def _absorbed(work: Work, contact: Contact) -> list[Contact]:

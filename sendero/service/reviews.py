@@ -20,7 +20,7 @@ from sendero.service.noted import QUALITIES, noted, of_quality
 from sendero.tables import Account, Template
 from sendero.whatsapp.actor import WHATSAPP
 from sendero.whatsapp.forms import body_of, handed_in
-from sendero.whatsapp.provider import EXISTS, ProviderFault, Submitted
+from sendero.whatsapp.provider import EXISTS, Media, ProviderFault, Submitted
 from sendero.work import Work
 from whodid import Reason
 
@@ -34,6 +34,7 @@ __all__ = [
     "to_delete",
     "to_edit",
     "to_hand_in",
+    "to_upload",
     "told",
 ]
 
@@ -66,15 +67,18 @@ class Told(Struct, frozen=True, kw_only=True):
 # ---------------------------------------------------------------------------------------------------- what we ask
 
 
-def to_hand_in(work: Work, account: Account, values: Mapping[str, Any]) -> Callable[[], Submitted]:
-    """Return the question that hands a new template in for review.
+def to_upload(work: Work, account: Account, media: Media) -> Callable[[], str]:
+    """Return the question that hands in the example of a header; its answer is the handle of it."""
+    provider, line = work.home.provider, accounts.line_of(work, account)
+    return lambda: provider.upload(line, media)
 
-    Args:
-        values: What `templates.checked` returned.
-    """
-    provider, line, form = work.home.provider, accounts.line_of(work, account), handed_in(values)
 
-    def ask() -> Submitted:
+def to_hand_in(work: Work, account: Account) -> Callable[[Mapping[str, Any]], Submitted]:
+    """Return the question that hands a new template in for review; it takes what `templates.checked` returned."""
+    provider, line = work.home.provider, accounts.line_of(work, account)
+
+    def ask(values: Mapping[str, Any]) -> Submitted:
+        form = handed_in(values)
         try:
             return provider.create_template(line, form)
         except ProviderFault as fault:
@@ -88,15 +92,15 @@ def to_hand_in(work: Work, account: Account, values: Mapping[str, Any]) -> Calla
     return ask
 
 
-def to_edit(work: Work, template: Template, values: Mapping[str, Any]) -> Callable[[], Submitted]:
-    """Return the question that hands changed components in for review."""
-    provider, line, form = work.home.provider, accounts.line_of(work, template.account), handed_in(values)
+def to_edit(work: Work, template: Template) -> Callable[[Mapping[str, Any]], Submitted]:
+    """Return the question that hands changed components in for review; it takes what `templates.checked` returned."""
+    provider, line = work.home.provider, accounts.line_of(work, template.account)
     known, status = template.meta_template_id, template.status
     if template.account.deleted_at is not None:
         raise Conflict("The WhatsApp account of this template was deleted.")
 
-    def ask() -> Submitted:
-        key = known
+    def ask(values: Mapping[str, Any]) -> Submitted:
+        key, form = known, handed_in(values)
         if key is None:
             found = provider.find_template(line, form["name"], form["language"])
             if found is None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from sendero.errors import Conflict, Invalid
 from sendero.hours import Hours
-from sendero.service import audience, segments
+from sendero.service import audience, headers, segments, templates
 from sendero.service.campaigns import ENDED, about_template
 from sendero.tables import Campaign
 from sendero.work import Work, resource_of
@@ -241,6 +241,10 @@ def _check_sendable(campaign: Campaign) -> None:
         raise Conflict("WhatsApp takes only approved templates, and the one of this campaign is not approved.")
     if campaign.account.deleted_at is not None or campaign.account.status not in ("connected", "flagged"):
         raise Conflict("The WhatsApp account of this campaign is not connected.")
+    parts = campaign.template.components
+    wanted = {str(number) for number in templates.variables(parts["body"]["text"])}
+    if set(campaign.variables) != wanted or not headers.fits(parts, campaign.header):
+        raise Conflict("The template asks for other values than this campaign has. Change the campaign, or cancel it.")
 
 
 def _needed(reason: Reason | None, codes: tuple[str, ...]) -> tuple[str, str | None]:

@@ -208,6 +208,7 @@ def _claim(work: Work, batch: Batch, key: str) -> Outgoing | None:
         template=campaign.template.name,
         language=campaign.template.language,
         body=campaigns.filled(campaign, name),
+        header=campaign.header,
         reference=key,
     )
 

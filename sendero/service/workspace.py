@@ -12,15 +12,24 @@ from functools import cache
 from typing import Any
 from zoneinfo import available_timezones
 
-import msgspec
-
+from sendero.actions import ACCESS
 from sendero.errors import Invalid
 from sendero.tables import User
 from sendero.work import Work, actor_of, resource_of
 from whodid.capture import current
 from whodid.retention import Policy, Preview, change_policy, preview, read_policy
 
-__all__ = ["LOCALES", "LONGEST_RETENTION", "change_retention", "hours", "retention", "update", "would_remove", "zones"]
+__all__ = [
+    "LOCALES",
+    "LONGEST_RETENTION",
+    "access_retention",
+    "change_retention",
+    "hours",
+    "retention",
+    "update",
+    "would_remove",
+    "zones",
+]
 
 LOCALES = ("es-ES", "es-MX", "en-GB", "en-US", "ca-ES", "pt-PT", "pt-BR", "fr-FR", "de-DE", "it-IT")
 LONGEST_RETENTION = 3650
@@ -95,18 +104,29 @@ def retention(work: Work) -> int | None:
     return read_policy(work.home.log, work.workspace.id).days
 
 
-def would_remove(work: Work, days: str) -> tuple[int, Preview]:
-    """Return a number of days that was typed, and what the log would remove if it were the retention.
+def access_retention(work: Work) -> int | None:
+    """Return how many days the log keeps who could get in, if that differs from the rest."""
+    return read_policy(work.home.log, work.workspace.id).classes.get(ACCESS)
+
+
+def would_remove(work: Work, days: str, access: str = "") -> tuple[int, int | None, Preview]:
+    """Return the days that were typed, and what the log would remove if they were the retention.
+
+    Args:
+        access: Days for who could get in; empty for those of the rest.
 
     Raises:
         Invalid: It is no number of days that can be had.
     """
-    number = _days(days)
-    return number, preview(work.home.log, work.workspace.id, _policy(work, number))
+    number, own = _days(days), _days(access, "access") if access.strip() else None
+    return number, own, preview(work.home.log, work.workspace.id, _policy(work, number, own))
 
 
-def change_retention(work: Work, by: User, days: str) -> bool:
+def change_retention(work: Work, by: User, days: str, access: str = "") -> bool:
     """Change how long the log keeps entries. The log itself records it, once.
+
+    Args:
+        access: As for `would_remove`.
 
     Returns:
         Whether anything changed.
@@ -115,8 +135,9 @@ def change_retention(work: Work, by: User, days: str) -> bool:
         Invalid: It is no number of days that can be had.
     """
     number, scope = _days(days), current()
+    own = _days(access, "access") if access.strip() else None
     where = scope.context if scope is not None else None
-    policy = _policy(work, number)
+    policy = _policy(work, number, own)
     receipt = change_policy(work.home.log, work.workspace.id, policy, actor=actor_of(by), context=where)
     if work.workspace.retention_days != number:
         work.workspace.retention_days = number
@@ -124,13 +145,15 @@ def change_retention(work: Work, by: User, days: str) -> bool:
     return receipt is not None
 
 
-def _days(typed: str) -> int:
+def _days(typed: str, field: str = "days") -> int:
     text = typed.strip()
     if not text.isascii() or not text.isdigit() or len(text) > 4 or not 1 <= int(text) <= LONGEST_RETENTION:
-        raise Invalid({"days": "Choose a number of days from 1 to 3650."})
+        raise Invalid({field: "Choose a number of days from 1 to 3650."})
     return int(text)
 
 
-def _policy(work: Work, days: int) -> Policy:
-    """Return the policy with other days; what the classes of the catalog have of their own stays."""
-    return msgspec.structs.replace(read_policy(work.home.log, work.workspace.id), days=days)
+def _policy(work: Work, days: int, access: int | None) -> Policy:
+    """Return the policy with other days; what further classes have of their own stays."""
+    old = read_policy(work.home.log, work.workspace.id)
+    classes = {name: kept for name, kept in old.classes.items() if name != ACCESS}
+    return Policy(days=days, classes=classes if access is None else {**classes, ACCESS: access})

@@ -1,6 +1,6 @@
-// Lets the viewer in, and brings the reader from an entry to the thing it is about.
+// Lets the viewer, or the page of alerts, in, and brings the reader from an entry to the thing it is about.
 
-const viewer = document.querySelector("audit-log-viewer");
+const viewer = document.querySelector("audit-log-viewer, audit-log-alerts");
 
 viewer.getToken = async () => {
   const answer = await fetch("/audit-token", { method: "POST", redirect: "error" });

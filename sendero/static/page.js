@@ -25,16 +25,37 @@ window.addEventListener("pageshow", () => {
   for (const form of document.forms) delete form.dataset.sent;
 });
 
+// Fields that only one choice of a list needs are there with it, and are not sent without it.
+for (const part of document.querySelectorAll("[data-when]")) {
+  const list = part.closest("form").elements[part.dataset.when];
+  const needed = part.dataset.is.split(" ");
+  const turn = () => {
+    part.hidden = !needed.includes(list.value);
+    for (const field of part.querySelectorAll("input, textarea")) field.disabled = part.hidden;
+  };
+  list.addEventListener("change", turn);
+  turn();
+}
+
 // The preview of a template follows what is typed, with the examples in place of the variables.
 const template = document.querySelector("form[data-template]");
 if (template) {
   const show = () => {
     const samples = template.elements.samples.value.split("\n");
-    for (const part of document.querySelectorAll("[data-preview]"))
-      part.textContent = template.elements[part.dataset.preview].value.replace(
+    for (const part of document.querySelectorAll("[data-preview]")) {
+      const field = template.elements[part.dataset.preview];
+      part.textContent = (field.disabled ? "" : field.value).replace(
         /\{\{(\d+)\}\}/g,
         (whole, number) => samples[number - 1]?.trim() || whole,
       );
+    }
+    const { header_file: file, header_format: format } = template.elements;
+    for (const part of document.querySelectorAll("[data-kind]")) {
+      part.hidden = part.dataset.kind !== format.value;
+      if (part.dataset.kind !== "location")
+        part.lastElementChild.textContent =
+          file.files[0]?.name || file.dataset.file || format.selectedOptions[0].textContent;
+    }
   };
   template.addEventListener("input", show);
   show();

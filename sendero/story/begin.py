@@ -22,7 +22,6 @@ from sendero.story.days import plan_days
 from sendero.story.issuer import Issuer
 from sendero.story.offers import plan_campaigns
 from sendero.story.outside import Outside
-from sendero.story.people import customer
 from sendero.story.programs import TRIAL_LIFE, Programs
 from sendero.story.settings import plan_settings
 from sendero.story.teller import Teller
@@ -155,7 +154,7 @@ def _people(teller: Teller) -> str:
 
 
 def _things(teller: Teller, programs: Programs, calendar: Calendar, many: int) -> None:
-    work, dice, clock, start = teller.work, teller.dice, teller.clock, calendar.start
+    work, clock, start = teller.work, teller.clock, calendar.start
     shop = accounts.create(work, account("Casa Lumen Shop", "+34 910 555 014", teller))
     old = account("Old Madrid line", "+34 910 555 002", teller)
     accounts.create(work, old | {"is_default_in": False, "is_default_out": False})
@@ -172,7 +171,7 @@ def _things(teller: Teller, programs: Programs, calendar: Calendar, many: int) -
             clock.to(max(clock.now(), trial))
             programs.trial(work, teller.people["tomas"])
             trial = None
-        _contact(teller, customer(dice))
+        _contact(teller, teller.customer())
     carmen = {"name": "Carmen Ortega Lara", "phone_e164": "+34633470218", "email": "carmen.ortega@correo.example"}
     _contact(teller, carmen | {"city": "Madrid", "birthday": "1979-03-22", "lifecycle": "customer"}, hidden=True)
     juan = {"name": "Juan Pérez", "phone_e164": "+34655018342", "city": "Getafe", "tags": ["newsletter"]}

@@ -8,11 +8,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sendero.service import contacts, merge, reviews, templates
+from sendero.service import contacts, headers, merge, reviews, templates
 from sendero.story.cast import PEOPLE, Person
 from sendero.story.clock import ZONE
 from sendero.story.outside import Outside
-from sendero.story.people import CITIES, TAGS, birthday, customer, email_of
+from sendero.story.people import CITIES, TAGS, birthday, email_of
 from sendero.story.teller import Teller
 from sendero.story.texts import DIWALI, DRAFTS, EDITS, OFFERS, ORDER_UPDATE, SUMMER, TRIAL
 from sendero.tables import Account, Template
@@ -133,7 +133,7 @@ def _update(teller: Teller, person: Person) -> None:
 
 
 def _create(teller: Teller, person: Person) -> None:
-    values = customer(teller.dice)
+    values = teller.customer()
     with teller.acting(person) as work:
         if "consent" in values:
             values["consent"]["captured_at"] = work.now()
@@ -163,7 +163,7 @@ def _merge(teller: Teller, person: Person) -> None:
     dice = teller.dice
     with teller.acting(person) as work:
         contact = teller.contact()
-        twin = customer(dice) | {"name": contact.name, "phone_e164": contact.phone_e164, "custom": {}}
+        twin = teller.customer() | {"name": contact.name, "phone_e164": contact.phone_e164, "custom": {}}
         twin.pop("consent", None)
         double = contacts.create(work, twin, source="inbound")
         merge.merge(work, merge.plan(contact, double, {"city": "absorbed"} if dice.random() < 0.3 else {}))
@@ -201,9 +201,9 @@ def hand_in(teller: Teller, person: Person, text: Mapping[str, Any]) -> Template
     account = teller.work.session.execute(
         sa.select(Account).where(Account.is_default_out, Account.deleted_at.is_(None))
     ).scalar_one()
-    ask = reviews.to_hand_in(teller.work, account, values)
+    ask = reviews.to_hand_in(teller.work, account)
     with teller.apart():
-        answer = ask()
+        answer = ask(values)
     with teller.acting(person) as work:
         template = templates.create(work, work.get(Account, account.id), values, submitted=True)
         reviews.note(work, template, answer)
@@ -215,9 +215,9 @@ def edit(teller: Teller, person: Person, template: Template, text: Mapping[str, 
     values = templates.checked(text)
     if not templates.check_edit(teller.work, template, values):
         return False
-    ask = reviews.to_edit(teller.work, template, values)
+    ask = reviews.to_edit(teller.work, template)
     with teller.apart():
-        answer = ask()
+        answer = ask(values)
     with teller.acting(person) as work:
         cause = templates.edit(work, template, values)
         reviews.note(work, template, answer)
@@ -238,7 +238,7 @@ def _plan_customers(teller: Teller, outside: Outside, midnight: datetime, *, bus
 
 
 def _first_message(teller: Teller, outside: Outside) -> None:
-    values = customer(teller.dice)
+    values = teller.customer()
     bsuid = f"ES.{teller.dice.randrange(10**19, 10**20)}"
     teller.contacts.append(outside.writes(values["name"], values["phone_e164"], bsuid))
 
@@ -256,7 +256,7 @@ def _as_form(template: Template) -> dict[str, Any]:
         "display_name": template.display_name,
         "language": template.language,
         "category": template.category,
-        "header": parts.get("header", {}).get("text", ""),
+        **headers.form_of(parts),
         "body": parts["body"]["text"],
         "samples": parts["body"]["samples"],
         "footer": parts.get("footer", {}).get("text", ""),

@@ -58,6 +58,8 @@ class _Offer(Struct, frozen=True, kw_only=True):
 
 
 _NEWS, _SALE, _POINTS, _AFTER = "novedades_lumen", "rebajas_lumen", "puntos_lumen", "seguimiento_pedido"
+_PICTURES = {_SALE: "https://casalumen.es/ofertas/rebajas.jpg"}
+"""What the templates with a picture above are sent with."""
 _OFFERS = (
     _Offer(name="Back from summer", segment="Madrid, may get offers", template=_NEWS, days=87),
     _Offer(name="Autumn collection", segment="Newsletter", template=_NEWS, days=80, at="11:00"),
@@ -260,6 +262,7 @@ def _form(work: Work, offer: _Offer, at: datetime | None) -> dict[str, Any]:
         "template_id": template,
         "segment_id": segment.id,
         "variables": offer.texts,
+        "header_link": _PICTURES.get(offer.template, ""),
         "schedule_at": "" if at is None else at.astimezone(ZONE).replace(tzinfo=None).isoformat(),
         "window": offer.window,
         "rate_per_minute": str(rate),

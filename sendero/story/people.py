@@ -7,7 +7,10 @@ from typing import Any
 
 from sendero.service.contacts import folded
 
-__all__ = ["CITIES", "TAGS", "birthday", "customer", "email_of"]
+__all__ = ["ALONE", "CITIES", "TAGS", "birthday", "customer", "email_of"]
+
+ALONE = ("Juan Pérez", "Ana García López", "Carmen Ortega Lara", "Lucía Ferrer")
+"""Names that only one person of the story may have: its threads find them by these."""
 
 _FIRST = """
     Adrián Agustín Aina Alba Alejandro Alicia Álvaro Amaia Ana Andrea Ángel Antonio Beatriz Begoña Belén Bruno Candela
@@ -40,9 +43,9 @@ _CONSENTS = (
 
 def customer(dice: Random) -> dict[str, Any]:
     """Return what somebody types in about a new customer."""
-    name = f"{dice.choice(_FIRST)} {dice.choice(_LAST)}"
-    if dice.random() < 0.55:
-        name += f" {dice.choice(_LAST)}"
+    name = _name(dice)
+    while name in ALONE:
+        name = _name(dice)
     values: dict[str, Any] = {
         "name": name,
         "phone_e164": f"+346{dice.randrange(10_000_000, 99_999_999)}",
@@ -70,3 +73,8 @@ def birthday(dice: Random) -> str:
     """Return a birthday."""
     day = f"{dice.randrange(1, 13):02}-{dice.randrange(1, 29):02}"
     return f"--{day}" if dice.random() < 0.3 else f"{dice.randrange(1948, 2006)}-{day}"
+
+
+def _name(dice: Random) -> str:
+    name = f"{dice.choice(_FIRST)} {dice.choice(_LAST)}"
+    return f"{name} {dice.choice(_LAST)}" if dice.random() < 0.55 else name

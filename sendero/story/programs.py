@@ -10,7 +10,7 @@ from sendero.story.calendar import Calendar
 from sendero.story.cast import PEOPLE
 from sendero.story.clock import ZONE
 from sendero.story.outside import Outside, Program
-from sendero.story.people import CITIES, TAGS, customer, email_of
+from sendero.story.people import CITIES, TAGS, email_of
 from sendero.story.teller import Teller
 from sendero.tables import ApiKey, Contact, User
 from sendero.work import Work
@@ -112,7 +112,7 @@ class Programs:
         self._must(self._outside.call(self._crm, method, path, body, contact)[0], 200)
 
     def _create(self, program: Program) -> None:
-        values = customer(self._teller.dice)
+        values = self._teller.customer()
         body = {name: values[name] for name in ("name", "email", "city", "language", "tags", "lifecycle")}
         status, answer = self._outside.call(program, "POST", "/contacts", {**body, "phone": values["phone_e164"]})
         if status == 201:
@@ -124,7 +124,7 @@ class Programs:
         """Bring over the customers of a shop that was bought: 64 at once."""
         listed = []
         for _ in range(64):
-            values = customer(self._teller.dice)
+            values = self._teller.customer()
             body = {name: values[name] for name in ("name", "city", "language", "tags")}
             listed.append({**body, "phone": values["phone_e164"], "lifecycle": "customer"})
         status, answer = self._outside.call(self._crm, "POST", "/contacts/bulk", {"contacts": listed})

@@ -19,6 +19,7 @@ from sendero.service.throttle import Counted
 from sendero.story.cast import Person, Place
 from sendero.story.clock import StoryClock
 from sendero.story.issuer import Issuer
+from sendero.story.people import customer
 from sendero.tables import Contact, Role, Session, User
 from sendero.work import Work, actor_of
 from whodid import Resource
@@ -47,6 +48,7 @@ class Teller:
         self.dice = dice
         self.people: dict[str, User] = {}
         self.contacts: list[Contact] = []
+        self._phones: set[str] = set()
         self._sessions: dict[str, Session] = {}
         self._agenda: list[tuple[datetime, int, Act]] = []
         self._noted = 0
@@ -222,6 +224,17 @@ class Teller:
             refusals.refused(work, action, resource, code="no_permission", permission=permission)
 
     # ------------------------------------------------------------------------------------------------ contacts
+
+    def customer(self) -> dict[str, Any]:
+        """Return what somebody types in about a new customer, whose number nobody else of the story has.
+
+        WhatsApp tells of people by their numbers: of two with the same it would be left to chance whom it means.
+        """
+        values = customer(self.dice)
+        while values["phone_e164"] in self._phones:
+            values = customer(self.dice)
+        self._phones.add(values["phone_e164"])
+        return values
 
     def contact(self) -> Contact:
         """Return some living contact, more likely one of the newer ones."""

@@ -69,6 +69,8 @@ OFFERS = (
         "Hola {{1}}, rebajas en Casa Lumen: {{2}} menos en lámparas seleccionadas, solo esta semana.",
         "Ana",
         "30 %",
+        header_format="image",
+        media={"handle": "4::aW1hZ2UvanBlZw==:6f1d0c52b7a94e0f8a3b5c1e9d274680", "file": "rebajas.jpg"},
         footer="Responde BAJA para no recibir más mensajes",
     ),
     _text(

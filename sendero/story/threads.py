@@ -30,7 +30,6 @@ from sendero.story.calendar import Calendar
 from sendero.story.cast import PEOPLE, STRANGER, TRAINEE, Person
 from sendero.story.days import edit, hand_in
 from sendero.story.outside import Outside
-from sendero.story.people import customer
 from sendero.story.teller import Teller
 from sendero.story.texts import DIWALI, ORDER_UPDATE, TRIAL
 from sendero.tables import Account, Contact, Template, User
@@ -307,7 +306,7 @@ def _import(teller: Teller, calendar: Calendar, person: Person, name: str, many:
     table = csv.writer(text)
     table.writerow(["Nombre", "Teléfono", "Correo", "Ciudad", "Etiquetas"])
     for number in range(many):
-        values = customer(teller.dice)
+        values = teller.customer()
         phone = "no lo sabe" if number % 17 == 11 else values["phone_e164"]
         table.writerow([values["name"], phone, values["email"] or "", values["city"], "feria"])
     file = io.BytesIO(text.getvalue().encode())

@@ -23,7 +23,8 @@ class Campaign(Owned, Base):
     """A template sent to a segment, once. `pause` and `cancel` say why it stopped.
 
     `pause` is {reason, note, by, at, resume, cause, entry} and, once the campaign went on, resumed_at; `cancel` is
-    {reason, note, by, at, entry}, of a failure too; `variables` is {number: text}; `window` is "09:00-21:00" or empty.
+    {reason, note, by, at, entry}, of a failure too; `variables` is {number: text}; `header` is {format, link} of a
+    file, {format, latitude, longitude, name, address} of a place, or empty; `window` is "09:00-21:00" or empty.
 
     `audience` counts the people it was started with, `left_out` those of the segment who may or can get nothing. Of the
     audience, `queued` wait, `skipped` got nothing after all, `discarded` were given up when it ended, and of `unknown`
@@ -41,6 +42,7 @@ class Campaign(Owned, Base):
     template_id: Mapped[str] = mapped_column(sa.ForeignKey("templates.id"))
     segment_id: Mapped[str] = mapped_column(sa.ForeignKey("segments.id"))
     variables: Mapped[dict[str, Any]]
+    header: Mapped[dict[str, Any]]
     schedule_at: Mapped[datetime | None]
     window: Mapped[str]
     rate_per_minute: Mapped[int]

@@ -1,4 +1,4 @@
-"""Settings → Audit logs: the viewer, the token that lets it in, and the way from an entry back to the thing itself."""
+"""Settings → Audit logs and Alerts: the viewer, the token that lets it in, and the way from an entry back to the thing itself."""
 
 from __future__ import annotations
 
@@ -51,6 +51,11 @@ def page(visit: Visit) -> Response:
     )
 
 
+def alerts(visit: Visit) -> Response:
+    """Show what detection noticed."""
+    return visit.render("alerts.html")
+
+
 def token(visit: Visit) -> Response:
     """Hand a viewer token to our own page."""
     actor = actor_of(visit.viewer)
@@ -82,6 +87,7 @@ PAGES = (
         action="audit.viewer_opened",
         title="Audit logs",
     ),
+    Page(path="/settings/alerts", answer=alerts, needs="audit:read", action="audit.viewer_opened", title="Alerts"),
     Page(path="/audit-token", method="POST", answer=token, needs="audit:read", action="audit.viewer_opened"),
     Page(path="/go/{type}/{id:path}", answer=go),
 )

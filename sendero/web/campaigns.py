@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -10,16 +11,16 @@ from starlette.responses import JSONResponse, Response
 
 from sendero.errors import Missing
 from sendero.hours import Hours
-from sendero.service import audience, campaigns, running, segments, templates
+from sendero.service import audience, campaigns, headers, running, segments, templates
 from sendero.service.automatic import GUARD, SCHEDULER
-from sendero.tables import Campaign
+from sendero.tables import Campaign, Template
 from sendero.web.visit import Form, Page, Visit
 from sendero.work import Work
 
 __all__ = ["PAGES", "living", "show"]
 
 _SIZE = 50
-_PLAN = ("name", "template_id", "segment_id", "variables", "schedule_at")
+_PLAN = ("name", "template_id", "segment_id", "variables", *headers.FIELDS, "schedule_at")
 _PACE = ("window", "rate_per_minute")
 _COUNTS = {
     "sent": "sent",
@@ -195,7 +196,7 @@ def _message(campaign: Campaign) -> dict[str, Any]:
     for number, text in zip(sorted(campaign.variables, key=int), campaigns.filled(campaign, "Ana García"), strict=True):
         body = body.replace(f"{{{{{number}}}}}", text)
     return {
-        "header": parts.get("header", {}).get("text", ""),
+        "header": {**parts.get("header", {}), **campaign.header},
         "body": body,
         "footer": parts.get("footer", {}).get("text", ""),
         "buttons": parts.get("buttons", []),
@@ -211,10 +212,17 @@ def _form(visit: Visit, campaign: Campaign | None, typed: dict[str, Any]) -> Res
         typed={name: typed.get(name, "") for name in (*_PLAN, *_PACE)},
         offered=[(one.id, f"{one.display_name} · {one.language} · {one.account.name}") for one in offered],
         segments=[(one.id, one.name) for one in segments.listing(visit.work)],
+        with_file=_ids(offered, headers.MEDIA),
+        with_place=_ids(offered, ("location",)),
         bodies=[(one.display_name, one.components["body"]["text"]) for one in offered],
         fixed=campaign is not None and campaign.started_at is not None,
         zone=visit.work.workspace.timezone,
     )
+
+
+def _ids(offered: Sequence[Template], formats: Sequence[str]) -> list[str]:
+    """Return the ids of the templates whose header is one of these formats."""
+    return [one.id for one in offered if one.components.get("header", {}).get("format") in formats]
 
 
 def _typed(form: Form) -> dict[str, Any]:
@@ -224,7 +232,12 @@ def _typed(form: Form) -> dict[str, Any]:
 def _typed_of(work: Work, campaign: Campaign) -> dict[str, Any]:
     typed = {name: getattr(campaign, name) for name in ("name", "template_id", "segment_id", *_PACE)}
     texts = (campaign.variables[number] for number in sorted(campaign.variables, key=int))
-    return {**typed, "variables": "\n".join(texts), "schedule_at": local(work, campaign)}
+    return {
+        **typed,
+        "variables": "\n".join(texts),
+        **headers.typed(campaign.header),
+        "schedule_at": local(work, campaign),
+    }
 
 
 def _values(form: Form) -> dict[str, Any]:

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from msgspec import Struct
 from starlette.responses import Response
 
 from sendero.errors import Invalid, Missing
-from sendero.service import accounts, reviews, templates
+from sendero.service import accounts, headers, reviews, templates
 from sendero.tables import Account, Template
 from sendero.web.visit import Form, Page, Visit
+from sendero.whatsapp.provider import Media, Submitted
 from sendero.work import Work
 
 __all__ = ["PAGES"]
 
-_TEXTS = ("name", "display_name", "language", "category", "header", "body", "samples", "footer")
+_TEXTS = ("name", "display_name", "language", "category", "header_format", "header", "body", "samples", "footer")
 _REASONS = ("not_used", "replaced", "test_data", "other")
 _ROWS = 3
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """What WhatsApp was asked, and answered.
+
+    Args:
+        values: The template, with the handle that it gave for the example of the header.
+        submitted: Where the review stands; None when the template stays a draft.
+    """
+
+    values: dict[str, Any]
+    submitted: Submitted | None
 
 
 def living(work: Work, key: str) -> Template:
@@ -66,19 +80,19 @@ def form_new(visit: Visit) -> Response:
 def ask_new(visit: Visit) -> Callable[[], Any] | None:
     """Check what was typed, and hand it in if that was asked for."""
     account = _account(visit)
-    values = templates.checked(_values(visit.form))
+    values = templates.checked(_values(visit))
     templates.check_free(visit.work, account, values["name"], values["language"])
-    return reviews.to_hand_in(visit.work, account, values) if visit.form["do"] == "submit" else None
+    submit = reviews.to_hand_in(visit.work, account) if visit.form["do"] == "submit" else None
+    return _asking(visit, account, values, submit)
 
 
 def create(visit: Visit) -> Response:
     """Create a template."""
-    submitted = visit.asked is not None
-    values = templates.checked(_values(visit.form))
-    template = templates.create(visit.work, _account(visit), values, submitted=submitted)
-    if submitted:
-        reviews.note(visit.work, template, visit.asked)
-    done = "template_submitted" if submitted else "template_created"
+    values, submitted = _answered(visit) or (templates.checked(_values(visit)), None)
+    template = templates.create(visit.work, _account(visit), values, submitted=submitted is not None)
+    if submitted is not None:
+        reviews.note(visit.work, template, submitted)
+    done = "template_created" if submitted is None else "template_submitted"
     return visit.go(f"/templates/{template.id}", done=done, of=f"template:{template.id}")
 
 
@@ -93,7 +107,7 @@ def form_edit(visit: Visit) -> Response:
         "display_name": template.display_name,
         "language": template.language,
         "category": template.category,
-        "header": parts.get("header", {}).get("text", ""),
+        **headers.form_of(parts),
         "body": parts["body"]["text"],
         "samples": "\n".join(parts["body"].get("samples", [])),
         "footer": parts.get("footer", {}).get("text", ""),
@@ -111,14 +125,15 @@ def ask_edit(visit: Visit) -> Callable[[], Any] | None:
     visit.check_version(template)
     values = _kept(visit, template)
     changed = templates.check_edit(visit.work, template, values)
+    submit: Callable[[Mapping[str, Any]], Submitted] | None = None
     if template.status == "draft":
-        if visit.form["do"] != "submit":
-            return None
-        templates.check_draft(template)
-        return reviews.to_hand_in(visit.work, template.account, values)
+        if visit.form["do"] == "submit":
+            templates.check_draft(template)
+            submit = reviews.to_hand_in(visit.work, template.account)
     # Only what WhatsApp reviews is handed in: the name that people here see is ours.
-    reviewed = any(values[name] != getattr(template, name) for name in ("components", "category"))
-    return reviews.to_edit(visit.work, template, values) if changed and reviewed else None
+    elif changed and any(values[name] != getattr(template, name) for name in ("components", "category")):
+        submit = reviews.to_edit(visit.work, template)
+    return _asking(visit, template.account, values, submit)
 
 
 def update(visit: Visit) -> Response:
@@ -126,14 +141,15 @@ def update(visit: Visit) -> Response:
     template = living(visit.work, visit.path["id"])
     visit.check_version(template)
     draft = template.status == "draft"
-    cause = templates.edit(visit.work, template, _kept(visit, template), reviewed=visit.asked is not None)
-    if draft and visit.asked is not None:
-        templates.submit(visit.work, template)
-    if visit.asked is not None:
-        reviews.note(visit.work, template, visit.asked)
+    values, submitted = _answered(visit) or (_kept(visit, template), None)
+    cause = templates.edit(visit.work, template, values, reviewed=submitted is not None)
+    if submitted is not None:
+        if draft:
+            templates.submit(visit.work, template)
+        reviews.note(visit.work, template, submitted)
         if cause is not None and not draft:
             reviews.changed(visit.work, template, cause)
-    done = "template_submitted" if visit.asked is not None else "template_saved" if cause else "unchanged"
+    done = "template_submitted" if submitted is not None else "template_saved" if cause else "unchanged"
     return visit.go(f"/templates/{template.id}", done=done, of="" if done == "unchanged" else f"template:{template.id}")
 
 
@@ -176,7 +192,39 @@ def _kept(visit: Visit, template: Template) -> dict[str, Any]:
     fixed = {} if template.status == "draft" else {"name": template.name, "language": template.language}
     if template.status in ("approved", "paused"):
         fixed["category"] = template.category
-    return templates.checked(_values(visit.form) | fixed)
+    return templates.checked(_values(visit, template) | fixed)
+
+
+def _asking(
+    visit: Visit,
+    account: Account,
+    values: dict[str, Any],
+    submit: Callable[[Mapping[str, Any]], Submitted] | None,
+) -> Callable[[], Asked] | None:
+    """Return the question to WhatsApp: to take the example of the header, the template, or both in this order."""
+    media = _media(visit)
+    if media is None and submit is None:
+        return None
+    upload = None if media is None else reviews.to_upload(visit.work, account, media)
+
+    def ask() -> Asked:
+        complete = values if upload is None else headers.with_handle(values, upload())
+        return Asked(values=complete, submitted=None if submit is None else submit(complete))
+
+    return ask
+
+
+def _answered(visit: Visit) -> tuple[dict[str, Any], Submitted | None] | None:
+    asked: Asked | None = visit.asked
+    return None if asked is None else (asked.values, asked.submitted)
+
+
+def _media(visit: Visit) -> Media | None:
+    """Return the file that was sent as the example of the header; None where it is a text or a place."""
+    kind, upload = visit.form["header_format"], visit.upload
+    if kind not in headers.MEDIA or upload is None or not upload.name:
+        return None
+    return headers.media(kind, upload.file, upload.name)
 
 
 def _form(visit: Visit, template: Template | None, typed: dict[str, Any]) -> Response:
@@ -196,6 +244,9 @@ def _form(visit: Visit, template: Template | None, typed: dict[str, Any]) -> Res
         languages_of_templates=templates.LANGUAGES,
         categories=templates.CATEGORIES,
         kinds=templates.BUTTONS,
+        formats=headers.FORMATS,
+        media_kinds=headers.MEDIA,
+        present=_present(template, typed.get("header_format") or "text"),
         accounts=[(one.id, one.name) for one in listed],
         chosen_account=visit.form["account"] or default,
     )
@@ -205,11 +256,22 @@ def _typed(form: Form) -> dict[str, Any]:
     return {**{name: form[name] for name in _TEXTS}, "buttons": _buttons(form)}
 
 
-def _values(form: Form) -> dict[str, Any]:
+def _values(visit: Visit, template: Template | None = None) -> dict[str, Any]:
+    """Return what was typed; without a new file the example of the header is the one that the template has."""
+    form, media = visit.form, _media(visit)
     values: dict[str, Any] = {name: form[name] for name in _TEXTS}
     values["samples"] = [line.strip() for line in form["samples"].splitlines() if line.strip()]
     values["buttons"] = _buttons(form)
+    values["media"] = _present(template, form["header_format"])
+    if media is not None:
+        values["media"] = {"handle": "", "file": media.name}
     return values
+
+
+def _present(template: Template | None, kind: str) -> dict[str, str] | None:
+    """Return the example of the header that a template has, if it is of a kind."""
+    had = {} if template is None else headers.form_of(template.components)
+    return had["media"] if had.get("header_format") == kind else None
 
 
 def _buttons(form: Form) -> list[dict[str, str]]:
@@ -238,6 +300,7 @@ PAGES = (
         again=form_new,
         needs="templates:create",
         action="template.created",
+        largest=headers.LARGEST,
     ),
     Page(path="/templates/{id}", answer=show, needs="templates:read", title="Template"),
     Page(path="/templates/{id}/edit", answer=form_edit, needs="templates:update", title="Edit template"),
@@ -249,6 +312,7 @@ PAGES = (
         again=form_edit,
         needs="templates:update",
         action="template.edited",
+        largest=headers.LARGEST,
     ),
     Page(path="/templates/{id}/delete", answer=form_delete, needs="templates:delete", title="Delete template"),
     Page(

@@ -24,6 +24,7 @@ from sendero.web.labels import LABELS
 from sendero.web.upload import Form, Upload
 from sendero.words import LANGUAGES, Words
 from sendero.work import Work
+from whodid.detect import Alerts
 
 __all__ = ["DONE", "Form", "Handler", "Page", "Visit"]
 
@@ -193,6 +194,12 @@ class Visit:
         said = urlencode({key: value for key, value in (("done", done), ("of", of)) if value})
         return RedirectResponse(f"{address}?{said}" if said else address, status_code=303)
 
+    def _alerts(self) -> int:
+        """Return how many alerts are open, for those who may look at them."""
+        if not self.may("audit:read"):
+            return 0
+        return sum(one.status == "open" for one in Alerts(self.home.log, self.work.workspace.id).active())
+
     def render(self, template: str, /, *, status: int = 200, **data: Any) -> Response:
         """Render a page."""
         fields = self.fault.fields if isinstance(self.fault, Invalid) else {}
@@ -213,6 +220,7 @@ class Visit:
             fault=None if self.fault is None or fields else self.words(self.fault.message, **self.fault.parts),
             done=self.words(DONE[done]) if done in DONE else None,
             of=self.query.get("of", ""),
+            alerts=self._alerts(),
             icon=icon,
             label=self._label,
             options=lambda codes: [(code, self._label(code)) for code in codes],

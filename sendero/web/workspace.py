@@ -40,6 +40,7 @@ def form(visit: Visit) -> Response:
         locales=workspace.LOCALES,
         hours=[(str(hour), f"{hour}:00") for hour in range(24)],
         days=visit.query.get("days") or visit.form["days"] or workspace.retention(visit.work),
+        access=visit.query.get("access") or visit.form["access"] or workspace.access_retention(visit.work),
         longest=workspace.LONGEST_RETENTION,
     )
 
@@ -55,10 +56,25 @@ def update(visit: Visit) -> Response:
 def form_retention(visit: Visit) -> Response:
     """Show what another retention removes, before it does."""
     present = workspace.retention(visit.work)
-    days, found = workspace.would_remove(visit.work, visit.query.get("days") or str(present or DEFAULT_DAYS))
-    return visit.render(
-        "workspace/retention.html", days=days, found=found, present=present, questions=_questions(visit)
+    days, access, found = workspace.would_remove(
+        visit.work, visit.query.get("days") or str(present or DEFAULT_DAYS), visit.query.get("access", "")
     )
+    return visit.render(
+        "workspace/retention.html",
+        days=days,
+        access=access,
+        found=found,
+        present=present,
+        present_access=workspace.access_retention(visit.work),
+        shown=_present(visit),
+        questions=_questions(visit),
+    )
+
+
+def _present(visit: Visit) -> str:
+    """Return the retention as the form carries it, to notice that somebody else changed it."""
+    days, access = workspace.retention(visit.work), workspace.access_retention(visit.work)
+    return f"{days or ''}" if access is None else f"{days or ''} {access}"
 
 
 def _questions(visit: Visit) -> dict[str, str]:
@@ -67,9 +83,9 @@ def _questions(visit: Visit) -> dict[str, str]:
 
 def change_retention(visit: Visit) -> Response:
     """Change the retention."""
-    if visit.form["present"] != str(workspace.retention(visit.work) or ""):
+    if visit.form["present"] != _present(visit):
         raise Conflict("Somebody else changed this in the meantime. Look at it again and repeat your change.")
-    changed = workspace.change_retention(visit.work, visit.viewer, visit.form["days"])
+    changed = workspace.change_retention(visit.work, visit.viewer, visit.form["days"], visit.form["access"])
     done = "retention_saved" if changed else "unchanged"
     return visit.go(_HERE, done=done, of=f"log:{visit.work.workspace.id}" if changed else "")
 

@@ -6,15 +6,16 @@ A token travels in the header of a request and nowhere else: no error, no log an
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any, TypeVar
-from urllib.parse import quote
+from collections.abc import Iterator, Mapping
+from typing import Any, BinaryIO, TypeVar
+from urllib.parse import parse_qsl, quote
 
 import httpx2
 import msgspec
 from msgspec import Struct
 
-from sendero.whatsapp.provider import Found, Line, Outgoing, ProviderFault, Standing, Submitted
+from sendero.whatsapp.forms import parameters
+from sendero.whatsapp.provider import Found, Line, Media, Outgoing, ProviderFault, Standing, Submitted
 
 __all__ = ["BASE", "CloudApi"]
 
@@ -25,6 +26,7 @@ BASE = "https://graph.facebook.com"
 _TIMEOUT = httpx2.Timeout(15.0, connect=5.0)
 _LARGEST = 2**20
 _LONGEST = 300
+_PIECE = 2**16
 
 # What may succeed later: throughput, pair and spam rates, limits of the account and the application, and faults of
 # WhatsApp's own. Everything else is the same tomorrow: a paused template, a locked account, a wrong token.
@@ -67,6 +69,10 @@ class _Envelope(Struct):
 
 class _Sent(Struct):
     id: str
+
+
+class _Handle(Struct):
+    h: str
 
 
 class _SentList(Struct):
@@ -140,9 +146,8 @@ class CloudApi:
         # A person who hides their number is written to by their business-scoped id (`ES.1349…`).
         number = message.to.startswith("+")
         template: dict[str, Any] = {"name": message.template, "language": {"code": message.language}}
-        if message.body:
-            values = [{"type": "text", "text": value} for value in message.body]
-            template["components"] = [{"type": "body", "parameters": values}]
+        if components := parameters(message.header, message.body):
+            template["components"] = components
         payload: dict[str, Any] = {
             "messaging_product": "whatsapp",
             "recipient_type": "individual",
@@ -156,6 +161,20 @@ class CloudApi:
         if not sent.messages:
             raise _unreadable()
         return sent.messages[0].id
+
+    def upload(self, line: Line, media: Media) -> str:
+        """Hand the example of a header in, and return the handle that a template names it by."""
+        # `app` is whichever application the token belongs to.
+        query = {"file_name": media.name, "file_length": str(media.size), "file_type": media.type}
+        session = self._ask(line, "POST", ("app", "uploads"), _Sent, query=query)
+        # Its id is an address with a signature, `upload:…?sig=…`, and the token is announced in another way here.
+        path, _, signature = session.id.partition("?")
+        media.file.seek(0)
+        extra = {"Authorization": f"OAuth {line.access_token}", "file_offset": "0", "Content-Length": str(media.size)}
+        sent = self._ask(
+            line, "POST", (path,), _Handle, query=dict(parse_qsl(signature)), body=_pieces(media.file), headers=extra
+        )
+        return sent.h
 
     def create_template(self, line: Line, template: Mapping[str, Any]) -> Submitted:
         """Hand a template in for review."""
@@ -195,16 +214,20 @@ class CloudApi:
         type_: type[_T],
         *,
         query: Mapping[str, str] | None = None,
-        body: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | Iterator[bytes] | None = None,
+        headers: Mapping[str, str] = {},
     ) -> _T:
-        address = "/".join(quote(part, safe="") for part in (line.api_version, *path))
-        headers = {"Authorization": f"Bearer {line.access_token}"}
-        content = None if body is None else msgspec.json.encode(body)
-        if content is not None:
-            headers["Content-Type"] = "application/json"
+        address = "/".join(quote(part, safe=":=") for part in (line.api_version, *path))
+        sent = {"Authorization": f"Bearer {line.access_token}", **headers}
+        content: bytes | Iterator[bytes] | None
+        if isinstance(body, Mapping):
+            content = msgspec.json.encode(body)
+            sent["Content-Type"] = "application/json"
+        else:
+            content = body
         try:
             with self._http.stream(
-                method, f"/{address}", params=dict(query or {}), content=content, headers=headers
+                method, f"/{address}", params=dict(query or {}), content=content, headers=sent
             ) as answer:
                 text = _read(answer)
         except httpx2.TimeoutException:
@@ -218,6 +241,12 @@ class CloudApi:
             return msgspec.json.decode(text, type=type_)
         except (msgspec.DecodeError, msgspec.ValidationError):
             raise _unreadable() from None
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    """Read a file piece by piece."""
+    while piece := file.read(_PIECE):
+        yield piece
 
 
 def _read(answer: httpx2.Response) -> bytes:

@@ -7,10 +7,11 @@ can make it do is in `demo_acts`.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -20,8 +21,18 @@ from starlette.types import ASGIApp
 
 from sendero.tables import Account, Template
 from sendero.whatsapp import demo_post, demo_state
-from sendero.whatsapp.forms import body_of, handed_in
-from sendero.whatsapp.provider import EXISTS, TOKEN_LOST, Found, Line, Outgoing, ProviderFault, Standing, Submitted
+from sendero.whatsapp.forms import body_of, handed_in, header_of
+from sendero.whatsapp.provider import (
+    EXISTS,
+    TOKEN_LOST,
+    Found,
+    Line,
+    Media,
+    Outgoing,
+    ProviderFault,
+    Standing,
+    Submitted,
+)
 
 if TYPE_CHECKING:
     from sendero.installation import Installation
@@ -30,6 +41,8 @@ __all__ = ["DemoWhatsApp"]
 
 _VARIABLE = re.compile(r"\{\{\d+\}\}")
 _LATER = timedelta(minutes=30)
+_PLAIN = (None, "text")
+_HANDLE = "4::"
 
 
 class DemoWhatsApp:
@@ -118,9 +131,17 @@ class DemoWhatsApp:
             )
         return key
 
+    def upload(self, line: Line, media: Media) -> str:
+        """Take the example of a header; the same file always has the same handle."""
+        self._number(line)
+        media.file.seek(0)
+        digest = hashlib.sha256(media.file.read()).hexdigest()
+        return f"{_HANDLE}{base64.b64encode(media.type.encode()).decode()}:{digest[:32]}"
+
     def create_template(self, line: Line, template: Mapping[str, Any]) -> Submitted:
         """Hand a template in for review."""
         self._number(line)
+        _check_example(template["components"])
         key = _new_key()
         with self.state.begin() as state:
             if _template(state, line.waba_id, template["name"], template["language"]) is not None:
@@ -152,6 +173,7 @@ class DemoWhatsApp:
     def edit_template(self, line: Line, template_id: str, template: Mapping[str, Any]) -> None:
         """Hand changed components in for review."""
         self._number(line)
+        _check_example(template["components"])
         with self.state.begin() as state:
             query = sa.select(demo_state.templates).where(
                 demo_state.templates.c.id == template_id, demo_state.templates.c.waba_id == line.waba_id
@@ -278,6 +300,18 @@ def _check_sendable(template: Mapping[str, Any] | None, message: Outgoing) -> No
     wanted = len(set(_VARIABLE.findall(body_of(template["components"]) or "")))
     if wanted != len(message.body):
         raise ProviderFault(132000, "Number of parameters does not match the expected number of params")
+    expected, received = header_of(template["components"]), message.header.get("format", "text")
+    if received != ("text" if expected in _PLAIN else expected):
+        raise ProviderFault(132012, "Parameter format does not match format in the created template")
+
+
+def _check_example(components: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse the header of a file without a handle that was given here."""
+    header = next((part for part in components if part["type"] == "HEADER"), None)
+    if header is None or header["format"] in ("TEXT", "LOCATION"):
+        return
+    if not header.get("example", {}).get("header_handle", [""])[0].startswith(_HANDLE):
+        raise ProviderFault(100, "Invalid parameter: the example of the header has no valid handle")
 
 
 def _old_number(account: Account) -> dict[str, Any]:

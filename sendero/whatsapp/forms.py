@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
-__all__ = ["body_of", "handed_in"]
+__all__ = ["body_of", "handed_in", "header_of", "parameters"]
 
 _BUTTONS = {"quick_reply": "QUICK_REPLY", "url": "URL", "phone_number": "PHONE_NUMBER"}
 
@@ -29,10 +30,41 @@ def body_of(components: Sequence[Mapping[str, Any]]) -> str | None:
     return next((part.get("text") for part in components if str(part.get("type")).upper() == "BODY"), None)
 
 
+def header_of(components: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return the format of the header in small letters; None when there is none."""
+    header = next((part for part in components if str(part.get("type")).upper() == "HEADER"), None)
+    return None if header is None else str(header.get("format", "text")).lower()
+
+
+def parameters(header: Mapping[str, Any], body: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the components of a message: what is filled into its template.
+
+    Args:
+        header: As `Outgoing.header`.
+        body: Values of the body's variables, in order.
+    """
+    made: list[dict[str, Any]] = []
+    if header:
+        kind = header["format"]
+        value = {name: part for name, part in header.items() if name != "format"}
+        if kind == "document":
+            # Without a name the document arrives as "Untitled".
+            value["filename"] = unquote(urlsplit(header["link"]).path).rpartition("/")[2] or "document.pdf"
+        made.append({"type": "header", "parameters": [{"type": kind, kind: value}]})
+    if body:
+        made.append({"type": "body", "parameters": [{"type": "text", "text": value} for value in body]})
+    return made
+
+
 def _components(parts: Mapping[str, Any]) -> list[dict[str, Any]]:
     made: list[dict[str, Any]] = []
     if header := parts.get("header"):
-        made.append({"type": "HEADER", "format": header["format"].upper(), "text": header["text"]})
+        part: dict[str, Any] = {"type": "HEADER", "format": header["format"].upper()}
+        if "text" in header:
+            part["text"] = header["text"]
+        elif "handle" in header:
+            part["example"] = {"header_handle": [header["handle"]]}
+        made.append(part)
     body: dict[str, Any] = {"type": "BODY", "text": parts["body"]["text"]}
     if samples := parts["body"].get("samples"):
         body["example"] = {"body_text": [list(samples)]}

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from msgspec import Struct
 
-__all__ = ["EXISTS", "TOKEN_LOST", "Found", "Line", "Outgoing", "Provider", "ProviderFault", "Standing", "Submitted"]
+__all__ = [
+    "EXISTS",
+    "TOKEN_LOST",
+    "Found",
+    "Line",
+    "Media",
+    "Outgoing",
+    "Provider",
+    "ProviderFault",
+    "Standing",
+    "Submitted",
+]
 
 TOKEN_LOST = 190
 """The code of a token that no longer speaks for the number."""
@@ -43,6 +54,8 @@ class Outgoing(Struct, frozen=True, kw_only=True):
         template: Name of the template.
         language: Such as `es` or `pt_BR`.
         body: Values of the body's variables, in order.
+        header: What stands above the body where that is no text: {format: image, video or document, link} or {format:
+            location, latitude, longitude, name, address}; empty elsewhere.
         reference: Ours; comes back with every notice about the message.
     """
 
@@ -50,7 +63,23 @@ class Outgoing(Struct, frozen=True, kw_only=True):
     template: str
     language: str
     body: Sequence[str] = ()
+    header: Mapping[str, Any] = {}
     reference: str = ""
+
+
+class Media(Struct, frozen=True, kw_only=True):
+    """A file that a template is reviewed with.
+
+    Args:
+        file: Read from its beginning, whenever it is sent.
+        type: Its media type, such as `image/jpeg`.
+        size: In bytes.
+    """
+
+    file: BinaryIO
+    name: str
+    type: str
+    size: int
 
 
 class Submitted(Struct, frozen=True, kw_only=True):
@@ -109,6 +138,9 @@ class Provider(Protocol):
 
     def send(self, line: Line, message: Outgoing) -> str:
         """Send a message and return WhatsApp's id of it."""
+
+    def upload(self, line: Line, media: Media) -> str:
+        """Hand the example of a header in, and return the handle that a template names it by."""
 
     def create_template(self, line: Line, template: Mapping[str, Any]) -> Submitted:
         """Hand a template in for review: {name, language, category, components}, in WhatsApp's form."""

@@ -306,7 +306,7 @@ def content_root(content: Content, seed: bytes) -> bytes:
     """Commit to all fields of what is about to be recorded, under its seed.
 
     Args:
-        seed: 32 bytes.
+        seed: Random bytes, `leaf.SEED_SIZE` or more.
 
     Returns:
         The content root of the leaf header, 32 bytes.

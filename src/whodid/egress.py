@@ -1,17 +1,22 @@
 """The way out: which addresses a program may connect to when somebody typed them in, and a connection to one of them.
 
 A name is resolved here, every address it has is checked, and the connection is made to the very address that was
-checked, so that a name which answers differently the next time gains nothing.
+checked, so that a name which answers differently the next time gains nothing. The proxies of the environment are not
+heeded.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import socket
+import ssl
+from contextlib import suppress
+from http.client import HTTPConnection
+from urllib.parse import SplitResult
 
 from whodid.errors import InvalidSetting
 
-__all__ = ["connect", "is_public", "resolve"]
+__all__ = ["Connection", "connect", "is_public", "resolve"]
 
 _CLOSED_4 = tuple(
     ipaddress.IPv4Network(text)
@@ -99,3 +104,36 @@ def connect(host: str, port: int, *, private: bool, seconds: float) -> socket.so
         except OSError:
             continue
     return socket.create_connection((addresses[-1], port), seconds)
+
+
+class Connection(HTTPConnection):
+    """A connection by HTTP to an address that is checked when it is made.
+
+    Args:
+        url: Where to.
+        trust: Whom TLS trusts; None for a connection in the clear.
+        private: Whether addresses that are not on the public internet may be reached as well.
+        seconds: Time for each step; for everything together, `cut` it from another thread.
+    """
+
+    def __init__(self, url: SplitResult, trust: ssl.SSLContext | None, *, private: bool, seconds: float) -> None:
+        self.default_port = 443 if trust else 80
+        super().__init__(url.hostname or "", url.port or self.default_port, timeout=seconds)
+        self._trust = trust
+        self._private = private
+        self._seconds = seconds
+        self.late = False
+
+    def connect(self) -> None:
+        """Connect, with TLS if there is a trust."""
+        self.sock = connect(self.host, self.port, private=self._private, seconds=self._seconds)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._trust is not None:
+            self.sock = self._trust.wrap_socket(self.sock, server_hostname=self.host)
+
+    def cut(self) -> None:
+        """End the connection from another thread, because the time is over."""
+        self.late = True
+        if self.sock is not None:
+            with suppress(OSError):
+                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)

@@ -123,7 +123,7 @@ class Prepared(NamedTuple):
 
     Args:
         kind: Leaf kind.
-        seed: 32 random bytes from which the salts of the fields come.
+        seed: Random bytes from which the salts of the fields come.
     """
 
     content: Content
@@ -152,7 +152,7 @@ class Row(Struct, frozen=True):
         actor: Id of the actor.
         touched: Ids of the resource and of the related resources, without repeats.
         text: Tokens for the full-text index, separated by spaces.
-        seed: 32 bytes, never disclosed.
+        seed: Random bytes, never disclosed, or what stays of them (`leaf.puncture`).
         payload: What `canonical.payload` returned.
     """
 
@@ -216,7 +216,7 @@ def prepare(content: Content, seed: bytes, kind: int = leaf.EVENT) -> Prepared:
 
     Args:
         content: Checked content.
-        seed: 32 fresh random bytes.
+        seed: Fresh random bytes, `leaf.SEED_SIZE`.
         kind: Leaf kind.
 
     Returns:

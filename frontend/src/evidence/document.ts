@@ -46,6 +46,7 @@ export interface Evidence {
   version: number;
   statement: Statement;
   checkpoint: string;
+  anchors: { checkpoint: string; consistency: string; stamp: string }[];
   vkey: string;
   origin: string[];
   seals: string[];
@@ -95,7 +96,7 @@ const SHAPE = object({
     since: maybe(count), until: maybe(count), workspace: text, made_at: count,
     made_by: object({ type: text, id: text, name: text }),
   }),
-  checkpoint: text, vkey: text, origin: list(text), seals: list(text), sealed: count,
+  checkpoint: text, anchors: list(object({ checkpoint: text, consistency: text, stamp: text })), vkey: text, origin: list(text), seals: list(text), sealed: count,
   segments: list(tuple(count, text, list(tuple(list(count), text, text, text)))),
   entries: list(object({ index: count, kind: count, recorded_at: count, tags: text, fields: list(tuple(text, text, text)), path: text })),
   asides: list(object({ index: count, header: text, path: text })),

@@ -14,7 +14,9 @@ export const key = (hash: Uint8Array): string => toHex(hash);
 export function base64(text: string): Uint8Array {
   const binary = atob(text);
   demand(btoa(binary) === text);
-  return Uint8Array.from(binary, (char) => char.charCodeAt(0));
+  const found = new Uint8Array(binary.length);
+  for (let at = 0; at < binary.length; at++) found[at] = binary.charCodeAt(at);
+  return found;
 }
 
 export function number(value: number | bigint, width: 1 | 2 | 4 | 8): Uint8Array {
@@ -82,6 +84,12 @@ export function openCheckpoint(note: string, { name, id, public: material }: Key
   demand(said.length >= 3 && said.every(Boolean) && origin === name && /^(0|[1-9][0-9]{0,18})$/.test(size));
   demand(Number.isSafeInteger(Number(size)) && base64(root).length === 32);
   return { origin, size: Number(size), root: base64(root), public: material, signed: { message, signature: mine } };
+}
+
+/** The names under a note, of which nothing is known but that they stand there. */
+export function signers(note: string): string[] {
+  const lines = note.slice(note.lastIndexOf("\n\n") + 2, -1).split("\n");
+  return [...new Set(lines.map((line) => line.split(" ")[1] ?? ""))];
 }
 
 // ------------------------------------------------------------------------------------------------------------------ leaves

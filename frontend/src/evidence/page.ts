@@ -4,11 +4,12 @@
 import { toHex } from "../lib/bytes.js";
 import { digest } from "./hash.js";
 import { bytes } from "./mathematics.js";
-import { FACTS, type Level, type State, type Verdict } from "./verdict.js";
+import { FACTS, type Code, type Level, type State, type Verdict } from "./verdict.js";
 import { verify } from "./verify.js";
 import { question, tell, time, type Told } from "./words.js";
 
 const STATES: Record<State, string> = { held: "Proven", part: "Proven in part", failed: "Not proven", absent: "Not in this file" };
+const PLACES: Partial<Record<Code, string>> = { salt: "Segment", index: "Segment", anchor: "Anchor" };
 const LEVELS = {
   c0: ["C0", "Order"],
   c1: ["C1", "Every header"],
@@ -72,7 +73,7 @@ function* drawn(verdict: Verdict, took: number): Generator<HTMLElement> {
     ]));
   }
   yield h("section", "", h("h2", "", "What was found"), h("ul", "verdict", signature(verdict),
-    ...(Object.keys(LEVELS) as (keyof typeof LEVELS)[]).map((name) => level(name, verdict.levels[name]))));
+    ...anchors(verdict), ...(Object.keys(LEVELS) as (keyof typeof LEVELS)[]).map((name) => level(name, verdict.levels[name]))));
   if (signed) yield keys(signed.vkey, signed.fingerprint);
   if (verdict.problems.length > 1) {
     yield h("section", "", h("h2", "", "All problems"), h("ol", "", ...verdict.problems.map((problem) => h("li", "", told(problem)))));
@@ -94,7 +95,7 @@ function banner({ ok, problems }: Verdict): HTMLElement {
 }
 
 function told({ code, index }: Verdict["problems"][number]): string {
-  const place = index === null ? "" : `${code === "salt" || code === "index" ? "Segment" : "Entry"} ${index}: `;
+  const place = index === null ? "" : `${PLACES[code] ?? "Entry"} ${index}: `;
   return `${place}${FACTS[code]}.`;
 }
 
@@ -124,6 +125,14 @@ function signature({ signed, trusted }: Verdict): HTMLElement {
     ? `A key signed the log at ${signed.size} entries. ${trusted ? "It is one that you trust." : "The file brought the key along: compare it below."} `
     : "The signed head of the log does not hold.";
   return line(signed ? "held" : "failed", "Signature", signed ? "Holds" : "Does not hold", words, signed ? h("span", "", "") : null, "opinion");
+}
+
+/** Heads that somebody outside may have seen: that the log went on from them is checked here, who they are is not. */
+function anchors({ anchors }: Verdict): HTMLElement[] {
+  return anchors.map(({ size, others, stamped }) => {
+    const who = [others.length ? `signatures that name ${others.join(", ")}` : "", stamped ? "a time stamp (RFC 3161)" : ""].filter(Boolean).join(", and ");
+    return line("part", "Anchor", "Linked", `The log went on from a head of ${many(size, "entry", "entries")}${who ? ` that carries ${who}: not checked here, whodid verify does it with --policy and --timestamps` : ""}.`);
+  });
 }
 
 function level(name: keyof typeof LEVELS, { state, words }: Level): HTMLElement {

@@ -7,6 +7,7 @@ export const FACTS = {
   form: "The file is not an evidence document as it was made",
   key: "The file names another key than a trusted one",
   signature: "The signed head of the log does not hold",
+  anchor: "The head that somebody outside has seen is not an earlier state of this log",
   seal: "The newest seal is not an entry of the log",
   chain: "The seals do not follow one another",
   origin: "The name of the log does not commit to the salts of its first segments",
@@ -65,11 +66,20 @@ export interface Signed {
   signature: Uint8Array;
 }
 
+export interface Anchored {
+  size: number;
+  /** Names that signed besides the log. Whether they may is not checked here. */
+  others: string[];
+  /** Whether there is a time stamp. What it says is not checked here. */
+  stamped: boolean;
+}
+
 export interface Verdict {
   ok: boolean;
   trusted: boolean;
   problems: { code: Code; index: number | null }[];
   signed: Signed | null;
+  anchors: Anchored[];
   evidence: Evidence | null;
   cover: Cover | null;
   counts: Counts;

@@ -7,9 +7,10 @@ import { decode, demand, withheld, type Evidence, type Opened, type Reason } fro
 import { digest } from "./hash.js";
 import {
   base64, checkChain, checkOrigin, cut, DIMENSIONS, headerOf, holds, keyOf, openCheckpoint, readHeader, readKey, readSeal, RECORDS, saltCommitment, SEAL,
+  signers,
   tagOf, valueOf, type Head, type Header, type Seal,
 } from "./mathematics.js";
-import type { Code, Counts, Cover, Verdict } from "./verdict.js";
+import type { Anchored, Code, Counts, Cover, Verdict } from "./verdict.js";
 import { levels } from "./verdict.js";
 
 const MOST = 100;
@@ -32,6 +33,7 @@ export async function verify(data: string, trusted: readonly string[] = []): Pro
     trusted: trusted.length > 0 && head !== null,
     problems: problems.slice(0, MOST),
     signed: head && { origin: head.origin, size: head.size, root: toHex(head.root), vkey: evidence?.vkey ?? "", fingerprint: toHex(digest(head.public)), public: head.public, ...head.signed },
+    anchors: work.anchors,
     evidence,
     cover,
     counts,
@@ -43,6 +45,7 @@ export async function verify(data: string, trusted: readonly string[] = []): Pro
 class Verification {
   evidence: Evidence | null = null;
   head: Head | null = null;
+  readonly anchors: Anchored[] = [];
   cover: Cover | null = null;
   readonly problems: { code: Code; index: number | null }[] = [];
   readonly counts: Counts = { answers: 0, shown: 0, purged: 0, redacted: 0, erased: 0, unchecked: 0, headers: 0 };
@@ -82,6 +85,7 @@ class Verification {
     const evidence = await this.#basis("form", () => decode(data));
     this.evidence = evidence;
     const head = await this.#signature(evidence);
+    await this.#anchored(evidence, head);
     const seals = await this.#seals(evidence, head);
     const covered = await this.#covered(evidence, head, seals);
     await this.#lookups(evidence, covered);
@@ -98,6 +102,22 @@ class Verification {
     await this.#basis("key", () => demand(!this.trusted.length || this.trusted.includes(vkey)));
     this.head = await this.#basis("signature", () => openCheckpoint(checkpoint, key));
     return this.head;
+  }
+
+  /** The log went on from every head that somebody outside is said to have seen. */
+  async #anchored({ anchors, vkey }: Evidence, head: Head): Promise<void> {
+    const own = readKey(vkey);
+    let below = 0;
+    for (const [at, { checkpoint, consistency, stamp }] of anchors.entries()) {
+      await this.#step("anchor", at, async () => {
+        const earlier = openCheckpoint(checkpoint, own);
+        const [stamped, path] = [base64(stamp).length > 0, cut(base64(consistency), 32)];
+        demand(below < earlier.size && earlier.size <= head.size);
+        await extendsTree(earlier.size, head.size, earlier.root, head.root, path);
+        below = earlier.size;
+        this.anchors.push({ size: earlier.size, others: signers(checkpoint).filter((name) => name !== head.origin), stamped });
+      });
+    }
   }
 
   async #seals({ entries, seals, sealed, segments }: Evidence, head: Head): Promise<Seal[]> {

@@ -41,6 +41,11 @@ export class Client {
   #token: Promise<string> | undefined;
   #taken = 0;
 
+  /** Have a token fetched that will be wanted soon. */
+  warm(): void {
+    void this.#bearer().catch(() => undefined);
+  }
+
   /** Ask for JSON. Throws Problem; an abort passes through as the DOMException that fetch throws. */
   async get<T>(path: string, params: Params = {}, signal?: AbortSignal): Promise<T> {
     return (await this.open(path, params, signal)).json() as Promise<T>;

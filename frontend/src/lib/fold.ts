@@ -1,4 +1,4 @@
-// Runs of entries that read better as one row: a batch, or the same failed sign-in over and over. Nothing is hidden
+// Runs of entries that read better as one row: a batch, the same failed sign-in over and over, seals. Nothing is hidden
 // from counts and exports; the row says how many it stands for and unfolds.
 
 import type { Summary } from "./types.js";
@@ -29,7 +29,7 @@ export function fold(items: readonly Summary[]): Run[] {
 
 function kinship(newer: Summary, older: Summary): Run["why"] {
   if (newer.action !== older.action) return null;
-  if (newer.batch && newer.batch === older.batch) return "batch";
+  if (newer.action === "audit.sealed" || (newer.batch && newer.batch === older.batch)) return "batch";
   const alike = newer.resource.id === older.resource.id && newer.actor.id === older.actor.id && newer.outcome === older.outcome;
   const close = Date.parse(newer.occurred_at) - Date.parse(older.occurred_at) < WINDOW;
   return newer.action === "auth.login_failed" && alike && close ? "repeat" : null;

@@ -9,6 +9,11 @@ export function ms(at: At): number {
   return typeof at === "number" ? at : Date.parse(at);
 }
 
+/** Whether this is a day without a time, `2026-11-20`. */
+export function isDay(at: unknown): at is string {
+  return typeof at === "string" && /^\d{4}-\d\d-\d\d$/.test(at);
+}
+
 const clock = { hour: "2-digit", minute: "2-digit" } as const;
 const day = { day: "numeric", month: "short" } as const;
 
@@ -41,12 +46,14 @@ export class Clock {
   ) {}
 
   #format(shape: Shape, at: At): Intl.DateTimeFormat {
+    // A day is the same day everywhere.
+    const timeZone = isDay(at) ? "UTC" : this.zone;
     const { year, ...rest } = SHAPES[shape] as { year?: string };
     const shown = year === "numeric" || (year === "other" && this.iso(at).slice(0, 4) !== this.iso(this.now()).slice(0, 4));
-    const key = shape + shown;
+    const key = shape + shown + timeZone;
     let known = this.#formats.get(key);
     if (!known) {
-      known = new Intl.DateTimeFormat(this.locale, { ...rest, ...(shown ? { year: "numeric" } : {}), timeZone: this.zone });
+      known = new Intl.DateTimeFormat(this.locale, { ...rest, ...(shown ? { year: "numeric" } : {}), timeZone });
       this.#formats.set(key, known);
     }
     return known;

@@ -113,6 +113,15 @@ export class Words {
     return this.#once(unit, () => new Intl.NumberFormat(this.locale, { style: "unit", unit, unitDisplay: "long" })).format(Math.round(ms / size));
   }
 
+  /** `3 hours 12 minutes`: a length of time in its two largest units. */
+  length(ms: number): string {
+    const sizes = [86_400_000, 3_600_000, 60_000, 1000];
+    const at = sizes.findIndex((one) => ms >= one);
+    const [size = 1000, next = 1000] = at < 0 ? [] : sizes.slice(at);
+    const rest = Math.floor((ms % size) / next) * next;
+    return [ms - (ms % size), ...(rest ? [rest] : [])].map((one) => this.duration(one)).join(" ");
+  }
+
   /** `10 MB`, in the largest unit that fits. */
   bytes(count: number): string {
     const units = [["megabyte", 1_000_000], ["kilobyte", 1000], ["byte", 1]] as const;

@@ -21,6 +21,10 @@ export const SHORTCUTS: readonly (readonly [string, readonly string[]])[] = [
 const PAIR = 800;
 let pressed = -Infinity;
 
+/** Tell whether a key press asks the browser to print. */
+export const prints = (event: KeyboardEvent): boolean =>
+  (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && event.key.toLowerCase() === "p";
+
 /** The command of a key press, unless it belongs to a field, a control or the browser. */
 export function command(event: KeyboardEvent, target: EventTarget | undefined): Command | null {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return null;

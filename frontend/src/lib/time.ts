@@ -30,6 +30,14 @@ export function isZone(zone: string): boolean {
   }
 }
 
+let own = "";
+
+/** The zone that this browser is in; to find it out takes a while, the first time. */
+export function ownZone(): string {
+  own ||= Intl.DateTimeFormat().resolvedOptions().timeZone;
+  return own;
+}
+
 function clock(zone: string): Intl.DateTimeFormat {
   let known = clocks.get(zone);
   if (!known) {

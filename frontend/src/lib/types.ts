@@ -74,6 +74,8 @@ export interface Second {
   changes?: Change[];
   /** How many changes are not listed. */
   more?: number;
+  /** The summary in parts, where dates or times are among them. */
+  summary?: Sentence;
 }
 
 /** What a row needs. */

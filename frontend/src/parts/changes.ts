@@ -28,6 +28,8 @@ export function changes(host: Host, data: Detail, sideBySide: boolean, toggle: (
 
 /** Numbers that count nothing. */
 const CODE = /(^|_)(code|status)$/;
+/** Names of lengths of time, and the milliseconds of one of what they count. */
+const LENGTHS: [RegExp, number][] = [[/(^|_)minutes$/, 60_000], [/(^|_)seconds$/, 1000]];
 const HASH = /^[0-9a-f]{40,}$/;
 /** As much of a hash as a line holds; all of it is in the tab of the JSON. */
 const LINE = 64;
@@ -39,6 +41,8 @@ function detail(host: Host, name: string, value: unknown): TemplateResult {
   if (typeof value === "string" && HASH.test(value)) {
     return html`<dd class="mono" translate="no" title=${value}><bdi>${value.length > LINE ? `${value.slice(0, LINE - 1)}…` : value}</bdi></dd>`;
   }
+  const length = typeof value === "number" ? LENGTHS.find(([of]) => of.test(name))?.[1] : undefined;
+  if (length) return html`<dd title=${raw(value)}>${host.words.length((value as number) * length)}</dd>`;
   return html`<dd title=${raw(value)}><bdi>${CODE.test(name) && typeof value === "number" ? String(value) : plain(host, value)}</bdi></dd>`;
 }
 

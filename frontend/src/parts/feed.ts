@@ -60,6 +60,8 @@ export class Feed implements ReactiveController {
   /** Those that came last, by themselves: they are shown coming in. */
   fresh: ReadonlySet<number> = new Set();
   more: "idle" | "busy" | "failed" = "idle";
+  /** Nothing was seen yet: only the rows that fit on the screen are drawn. */
+  brief = true;
   readonly #host: Host;
   #abort: AbortController | null = null;
   #timers: number[] = [];
@@ -80,7 +82,7 @@ export class Feed implements ReactiveController {
 
   hostUpdated(): void {
     // A compact view stands among other things: it grows only when asked.
-    const ready = this.next && this.more === "idle" && !this.busy && !this.#host.about;
+    const ready = this.next && !this.brief && this.more === "idle" && !this.busy && !this.#host.about;
     const key = ready ? this.items : null;
     if (key === this.#seen) return;
     const rows = ready ? [...this.#host.renderRoot.querySelectorAll(".list .row[data-index]")].slice(-AHEAD) : [];

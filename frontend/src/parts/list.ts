@@ -13,6 +13,11 @@ import { filterKey } from "../lib/url.js";
 import { MOST, span, type Feed } from "./feed.js";
 import { link, row } from "./row.js";
 
+/** Pixels that a row is high at least, and about as many above the first; how few rows are worth no second drawing. */
+const LEAST = 48;
+const HEAD = 280;
+const FEW = 8;
+
 interface Day {
   at: number;
   runs: Run[];
@@ -69,11 +74,12 @@ export class List {
 
   render(): TemplateResult {
     const { words } = this.#host;
-    const { items, skeleton, busy } = this.#feed;
+    const { skeleton, busy, brief } = this.#feed;
     if (skeleton) return this.#skeleton();
+    const items = brief ? this.#feed.items.slice(0, Math.max(FEW, Math.ceil((innerHeight - HEAD) / LEAST))) : this.#feed.items;
     return html`<div class="list ${busy ? "dim" : ""}" role="region" aria-label=${words.t("list.label")} aria-busy=${busy} tabindex="-1">
       ${items.length ? this.#days(items) : nothing}
-      ${items.length || this.#feed.next ? this.#end() : nothing}
+      ${!brief && (items.length || this.#feed.next) ? this.#end() : nothing}
     </div>`;
   }
 

@@ -35,7 +35,7 @@ export function merge(host: Host, entry: Entry, labels: Record<string, string>):
       <th scope="col"><bdi>${shown(host, entry.resource.name, entry.resource.id)}</bdi> <i>${words.t("merge.kept")}</i></th>
       <th scope="col"><bdi>${shown(host, absorbed?.name, absorbed?.id ?? "")}</bdi> <i>${words.t("merge.in")}</i></th></tr></thead>
       <tbody>${fields.map((field) => html`<tr><th scope="row">${labels[field.path] ?? humane(field.path)}</th>${cell(field.survivor, field.winner !== "absorbed")}${cell(field.absorbed, field.winner !== "survivor")}</tr>`)}</tbody></table></div>
-    <div class="mv">${moved.map(([name, n]) => html`<span class="pill"><b class="num">${words.n(n)}</b> ${words.t("merge.moved", { what: labels[`moved.${name}`] ?? humane(name).toLowerCase() })}</span>`)}${fields.some(({ rule }) => rule === "strictest_wins")
+    <div class="mv">${moved.length ? html`<span class="lead">${words.t("merge.moved")}</span>` : nothing}${moved.map(([name, n]) => html`<span class="pill">${labels[`moved.${name}`] ?? humane(name)} <b class="num">${words.n(n)}</b></span>`)}${fields.some(({ rule }) => rule === "strictest_wins")
       ? html`<span class="pill">${words.t("merge.strictest")}</span>`
       : nothing}</div>`;
 }

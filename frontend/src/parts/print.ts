@@ -17,15 +17,6 @@ export class Print {
     this.#bar = bar;
   }
 
-  /** Order the report when a key asks to print and the page has less than there is; tell whether it did. */
-  takes(event: KeyboardEvent): boolean {
-    const prints = (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && event.key.toLowerCase() === "p";
-    if (!prints || this.#feed.next === null || this.#host.about !== null) return false;
-    event.preventDefault();
-    void this.report();
-    return true;
-  }
-
   /** Order the report of what the filters show and open it; its address works once and carries no token. */
   async report(): Promise<void> {
     const { client, state, clock, words } = this.#host;

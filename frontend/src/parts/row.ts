@@ -17,9 +17,14 @@ export function shown(host: Host, value: Shown | null | undefined, otherwise = "
   return isMarker(value) ? host.words.t(`marker.${value.$}`) : (value ?? otherwise);
 }
 
+/** A part of a sentence as text: dates and times in the reader's way. */
+function told(host: Host, part: Sentence["parts"][string]): string {
+  return !part.id && typeof part.text === "string" && ["date", "time"].includes(part.type) ? plain(host, part.text) : shown(host, part.text);
+}
+
 /** The sentence as text, for names and headings. */
 export function sentenceText(host: Host, { template, parts }: Sentence): string {
-  return cut(template).map(({ text, slot }) => (slot ? shown(host, parts[text]?.text, text) : text)).join("");
+  return cut(template).map(({ text, slot }) => (slot && parts[text] ? told(host, parts[text]) : text)).join("");
 }
 
 /** The sentence with the actor strong and every resource a link that filters by it, unless `quiet`. */
@@ -27,7 +32,7 @@ export function sentence(host: Host, { template, parts }: Sentence, tab: number,
   return cut(template).map(({ text, slot }) => {
     const part = parts[text];
     if (!slot || !part) return text;
-    const name = html`<bdi>${shown(host, part.text)}</bdi>`;
+    const name = html`<bdi>${told(host, part)}</bdi>`;
     if (quiet) return name;
     // Said by the style sheet: what is copied out of the page says nothing of who copied it.
     if (text === "actor") return html`<b data-you=${part.id && part.id === host.you ? host.words.t("you") : nothing}>${name}</b>`;
@@ -58,10 +63,10 @@ export function follow(act: () => void): (event: MouseEvent) => void {
 
 /** Reason, else changes, else summary. */
 export function secondLine(host: Host, item: Summary): unknown {
-  const { form, text, changes = [], more } = item.second;
+  const { form, text, changes = [], more, summary } = item.second;
   if (form === "reason") return html`<q><bdi>${shown(host, text)}</bdi></q>`;
   if (form === "changes") return html`${changes.slice(0, 2).map((change) => glimpse(host, change))}${more ? html`<span class="f" dir="ltr">+${more}</span>` : nothing}`;
-  return form === "summary" ? html`<span class="f"><bdi>${shown(host, text)}</bdi></span>` : nothing;
+  return form === "summary" ? html`<span class="f"><bdi>${summary ? sentenceText(host, summary) : shown(host, text)}</bdi></span>` : nothing;
 }
 
 function glimpse(host: Host, change: Change): TemplateResult {
@@ -121,6 +126,9 @@ export function moments(host: Host, occurred: string, recorded: string): string 
   return late > 2000 ? host.words.t("time.arrived", { time: iso, later: host.words.duration(late) }) : iso;
 }
 
+/** The log about its own keeping: there every day, and seldom what somebody looks for. */
+const SEAL = "audit.sealed";
+
 export interface RowState {
   selected: boolean;
   /** The one row that Tab reaches. */
@@ -142,7 +150,7 @@ export function row(host: Host, item: Summary, state: RowState): TemplateResult 
   const tab = state.current ? 0 : -1;
   const [glyph, from] = source(host, item);
   const folded = state.fold;
-  return html`<li part="row" class="row ${state.selected ? "sel" : ""} ${state.member ? "member" : ""} ${state.fresh ? "fresh" : ""}" data-index=${state.past === true ? nothing : item.index}
+  return html`<li part="row" class="row ${item.action === SEAL ? "quiet" : ""} ${state.selected ? "sel" : ""} ${state.member ? "member" : ""} ${state.fresh ? "fresh" : ""}" data-index=${state.past === true ? nothing : item.index}
     data-field="resource" data-value="${item.resource.type}:${item.resource.id}">
     <a class="hit" href=${host.href({ entry: String(item.index), tab: "changes" })} tabindex=${tab}
       aria-label="${sentenceText(host, item.sentence)}, ${minutes}${seconds ?? ""}${rest ?? ""}" aria-current=${state.selected ? "true" : nothing}

@@ -1,6 +1,7 @@
 // A value of an entry on the page: scalars in the reader's language, "empty" written out, kept-back values as a pill.
 
 import { html, nothing, type TemplateResult } from "lit";
+import { isDay } from "../lib/format.js";
 import type { Host } from "../lib/host.js";
 import { icon } from "../lib/icons.js";
 import type { Change, Marker } from "../lib/types.js";
@@ -45,14 +46,14 @@ export function plain(host: Host, value: unknown): string {
   if (isMarker(value)) return reasons.has(value.$) ? words.t(`marker.${value.$}`) : JSON.stringify(value);
   if (typeof value === "boolean") return words.t(value ? "value.yes" : "value.no");
   if (typeof value === "number") return words.n(value);
-  if (typeof value === "string") return TIME.test(value) ? clock.as("short", value) : value;
+  if (typeof value === "string") return TIME.test(value) ? clock.as("short", value) : isDay(value) ? clock.as("date", value) : value;
   if (Array.isArray(value) && value.every((one) => !isTree(one))) return words.list(value.map((one) => plain(host, one)));
   return JSON.stringify(value);
 }
 
 /** What the value is exactly, where the text was made for people. */
 export function raw(value: unknown): string | typeof nothing {
-  if (typeof value === "number" || (typeof value === "string" && TIME.test(value))) return String(value);
+  if (typeof value === "number" || isDay(value) || (typeof value === "string" && TIME.test(value))) return String(value);
   return nothing;
 }
 

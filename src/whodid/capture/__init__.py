@@ -14,6 +14,7 @@ from whodid.capture.destination import Destination, Direct
 from whodid.capture.diff import diff
 from whodid.capture.events import uuid7
 from whodid.capture.relay import Relay, RelayStatus
+from whodid.capture.told import Told
 
 __all__ = [
     "Capture",
@@ -24,6 +25,7 @@ __all__ = [
     "Relay",
     "RelayStatus",
     "Scope",
+    "Told",
     "bind",
     "context",
     "current",

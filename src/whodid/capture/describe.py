@@ -21,7 +21,7 @@ from whodid.capture.values import Hidden, plain, same
 from whodid.catalog.classes import FieldClasses
 from whodid.catalog.secrets import SHORTEST, holds_secret
 from whodid.errors import InvalidEvent
-from whodid.model import Actor, Change, Context, Event, Kind, Reason
+from whodid.model import Actor, Change, Context, Event, FieldClass, Kind, Reason
 
 if TYPE_CHECKING:
     from whodid.capture.capture import Capture
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["Describer", "Shape", "marker"]
 
 _SCALARS = frozenset({type(None), bool, int, float, str})
+_LONG = 200  # characters
+_FEW = 16  # changes of two texts of that length are far less than an event may say
 _KINDS: Mapping[str, Kind] = {"created": "create", "updated": "update", "deleted": "delete", "restored": "update"}
 
 Verb = Literal["created", "updated", "deleted", "restored"]
@@ -97,12 +99,14 @@ class Describer:
         verb: Verb = row.verb or _verb(row, shape)  # type: ignore[assignment]  # hooks name no others
         capture, workspace = self._capture, row.workspace
         way = self._ways.get((id(shape), verb, workspace)) or self._way(shape, verb, workspace)
-        changes = way.sides.changes(row)
+        changes, small = way.sides.changes(row)
         if not changes and verb == "updated" and row.details is None:
             return None
         whence = self._whence.get((id(row.scope), row.background, workspace)) or self._from(row)
         details = row.details if whence.details is None else {**whence.details, **(row.details or {})}
-        told, details = bounded(tuple(changes), details)
+        told = tuple(changes)
+        if details or not small or len(told) > _FEW:
+            told, details = bounded(told, details)
         event = Event(
             id=capture.new_id(row.at),
             occurred_at=row.at,
@@ -131,7 +135,7 @@ class Describer:
         if row.place is not None:
             self.places[event.id] = row.place
         classes = self._capture.catalog.classes(event.action)
-        return tuple(_Sides(row.shape, classes, self._fingerprint(workspace)).changes(row))
+        return tuple(_Sides(row.shape, classes, self._fingerprint(workspace)).changes(row)[0])
 
     def _way(self, shape: Shape, verb: Verb, workspace: str | None) -> _Way:
         action, catalog = shape.actions[verb], self._capture.catalog
@@ -177,19 +181,56 @@ class Describer:
 class _Sides:
     """One comparison: how the row's model is told, how the action sees its fields, and whose fingerprints they get."""
 
-    __slots__ = ("_classes", "_fingerprint", "_shape")
+    __slots__ = ("_classes", "_fingerprint", "_known", "_shape")
 
     def __init__(self, shape: Shape, classes: FieldClasses, fingerprint: Fingerprint) -> None:
         self._shape = shape
         self._classes = classes
         self._fingerprint = fingerprint
+        self._known: dict[str, FieldClass] = {}
 
-    def changes(self, row: Row) -> list[Change]:
-        """Compare the two sides of a row, and tell who came and went."""
-        before, after = row.before or {}, row.after or {}
-        whole = row.before is None or row.after is None
-        class_of, secret, hidden = self._classes.of, self._shape.secret, self._shape.hide_body
-        made: list[Change] = []
+    def changes(self, row: Row) -> tuple[list[Change], bool]:
+        """Compare the two sides of a row, and tell who came and went.
+
+        Returns:
+            The changes, and whether each is of scalars of which no text is longer than `_LONG`.
+        """
+        if row.before is None:
+            made, small = self._whole(row.after or {}, created=True)
+        elif row.after is None:
+            made, small = self._whole(row.before, created=False)
+        else:
+            made, small = self._both(row.before, row.after)
+        for path, members in row.collections.items():
+            small = False
+            if (found := self._members(path, members, row)) is not None:
+                made.append(found)
+        return made, small
+
+    def _whole(self, fields: Mapping[str, Any], *, created: bool) -> tuple[list[Change], bool]:
+        """Tell every field of a row that came or went."""
+        known, made, small = self._known, list[Change](), True
+        for path, value in fields.items():
+            if value is None:
+                continue
+            kind = type(value)
+            fits = (
+                value.isprintable() and (len(value) < SHORTEST or not _searched(value))
+                if kind is str
+                else kind in _SCALARS
+            )
+            if not fits or (class_ := known.get(path) or self._class(path)) == "secret":
+                small = False
+                made += self._careful(path, *((None, value) if created else (value, None)), whole=True)
+            elif created:
+                made.append(Change(path=path, op="add", after=value, class_=class_))
+            else:
+                made.append(Change(path=path, op="remove", before=value, class_=class_))
+        return made, small
+
+    def _both(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[list[Change], bool]:
+        """Compare what a row was with what it is."""
+        known, made, small = self._known, list[Change](), True
         for path in after if before.keys() <= after.keys() else {**after, **before}:
             old, new = before.get(path), after.get(path)
             was, now = type(old), type(new)
@@ -197,13 +238,11 @@ class _Sides:
                 if was is now and old == new:
                     continue
                 if not (
-                    hidden
-                    or path in secret
-                    or (was is str and not old.isprintable())  # type: ignore[union-attr]
+                    (was is str and not old.isprintable())  # type: ignore[union-attr]
                     or (now is str and not new.isprintable())  # type: ignore[union-attr]
                     or (was is str and len(old) >= SHORTEST and _searched(old))  # type: ignore[arg-type]  # a text
                     or (now is str and len(new) >= SHORTEST and _searched(new))  # type: ignore[arg-type]
-                    or (class_ := class_of(path)) == "secret"
+                    or (class_ := known.get(path) or self._class(path)) == "secret"
                 ):
                     if old is None:
                         made.append(Change(path=path, op="add", after=new, class_=class_))
@@ -212,11 +251,14 @@ class _Sides:
                     else:
                         made.append(Change(path=path, before=old, after=new, class_=class_))
                     continue
-            made += self._careful(path, old, new, whole=whole)
-        for path, members in row.collections.items():
-            if (found := self._members(path, members, row)) is not None:
-                made.append(found)
-        return made
+            small = False
+            made += self._careful(path, old, new, whole=False)
+        return made, small
+
+    def _class(self, path: str) -> FieldClass:
+        """Return the class of a field; of one that is hidden, too, it is secret."""
+        found = self._known[path] = "secret" if self._hidden(path) else self._classes.of(path)
+        return found
 
     def _hidden(self, path: str) -> bool:
         return self._shape.hide_body or path in self._shape.secret
@@ -270,7 +312,7 @@ def marker(value: Any) -> bool:
 
 def _searched(text: str) -> bool:
     """Tell whether a text must take the careful way; one shorter than every secret is not even asked for."""
-    return len(text) > 200 or holds_secret(text)
+    return len(text) > _LONG or holds_secret(text)
 
 
 def _op(old: Any, new: Any) -> Literal["add", "remove", "replace"]:

@@ -26,6 +26,7 @@ from whodid.model import Event
 
 __all__ = ["Outbox", "outbox_table"]
 
+_COLUMNS = ("workspace", "event", "written_at", "fault")
 _WROTE = "whodid_outbox_written"
 _ROLLBACK = "40"  # the class of SQLSTATE for serialization failures and deadlocks
 
@@ -178,16 +179,14 @@ class Outbox:
         if not told:
             return
         now = datetime.now(UTC).replace(tzinfo=None)
-        rows = [
-            {"workspace": whose, "event": encode(event).decode(), "written_at": now, "fault": aside.get(event.id)}
-            for whose, event in told
-        ]
+        # In the order of `_COLUMNS`.
+        rows = [(whose, encode(event).decode(), now, aside.get(event.id)) for whose, event in told]
         with _faults("written"):
             # This is on the path of every changed row of the host, where rendering the same statement's parameters
             # row by row costs more than sending them.
             form = self._form(connection)
             if form is None:
-                connection.execute(self._insert, rows)
+                connection.execute(self._insert, [dict(zip(_COLUMNS, row, strict=True)) for row in rows])
             else:
                 connection.exec_driver_sql(form.text, form.rows(rows, now))
 
@@ -334,22 +333,23 @@ class _Form(Struct, frozen=True):
     names: tuple[str, ...]
     instant: Callable[[datetime], object] | None
 
-    def rows(self, rows: list[dict[str, Any]], now: datetime) -> list[Any]:
-        """Return rows, all of them written now, as the driver wants them."""
+    def rows(self, rows: list[tuple[Any, ...]], now: datetime) -> list[Any]:
+        """Return rows of `_COLUMNS`, all of them written now, as the driver wants them."""
         if self.instant is not None:
             written_at = self.instant(now)
-            for row in rows:
-                row["written_at"] = written_at
-        return [tuple(map(row.__getitem__, self.names)) for row in rows] if self.names else rows
+            rows = [(workspace, event, written_at, fault) for workspace, event, _, fault in rows]
+        if self.names == _COLUMNS:
+            return rows
+        named = [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
+        return [tuple(map(row.__getitem__, self.names)) for row in named] if self.names else named
 
 
 def _form(insert: sa.Insert, table: sa.Table, dialect: sa.Dialect) -> _Form | None:
-    columns = ("workspace", "event", "written_at", "fault")
-    processors = {name: table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in columns}
+    processors = {name: table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in _COLUMNS}
     instant = processors.pop("written_at")
     if any(processor is not None for processor in processors.values()):
         return None
-    compiled: Any = insert.compile(dialect=dialect, column_keys=list(columns))
+    compiled: Any = insert.compile(dialect=dialect, column_keys=list(_COLUMNS))
     return _Form(str(compiled), tuple(compiled.positiontup or ()), instant)
 
 

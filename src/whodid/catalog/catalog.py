@@ -7,10 +7,11 @@ the work of intake.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from whodid.catalog.classes import FieldClasses, check_pattern
 from whodid.catalog.labels import pick
@@ -141,7 +142,29 @@ class Catalog(Mapping[str, Action]):
         Raises:
             InvalidCatalog: A declaration contradicts itself or the catalog.
         """
-        made = Catalog(*self._actions.values(), *actions)
+        return self._with((*self._actions.values(), *actions))
+
+    def with_retention(self, retention_class: str, *categories: str) -> Catalog:
+        """Return a catalog in which all actions of some categories have a retention class; see `Action.retention`.
+
+        Args:
+            retention_class: A name of your own, such as `access`; a policy may keep it for days of its own.
+            categories: The parts of the actions' names before the dot, such as `auth`.
+
+        Raises:
+            InvalidCatalog: The class is malformed, or no action has such a category.
+        """
+        known = self.categories()
+        for category in categories:
+            if category not in known:
+                raise InvalidCatalog(f"No action has the category {category!r}", f"There are {', '.join(known)}")
+        return self._with(
+            replace(action, retention=retention_class) if action.category in categories else action
+            for action in self._actions.values()
+        )
+
+    def _with(self, actions: Iterable[Action]) -> Catalog:
+        made = Catalog(*actions)
         for noun, classes in self._fields.items():
             made = made.with_fields(noun, classes)
         return made

@@ -253,7 +253,12 @@ _FIELDS: _Names = {
     "window": ("Send between", "Enviar entre"),
     "working_hours": ("Working hours", "Horario de trabajo"),
 }
+_UNITS = (("days", 86_400), ("hours", 3_600), ("minutes", 60), ("seconds", 1))
 _WORDS: _Names = {
+    "days": ("d", "d"),
+    "hours": ("h", "h"),
+    "minutes": ("min", "min"),
+    "seconds": ("s", "s"),
     "yes": ("yes", "sí"),
     "no": ("no", "no"),
     "empty": ("empty", "vacío"),
@@ -362,6 +367,24 @@ def write(value: Any, lang: str = "en") -> str:
     """
     text = _plain(value, lang)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1].rstrip()}…"
+
+
+def write_length(seconds: int, lang: str = "en") -> str:
+    """Write a length of time in its two largest units: `3 h 12 min`.
+
+    Args:
+        seconds: How long; of less than nothing the sign is kept.
+        lang: BCP 47 tag.
+    """
+    left, counted = abs(seconds), []
+    for unit, size in _UNITS:
+        count, left = divmod(left, size)
+        counted.append((count, unit))
+    first = next((at for at, (count, _) in enumerate(counted) if count), len(counted) - 1)
+    listed = [one for at, one in enumerate(counted[first : first + 2]) if one[0] or not at]
+    return ("−" if seconds < 0 else "") + " ".join(
+        f"{_number(count, lang)} {_word(unit, lang)}" for count, unit in listed
+    )
 
 
 def _plain(value: Any, lang: str) -> str:

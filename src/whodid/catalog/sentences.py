@@ -5,6 +5,7 @@ Structured plain text, never HTML: whoever shows it fills the parts into the tem
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -12,7 +13,7 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from whodid.catalog.catalog import Action, Catalog
-from whodid.catalog.labels import actor_label, field_label, pick, reason_label, write
+from whodid.catalog.labels import actor_label, field_label, pick, reason_label, write, write_length
 from whodid.catalog.languages import language_of
 from whodid.catalog.templates import STANDARD_PARTS, Part, Said, Value, names, read
 from whodid.model import Change, FieldClass, Outcome
@@ -20,6 +21,7 @@ from whodid.model import Change, FieldClass, Outcome
 __all__ = ["ChangeLine", "SecondLine", "Sentence", "second_line", "sentence"]
 
 _LISTED = 2
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d(?P<time>T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?")
 
 # Every part of these is always known, so that a sentence can always be made.
 _GENERAL: Mapping[str, Mapping[Outcome, str]] = {
@@ -83,12 +85,14 @@ class SecondLine(Struct, frozen=True, kw_only=True):
         text: The reason without quotation marks, or the summary.
         changes: At most two.
         more: How many changes are not listed.
+        summary: The summary with its parts, for whoever writes dates and times in the reader's way.
     """
 
     form: Literal["reason", "changes", "summary"] | None = None
     text: str = ""
     changes: tuple[ChangeLine, ...] = ()
     more: int = 0
+    summary: Sentence | None = None
 
     def plain(self, lang: str = "en") -> str:
         """Return the line as plain text, for terminals and files; empty when there is nothing to say.
@@ -143,9 +147,9 @@ def second_line(entry: Said, lang: str, catalog: Catalog) -> SecondLine:
     if entry.reason is not None and (entry.reason.text or entry.reason.code):
         return SecondLine(form="reason", text=entry.reason.text or reason_label(entry.reason.code or "", lang))
     few = 0 < len(entry.changes) <= _LISTED and catalog.infer_kind(entry.action) not in {"create", "delete"}
-    summary = "" if few else _summary(entry, lang, catalog)
-    if summary:
-        return SecondLine(form="summary", text=summary)
+    summary = None if few else _summary(entry, lang, catalog)
+    if summary is not None:
+        return SecondLine(form="summary", text=summary.text(), summary=summary)
     if entry.changes:
         listed = tuple(_change_line(change, lang) for change in entry.changes[:_LISTED])
         return SecondLine(form="changes", changes=listed, more=len(entry.changes) - len(listed))
@@ -159,26 +163,36 @@ def _parts(entry: Said, template: str, lang: str, action: Action | None) -> dict
         if part is None:
             return None
         if isinstance(part, Value):
-            # A cause is a code, like a reason; any other value is written as it is.
-            coded = name == "cause" and isinstance(part.value, str)
-            part = Part(text=reason_label(part.value, lang) if coded else write(part.value, lang), type="value")
+            part = _written(name, part, lang)
         elif not part.text:
             part = Part(text=actor_label(part.type, lang), type=part.type, id=part.id)
         parts[name] = part
     return parts
 
 
+def _written(name: str, said: Value, lang: str) -> Part:
+    value = said.value
+    if said.unit is not None:
+        return Part(text=write_length(value * said.unit, lang), type="value")
+    if not isinstance(value, str):
+        return Part(text=write(value, lang), type="value")
+    # A cause is a code, like a reason; any other text is written as it is.
+    text = reason_label(value, lang) if name == "cause" else write(value, lang)
+    moment = _MOMENT.fullmatch(text)
+    return Part(text=text, type="value" if moment is None else "date" if moment["time"] is None else "time")
+
+
 def _fill(template: str, parts: Mapping[str, Part]) -> str:
     return template.format_map({name: part.text for name, part in parts.items()})
 
 
-def _summary(entry: Said, lang: str, catalog: Catalog) -> str:
+def _summary(entry: Said, lang: str, catalog: Catalog) -> Sentence | None:
     action = catalog.get(entry.action)
     if action is None or not action.summaries:
-        return ""
+        return None
     template = pick({"en": "", **action.summaries}, lang)
     parts = _parts(entry, template, lang, action)
-    return "" if parts is None else _fill(template, parts)
+    return Sentence(template=template, parts=parts) if template and parts is not None else None
 
 
 def _change_line(change: Change, lang: str) -> ChangeLine:

@@ -42,6 +42,7 @@ STANDARD_PARTS: Mapping[str, str] = {
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
+_UNITS = {"minutes": 60, "seconds": 1}
 _CONTEXT = frozenset({"source", "ip", "country", "city"})
 
 
@@ -50,7 +51,8 @@ class Part(Struct, frozen=True, kw_only=True):
 
     Args:
         text: Plain text; empty only for an anonymous actor without a name, until a language names it.
-        type: Type of the actor or resource, `action`, or `value`.
+        type: Type of the actor or resource, `action`, or what kind of value: `date` and `time` for text in the form of
+            RFC 3339, which whoever shows it may write in the reader's way; `value` for everything else.
         id: Id of the actor or resource; empty for everything else.
     """
 
@@ -60,9 +62,14 @@ class Part(Struct, frozen=True, kw_only=True):
 
 
 class Value(Struct, frozen=True):
-    """A JSON value that a language has yet to write as text; never null."""
+    """A JSON value that a language has yet to write as text; never null.
+
+    Args:
+        unit: Seconds in one of what it counts, where it is a length of time.
+    """
 
     value: Any
+    unit: int | None = None
 
 
 @lru_cache(maxsize=4096)
@@ -172,6 +179,9 @@ def _detail(said: Said, keys: list[str]) -> Value | None:
         if not isinstance(value, dict):
             return None
         value = value.get(key)
+    unit = _UNITS.get(keys[-1].rpartition("_")[2])
+    if unit is not None and isinstance(value, int) and not isinstance(value, bool):
+        return Value(value, unit)
     return _value(value)
 
 

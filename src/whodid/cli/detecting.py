@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from whodid.cli import ui
@@ -18,6 +19,7 @@ __all__ = ["COMMANDS"]
 @ui.command
 @ui.option("--rule", "rule_files", multiple=True, metavar="FILE", help="Only show what these find; repeatable.")
 @ui.option("--since", metavar="DATE", help="Only show findings since 30d, 2026-11-01 …")
+@ui.option("--geo", metavar="FOLDER", help="Tables that say where addresses are; see whodid geo.")
 @ui.json_option
 @ui.workspace_option
 @ui.store_options
@@ -25,6 +27,7 @@ def detect(
     *,
     rule_files: tuple[str, ...],
     since: str | None,
+    geo: str | None,
     as_json: bool,
     workspace: str | None,
     store: str | None,
@@ -41,7 +44,7 @@ def detect(
     whodid detect --rule night-exports.yml --json
     """
     # Without the extra `detect` the help is there, and the command says what it lacks.
-    from whodid.detect import Run, built_in, load, look
+    from whodid.detect import Geo, Run, built_in, load, look
 
     rules: list[Rule] = list(built_in())
     own: set[str] = set()
@@ -52,7 +55,7 @@ def detect(
     with open_store(store, key_file) as log:
         workspace = choose(log, workspace)
         wanted = compile_query(parse(f'date:>="{since}"' if since else "", now=log.now()))
-        run = Run(rules)
+        run = Run(rules, geo=Geo(Path(geo)) if geo is not None else None)
         found = look(log, workspace, rules, wanted=wanted, run=run)
         _show((finding for finding in found if not own or finding.rule in own), as_json=as_json)
         _tell(run.state)

@@ -12,7 +12,6 @@ from whodid.cli import ui
 from whodid.cli.opening import CONTEXT, caller, choose, every, listed, open_store
 from whodid.errors import InvalidSetting
 from whodid.export import FORMATS, Exported, Format, export, files
-from whodid.log import Log
 from whodid.model import Reason
 from whodid.query import parse
 from whodid.retention import Policy, Preview, change_policy, hiding, preview, purge, read_policy
@@ -145,7 +144,7 @@ def purge_(*, dry_run: bool, as_json: bool, workspace: str | None, store: str | 
     """
     with open_store(store, key_file) as log:
         if dry_run:
-            _foretell(log, every(log, workspace), as_json=as_json)
+            _foretell([(name, preview(log, name)) for name in every(log, workspace)], as_json=as_json)
             return
         done = []
         for name in every(log, workspace):
@@ -161,8 +160,7 @@ def purge_(*, dry_run: bool, as_json: bool, workspace: str | None, store: str | 
     ui.finish(ui.OK if all(one.finished for _, one in done) else ui.PROBLEM)
 
 
-def _foretell(log: Log, workspaces: list[str], *, as_json: bool) -> None:
-    found = [(name, preview(log, name)) for name in workspaces]
+def _foretell(found: list[tuple[str, Preview]], *, as_json: bool) -> None:
     if as_json:
         ui.json([{"workspace": name, **msgspec.to_builtins(one)} for name, one in found])
         return
@@ -203,6 +201,7 @@ def _tell_loss(found: Preview) -> None:
 @ui.option("--days", metavar="N", help="Keep entries for N days, or `forever`.")
 @ui.option("--class", "classes", multiple=True, metavar="NAME=N", help="The same for one retention class.")
 @ui.option("--reason", metavar="TEXT", help="Why; it is recorded.")
+@ui.option("--dry-run", is_flag=True, help="Only show what would go then, and change nothing.")
 @ui.json_option
 @ui.workspace_option
 @ui.store_options
@@ -211,6 +210,7 @@ def retention(
     days: str | None,
     classes: tuple[str, ...],
     reason: str | None,
+    dry_run: bool,
     as_json: bool,
     workspace: str | None,
     store: str | None,
@@ -219,10 +219,11 @@ def retention(
     r"""Show how long entries are kept, or change it. A change is itself recorded.
 
     \b
+    whodid retention --days 30 --dry-run
     whodid retention --days 365 --reason 'Auditor asked for a year'
     """
     with open_store(store, key_file) as log:
-        if days is None and not classes:
+        if days is None and not classes and not dry_run:
             names = every(log, workspace)
         else:
             names = [choose(log, workspace)]
@@ -232,6 +233,9 @@ def retention(
                 days=old.days if days is None else _days(days),
                 classes={**old.classes, **changed},
             )
+            if dry_run:
+                _foretell([(names[0], preview(log, names[0], policy))], as_json=as_json)
+                return
             why = Reason(text=reason) if reason else None
             change_policy(log, names[0], policy, actor=caller(), context=CONTEXT, reason=why)
         policies = [(name, read_policy(log, name)) for name in names]

@@ -8,7 +8,7 @@ import msgspec
 
 from whodid.cli import ui
 from whodid.cli.opening import CONTEXT, caller, choose, every, open_store
-from whodid.errors import InvalidSetting
+from whodid.errors import InvalidSetting, NotFound
 from whodid.log import Log
 from whodid.model import Reason
 from whodid.sinks import FORMATS, KINDS, Health, Sinks
@@ -79,13 +79,13 @@ def _span(seconds: float) -> str:
 @ui.argument("kind", type=ui.Choice(tuple(KINDS)))
 @ui.argument("address")
 @ui.option("--filter", "query", default="", metavar="QUERY", help="Which entries. [default: all]")
-@ui.option("--format", "chosen", type=ui.Choice(tuple(FORMATS)), help="[default: the usual one of the kind]")
+@ui.option("--format", "chosen", type=ui.Choice((*FORMATS, "head")), help="[default: the usual one of the kind]")
 @ui.option("--secret-file", metavar="PATH", help="File with its secret, one per line, the newest first.")
 @ui.option("--secret-env", metavar="NAME", help="Variable with its secret, for whoever delivers.")
 @ui.option("--set", "options", multiple=True, metavar="NAME=VALUE", help="An option of the kind; repeatable.")
 @ui.option("--private", is_flag=True, help="Allow addresses that are not on the internet.")
 @ui.option("--batch", type=int, metavar="N", help="Entries per delivery. [default: by kind]")
-@ui.option("--heartbeat", type=int, default=60, show_default=True, metavar="SECONDS", help="0 for none.")
+@ui.option("--heartbeat", type=int, metavar="SECONDS", help="0 for none. [default: 60; between heads: 86400]")
 @ui.option("--from", "start", type=int, metavar="INDEX", help="First entry. [default: the next one]")
 @ui.workspace_option
 @ui.store_options
@@ -101,7 +101,7 @@ def add(
     options: tuple[str, ...],
     private: bool,
     batch: int | None,
-    heartbeat: int,
+    heartbeat: int | None,
     start: int | None,
     workspace: str | None,
     store: str | None,
@@ -203,6 +203,44 @@ def backfill(
         _sinks(log, choose(log, workspace)).backfill(name, start, reason=_reason(reason))
 
 
+@ui.group
+def head() -> None:
+    """Show the signed head of a log, and send it to those who keep it.
+
+    Sinks with --format head get it once a day by themselves.
+    """
+
+
+@head.command("show")
+@ui.workspace_option
+@ui.store_options
+def show_head(*, workspace: str | None, store: str | None, key_file: str | None) -> None:
+    """Print the newest head, signed, with the cosignatures that it has."""
+    with open_store(store, key_file) as log:
+        for line in log.checkpoint(choose(log, workspace)).splitlines():
+            ui.line(line)
+
+
+@head.command("send")
+@ui.argument("name", required=False)
+@ui.workspace_option
+@ui.store_options
+def send_head(*, name: str | None, workspace: str | None, store: str | None, key_file: str | None) -> None:
+    """Deliver the newest head now: to the sink NAME, or to all that get heads.
+
+    Exit code 1: one of them did not take it.
+    """
+    with open_store(store, key_file) as log:
+        sinks = _sinks(log, choose(log, workspace))
+        named = [name] if name else [one.sink.name for one in sinks.all() if one.sink.format == "head"]
+        if not named:
+            raise NotFound("There is no sink that gets heads", "Add one with: whodid sinks add … --format head")
+        faults = {one: sinks.send_head(one) for one in named}
+    for one, fault in faults.items():
+        ui.note(f"{one}: {fault or 'took it'}.")
+    ui.finish(ui.PROBLEM if any(faults.values()) else ui.OK)
+
+
 def _sinks(log: Log, workspace: str) -> Sinks:
     return Sinks(log, workspace, actor=caller(), context=CONTEXT)
 
@@ -211,4 +249,4 @@ def _reason(text: str | None) -> Reason | None:
     return Reason(text=text) if text else None
 
 
-COMMANDS = {"sinks": sinks}
+COMMANDS = {"head": head, "sinks": sinks}

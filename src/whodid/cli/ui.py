@@ -74,13 +74,17 @@ _COMMANDS = {
     "retention": ("keeping", "Show or change how long entries are kept."),
     "hold": ("holding", "Place, list and release legal holds."),
     "erase": ("erasing", "Erase a person; entries and proofs stay."),
+    "erasures": ("erasing", "List erasures; erase again after a restore."),
     "cosign": ("witnessing", "Have witnesses cosign the newest head."),
+    "timestamp": ("witnessing", "Have the newest head stamped with the time."),
     "witness": ("witnessing", "Be a witness for logs of others."),
     "import": ("bringing", "Record events from files of whodid, GitHub, AWS."),
     "keys": ("sending", "Make, list, rotate and revoke API keys."),
+    "head": ("sinking", "Show the signed head, or send it to who keeps it."),
     "sinks": ("sinking", "Feed the log to files, webhooks and SIEMs."),
     "ship": ("sending", "Send what dead processes left in a spool."),
     "relay": ("relaying", "Carry events from an application's outbox to the log."),
+    "geo": ("locating", "Fetch the tables that say where addresses are."),
     "doctor": ("examining", "List what of an application is not recorded."),
 }
 _EPILOG = "Exit codes: 0 fine, 1 problem, 2 input, 3 store, 4 absent or purged, 5 own key"

@@ -10,12 +10,11 @@ import msgspec
 
 from whodid.canonical import from_micros, time_text
 from whodid.cli import ui
+from whodid.cli.outside import Outside
 from whodid.errors import MalformedProof
 from whodid.evidence import Question, Verdict, as_shipped, extract, verify
 from whodid.evidence.document import decode
 from whodid.log import Log
-from whodid.proof.policy import Policy
-from whodid.witness import Seen, seen
 
 __all__ = ["PAGE", "recorded_as", "verify_page"]
 
@@ -26,15 +25,13 @@ _TOLD = 10
 _STATES = {"held": "proven", "part": "proven in part", "failed": "NOT proven", "absent": "not in this file"}
 
 
-def verify_page(
-    file: bytes, trusted: Sequence[str], log: Log | None, policy: Policy | None = None, *, as_json: bool
-) -> int:
+def verify_page(file: bytes, trusted: Sequence[str], log: Log | None, outside: Outside, *, as_json: bool) -> int:
     """Verify an evidence page and say what was found.
 
     Args:
         trusted: Verifier keys that the caller named; without any, the log's own are the trusted ones.
         log: That may vouch for the file.
-        policy: Witnesses that must have cosigned its head.
+        outside: Who must have seen a head of it, or an earlier one that it is linked to.
 
     Returns:
         The exit code.
@@ -48,17 +45,17 @@ def verify_page(
     entry = None
     if log is not None and verdict.signed is not None and verdict.trusted:
         entry = recorded_as(log, owners[verdict.signed.vkey], sha256(file).hexdigest())
-    found: Seen | None = None
-    if policy is not None:
-        signed = verdict.signed if verdict.ok else None
-        found = seen(None, "", policy) if signed is None else seen(decode(data).checkpoint, signed.vkey, policy)
+    heads: list[tuple[str, bytes]] = []
+    if verdict.ok:
+        heads = [(decode(data).checkpoint, b""), *[(one.checkpoint, one.stamp) for one in verdict.anchors]]
+    found = outside.of_heads(heads, verdict.signed.vkey if verdict.signed else "")
     if as_json:
-        ui.json({**_told(verdict, shipped=shipped, entry=entry), "witnesses": found})
+        ui.json({**_told(verdict, shipped=shipped, entry=entry), **found.told()})
     else:
         _tell(verdict, shipped=shipped, asked=log is not None, recorded=entry)
-        if found is not None:
-            ui.note(str(found))
-    good = verdict.ok and (found is None or found.met)
+        for said in found.words():
+            ui.note(said)
+    good = verdict.ok and found.good
     return ui.PROBLEM if not good else ui.OK if verdict.trusted else ui.UNKNOWN_KEY
 
 
@@ -94,6 +91,10 @@ def _tell(verdict: Verdict, *, shipped: bool, asked: bool, recorded: int | None)
         since = "the beginning of the log" if cover.first == 0 else f"entry {cover.start} (nothing is said before)"
         until = f", recorded until {time_text(from_micros(cover.recorded_last))}" if cover.recorded_last else ""
         rows.append(("Reaches", f"from {since} to entry {cover.stop - 1}{until}"))
+    for one in verdict.anchors:
+        rows.append(
+            ("Anchor", f"it went on from a head of {one.size:,} entries{', with a time stamp' * bool(one.stamp)}")
+        )
     for name in ("c0", "c1", "c2", "c3", "c4"):
         level = getattr(verdict.levels, name)
         state = "not provable" if name == "c4" else _STATES[level.state]

@@ -11,14 +11,15 @@ import msgspec
 
 from whodid.cli import ui
 from whodid.cli.opening import every, open_store, read_keys
+from whodid.cli.outside import Outside
 from whodid.cli.verdicts import PAGE, recorded_as, verify_page
 from whodid.errors import InvalidSetting
 from whodid.export import Report as FileReport
 from whodid.export import files, verify_export
 from whodid.log import Log
 from whodid.log import Report as LogReport
-from whodid.proof.policy import Policy
-from whodid.witness import Seen, read_policy, seen
+from whodid.witness import read_policy
+from whodid.witness.stamp import read_certificates
 
 __all__ = ["COMMANDS"]
 
@@ -29,6 +30,7 @@ _TOLD = 10
 @ui.argument("file", required=False)
 @ui.option("--key", "keys", multiple=True, metavar="VKEY", help="Trusted verifier key, or a file of them.")
 @ui.option("--policy", metavar="FILE", help="Demand the witnesses of a policy (C2SP tlog-policy).")
+@ui.option("--timestamps", metavar="FILE", help="Demand a time stamp; certificates of its authority, PEM.")
 @ui.json_option
 @ui.workspace_option
 @ui.store_options
@@ -37,12 +39,13 @@ def verify(
     file: str | None,
     keys: tuple[str, ...],
     policy: str | None,
+    timestamps: str | None,
     as_json: bool,
     workspace: str | None,
     store: str | None,
     key_file: str | None,
 ) -> None:
-    r"""Check for tampering: the store, or FILE: evidence, or an export with --proofs.
+    r"""Check for tampering: the store, or FILE, which it made with proofs.
 
     A file needs no store. Trust its key only if you got the key from elsewhere
     (--key), or let a store vouch for it (--store). The script of an evidence
@@ -51,12 +54,11 @@ def verify(
     \b
     whodid verify --store sqlite:///audit.db
     whodid verify contact.html --key 'localhost/audit/6f…+1a2b3c4d+AX…'
-    whodid verify november.ndjson --store sqlite:///audit.db
 
     Exit code 0: all is well. 1: something was changed. 5: the file agrees with
     itself, but nobody vouches for its key.
     """
-    rules = read_policy(policy) if policy else None
+    rules = Outside(read_policy(policy) if policy else None, read_certificates(timestamps) if timestamps else ())
     if file is None:
         if keys:
             raise InvalidSetting("--key belongs to a file, and none was named", "Name the exported file")
@@ -66,17 +68,19 @@ def verify(
 
 
 def _verify_store(
-    store: str | None, key_file: str | None, workspace: str | None, policy: Policy | None, *, as_json: bool
+    store: str | None, key_file: str | None, workspace: str | None, outside: Outside, *, as_json: bool
 ) -> None:
     with open_store(store, key_file) as log:
         reports = [_verified(log, name) for name in every(log, workspace)]
-        found = [_witnessed(log, one.workspace, policy) for one in reports] if policy else []
-    good = all(report.ok for report in reports) and all(one.met for one in found)
+        found = [outside.of_log(log, one.workspace) for one in reports]
+    good = all(report.ok for report in reports) and all(one.good for one in found)
     if as_json:
-        told = [{"ok": report.ok, **msgspec.to_builtins(report)} for report in reports]
-        for entry, witnesses in zip(told, found, strict=False):
-            entry["witnesses"] = msgspec.to_builtins(witnesses)
-        ui.json(told)
+        ui.json(
+            [
+                {"ok": report.ok, **msgspec.to_builtins(report), **one.told()}
+                for report, one in zip(reports, found, strict=True)
+            ]
+        )
     else:
         ui.table((">Checked", ">Purged", "Result", "Workspace"), map(_result_row, reports), wide=3)
         for report in reports:
@@ -86,13 +90,10 @@ def _verify_store(
                 place = "the log" if problem.index is None else f"entry {problem.index}"
                 ui.note(f"{report.workspace}, {place}: {problem.fact}.")
             _rest(len(report.problems))
-        for report, one in zip(reports, found, strict=False):
-            ui.note(f"{report.workspace}: {one}")
+        for report, one in zip(reports, found, strict=True):
+            for said in one.words():
+                ui.note(f"{report.workspace}: {said}")
     ui.finish(ui.OK if good else ui.PROBLEM)
-
-
-def _witnessed(log: Log, workspace: str, policy: Policy) -> Seen:
-    return seen(log.cosigned(workspace), log.verifier_key(workspace), policy)
 
 
 def _verified(log: Log, workspace: str) -> LogReport:
@@ -111,7 +112,7 @@ def _verify_file(
     keys: tuple[str, ...],
     store: str | None,
     key_file: str | None,
-    policy: Policy | None,
+    outside: Outside,
     *,
     as_json: bool,
 ) -> None:
@@ -123,25 +124,23 @@ def _verify_file(
         file = stack.enter_context(Path(name).open("rb"))
         if file.read(len(PAGE)).lower() == PAGE:
             file.seek(0)
-            code = verify_page(file.read(), trusted, log, policy, as_json=as_json)
+            code = verify_page(file.read(), trusted, log, outside, as_json=as_json)
             ui.finish(code)
         manifest = files.last_line(file)
         progress = stack.enter_context(ui.progress("Verifying", _announced(manifest)))
         report = verify_export(_counted(files.lines(file), progress), manifest, trusted=trusted or owners)
         if log is not None and report.trusted:
             vouched = _vouched(log, owners[report.vkey], report)
-    found = None if policy is None else seen(_note(manifest) if report.ok else None, report.vkey, policy)
-    good = report.ok and (vouched is None or vouched.fault is None) and (found is None or found.met)
+    found = outside.of_heads([(_note(manifest), b"")] if report.ok else [], report.vkey)
+    good = report.ok and (vouched is None or vouched.fault is None) and found.good
     if as_json:
         known = None if vouched is None else vouched.entry
         fault = None if vouched is None else vouched.fault
-        ui.json(
-            {"ok": good, "recorded_as": known, "log_says": fault, "witnesses": found, **msgspec.to_builtins(report)}
-        )
+        ui.json({"ok": good, "recorded_as": known, "log_says": fault, **msgspec.to_builtins(report), **found.told()})
     else:
         _tell(report, vouched)
-        if found is not None:
-            ui.note(str(found))
+        for said in found.words():
+            ui.note(said)
     ui.finish(ui.PROBLEM if not good else ui.OK if report.trusted else ui.UNKNOWN_KEY)
 
 

@@ -16,6 +16,7 @@ from whodid.errors import InvalidSetting
 from whodid.proof.note import ED25519, Verifier
 from whodid.witness import cosign as ask
 from whodid.witness import read_policy
+from whodid.witness.stamp import Authority, read_certificates, stamp_head
 
 __all__ = ["COMMANDS"]
 
@@ -44,6 +45,29 @@ def cosign(*, policy: str, as_json: bool, workspace: str | None, store: str | No
             for witness, why in one.missing.items():
                 ui.note(f"{name}, {witness}: {why}.")
     ui.finish(ui.OK if all(one.met for _, one in done) else ui.PROBLEM)
+
+
+@ui.command
+@ui.option("--url", required=True, metavar="URL", help="Where the authority takes requests (RFC 3161 over HTTP).")
+@ui.option("--certificates", required=True, metavar="FILE", help="Its certificates, at least the root; PEM.")
+@ui.json_option
+@ui.workspace_option
+@ui.store_options
+def timestamp(
+    *, url: str, certificates: str, as_json: bool, workspace: str | None, store: str | None, key_file: str | None
+) -> None:
+    """Have the newest head stamped with the time, of one workspace or of all.
+
+    `whodid serve` does it once a day when timestamp_url is set.
+    """
+    authority = Authority(url=url, certificates=read_certificates(certificates))
+    with open_store(store, key_file) as log:
+        done = [(name, stamp_head(log, name, authority)) for name in every(log, workspace)]
+    if as_json:
+        ui.json([{"workspace": name, "size": one.size, "at": one.at, "bytes": len(one.answer)} for name, one in done])
+    else:
+        rows = [(f"{one.size:,}", f"{one.at:%Y-%m-%d %H:%M:%S} UTC", f"{len(one.answer):,}", w) for w, one in done]
+        ui.table((">Size", "Stamped", ">Bytes", "Workspace"), rows, wide=3)
 
 
 @ui.command
@@ -93,4 +117,4 @@ def _signals_stop(door: object) -> Iterator[None]:
             signal.signal(one, handler)
 
 
-COMMANDS = {"cosign": cosign, "witness": witness}
+COMMANDS = {"cosign": cosign, "timestamp": timestamp, "witness": witness}

@@ -18,6 +18,8 @@ from msgspec.structs import replace
 
 from whodid.canonical import micros
 from whodid.detect import hours
+from whodid.detect.geo import Place
+from whodid.detect.travel import Stop
 from whodid.detect.view import network_of
 from whodid.model import Entry
 
@@ -37,6 +39,7 @@ _RATE_DAYS = 30
 _DELETES, _DELETES_TIMES = 20, 5
 _EXPORTED, _EXPORTED_TIMES = 1_000, 3
 _RECENT = 1_000
+_NOWHERE = Place()
 _VERSION = re.compile(r"[\d._]+")
 
 
@@ -57,6 +60,8 @@ class Baseline(Struct, frozen=True, omit_defaults=True):
         hours: Of the sign-ins, per hour of day, faded.
         hours_at: When `hours` was last brought up to date.
         last_country: Of the last successful sign-in that carried one.
+        net_types: Kinds of networks that are not ordinary, from which the person came.
+        stop: Where the last successful sign-in was, if that is known.
         failures: Failed sign-ins of the last 15 minutes: time and network.
         deletes: Deletions of the last 10 minutes: time and batch; one batch counts once.
         exports: Rows exported in the last 24 hours: time and number.
@@ -73,6 +78,8 @@ class Baseline(Struct, frozen=True, omit_defaults=True):
     hours: tuple[float, ...] = (0.0,) * 24
     hours_at: int = 0
     last_country: str | None = None
+    net_types: dict[str, Seen] = field(default_factory=dict)
+    stop: Stop | None = None
     failures: tuple[tuple[int, str], ...] = ()
     deletes: tuple[tuple[int, str], ...] = ()
     exports: tuple[tuple[int, int], ...] = ()
@@ -90,11 +97,12 @@ def signs_in(entry: Entry) -> bool:
     return entry.action in SIGN_INS and entry.outcome == "success"
 
 
-def observe(baseline: Baseline | None, entry: Entry) -> tuple[dict[str, Any], Baseline]:
+def observe(baseline: Baseline | None, entry: Entry, place: Place | None = None) -> tuple[dict[str, Any], Baseline]:
     """Return the features of an entry, and the baseline that has seen it.
 
     Args:
         baseline: Of the person whom the entry is about; None for somebody never seen before.
+        place: Where the address of the entry is, if there are tables that say so.
     """
     at = micros(entry.occurred_at)
     known = baseline if baseline is not None else Baseline(first=at, hours_at=at)
@@ -105,7 +113,7 @@ def observe(baseline: Baseline | None, entry: Entry) -> tuple[dict[str, Any], Ba
     }
     changed: dict[str, Any] = {}
     if entry.action in SIGN_INS or entry.action == "auth.login_failed":
-        changed |= _sign_in(known, entry, at, features)
+        changed |= _sign_in(known, entry, at, features, place or _NOWHERE)
     elif entry.outcome == "success":
         features["first_time_action"] = entry.action not in known.actions
         changed["actions"] = _with(known.actions, entry.action, at)
@@ -116,9 +124,10 @@ def observe(baseline: Baseline | None, entry: Entry) -> tuple[dict[str, Any], Ba
     return features, replace(known, first=min(known.first, at), **changed)
 
 
-def _sign_in(known: Baseline, entry: Entry, at: int, features: dict[str, Any]) -> dict[str, Any]:
+def _sign_in(known: Baseline, entry: Entry, at: int, features: dict[str, Any], place: Place) -> dict[str, Any]:
     context = entry.context
-    country = context.country if context is not None else None
+    told = context.country if context is not None else None
+    country = told or place.country
     device = _device(context.user_agent) if context is not None and context.user_agent else None
     network = network_of(entry)
     carried = (("country", country), ("device", device), ("network", network))
@@ -127,7 +136,16 @@ def _sign_in(known: Baseline, entry: Entry, at: int, features: dict[str, Any]) -
     if known.last_country is not None:
         features["previous_country"] = known.last_country
     if country is not None:
+        features["country"] = country
         features["new_country"] = country not in known.countries
+        if place.second is not None:
+            features["country_disputed"] = place.second != country
+    if place.net_type is not None:
+        features |= {
+            "net_type": place.net_type,
+            "net_name": place.network,
+            "new_net_type": place.net_type not in known.net_types,
+        }
     if device is not None:
         features["new_device"] = _lapsed(known.devices.get(device), at)
     recent = tuple(one for one in known.failures if at - one[0] <= 15 * _MINUTE)
@@ -150,6 +168,7 @@ def _sign_in(known: Baseline, entry: Entry, at: int, features: dict[str, Any]) -
         "hours": tuple(weights),
         "hours_at": max(known.hours_at, at),
         "last_country": country or known.last_country,
+        "net_types": known.net_types if place.net_type is None else _with(known.net_types, place.net_type, at),
         "failures": recent,
     }
 

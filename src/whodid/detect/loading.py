@@ -17,7 +17,6 @@ import msgspec
 
 from whodid.detect.rule import Fixture, Rule, fill
 from whodid.detect.run import Run
-from whodid.detect.sigma import parse_rules
 from whodid.detect.view import FEATURES, View
 from whodid.errors import InvalidRule
 from whodid.model import Entry
@@ -74,7 +73,11 @@ def read(text: str, source: str, *, beside: Sequence[Rule] = ()) -> list[Rule]:
 
     Raises:
         InvalidRule: One is refused; the message says which, why, and what to do.
+        InvalidSetting: The extra `detect` is not installed.
     """
+    # Whoever only handles findings needs no reader of rules, and what it is made of may not be installed.
+    from whodid.detect.sigma import parse_rules
+
     rules = parse_rules(text, source)
     taken = {rule.name for rule in beside}
     for rule in rules:

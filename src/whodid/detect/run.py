@@ -15,12 +15,17 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Struct
+from msgspec.structs import replace
 
 from whodid.canonical import micros
-from whodid.detect.baseline import DAY, Baseline, observe, signs_in
+from whodid.detect.baseline import DAY, observe, signs_in
 from whodid.detect.compare import shown
+from whodid.detect.geo import Geo, Place
+from whodid.detect.hearing import RAISED, hear
 from whodid.detect.rule import LEVELS, Chain, Level, Rule, fill
+from whodid.detect.state import State, forget
+from whodid.detect.travel import Stop, travel
 from whodid.detect.view import View, network_of, person_of
 from whodid.detect.window import Hit, add
 from whodid.model import Entry
@@ -65,36 +70,6 @@ class Finding(Struct, frozen=True, kw_only=True):
     entries: tuple[int, ...]
 
 
-class State(Struct, kw_only=True, omit_defaults=True):
-    """What a run remembers of one workspace; JSON-serialisable.
-
-    Args:
-        next: Index of the entry that comes next.
-        clock: The latest time that an entry occurred and was recorded, in microseconds since 1970.
-        people: Baselines by person.
-        networks: By network, who signed in from it, and when last.
-        windows: By rule and by group (its values as JSON), the hits so far.
-        told: By rule and by group, when a finding was told and at which level (its place in `LEVELS`).
-        signals: By person, when which rule held.
-        sign_ins: Sign-ins that succeeded so far.
-        missing: How many of them did not carry a country, a device (user agent) or a network (address), by name.
-        failures: By rule, how often it failed.
-        disabled: By rule, why.
-    """
-
-    next: int = 0
-    clock: int = 0
-    people: dict[str, Baseline] = field(default_factory=dict)
-    networks: dict[str, dict[str, int]] = field(default_factory=dict)
-    windows: dict[str, dict[str, list[Hit]]] = field(default_factory=dict)
-    told: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
-    signals: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
-    sign_ins: int = 0
-    missing: dict[str, int] = field(default_factory=dict)
-    failures: dict[str, int] = field(default_factory=dict)
-    disabled: dict[str, str] = field(default_factory=dict)
-
-
 _DECODER = msgspec.json.Decoder(State)
 
 
@@ -104,11 +79,15 @@ class Run:
     Args:
         rules: Parts before the rules that are made of them.
         state: Where to go on; from the beginning when absent. It belongs to the run from then on.
+        geo: Where addresses are; without, rules that need to know do not hold.
         index: Whether to look only at rules whose action it is; without, every rule sees every entry.
     """
 
-    def __init__(self, rules: Sequence[Rule], state: State | None = None, *, index: bool = True) -> None:
+    def __init__(
+        self, rules: Sequence[Rule], state: State | None = None, *, geo: Geo | None = None, index: bool = True
+    ) -> None:
         self.state = state if state is not None else State()
+        self._geo = geo
         self._rules = {rule.name: rule for rule in rules}
         self._index = index
         singles = [rule for rule in rules if rule.test is not None]
@@ -122,9 +101,9 @@ class Run:
                 self._chains.setdefault(part, []).append((rule, place))
 
     @classmethod
-    def restored(cls, rules: Sequence[Rule], data: bytes) -> Run:
+    def restored(cls, rules: Sequence[Rule], data: bytes, *, geo: Geo | None = None) -> Run:
         """Return a run that goes on where another one was saved."""
-        return cls(rules, _DECODER.decode(data))
+        return cls(rules, _DECODER.decode(data), geo=geo)
 
     def saved(self) -> bytes:
         """Return the state as JSON."""
@@ -132,19 +111,7 @@ class Run:
 
     def erase(self, person: str) -> None:
         """Forget a person: baseline, signals, networks, and every hit and finding that was about them."""
-        state = self.state
-        state.people.pop(person, None)
-        state.signals.pop(person, None)
-        for people in state.networks.values():
-            people.pop(person, None)
-        for groups in state.windows.values():
-            for key in [key for key in groups if _names(key, person)]:
-                del groups[key]
-            for key, hits in groups.items():
-                groups[key] = [hit for hit in hits if person not in {hit.person, hit.value}]
-        for told in state.told.values():
-            for key in [key for key in told if _names(key, person)]:
-                del told[key]
+        forget(self.state, person)
 
     def take(self, entry: Entry, features: Mapping[str, Any] | None = None) -> list[Finding]:
         """Look at the next entry; one that was seen already, by its index, is left alone.
@@ -159,6 +126,9 @@ class Run:
         if entry.index < state.next:
             return []
         state.next = entry.index + 1
+        hear(state, entry)
+        if entry.action == RAISED:
+            return []  # a rule that holds for everything would hold for its own alert, and for the alert of that
         at = micros(entry.occurred_at)
         late = at < state.clock - DAY
         state.clock = max(state.clock, min(at, micros(entry.recorded_at)))
@@ -182,7 +152,9 @@ class Run:
 
     def _features(self, entry: Entry, person: str, at: int) -> dict[str, Any]:
         state = self.state
-        features, state.people[person] = observe(state.people.get(person), entry)
+        place = self._place(entry)
+        known = state.people.get(person)
+        features, state.people[person] = observe(known, entry, place)
         if signs_in(entry):
             state.sign_ins += 1
             for name in features["missing"]:
@@ -203,7 +175,17 @@ class Run:
                     del people[min(people, key=lambda other: (people[other], other))]
                 if len(state.networks) > _NETWORKS:
                     del state.networks[min(state.networks, key=lambda one: (max(state.networks[one].values()), one))]
+        if place is not None and signs_in(entry):
+            now = Stop(at, place, bool(features.get("workspace_known_network")))
+            features |= travel(known.stop if known is not None else None, now)
+            state.people[person] = replace(state.people[person], stop=now)
         return features
+
+    def _place(self, entry: Entry) -> Place | None:
+        where = entry.context
+        if self._geo is None or where is None or where.ip is None or entry.category != "auth":
+            return None
+        return self._geo.place(where.ip)
 
     # ------------------------------------------------------------------------------------------------------ findings
 
@@ -318,7 +300,3 @@ class Run:
 
 def _key(values: Iterable[str]) -> str:
     return msgspec.json.encode(list(values)).decode()
-
-
-def _names(key: str, person: str) -> bool:
-    return person in msgspec.json.decode(key)

@@ -19,6 +19,7 @@ from whodid.evidence.document import (
     PURGED,
     REDACTED,
     VERSION,
+    Anchor,
     Aside,
     Document,
     Found,
@@ -31,7 +32,7 @@ from whodid.evidence.document import (
 )
 from whodid.evidence.question import Question
 from whodid.evidence.reading import tags_of
-from whodid.log import Disclosed, SnapshotSegment
+from whodid.log import Anchored, Disclosed, SnapshotSegment
 from whodid.model import Actor, Entry
 from whodid.proof import leaf
 from whodid.proof.index import Lookup
@@ -92,6 +93,10 @@ class Source(Protocol):
 
     def consistency(self, size: int) -> Sequence[bytes]:
         """Prove that the signed tree begins with the one of this size."""
+        ...
+
+    def anchors(self, stop: int) -> Sequence[Anchored]:
+        """Return heads that somebody outside has seen, by size, best of entries before `stop`."""
         ...
 
     def record(self, position: int) -> int | None:
@@ -168,6 +173,10 @@ class _Work:
                 made_by=Whose(type=made_by.type, id=made_by.id, name=made_by.name or ""),
             ),
             checkpoint=self.source.checkpoint,
+            anchors=[
+                Anchor(checkpoint=one.checkpoint, consistency=_text(b"".join(one.consistency)), stamp=_text(one.stamp))
+                for one in self.source.anchors(stop)
+            ],
             vkey=self.source.vkey,
             origin=[_text(one) for one in self.source.origin] if covered[0].seal.number < 2 else [],
             seals=[_text(one.seal.encode()) for one in known if one.seal.number >= first],

@@ -25,6 +25,7 @@ __all__ = [
     "PURGED",
     "REDACTED",
     "VERSION",
+    "Anchor",
     "Aside",
     "Ask",
     "Document",
@@ -176,12 +177,27 @@ class Reason(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     record: int | None
 
 
+class Anchor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An earlier head, or this one, that somebody outside has seen.
+
+    Args:
+        checkpoint: Signed note; signatures of witnesses stand in it.
+        consistency: From the tree of that head to the signed one.
+        stamp: Time stamp of that head (RFC 3161), or empty.
+    """
+
+    checkpoint: str
+    consistency: str
+    stamp: str
+
+
 class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole of it.
 
     Args:
         whodid: FORM.
         checkpoint: Signed note over the tree that every path leads to.
+        anchors: By size.
         vkey: The key that is said to have signed; whoever verifies gets it from elsewhere.
         origin: Commitments to the salts of the first two segments, when one of them is covered; else none.
         seals: From the one that commits to the first salt, or that bounds the period, to the newest.
@@ -197,6 +213,7 @@ class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     version: int
     statement: Statement
     checkpoint: str
+    anchors: list[Anchor]
     vkey: str
     origin: list[str]
     seals: list[str]

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from whodid.evidence.document import Opened, Statement
 
-__all__ = ["FACTS", "Counts", "Cover", "Level", "Levels", "Problem", "Signed", "State", "Verdict"]
+__all__ = ["FACTS", "Anchored", "Counts", "Cover", "Level", "Levels", "Problem", "Signed", "State", "Verdict"]
 
 State = Literal["held", "part", "failed", "absent"]
 """Proven; proven but for what is withheld; refuted, or not reached; not claimed by this file."""
@@ -20,6 +20,7 @@ FACTS = {
     "form": "The file is not an evidence document as it was made",
     "key": "The file names another key than a trusted one",
     "signature": "The signed head of the log does not hold",
+    "anchor": "The head that somebody outside has seen is not an earlier state of this log",
     "seal": "The newest seal is not an entry of the log",
     "chain": "The seals do not follow one another",
     "origin": "The name of the log does not commit to the salts of its first segments",
@@ -39,12 +40,16 @@ FACTS = {
 """What can be wrong, by its code, in the order in which it is looked for."""
 
 
+_PLACES = {"salt": "segment", "index": "segment", "anchor": "anchor"}
+
+
 class Problem(Struct, frozen=True, kw_only=True):
     """Something that does not hold.
 
     Args:
         code: A key of FACTS.
-        index: The entry, or for `salt` and `index` the segment; None for the file as a whole.
+        index: The entry, for `salt` and `index` the segment, for `anchor` its place among the anchors; None for the
+            file as a whole.
     """
 
     code: str
@@ -60,7 +65,7 @@ class Problem(Struct, frozen=True, kw_only=True):
         """Where, in words."""
         if self.index is None:
             return "the file"
-        return f"{'segment' if self.code in {'salt', 'index'} else 'entry'} {self.index}"
+        return f"{_PLACES.get(self.code, 'entry')} {self.index}"
 
 
 class Level(Struct, frozen=True, kw_only=True):
@@ -93,6 +98,19 @@ class Signed(Struct, frozen=True, kw_only=True):
     root: str
     vkey: str
     fingerprint: str
+
+
+class Anchored(Struct, frozen=True, kw_only=True):
+    """A head that the log went on from, which somebody outside may have seen.
+
+    Args:
+        checkpoint: The signed note. Who else signed it is for a policy to say (`whodid.proof.policy`).
+        stamp: Its time stamp (RFC 3161), which is not checked here; empty when there is none.
+    """
+
+    size: int
+    checkpoint: str
+    stamp: bytes
 
 
 class Cover(Struct, frozen=True, kw_only=True):
@@ -145,6 +163,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     Args:
         trusted: Whether the caller trusts the key; otherwise the file brought it along.
         signed: None when the signature does not hold.
+        anchors: Those that hold, by size.
         cover: None when it was not reached.
         statement: What the file claims; its workspace, maker and time are only said. None when it cannot be read.
         answers: The entries that answer the question, by index; only with `ok` they are to be believed.
@@ -153,6 +172,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
 
     trusted: bool
     signed: Signed | None
+    anchors: tuple[Anchored, ...]
     statement: Statement | None
     cover: Cover | None
     levels: Levels

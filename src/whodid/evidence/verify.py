@@ -33,7 +33,7 @@ from whodid.evidence.reading import (
     leaf_of,
     withheld,
 )
-from whodid.evidence.verdict import Counts, Cover, Problem, Signed, Verdict
+from whodid.evidence.verdict import Anchored, Counts, Cover, Problem, Signed, Verdict
 from whodid.proof import index, leaf, tree
 from whodid.proof.checkpoint import Checkpoint, open_checkpoint
 from whodid.proof.leaf import Header
@@ -83,6 +83,7 @@ class _Verification:
         self.problems: list[Problem] = []
         self.trusted = False
         self.signed: Signed | None = None
+        self.anchors: list[Anchored] = []
         self.cover: Cover | None = None
         self.counts = Counts()
         self.answers: list[Opened] = []
@@ -104,6 +105,7 @@ class _Verification:
         return Verdict(
             trusted=self.trusted,
             signed=self.signed,
+            anchors=tuple(self.anchors),
             statement=None if document is None else document.statement,
             cover=self.cover,
             levels=levels(document, self.cover, self.counts, {problem.code for problem in self.problems}, ended=ended),
@@ -134,6 +136,7 @@ class _Verification:
         if document is None:
             raise AssertionError
         checkpoint = self._signature(document)
+        self._anchored(document, checkpoint)
         seals = self._seals(document, checkpoint)
         covered = self._covered(document, seals)
         self._lookups(document, covered)
@@ -169,6 +172,23 @@ class _Verification:
             fingerprint=sha256(public).hexdigest(),
         )
         return checkpoint
+
+    def _anchored(self, document: Document, checkpoint: Checkpoint) -> None:
+        """Check that the log went on from every head that somebody outside is said to have seen."""
+        own = Verifier(document.vkey)
+        below = 0
+        for at, anchor in enumerate(document.anchors):
+            try:
+                earlier, _ = open_checkpoint(anchor.checkpoint, own)
+                stamp, path = decode_base64(anchor.stamp), hashes(anchor.consistency)
+                if not below < earlier.size <= checkpoint.size:
+                    raise MalformedProof("The anchors do not ascend, or lie beyond the signed head")
+                tree.check_consistency(earlier.size, checkpoint.size, earlier.root, checkpoint.root, path)
+            except _UNREADABLE:
+                self._add("anchor", at)
+            else:
+                below = earlier.size
+                self.anchors.append(Anchored(size=earlier.size, checkpoint=anchor.checkpoint, stamp=stamp))
 
     def _seals(self, document: Document, checkpoint: Checkpoint) -> list[Seal]:
         """Open the newest seal by its entry, and all others by the chain that it ends."""

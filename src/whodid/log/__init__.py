@@ -1,8 +1,10 @@
 """The hall: record, find, prove and verify, over any store."""
 
+from whodid.log.anchors import MOST_STAMPS, Anchored, Stamp, Stamped, keep_stamp, read_stamp, stamped
 from whodid.log.announced import Announced
 from whodid.log.commit import Receipt
 from whodid.log.completing import Complete, Gone, Headers
+from whodid.log.elsewhere import Elsewhere, Forget
 from whodid.log.erasing import Erasure
 from whodid.log.forgetting import Forgotten
 from whodid.log.hiding import COVER, HIDDEN, Hiding, hide_proven
@@ -21,15 +23,19 @@ from whodid.store.base import Count, Facet, Facets, Histogram
 __all__ = [
     "COVER",
     "HIDDEN",
+    "MOST_STAMPS",
     "SEALING",
+    "Anchored",
     "Announced",
     "Complete",
     "Count",
     "DeploymentKey",
     "Disclosed",
+    "Elsewhere",
     "Erasure",
     "Facet",
     "Facets",
+    "Forget",
     "Forgotten",
     "Gone",
     "Headers",
@@ -44,9 +50,14 @@ __all__ = [
     "SealedSegment",
     "Snapshot",
     "SnapshotSegment",
+    "Stamp",
+    "Stamped",
     "Worker",
     "hide_proven",
+    "keep_stamp",
     "leased",
     "open_log",
+    "read_stamp",
     "scan",
+    "stamped",
 ]

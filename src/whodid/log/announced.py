@@ -67,15 +67,15 @@ class Announced(Generic[T]):
         kept = log.state(workspace, self._name)
         return self._start if kept is None else self._decode(kept)[0]
 
-    def change(self, log: Log, workspace: str, make: Callable[[T], tuple[T, Event] | None]) -> Receipt | None:
+    def change(self, log: Log, workspace: str, make: Callable[[T], tuple[T, Event | None] | None]) -> Receipt | None:
         """Change the value and record that it changed.
 
         Args:
-            make: Returns the value from now on and the event that announces it, or None to leave it. Called again when
-                another changed the value meanwhile.
+            make: Returns the value from now on and the event that announces it (None where nobody has to know), or
+                None to leave it. Called again when another changed the value meanwhile.
 
         Returns:
-            The receipt of the entry, or None when the value was left.
+            The receipt of the entry, or None when there is none.
 
         Raises:
             InvalidEvent: The entry was refused; nothing changed.
@@ -89,6 +89,8 @@ class Announced(Generic[T]):
             announced = _encode(_Kept(value=value, pending=event))
             if log.swap_state(workspace, self._name, old.bytes, announced):
                 break
+        if event is None:
+            return None
         try:
             receipt = log.record(workspace, event)
         except WhodidError:

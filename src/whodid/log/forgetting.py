@@ -40,7 +40,7 @@ class Making(NamedTuple):
     Args:
         check: Makes content of an event, as intake does.
         clock: Returns now, UTC.
-        seed: 32 fresh random bytes.
+        seed: Fresh random bytes, `leaf.SEED_SIZE`.
     """
 
     check: Callable[[Event], Content]

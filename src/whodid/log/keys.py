@@ -35,6 +35,8 @@ class DeploymentKey:
         self._path = path
         self.floor = None if path is None else Floor(path.with_name(f"{path.name}.signed"))
         """What was signed last, kept beside the key file."""
+        self.register = None if path is None else path.with_name(f"{path.name}.erased")
+        """Where erasures are noted, for the day on which an older copy of the database comes back."""
 
     @classmethod
     def at(cls, path: Path, *, create: bool) -> DeploymentKey:

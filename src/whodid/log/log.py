@@ -21,6 +21,7 @@ from whodid.errors import InvalidQuery, InvalidSetting, NotFound, Purged, Whodid
 from whodid.intake import Intake
 from whodid.log.commit import GroupCommit, Receipt
 from whodid.log.completing import Complete, Headers, complete, headers
+from whodid.log.elsewhere import Elsewhere
 from whodid.log.erasing import Erasure, erase
 from whodid.log.forgetting import Forgotten, Making, forget
 from whodid.log.keys import DeploymentKey
@@ -68,6 +69,7 @@ class Log:
         draw: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self.catalog = catalog
+        self.elsewhere = Elsewhere(key.register)
         self._store = store
         self._key = key
         self._clock = clock

@@ -142,9 +142,21 @@ class Prover:
                 raise _older(f"The log has {self.head.size} entries, and {most} were signed already")
         elif last is not None and not (signed and last == parse_checkpoint(parse_note(signed.note)[0])):
             # Not the head that the database remembers: another process was faster, or the log grew on from a backup.
-            cut = self.head.first // tile.TILE * tile.TILE
-            if (last.size >= cut or not last.size % tile.TILE) and tree.root_at(last.size, self.hashes) != last.root:
-                raise _older(f"The log has another history than the one of which {last.size} entries were signed")
+            self._refuse_other(last)
+
+    def reaches(self, size: int) -> bool:
+        """Tell whether the hashes are still there that the tree of an earlier size was made of."""
+        return size <= self.head.size and (size >= self.head.first // tile.TILE * tile.TILE or not size % tile.TILE)
+
+    def continues(self, earlier: Checkpoint) -> bool:
+        """Tell whether the log continues an earlier state; True as well when retention took what would tell."""
+        if earlier.size > self.head.size or earlier.origin != self.head.origin:
+            return False
+        return not self.reaches(earlier.size) or tree.root_at(earlier.size, self.hashes) == earlier.root
+
+    def _refuse_other(self, last: Checkpoint) -> None:
+        if not self.continues(last):
+            raise _older(f"The log has another history than the one of which {last.size} entries were signed")
 
     def inclusion(self, kept: Kept) -> Inclusion:
         """Prove that an entry is in the log."""

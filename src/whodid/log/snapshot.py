@@ -11,12 +11,15 @@ from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from whodid.errors import StoreCorrupt
+from whodid.log.anchors import Anchored, read_stamp, stamped
 from whodid.log.completing import covering, purges
 from whodid.log.keys import DeploymentKey
 from whodid.log.proving import Prover
 from whodid.model import Entry
 from whodid.proof import leaf, tree
+from whodid.proof.checkpoint import Checkpoint, parse_checkpoint
 from whodid.proof.index import Index, Lookup
+from whodid.proof.note import parse_note
 from whodid.proof.seal import Seal
 from whodid.sequence import Head
 from whodid.store.base import Store, restore
@@ -113,6 +116,36 @@ class Snapshot:
         """Prove that the signed tree begins with the one of this size."""
         return self._prover.consistency(size, self.head.size)
 
+    def reaches(self, size: int) -> bool:
+        """Tell whether there is a consistency proof from an earlier size."""
+        return size > 0 and self._prover.reaches(size)
+
+    def continues(self, earlier: Checkpoint) -> bool:
+        """Tell whether the log continues an earlier state; True as well when retention took what would tell."""
+        return self._prover.continues(earlier)
+
+    def anchors(self, stop: int) -> list[Anchored]:
+        """Return heads that somebody outside has seen, by size: at most one that was stamped, one that was cosigned.
+
+        Args:
+            stop: Index after the last entry that matters. The first stamp of a head that holds them all says the
+                earliest that they were there; without such a one, the newest stamp says it of the most.
+        """
+        sizes = [one.size for one in stamped(self._state) if one.size <= self.head.size]
+        after = [size for size in sizes if size >= stop] or sizes[-1:]
+        stamp = read_stamp(self._state, after[0]) if after else None
+        notes = {stamp.note: stamp.answer} if stamp is not None else {}
+        cosigned = self._prover.cosigned()
+        if cosigned is not None:
+            if stamp is not None and parse_note(cosigned)[0] == parse_note(stamp.note)[0]:
+                notes = {cosigned: stamp.answer}
+            else:
+                notes[cosigned] = b""
+        found = [(parse_checkpoint(parse_note(note)[0]).size, note, answer) for note, answer in notes.items()]
+        return [
+            Anchored(note, answer, self.consistency(size)) for size, note, answer in sorted(found) if self.reaches(size)
+        ]
+
     def record(self, position: int) -> int | None:
         """Return the index of the entry that recorded the purge of another, if it is still there."""
         return covering(position, self._purges)
@@ -120,6 +153,9 @@ class Snapshot:
     @cached_property
     def _purges(self) -> list[Entry]:
         return [one for one in purges(self._store, self._workspace) if one.index < self.head.size]
+
+    def _state(self, name: str) -> bytes | None:
+        return self._store.state(self._workspace, name)
 
     def _index(self, number: int) -> Index:
         data = self._store.postings(self._workspace, number)

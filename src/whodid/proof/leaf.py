@@ -10,7 +10,7 @@ The encodings (all integers big endian)::
     commit  = SHA-256("whodid/field/v1\n" | salt 16 | u16 length | path | u32 length | value)
     root    = SHA-256("whodid/content/v1\n" | u16 count | commit …)
     tag     = first 16 bytes of SHA-256("whodid/tag/v1\n" | segment salt 32 | dimension u8 | value)
-    salts   = SHAKE-256("whodid/salts/v1\n" | seed 32), cut into pieces of 16 bytes
+    salts   = SHAKE-256("whodid/salts/v1\n" | seed), cut into pieces of 16 bytes
 
 The salt has a fixed length and every variable part carries its length, so no two different inputs share an encoding.
 A seed never leaves the store: who discloses a field discloses that field's salt only.
@@ -59,7 +59,8 @@ EVENT, SEAL, ERASURE, PURGE, KEY_CHANGE, LOG_LINK = 1, 2, 3, 4, 5, 6
 ACTOR, RESOURCE, ACTION = 1, 2, 3
 """Dimensions of a tag. A related resource has a tag of the dimension RESOURCE, so that a history is complete."""
 
-SEED_SIZE = 32
+SEED_SIZE = 16  # as much as a salt has: a longer seed would hide nothing better
+_SEED_SIZES = (SEED_SIZE, 32)  # entries of earlier releases have the longer one
 SALT_SIZE = 16
 COMMITMENT_SIZE = 32
 TAG_SIZE = 16
@@ -125,7 +126,7 @@ def salts(seed: bytes, count: int) -> list[bytes]:
     """Derive the salts of an entry's fields.
 
     Args:
-        seed: 32 random bytes, kept with the entry and never disclosed.
+        seed: Random bytes, SEED_SIZE or more, kept with the entry and never disclosed.
         count: Number of fields.
 
     Returns:
@@ -153,7 +154,7 @@ def commitments(seed: bytes, fields: Sequence[tuple[bytes, bytes]]) -> list[byte
     """Commit to all fields of an entry at once: `commit` under the `salts` of the seed.
 
     Args:
-        seed: 32 random bytes.
+        seed: Random bytes, SEED_SIZE or more.
         fields: (path, value) pairs.
 
     Returns:
@@ -197,13 +198,13 @@ def openings(secret: bytes, fields: Sequence[Field]) -> list[bytes]:
     """Return what opens each field of an entry: its salt (16 bytes), or the commitment (32) of one that is gone.
 
     Args:
-        secret: A seed of 32 bytes, or what `puncture` returned.
+        secret: A seed, or what `puncture` returned.
         fields: All (path, value) pairs in their order; the value is None where it is gone.
 
     Raises:
         MalformedProof: The secret is not one of an entry with these fields.
     """
-    if len(secret) == SEED_SIZE and all(value is not None for _, value in fields):
+    if len(secret) in _SEED_SIZES and all(value is not None for _, value in fields):
         return salts(secret, len(fields))
     found = []
     at = 0

@@ -3,17 +3,26 @@
 What lives here: the policy (`policy`) and the legal holds (`holds`) as values, settings whose changes are entries, the
 pure plan of what may go (`plan`) and what is lost with it (`loss`), carrying it out
 (`purge`) and the thread that does so by itself (`worker`); beside it the thread that seals segments, which must come
-first (`sealing`). Erasing a person is in `erasure`, and what a file has to hide of one in `hidden`. What does not live
-here: how a store removes content (`Log.forget`, `Log.erase`) and how a segment is sealed (`Log.seal`).
+first (`sealing`). Erasing a person is in `erasure`, which erasures there were in `register`, and what a file has to
+hide of a person in `hidden`. What does not live here: how a store removes content (`Log.forget`, `Log.erase`) and how a
+segment is sealed (`Log.seal`).
 """
 
-from whodid.retention.erasure import ErasurePreview, ErasureReport, Mention, erase_person, preview_erasure
+from whodid.retention.erasure import (
+    ErasurePreview,
+    ErasureReport,
+    Mention,
+    erase_person,
+    preview_erasure,
+    repeat_erasure,
+)
 from whodid.retention.hidden import hiding
 from whodid.retention.holds import Hold, HoldPreview, holder, place_hold, preview_hold, read_holds, release_hold
 from whodid.retention.loss import Answerless, Loss
 from whodid.retention.plan import removed_on
 from whodid.retention.policy import DEFAULT_DAYS, STANDARD, Policy, change_policy, class_of, read_policy
 from whodid.retention.purge import Preview, Purge, preview, purge
+from whodid.retention.register import Erased, Gone, read_erasures, read_register, write_register
 from whodid.retention.sealing import SealingWorker
 from whodid.retention.worker import RetentionWorker
 
@@ -21,8 +30,10 @@ __all__ = [
     "DEFAULT_DAYS",
     "STANDARD",
     "Answerless",
+    "Erased",
     "ErasurePreview",
     "ErasureReport",
+    "Gone",
     "Hold",
     "HoldPreview",
     "Loss",
@@ -42,8 +53,12 @@ __all__ = [
     "preview_erasure",
     "preview_hold",
     "purge",
+    "read_erasures",
     "read_holds",
     "read_policy",
+    "read_register",
     "release_hold",
     "removed_on",
+    "repeat_erasure",
+    "write_register",
 ]

@@ -3,30 +3,35 @@
 A person is a typed id, such as `contact:con_7` or `user:usr_1`. Erased are the person's name, address and the values
 that the catalog calls personal, wherever the person is actor, resource or related; and, on demand, what others wrote
 about the person (*mentions*). The ids stay until the entries are purged: they are what tells that something was
-erased, and every proof still holds.
+erased, and every proof still holds. Then every other place that the log knows is emptied of the person
+(`Log.elsewhere`): files of exports, the memory of detection.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from msgspec import UNSET, Struct
 
 from whodid import canonical
 from whodid.capture.events import uuid7
-from whodid.errors import Held, InvalidSetting
+from whodid.errors import Held, InvalidSetting, NotFound
 from whodid.log import Log
 from whodid.model import Actor, Change, Context, Entry, Event, Reason, Related, Resource
 from whodid.query import Query, Term, Value, fold
 from whodid.retention.holds import Hold, holder, read_holds
+from whodid.retention.register import ERASURE_RECORD, Erased, Gone, write_register
 
-__all__ = ["ErasurePreview", "ErasureReport", "Mention", "erase_person", "preview_erasure", "traces"]
+__all__ = ["ErasurePreview", "ErasureReport", "Mention", "erase_person", "preview_erasure", "repeat_erasure", "traces"]
 
 STEP = 500
 """Entries that one step rewrites: it blocks writers for some tens of milliseconds."""
+
+BEYOND = ("backups", "downloads", "sinks")
+"""What no erasure reaches: copies of the store, files that somebody fetched, entries that were delivered."""
 
 _LEAST = 3
 _PERSON = re.compile(r"[a-z][a-z0-9_]{0,63}:.{1,200}", re.DOTALL)
@@ -55,12 +60,16 @@ class ErasurePreview(Struct, frozen=True, kw_only=True):
         mentions: Fields of other entries in which a name or an address of the person occurs; they stay unless the
             caller wants them erased too.
         held: Legal holds that keep some of the entries.
+        elsewhere: Kinds of places besides the log that would be emptied of the person.
+        beyond: What an erasure does not reach.
     """
 
     entries: int
     fields: int
     mentions: tuple[Mention, ...]
     held: tuple[Hold, ...]
+    elsewhere: tuple[str, ...]
+    beyond: tuple[str, ...] = BEYOND
 
 
 class ErasureReport(Struct, frozen=True, kw_only=True):
@@ -69,15 +78,20 @@ class ErasureReport(Struct, frozen=True, kw_only=True):
     Args:
         entries: Entries that lost fields.
         fields: Fields that they lost.
-        records: Indexes of the `audit.erased` entries, one per step.
+        records: Indexes of the `audit.erased` entries: one per step, and one about other places if anything was there.
+        elsewhere: How many things were removed from other places, by kind.
+        beyond: What the erasure did not reach.
     """
 
     entries: int = 0
     fields: int = 0
     records: tuple[int, ...] = ()
+    elsewhere: dict[str, int] = {}
+    beyond: tuple[str, ...] = BEYOND
 
 
 class _Found(NamedTuple):
+    known: bool
     paths: dict[int, tuple[str, ...]]
     mentions: tuple[Mention, ...]
     held: tuple[Hold, ...]
@@ -99,6 +113,7 @@ def preview_erasure(log: Log, workspace: str, person: str) -> ErasurePreview:
         fields=sum(len(paths) for paths in found.paths.values()),
         mentions=found.mentions,
         held=found.held,
+        elsewhere=log.elsewhere.names,
     )
 
 
@@ -159,32 +174,125 @@ def erase_person(
     paths = dict(found.paths)
     for one in mentions:
         paths[one.index] = (*paths.get(one.index, ()), one.path)
-    details: dict[str, Any] = {"subject": person}
-    if found.held:
-        details["held_by"] = [hold.id for hold in found.held]
-    entries, fields, records = 0, 0, []
+    writer = _Writer(log, workspace, subject, actor=actor, reason=reason, context=context, held=found.held)
+    entries, fields = 0, 0
     indexes = sorted(paths)
+    if indexes:
+        # Before the first step: what is noted and not done is done by whoever erases again.
+        log.elsewhere.note(write_register([writer.noted(paths)]))
     for at in range(0, len(indexes), STEP):
-        now = log.now()
-        event = Event(
-            id=uuid7(now, os.urandom(8)),
-            occurred_at=now,
-            actor=actor,
-            action="audit.erased",
-            resource=Resource(type="log", id=workspace),
-            related=(Related(type=subject.type, id=subject.id, rel="subject"),),
-            details=details,
-            reason=reason,
-            context=context,
-        )
+        event = writer.event(beyond=BEYOND)
         done = log.erase(workspace, {index: paths[index] for index in indexes[at : at + STEP]}, event)
         if done is not None:
             entries, fields = entries + done.entries, fields + done.fields
-            records.append(done.receipt.index)
+            writer.records.append(done.receipt.index)
             if progress is not None:
                 progress(entries)
+    # After the steps, so that no file of what was there before them is made any more. Who is in no entry is nowhere.
+    removed = log.elsewhere.forget(workspace, person) if found.known else {}
+    if removed:
+        writer.records.append(log.record(workspace, writer.event(elsewhere=removed)).index)
     log.compact()
-    return ErasureReport(entries=entries, fields=fields, records=tuple(records))
+    return ErasureReport(entries=entries, fields=fields, records=tuple(writer.records), elsewhere=removed)
+
+
+def repeat_erasure(log: Log, erased: Erased, *, actor: Actor, context: Context | None = None) -> ErasureReport:
+    """Erase a person again, and every field that was erased then, from a copy of the log that is older.
+
+    What is erased already is skipped; a hold that the copy brought back does not keep what had gone.
+
+    Args:
+        erased: As the register has it.
+        actor: Who erases again; the records say so, with the reason of that time.
+        context: Where from.
+
+    Raises:
+        NotFound: The workspace has no log.
+        StoreError: A step failed; the steps before it stand.
+    """
+    return erase_person(
+        log,
+        erased.workspace,
+        erased.person,
+        actor=actor,
+        reason=Reason(text=erased.reason),
+        context=context,
+        mentions=tuple(_present(log, erased)),
+        despite_holds=True,
+    )
+
+
+def _present(log: Log, erased: Erased) -> Iterator[Mention]:
+    """Iterate over the fields of that time, wherever the entries are now."""
+    for gone in erased.gone:
+        try:
+            index = log.get(erased.workspace, gone.id).index
+        except NotFound:  # purged, or lost with what was recorded after the backup
+            continue
+        for path in gone.paths:
+            yield Mention(index=index, path=path)
+
+
+class _Writer:
+    """Writes the records of one erasure, which have an id in common."""
+
+    def __init__(
+        self,
+        log: Log,
+        workspace: str,
+        subject: Resource,
+        *,
+        actor: Actor,
+        reason: Reason,
+        context: Context | None,
+        held: Sequence[Hold],
+    ) -> None:
+        self._log = log
+        self._workspace = workspace
+        self._subject = subject
+        self._actor = actor
+        self._reason = reason
+        self._context = context
+        self._details: dict[str, Any] = {
+            "subject": f"{subject.type}:{subject.id}",
+            "erasure": str(uuid7(log.now(), os.urandom(8))),
+        }
+        if held:
+            self._details["held_by"] = [hold.id for hold in held]
+        self.records: list[int] = []
+
+    def noted(self, paths: Mapping[int, Collection[str]]) -> Erased:
+        """Return what is about to go, for the register."""
+        gone = tuple(
+            Gone(id=self._log.get(self._workspace, index).id, paths=tuple(paths[index])) for index in sorted(paths)
+        )
+        return Erased(
+            workspace=self._workspace,
+            erasure=self._details["erasure"],
+            person=self._details["subject"],
+            at=self._log.now(),
+            actor=self._actor,
+            reason=self._reason.text or "",
+            entries=len(gone),
+            fields=sum(len(one.paths) for one in gone),
+            gone=gone,
+        )
+
+    def event(self, **more: Any) -> Event:
+        """Return a record."""
+        now = self._log.now()
+        subject = self._subject
+        return Event(
+            id=uuid7(now, os.urandom(8)),
+            occurred_at=now,
+            actor=self._actor,
+            action=ERASURE_RECORD,
+            resource=Resource(type="log", id=self._workspace),
+            related=(Related(type=subject.type, id=subject.id, rel="subject"),),
+            details={**self._details, **more},
+            reason=self._reason,
+            context=self._context,
+        )
 
 
 def _subject(person: str) -> Resource:
@@ -216,6 +324,7 @@ def _find(log: Log, workspace: str, person: Resource) -> _Found:
     held_by = holder(read_holds(log, workspace))
     held = {hold.id: hold for index in present if present[index] and (hold := held_by(about[index])) is not None}
     return _Found(
+        bool(about),
         {index: listed for index, listed in sorted(present.items()) if listed},
         tuple(dict.fromkeys(mentions)),
         tuple(held.values()),

@@ -1,24 +1,19 @@
-"""The `/v1` routes that manage: API keys, retention, and which workspaces there are.
-
-An API key with the scope `admin` manages the workspace that it belongs to. An operator token manages the one that the
-header `X-Whodid-Workspace` names. Whoever else tries is refused, and the refusal is an entry of that workspace.
-"""
+"""The `/v1` routes that manage: API keys, retention, and which workspaces there are."""
 
 from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from whodid.canonical import time_text
 from whodid.log import Log
-from whodid.model import Actor, Context, Reason, Resource
+from whodid.model import Reason, Resource
 from whodid.retention import Preview, change_policy, preview, read_policy
 from whodid.server.answers import Answer, Call, Handler, answer_json
-from whodid.server.gate import Gate
+from whodid.server.callers import Caller, Callers
 from whodid.server.keys import KeyRing
 from whodid.server.managing import (
     CREATE_KEY,
@@ -33,22 +28,16 @@ from whodid.server.managing import (
     PolicyWanted,
     Rotation,
 )
-from whodid.server.operators import verify_operator_token
-from whodid.server.ordering import read_order
-from whodid.server.problems import problem, refusal
-from whodid.server.refusals import Refusals
-from whodid.server.sessions import Sessions, bearer, context_of
+from whodid.server.problems import problem
 from whodid.server.workspaces import WorkspaceView, look_at, page_of
 from whodid.viewer import asks
 
-__all__ = ["LONGEST_OVERLAP", "Administration", "view_of_preview"]
+__all__ = ["LONGEST_OVERLAP", "Administration"]
 
 LONGEST_OVERLAP = timedelta(days=30)
 """How long a rotated key may stay good beside the one that follows it."""
 
 _MOST_LISTED = 200
-_WORKSPACE = re.compile(r"[A-Za-z0-9_.:\-]{1,100}")
-_Wish = TypeVar("_Wish")
 _KEY_ID = re.compile(r"wk_[0-9A-Z]{12}")
 
 
@@ -58,35 +47,16 @@ _considered_decoder = msgspec.json.Decoder(PolicyConsidered)
 _wanted_decoder = msgspec.json.Decoder(PolicyWanted)
 
 
-class _Caller(Struct, frozen=True, kw_only=True):
-    """Who manages.
-
-    Args:
-        workspace: Which one; None for an operator who named none.
-        everywhere: Whether it is an operator.
-    """
-
-    workspace: str | None
-    actor: Actor
-    context: Context
-    everywhere: bool
-
-
 class Administration:
     """Routes over one log.
 
     Args:
-        sessions: Opens the requests of viewers, to refuse them.
-        gate: Reads API keys.
-        secret: What operator tokens are signed with.
+        callers: Tells who manages.
     """
 
-    def __init__(self, log: Log, sessions: Sessions, gate: Gate, *, secret: bytes) -> None:
+    def __init__(self, log: Log, callers: Callers) -> None:
         self._log = log
-        self._sessions = sessions
-        self._gate = gate
-        self._secret = secret
-        self._refusals = Refusals(log, secret=secret)
+        self._callers = callers
         self.handlers = (
             Handler("GET", "/v1/keys", self._keys, described=KEYS),
             Handler("POST", "/v1/keys", self._create, described=CREATE_KEY),
@@ -101,14 +71,14 @@ class Administration:
 
     def _keys(self, call: Call) -> Answer:
         asks.parameters(call.query)
-        caller = self._caller(call)
+        caller = self._callers.admit(call)
         if isinstance(caller, Answer):
             return caller
         now = self._log.now()
         return answer_json({"items": [key.view(now) for key in self._ring(caller).all()]})
 
     def _create(self, call: Call) -> Answer:
-        ordered = self._ordered(call, _key_decoder, "api_key.created", _unmade(call))
+        ordered = self._callers.ordered(call, _key_decoder, "api_key.created", _unmade(call))
         if isinstance(ordered, Answer):
             return ordered
         caller, wish = ordered
@@ -116,7 +86,7 @@ class Administration:
         return answer_json({**made.key.view(self._log.now()), "key": made.text}, status=201)
 
     def _rotate(self, call: Call) -> Answer:
-        ordered = self._ordered(call, _rotation_decoder, "api_key.created", _unmade(call))
+        ordered = self._callers.ordered(call, _rotation_decoder, "api_key.created", _unmade(call))
         if isinstance(ordered, Answer):
             return ordered
         caller, wish = ordered
@@ -132,22 +102,22 @@ class Administration:
 
     def _revoke(self, call: Call) -> Answer:
         asks.parameters(call.query)
-        caller = self._caller(call, "api_key.revoked", _named(call))
+        caller = self._callers.admit(call, "api_key.revoked", _named(call))
         if isinstance(caller, Answer):
             return caller
         return answer_json(self._ring(caller).revoke(call.path["id"]).view(self._log.now()))
 
-    def _ring(self, caller: _Caller) -> KeyRing:
-        return KeyRing(self._log, caller.workspace or "", actor=caller.actor, context=caller.context)
+    def _ring(self, caller: Caller) -> KeyRing:
+        return KeyRing(self._log, caller.workspace, actor=caller.actor, context=caller.context)
 
     # ------------------------------------------------------------------------------------------------------- retention
 
     def _keep(self, call: Call) -> Answer:
-        ordered = self._ordered(call, _wanted_decoder, "audit.retention_changed")
+        ordered = self._callers.ordered(call, _wanted_decoder, "audit.retention_changed")
         if isinstance(ordered, Answer):
             return ordered
         caller, wish = ordered
-        workspace = caller.workspace or ""
+        workspace = caller.workspace
         receipt = change_policy(
             self._log,
             workspace,
@@ -160,93 +130,28 @@ class Administration:
         return answer_json({**told, "index": receipt.index if receipt else None})
 
     def _foretell(self, call: Call) -> Answer:
-        ordered = self._ordered(call, _considered_decoder, "audit.retention_changed")
+        ordered = self._callers.ordered(call, _considered_decoder, "audit.retention_changed")
         if isinstance(ordered, Answer):
             return ordered
         caller, wish = ordered
-        return answer_json(view_of_preview(preview(self._log, caller.workspace or "", wish.policy())))
+        return answer_json(_preview_view(preview(self._log, caller.workspace, wish.policy())))
 
     # ------------------------------------------------------------------------------------------------------ workspaces
 
     def _workspaces(self, call: Call) -> Answer:
         found = asks.parameters(call.query, *WORKSPACES.takes)
-        caller = self._caller(call, chosen=False)
+        caller = self._callers.admit(call, chosen=False)
         if isinstance(caller, Answer):
             return caller
         limit = asks.number(found, "limit", 50, 1, _MOST_LISTED)
         if not caller.everywhere:
-            own = look_at(self._log, caller.workspace or "")
+            own = look_at(self._log, caller.workspace)
             return answer_json({"items": [_view(own)], "total": 1, "next": None})
         page = page_of(self._log, search=found.get("q", ""), after=found.get("after", ""), limit=limit)
         return answer_json({"items": [_view(one) for one in page.items], "total": page.total, "next": page.next})
 
-    # ---------------------------------------------------------------------------------------------------------- caller
 
-    def _ordered(
-        self, call: Call, decoder: msgspec.json.Decoder[_Wish], action: str, resource: Resource | None = None
-    ) -> tuple[_Caller, _Wish] | Answer:
-        """Return who orders what, or the answer to one that may not or cannot be carried out; see `_caller`."""
-        asks.parameters(call.query)
-        caller = self._caller(call, action, resource)
-        if isinstance(caller, Answer):
-            return caller
-        wish = read_order(call, decoder)
-        return wish if isinstance(wish, Answer) else (caller, wish)
-
-    def _caller(
-        self, call: Call, action: str = "", resource: Resource | None = None, *, chosen: bool = True
-    ) -> _Caller | Answer:
-        """Return who manages which workspace, or the refusal, which is recorded.
-
-        Args:
-            action: What is tried, for the entry that a refused viewer leaves behind; empty for looking only.
-            resource: What it is tried on; the log when not given.
-            chosen: Whether a workspace has to be named.
-        """
-        text, wanted = bearer(call), call.headers.get("x-whodid-workspace")
-        route = f"{call.method} /v1"
-        context = context_of(call, "api")
-        if text is None:
-            return refusal(call.request_id)
-        if text.startswith("wo1."):
-            operator = verify_operator_token(self._secret, text, now=self._log.now())
-            if operator is None:
-                return refusal(call.request_id)
-            if chosen and (wanted is None or not _WORKSPACE.fullmatch(wanted)):
-                return problem(
-                    400, call.request_id, "No workspace is named.", "Name one in the header X-Whodid-Workspace."
-                )
-            return _Caller(workspace=wanted, actor=operator, context=context, everywhere=True)
-        if not text.startswith("wk_"):
-            session = self._sessions.open(call)
-            if session is None:
-                return refusal(call.request_id)
-            claims = session.claims
-            if action:
-                about = resource or Resource(type="log", id=claims.workspace)
-                self._refusals.record(
-                    claims.workspace, claims.viewer, action, about, cause="token", route=route, context=context_of(call)
-                )
-            return _forbidden(call)
-        # Looked up each time: a key that was revoked a moment ago makes no other key.
-        admitted = self._gate.admit(text, route=route, context=context)
-        if admitted is None:
-            return refusal(call.request_id)
-        if wanted is not None and wanted != admitted.workspace:
-            return problem(
-                403,
-                call.request_id,
-                "This key belongs to another workspace.",
-                "Use a key of the workspace that is to be managed.",
-                kind="other-workspace",
-            )
-        if not admitted.key.may("admin"):
-            self._gate.denied(admitted, "scope", route=route, context=context)
-            return _forbidden(call)
-        return _Caller(workspace=admitted.workspace, actor=admitted.key.actor(), context=context, everywhere=False)
-
-
-def view_of_preview(found: Preview) -> dict[str, Any]:
+def _preview_view(found: Preview) -> dict[str, Any]:
     """Return what a policy would remove now, as JSON."""
     terms = [
         {
@@ -259,7 +164,20 @@ def view_of_preview(found: Preview) -> dict[str, Any]:
         }
         for term in found.terms
     ]
-    return {**msgspec.to_builtins(found.policy), "entries": found.entries, "stays": found.stays, "terms": terms}
+    questions = [
+        {"question": one.question, "entries": one.entries, "until": time_text(one.until)}
+        for one in found.loss.questions
+    ]
+    return {
+        **msgspec.to_builtins(found.policy),
+        "entries": found.entries,
+        "stays": found.stays,
+        "held": found.held,
+        "bytes": found.loss.bytes,
+        "people": found.loss.people,
+        "questions": questions,
+        "terms": terms,
+    }
 
 
 def _view(one: WorkspaceView) -> dict[str, Any]:
@@ -271,13 +189,6 @@ def _view(one: WorkspaceView) -> dict[str, Any]:
         "last_at": one.last_at and time_text(one.last_at),
         "retention": msgspec.to_builtins(one.retention),
     }
-
-
-def _forbidden(call: Call) -> Answer:
-    return problem(
-        403, call.request_id, "This takes a key that may administer.", "Use a key with the scope admin.",
-        permission="admin",
-    )  # fmt: skip
 
 
 def _unmade(call: Call) -> Resource:

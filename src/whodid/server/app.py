@@ -27,8 +27,10 @@ from whodid.export import ExportWorker
 from whodid.log import Log
 from whodid.server.about import About
 from whodid.server.administration import Administration
+from whodid.server.alerts import AlertRoutes
 from whodid.server.answering import AnswerRoutes
 from whodid.server.answers import Answer, Call, Handler
+from whodid.server.callers import Callers
 from whodid.server.compat import Shared, doors
 from whodid.server.concurrency import CancelScope, CapacityLimiter, fail_after, run_sync, sleep
 from whodid.server.console import Console
@@ -37,9 +39,11 @@ from whodid.server.console.sso import SignOn
 from whodid.server.events import Events
 from whodid.server.evidence import EvidenceRoutes
 from whodid.server.exports import Exports, export_worker
+from whodid.server.forgetting import Erasures
 from whodid.server.frame import Frame
 from whodid.server.gate import Gate
 from whodid.server.health import Health
+from whodid.server.holding import Holds
 from whodid.server.live import Live
 from whodid.server.meter import Meter
 from whodid.server.metrics import PrometheusMeter
@@ -100,7 +104,7 @@ def asgi(
         exports: Makes them (`export_worker`); one with a temporary folder of its own when not given.
         rate: Events per second that each API key may send on average; 0 for no limit.
         compat: Products whose own clients are to work here: some of `workos`, `retraced`, `otlp`,
-            `cloudevents`, `splunk`.
+            `cloudevents`, `splunk`, `mcp`.
         metrics: Counts what happens and shows it at `/metrics`; without it there is no such page.
         ending: Tells whether the server is asked to stop: live streams end then, and nothing new is taken in.
         sign_on: Makes single sign-on for the console, as `whodid serve` uses it.
@@ -119,6 +123,7 @@ def asgi(
     pages = Pages(token_address=token_address or ("session/token" if console else None), origins=shared.allowed)
     gate = Gate(log, secret=secret)
     sessions = Sessions(log, secret=secret, gate=gate)
+    callers = Callers(log, sessions, gate, secret=secret)
     handlers: list[Handler] = [
         *Routes(log, sessions).handlers,
         *Tiles(log, sessions).handlers,
@@ -127,7 +132,10 @@ def asgi(
         *EvidenceRoutes(log, sessions, at_once=downloads).handlers,
         *Live(log, sessions, meter=meter, ending=ending).handlers,
         *Reports(log, sessions, secret=secret, pages=pages).handlers,
-        *Administration(log, sessions, gate, secret=secret).handlers,
+        *AlertRoutes(log, sessions, secret=secret).handlers,
+        *Administration(log, callers).handlers,
+        *Holds(log, callers).handlers,
+        *Erasures(log, callers).handlers,
         *_console_handlers(log, console, pages, secret, sign_on),
         *doors(
             compat,

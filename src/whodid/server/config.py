@@ -59,19 +59,26 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         strict: Refuse actions that the catalog does not declare.
         name: Name of the deployment, first part of the origin of every new log.
         retention_minutes: Minutes between two rounds of retention; 0 leaves it to others.
+        detect: Whether to follow the logs with the rules of detection and raise alerts. Where the extra `detect`
+            is not installed there is no detection, and the server says so.
+        geo_folder: Folder with tables that say where addresses are (`whodid geo fetch`); without, sign-ins are not
+            looked at for places that nobody told.
         origins: Web origins of other pages that may load the viewer, read the API and frame `/embed`; a list, or one
             text with spaces or commas between.
         threads: How many requests may work on the store at once.
         connections: How many connections and requests under way there may be at once; more are told to come back.
         downloads: How many exports may be made at once.
         witness_policy: File that names witnesses (C2SP tlog-policy); each new head is sent to them, once a minute.
+        timestamp_url: Address of a time stamp authority (RFC 3161); each head that grew is stamped, once a day. Needs
+            the next one, and the extra `timestamps`.
+        timestamp_certificates: PEM file with the certificates of that authority, at least its root.
         exports_folder: Folder, the server's own, where exports are made and kept for 24 hours. When not given it lies
             beside the database (`audit.db.exports`); with another store it is a temporary one that ends with the
             process. Servers of one deployment share it.
         exports_bytes: What the files of exports may take on the disk in all; one workspace may take half of it.
         rate: Events per second that each API key may send on average; 0 for no limit.
-        compat: Products whose own clients are to work here: some of `workos`, `retraced`, `otlp`, `cloudevents` and
-            `splunk`; a list, as `origins`.
+        compat: Products whose own clients are to work here: some of `workos`, `retraced`, `otlp`, `cloudevents`,
+            `splunk` and `mcp` (assistants that ask the log); a list, as `origins`.
         syslog: Addresses to take syslog at, such as `tls://0.0.0.0:6514?cert=server.pem&cert_key=server.key`; a list,
             as `origins`.
         oidc_issuer: OpenID provider at which operators sign in to the console; needs `url` and the next three.
@@ -98,11 +105,15 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     strict: bool = False
     name: Annotated[str, Meta(min_length=1)] = "localhost"
     retention_minutes: Annotated[int, Meta(ge=0, le=10_080)] = 60
+    detect: bool = True
+    geo_folder: Annotated[str, Meta(min_length=1)] | None = None
     origins: tuple[str, ...] = ()
     threads: Annotated[int, Meta(ge=1, le=128)] = 8
     connections: Annotated[int, Meta(ge=8, le=65_535)] = 512
     downloads: Annotated[int, Meta(ge=1, le=64)] = 4
     witness_policy: Annotated[str, Meta(min_length=1)] | None = None
+    timestamp_url: Annotated[str, Meta(pattern=r"^https?://[^\s#]+$")] | None = None
+    timestamp_certificates: Annotated[str, Meta(min_length=1)] | None = None
     exports_folder: Annotated[str, Meta(min_length=1)] | None = None
     exports_bytes: Annotated[int, Meta(ge=1024 * 1024)] = 5 * 1024**3
     rate: Annotated[int, Meta(ge=0, le=1_000_000)] = 10_000
@@ -258,6 +269,10 @@ def _settled(found: Mapping[str, Setting]) -> Settings:
         raise InvalidSetting(f"{where or 'The configuration'}: {fact}", f"Correct it in {source}") from None
     check_origins(settings.origins)
     check_products(settings.compat)
+    if (settings.timestamp_url is None) != (settings.timestamp_certificates is None):
+        raise InvalidSetting(
+            "Time stamps need timestamp_url and timestamp_certificates", "Set both of them, or neither"
+        )
     missing = [name for name in _OIDC if not getattr(settings, name)]
     if missing and any(getattr(settings, name) for name in _OIDC[1:]):
         raise InvalidSetting(

@@ -48,10 +48,11 @@ AREAS = {
     "Entries": "Lists, single entries, what happens now.",
     "Answers": "The questions of an auditor.",
     "Counts": "Bars, values, what stands out, what can be typed next.",
+    "Alerts": "What was noticed, and what is done about it.",
     "Proofs": "Checking that nothing was altered and nothing is missing.",
     "Files": "Exports and reports.",
     "Workspace": "What a workspace declares and how long it keeps it.",
-    "Managing": "Keys, retention and workspaces, for whoever administers them.",
+    "Managing": "Keys, retention, holds, erasures and workspaces, for whoever administers them.",
     "About": "This description.",
 }
 """Areas of the API in their order, each with a sentence."""

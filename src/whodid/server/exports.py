@@ -43,6 +43,7 @@ from whodid.server.exporting import (
 from whodid.server.files import send_part
 from whodid.server.meter import Meter
 from whodid.server.ordering import read_order
+from whodid.server.places import add_places
 from whodid.server.problems import problem, refusal
 from whodid.server.sessions import Session, Sessions, context_of
 from whodid.server.tickets import LIFE, Pending, Tickets, digest
@@ -88,6 +89,7 @@ def export_worker(
     if folder is None:
         weakref.finalize(worker, _remove_folder, path, os.getpid())
     counted.watch_exports(worker.counts)
+    add_places(log, exports=path)
     return worker
 
 

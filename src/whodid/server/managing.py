@@ -20,6 +20,7 @@ __all__ = [
     "REVOKE_KEY",
     "ROTATE_KEY",
     "WORKSPACES",
+    "WORKSPACE_HEADER",
     "KeyList",
     "KeyMade",
     "KeyView",
@@ -29,6 +30,7 @@ __all__ = [
     "PolicyWanted",
     "Rotation",
     "TermGone",
+    "Unanswered",
     "WouldGo",
 ]
 
@@ -166,12 +168,31 @@ class TermGone(Struct, frozen=True, kw_only=True):
     highest: int | None
 
 
+class Unanswered(Struct, frozen=True, kw_only=True):
+    """A question that can no longer be answered for a part of the past.
+
+    Args:
+        question: Who deleted something; who had which right; how was a template approved; which API keys were there;
+            who signed in; why did a campaign stop.
+        entries: How many entries that answer it would go.
+        until: When the newest of them occurred.
+    """
+
+    question: Literal["deletions", "access", "approvals", "keys", "sign_ins", "stops"]
+    entries: int
+    until: datetime
+
+
 class WouldGo(Struct, frozen=True, kw_only=True):
     """What a policy would remove now.
 
     Args:
         entries: Entries that would lose their content.
         stays: Entries that would keep it.
+        held: How many of those would go, were it not for a legal hold.
+        bytes: Size of the content that would go, before compression.
+        people: How many users and contacts it is about.
+        questions: What could no longer be answered.
         terms: Of which classes and up to when, shortest first.
     """
 
@@ -179,10 +200,14 @@ class WouldGo(Struct, frozen=True, kw_only=True):
     classes: dict[str, int | None]
     entries: int
     stays: int
+    held: int
+    bytes: int
+    people: int
+    questions: list[Unanswered]
     terms: list[TermGone]
 
 
-_HEADERS = (
+WORKSPACE_HEADER = (
     Parameter("X-Whodid-Workspace", "which workspace: an operator has to say, a key may; it has to be the key's own"),
 )
 _KEY = (Parameter("id", "the id of the key, with or without `wk_`", str, "wk_7NBEV3W6RQ4X"),)
@@ -203,7 +228,7 @@ KEYS = Description(
     does="List the API keys",
     answers="the API keys of the workspace, oldest first: `items`; never a secret",
     needs=("admin",),
-    headers=_HEADERS,
+    headers=WORKSPACE_HEADER,
     replies=(Reply(200, "The keys.", (Form(KeyList, example={"items": [_SHOWN]}),)),),
 )
 CREATE_KEY = Description(
@@ -213,7 +238,7 @@ CREATE_KEY = Description(
     answers="201 and a new key: `key` is its text, shown this once",
     more="The log keeps a digest of the key. The act is an entry.",
     needs=("admin",),
-    headers=_HEADERS,
+    headers=WORKSPACE_HEADER,
     body=(Form(NewKey, example={"name": "billing", "expires_at": "2027-02-18T14:00:00Z", "rate": 100}),),
     replies=(Reply(201, "The key.", (Form(KeyMade, example=_MADE),)),),
 )
@@ -225,7 +250,7 @@ ROTATE_KEY = Description(
     more="Name, scopes and rate go on. Both keys are good for the overlap, so nothing stops meanwhile.",
     needs=("admin",),
     path=_KEY,
-    headers=_HEADERS,
+    headers=WORKSPACE_HEADER,
     body=(Form(Rotation, example={"overlap": 3_600}),),
     replies=(
         Reply(
@@ -249,7 +274,7 @@ REVOKE_KEY = Description(
     more="A server refuses it within a second.",
     needs=("admin",),
     path=_KEY,
-    headers=_HEADERS,
+    headers=WORKSPACE_HEADER,
     replies=(
         Reply(
             200,
@@ -266,7 +291,7 @@ KEEP = Description(
     answers="the policy from now on, and `index` of the entry about it, null when it was the policy already",
     more="It holds for entries that are there already, too.",
     needs=("admin",),
-    headers=_HEADERS,
+    headers=WORKSPACE_HEADER,
     body=(Form(PolicyWanted, example={"days": 365, "reason": "The auditor asked for a year"}),),
     replies=(Reply(200, "The policy.", (Form(PolicyKept, example={"days": 365, "classes": {}, "index": 8191}),)),),
 )
@@ -274,9 +299,9 @@ PREVIEW = Description(
     name="previewRetention",
     area="Managing",
     does="See what a policy would remove now",
-    answers="what a policy would remove now: `entries`, `stays`, `terms`; changes nothing",
+    answers="what a policy would remove now: `entries`, `stays`, `held`, `bytes`, `people`, `questions`, `terms`",
     needs=("admin",),
-    headers=_HEADERS,
+    headers=WORKSPACE_HEADER,
     body=(Form(PolicyConsidered, example={"days": 30}),),
     replies=(
         Reply(
@@ -290,6 +315,10 @@ PREVIEW = Description(
                         "classes": {},
                         "entries": 1200,
                         "stays": 6990,
+                        "held": 12,
+                        "bytes": 681_600,
+                        "people": 214,
+                        "questions": [{"question": "deletions", "entries": 31, "until": "2026-10-20T16:12:00.000000Z"}],
                         "terms": [
                             {
                                 "days": 30,
@@ -314,7 +343,7 @@ WORKSPACES = Description(
     answers="`items` with `workspace`, `size`, `entries`, `oldest_at`, `last_at`, `retention`; `total`; `next`",
     more="An operator sees all, a key its own.",
     needs=("admin",),
-    headers=_HEADERS,
+    headers=WORKSPACE_HEADER,
     query=(
         Parameter("q", "a part of the name", Annotated[str, Meta(max_length=2_000)], "casa"),
         Parameter("after", "the name after which to go on: `next`", Annotated[str, Meta(max_length=100)], "casa-lumen"),

@@ -53,6 +53,12 @@ class Meter:
     def seal_failed(self) -> None:
         """Note that sealing in a workspace failed."""
 
+    def detected(self, findings: int) -> None:
+        """Note that a round of detection ended, and how many findings there were in it."""
+
+    def detection_failed(self) -> None:
+        """Note that detection failed in a workspace, or that a rule was disabled there."""
+
     def watch(self, level: Level, read: Callable[[], float]) -> None:
         """Remember how to read how many of something there are."""
 

@@ -82,6 +82,9 @@ class PrometheusMeter(Meter):
         self._purge_errors = made(counter, "purge_errors", "Workspaces whose retention failed.")
         self._sealed = made(counter, "sealed_segments", "Segments that were sealed.")
         self._seal_errors = made(counter, "seal_errors", "Workspaces whose segments could not be sealed.")
+        self._findings = made(counter, "findings", "Findings of the rules of detection.")
+        self._looked_at = made(gauge, "detection_round_timestamp_seconds", "When the last round of detection ended.")
+        self._detection_errors = made(counter, "detection_errors", "Workspaces in which detection, or a rule, failed.")
         self._levels = {name: made(gauge, name, text) for name, text in _LEVELS.items()}
         for fate in ("recorded", "known", "refused"):
             self._events.labels(fate)
@@ -130,6 +133,15 @@ class PrometheusMeter(Meter):
     def seal_failed(self) -> None:
         """Count a failure."""
         self._seal_errors.inc()
+
+    def detected(self, findings: int) -> None:
+        """Count a round."""
+        self._findings.inc(findings)
+        self._looked_at.set_to_current_time()
+
+    def detection_failed(self) -> None:
+        """Count a failure."""
+        self._detection_errors.inc()
 
     def watch(self, level: Level, read: Callable[[], float]) -> None:
         """Read it whenever the page is asked for."""

@@ -19,7 +19,7 @@ __all__ = ["SECTIONS", "VERSION", "document", "plain_path", "split_docstring", "
 
 VERSION = "3.1.1"
 
-_SCOPES = {"audit:read": "read", "audit:export": "export", "audit:pii": "admin"}
+_SCOPES = {"audit:read": "read", "audit:export": "export", "audit:pii": "admin", "audit:manage": "admin"}
 """Which scope of an API key stands for a permission of a viewer."""
 
 SECTIONS = ("Args:", "Returns:", "Raises:", "Yields:", "Example::", "Examples::")
@@ -44,15 +44,15 @@ _SCHEMES = {
         "scheme": "bearer",
         "bearerFormat": "wv1",
         "description": "What a host mints for one viewer and one workspace, for ten minutes at most. "
-        "It carries permissions: `audit:read`, `audit:export`, `audit:pii`.",
+        "It carries permissions: `audit:read`, `audit:export`, `audit:pii`, `audit:manage`.",
     },
     "apiKey": {
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "wk",
         "description": "A key of one workspace, until it expires or is revoked (`whodid keys`). Its scopes: `write` "
-        "sends events; `read` stands for `audit:read`, `export` for `audit:export`, `admin` for all of these and "
-        "`audit:pii`.",
+        "sends events; `read` stands for `audit:read`, `export` for `audit:export`, `admin` for all of these, "
+        "`audit:pii` and `audit:manage`.",
     },
     "operatorToken": {
         "type": "http",

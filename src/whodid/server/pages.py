@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from whodid.server.answers import Answer, Call, Handler
 from whodid.server.problems import problem
+from whodid.viewer.asks import language
 
 __all__ = ["POLICY", "Pages"]
 
@@ -28,6 +29,8 @@ POLICY = (
 """Content-Security-Policy of the page: only our own files, no inline code, no strings turned into code."""
 
 _FRAMED = POLICY.replace("frame-ancestors 'none'", "frame-ancestors {origins}")
+
+_HEADERS = (("Cache-Control", "no-cache"), ("Vary", "Accept-Language"))
 
 _TYPES = {
     "css": "text/css; charset=utf-8",
@@ -47,6 +50,7 @@ _HEAD = """<!doctype html>
 <title>Audit logs</title>
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="{style}">
+<link rel="preload" as="fetch" crossorigin href="{words}">
 <script type="module" src="{page}"></script>
 <script type="module" src="{viewer}"></script>
 </head>
@@ -130,11 +134,12 @@ class Pages:
             style=self.address(call.base, "page.css"),
             tokens=f' data-tokens="{html.escape(tokens)}"' if tokens is not None else "",
             viewer=self.address(call.base, "viewer.js"),
+            words=self._words(call),
         ).encode()
         return Answer(
             body=body,
             media_type="text/html; charset=utf-8",
-            headers=(("Cache-Control", "no-cache"), ("Content-Security-Policy", POLICY)),
+            headers=(*_HEADERS, ("Content-Security-Policy", POLICY)),
         )
 
     def _embed(self, call: Call) -> Answer:
@@ -147,14 +152,20 @@ class Pages:
             page=self.address(call.base, "embed.js"),
             style=self.address(call.base, "page.css"),
             viewer=self.address(call.base, "viewer.js"),
+            words=self._words(call),
             origins=html.escape(" ".join(self._origins)),
         ).encode()
         ancestors = " ".join(self._origins) or "'none'"
-        headers = [("Cache-Control", "no-cache"), ("Content-Security-Policy", _FRAMED.format(origins=ancestors))]
+        headers = [*_HEADERS, ("Content-Security-Policy", _FRAMED.format(origins=ancestors))]
         if self._origins:
             # A page that isolates itself frames only what says that it may be framed.
             headers.append(("Cross-Origin-Resource-Policy", "cross-origin"))
         return Answer(body=body, media_type="text/html; charset=utf-8", headers=tuple(headers))
+
+    def _words(self, call: Call) -> str:
+        """Return the address of the texts that the viewer will want, so that they come along with its code."""
+        wishes = [one.partition(";")[0].strip() for one in call.headers.get("accept-language", "").split(",")]
+        return self.address(call.base, f"locales/{language(*wishes)}.json")
 
     def address(self, base: str, name: str) -> str:
         """Return the address of a file, with its digest, as it stands in HTML."""

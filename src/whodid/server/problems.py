@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from whodid.errors import (
     ConflictingEvent,
     Denied,
+    Held,
     InvalidCatalog,
     InvalidEvent,
     InvalidQuery,
@@ -87,6 +88,7 @@ _KINDS: tuple[tuple[type[WhodidError], Kind], ...] = (
     (InvalidRule, Kind(422, "invalid-rule", "The rule is not valid")),
     (InvalidSetting, Kind(422, "invalid-setting", "The setting cannot be used")),
     (Denied, Kind(403, "denied", "You may not do this")),
+    (Held, Kind(409, "held", "A legal hold keeps this")),
     (Purged, Kind(410, "purged", "The content was removed by retention")),
     (NotFound, Kind(404, "not-found", "There is nothing here")),
     (StoreFull, Kind(507, "store-full", "The store has no space left")),

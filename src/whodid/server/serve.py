@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 import uvicorn
 
+from whodid.detect import DetectionWorker, Geo
 from whodid.errors import InvalidSetting
 from whodid.export import default_folder
 from whodid.log import Log, open_log
@@ -38,9 +39,10 @@ from whodid.server.gate import Gate
 from whodid.server.logs import written_as_lines
 from whodid.server.meter import Meter
 from whodid.server.metrics import PrometheusMeter
-from whodid.server.witnessing import WitnessWorker
+from whodid.server.witnessing import StampWorker, WitnessWorker
 from whodid.sinks import SinkWorker
 from whodid.witness import read_policy
+from whodid.witness.stamp import Authority, read_certificates
 
 __all__ = ["serve"]
 
@@ -105,8 +107,13 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
         )
         if settings.witness_policy is not None:
             stack.enter_context(WitnessWorker(log, read_policy(settings.witness_policy)))
+        if settings.timestamp_url is not None and settings.timestamp_certificates is not None:
+            certificates = read_certificates(settings.timestamp_certificates)
+            authority = Authority(url=settings.timestamp_url, certificates=certificates)
+            stack.enter_context(StampWorker(log, authority))
         stack.enter_context(exports)
         stack.enter_context(SinkWorker(log))
+        undetected = _detect(settings, log, meter, stack)
         if settings.retention_minutes:
             worker = RetentionWorker(
                 log,
@@ -130,6 +137,8 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             syslog = Syslog(one, log, gate, rate=settings.rate, ending_seconds=settings.shutdown_seconds, meter=meter)
             listeners.append(stack.enter_context(syslog))
             announce(f"Syslog    {syslog.where}")
+        if undetected:
+            announce(f"Detection is off: {undetected}")
         with _signals_call(server.stop):
             if not stopping.is_set():
                 server.run(sockets=[listener])
@@ -193,6 +202,22 @@ def _uvicorn(settings: Settings, app: Any) -> uvicorn.Config:
 def _failed(what: str, count: Callable[[], None], workspace: str, error: Exception) -> None:
     count()
     _logger.error("%s of %s failed", what, workspace or "the deployment", exc_info=error)
+
+
+def _detect(settings: Settings, log: Log, meter: Meter, stack: ExitStack) -> str:
+    """Start detection if it is asked for; return why it cannot be had, or nothing."""
+    if not settings.detect:
+        return ""
+    # A folder that was named and cannot be used is a mistake; a reader of rules that is not installed is a choice.
+    geo = Geo(Path(settings.geo_folder)) if settings.geo_folder is not None else None
+    try:
+        worker = DetectionWorker(
+            log, geo=geo, on_round=meter.detected, on_error=partial(_failed, "Detection", meter.detection_failed)
+        )
+    except InvalidSetting as error:
+        return str(error)
+    stack.enter_context(worker)
+    return ""
 
 
 def _sign_on(settings: Settings, log: Log) -> Callable[[Console, Desk], SignOn] | None:

@@ -25,7 +25,7 @@ __all__ = ["Session", "Sessions", "bearer", "context_of"]
 
 _BEARER = "bearer "
 _MOST_OPENED = 10_000
-_PERMISSION = {"read": "audit:read", "export": "audit:export", "admin": PERSONAL}
+_PERMISSIONS = {"read": ("audit:read",), "export": ("audit:export",), "admin": (PERSONAL, "audit:manage")}
 """What a scope of an API key is among the permissions of viewers."""
 
 
@@ -103,7 +103,7 @@ class Sessions:
         if admitted is None:
             return None
         key = admitted.key
-        permissions = [name for scope, name in _PERMISSION.items() if key.may(scope)]
+        permissions = [name for scope, names in _PERMISSIONS.items() if key.may(scope) for name in names]
         at = int(self._log.now().timestamp())
         return Claims(
             jti=key.id,

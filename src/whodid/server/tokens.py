@@ -21,8 +21,8 @@ from whodid.server.signing import check_secret, seal, unseal
 
 __all__ = ["LONGEST", "PERMISSIONS", "Claims", "is_origin", "mint_token", "origin_of", "verify_token"]
 
-PERMISSIONS = ("audit:read", "audit:export", "audit:pii")
-"""Read entries; export them; see personal values (addresses, e-mail, personal fields before and after)."""
+PERMISSIONS = ("audit:read", "audit:export", "audit:pii", "audit:manage")
+"""Read entries; export them; see personal values (addresses, e-mail, personal fields); act on alerts."""
 
 LONGEST = 600
 """Longest life of a token, in seconds."""

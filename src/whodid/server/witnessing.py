@@ -1,19 +1,22 @@
-"""The clock of witnesses: a thread that has new heads cosigned. Nothing waits for it."""
+"""The clocks of witnesses and time stamps: threads that have new heads cosigned and stamped. Nothing waits for them."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
 from whodid.errors import WitnessError
-from whodid.log import Log, Worker, leased
+from whodid.log import Log, Worker, leased, stamped
 from whodid.proof.policy import Policy
 from whodid.witness import cosign
 from whodid.witness.ask import Post
+from whodid.witness.stamp import Authority, Send, stamp_head
 
-__all__ = ["WitnessWorker"]
+__all__ = ["StampWorker", "WitnessWorker"]
 
 _LEASE = timedelta(minutes=5)
 _LEASE_STATE = "witnesses.lease"
+_STAMP_LEASE = "stamps.lease"
+_DAY = timedelta(days=1)
 
 
 class WitnessWorker(Worker):
@@ -56,3 +59,45 @@ class WitnessWorker(Worker):
             for name, why in made.missing.items():
                 self._on_error(workspace, WitnessError(f"The witness {name} did not cosign: {why}"))
         return made.met
+
+
+class StampWorker(Worker):
+    """Have the head of every workspace stamped once a day, where it is a new one.
+
+    An authority that does not answer is asked again in the next round. Several processes may each run one: a workspace
+    is stamped by one of them at a time.
+
+    Args:
+        log: The log whose heads are stamped.
+        authority: Who stamps.
+        interval: Seconds between two rounds.
+        send: How requests are sent; over HTTP when not given.
+    """
+
+    _name = "Time stamping"
+    _usual = 600.0
+
+    def __init__(
+        self, log: Log, authority: Authority, *, interval: float | None = None, send: Send | None = None
+    ) -> None:
+        super().__init__(log, interval=interval)
+        self._authority = authority
+        self._send = send
+
+    def round(self) -> int:
+        """Look at every workspace once, in this thread.
+
+        Returns:
+            How many heads were stamped.
+        """
+        return self._everywhere(self._stamp)
+
+    def _stamp(self, workspace: str) -> bool:
+        with leased(self._log, workspace, _STAMP_LEASE, _LEASE) as lease:
+            if lease is None:
+                return False
+            known = stamped(lambda name: self._log.state(workspace, name))
+            if known and (known[-1].size >= self._log.head(workspace).size or self._log.now() - known[-1].at < _DAY):
+                return False
+            stamp_head(self._log, workspace, self._authority, send=self._send)
+            return True

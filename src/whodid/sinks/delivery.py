@@ -21,6 +21,7 @@ from whodid.model import Actor, Context, Entry
 from whodid.query import parse
 from whodid.query.match import compile_query
 from whodid.sinks.formats import FORMATS, Notice
+from whodid.sinks.heads import HEAD, make_head, size_of
 from whodid.sinks.kinds import KINDS, Message, Opening, Receiver, Result, read_secrets
 from whodid.sinks.position import Position, Quarantined, read_position, swap_position
 from whodid.sinks.settings import STATE, Sink, pause_by_itself
@@ -55,6 +56,8 @@ def due(log: Log, workspace: str, sink: Sink, position: Position) -> bool:
     now = log.now()
     if not sink.active or (position.retry_at is not None and position.retry_at > now):
         return False
+    if sink.format == HEAD:
+        return position.next < log.head(workspace).size and _silent(sink, position, now)
     return position.next < log.head(workspace).size or _silent(sink, position, now)
 
 
@@ -69,6 +72,9 @@ def open_receiver(log: Log, sink: Sink, *, again: bool) -> Receiver:
 
 def make_notice(log: Log, workspace: str, sink: Sink, what: Literal["heartbeat", "test"], next: int) -> Message:
     """Make a message that is no entry."""
+    if sink.format == HEAD:
+        position = read_position(log, workspace, sink.id) or Position(next=next)
+        return make_head(log, workspace, sink, position, "test")
     now = log.now()
     notice = Notice(
         what=what,
@@ -115,18 +121,23 @@ class Turn:
         self._in_a_row = 0
         self._taken = 0
 
-    def run(self) -> int:
+    def run(self, *, at_once: bool = False) -> int:
         """Deliver until the end of the log, a fault, or until told to stop.
 
+        Args:
+            at_once: Whether to do it even when nothing is due.
+
         Returns:
-            How many entries the receiver took.
+            How many entries, or heads, the receiver took.
 
         Raises:
             StoreError: The log cannot be read, or the position cannot be kept; what was delivered may be repeated.
         """
         with leased(self._log, self._workspace, f"sinks.lease.{self._sink.id}", _LEASE) as lease:
             position = read_position(self._log, self._workspace, self._sink.id)
-            if lease is None or position is None or not due(self._log, self._workspace, self._sink, position):
+            if lease is None or position is None:
+                return 0
+            if not at_once and not due(self._log, self._workspace, self._sink, position):
                 return 0
             self._lease, self._renewed, self._position = lease, self._log.now(), position
             with suppress(_Over):
@@ -139,6 +150,9 @@ class Turn:
         except InvalidSetting as error:
             self._fail(Result(fault=str(error)))
         try:
+            if self._sink.format == HEAD:
+                self._deliver_head(receiver)
+                return
             for batch in self._batches():
                 self._still_ours()
                 if batch.messages:
@@ -154,6 +168,17 @@ class Turn:
                 self._sent()
         finally:
             receiver.close()
+
+    def _deliver_head(self, receiver: Receiver) -> None:
+        """Deliver the newest head, and keep which one it was."""
+        message = make_head(self._log, self._workspace, self._sink, self._position)
+        self._still_ours()
+        result = receiver.send((message,))
+        fault = result.fault or result.refused.get(0, "")
+        if fault:
+            self._fail(msgspec.structs.replace(result, fault=fault))
+        self._taken += 1
+        self._sent(next=size_of(message), delivered=self._position.delivered + 1)
 
     def _batches(self) -> Iterator[_Batch]:
         """Yield what is left of the log, in deliveries."""

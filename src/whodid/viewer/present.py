@@ -141,14 +141,16 @@ def facet_label(field: str, one: Facet, lang: str, catalog: Catalog) -> str:
 
 
 def _labels(entry: Entry, lang: str) -> dict[str, str]:
-    """Return what is called how: fields that changed, fields that a merge compared, and `details.<name>`."""
+    """Return what is called how: changed fields, those that a merge compared, `details.<name>`, `moved.<name>`."""
     details = entry.details or {}
     compared = details.get("fields")
     # Details are the host's own: what looks like a comparison may be anything.
     named = [one.get("path") for one in compared if isinstance(one, dict)] if isinstance(compared, list) else []
     paths = [change.path for change in entry.changes] + [path for path in named if isinstance(path, str)]
     fields = {path: field_label(path, lang) for path in paths}
-    return {**fields, **{f"details.{name}": detail_label(name, lang) for name in details}}
+    moved = details.get("moved")
+    along = {f"moved.{name}": detail_label(name, lang) for name in moved} if isinstance(moved, dict) else {}
+    return {**fields, **along, **{f"details.{name}": detail_label(name, lang) for name in details}}
 
 
 def _words(seen: Seen, lang: str, catalog: Catalog) -> dict[str, Any]:
@@ -157,6 +159,8 @@ def _words(seen: Seen, lang: str, catalog: Catalog) -> dict[str, Any]:
     second: dict[str, Any] = {"form": line.form}
     if line.text:
         second["text"] = line.text
+    if line.summary is not None and any(part.type in {"date", "time"} for part in line.summary.parts.values()):
+        second["summary"] = msgspec.to_builtins(line.summary)
     if line.changes:
         # The covers of hidden values are markers again here, so that the page shows them as what they are.
         second["changes"] = [

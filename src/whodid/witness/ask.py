@@ -7,15 +7,17 @@ signature when it has come. A witness that cannot be reached is asked again the 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPException
 from pathlib import Path
+from threading import Timer
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
 
+from whodid import egress
 from whodid.errors import InvalidSetting, ProofError, WhodidError, WitnessError
 from whodid.log import Log
 from whodid.proof.checkpoint import parse_checkpoint
@@ -146,31 +148,35 @@ def _signers(note: str, policy: Policy) -> set[Verifier]:
         return set()
 
 
-def post(url: str, body: bytes) -> tuple[int, str, bytes]:
+def post(url: str, body: bytes, media_type: str = "text/plain; charset=utf-8") -> tuple[int, str, bytes]:
     """Send a request over HTTP or HTTPS; see `Post`. Redirects are not followed.
+
+    The address is the operator's own setting, so it may lie in a private network.
 
     Raises:
         WitnessError: The address is none, or nobody answers there within ten seconds.
     """
     parts = urlsplit(url)
-    headers: Mapping[str, str] = {"Content-Type": "text/plain; charset=utf-8", "User-Agent": "whodid"}
-    connection: HTTPConnection
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise WitnessError(f"{url} is not an address to ask", "Use https://…")
     try:
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise WitnessError(f"{url} is not the address of a witness", "Use https://…")
-        if parts.scheme == "https":
-            context = ssl.create_default_context()
-            connection = HTTPSConnection(parts.hostname, parts.port, timeout=_SECONDS, context=context)
-        else:
-            connection = HTTPConnection(parts.hostname, parts.port, timeout=_SECONDS)
+        trust = ssl.create_default_context() if parts.scheme == "https" else None
+        connection = egress.Connection(parts, trust, private=True, seconds=_SECONDS)
+        late = Timer(_SECONDS, connection.cut)
+        late.daemon = True
+        late.start()
         try:
-            connection.request("POST", parts.path, body, dict(headers))
+            connection.request("POST", parts.path or "/", body, {"Content-Type": media_type, "User-Agent": "whodid"})
             answer = connection.getresponse()
-            return answer.status, answer.headers.get("Content-Type", ""), answer.read(_LARGEST)
+            found = answer.status, answer.headers.get("Content-Type", ""), answer.read(_LARGEST)
         finally:
+            late.cancel()
             connection.close()
-    except (OSError, HTTPException, ValueError) as error:
-        raise WitnessError(f"Nobody answers at {url}: {error}", "Check the address in the policy") from None
+    except (OSError, HTTPException, ValueError, InvalidSetting) as error:
+        raise WitnessError(f"Nobody answers at {url}: {error}", "Check the address") from None
+    if connection.late:
+        raise WitnessError(f"Nobody answers at {url} within {_SECONDS:.0f} seconds", "Check the address")
+    return found
 
 
 def read_policy(path: str) -> Policy:

@@ -82,7 +82,7 @@ class _Deletion:
         unit = self._unit
         if unit.deletion is not None:  # a signal handler deletes something else meanwhile
             return self._run(original)
-        unit.together(self._hook.capture.new_id())
+        unit.together(self._hook.capture.new_id)
         try:
             return self._run(original)
         finally:
@@ -91,7 +91,7 @@ class _Deletion:
     def _run(self, original: Any) -> Any:
         hook, unit = self._hook, self._unit
         gone = [
-            (plan, sorted(instances, key=lambda one: one.pk))
+            (plan, sorted(instances, key=lambda one: one.pk) if len(instances) > 1 else list(instances))
             for model, instances in self._collector.data.items()
             if instances and (plan := hook.plans[model]) is not None and not self._is_parent(model)
         ]
@@ -142,7 +142,7 @@ class _Deletion:
             and asked.model._meta.concrete_model is plan.model
             and asked.query.deferred_loading[0]
         )
-        wanted = set(plan.light()) | set(plan.extra)
+        wanted = plan.wanted
         lacking = [
             at
             for at, (one, row) in enumerate(zip(instances, rows, strict=True))

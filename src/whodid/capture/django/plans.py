@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -113,12 +114,16 @@ class Plan:
         self.copied = tuple(
             (at, name) for at, name in enumerate(self.order) if name in self.columns and self.columns[name].copies
         )
+        self.plain_width = -1 if self.copied else self.width
+        """How many values a row has that is loaded whole and kept as it is; no row has -1."""
         self.hidden = frozenset(name for name, column in self.columns.items() if column.hidden)
         self.generated = frozenset(name for name, column in self.columns.items() if column.field.generated)
         self.label = _label(model, options)
         self.soft_delete = options.soft_delete and _known(model, options.soft_delete)
         self.place = _known(model, options.workspace) if isinstance(options.workspace, str) else None
         self.extra: tuple[str, ...] = tuple(dict.fromkeys(filter(None, (self.label, self.soft_delete, self.place))))
+        self.wanted = frozenset({*self.light(), *self.extra})
+        """What is asked for to tell of a row that goes."""
         self.has_password = _is_user(model)
         self.shape = Shape(
             actions={
@@ -307,9 +312,14 @@ def _writer(field: Any) -> Callable[[Any], Any]:
 
 
 def _decimal(field: Any) -> Callable[[Any], Any]:
+    unit = Decimal(1).scaleb(-field.decimal_places)
+    whole = field.max_digits - field.decimal_places  # digits before the point
+
     def written(value: Any) -> Any:
         if value is None:
             return None
+        if type(value) is Decimal and value.same_quantum(unit) and value.adjusted() < whole:
+            return jsonable(value)  # as it was loaded: the same as below, without rounding what is round
         if hasattr(value, "resolve_expression"):
             return jsonable(value)
         try:

@@ -73,8 +73,9 @@ class Unit:
         self.claimed = False
         self.whole = False
         self.collecting = False
-        self.deletion: str | None = None
-        self._deleted: list[Row] = []
+        self.deletion: Callable[[], str] | None = None
+        self._deleted: Row | None = None
+        self._batch: str | None = None
         self._points: list[tuple[str, int]] = []
         self._known: list[tuple[ref[Any], Any]] = []
         self._most = _REMEMBERED
@@ -156,18 +157,29 @@ class Unit:
     def row(self, row: Row) -> None:
         """Note what happened to a row."""
         if self.deletion is not None:
-            row.place = self.deletion
-            if len(self._deleted) < 2:
-                self._deleted.append(row)
+            if self._deleted is None:
+                self._deleted = row
+            else:
+                row.place = self._joint(self.deletion)
         self.pending.row(row)
         self.written()
 
-    def together(self, batch: str | None) -> None:
-        """Give what is noted from now on a batch, until None is given; what turns out to be one row needs none."""
-        if batch is None and len(self._deleted) == 1:
-            self._deleted[0].place = None
-        self._deleted.clear()
-        self.deletion = batch
+    def together(self, draw: Callable[[], str] | None) -> None:
+        """Give what is noted from now on a batch, until None is given; what turns out to be one row needs none.
+
+        Args:
+            draw: Makes the id of the batch.
+        """
+        self._deleted = self._batch = None
+        self.deletion = draw
+
+    def _joint(self, draw: Callable[[], str]) -> str:
+        """Return the batch of the rows that go together, and give it to the first of them."""
+        if self._batch is None:
+            self._batch = draw()
+            if self._deleted is not None:
+                self._deleted.place = self._batch
+        return self._batch
 
     def written(self) -> None:
         """Write what is noted once it is much."""
@@ -189,6 +201,8 @@ class Unit:
                 self.pending.release()
             self._points.clear()
         if self.pending and not self._points:
+            if self._deleted is not None and self.deletion is not None:
+                self._joint(self.deletion)  # others may follow
             self._wrote |= self.hook.write(self)
 
 

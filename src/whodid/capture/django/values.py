@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django.core.files.base import File
 from django.utils.timezone import get_default_timezone, is_naive, make_aware
@@ -13,7 +15,7 @@ from whodid.capture.values import DB_COMPUTED, plain
 
 __all__ = ["jsonable"]
 
-_PLAIN = frozenset({str, int, float, bool, type(None)})
+_PLAIN = frozenset({str, int, float, bool, type(None), Decimal, UUID, date})
 
 
 def jsonable(value: Any) -> Any:
@@ -26,6 +28,8 @@ def jsonable(value: Any) -> Any:
         value: Anything.
     """
     if type(value) in _PLAIN:
+        return plain(value)
+    if type(value) is datetime and value.utcoffset() is not None:
         return plain(value)
     with suppress(Exception):  # a value may do anything, and must not make the change fail
         if hasattr(value, "resolve_expression"):

@@ -300,6 +300,8 @@ def _identity(plan: Plan, state: State) -> tuple[Any, ...]:
     """Return the primary key of a row as it is after the flush."""
     loaded = state.dict
     try:
+        if len(plan.keys) == 1:
+            return (loaded[plan.keys[0]],)
         return tuple(loaded[key] for key in plan.keys)
     except KeyError:
         return tuple(state.key[1]) if state.key is not None else ()

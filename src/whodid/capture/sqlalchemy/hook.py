@@ -125,7 +125,7 @@ class SessionHook:
     # ------------------------------------------------------------------------------------- what capture asks a hook
 
     def resource(self, subject: object) -> Resource | None:
-        """Name an object; see `whodid.capture.capture.Hook`."""
+        """Name an object; see `whodid.capture.hooks.Hook`."""
         state = sa.inspect(subject, raiseerr=False)
         if not isinstance(state, sa.orm.state.InstanceState) or (plan := self.plan(state.mapper)) is None:
             return None
@@ -138,7 +138,7 @@ class SessionHook:
         return Resource(type=plan.type, id=resource_id(identity), name=plan.name(values))
 
     def unit(self, bind: Any) -> Unit | None:
-        """Return the transaction of a session or connection; see `whodid.capture.capture.Hook`."""
+        """Return the transaction of a session or connection; see `whodid.capture.hooks.Hook`."""
         if isinstance(bind, scoped_session) or is_async(bind, "async_scoped_session"):
             bind = bind()
         if is_async(bind, "AsyncSession"):

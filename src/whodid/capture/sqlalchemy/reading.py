@@ -91,7 +91,7 @@ def _number(type_: sa.Numeric[Any]) -> Read:
         if isinstance(value, bool) or not isinstance(value, (int, float, Decimal, str)):
             return value
         try:
-            number = Decimal(str(value))
+            number = value if type(value) is Decimal else Decimal(str(value))
             return number if unit is None or not number.is_finite() else number.quantize(unit)
         except InvalidOperation:
             return value

@@ -1,4 +1,4 @@
-"""The actions that whodid declares itself: one file per category."""
+"""The actions that whodid declares itself: one file per category, and one for reading the log."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from msgspec.structs import replace
 
 from whodid.catalog.actions import (
     account,
+    alerts,
     api_key,
     audit,
     auth,
     campaign,
     contact,
+    reading,
     role,
     sso,
     team,
@@ -30,7 +32,7 @@ __all__ = ["builtin"]
 
 @cache
 def builtin() -> Catalog:
-    """Return the catalog of a WhatsApp marketing workspace and of the log itself: 69 actions, 26 of the user guide."""
+    """Return the catalog of a WhatsApp marketing workspace and of the log itself: 78 actions, 26 of the user guide."""
     return Catalog(
         *_translated(
             (
@@ -46,7 +48,9 @@ def builtin() -> Catalog:
                 *sso.ACTIONS,
                 *auth.ACTIONS,
                 *api_key.ACTIONS,
+                *reading.ACTIONS,
                 *audit.ACTIONS,
+                *alerts.ACTIONS,
             )
         )
     )

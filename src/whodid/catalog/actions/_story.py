@@ -22,6 +22,7 @@ TOMAS: _Json = {"type": "user", "id": "usr_4T", "name": "Tomás Ruiz", "email": 
 JOAO: _Json = {"type": "user", "id": "usr_5J", "name": "João Silva", "email": "joao@casalumen.es", "role": "Agent"}
 CRM_SYNC: _Json = {"type": "api_key", "id": "key_3C", "name": "CRM sync"}
 GUARD: _Json = {"type": "system", "id": "campaign_guard", "name": "Campaign guard"}
+DETECTION: _Json = {"type": "system", "id": "detection", "name": "Detection"}
 RETENTION: _Json = {"type": "system", "id": "retention", "name": "Retention"}
 SEALING: _Json = {"type": "system", "id": "sealing", "name": "Sealing"}
 SPOOL: _Json = {"type": "system", "id": "whodid.client", "name": "whodid client"}

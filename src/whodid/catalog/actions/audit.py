@@ -2,69 +2,13 @@
 
 from __future__ import annotations
 
-from whodid.catalog.actions._story import AISHA, JOB, LOG, MADRID, MARIA, RETENTION, SEALING, SPOOL, VERIFIER, said
+from whodid.catalog.actions._story import AISHA, JOB, LOG, MADRID, RETENTION, SEALING, SPOOL, VERIFIER, said
 from whodid.catalog.catalog import Action, Wording
 
 _SPLUNK = {"type": "sink", "id": "snk_1S", "name": "Splunk", "rel": "sink"}
-_SIGN_INS = {"type": "rule", "id": "failed_sign_ins", "name": "Failed sign-ins", "rel": "rule"}
 _HOLD = {"type": "hold", "id": "hld_q4dzx2k7m5ap3wne", "name": "Complaint 2026/118"}
 
 ACTIONS = (
-    Action(
-        name="audit.exported",
-        kind="security",
-        severity="warning",
-        resource_type="log",
-        label={"en": "Audit log exported", "es": "Registro de auditoría exportado"},
-        sentences={
-            "en": Wording(
-                success=("{actor} exported {count} audit entries", "{actor} exported audit entries"),
-                denied="{actor} was not allowed to export audit entries",
-                failed="{actor} tried to export audit entries without success",
-            ),
-            "es": Wording(
-                success=("{actor} exportó {count} entradas de auditoría", "{actor} exportó entradas de auditoría"),
-                denied="{actor} no tuvo permiso para exportar entradas de auditoría",
-                failed="{actor} intentó sin éxito exportar entradas de auditoría",
-            ),
-        },
-        parts={"format": "details.format", "query": "details.query"},
-        summaries={"en": "{format}, query: {query}", "es": "{format}, consulta: {query}"},
-        example=said(
-            59,
-            "2026-11-20T13:35:00.871Z",
-            "audit.exported",
-            MARIA,
-            LOG,
-            details={
-                "count": 1_846,
-                "format": "evidence",
-                "query": "date:2026-11-14..2026-11-20",
-                "sha256": "4be1970c3ad25f68e19b04c7d6a8325f10e9b7c2d4f6835a9c0e7b1d2f483a65",
-            },
-            context=MADRID,
-        ),
-    ),
-    Action(
-        name="audit.viewer_opened",
-        kind="security",
-        severity="info",
-        resource_type="log",
-        label={"en": "Audit log opened", "es": "Registro de auditoría abierto"},
-        sentences={
-            "en": Wording(
-                success="{actor} opened the audit log",
-                denied="{actor} was not allowed to open the audit log",
-                failed="{actor} tried to open the audit log without success",
-            ),
-            "es": Wording(
-                success="{actor} abrió el registro de auditoría",
-                denied="{actor} no tuvo permiso para abrir el registro de auditoría",
-                failed="{actor} intentó sin éxito abrir el registro de auditoría",
-            ),
-        },
-        example=said(60, "2026-11-20T13:30:41.006Z", "audit.viewer_opened", MARIA, LOG, context=MADRID),
-    ),
     Action(
         name="audit.retention_changed",
         kind="security",
@@ -256,66 +200,6 @@ ACTIONS = (
             LOG,
             details={"segment": 86, "entries": 412, "start": 31_250, "stop": 31_662, "seal": "01" + 188 * "00"},
             context=JOB,
-        ),
-    ),
-    Action(
-        name="audit.alert_rule_changed",
-        kind="security",
-        severity="notice",
-        resource_type="log",
-        label={"en": "Alert rule changed", "es": "Regla de alerta cambiada"},
-        sentences={
-            "en": Wording(
-                success=("{actor} changed alert rule {rule}", "{actor} changed an alert rule"),
-                denied="{actor} was not allowed to change an alert rule",
-                failed="{actor} tried to change an alert rule without success",
-            ),
-            "es": Wording(
-                success=("{actor} cambió la regla de alerta {rule}", "{actor} cambió una regla de alerta"),
-                denied="{actor} no tuvo permiso para cambiar una regla de alerta",
-                failed="{actor} intentó sin éxito cambiar una regla de alerta",
-            ),
-        },
-        parts={"rule": "related.rule"},
-        example=said(
-            63,
-            "2026-11-12T10:40:05.285Z",
-            "audit.alert_rule_changed",
-            AISHA,
-            LOG,
-            related=[_SIGN_INS],
-            changes=[{"path": "attempts", "before": 10, "after": 5}],
-            context=MADRID,
-        ),
-    ),
-    Action(
-        name="audit.alert_acknowledged",
-        kind="security",
-        severity="notice",
-        resource_type="log",
-        label={"en": "Alert acknowledged", "es": "Alerta atendida"},
-        sentences={
-            "en": Wording(
-                success=("{actor} acknowledged an alert of rule {rule}", "{actor} acknowledged an alert"),
-                denied="{actor} was not allowed to acknowledge an alert",
-                failed="{actor} tried to acknowledge an alert without success",
-            ),
-            "es": Wording(
-                success=("{actor} atendió una alerta de la regla {rule}", "{actor} atendió una alerta"),
-                denied="{actor} no tuvo permiso para atender una alerta",
-                failed="{actor} intentó sin éxito atender una alerta",
-            ),
-        },
-        parts={"rule": "related.rule"},
-        example=said(
-            64,
-            "2026-11-20T11:52:38.940Z",
-            "audit.alert_acknowledged",
-            AISHA,
-            LOG,
-            related=[_SIGN_INS],
-            reason={"text": "Spoke to Maria: a bot from outside, password changed"},
-            context=MADRID,
         ),
     ),
     Action(

@@ -104,7 +104,7 @@ ACTIONS = (
             ),
         },
         parts={"minutes": "details.session_minutes"},
-        summaries={"en": "Minutes signed in: {minutes}", "es": "Minutos de sesión: {minutes}"},
+        summaries={"en": "Signed in for {minutes}", "es": "Sesión de {minutes}"},
         example=said(
             51,
             "2026-11-20T11:10:24.592Z",
@@ -270,7 +270,7 @@ ACTIONS = (
             ),
         },
         parts={"seconds": "details.seconds"},
-        summaries={"en": "Seconds: {seconds}", "es": "Segundos: {seconds}"},
+        summaries={"en": "For {seconds}", "es": "Durante {seconds}"},
         example=said(
             69,
             "2026-11-20T12:06:40.902Z",

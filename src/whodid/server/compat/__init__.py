@@ -12,6 +12,7 @@ from typing import Protocol
 from whodid.errors import InvalidSetting
 from whodid.server.answers import Handler
 from whodid.server.compat.cloudevents import CloudEvents
+from whodid.server.compat.mcp import Mcp
 from whodid.server.compat.otlp import OTLP
 from whodid.server.compat.retraced import Retraced
 from whodid.server.compat.shared import Shared
@@ -31,6 +32,7 @@ PRODUCTS: dict[str, Callable[[Shared], _Door]] = {
     "otlp": OTLP,
     "cloudevents": CloudEvents,
     "splunk": Splunk,
+    "mcp": Mcp,
 }
 """What stands in for the clients of which product."""
 

@@ -1,5 +1,7 @@
 """What the pages of the console do: look, make and end keys, change retention, end sessions.
 
+Holds are in `holding`, erasures in `forgetting`.
+
 Each act is an entry of the workspace with the operator as its actor, made by the same functions as everywhere else. An
 act that is refused is an entry, too, as denied.
 """
@@ -10,18 +12,21 @@ import logging
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
-from urllib.parse import parse_qs, quote
+from typing import Any
+from urllib.parse import parse_qs
 
 import msgspec
 
-from whodid.errors import InvalidEvent, InvalidSetting, NotFound, StoreError, WhodidError
+from whodid.errors import StoreError, WhodidError
 from whodid.log import Log
 from whodid.model import Reason, Resource
-from whodid.retention import STANDARD, Policy, change_policy, preview, read_policy
+from whodid.retention import STANDARD, Policy, change_policy, preview, read_holds, read_policy
 from whodid.server.administration import LONGEST_OVERLAP
 from whodid.server.answers import Answer, Call, Handler
 from whodid.server.console import keys_views, retention_views, views
+from whodid.server.console.acts import FAULTS, Act, Do, Look, Wrong, checked, onward, place_of, told
+from whodid.server.console.forgetting import ErasureDesk
+from whodid.server.console.holding import HoldDesk
 from whodid.server.console.keys_views import ENDS
 from whodid.server.console.parts import Form, Frame
 from whodid.server.console.visits import Console, Visit, from_own_page
@@ -49,42 +54,19 @@ _HEADERS = (
 )
 _FORM = "application/x-www-form-urlencoded"
 _HTML = "text/html; charset=utf-8"
-_WORKSPACE = re.compile(r"[A-Za-z0-9_.:\-]{1,100}")
 _WHOLE = re.compile(r"[0-9]{1,7}")
 _PER_PAGE = 50
 _MOST_FIELDS = 100
 
 
-_FAULTS = (InvalidSetting, InvalidEvent)
-"""What somebody typed is at fault, and the form can say so."""
-
 _log = logging.getLogger("whodid.server")
 
 
-class _Act(NamedTuple):
-    """What a form asks for.
-
-    Args:
-        action: The entry that it will leave, and leaves as denied when it is refused.
-        resource: Type of what it is about.
-    """
-
-    action: str
-    resource: str
-
-
 _CREATE, _REVOKE, _KEEP = (
-    _Act("api_key.created", "api_key"),
-    _Act("api_key.revoked", "api_key"),
-    _Act("audit.retention_changed", "log"),
+    Act("api_key.created", "api_key"),
+    Act("api_key.revoked", "api_key"),
+    Act("audit.retention_changed", "log"),
 )
-
-_Look = Callable[[Call, Visit], Answer]
-_Do = Callable[[Call, Visit, Form], Answer]
-
-
-class _Wrong(Exception):
-    """A field cannot be read; the text says which and why."""
 
 
 class Desk:
@@ -105,15 +87,17 @@ class Desk:
         self._sso = sso
         one = "/console/workspaces/{workspace}"
         key = one + "/keys/{id}"
-        looks: tuple[tuple[str, _Look], ...] = (
+        desks = (HoldDesk(log, self.page), ErasureDesk(log, self.page))
+        looks: tuple[tuple[str, Look], ...] = (
             ("/console/workspaces", self._named),
             (one, self._workspace),
             (f"{one}/log", self._viewer),
             (key, self._key),
             (f"{one}/retention", self._retention),
             ("/console/sessions", self._sessions),
+            *(look for desk in desks for look in desk.looks),
         )
-        acts: tuple[tuple[str, _Do, _Act | None], ...] = (
+        acts: tuple[tuple[str, Do, Act | None], ...] = (
             (f"{one}/keys", self._create, _CREATE),
             (f"{key}/rotate", self._rotate, _CREATE),
             (f"{key}/revoke", self._revoke, _REVOKE),
@@ -121,6 +105,7 @@ class Desk:
             (f"{one}/retention/preview", self._foretell, _KEEP),
             ("/console/sessions/{id}/end", self._end, None),
             ("/console/sign-out", self._leave, None),
+            *(act for desk in desks for act in desk.acts),
         )
         self.handlers = (
             Handler("GET", "/console", self._front),
@@ -130,26 +115,26 @@ class Desk:
 
     # ------------------------------------------------------------------------------------------------------- admission
 
-    def _looking(self, look: _Look) -> Callable[[Call], Answer]:
+    def _looking(self, look: Look) -> Callable[[Call], Answer]:
         """Answer a page to an operator, and lead everybody else to where one signs in."""
 
         def answer(call: Call) -> Answer:
             visit = self._console.visit(call)
             if visit is None:
-                return _onward(f"{call.base}/console")
+                return onward(f"{call.base}/console")
             if not visit.operator:
                 return self.trouble(call, visit, 403, "not_operator")
             return self._guarded(call, visit, lambda: look(call, visit))
 
         return answer
 
-    def _doing(self, do: _Do, act: _Act | None) -> Callable[[Call], Answer]:
+    def _doing(self, do: Do, act: Act | None) -> Callable[[Call], Answer]:
         """Do what a form asks if an operator sent it from our own page; record that it was refused otherwise."""
 
         def answer(call: Call) -> Answer:
             visit = self._console.visit(call)
             if visit is None:
-                return _onward(f"{call.base}/console")
+                return onward(f"{call.base}/console")
             form = _read(call)
             genuine = form is not None and same(form.one("form").encode(), visit.form.encode())
             if not visit.operator or form is None or not genuine or not from_own_page(call):
@@ -169,15 +154,15 @@ class Desk:
             if isinstance(error, StoreError):
                 _log.error("request %s: %s: %s", call.request_id, type(error).__name__, error)
             answer = problem_of(error, call.request_id)
-        told: dict[str, str] = msgspec.json.decode(answer.body if isinstance(answer.body, bytes) else b"{}")
+        fault: dict[str, str] = msgspec.json.decode(answer.body if isinstance(answer.body, bytes) else b"{}")
         return self.page(
             call,
             visit,
-            lambda frame: views.trouble_page(frame, told["detail"], told["remedy"], call.request_id),
+            lambda frame: views.trouble_page(frame, fault["detail"], fault["remedy"], call.request_id),
             status=answer.status,
         )
 
-    def _denied(self, call: Call, visit: Visit, act: _Act | None, cause: str) -> None:
+    def _denied(self, call: Call, visit: Visit, act: Act | None, cause: str) -> None:
         """Record that an act was refused, in the log that it would have been in."""
         workspace = call.path.get("workspace", "") if visit.operator else visit.workspace or ""
         if act is None or workspace not in self._log.workspaces():
@@ -208,25 +193,26 @@ class Desk:
     def _named(self, call: Call, visit: Visit) -> Answer:
         """Lead to the workspace that was typed."""
         name = asks.parameters(call.query, "workspace").get("workspace", "").strip()
-        return _onward(f"{call.base}/console/workspaces/{_checked(name)}")
+        return onward(f"{call.base}/console/workspaces/{checked(name)}")
 
     def _workspace(self, call: Call, visit: Visit) -> Answer:
         return self._shown(call, visit, Form())
 
     def _shown(self, call: Call, visit: Visit, form: Form) -> Answer:
-        name = _checked(call.path["workspace"])
+        name = checked(call.path["workspace"])
         found, now, keys = look_at(self._log, name), self._log.now(), self._ring(call, visit).all()
+        holds = len(read_holds(self._log, name))
         made = next((key for key in keys if visit.made.startswith(f"wk_{key.id}_")), None)
         ended = next((key for key in keys if made is not None and key.id == made.replaces), None)
         return self.page(
             call,
             visit,
-            lambda frame: views.workspace_page(frame, found, keys, now, form=form, ended=ended),
+            lambda frame: views.workspace_page(frame, found, keys, now, form=form, ended=ended, holds=holds),
             status=422 if form.fault else 200,
         )
 
     def _viewer(self, call: Call, visit: Visit) -> Answer:
-        name = _checked(call.path["workspace"])
+        name = checked(call.path["workspace"])
         self._log.head(name)  # opening a log is an entry; it must not bring one into being
         return self._pages.console(call, name)
 
@@ -234,7 +220,7 @@ class Desk:
         return self._key_shown(call, visit, "")
 
     def _key_shown(self, call: Call, visit: Visit, fault: str) -> Answer:
-        workspace = _checked(call.path["workspace"])
+        workspace = checked(call.path["workspace"])
         key = self._ring(call, visit).get(call.path["id"])
         now = self._log.now()
         return self.page(
@@ -245,11 +231,11 @@ class Desk:
         )
 
     def _retention(self, call: Call, visit: Visit) -> Answer:
-        policy = read_policy(self._log, _checked(call.path["workspace"]))
+        policy = read_policy(self._log, checked(call.path["workspace"]))
         return self._retention_shown(call, visit, policy, Form())
 
     def _retention_shown(self, call: Call, visit: Visit, policy: Policy, form: Form, **more: Any) -> Answer:
-        workspace = _checked(call.path["workspace"])
+        workspace = checked(call.path["workspace"])
         classes = sorted({action.retention for action in self._log.catalog.values()} - {STANDARD})
         return self.page(
             call,
@@ -267,43 +253,43 @@ class Desk:
         rate = form.one("rate").strip()
         try:
             if rate and not _WHOLE.fullmatch(rate):
-                raise _Wrong(words_for("en")("rate_wrong", text=rate))
+                raise Wrong(words_for("en")("rate_wrong", text=rate))
             made = self._ring(call, visit).create(
                 form.one("name").strip(),
                 scopes=form.values.get("scope", ()),
                 expires_at=self._end_of(form),
                 rate=int(rate) if rate else None,
             )
-        except (*_FAULTS, _Wrong) as error:
-            return self._shown(call, visit, form.wrong(_told(error)))
+        except FAULTS as error:
+            return self._shown(call, visit, form.wrong(told(error)))
         visit.made = made.text
-        return _onward(self._place(call))
+        return onward(place_of(call))
 
     def _rotate(self, call: Call, visit: Visit, form: Form) -> Answer:
         overlap = form.one("overlap")
         try:
             if not _WHOLE.fullmatch(overlap) or int(overlap) > LONGEST_OVERLAP.total_seconds():
-                raise _Wrong(words_for("en").text("form_old"))
+                raise Wrong(words_for("en").text("form_old"))
             made = self._ring(call, visit).rotate(
                 call.path["id"], overlap=timedelta(seconds=int(overlap)), expires_at=self._end_of(form)
             )
-        except (*_FAULTS, _Wrong) as error:
-            return self._key_shown(call, visit, _told(error))
+        except FAULTS as error:
+            return self._key_shown(call, visit, told(error))
         visit.made = made.text
-        return _onward(self._place(call))
+        return onward(place_of(call))
 
     def _revoke(self, call: Call, visit: Visit, form: Form) -> Answer:
         self._ring(call, visit).revoke(call.path["id"])
         visit.said = "said_revoked"
-        return _onward(self._place(call))
+        return onward(place_of(call))
 
     def _keep(self, call: Call, visit: Visit, form: Form) -> Answer:
-        workspace = _checked(call.path["workspace"])
+        workspace = checked(call.path["workspace"])
         policy = read_policy(self._log, workspace)
         try:
             policy = _policy(form)
             if not form.one("reason").strip():
-                raise _Wrong(words_for("en").text("reason_missing"))
+                raise Wrong(words_for("en").text("reason_missing"))
             receipt = change_policy(
                 self._log,
                 workspace,
@@ -312,47 +298,44 @@ class Desk:
                 context=context_of(call),
                 reason=Reason(text=form.one("reason").strip()),
             )
-        except (*_FAULTS, _Wrong) as error:
-            return self._retention_shown(call, visit, policy, form.wrong(_told(error)))
+        except FAULTS as error:
+            return self._retention_shown(call, visit, policy, form.wrong(told(error)))
         visit.said = "said_retention" if receipt else "said_same"
-        return _onward(self._place(call))
+        return onward(place_of(call))
 
     def _foretell(self, call: Call, visit: Visit, form: Form) -> Answer:
-        workspace = _checked(call.path["workspace"])
+        workspace = checked(call.path["workspace"])
         policy = read_policy(self._log, workspace)
         try:
             policy = _policy(form)
             found = preview(self._log, workspace, policy)
-        except (*_FAULTS, _Wrong) as error:
-            return self._retention_shown(call, visit, policy, form.wrong(_told(error)))
+        except FAULTS as error:
+            return self._retention_shown(call, visit, policy, form.wrong(told(error)))
         return self._retention_shown(call, visit, policy, form, foretold=found)
 
     def _end(self, call: Call, visit: Visit, form: Form) -> Answer:
         if self._console.end(call.path["id"]):
             visit.said = "said_ended"
-        return _onward(f"{call.base}/console/sessions")
+        return onward(f"{call.base}/console/sessions")
 
     def _leave(self, call: Call, visit: Visit, form: Form) -> Answer:
-        return _onward(f"{call.base}/console", self._console.leave(call))
+        return onward(f"{call.base}/console", self._console.leave(call))
 
     # ----------------------------------------------------------------------------------------------------------- parts
 
     def _ring(self, call: Call, visit: Visit) -> KeyRing:
-        return KeyRing(self._log, _checked(call.path["workspace"]), actor=visit.viewer, context=context_of(call))
+        return KeyRing(self._log, checked(call.path["workspace"]), actor=visit.viewer, context=context_of(call))
 
     def _end_of(self, form: Form) -> datetime | None:
         days = form.one("ends", "never")
         return self._log.now() + timedelta(days=int(days)) if days in ENDS else None
 
-    def _place(self, call: Call) -> str:
-        return f"{call.base}/console/workspaces/{quote(call.path['workspace'], safe=':')}"
-
     def trouble(self, call: Call, visit: Visit | None, status: int, fact: str, remedy: str = "") -> Answer:
         """Answer that something did not work."""
         say = words_for("en")
-        told = say.text(remedy) if remedy else ""
+        advice = say.text(remedy) if remedy else ""
         return self.page(
-            call, visit, lambda frame: views.trouble_page(frame, say.text(fact), told, call.request_id), status=status
+            call, visit, lambda frame: views.trouble_page(frame, say.text(fact), advice, call.request_id), status=status
         )
 
     def page(self, call: Call, visit: Visit | None, make: Callable[[Frame], bytes], *, status: int = 200) -> Answer:
@@ -370,10 +353,6 @@ class Desk:
         return Answer(status=status, body=body, media_type=_HTML, headers=_HEADERS)
 
 
-def _onward(to: str, *headers: tuple[str, str]) -> Answer:
-    return Answer(status=303, headers=(("Location", to), ("Cache-Control", "no-store"), *headers))
-
-
 def _read(call: Call) -> Form | None:
     """Return the fields of a form, or None for a body that is none."""
     if call.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
@@ -387,12 +366,6 @@ def _read(call: Call) -> Form | None:
     return Form(values=values)
 
 
-def _checked(workspace: str) -> str:
-    if not _WORKSPACE.fullmatch(workspace):
-        raise NotFound("This is not the name of a workspace", "Use 1 to 100 letters, digits and the characters _ . : -")
-    return workspace
-
-
 def _policy(form: Form) -> Policy:
     own = {name: _days(form.one(f"days.{name}")) for name in form.values.get("class", ())}
     return Policy(days=_days(form.one("days")), classes=own)
@@ -403,12 +376,5 @@ def _days(text: str) -> int | None:
     if not typed:
         return None
     if not _WHOLE.fullmatch(typed):
-        raise _Wrong(words_for("en")("days_wrong", text=text))
+        raise Wrong(words_for("en")("days_wrong", text=text))
     return int(typed)
-
-
-def _told(error: Exception) -> str:
-    """Return what is wrong as one or two sentences."""
-    if isinstance(error, WhodidError):
-        return f"{error.fact}. {error.remedy}." if error.remedy else f"{error.fact}."
-    return str(error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from whodid.retention import Policy, Preview
+from whodid.server.console.holds_views import reason_field
 from whodid.server.console.markup import Child, Markup, tag
 from whodid.server.console.parts import (
     Form,
@@ -64,20 +65,7 @@ def retention_page(
         if boxes
         else None,
         _foretold(frame, foretold) if foretold is not None else None,
-        field(
-            say("reason"),
-            tag(
-                "textarea",
-                f"\n{form.one('reason')}",
-                id="reason",
-                name="reason",
-                rows=2,
-                maxlength=500,
-                aria_describedby="reason-hint",
-            ),
-            "reason",
-            say("reason_hint"),
-        ),
+        reason_field(frame, form, say("reason_hint")),
         tag(
             "p",
             tag("button", say("preview"), class_="btn", formaction=f"{place}/preview"),
@@ -174,13 +162,33 @@ def _foretold(frame: Frame, found: Preview) -> Markup:
             if term.entries
         ]
         count = say(lead, entries=tag("b", say.number(found.entries)), stays=say.number(found.stays))
-        told = [tag("p", count), tag("ul", terms, class_="plain num")]
+        told = [
+            tag("p", count),
+            tag("ul", terms, class_="plain num"),
+            tag("p", say("preview_loss", size=say.size(found.loss.bytes), people=say.number(found.loss.people))),
+            _unanswered(frame, found),
+        ]
     return tag(
         "div",
         tag("h2", say("preview_title"), id="preview"),
         told,
+        tag("p", say.counted("preview_held", found.held)) if found.held else None,
         tag("p", say("preview_note"), class_="hint"),
         class_="preview",
         role="status",
         aria_labelledby="preview",
     )
+
+
+def _unanswered(frame: Frame, found: Preview) -> Child:
+    say = frame.words
+    rows = [
+        tag(
+            "li",
+            say(f"question_{one.question}"),
+            " ",
+            tag("small", say("question_until", until=say.time(one.until), entries=say.number(one.entries))),
+        )
+        for one in found.loss.questions
+    ]
+    return [tag("p", say("preview_questions")), tag("ul", rows, class_="plain num")] if rows else None

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import quote
 
+from whodid.server.console.erasure_views import erasures_card
+from whodid.server.console.holds_views import holds_card
 from whodid.server.console.keys_views import keys_card, made_card
 from whodid.server.console.markup import Markup, tag
 from whodid.server.console.parts import (
@@ -116,10 +118,12 @@ def workspace_page(
     *,
     form: Form,
     ended: ApiKey | None = None,
+    holds: int = 0,
 ) -> bytes:
     """Write the page of one workspace.
 
     Args:
+        holds: How many legal holds there are.
         form: The form of a new key as it was sent, if it was refused.
         ended: The key that the one just made follows.
     """
@@ -135,6 +139,8 @@ def workspace_page(
         tag("section", figures(frame, found), class_="card", aria_label=say.text("entries")),
         keys_card(frame, name, keys, now, form),
         retention_card(frame, found),
+        holds_card(frame, name, holds) if found.size else None,
+        erasures_card(frame, name) if found.size else None,
         current="workspaces",
     )
 

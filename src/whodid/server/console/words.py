@@ -28,6 +28,10 @@ class Words:
         """Return a sentence without slots, as a text."""
         return self._said[key]
 
+    def named(self, key: str, otherwise: str) -> str:
+        """Return a sentence without slots, or another text where there is none."""
+        return self._said.get(key, otherwise)
+
     def __call__(self, key: str, /, **slots: Child) -> Markup:
         """Return a sentence with its slots filled."""
         return fill(self._said[key], **slots)

@@ -37,7 +37,7 @@ document.documentElement.lang = navigator.languages.find((one) => /^(en|es|pt|hi
 
 const signedIn = signIn().catch((error) => say(error.message));
 
-async function getToken() {
+async function askForToken() {
   await signedIn;
   const answer = await fetch(tokens, { method: "POST" });
   if (!answer.ok) throw new Error(await problemOf(answer));
@@ -45,6 +45,14 @@ async function getToken() {
 }
 
 if (tokens !== undefined) {
+  // The first token is on its way while the code of the viewer still is.
+  let first = askForToken();
+  first.catch(() => undefined);
+  const getToken = () => {
+    const asked = first ?? askForToken();
+    first = undefined;
+    return asked;
+  };
   // Set before the element is defined, the property would hide the one that the element has.
   customElements.whenDefined("audit-log-viewer").then(() => {
     viewer.getToken = getToken;

@@ -1,6 +1,7 @@
 """What an entry becomes on the way to a sink: one function per format, from an entry or a notice to bytes.
 
 Every format is one line of text without a line break. The JSON formats are what JSON sinks put into their own forms.
+The format `head` has no entries; it is made in `whodid.sinks.heads`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import NamedTuple
 
 from whodid import canonical
 from whodid.model import Entry
-from whodid.sinks.formats import cloudevents, ecs, siem
+from whodid.sinks.formats import cloudevents, ecs, ocsf, siem
 from whodid.sinks.formats.notice import Notice
 
 __all__ = ["FORMATS", "JSON_FORMATS", "LINE_FORMATS", "Format", "Notice"]
@@ -27,10 +28,11 @@ FORMATS = {
     "whodid": Format(canonical.wire, Notice.wire),
     "cloudevents": Format(cloudevents.entry, cloudevents.notice),
     "ecs": Format(ecs.entry, ecs.notice),
+    "ocsf": Format(ocsf.entry, ocsf.notice),
     "cef": Format(siem.cef, siem.cef_notice),
     "leef": Format(siem.leef, siem.leef_notice),
 }
 """By name."""
 
-JSON_FORMATS: tuple[str, ...] = ("whodid", "cloudevents", "ecs")
-LINE_FORMATS: tuple[str, ...] = tuple(FORMATS)
+JSON_FORMATS: tuple[str, ...] = ("whodid", "cloudevents", "ecs", "ocsf")
+LINE_FORMATS: tuple[str, ...] = (*FORMATS, "head")

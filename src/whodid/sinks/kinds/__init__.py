@@ -3,6 +3,7 @@
 from whodid.sinks.kinds.base import Kind, Message, Opening, Receiver, Result, read_secrets
 from whodid.sinks.kinds.datadog import DATADOG
 from whodid.sinks.kinds.elastic import ELASTIC
+from whodid.sinks.kinds.email import EMAIL
 from whodid.sinks.kinds.file import FILE
 from whodid.sinks.kinds.otlp import OTLP
 from whodid.sinks.kinds.splunk import SPLUNK
@@ -14,6 +15,7 @@ __all__ = ["KINDS", "Kind", "Message", "Opening", "Receiver", "Result", "read_se
 KINDS = {
     "file": FILE,
     "webhook": WEBHOOK,
+    "email": EMAIL,
     "syslog": SYSLOG,
     "splunk": SPLUNK,
     "otlp": OTLP,

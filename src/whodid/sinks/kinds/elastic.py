@@ -87,7 +87,7 @@ def _judge(items: Sequence[_Item]) -> Result:
 
 
 ELASTIC = Kind(
-    formats=("ecs", "whodid", "cloudevents"),
+    formats=("ecs", "whodid", "cloudevents", "ocsf"),
     options={**OPTIONS, "index": "index or data stream; it must be set"},
     batch=500,
     most=5_000,

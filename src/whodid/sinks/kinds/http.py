@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPException
 from threading import Timer
 from urllib.parse import SplitResult, urlsplit
 
@@ -83,7 +83,7 @@ class Way:
         self._trust = make_trust(opening) if self._url.scheme == "https" else None
         query = f"?{self._url.query}" if self._url.query else ""
         self._path = (self._url.path.rstrip("/") + path or "/") + query
-        self._connection: _Connection | None = None
+        self._connection: egress.Connection | None = None
 
     def post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Send a body and read the answer."""
@@ -102,7 +102,9 @@ class Way:
 
     def _try(self, body: bytes, headers: Mapping[str, str]) -> Answer | None:
         """Send once; None when the connection turned out to be closed."""
-        connection = self._connection or _Connection(self._url, self._trust, private=self._private)
+        connection = self._connection or egress.Connection(
+            self._url, self._trust, private=self._private, seconds=_SECONDS
+        )
         self._connection = None
         late = Timer(_SECONDS, connection.cut)
         late.daemon = True
@@ -130,31 +132,6 @@ class Way:
             connection.close()
         wait = _seconds(response.headers.get("Retry-After", ""))
         return Answer(status=response.status, body=found, retry_after=wait)
-
-
-class _Connection(HTTPConnection):
-    """A connection to an address that is checked when it is made."""
-
-    def __init__(self, url: SplitResult, trust: ssl.SSLContext | None, *, private: bool) -> None:
-        self.default_port = 443 if trust else 80
-        super().__init__(url.hostname or "", url.port or self.default_port, timeout=_SECONDS)
-        self._trust = trust
-        self._private = private
-        self.late = False
-
-    def connect(self) -> None:
-        """Connect, with TLS if there is a trust."""
-        self.sock = egress.connect(self.host, self.port, private=self._private, seconds=_SECONDS)
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if self._trust is not None:
-            self.sock = self._trust.wrap_socket(self.sock, server_hostname=self.host)
-
-    def cut(self) -> None:
-        """End the connection from another thread, because the time is over."""
-        self.late = True
-        if self.sock is not None:
-            with suppress(OSError):
-                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
 
 
 def split_address(opening: Opening, schemes: tuple[str, ...], *, clear: str) -> SplitResult:

@@ -68,4 +68,4 @@ def _key(secret: str) -> bytes:
     return key
 
 
-WEBHOOK = Kind(formats=JSON_FORMATS, options=OPTIONS, batch=25, most=1_000, secret=True, open=_Webhook)
+WEBHOOK = Kind(formats=(*JSON_FORMATS, "head"), options=OPTIONS, batch=25, most=1_000, secret=True, open=_Webhook)

@@ -208,10 +208,10 @@ class Engine:
                 if fresh or not isinstance(error, _ENDINGS):
                     raise
 
-    def vacuum(self) -> None:
-        """Clear dead rows out of the tables that hold content."""
+    def apart(self, work: Callable[[psycopg.Connection[TupleRow]], None]) -> None:
+        """Do what cannot be done within a transaction, on a connection of its own."""
         with self.translated(), self._connect() as raw:
-            raw.execute("VACUUM whodid.entry, whodid.touch, whodid.entry_id")
+            work(raw)
 
     def _connect(self) -> psycopg.Connection[TupleRow]:
         return psycopg.connect(self._url, autocommit=True)

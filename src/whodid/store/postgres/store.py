@@ -22,6 +22,7 @@ from whodid.store.packing import Packer, decode_head, shipped_dictionary, unpack
 from whodid.store.postgres import check
 from whodid.store.postgres.engine import Connection, Engine, Retry
 from whodid.store.postgres.find import PostgresSearch
+from whodid.store.postgres.rewrite import rewrite
 from whodid.store.postgres.rows import COLUMNS, Coding, Keys, Shapes, keep
 from whodid.store.postgres.weeks import Weeks, drop_whole, empty_before, week_of
 from whodid.store.postgres.write import Writing, locked
@@ -118,7 +119,7 @@ class PostgresStore(Store):
                 row = writer.row("SELECT seed FROM whodid.entry WHERE ws = %s AND index = %s", (ws, last.index))
         except StoreUnavailable:
             raise doubt from error
-        return row is not None and row[0] == last.seed  # 32 random bytes: nobody else's entry has them
+        return row is not None and row[0] == last.seed  # random bytes: nobody else's entry has them
 
     def _known(self, reader: Connection, ws: int, ids: Sequence[bytes]) -> dict[bytes, Kept]:
         places = reader.rows(
@@ -265,7 +266,7 @@ class PostgresStore(Store):
             return week is not None and drop_whole(writer, week, 0)
 
     def compact(self) -> None:
-        self.engine.vacuum()
+        self.engine.apart(rewrite)
 
     def _improve_dictionary(self) -> bool:
         """Train the next dictionary once enough entries are there to learn from; say whether one was added."""

@@ -12,6 +12,7 @@ from whodid.proof import tile
 from whodid.sequence import Batch, Head, Row
 from whodid.store.packing import decode_head, encode_head, pack_postings
 from whodid.store.postgres.engine import Connection
+from whodid.store.postgres.rewrite import note_rewriting
 from whodid.store.postgres.rows import ENTRY, TOUCH, Coding, Columns, encode_entry, encode_touch
 from whodid.store.postgres.weeks import Weeks, drop_whole, name_of, start_of, week_of
 from whodid.store.tally import Tally, count_in
@@ -50,6 +51,7 @@ class Writing:
         tally: Tally = Counter()
         for week, rows in groupby((*batch.rewritten, *batch.rows), lambda row: week_of(row.recorded_at)):
             tally += self._rows(writer, ws, week, list(rows))
+        note_rewriting(writer, {week_of(row.recorded_at) for row in batch.rewritten})
         with writer.together():
             if batch.rows:
                 first = batch.rows[0]

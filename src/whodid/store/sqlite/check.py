@@ -17,7 +17,7 @@ from whodid.errors import StoreCorrupt
 from whodid.query import shape_of, words
 from whodid.store.base import Problem, restore
 from whodid.store.sqlite.engine import Connection, Engine
-from whodid.store.sqlite.rows import COLUMNS, Coding, index_of, keep, pos_of
+from whodid.store.sqlite.rows import COLUMNS, ZERO, Coding, index_of, keep, pos_of
 from whodid.store.tally import Tally, count_in
 
 __all__ = ["problems"]
@@ -96,7 +96,7 @@ class _Comparison:
                 count_in(self.tally, row[3], row[7], row[9])
                 touched = {entry.resource.id, *(related.id for related in entry.related)}
                 for one in touched:
-                    self.touches ^= hash((key(self.ws, one), row[3], row[0]))
+                    self.touches ^= hash((key(self.ws, one), row[3] - ZERO, row[0]))
                 chunk = index // _CHUNK
                 self.texts[chunk] = self.texts.get(chunk, 0) ^ _tokens(set(words(entry)), row[0])
             if len(rows) < _CHUNK:

@@ -11,7 +11,7 @@ from whodid.query.terms import TEXT
 from whodid.store.base import Kept
 from whodid.store.search import PROBE, Edge, Row, Search, Source, Span, WordRun, newest_first
 from whodid.store.sqlite.engine import Connection
-from whodid.store.sqlite.rows import COLUMNS, Coding, index_of, keep, pos_of
+from whodid.store.sqlite.rows import COLUMNS, ZERO, Coding, index_of, keep, pos_of
 from whodid.store.tally import SHAPE_SCALES
 
 __all__ = ["SQLiteSearch"]
@@ -40,7 +40,7 @@ class SQLiteSearch(Search):
             f"SELECT {COLUMNS} FROM entry e INDEXED BY entry_time "
             "WHERE e.ws = ? AND (e.occurred_at, e.pos) < (?, ?) AND e.occurred_at >= ? "
             "ORDER BY e.occurred_at DESC, e.pos DESC LIMIT ?",
-            (self.ws, *edge, self.low, size),
+            (self.ws, *_below(edge), self.low - ZERO, size),
         )
 
     def by_shapes(self, numbers: Sequence[int]) -> Source:
@@ -97,7 +97,7 @@ class SQLiteSearch(Search):
         for value in wanted:
             with suppress(ValueError):
                 row = self.reader.row(
-                    "SELECT occurred_at, pos FROM entry INDEXED BY entry_id WHERE ws = ? AND id = ?",
+                    f"SELECT occurred_at + {ZERO}, pos FROM entry INDEXED BY entry_id WHERE ws = ? AND id = ?",
                     (self.ws, UUID(value).bytes),
                 )
                 if row is not None:
@@ -116,7 +116,7 @@ class SQLiteSearch(Search):
         rows: dict[int, Row] = {}
         for run, keys in runs.items():
             for key in keys:
-                for row in self.reader.rows(run, (key, *edge, self.low, size)):
+                for row in self.reader.rows(run, (key, *_below(edge), self.low - ZERO, size)):
                     rows[row[0]] = row
         for source in words:
             for row in source.fetch(edge, size):
@@ -156,7 +156,7 @@ class SQLiteSearch(Search):
             for value, n in self.reader.rows(
                 f"SELECT {column}, count(*) FROM entry INDEXED BY entry_time "
                 f"WHERE ws = ? AND occurred_at >= ? AND occurred_at < ? GROUP BY {column}",
-                (self.ws, low, high),
+                (self.ws, low - ZERO, high - ZERO),
             ):
                 yield number, value, n
 
@@ -178,7 +178,8 @@ class _WordRun(WordRun):
 
     def more(self, size: int) -> list[tuple[int, int, int]]:
         found = self._search.reader.rows(
-            "SELECT e.occurred_at, e.pos, e.recorded_at FROM words w JOIN entry e ON e.pos = w.rowid "
+            f"SELECT e.occurred_at + {ZERO}, e.pos, e.recorded_at + {ZERO} "
+            "FROM words w JOIN entry e ON e.pos = w.rowid "
             "WHERE words MATCH ? AND w.rowid >= ? AND w.rowid < ? ORDER BY w.rowid DESC LIMIT ?",
             (self._match, self._low, self._next, size),
         )
@@ -191,6 +192,11 @@ class _WordRun(WordRun):
 
     def by_time(self, edge: Edge, size: int) -> list[Row]:
         return self._search.by_time(edge, size)
+
+
+def _below(edge: Edge) -> Edge:
+    """Return an edge as the columns have it."""
+    return edge[0] - ZERO, edge[1]
 
 
 _BELOW = "AND (e.occurred_at, e.pos) < (?, ?) AND e.occurred_at >= ? ORDER BY e.occurred_at DESC, e.pos DESC LIMIT ?"

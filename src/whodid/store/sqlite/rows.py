@@ -7,20 +7,21 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-import msgspec
-
-from whodid.errors import StoreCorrupt
 from whodid.query import Shape
 from whodid.store.base import Kept
 from whodid.store.packing import Packer, decode_shape, encode_shape
 from whodid.store.sqlite.engine import Connection
 
-__all__ = ["COLUMNS", "Coding", "Keys", "Shapes", "index_of", "keep", "pos_of", "touched_by"]
+__all__ = ["COLUMNS", "ZERO", "Coding", "Keys", "Shapes", "index_of", "keep", "pos_of"]
 
 _INDEX_BITS = 40
 _INDEX_MASK = (1 << _INDEX_BITS) - 1
 
-COLUMNS = "e.pos, e.kind, e.id, e.occurred_at, e.recorded_at, e.seed, e.payload, e.shape"
+ZERO = 1_893_456_000_000_000
+"""From where columns of time count: 2030 in microseconds since 1970. SQLite keeps 4.4 years to both sides in six bytes,
+and what is further away in eight."""
+
+COLUMNS = f"e.pos, e.kind, e.id, e.occurred_at + {ZERO}, e.recorded_at + {ZERO}, e.seed, e.payload, e.shape"
 
 
 def pos_of(ws: int, index: int) -> int:
@@ -82,33 +83,6 @@ class Coding(NamedTuple):
     keys: Keys
     packer: Packer
     shapes: Shapes
-
-
-class _Id(msgspec.Struct):
-    id: str
-
-
-class _Touched(msgspec.Struct):
-    resource: _Id
-    related: tuple[_Id, ...] = ()
-
-
-_decode_touched = msgspec.json.Decoder(_Touched).decode
-
-
-def touched_by(kept: Kept) -> set[str]:
-    """Return the ids of the resource and of the related resources, decoding nothing else.
-
-    Raises:
-        StoreCorrupt: The bytes are not what was written.
-    """
-    try:
-        found = _decode_touched(kept.payload)
-    except msgspec.DecodeError as error:
-        raise StoreCorrupt(
-            f"The content of entry {kept.index} cannot be read: {error}", "Restore a backup", index=kept.index
-        ) from None
-    return {found.resource.id, *(related.id for related in found.related)}
 
 
 def keep(row: Sequence[Any], packer: Packer) -> Kept:

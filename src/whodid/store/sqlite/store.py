@@ -16,10 +16,11 @@ from typing import Any
 
 from whodid.errors import InvalidSetting, StoreCorrupt
 from whodid.proof import tile
-from whodid.query import Cursor, Page, Query
+from whodid.proof.tree import HASH_SIZE
+from whodid.query import Cursor, Page, Query, words
 from whodid.sequence import Batch, Head, Sealed, Segment
 from whodid.store import dictionary, rollup, scan
-from whodid.store.base import Assemble, Count, Facets, Histogram, Kept, Problem, Store
+from whodid.store.base import Assemble, Count, Facets, Histogram, Kept, Problem, Store, restore
 from whodid.store.packing import (
     Packer,
     decode_head,
@@ -32,7 +33,7 @@ from whodid.store.search import Edge
 from whodid.store.sqlite import check
 from whodid.store.sqlite.engine import Connection, Engine
 from whodid.store.sqlite.find import SQLiteSearch
-from whodid.store.sqlite.rows import COLUMNS, Coding, Keys, Shapes, index_of, keep, pos_of, touched_by
+from whodid.store.sqlite.rows import COLUMNS, ZERO, Coding, Keys, Shapes, index_of, keep, pos_of
 from whodid.store.tally import Tally, count_in
 
 __all__ = ["SQLiteStore"]
@@ -42,6 +43,7 @@ _READ_CHUNK = 500
 _LOOK_UPS = 500  # ids in one statement
 _DICTIONARY_SIZES = (5_000, 100_000)  # entries from which the second and the third dictionary are trained
 _MAX_WORKSPACES = 1 << 22
+_TILE = "ws = ? AND level = ? AND number = ?"
 
 
 class SQLiteStore(Store):
@@ -84,7 +86,7 @@ class SQLiteStore(Store):
             if batch is None:
                 return None
             for gone in ranges:
-                self._remove(writer, ws, gone)
+                self._remove(writer, workspace, ws, gone)
             first = batch.head.first
             writer.execute("DELETE FROM tile WHERE ws = ? AND level = 0 AND number < ?", (ws, first // 256))
             below = writer.value("SELECT max(number) FROM segment WHERE ws = ? AND start <= ?", (ws, first))
@@ -128,13 +130,13 @@ class SQLiteStore(Store):
             if shape is None:
                 shape = numbers[row.shape] = self.coding.shapes.number(writer, ws, row.shape)
             actor = key(ws, row.actor)
-            occurred_at = row.occurred_at
+            occurred_at, recorded_at = row.occurred_at - ZERO, row.recorded_at - ZERO
             entries.append(
-                (pos, ws, occurred_at, row.recorded_at, shape, actor, row.kind, row.id, row.seed, pack(row.payload))
+                (pos, ws, occurred_at, recorded_at, shape, actor, row.kind, row.id, row.seed, pack(row.payload))
             )
             touches.extend((key(ws, touched), occurred_at, pos) for touched in row.touched)
             texts.append((pos, row.text))
-            count_in(tally, occurred_at, shape, actor)
+            count_in(tally, row.occurred_at, shape, actor)
         writer.executemany("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", entries)
         touches.sort()
         writer.executemany("INSERT OR IGNORE INTO touch VALUES (?, ?, ?)", touches)
@@ -160,34 +162,37 @@ class SQLiteStore(Store):
         place = (ws, gain.level, gain.index)
         hashes = gain.hashes
         if gain.start:
-            row = writer.row("SELECT hashes FROM tile WHERE ws = ? AND level = ? AND number = ?", place)
-            if row is None or len(row[0]) != gain.start * 32:
+            row = writer.row(f"SELECT hashes FROM growing WHERE {_TILE}", place)
+            if row is None or len(row[0]) != gain.start * HASH_SIZE:
                 raise StoreCorrupt(
                     f"Tile {gain.index} of level {gain.level} does not hold the {gain.start} hashes that the head says",
                     "Restore a backup",
                 )
             hashes = row[0] + hashes
-        writer.execute(
-            "INSERT INTO tile VALUES (?, ?, ?, ?) "
-            "ON CONFLICT (ws, level, number) DO UPDATE SET hashes = excluded.hashes",
-            (*place, hashes),
-        )
+        if len(hashes) == tile.TILE * HASH_SIZE:
+            writer.execute("DELETE FROM growing WHERE ws = ? AND level = ?", place[:2])
+            writer.execute("INSERT INTO tile VALUES (?, ?, ?, ?)", (*place, hashes))
+        else:
+            writer.execute("INSERT OR REPLACE INTO growing VALUES (?, ?, ?, ?)", (*place, hashes))
 
-    def _remove(self, writer: Connection, ws: int, gone: range) -> None:
+    def _remove(self, writer: Connection, workspace: str, ws: int, gone: range) -> None:
         """Remove content together with everything derived from it, counting the roll-ups down exactly."""
         bounds = (pos_of(ws, gone.start), pos_of(ws, gone.stop))
         tally: Tally = Counter()
         touches: list[tuple[int, int, int]] = []
-        texts: list[tuple[int]] = []
+        texts: list[tuple[int, str]] = []
         key = self.coding.keys.key
         for row in writer.rows(f"SELECT {COLUMNS}, e.actor FROM entry e WHERE e.pos >= ? AND e.pos < ?", bounds):
             kept = keep(row, self.coding.packer)
+            entry = restore(kept, workspace)
             count_in(tally, kept.occurred_at, row[7], row[8])
-            touches.extend((key(ws, one), kept.occurred_at, row[0]) for one in touched_by(kept))
-            texts.append((row[0],))
+            touched = {entry.resource.id, *(related.id for related in entry.related)}
+            touches.extend((key(ws, one), kept.occurred_at - ZERO, row[0]) for one in touched)
+            texts.append((row[0], " ".join(words(entry))))
         touches.sort()
         writer.executemany("DELETE FROM touch WHERE key = ? AND occurred_at = ? AND pos = ?", touches)
-        writer.executemany("DELETE FROM words WHERE rowid = ?", texts)
+        # The index has no copy of the texts: what it is to forget must be what it was told.
+        writer.executemany("INSERT INTO words (words, rowid, text) VALUES ('delete', ?, ?)", texts)
         same = "ws = ? AND scale = ? AND bucket = ? AND value = ?"
         writer.executemany(f"UPDATE tally SET n = n - ? WHERE {same}", [(n, ws, *place) for place, n in tally.items()])
         writer.executemany(f"DELETE FROM tally WHERE {same} AND n <= 0", [(ws, *place) for place in tally])
@@ -278,7 +283,8 @@ class SQLiteStore(Store):
         with self.engine.reading() as reader:
             ws = self.number(reader, workspace)
             rows = [
-                reader.row("SELECT hashes FROM tile WHERE ws = ? AND level = ? AND number = ?", (ws, *place))
+                reader.row(f"SELECT hashes FROM tile WHERE {_TILE}", (ws, *place))
+                or reader.row(f"SELECT hashes FROM growing WHERE {_TILE}", (ws, *place))
                 for place in wanted
             ]
         return [row[0] if row else b"" for row in rows]

@@ -163,7 +163,7 @@ class SentencePart(Shape, frozen=True):
     """One part of a sentence: the text to show and what it names.
 
     Args:
-        type: Type of the actor or resource, `action`, or `value`.
+        type: Type of the actor or resource, `action`, `value`, or `date` or `time` for a text in the form of RFC 3339.
         id: Id of the actor or resource; empty for everything else.
     """
 
@@ -212,12 +212,14 @@ class Second(Shape, frozen=True):
         text: The reason without quotation marks, or the summary.
         changes: At most two.
         more: How many changes are not listed.
+        summary: The summary in parts, where dates or times are among them.
     """
 
     form: Literal["reason", "changes", "summary"] | None
     text: str | UnsetType = UNSET
     changes: list[ShownChange] | UnsetType = UNSET
     more: int | UnsetType = UNSET
+    summary: SaidSentence | UnsetType = UNSET
 
 
 class Row(Shape, frozen=True, kw_only=True):

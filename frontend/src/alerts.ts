@@ -1,0 +1,306 @@
+// <audit-log-alerts>: what detection noticed, and what the reader does about it. A page of its own, in a file of its own:
+// it shares the API, the words and the tokens of the viewer, and no state.
+
+import { html, LitElement, nothing, unsafeCSS, type PropertyValues, type TemplateResult } from "lit";
+import { asProblem, Client, type GetToken, type Problem } from "./lib/api.js";
+import { Clock } from "./lib/format.js";
+import { Words, type Key } from "./lib/i18n.js";
+import { icon } from "./lib/icons.js";
+import { isZone } from "./lib/time.js";
+import { CATALOGUES, type AlertKey } from "./alerts/words.js";
+import sheet from "./styles/alerts.css";
+import base from "./styles/base.css";
+import tokens from "./styles/tokens.css";
+
+const OWN_ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
+const EVERY = 15_000;
+const SHOWN = 5;
+const FILTERS = ["open", "acknowledged", "all"] as const;
+const VERDICTS = ["mine", "harmless", "confirmed"] as const;
+const MUTE_DAYS = 7;
+
+interface Who {
+  type: string;
+  id: string;
+  name?: string;
+}
+
+interface Act {
+  at: string;
+  by: Who;
+  note: string;
+}
+
+interface Alert {
+  id: string;
+  rule: string;
+  title: string;
+  level: "info" | "low" | "medium" | "high" | "critical";
+  status: "open" | "acknowledged" | "resolved" | "muted" | "inhibited";
+  reason: string | { $: string };
+  respond: string;
+  harmless: string[];
+  person: Who | null;
+  index: number;
+  entries: number[];
+  at: string;
+  last_at: string;
+  times: number;
+  acknowledged: Act | null;
+  resolved: Act | null;
+  verdict: (typeof VERDICTS)[number] | null;
+}
+
+interface Rule {
+  name: string;
+  title: string;
+  level: Alert["level"];
+  active: boolean;
+  always: boolean;
+  failed: string | null;
+  last_at: string | null;
+  recent: number;
+  mutes: { person: Who; until: string }[];
+}
+
+interface Row {
+  index: number;
+  at: string;
+  text: string;
+}
+
+interface Entry {
+  entry: { index: number; occurred_at: string };
+  sentence: { template: string; parts: Record<string, { text: string }> };
+}
+
+export class AuditLogAlerts extends LitElement {
+  static override readonly styles = [tokens, base, sheet].map((text) => unsafeCSS(text));
+  static override readonly properties = { api: {}, locale: {}, theme: { reflect: true }, zone: {}, log: {} };
+
+  /** Base address of the HTTP API; below it is `/v1`. */
+  declare api: string;
+  /** Language and formats; the page's language by default. */
+  declare locale: string;
+  declare theme: "auto" | "light" | "dark";
+  /** IANA zone in which times are shown; the reader's own by default. */
+  declare zone: string;
+  /** Address of the page with the viewer, for links to entries; without it there are none. */
+  declare log: string;
+
+  readonly #client = new Client();
+  #words = new Words("en", CATALOGUES.en);
+  #clock = new Clock("en-GB", "UTC");
+  #filter: (typeof FILTERS)[number] = "open";
+  #alerts: Alert[] | null = null;
+  #next: string | null = null;
+  #rules: Rule[] = [];
+  #available = true;
+  #open = 0;
+  #manage = false;
+  #problem: Problem | null = null;
+  #said = "";
+  #busy = false;
+  readonly #rows = new Map<string, Row[]>();
+  #timer: number | undefined;
+
+  constructor() {
+    super();
+    this.api = this.zone = this.log = this.locale = "";
+    this.theme = "auto";
+  }
+
+  /** How the page gets the token of its reader; asked at the start, before it runs out, and once when it is refused. */
+  set getToken(get: GetToken | undefined) {
+    this.#client.getToken = get;
+    void this.#load();
+  }
+
+  get getToken(): GetToken | undefined {
+    return this.#client.getToken;
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    if (Object.hasOwn(this, "getToken")) {
+      // Set before this class was there: the property hides the accessor.
+      const { getToken } = this;
+      delete this.getToken;
+      this.getToken = getToken;
+    }
+    this.#timer = setInterval(() => document.hidden || void this.#load(true), EVERY) as unknown as number;
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    clearInterval(this.#timer);
+  }
+
+  override willUpdate(changed: PropertyValues): void {
+    this.#client.base = this.api.replace(/\/+$/, "");
+    if (changed.has("locale") || changed.has("zone")) {
+      const wanted = this.locale || document.documentElement.lang || navigator.language;
+      const { language } = new Words(wanted);
+      this.#words = new Words(wanted, CATALOGUES[language]);
+      this.#clock = new Clock(this.#words.locale, isZone(this.zone) ? this.zone : OWN_ZONE);
+    }
+  }
+
+  // ------------------------------------------------------------------------------------------------------- loading
+
+  async #load(quiet = false): Promise<void> {
+    await this.updateComplete;
+    if (quiet && this.#busy) return;
+    try {
+      const [list, rules] = await Promise.all([
+        this.#client.get<{ items: Alert[]; open: number; manage: boolean; next: string | null }>("alerts", { status: this.#filter }),
+        this.#client.get<{ items: Rule[]; available: boolean }>("alert-rules"),
+      ]);
+      this.#alerts = list.items;
+      this.#next = list.next;
+      this.#open = list.open;
+      this.#manage = list.manage;
+      this.#rules = rules.items;
+      this.#available = rules.available;
+      this.#problem = null;
+      this.dispatchEvent(new CustomEvent("alv-alerts", { detail: { open: list.open }, bubbles: true, composed: true }));
+    } catch (error) {
+      this.#problem = asProblem(error);
+      this.dispatchEvent(new CustomEvent("alv-error", { detail: { ended: this.#problem.status === 401 }, bubbles: true, composed: true }));
+    }
+    this.requestUpdate();
+  }
+
+  readonly #more = async (): Promise<void> => {
+    const page = await this.#client.get<{ items: Alert[]; next: string | null }>("alerts", { status: this.#filter, after: this.#next });
+    this.#alerts = [...(this.#alerts ?? []), ...page.items];
+    this.#next = page.next;
+    this.requestUpdate();
+  };
+
+  async #show(alert: Alert): Promise<void> {
+    if (this.#rows.has(alert.id)) return;
+    const asked = alert.entries.slice(-SHOWN).map((index) => this.#client.get<Entry>(`entries/${index}`, { lang: this.#words.language }).catch(() => null));
+    const found = (await Promise.all(asked)).filter((one): one is Entry => one !== null);
+    this.#rows.set(alert.id, found.map(({ entry, sentence }) => ({ index: entry.index, at: entry.occurred_at, text: filled(sentence) })));
+    this.requestUpdate();
+  }
+
+  async #act(act: () => Promise<unknown>, done: string): Promise<void> {
+    if (this.#busy) return;
+    this.#busy = true;
+    this.requestUpdate();
+    try {
+      await act();
+      this.#said = done;
+    } catch (error) {
+      const problem = asProblem(error);
+      this.#said = [problem.detail || this.#t("failed"), problem.remedy].join(" ").trim();
+    }
+    this.#busy = false;
+    await this.#load();
+    // The button that had the focus may be gone.
+    if (!this.shadowRoot?.activeElement) this.renderRoot.querySelector<HTMLElement>("#alerts")?.focus();
+  }
+
+  // ------------------------------------------------------------------------------------------------------- showing
+
+  #t(key: AlertKey, slots: Record<string, string | number> = {}): string {
+    return this.#words.t(key as unknown as Key, slots);
+  }
+
+  #title(rule: string, title: string): string {
+    return this.#words.maybe(`rule.${rule}`) ?? title;
+  }
+
+  protected override render(): TemplateResult {
+    return html`<div class="alerts" dir=${this.#words.direction} lang=${this.#words.language}>
+      <header><h1>${this.#t("title")}</h1><p>${this.#t("about")}</p></header>
+      <p class="said" role="status" aria-live="polite">${this.#said}</p>
+      <div class="cols">
+        <section aria-labelledby="alerts"><div class="head"><h2 id="alerts" tabindex="-1">${this.#t("open.count", { n: this.#open })}</h2>
+          <div class="seg" role="group" aria-label=${this.#t("filter")}>${FILTERS.map((one) => html`<button aria-pressed=${this.#filter === one} @click=${() => this.#choose(one)}>${this.#t(`filter.${one}`)}</button>`)}</div></div>
+          ${this.#list()}</section>
+        <section aria-labelledby="rules"><div class="head"><h2 id="rules">${this.#t("rules")}</h2></div>
+          ${this.#available ? html`<ul class="rules">${this.#rules.map((rule) => this.#rule(rule))}</ul>` : html`<p class="empty">${this.#t("rules.none")}</p>`}</section>
+      </div></div>`;
+  }
+
+  #choose(filter: (typeof FILTERS)[number]): void {
+    this.#filter = filter;
+    this.#alerts = null;
+    this.requestUpdate();
+    void this.#load();
+  }
+
+  #list(): TemplateResult {
+    if (this.#problem) {
+      const { detail, title, remedy } = this.#problem;
+      return html`<p class="empty" role="alert">${icon("warn")} ${detail || title || this.#t("failed")} ${remedy}
+        <button class="btn sm" @click=${() => this.#load()}>${this.#t("retry")}</button></p>`;
+    }
+    if (!this.#alerts) return html`<p class="empty">${this.#t("loading")}</p>`;
+    if (!this.#alerts.length) return html`<p class="empty">${this.#t(`none.${this.#filter}`)}</p>`;
+    return html`<ol>${this.#alerts.map((alert) => this.#alert(alert))}</ol>
+      ${this.#next ? html`<button class="btn" @click=${this.#more}>${this.#t("more")}</button>` : nothing}`;
+  }
+
+  #alert(alert: Alert): TemplateResult {
+    const active = alert.status === "open" || alert.status === "acknowledged";
+    const reason = typeof alert.reason === "string" ? alert.reason : "";
+    const hidden = typeof alert.reason !== "string";
+    return html`<li class="alert ${alert.level}" id=${alert.id}>
+      <h3>${this.#title(alert.rule, alert.title)}</h3>
+      <p class="tags"><span class="tag ${alert.level}">${this.#t(`level.${alert.level}`)}</span>${alert.status === "open" ? nothing : html`<span class="tag">${this.#t(`status.${alert.status}`)}</span>`}
+        ${alert.verdict ? html`<span class="tag">${this.#t(`verdict.${alert.verdict}`)}</span>` : nothing}
+        <time datetime=${alert.last_at}>${this.#clock.full(alert.last_at)}</time>${alert.times > 1 ? html`<span>${this.#t("times", { n: alert.times })}</span>` : nothing}
+        ${alert.person ? html`<span><bdi>${alert.person.name ?? alert.person.id}</bdi></span>` : nothing}</p>
+      ${reason ? html`<p class="why" lang="en"><bdi>${reason}</bdi></p>` : html`<p class="why dim">${this.#t(hidden ? "hidden" : "erased")}</p>`}
+      ${[alert.acknowledged, alert.resolved].map((act) => (act ? this.#done(act) : nothing))}
+      <details @toggle=${(event: Event) => (event.target as HTMLDetailsElement).open && void this.#show(alert)}>
+        <summary>${this.#t("evidence", { n: alert.entries.length })}</summary>
+        <ol class="rows">${(this.#rows.get(alert.id) ?? []).map((row) => html`<li><time datetime=${row.at}>${this.#clock.full(row.at)}</time> ${this.#link(`?range=all&entry=${row.index}`, row.text)}</li>`)}</ol>
+        ${this.log && alert.entries.length ? html`<p>${this.#link(`?range=all&q=${encodeURIComponent(`index:${alert.entries[0]}..${alert.entries.at(-1)}`)}`, this.#t("log"))}</p>` : nothing}
+        <dl lang="en"><dt lang=${this.#words.language}>${this.#t("respond")}</dt><dd>${alert.respond}</dd>
+          ${alert.harmless.length ? html`<dt lang=${this.#words.language}>${this.#t("harmless")}</dt>${alert.harmless.map((one) => html`<dd>${one}</dd>`)}` : nothing}</dl>
+      </details>
+      ${active && this.#manage ? this.#form(alert) : nothing}</li>`;
+  }
+
+  #done({ at, by, note }: Act): TemplateResult {
+    return html`<p class="act">${this.#t("done", { who: by.name ?? by.id, at: this.#clock.full(at) })}${note ? html` <q><bdi>${note}</bdi></q>` : nothing}</p>`;
+  }
+
+  #link(query: string, text: string): TemplateResult {
+    return this.log ? html`<a href=${this.log + query}><bdi>${text}</bdi></a>` : html`<bdi>${text}</bdi>`;
+  }
+
+  #form(alert: Alert): TemplateResult {
+    const note = (): string => (this.renderRoot.querySelector<HTMLInputElement>(`#note-${alert.id}`)?.value ?? "").trim();
+    const send = (path: string, body: object, done: AlertKey): void => void this.#act(() => this.#client.post(`alerts/${alert.id}/${path}`, { note: note(), ...body }), this.#t(done));
+    return html`<div class="acts" role="group" aria-label=${this.#t("acts", { title: this.#title(alert.rule, alert.title) })}>
+      <label class="sr" for="note-${alert.id}">${this.#t("note")}</label>
+      <input id="note-${alert.id}" type="text" maxlength="1000" autocomplete="off" placeholder=${this.#t("note")}>
+      ${alert.status === "open" ? html`<button class="btn p sm" ?disabled=${this.#busy} @click=${() => send("acknowledge", {}, "acknowledged")}>${this.#t("acknowledge")}</button>` : nothing}
+      ${VERDICTS.map((verdict) => html`<button class="btn sm" ?disabled=${this.#busy} @click=${() => send("resolve", { verdict }, "resolved")}>${this.#t(`say.${verdict}`)}</button>`)}
+      ${alert.person ? html`<button class="btn q sm" ?disabled=${this.#busy} @click=${() => send("mute", { days: MUTE_DAYS }, "muted")}>${this.#t("mute", { n: MUTE_DAYS })}</button>` : nothing}</div>`;
+  }
+
+  #rule(rule: Rule): TemplateResult {
+    const title = this.#title(rule.name, rule.title);
+    const turn = (): void => void this.#act(() => this.#client.post(`alert-rules/${rule.name}`, { active: !rule.active }, "PUT"), this.#t("switched"));
+    return html`<li><div><span id="rule-${rule.name}">${title}</span>
+      <small>${this.#t(`level.${rule.level}`)} · ${rule.recent ? this.#t("recent", { n: rule.recent }) : this.#t("recent.none")}${rule.mutes.map((mute) => html`<br>${this.#t("muted.until", { who: mute.person.name ?? mute.person.id, at: this.#clock.full(mute.until) })}`)}
+      ${rule.failed ? html`<br><span class="bad">${this.#t("broken")}</span>` : nothing}</small></div>
+      ${rule.always
+        ? html`<span class="tag">${this.#t("always")}</span>`
+        : html`<button class="switch" role="switch" aria-checked=${rule.active} aria-labelledby="rule-${rule.name}" ?disabled=${!this.#manage || this.#busy || rule.failed !== null} @click=${turn}><span></span></button>`}</li>`;
+  }
+}
+
+/** A sentence as plain text. */
+function filled({ template, parts }: Entry["sentence"]): string {
+  return template.replace(/\{(\w+)\}/g, (_, name: string) => parts[name]?.text ?? "");
+}
+
+customElements.define("audit-log-alerts", AuditLogAlerts);

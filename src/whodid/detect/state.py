@@ -1,0 +1,65 @@
+"""What a run remembers of one workspace, and how a person leaves it."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct, field
+
+from whodid.detect.baseline import Baseline
+from whodid.detect.window import Hit
+
+__all__ = ["State", "forget"]
+
+
+class State(Struct, kw_only=True, omit_defaults=True):
+    """What a run remembers of one workspace; JSON-serialisable.
+
+    Args:
+        next: Index of the entry that comes next.
+        clock: The latest time that an entry occurred and was recorded, in microseconds since 1970.
+        people: Baselines by person.
+        networks: By network, who signed in from it, and when last.
+        windows: By rule and by group (its values as JSON), the hits so far.
+        told: By rule and by group, when a finding was told and at which level (its place in `LEVELS`).
+        signals: By person, when which rule held.
+        sign_ins: Sign-ins that succeeded so far.
+        missing: How many of them did not carry a country, a device (user agent) or a network (address), by name.
+        failures: By rule, how often it failed.
+        disabled: By rule, why.
+    """
+
+    next: int = 0
+    clock: int = 0
+    people: dict[str, Baseline] = field(default_factory=dict)
+    networks: dict[str, dict[str, int]] = field(default_factory=dict)
+    windows: dict[str, dict[str, list[Hit]]] = field(default_factory=dict)
+    told: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
+    signals: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+    sign_ins: int = 0
+    missing: dict[str, int] = field(default_factory=dict)
+    failures: dict[str, int] = field(default_factory=dict)
+    disabled: dict[str, str] = field(default_factory=dict)
+
+
+def forget(state: State, person: str) -> None:
+    """Forget a person: baseline, signals, networks, and every hit and finding that was about them.
+
+    Args:
+        person: Id of a user or an API key.
+    """
+    state.people.pop(person, None)
+    state.signals.pop(person, None)
+    for people in state.networks.values():
+        people.pop(person, None)
+    for groups in state.windows.values():
+        for key in [key for key in groups if _names(key, person)]:
+            del groups[key]
+        for key, hits in groups.items():
+            groups[key] = [hit for hit in hits if person not in {hit.person, hit.value}]
+    for told in state.told.values():
+        for key in [key for key in told if _names(key, person)]:
+            del told[key]
+
+
+def _names(key: str, person: str) -> bool:
+    return person in msgspec.json.decode(key)

@@ -1,0 +1,22 @@
+"""Which places besides a log an erasure reaches, wherever it begins: over HTTP, on a page or on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from whodid.detect import erase
+from whodid.export import forget_exports
+from whodid.log import Log
+
+__all__ = ["add_places"]
+
+
+def add_places(log: Log, *, exports: Path | None) -> None:
+    """Make known to a log where values of people stand besides it.
+
+    Args:
+        exports: The folder of the exports; None where there is none.
+    """
+    log.elsewhere.add("detection", lambda workspace, person: erase(log, workspace, person))
+    if exports is not None:
+        log.elsewhere.add("exports", lambda workspace, _: forget_exports(exports, workspace))

@@ -1,0 +1,186 @@
+"""E-mail: the signed head of the log, by SMTP, to people who keep it (RFC 5321, RFC 6409).
+
+For heads alone: entries are personal data, and mailboxes have rules of their own. TLS is a must, unless private
+addresses are allowed; the server is checked like every other receiver.
+"""
+
+from __future__ import annotations
+
+import re
+import smtplib
+import socket
+import ssl
+from collections.abc import Sequence
+from contextlib import suppress
+from email.message import EmailMessage
+from email.utils import format_datetime
+from threading import Timer
+
+import msgspec
+
+from whodid import egress
+from whodid.errors import InvalidSetting
+from whodid.sinks.kinds.base import TAKEN, Kind, Message, Opening, Result
+from whodid.sinks.kinds.http import OPTIONS, make_trust, network_fault, split_address
+
+__all__ = ["EMAIL"]
+
+_SECONDS = 20.0
+_PORTS = {"smtps": 465, "smtp": 587}
+_MOST_PEOPLE = 20
+_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
+_LASTING = range(550, 555)
+"""Answers to the sender, the people or the letter that will be the same the next time."""
+
+
+class _Email:
+    """Writes a letter and hands it over."""
+
+    def __init__(self, opening: Opening) -> None:
+        self._url = split_address(opening, ("smtps", "smtp"), clear="")
+        self._private = opening.sink.private
+        self._trust = make_trust(opening)
+        self._from = _address(opening.option("from"), "from")
+        self._to = [_address(one, "to") for one in opening.option("to").split(",")]
+        if len(self._to) > _MOST_PEOPLE:
+            raise InvalidSetting(f"A head goes to {_MOST_PEOPLE} people at most", "Use the address of a list")
+        self._user = opening.option("user")
+        if bool(self._user) != bool(opening.secrets):
+            raise InvalidSetting("A name and a password go together", "Give --set user=NAME and --secret-file, or none")
+        self._password = opening.secrets[0] if opening.secrets else ""
+
+    def send(self, messages: Sequence[Message]) -> Result:
+        """Send each message as a letter."""
+        try:
+            with _Client(self._url.hostname or "", self._port, self._trust, private=self._private) as client:
+                late = Timer(_SECONDS, client.cut)
+                late.daemon = True
+                late.start()
+                try:
+                    self._hand_over(client, messages)
+                finally:
+                    late.cancel()
+        except smtplib.SMTPAuthenticationError as error:
+            return Result(fault=f"The server does not know the name and the password ({error.smtp_code})")
+        except smtplib.SMTPRecipientsRefused as error:
+            code, said = next(iter(error.recipients.values()))
+            return Result(fault=f"The server refuses the people: {code} {_words(said)}", lasting=code in _LASTING)
+        except smtplib.SMTPResponseException as error:
+            told = f"The server answered {error.smtp_code}: {_words(error.smtp_error)}"
+            return Result(fault=told, lasting=error.smtp_code in _LASTING)
+        except smtplib.SMTPException as error:
+            return Result(fault=str(error) or "The server does not speak SMTP")
+        except (OSError, ValueError, InvalidSetting) as error:
+            return Result(fault=network_fault(error))
+        return TAKEN
+
+    def close(self) -> None:
+        """Do nothing: a connection ends with its delivery."""
+
+    @property
+    def _port(self) -> int:
+        return self._url.port or _PORTS[self._url.scheme]
+
+    def _hand_over(self, client: _Client, messages: Sequence[Message]) -> None:
+        client.open(at_once=self._url.scheme == "smtps", clear=self._private)
+        if self._user:
+            client.login(self._user, self._password)
+        for message in messages:
+            client.send_message(self._letter(message), self._from, self._to)
+
+    def _letter(self, message: Message) -> EmailMessage:
+        said = msgspec.json.decode(message.body)
+        letter = EmailMessage()
+        test = "Test: " if said["whodid"] == "test" else ""
+        letter["Subject"] = f"{test}Audit log {message.workspace}: {said['size']:,} entries"
+        letter["From"] = self._from
+        letter["To"] = ", ".join(self._to)
+        letter["Date"] = format_datetime(message.at)
+        letter["Message-ID"] = f"<{message.id}@{self._from.partition('@')[2]}>"
+        letter["Auto-Submitted"] = "auto-generated"
+        letter.set_content(_TEXT.format(**said, workspace_=message.workspace))
+        letter.add_attachment(
+            message.body, maintype="application", subtype="json", filename=f"head-{said['size']}.json"
+        )
+        return letter
+
+
+_TEXT = """\
+The audit log of the workspace {workspace_} holds {size:,} entries. This is its head, signed:
+
+{checkpoint}
+Its key:
+
+{vkey}
+
+Keep this letter. Nothing that was recorded until now can be changed or taken out any more without
+contradicting it. The attachment holds the same, and the proof that this head continues the one of the
+letter before ({previous:,} entries).
+"""
+
+
+class _Client(smtplib.SMTP):
+    """A connection to an address that is checked when it is made."""
+
+    def __init__(self, host: str, port: int, trust: ssl.SSLContext, *, private: bool) -> None:
+        super().__init__(local_hostname=socket.gethostname(), timeout=_SECONDS)
+        self._where = (host, port)
+        self._trust = trust
+        self._private = private
+        self._at_once = False
+        self._host = host  # what TLS compares the certificate with
+
+    def open(self, *, at_once: bool, clear: bool) -> None:
+        """Connect.
+
+        Args:
+            at_once: Whether TLS begins before the first word (RFC 8314); else it is asked for.
+            clear: Whether it goes on without TLS when the server has none.
+        """
+        self._at_once = at_once
+        host, port = self._where
+        code, said = self.connect(host, port)
+        if code != 220:
+            raise smtplib.SMTPConnectError(code, said)
+        self.ehlo()
+        if not at_once and (self.has_extn("starttls") or not clear):
+            self.starttls(context=self._trust)
+            self.ehlo()
+
+    def cut(self) -> None:
+        """End the connection from another thread, because the time is over."""
+        if self.sock is not None:
+            with suppress(OSError):
+                self.sock.shutdown(socket.SHUT_RDWR)
+
+    def _get_socket(self, host: str, port: int, timeout: float | None) -> socket.socket:
+        connection = egress.connect(host, port, private=self._private, seconds=_SECONDS)
+        if self._at_once:
+            return self._trust.wrap_socket(connection, server_hostname=host)
+        return connection
+
+
+def _address(text: str, name: str) -> str:
+    if not _ADDRESS.fullmatch(text.strip()):
+        raise InvalidSetting(f"The option {name} cannot be {text!r}", "Use addresses such as audit@example.com")
+    return text.strip()
+
+
+def _words(said: bytes | str) -> str:
+    text = said.decode(errors="replace") if isinstance(said, bytes) else said
+    return " ".join(text.split())[:300]
+
+
+EMAIL = Kind(
+    formats=("head",),
+    options={
+        **OPTIONS,
+        "to": "who gets it, with commas between",
+        "from": "who sends it",
+        "user": "name at the server, with a secret as its password",
+    },
+    batch=1,
+    most=1,
+    secret=False,
+    open=_Email,
+)

@@ -1,0 +1,189 @@
+"""What people do about alerts: acknowledge, resolve, mute, switch rules; and what stands for what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.alerting import MARIA, alerts, follow, guess, settle, signed_in, told
+from tests.keeping import HOME, NOW, STORES, Clock, opened
+from whodid.detect import ALWAYS, Alerts, RuleSettings, read_settings
+from whodid.detect import alert as values
+from whodid.errors import InvalidSetting, NotFound
+from whodid.log import Log
+from whodid.model import Actor, Context, Reason, Resource
+
+OWNER = Actor(type="user", id="usr_aisha", name="Aisha Khan")
+WEB = Context(source="web", ip="83.45.112.20")
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Return a clock two hours after what happens."""
+    return Clock(NOW + timedelta(hours=2))
+
+
+@pytest.fixture(params=STORES)
+def log(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Log]:
+    """Open a log in which a password was guessed at five times."""
+    with opened(request.param, tmp_path, clock) as made:
+        guess(made)
+        follow(made)
+        yield made
+
+
+def by_owner(log: Log) -> Alerts:
+    """Return the alerts as the owner acts on them."""
+    return Alerts(log, HOME, actor=OWNER, context=WEB)
+
+
+def settings(log: Log) -> RuleSettings:
+    """Return the settings of the rules as the owner changes them."""
+    return RuleSettings(log, HOME, actor=OWNER, context=WEB)
+
+
+def test_who_looks_after_an_alert_is_an_entry(log: Log) -> None:
+    """`audit.alert_acknowledged` has the person, the rule and the note; a second time changes nothing."""
+    (alert,) = alerts(log)
+    done = by_owner(log).acknowledge(alert.id, "I am calling her")
+    by_owner(log).acknowledge(alert.id, "Me too")
+    (entry,) = [one for one in log.read(HOME) if one.action == "audit.alert_acknowledged"]
+
+    assert (done.status, done.acknowledged and done.acknowledged.note) == ("acknowledged", "I am calling her")
+    assert (entry.actor, entry.context, entry.reason) == (OWNER, WEB, Reason(text="I am calling her"))
+    assert {one.rel: one.id for one in entry.related} == {"rule": "password_guessing", "person": "usr_maria"}
+    assert by_owner(log).active() == (done,)
+
+
+def test_what_an_alert_was_is_an_entry(log: Log) -> None:
+    """`audit.alert_resolved` says what it was; the alert is kept, and closed."""
+    (alert,) = alerts(log)
+    done = by_owner(log).resolve(alert.id, "harmless", "Her new phone")
+    (entry,) = [one for one in log.read(HOME) if one.action == "audit.alert_resolved"]
+
+    assert (entry.details or {})["verdict"] == "harmless"
+    assert by_owner(log).active() == ()
+    assert alerts(log, "resolved") == [done] == [by_owner(log).get(alert.id)]
+    for act in (by_owner(log).acknowledge, lambda id_: by_owner(log).resolve(id_, "mine")):
+        with pytest.raises(InvalidSetting, match="resolved already"):
+            act(alert.id)
+
+
+def test_an_alert_that_is_not_there(log: Log) -> None:
+    """It is said, and a long note is refused."""
+    with pytest.raises(NotFound, match="no alert 'alt_1'"):
+        by_owner(log).get("alt_1")
+    with pytest.raises(InvalidSetting, match="1,001 characters"):
+        by_owner(log).acknowledge(alerts(log)[0].id, "x" * 1_001)
+
+
+def test_a_matter_that_comes_again_after_it_was_resolved_is_a_new_alert(log: Log, clock: Clock) -> None:
+    """The old one stays resolved."""
+    by_owner(log).resolve(alerts(log)[0].id, "harmless")
+    clock.advance(hours=25)
+    guess(log, 10, 5, NOW + DAY + timedelta(hours=1))
+    follow(log)
+    assert [one.status for one in alerts(log)] == ["open", "resolved"]
+
+
+def test_a_rule_is_muted_for_a_person_until_its_time_is_over(log: Log, clock: Clock) -> None:
+    """The alert is kept as muted and nobody is told; a rule is silent about that person only."""
+    by_owner(log).resolve(alerts(log)[0].id, "harmless")
+    settings(log).mute("password_guessing", "Guessing", MARIA, 7, "Penetration test")
+    clock.advance(days=2)
+    guess(log, 10, 5, NOW + 2 * DAY)
+    guess(log, 20, 5, NOW + 2 * DAY, Resource(type="user", id="usr_joao"))
+    follow(log)
+    assert [(one.status, one.person and one.person.id) for one in alerts(log)] == [
+        ("open", "usr_joao"), ("muted", "usr_maria"), ("resolved", "usr_maria"),
+    ]  # fmt: skip
+    clock.advance(days=6)
+    guess(log, 30, 5, NOW + 8 * DAY)
+    follow(log)
+    assert alerts(log)[0].status == "open"
+    (entry,) = [one for one in log.read(HOME) if one.action == "audit.alert_rule_changed"]
+    assert (entry.changes[0].path, entry.reason) == ("muted_until", Reason(text="Penetration test"))
+
+
+@pytest.mark.parametrize("days", [0, 91])
+def test_nobody_is_muted_for_ever(log: Log, days: int) -> None:
+    """One day to ninety."""
+    with pytest.raises(InvalidSetting, match=f"for {days} days"):
+        settings(log).mute("password_guessing", "Guessing", MARIA, days)
+
+
+def test_a_rule_that_is_off_makes_no_alert(log: Log, clock: Clock) -> None:
+    """Switching is an entry; switching twice is one."""
+    for _ in range(2):
+        settings(log).switch("password_guessing", "Guessing", on=False)
+    clock.advance(days=2)
+    guess(log, 10, 5, NOW + 2 * DAY)
+    follow(log)
+    settings(log).switch("password_guessing", "Guessing", on=True)
+
+    assert len(alerts(log)) == 1
+    said = [one.changes[0] for one in log.read(HOME) if one.action == "audit.alert_rule_changed"]
+    assert [(one.path, one.before, one.after) for one in said] == [("active", True, False), ("active", False, True)]
+    assert read_settings(log, HOME).off == ()
+    with pytest.raises(InvalidSetting, match="cannot be switched off"):
+        settings(log).switch(ALWAYS, "Log touched", on=False)
+
+
+def test_the_graver_alert_stands_for_its_parts(log: Log) -> None:
+    """Guessing that worked inhibits the guessing, and takes up what is guessed after it."""
+    log.record(HOME, signed_in(30, NOW + timedelta(minutes=3), ip="203.0.113.9"))
+    guess(log, 40, 5, NOW + timedelta(minutes=4))
+    follow(log)
+    more, worked, guessing = alerts(log)
+    assert (worked.rule, worked.status) == ("guessed_password", "open")
+    assert (guessing.rule, guessing.status, guessing.within) == ("password_guessing", "inhibited", worked.id)
+    assert (more.status, more.within, worked.times) == ("inhibited", worked.id, 2)
+    assert told(log) == [guessing.id, worked.id]
+
+
+def test_pages_of_alerts_follow_one_another(log: Log, clock: Clock) -> None:
+    """Newest first, none twice, none left out; and those of purged entries go."""
+    for day in range(1, 6):
+        by_owner(log).resolve(alerts(log, "open")[0].id, "harmless")
+        clock.advance(days=1)
+        guess(log, day * 10, 5, NOW + day * DAY)
+        follow(log)
+    seen, after = [], None
+    while True:
+        page = by_owner(log).page("all", after=after, limit=2)
+        seen += [one.id for one in page.items]
+        after = page.next
+        if after is None:
+            break
+    assert seen == [one.id for one in alerts(log)]
+    assert len(seen) == 6
+    assert [one.status for one in by_owner(log).page("active").items] == ["open"]
+
+
+def test_the_least_grave_gives_way(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Active alerts are bounded; the one that goes is resolved, with a note, as an entry."""
+    monkeypatch.setattr("whodid.detect.alerts.MOST_ACTIVE", 3)
+    settle(log)
+    for number in range(3):
+        guess(log, 10 * number + 10, 5, NOW, Resource(type="user", id=f"usr_{number}"))
+    follow(log)
+    assert len(by_owner(log).active()) == 3
+    gone = alerts(log, "resolved")
+    assert [one.person and one.person.id for one in gone] == ["usr_maria"]
+    assert len(told(log, "audit.alert_resolved")) == 1
+    assert values.MOST_ACTIVE == 200
+
+
+def test_alerts_go_with_the_entries_that_they_rest_on(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page whose entries were all removed by retention is removed; an active alert stays."""
+    by_owner(log).resolve(alerts(log)[0].id, "harmless")
+    by_owner(log).clear()
+    assert len(alerts(log)) == 1
+    head = log.head(HOME)
+    monkeypatch.setattr(Log, "head", lambda *_: type("Head", (), {"first": head.size, "size": head.size})())
+    by_owner(log).clear()
+    assert alerts(log) == []
