@@ -255,10 +255,10 @@ def test_what_cannot_be_hidden_is_refused(log: Log) -> None:
 
 def test_evidence_over_http_hides_what_is_asked(log: Log) -> None:
     """By the body of the request; the file verifies and counts what is withheld."""
+    headers = bearer(token(permissions=(READ, EXPORT, PII)))
     with client(log) as http:
         for wish, word in (({"hide": ["reason"]}, b"2231"), ({"hide_people": ["contact:con_juan"]}, "Pérez".encode())):
             ask_ = {"ask": ["resource:contact:con_juan"]}
-            headers = bearer(token(permissions=(READ, EXPORT, PII)))
             assert word in http.post("/v1/evidence", json=ask_, headers=headers).content
             file = http.post("/v1/evidence", json=ask_ | wish, headers=headers).content
             assert word not in file
