@@ -54,6 +54,7 @@ def asked(
 
 def test_the_list_of_questions_has_titles_and_types(http: TestClient) -> None:
     """In the language that is asked for."""
+    items: list[Any] = []
     for lang, words in (("en", "Who deleted this?"), ("es", "¿Quién eliminó esto?")):
         items = http.get(f"/v1/answers?lang={lang}", headers=bearer(token())).json()["items"]
         assert [item["question"] for item in items] == list(QUESTIONS)

@@ -248,8 +248,9 @@ def fields(content: Content) -> list[leaf.Field]:
         return listed
     present = dict(listed)
     gone = {path.encode() for path in content.erased.paths}
+    # What has a value was not erased, whatever is said: else a value that no commitment binds could stand there.
     return [
-        (path, None if path in gone else present[path])
+        (path, present.get(path))
         for path in _order(len(content.related), len(content.changes))
         if path in present or path in gone
     ]

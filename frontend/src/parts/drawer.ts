@@ -8,6 +8,7 @@ import type { Key } from "../lib/i18n.js";
 import { narrow } from "../lib/query.js";
 import type { Detail as Answer, Summary } from "../lib/types.js";
 import { TABS, type Tab } from "../lib/url.js";
+import { QUESTION, type About } from "./asking.js";
 import { changes } from "./changes.js";
 import { Detail } from "./detail.js";
 import { evidence } from "./evidence.js";
@@ -118,7 +119,7 @@ export class Drawer {
     const { action, kind } = "entry" in known ? known.entry : known;
     return html`<div class="dt ${kind}">${tile(action, kind)}<div><h2 tabindex="-1">${sentence(this.#host, known.sentence, 0, true)}</h2><p class="mono" translate="no"><bdi>${action}</bdi></p></div></div>
       ${data ? html`${why(this.#host, data)}
-        ${facts(this.#host, data, (type, id) => this.history(type, id))}${this.#tabs(data)}` : html`<div class="bone drawer-bone" role="status" aria-label=${this.#host.words.t("list.loading")}><i></i><i></i><i></i></div>`}`;
+        ${facts(this.#host, data, (type, id) => this.history(type, id))}${this.#question(data)}${this.#tabs(data)}` : html`<div class="bone drawer-bone" role="status" aria-label=${this.#host.words.t("list.loading")}><i></i><i></i><i></i></div>`}`;
   }
 
   #tabs(data: Answer): TemplateResult {
@@ -167,6 +168,19 @@ export class Drawer {
       <button class="btn dk" @click=${() => this.#host.filter("resource", key)}>${icon("filter")}<span>${words.t("drawer.only", { name })}</span></button>
       <button class="btn dk" ?disabled=${this.#making} @click=${() => void this.#evidence(key)}>${icon("shield")}<span>${words.t(this.#making ? "evidence.busy" : "evidence.about", { name })}</span></button>
       <span class="sp"></span>${opens ? html`<button class="btn" @click=${() => this.#host.openResource(resource.type, resource.id)}>${words.t("drawer.open")}</button>` : nothing}</div>`;
+  }
+
+  /** The way to the questions about what the entry is about; a compact view has none. */
+  #question({ entry: { resource, kind } }: Answer): unknown {
+    const { words, about } = this.#host;
+    if (about !== null || resource.type === "log") return nothing;
+    const deleted = kind === "delete";
+    const name = shown(this.#host, resource.name, resource.id);
+    return html`<p class="ask"><button class="btn" @click=${() => this.#ask({ subject: `${resource.type}:${resource.id}`, deleted })}>${icon("inbox")}<span>${words.t(deleted ? "questions.deleted" : "questions.about", { name })}</span></button></p>`;
+  }
+
+  #ask(detail: About): void {
+    this.#host.renderRoot.dispatchEvent(new CustomEvent(QUESTION, { detail }));
   }
 
   /** Everything about a resource, as a file that proves itself. */

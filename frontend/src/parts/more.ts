@@ -12,6 +12,7 @@ import type { List } from "./list.js";
 import { Live } from "./live.js";
 import { Menus } from "./menus.js";
 import { Print } from "./print.js";
+import { Questions } from "./questions.js";
 import { Standing } from "./standing.js";
 import { Suggest } from "./suggest.js";
 import { Views } from "./views.js";
@@ -30,11 +31,13 @@ export class More {
   readonly live: Live;
   readonly menus: Menus;
   readonly print: Print;
+  readonly questions: Questions;
   readonly #standing: Standing;
   readonly #views: Views;
 
   constructor(host: Host, list: List, { feed, bar, activity }: Shared) {
-    this.badge = new Badge(host, feed);
+    this.questions = new Questions(host);
+    this.badge = new Badge(host, feed, this.questions);
     this.print = new Print(host, feed, bar);
     this.exporter = new Export(host, feed, bar, () => void this.print.report());
     this.help = new Help(host);
@@ -54,6 +57,7 @@ export class More {
   forget(): void {
     this.badge.forget();
     this.exporter.stop();
+    this.questions.stop();
     this.#standing.forget();
   }
 
@@ -63,10 +67,11 @@ export class More {
     this.live.stop();
     this.badge.stop();
     this.exporter.stop();
+    this.questions.stop();
     this.#standing.stop();
   }
 
   render(): unknown {
-    return [this.menus.render(), this.badge.card(), this.#views.card(), this.exporter.render(), this.help.render()];
+    return [this.menus.render(), this.badge.card(), this.#views.card(), this.exporter.render(), this.questions.render(), this.help.render()];
   }
 }

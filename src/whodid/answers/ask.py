@@ -111,7 +111,7 @@ def _limits(work: Work, asked: Asked, rows: tuple[Row, ...], entries: tuple[Entr
         limits.append(Said("limit.silent"))
     if kept.since is not None:
         limits.append(Said("limit.kept" if kept.first or kept.until else "limit.begins", {"at": kept.since}))
-    if kept.until is not None:
+    if kept.until is not None and kept.since is not None and kept.since.date().isoformat() <= kept.until[:10]:
         limits.append(Said.of("limit.purged", until=kept.until))
     erased = sum(entry.erased is not None for entry in entries)
     if erased:

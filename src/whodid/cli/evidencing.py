@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from whodid.cli import ui
-from whodid.cli.opening import CONTEXT, caller, choose, open_store
+from whodid.cli.opening import CONTEXT, caller, choose, listed, open_store
 from whodid.evidence import ask, make
 from whodid.export import files
 from whodid.query import parse, quote
+from whodid.retention import hiding
 
 __all__ = ["COMMANDS", "dates"]
 
@@ -16,8 +17,9 @@ __all__ = ["COMMANDS", "dates"]
 @ui.command
 @ui.argument("question", nargs=-1)
 @ui.option("-o", "--output", metavar="FILE", required=True, help="File to write, an HTML page.")
-@ui.option("--recorded", metavar="DATES", help="Only what was recorded then: 30d, 2026-11, 2026-11-01..2026-11-20.")
-@ui.option("--headers", is_flag=True, help="Carry every header, so that nothing rests on the indexes.")
+@ui.option("--recorded", metavar="DATES", help="Only what was recorded then: 30d, 2026-11 …")
+@ui.option("--headers", is_flag=True, help="Carry every header, and rest on no index.")
+@ui.hide_options
 @ui.option("--force", is_flag=True, help="Replace the file if it exists.")
 @ui.zone_option
 @ui.json_option
@@ -29,6 +31,8 @@ def evidence(
     output: str,
     recorded: str | None,
     headers: bool,
+    hide: tuple[str, ...],
+    hide_person: tuple[str, ...],
     force: bool,
     zone: str,
     as_json: bool,
@@ -49,8 +53,9 @@ def evidence(
         workspace = choose(log, workspace)
         period = parse(f"date:{dates(recorded)}" if recorded else "", now=log.now(), zone=zone)
         asked = ask(question, catalog=log.catalog, since=period.since, until=period.until)
+        hidden = hiding(log, workspace, listed(hide), hide_person)
         with files.written_whole(Path(output), replace=force) as out:
-            made = make(log, workspace, asked, actor=caller(), context=CONTEXT, headers=headers)
+            made = make(log, workspace, asked, actor=caller(), context=CONTEXT, headers=headers, hiding=hidden)
             out.write(made.file)
     if as_json:
         ui.json(

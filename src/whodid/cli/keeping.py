@@ -9,12 +9,12 @@ from typing import IO
 import msgspec
 
 from whodid.cli import ui
-from whodid.cli.opening import CONTEXT, caller, choose, every, open_store
+from whodid.cli.opening import CONTEXT, caller, choose, every, listed, open_store
 from whodid.errors import InvalidSetting
 from whodid.export import FORMATS, Exported, Format, Split, export, files
 from whodid.model import Reason
 from whodid.query import parse
-from whodid.retention import Policy, Preview, change_policy, preview, purge, read_policy
+from whodid.retention import Policy, Preview, change_policy, hiding, preview, purge, read_policy
 
 __all__ = ["COMMANDS"]
 
@@ -29,6 +29,7 @@ __all__ = ["COMMANDS"]
 @ui.option("--bom", is_flag=True, help="Begin CSV with a byte order mark.")
 @ui.option("--columns", metavar="NAMES", default="", help="Columns of CSV or Parquet, in this order: a,b,c.")
 @ui.option("--split", metavar="month|ROWS", help="Several files in a zip archive, with a manifest.")
+@ui.hide_options
 @ui.option("--force", is_flag=True, help="Replace the file if it exists.")
 @ui.zone_option
 @ui.json_option
@@ -43,6 +44,8 @@ def export_(
     bom: bool,
     columns: str,
     split: str | None,
+    hide: tuple[str, ...],
+    hide_person: tuple[str, ...],
     force: bool,
     zone: str,
     as_json: bool,
@@ -52,7 +55,7 @@ def export_(
 ) -> None:
     r"""Write every entry that matches QUERY to a file.
 
-    The file appears only when it is complete, and the export is itself recorded.
+    It appears only when it is complete; the export is itself recorded.
 
     \b
     whodid export -o november.csv date:2026-11-01..2026-11-30
@@ -66,6 +69,7 @@ def export_(
     with open_store(store, key_file) as log:
         workspace = choose(log, workspace)
         asked = parse(" ".join(query), now=log.now(), zone=zone)
+        hidden = hiding(log, workspace, listed(hide), hide_person)
         expected = log.count(workspace, asked)
         with ui.progress("Exporting", expected.value if expected.exact else None) as progress:
 
@@ -83,6 +87,7 @@ def export_(
                     columns=[name.strip() for name in columns.split(",") if name.strip()],
                     split=parts,
                     zone=zone,
+                    hiding=hidden,
                     progress=progress,
                 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import sys
+from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from whodid.errors import InvalidSetting, NotFound, StoreUnavailable
 from whodid.log import Log, open_log
 from whodid.model import Actor, Context
 
-__all__ = ["CONTEXT", "caller", "choose", "every", "named", "open_store", "read_keys"]
+__all__ = ["CONTEXT", "caller", "choose", "every", "listed", "named", "open_store", "read_keys"]
 
 CONTEXT = Context(source="cli")
 """Where the acts of this program come from, in the entries that they leave behind."""
@@ -125,6 +126,11 @@ def read_keys(given: str) -> list[str]:
     if "+" in given and not path.is_file():
         return [given]
     return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def listed(given: Iterable[str]) -> list[str]:
+    """Return the values of an option that may be repeated and takes several with commas between them."""
+    return [one.strip() for text in given for one in text.split(",") if one.strip()]
 
 
 def _listed(names: list[str]) -> str:

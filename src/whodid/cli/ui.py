@@ -34,6 +34,7 @@ __all__ = [
     "for_people",
     "from_environment",
     "group",
+    "hide_options",
     "json",
     "json_option",
     "line",
@@ -182,6 +183,15 @@ def workspace_option(function: _Function) -> _Function:
         metavar="NAME",
         help="Workspace. [env: WHODID_WORKSPACE]",
     )(function)
+
+
+def hide_options(function: _Function) -> _Function:
+    """Add the options that say what a file is made without."""
+    fields = click.option("--hide", multiple=True, metavar="FIELDS", help="Hide actor.name,changes.email …")
+    people = click.option(
+        "--hide-person", multiple=True, metavar="TYPE:ID", help="Hide what is this person's; repeatable."
+    )
+    return fields(people(function))
 
 
 def zone_option(function: _Function) -> _Function:

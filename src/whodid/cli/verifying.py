@@ -202,7 +202,7 @@ def _tell(report: FileReport, vouched: _Vouched | None) -> None:
         asked = report.query or "everything"
         at = "" if report.exported_at is None else f"{report.exported_at:%Y-%m-%d %H:%M:%S} UTC"
         rows = [
-            ("Entries", f"{report.proven:,} of {report.count:,} proven"),
+            ("Entries", f"{report.proven:,} of {report.count:,} proven; {report.hidden:,} fields hidden in this file"),
             ("Query", f"{asked}, exported {at}"),
             ("Log", f"{report.origin}, {report.size:,} entries, workspace {report.workspace}"),
             ("Key", f"{report.vkey} ({'trusted' if report.trusted else 'nobody vouches for it'})"),

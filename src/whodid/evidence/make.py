@@ -20,8 +20,8 @@ from whodid.evidence.document import encode
 from whodid.evidence.page import page
 from whodid.evidence.question import Question
 from whodid.evidence.verify import verify
-from whodid.log import Log
-from whodid.model import Actor, Context, Event, Resource
+from whodid.log import Hiding, Log
+from whodid.model import Actor, Context, Entry, Event, Resource
 
 __all__ = ["Made", "make"]
 
@@ -51,6 +51,7 @@ def make(
     context: Context | None = None,
     show: Show | None = None,
     headers: bool = False,
+    hiding: Hiding | None = None,
 ) -> Made:
     """Seal what is not sealed yet, and make the file that answers a question.
 
@@ -59,6 +60,7 @@ def make(
         context: Where from.
         show: What the reader of the file may see of an entry; everything by default.
         headers: Carry every header, so that completeness does not rest on the sealed indexes.
+        hiding: What is hidden in the file beyond that; completeness holds without it.
 
     Raises:
         NotFound: The workspace has no log, or nothing that the question asks for is kept.
@@ -67,8 +69,14 @@ def make(
     """
     log.seal(workspace, close=True, context=context)
     now = log.now()
+    seen = show
+    if hiding is not None:
+
+        def seen(entry: Entry) -> Entry:
+            return hiding.cover(entry if show is None else show(entry))
+
     document = build(
-        log.snapshot(workspace), question, workspace=workspace, made_at=now, made_by=actor, show=show, headers=headers
+        log.snapshot(workspace), question, workspace=workspace, made_at=now, made_by=actor, show=seen, headers=headers
     )
     data = encode(document)
     verdict = verify(data, trusted=[document.vkey])
@@ -85,6 +93,8 @@ def make(
         "bytes": len(file),
         "sha256": digest,
     }
+    if hiding is not None:
+        details["hidden"] = hiding.words()
     event = Event(
         id=uuid7(now, os.urandom(8)),
         occurred_at=now,

@@ -63,6 +63,8 @@ class Job(Struct, frozen=True, kw_only=True):
         split: Where files of an archive end; one plain file when not given.
         zone: IANA time zone of the months.
         about: Bytes that the file will have, more or less.
+        hide: Fields that are hidden in the file.
+        hide_people: Whose own values are hidden in it, `TYPE:ID`.
         of: How many entries matched when it was ordered; at least that many when not `exact`.
         done: How many entries are in the file so far.
         tries: How often making it was begun.
@@ -90,6 +92,8 @@ class Job(Struct, frozen=True, kw_only=True):
     split: Split | None = None
     zone: str = "UTC"
     about: int = 0
+    hide: tuple[str, ...] = ()
+    hide_people: tuple[str, ...] = ()
     of: int = 0
     exact: bool = True
     state: State = "waiting"

@@ -131,7 +131,7 @@ def estimate(layout: Layout, sample: Sequence[Entry], *, count: int, at: datetim
 def estimate_proven(log: Log, workspace: str, query: Query, *, count: int) -> int:
     """Tell about how many bytes a file with proofs will have, by its newest entries."""
     _, proven = log.proven(workspace, query)
-    sizes = [len(line) for line in ndjson.render_proven(islice(proven, SAMPLE))]
+    sizes = [len(line) for line in ndjson.render_proven((one, ()) for one in islice(proven, SAMPLE))]
     return count * sum(sizes) // len(sizes) if sizes else 0
 
 

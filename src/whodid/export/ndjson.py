@@ -16,7 +16,7 @@ proofs. Every line has one spelling only, and ends in a newline.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -36,20 +36,23 @@ __all__ = ["VERSION", "Manifest", "Proof", "render", "render_proven", "seal"]
 VERSION = 1
 
 
-class Proof(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Proof(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a line carries besides its entry.
 
     Args:
         kind: Kind of the leaf.
         path: Inclusion proof (RFC 6962, 2.1.1), leaf to root; base64.
-        salts: One per field, in the order of `canonical.fields`; the commitment of a field that was erased; base64.
+        salts: One per field, in the order of `canonical.fields`; the commitment of a field that was erased or that is
+            hidden in this file; base64.
         tags: Of the leaf header; base64.
+        hidden: Paths of the fields that whoever made the file hid, in their order; the entry is without their values.
     """
 
     kind: int
     path: list[str]
     salts: list[str]
     tags: list[str]
+    hidden: tuple[str, ...] = ()
 
 
 class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -92,14 +95,19 @@ def render(wire: Iterable[bytes]) -> Iterator[bytes]:
         yield entry + b"\n"
 
 
-def render_proven(entries: Iterable[ProvenEntry]) -> Iterator[bytes]:
-    """Write entries with their proofs as lines; the manifest is still to come (`seal`)."""
-    for proven in entries:
+def render_proven(entries: Iterable[tuple[ProvenEntry, Sequence[str]]]) -> Iterator[bytes]:
+    """Write entries with their proofs as lines; the manifest is still to come (`seal`).
+
+    Args:
+        entries: Each with the paths of the fields that are hidden in it.
+    """
+    for proven, hidden in entries:
         proof = Proof(
             kind=proven.kind,
             path=[b64encode(value).decode() for value in proven.path],
             salts=[b64encode(value).decode() for value in proven.salts],
             tags=[b64encode(value).decode() for value in proven.tags],
+            hidden=tuple(hidden),
         )
         yield b'%b,"proof":%b}\n' % (canonical.wire(proven.entry)[:-1], canonical.encode(proof))
 

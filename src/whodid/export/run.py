@@ -20,7 +20,7 @@ from whodid.capture.events import uuid7
 from whodid.errors import InvalidSetting, WhodidError
 from whodid.export import ndjson
 from whodid.export.layout import Format, Layout, Split, draw, stem_of
-from whodid.log import Log
+from whodid.log import Hiding, Log, ProvenEntry, hide_proven
 from whodid.model import Actor, Context, Entry, Event, Outcome, Resource
 from whodid.proof.checkpoint import parse_checkpoint
 from whodid.proof.note import parse_note
@@ -72,6 +72,7 @@ def export(
     split: Split | None = None,
     zone: str = "UTC",
     entries: Iterator[Entry] | None = None,
+    hiding: Hiding | None = None,
     progress: Progress | None = None,
 ) -> Exported:
     """Write an export to an open file; see `pieces` for the arguments.
@@ -92,6 +93,7 @@ def export(
         split=split,
         zone=zone,
         entries=entries,
+        hiding=hiding,
         progress=progress,
     )
     try:
@@ -118,6 +120,7 @@ def pieces(
     split: Split | None = None,
     zone: str = "UTC",
     entries: Iterator[Entry] | None = None,
+    hiding: Hiding | None = None,
     progress: Progress | None = None,
 ) -> Generator[bytes, None, Exported]:
     """Return the bytes of an export piece by piece, for a file or an HTTP answer.
@@ -138,6 +141,7 @@ def pieces(
         zone: IANA time zone of the months.
         entries: What to write instead of the matching entries, for a reader who may not see all of them; not with
             proofs, which prove whole entries.
+        hiding: What is hidden in the file; proofs hold without it.
         progress: Called after every piece.
 
     Returns:
@@ -165,7 +169,9 @@ def pieces(
         )
     log.head(workspace)
     asked = parse(query, now=log.now()) if isinstance(query, str) else query
-    work = _Export(log, workspace, asked, layout, actor=actor, context=context)
+    work = _Export(log, workspace, asked, layout, actor=actor, context=context, hiding=hiding or Hiding())
+    if hiding and not proofs:
+        entries = map(hiding.cover, log.stream(workspace, asked) if entries is None else entries)
     if proofs:
         rendered = work.proven()
     elif format == "ndjson" and split is None:
@@ -181,7 +187,15 @@ class _Export:
     """One export under way: what was counted and hashed so far, and how to record it."""
 
     def __init__(
-        self, log: Log, workspace: str, query: Query, layout: Layout, *, actor: Actor, context: Context | None
+        self,
+        log: Log,
+        workspace: str,
+        query: Query,
+        layout: Layout,
+        *,
+        actor: Actor,
+        context: Context | None,
+        hiding: Hiding,
     ) -> None:
         self._log = log
         self._workspace = workspace
@@ -189,6 +203,7 @@ class _Export:
         self._layout = layout
         self._actor = actor
         self._context = context
+        self._hiding = hiding
         self._digest = sha256()
         self._count = 0
         self._size = 0
@@ -203,7 +218,7 @@ class _Export:
         """Render lines with proofs, then the manifest; `run` hashes each line before it asks for the next."""
         started = self._log.now()
         note, entries = self._log.proven(self._workspace, self._query)
-        yield from ndjson.render_proven(self.counted(entries))
+        yield from ndjson.render_proven(map(self._hidden, self.counted(entries)))
         checkpoint = parse_checkpoint(parse_note(note)[0])
         manifest = ndjson.Manifest(
             workspace=self._workspace,
@@ -216,6 +231,10 @@ class _Export:
             vkey=self._log.verifier_key(self._workspace),
         )
         yield ndjson.seal(manifest, self._digest).encode()
+
+    def _hidden(self, proven: ProvenEntry) -> tuple[ProvenEntry, Sequence[str]]:
+        paths = self._hiding.paths(proven.entry)
+        return hide_proven(proven, paths), paths
 
     def run(self, rendered: Iterator[bytes], progress: Progress | None) -> Generator[bytes, None, Exported]:
         """Hand out the file, holding the last piece back until the export is recorded."""
@@ -268,6 +287,8 @@ class _Export:
             details["columns"] = list(self._layout.columns)
         if self._layout.split is not None:
             details["split"] = self._layout.split
+        if self._hiding:
+            details["hidden"] = self._hiding.words()
         if outcome == "success":
             details |= {"bytes": self._size, "sha256": self._digest.hexdigest()}
         event = Event(

@@ -23,7 +23,7 @@ from msgspec import Struct
 from whodid import canonical
 from whodid.errors import InvalidEvent, InvalidSetting, MalformedProof, Refuted, UnverifiedNote, WhodidError
 from whodid.export.ndjson import VERSION, Manifest, Proof, seal
-from whodid.model import Entry
+from whodid.model import Entry, Erased
 from whodid.proof import leaf, tree
 from whodid.proof.checkpoint import Checkpoint, open_checkpoint
 from whodid.proof.note import Verifier, decode_base64
@@ -62,6 +62,7 @@ class Report(Struct, frozen=True, kw_only=True):
         size: Entries in the log when the file was made.
         trusted: Whether a key that the caller trusts signed the checkpoint. Otherwise it was the key that the file
             brought along, and the file shows only that it agrees with itself.
+        hidden: Fields that whoever made the file hid in it.
         gapless: Whether the indexes run without a gap up to the size of the log.
         first: Lowest index in the file, or None for an empty file.
         digest: SHA-256 of the whole file, hexadecimal, as the `audit.exported` entry of the log has it.
@@ -77,6 +78,7 @@ class Report(Struct, frozen=True, kw_only=True):
     proven: int = 0
     count: int = 0
     size: int = 0
+    hidden: int = 0
     gapless: bool = False
     first: int | None = None
     digest: str = ""
@@ -117,6 +119,7 @@ class _Verification:
         self._digest = sha256()
         self._lines = 0
         self._proven = 0
+        self._hidden = 0
         self._lowest: int | None = None
         self._last: tuple[datetime, int] | None = None
 
@@ -182,6 +185,7 @@ class _Verification:
             self._last = place
             self._lowest = index if self._lowest is None else min(self._lowest, index)
             self._proven += 1
+            self._hidden += len(proof.hidden)
         except Refuted:
             fact = "The entry is not what was recorded at this place of the log"
             self._problems.append(Problem(line=self._lines, index=index, fact=fact))
@@ -221,6 +225,7 @@ class _Verification:
             proven=self._proven,
             count=known.count,
             size=known.size,
+            hidden=self._hidden,
             gapless=self._lowest is not None and not problems and self._proven == known.size - self._lowest,
             first=self._lowest,
             digest=digest,
@@ -246,17 +251,34 @@ def _read(line: bytes) -> tuple[Entry, Proof]:
     return entry, proof
 
 
+def _fields(entry: Entry, hidden: tuple[str, ...]) -> list[leaf.Field]:
+    """List the fields of an entry, with None for what was erased or is hidden.
+
+    Raises:
+        MalformedProof: What is said to be hidden is not, or is named in another way than it was exported.
+    """
+    if not hidden:
+        return canonical.fields(entry)
+    gone = entry.erased.paths if entry.erased is not None else ()
+    both = Erased(at=entry.recorded_at, paths=(*gone, *hidden), record=0)
+    listed = canonical.fields(msgspec.structs.replace(entry, erased=both))
+    missing = [path.decode() for path, value in listed if value is None and path.decode() not in gone]
+    if missing != list(hidden):
+        raise MalformedProof("The entry shows what is said to be hidden, or cannot have such a field")
+    return listed
+
+
 def _prove(entry: Entry, proof: Proof, checkpoint: Checkpoint) -> None:
     """Recompute the leaf of an entry and find it in the tree.
 
     Raises:
         ProofError: It is not there.
     """
-    listed = canonical.fields(entry)
+    listed = _fields(entry, proof.hidden)
     openings = [decode_base64(salt) for salt in proof.salts]
     sizes = [leaf.SALT_SIZE if value is not None else leaf.COMMITMENT_SIZE for _, value in listed]
     if [len(one) for one in openings] != sizes:
-        raise MalformedProof("The proof does not have one salt per field, and one commitment per erased field")
+        raise MalformedProof("The proof does not have one salt per field, and one commitment per field without a value")
     root = leaf.content_root(leaf.bindings(openings, listed))
     tags = tuple(decode_base64(tag) for tag in proof.tags)
     recorded_at = canonical.micros(entry.recorded_at)

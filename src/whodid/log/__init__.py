@@ -7,6 +7,7 @@ from whodid.log.completing import Complete, Gone, Headers
 from whodid.log.elsewhere import Elsewhere, Forget
 from whodid.log.erasing import Erasure
 from whodid.log.forgetting import Forgotten
+from whodid.log.hiding import COVER, HIDDEN, Hiding, hide_proven
 from whodid.log.keys import DeploymentKey
 from whodid.log.lease import Holder, leased
 from whodid.log.log import Log
@@ -20,6 +21,8 @@ from whodid.store import scan
 from whodid.store.base import Count, Facet, Facets, Histogram
 
 __all__ = [
+    "COVER",
+    "HIDDEN",
     "MOST_STAMPS",
     "SEALING",
     "Anchored",
@@ -36,6 +39,7 @@ __all__ = [
     "Forgotten",
     "Gone",
     "Headers",
+    "Hiding",
     "Histogram",
     "Holder",
     "Inclusion",
@@ -49,6 +53,7 @@ __all__ = [
     "Stamp",
     "Stamped",
     "Worker",
+    "hide_proven",
     "keep_stamp",
     "leased",
     "open_log",

@@ -3,8 +3,9 @@
 What lives here: the policy (`policy`) and the legal holds (`holds`) as values, settings whose changes are entries, the
 pure plan of what may go (`plan`) and what is lost with it (`loss`), carrying it out
 (`purge`) and the thread that does so by itself (`worker`); beside it the thread that seals segments, which must come
-first (`sealing`). Erasing a person is in `erasure`, and which erasures there were in `register`. What does not live
-here: how a store removes content (`Log.forget`, `Log.erase`) and how a segment is sealed (`Log.seal`).
+first (`sealing`). Erasing a person is in `erasure`, which erasures there were in `register`, and what a file has to
+hide of a person in `hidden`. What does not live here: how a store removes content (`Log.forget`, `Log.erase`) and how a
+segment is sealed (`Log.seal`).
 """
 
 from whodid.retention.erasure import (
@@ -15,6 +16,7 @@ from whodid.retention.erasure import (
     preview_erasure,
     repeat_erasure,
 )
+from whodid.retention.hidden import hiding
 from whodid.retention.holds import Hold, HoldPreview, holder, place_hold, preview_hold, read_holds, release_hold
 from whodid.retention.loss import Answerless, Loss
 from whodid.retention.plan import removed_on
@@ -44,6 +46,7 @@ __all__ = [
     "change_policy",
     "class_of",
     "erase_person",
+    "hiding",
     "holder",
     "place_hold",
     "preview",

@@ -25,7 +25,7 @@ from whodid.query import Query, Term, Value, fold
 from whodid.retention.holds import Hold, holder, read_holds
 from whodid.retention.register import ERASURE_RECORD, Erased, Gone, write_register
 
-__all__ = ["ErasurePreview", "ErasureReport", "Mention", "erase_person", "preview_erasure", "repeat_erasure"]
+__all__ = ["ErasurePreview", "ErasureReport", "Mention", "erase_person", "preview_erasure", "repeat_erasure", "traces"]
 
 STEP = 500
 """Entries that one step rewrites: it blocks writers for some tens of milliseconds."""
@@ -115,6 +115,23 @@ def preview_erasure(log: Log, workspace: str, person: str) -> ErasurePreview:
         held=found.held,
         elsewhere=log.elsewhere.names,
     )
+
+
+def traces(log: Log, workspace: str, person: str) -> dict[int, tuple[str, ...]]:
+    """Return every field that is a person's own or mentions the person, by the index of its entry; nothing changes.
+
+    Args:
+        person: `type:id`.
+
+    Raises:
+        InvalidSetting: That names nobody.
+        NotFound: The workspace has no log.
+    """
+    found = _find(log, workspace, _subject(person))
+    paths = dict(found.paths)
+    for one in found.mentions:
+        paths[one.index] = (*paths.get(one.index, ()), one.path)
+    return paths
 
 
 def erase_person(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from whodid.errors import Denied
 from whodid.evidence import ask, make, policy, verifier
 from whodid.export import stem_of
 from whodid.log import Log
+from whodid.retention import hiding
 from whodid.server.answers import Answer, Call, Handler
 from whodid.server.described import Description, Form, Parameter, Reply
 from whodid.server.problems import problem, refusal
@@ -33,6 +34,9 @@ class EvidenceWish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         range: Excludes since and until.
         tz: IANA time zone in which dates are meant; UTC when absent.
         headers: Every header, so that completeness does not rest on the sealed indexes.
+        hide: Fields to leave out: actor.name, actor.email, actor.on_behalf_of, resource.name, related.name, reason,
+            details, context.place, context.user_agent, changes, or changes.FIELD.
+        hide_people: Whose own values to leave out, TYPE:ID.
     """
 
     ask: list[str] = []
@@ -41,6 +45,8 @@ class EvidenceWish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     range: Literal["7d", "30d", "90d"] | None = None
     tz: str | None = None
     headers: bool = False
+    hide: Annotated[list[str], Meta(max_length=100)] = []
+    hide_people: Annotated[list[str], Meta(max_length=100)] = []
 
 
 _MAKE = Description(
@@ -51,7 +57,8 @@ _MAKE = Description(
     more=(
         "A part is `resource:TYPE:ID`, `actor:TYPE:ID` or `action:NAME` (also `action:contact.*`), with commas between "
         "alternatives, `access` (all changes of access rights) or `approvals` (all actions of templates). Values that "
-        "the reader may not see are withheld, and all proofs still hold; a reader with a locked filter cannot have "
+        "the reader may not see are withheld, and so is what `hide` and `hide_people` name; "
+        "all proofs still hold. A reader with a locked filter cannot have "
         "evidence. The file is recorded in the log."
     ),
     needs=("audit:read", "audit:export"),
@@ -116,6 +123,7 @@ class EvidenceRoutes:
             context=context_of(call),
             show=None if reader.personal else lambda entry: reader.seen(entry).shown,
             headers=wish.headers,
+            hiding=hiding(self._log, claims.workspace, wish.hide, wish.hide_people),
         )
         name = stem_of(claims.workspace, now, "evidence")
         headers = (

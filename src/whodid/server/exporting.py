@@ -47,6 +47,8 @@ class ExportWish(Filters, frozen=True, kw_only=True, forbid_unknown_fields=True)
             of `tz`. One plain file when absent.
         proofs: Each entry with its proof; ndjson in one file only.
         bom: A byte order mark at the beginning, for spreadsheets; csv only.
+        hide: Fields to hide, as for evidence; proofs hold without them.
+        hide_people: Whose own values to hide, TYPE:ID.
     """
 
     format: Format
@@ -54,6 +56,8 @@ class ExportWish(Filters, frozen=True, kw_only=True, forbid_unknown_fields=True)
     split: Literal["month"] | Annotated[int, Meta(ge=1)] | None = None
     proofs: bool = False
     bom: bool = False
+    hide: Annotated[tuple[str, ...], Meta(max_length=100)] = ()
+    hide_people: Annotated[tuple[str, ...], Meta(max_length=100)] = ()
 
     def layout(self) -> Layout:
         """Return what it says of files."""

@@ -37,6 +37,7 @@ from whodid.export import (
 from whodid.export.run import Progress
 from whodid.log import Log
 from whodid.query import Query, quote
+from whodid.retention import hiding
 from whodid.server.answers import Answer, Call, Handler, answer_json
 from whodid.server.exporting import (
     ESTIMATE,
@@ -123,11 +124,15 @@ class _Wanted(Struct, frozen=True, kw_only=True):
     """A wish that can be granted.
 
     Args:
+        hide: Fields that are hidden in the file.
+        hide_people: Whose own values are hidden in it, `TYPE:ID`.
         size: Bytes of the file, about.
     """
 
     asked: Query
     layout: Layout
+    hide: tuple[str, ...]
+    hide_people: tuple[str, ...]
     count: Count
     size: int
 
@@ -198,10 +203,18 @@ class Exports:
             raise Denied(PERSONAL, "Proofs need whole entries: export without proofs, or ask for the permission")
         if wish.format == "parquet" and importlib.util.find_spec("pyarrow") is None:
             return problem(501, call.request_id, "Parquet is not installed on this server.", "Ask for csv or ndjson.")
+        hiding(self._log, session.claims.workspace, wish.hide, wish.hide_people)  # what cannot be hidden is told now
         self._log.head(session.claims.workspace)  # a log that is not there is told now
         count = reader.count(asked)
         size = guess_size(reader, asked, layout, count=count.value)
-        wanted = _Wanted(asked=asked, layout=layout, count=Count(value=count.value, exact=count.exact), size=size)
+        wanted = _Wanted(
+            asked=asked,
+            layout=layout,
+            hide=wish.hide,
+            hide_people=wish.hide_people,
+            count=Count(value=count.value, exact=count.exact),
+            size=size,
+        )
         return answer(wanted, call, session)
 
     def _guess(self, wanted: _Wanted, _call: Call, _session: Session) -> Answer:
@@ -226,6 +239,8 @@ class Exports:
             personal=reader.personal,
             proofs=layout.proofs,
             bom=layout.bom,
+            hide=wanted.hide,
+            hide_people=wanted.hide_people,
             columns=layout.columns,
             split=layout.split,
             zone=layout.zone,
@@ -364,6 +379,7 @@ class Exports:
             split=job.split,
             zone=job.zone,
             entries=None if job.personal else reader.stream(asked),
+            hiding=hiding(self._log, job.workspace, job.hide, job.hide_people),
             progress=progress,
         )
 

@@ -28,18 +28,13 @@ import msgspec
 
 from whodid.canonical import time_text
 from whodid.catalog import Catalog, FieldClasses
+from whodid.log import COVER, HIDDEN
 from whodid.model import Entry
 
 __all__ = ["HIDDEN", "bare", "covered", "formed_personal", "open_wire", "veiled_wire"]
 
-HIDDEN = {"$": "hidden"}
-"""Stands where a personal value would stand."""
-
 ERASED = {"$": "erased"}
 """Stands where a value stood that an erasure took."""
-
-COVER = "[hidden]"
-"""The same where only text can stand, as in a cell of a table."""
 
 _Tree = dict[str, Any]
 

@@ -1,0 +1,178 @@
+// The questions of an auditor: one is chosen, and its answer shown with what it rests on, what it cannot say, and its evidence.
+
+import { html, nothing, type TemplateResult } from "lit";
+import { asProblem, isAbort, type Problem } from "../lib/api.js";
+import type { Host } from "../lib/host.js";
+import { icon } from "../lib/icons.js";
+import type { Summary } from "../lib/types.js";
+import { QUESTION, type About } from "./asking.js";
+import { evidence } from "./evidence.js";
+import { sentenceText } from "./row.js";
+
+interface Question {
+  question: string;
+  title: string;
+  types: string[];
+  subject: boolean;
+  period: boolean;
+}
+
+interface Answer {
+  title: string;
+  finding: string;
+  rows: { subject: { label: string }; said: string; entries: number[]; proven: boolean }[];
+  limits: string[];
+  items: Summary[];
+  count: { value: number };
+  evidence: { ask: string[] } | null;
+}
+
+export class Questions {
+  shown = false;
+  #items: Question[] = [];
+  #chosen = "";
+  #subject = "";
+  #on = "";
+  #answer: Answer | null = null;
+  #problem: Problem | null = null;
+  #busy = false;
+  #asking = new AbortController();
+  readonly #host: Host;
+
+  constructor(host: Host) {
+    this.#host = host;
+    host.renderRoot.addEventListener(QUESTION, (event) => this.open((event as CustomEvent<About>).detail));
+  }
+
+  open({ subject, deleted }: About = { subject: "", deleted: false }): void {
+    this.#subject = subject;
+    this.#chosen = deleted ? "deletion" : "";
+    this.#answer = this.#problem = null;
+    this.shown = true;
+    this.#host.requestUpdate();
+    void this.#host.updateComplete.then(() => this.#dialog?.showModal());
+    void this.#run(async (signal) => {
+      const { words } = this.#host;
+      this.#items = (await this.#host.client.get<{ items: Question[] }>("answers", { lang: words.language }, signal)).items;
+      this.#chosen ||= this.#suggested();
+      if (subject) await this.#fetch(signal);
+    });
+  }
+
+  /** Another log, another language or other rights, or no page any more. */
+  stop(): void {
+    this.#asking.abort();
+    this.#items = [];
+    this.#answer = null;
+  }
+
+  get #dialog(): HTMLDialogElement | null {
+    return this.#host.renderRoot.querySelector("#questions");
+  }
+
+  /** Whether a question can be asked about the subject at hand: anything can be deleted. */
+  #fits({ question, types }: Question): boolean {
+    const [type = ""] = this.#subject.split(":");
+    return !type || question === "deletion" || types.includes(type);
+  }
+
+  /** The question that a subject suggests: the one that names its type, before the one about anything. */
+  #suggested(): string {
+    const fit = this.#items.filter((one) => this.#fits(one));
+    return (this.#subject ? fit.find(({ question }) => question !== "deletion") ?? fit[0] : fit[0])?.question ?? "";
+  }
+
+  /** The way here from the page. */
+  button(): TemplateResult {
+    return html`<button class="btn" @click=${() => this.open()}>${icon("inbox")}${this.#host.words.t("questions.open")}</button>`;
+  }
+
+  render(): unknown {
+    if (!this.shown) return nothing;
+    const { words } = this.#host;
+    const closed = (): void => {
+      this.#asking.abort();
+      this.shown = false;
+      this.#host.requestUpdate();
+    };
+    return html`<dialog id="questions" class="dlg" aria-labelledby="questions-title" @close=${closed} @keydown=${(event: Event) => event.stopPropagation()}>
+      <form method="dialog" @submit=${this.#submit}><div class="top"><h2 id="questions-title">${words.t("questions.title")}</h2></div>
+        <div class="bd">${this.#form()}
+          ${this.#problem ? html`<p class="wrong" role="alert">${icon("warn", "s")}<span>${this.#problem.detail || this.#problem.title || words.t("questions.failed")} ${this.#problem.remedy}</span></p>` : nothing}
+          <div aria-live="polite">${this.#answer ? this.#told(this.#answer) : nothing}</div></div>
+        <div class="ft">${this.#answer?.evidence ? html`<button class="btn" type="button" ?disabled=${this.#busy} @click=${() => void this.#prove()}>${icon("shield")}${words.t("questions.evidence")}</button>` : nothing}
+          <span class="sp"></span><button class="btn" value="cancel" formnovalidate>${words.t("close")}</button>
+          <button class="btn p" value="ask" ?disabled=${this.#busy || !this.#chosen}>${words.t(this.#busy ? "questions.busy" : "questions.ask")}</button></div></form></dialog>`;
+  }
+
+  #form(): TemplateResult {
+    const { words } = this.#host;
+    const chosen = this.#items.find(({ question }) => question === this.#chosen);
+    const hint = chosen?.types[0] ? `${chosen.types[0]}:…` : "";
+    return html`<div class="asked"><label>${words.t("questions.question")}<select @change=${(event: Event) => this.#set({ chosen: (event.target as HTMLSelectElement).value })}>${this.#items.map(
+        ({ question, title }) => html`<option value=${question} ?selected=${question === this.#chosen}>${title}</option>`,
+      )}</select></label>
+      <label>${words.t("questions.subject")}<input class="mono" dir="ltr" spellcheck="false" maxlength="600" ?required=${chosen?.subject ?? false} placeholder=${hint} .value=${this.#subject} @input=${(event: Event) => (this.#subject = (event.target as HTMLInputElement).value.trim())}></label>
+      ${chosen?.period ? html`<label>${words.t("questions.on")}<input dir="ltr" spellcheck="false" maxlength="64" placeholder="2026-11-20" .value=${this.#on} @input=${(event: Event) => (this.#on = (event.target as HTMLInputElement).value.trim())}></label>` : nothing}</div>`;
+  }
+
+  #told({ finding, rows, limits, items, count }: Answer): TemplateResult {
+    const { words } = this.#host;
+    return html`<p class="found"><bdi>${finding}</bdi></p>
+      ${rows.length ? html`<ul class="told">${rows.map(({ subject, said, proven }) => html`<li><b><bdi>${subject.label}</bdi></b> <bdi>${said}</bdi>${proven ? nothing : html` <small>${words.t("questions.unproven")}</small>`}</li>`)}</ul>` : nothing}
+      <h3>${words.t("questions.rests")} <small class="num">${words.t("count.entries", { n: count.value })}</small></h3>
+      <ul class="rests">${items.map((item) => html`<li><a href=${this.#host.href({ entry: String(item.index) })} @click=${(event: MouseEvent) => this.#show(event, item.index)}><span class="num">${item.index}</span> <bdi>${sentenceText(this.#host, item.sentence)}</bdi></a></li>`)}</ul>
+      <h3>${words.t("questions.limits")}</h3>
+      <ul class="limits">${limits.map((limit) => html`<li><bdi>${limit}</bdi></li>`)}</ul>`;
+  }
+
+  #show(event: MouseEvent, index: number): void {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    this.#dialog?.close();
+    this.#host.go({ entry: String(index) });
+  }
+
+  #set({ chosen }: { chosen: string }): void {
+    this.#chosen = chosen;
+    const next = this.#items.find(({ question }) => question === chosen);
+    // A campaign is nobody who could have a role.
+    if (next && !this.#fits(next)) this.#subject = "";
+    this.#answer = this.#problem = null;
+    this.#host.requestUpdate();
+  }
+
+  readonly #submit = (event: SubmitEvent): void => {
+    if ((event.submitter as HTMLButtonElement | null)?.value === "cancel") return;
+    event.preventDefault();
+    void this.#run((signal) => this.#fetch(signal));
+  };
+
+  async #fetch(signal: AbortSignal): Promise<void> {
+    const { words, clock, client } = this.#host;
+    const period = this.#items.find(({ question }) => question === this.#chosen)?.period;
+    this.#answer = await client.get<Answer>(`answers/${this.#chosen}`, { subject: this.#subject, on: period ? this.#on : "", tz: clock.zone, lang: words.language }, signal);
+  }
+
+  async #prove(): Promise<void> {
+    const ask = this.#answer?.evidence?.ask;
+    if (ask) await this.#run(async () => this.#host.say(this.#host.words.t("evidence.saved", { file: await evidence(this.#host, ask) })));
+  }
+
+  async #run(act: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    this.#asking.abort();
+    const { signal } = (this.#asking = new AbortController());
+    this.#busy = true;
+    this.#problem = null;
+    this.#host.requestUpdate();
+    try {
+      await act(signal);
+    } catch (error) {
+      if (isAbort(error)) return;
+      this.#problem = asProblem(error);
+      this.#host.report(error);
+    }
+    this.#busy = false;
+    this.#host.requestUpdate();
+  }
+}

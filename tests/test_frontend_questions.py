@@ -1,0 +1,82 @@
+"""The questions of an auditor in the page: from the bar, from an entry, in words, with limits and evidence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+
+from tests.browsing import Browser, expect
+from tests.serving import EXPORT, HOME, READ
+from tests.visiting import Visit, World, open_world, visiting
+from whodid.evidence import extract, verify
+
+pytestmark = pytest.mark.browser
+
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    """Serve a host application with a log of its own for each test: evidence is recorded."""
+    with open_world() as made:
+        yield made
+
+
+@pytest.fixture
+def visit(chromium: Browser, world: World) -> Iterator[Callable[..., Visit]]:
+    """Return a function that opens a page; what the page complains about fails the test."""
+    with visiting(chromium, world) as opening:
+        yield opening
+
+
+def test_a_question_from_the_bar(visit: Callable[..., Visit], world: World, tmp_path: Path) -> None:
+    """Why did the campaign stop: the finding, its chain, its limits, and the evidence of the same entries."""
+    opened = visit("?range=30d")
+    opened.viewer.get_by_role("button", name="Questions").click()
+    dialog = opened.viewer.locator("#questions")
+    expect(dialog).to_be_visible()
+    dialog.get_by_label("Question").select_option("stop")
+    dialog.get_by_label("About (type:id)").fill("campaign:cmp_1")
+    dialog.get_by_role("button", name="Ask", exact=True).click()
+    expect(dialog.locator(".found")).to_contain_text("Campaign guard paused campaign Diwali early access")
+    expect(dialog.locator(".told li")).to_have_count(2)
+    expect(dialog.locator(".limits")).to_contain_text("What the application does not record, no log can show")
+    assert Axe().run(opened.page, options=RULES).response["violations"] == []
+    with opened.page.expect_download() as saved:
+        dialog.get_by_role("button", name="Download the evidence").click()
+    saved.value.save_as(tmp_path / "why.html")
+    verdict = verify(extract((tmp_path / "why.html").read_bytes()), trusted=[world.log.verifier_key(HOME)])
+    assert verdict.ok
+    assert [one.index for one in verdict.answers] == [2, 3]
+    dialog.locator(".rests a").first.click()
+    expect(opened.viewer.locator(".drawer h2")).to_contain_text("paused campaign Diwali early access")
+
+
+def test_who_deleted_this_from_an_entry(visit: Callable[..., Visit]) -> None:
+    """The drawer of a deletion asks who did it, and the answer is there at once."""
+    opened = visit("?range=30d&entry=1")
+    opened.viewer.get_by_role("button", name="Who deleted Juan Pérez?").click()
+    dialog = opened.viewer.locator("#questions")
+    expect(dialog.locator(".found")).to_contain_text("Maria Torres deleted contact Juan Pérez")
+    expect(dialog.get_by_label("Question")).to_have_value("deletion")
+
+
+def test_roles_on_a_day_and_what_is_refused(visit: Callable[..., Visit], world: World) -> None:
+    """A day that is none is told in words; without the right to export there is no evidence."""
+    world.permissions = (READ,)
+    opened = visit("?range=30d", forgive="400")
+    opened.viewer.get_by_role("button", name="Questions").click()
+    dialog = opened.viewer.locator("#questions")
+    dialog.get_by_label("Question").select_option("roles")
+    dialog.get_by_label("On the day or in the period").fill("someday")
+    dialog.get_by_role("button", name="Ask", exact=True).click()
+    expect(dialog.get_by_role("alert")).to_contain_text(re.compile("someday"))
+    dialog.get_by_label("On the day or in the period").fill("2026-11-19")
+    dialog.get_by_role("button", name="Ask", exact=True).click()
+    expect(dialog.locator(".told")).to_contain_text("not in the evidence")
+    expect(dialog.get_by_role("button", name="Download the evidence")).to_have_count(0)
+    assert EXPORT not in world.permissions
