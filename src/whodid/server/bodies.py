@@ -16,6 +16,7 @@ import zstandard
 from whodid.errors import InvalidEvent
 from whodid.intake import decode_batch, decode_event
 from whodid.model import Event
+from whodid.server.reserved import reserved
 
 __all__ = ["LARGEST_BODY", "MOST_EVENTS", "Refused", "Sent", "read_events", "unpack_body"]
 
@@ -178,9 +179,10 @@ def _of_json(body: bytes) -> Sent:
         if first != b"{":
             raise Refused(400, "The body is not an object", 'Send one event, or {"events": […]}')
         try:
-            return Sent(single=True, events=[decode_event(body)])
+            event = decode_event(body)
         except InvalidEvent as refusal:
             return Sent(single=True, events=[refusal])
+        return Sent(single=True, events=[reserved(event) or event])
     inner, brace, after = body[opened.end() :].rpartition(b"}")
     try:
         # Whatever else the object holds (a second list too) is no JSON array and ends here.
@@ -196,6 +198,7 @@ def _of_json(body: bytes) -> Sent:
 
 def _batch(raw: bytes) -> list[Event | InvalidEvent]:
     try:
-        return decode_batch(raw, limit=MOST_EVENTS)
+        events = decode_batch(raw, limit=MOST_EVENTS)
     except InvalidEvent as refusal:
         raise Refused(413, refusal.fact.removeprefix("The event: "), refusal.remedy) from None
+    return [one if isinstance(one, InvalidEvent) else reserved(one) or one for one in events]

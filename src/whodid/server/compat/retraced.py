@@ -32,6 +32,7 @@ from whodid.server.compat.retraced_words import (
 )
 from whodid.server.compat.shared import Refusal, Shared, commit, find_caller, make_buckets, read_object
 from whodid.server.gate import Admitted
+from whodid.server.reserved import reserved
 from whodid.server.sessions import Session, context_of
 from whodid.server.tokens import LONGEST, Claims
 from whodid.viewer import Reader
@@ -104,6 +105,9 @@ class Retraced:
         faults: list[list[tuple[str, str, Any]]] = []
         for event in events:
             try:
+                claimed = reserved(event)
+                if claimed is not None:
+                    raise claimed
                 self._log.check(workspace, event)
                 faults.append([])
             except InvalidEvent as error:

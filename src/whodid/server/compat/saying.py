@@ -26,6 +26,7 @@ from whodid.log import Log, Receipt
 from whodid.model import Actor, ActorType, Change, Context, Event, Outcome, Reason, Resource, Severity
 from whodid.server.compat.shared import commit, our_action, our_type
 from whodid.server.meter import Meter
+from whodid.server.reserved import reserved
 from whodid.server.signing import uuid8
 
 __all__ = ["MOST_MESSAGES", "Arrived", "Said", "make_event", "nested", "settle"]
@@ -375,6 +376,7 @@ def settle(
     Raises:
         StoreError: Nothing was recorded.
     """
+    arrived = [one if isinstance(one, WhodidError) else reserved(one.event) or one for one in arrived]
     if whole:
         checked = [one if isinstance(one, WhodidError) else _fault(log, workspace, one.event) for one in arrived]
         if any(checked):

@@ -43,6 +43,7 @@ from whodid.server.compat.workos_lists import (
     spoken,
 )
 from whodid.server.gate import Admitted
+from whodid.server.reserved import reserved
 from whodid.server.sessions import context_of
 from whodid.server.signing import uuid8
 
@@ -113,6 +114,9 @@ class WorkOS:
             obey(said, schema)
         self._take(admitted, 1)
         event = make_event(said, self._id(call, admitted), admitted.workspace)
+        claimed = reserved(event)
+        if claimed is not None:
+            raise claimed
         (result,) = commit(self._log, self._shared.meter, admitted.workspace, [event])
         if isinstance(result, ConflictingEvent):
             raise reused()
