@@ -25,7 +25,14 @@ CREDENTIALS = ("viewer", "reader", "locked", "write", "read", "export", "admin",
 AWAY_ID = str(UUID(int=100))
 # What only AWAY has; ids that a question names come back in no answer but that of a problem.
 FOREIGN = ("wsp_away", "con_101", "con_102", "Contact 10", str(UUID(int=101)))
-THERE = {"key": AWAY_ID, "type": "contact", "id": "con_100", "tile": "0/000"}
+THERE = {
+    "key": AWAY_ID,
+    "type": "contact",
+    "id": "con_100",
+    "tile": "0/000",
+    "question": "deletion",
+    "name": "new_country",
+}
 
 
 @pytest.fixture(scope="module")

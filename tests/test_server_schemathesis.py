@@ -72,7 +72,7 @@ def faults(log: Log, kind: str, *, few: int, coverage: bool) -> tuple[dict[str, 
             "checks": {
                 # No schema says which queries and which pairs of parameters mean something, which tickets wait, and
                 # which scope a key has.
-                "positive_data_acceptance": {"expected-statuses": ["2xx", 400, 401, 403, 404, 409, 410, 422, 429]},
+                "positive_data_acceptance": {"expected-statuses": ["2xx", 400, 401, 403, 404, 409, 410, 416, 422, 429]},
                 "negative_data_rejection": {
                     "expected-statuses": [400, 401, 403, 404, 405, 408, 409, 413, 414, 415, 422, 429]
                 },

@@ -27,8 +27,8 @@ __all__ = ["COMMANDS"]
 @ui.option("--format", "chosen", type=ui.Choice(FORMATS), help="[default: by the file's name, else ndjson]")
 @ui.option("--proofs", is_flag=True, help="Let the file verify offline; ndjson only.")
 @ui.option("--bom", is_flag=True, help="Begin CSV with a byte order mark.")
-@ui.option("--columns", metavar="NAMES", default="", help="Columns of CSV or Parquet, in this order: a,b,c.")
-@ui.option("--split", metavar="month|ROWS", help="Several files in a zip archive, with a manifest.")
+@ui.option("--columns", metavar="NAMES", default="", help="Columns in this order: a,b,c.")
+@ui.option("--split", metavar="month|ROWS", help="Several files, zipped.")
 @ui.hide_options
 @ui.option("--force", is_flag=True, help="Replace the file if it exists.")
 @ui.zone_option
@@ -55,10 +55,7 @@ def export_(
 ) -> None:
     r"""Write every entry that matches QUERY to a file.
 
-    It appears only when it is complete; the export is itself recorded.
-
     \b
-    whodid export -o november.csv date:2026-11-01..2026-11-30
     whodid export --proofs -o evidence.ndjson resource:contact:con_4H7P
     whodid export --format csv --split month -o year.zip date:2026
     """
