@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
-from starlette.routing import Match, Route, get_route_path
+from starlette.routing import Match, Route
 
 from whodid.capture.middleware import Proxies
 from whodid.errors import StoreError, WhodidError
@@ -355,7 +355,6 @@ async def _unrouted(request: Request, error: Exception) -> Response:
         # Methods of one address are routes of their own here; the one that refused knows only its own.
         routes = [one for one in request.app.routes if one.matches(request.scope)[0] is not Match.NONE]
         # An address that is written out is itself, although a pattern would take its last word for an id.
-        path = get_route_path(request.scope)
-        routes = [one for one in routes if one.path == path] or routes
+        routes = [one for one in routes if not one.param_convertors] or routes
         headers["Allow"] = ", ".join(sorted({method for one in routes for method in one.methods or ()}))
     return Response(answer.body, status_code=answer.status, media_type=answer.media_type, headers=headers)
