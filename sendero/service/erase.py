@@ -149,6 +149,7 @@ def empty_deleted(home: Installation) -> bool:
             Contact.deleted_at < work.now() - KEPT, Contact.erased_at.is_(None), Contact.name != ""
         )
         rows = list(work.session.execute(query.limit(_BATCH)).scalars())
+        batch = work.new_id("emp") if len(rows) > 1 else None
         for row in rows:
             gone = _held(work, row)
             for one in (row, *gone.absorbed):
@@ -157,6 +158,7 @@ def empty_deleted(home: Installation) -> bool:
                 "contact.emptied",
                 Resource(type="contact", id=row.id),
                 details=_told(gone, "emptied"),
+                batch=batch,
                 claims=[resource_of(one) for one in gone.absorbed],
             )
     return len(rows) == _BATCH

@@ -33,6 +33,8 @@ export class Questions {
   #chosen = "";
   #subject = "";
   #on = "";
+  /** What the question may be about, newest first as far as the log tells: to be chosen instead of typed. */
+  #subjects: { value: string; label: string }[] = [];
   #answer: Answer | null = null;
   #problem: Problem | null = null;
   #busy = false;
@@ -56,6 +58,7 @@ export class Questions {
       this.#items = (await this.#host.client.get<{ items: Question[] }>("answers", { lang: words.language }, signal)).items;
       this.#chosen ||= this.#suggested();
       if (subject) await this.#fetch(signal);
+      else await this.#offer(signal);
     });
   }
 
@@ -84,7 +87,7 @@ export class Questions {
 
   /** The way here from the page. */
   button(): TemplateResult {
-    return html`<button class="btn" @click=${() => this.open()}>${icon("inbox")}${this.#host.words.t("questions.open")}</button>`;
+    return html`<button class="btn asks" aria-label=${this.#host.words.t("questions.open")} title=${this.#host.words.t("questions.open")} @click=${() => this.open()}>${icon("inbox")}<span class="t">${this.#host.words.t("questions.open")}</span></button>`;
   }
 
   render(): unknown {
@@ -112,7 +115,8 @@ export class Questions {
     return html`<div class="asked"><label>${words.t("questions.question")}<select @change=${(event: Event) => this.#set({ chosen: (event.target as HTMLSelectElement).value })}>${this.#items.map(
         ({ question, title }) => html`<option value=${question} ?selected=${question === this.#chosen}>${title}</option>`,
       )}</select></label>
-      <label>${words.t("questions.subject")}<input class="mono" dir="ltr" spellcheck="false" maxlength="600" ?required=${chosen?.subject ?? false} placeholder=${hint} .value=${this.#subject} @input=${(event: Event) => (this.#subject = (event.target as HTMLInputElement).value.trim())}></label>
+      <label>${words.t("questions.subject")}<input class="mono" dir="ltr" spellcheck="false" maxlength="600" ?required=${chosen?.subject ?? false} placeholder=${hint} list="subjects" .value=${this.#subject} @input=${(event: Event) => (this.#subject = (event.target as HTMLInputElement).value.trim())}></label>
+      <datalist id="subjects">${this.#subjects.map(({ value, label }) => html`<option value=${value}>${label}</option>`)}</datalist>
       ${chosen?.period ? html`<label>${words.t("questions.on")}<input dir="ltr" spellcheck="false" maxlength="64" placeholder="2026-11-20" .value=${this.#on} @input=${(event: Event) => (this.#on = (event.target as HTMLInputElement).value.trim())}></label>` : nothing}</div>`;
   }
 
@@ -138,8 +142,16 @@ export class Questions {
     const next = this.#items.find(({ question }) => question === chosen);
     // A campaign is nobody who could have a role.
     if (next && !this.#fits(next)) this.#subject = "";
-    this.#answer = this.#problem = null;
-    this.#host.requestUpdate();
+    this.#answer = null;
+    void this.#run((signal) => this.#offer(signal));
+  }
+
+  /** Offer what a question can be about: what was deleted, or the resources of its types. */
+  async #offer(signal: AbortSignal): Promise<void> {
+    const chosen = this.#items.find(({ question }) => question === this.#chosen);
+    const q = this.#chosen === "deletion" ? "kind:delete" : `type:${chosen?.types.join(",") ?? ""}`;
+    const asked = { field: "resource", q, limit: "200", lang: this.#host.words.language };
+    this.#subjects = chosen?.types.length ? (await this.#host.client.get<{ values: { value: string; label: string }[] }>("facets", asked, signal)).values : [];
   }
 
   readonly #submit = (event: SubmitEvent): void => {
