@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from whodid.retention import Erased, ErasurePreview
-from whodid.server.console.holds_views import reason_field
 from whodid.server.console.markup import Child, Markup, tag
 from whodid.server.console.parts import (
     Form,
@@ -15,11 +14,12 @@ from whodid.server.console.parts import (
     crumb,
     document,
     fault_of,
-    field,
     form_of,
     link,
     name_of,
+    reason_field,
     said,
+    text_field,
     title,
 )
 
@@ -40,21 +40,7 @@ def erasures_page(
     """
     say = frame.words
     place = address(frame, "workspaces", workspace, "erasures")
-    whom = field(
-        say("erase_person"),
-        tag(
-            "input",
-            id="person",
-            name="person",
-            value=form.one("person"),
-            maxlength=300,
-            class_="mono",
-            spellcheck="false",
-            aria_describedby="person-hint",
-        ),
-        "person",
-        say("erase_person_hint"),
-    )
+    whom = text_field(form, "person", say("erase_person"), say("erase_person_hint"), most=300, code=True)
     preview = tag("button", say("erase_preview"), class_="btn", formaction=f"{place}/preview")
     if foretold is None:
         fields = form_of(frame, f"{place}/preview", whom, tag("p", preview, class_="acts"))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from whodid.retention import Hold, HoldPreview
-from whodid.server.console.markup import Child, Markup, tag
+from whodid.server.console.markup import Markup, tag
 from whodid.server.console.parts import (
     Form,
     Frame,
@@ -15,15 +15,16 @@ from whodid.server.console.parts import (
     document,
     fact,
     fault_of,
-    field,
     form_of,
     link,
     name_of,
+    reason_field,
     said,
+    text_field,
     title,
 )
 
-__all__ = ["hold_page", "holds_card", "holds_page", "reason_field"]
+__all__ = ["hold_page", "holds_card", "holds_page"]
 
 
 def holds_page(
@@ -41,27 +42,8 @@ def holds_page(
     fields = form_of(
         frame,
         place,
-        field(
-            say("hold_name"),
-            tag("input", id="name", name="name", value=form.one("name"), maxlength=200, aria_describedby="name-hint"),
-            "name",
-            say("hold_name_hint"),
-        ),
-        field(
-            say("hold_query"),
-            tag(
-                "input",
-                id="query",
-                name="query",
-                value=form.one("query"),
-                maxlength=2_000,
-                class_="mono",
-                spellcheck="false",
-                aria_describedby="query-hint",
-            ),
-            "query",
-            say("hold_query_hint"),
-        ),
+        text_field(form, "name", say("hold_name"), say("hold_name_hint"), most=200),
+        text_field(form, "query", say("hold_query"), say("hold_query_hint"), most=2_000, code=True),
         _foretold(frame, workspace, foretold) if foretold is not None else None,
         reason_field(frame, form, say("hold_reason_hint")),
         tag(
@@ -140,20 +122,6 @@ def holds_card(frame: Frame, workspace: str, count: int) -> Markup:
         class_="card",
         aria_labelledby="holds",
     )
-
-
-def reason_field(frame: Frame, form: Form, hint: Child) -> Markup:
-    """Write the field for a reason."""
-    control = tag(
-        "textarea",
-        f"\n{form.one('reason')}",
-        id="reason",
-        name="reason",
-        rows=2,
-        maxlength=500,
-        aria_describedby="reason-hint",
-    )
-    return field(frame.words("reason"), control, "reason", hint)
 
 
 def _row(frame: Frame, workspace: str, hold: Hold) -> Markup:

@@ -26,8 +26,10 @@ __all__ = [
     "form_of",
     "link",
     "name_of",
+    "reason_field",
     "said",
     "select",
+    "text_field",
     "title",
 ]
 
@@ -159,6 +161,40 @@ def field(label: Child, control: Child, name: str, hint: Child = None) -> Markup
         tag("p", hint, class_="hint", id=f"{name}-hint") if hint else None,
         class_="field",
     )
+
+
+def text_field(form: Form, name: str, label: Child, hint: Child, *, most: int, code: bool = False) -> Markup:
+    """Write a line of text with its label and a hint, as it was sent before.
+
+    Args:
+        most: Characters.
+        code: Whether it is for a machine: a query, an id.
+    """
+    control = tag(
+        "input",
+        id=name,
+        name=name,
+        value=form.one(name),
+        maxlength=most,
+        class_="mono" if code else None,
+        spellcheck="false" if code else None,
+        aria_describedby=f"{name}-hint",
+    )
+    return field(label, control, name, hint)
+
+
+def reason_field(frame: Frame, form: Form, hint: Child) -> Markup:
+    """Write the field for a reason."""
+    control = tag(
+        "textarea",
+        f"\n{form.one('reason')}",
+        id="reason",
+        name="reason",
+        rows=2,
+        maxlength=500,
+        aria_describedby="reason-hint",
+    )
+    return field(frame.words("reason"), control, "reason", hint)
 
 
 def select(name: str, label: Child, options: Sequence[tuple[str, Child]], chosen: str) -> Markup:

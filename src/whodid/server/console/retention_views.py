@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from whodid.retention import Policy, Preview
-from whodid.server.console.holds_views import reason_field
 from whodid.server.console.markup import Child, Markup, tag
 from whodid.server.console.parts import (
     Form,
@@ -18,6 +17,7 @@ from whodid.server.console.parts import (
     field,
     form_of,
     link,
+    reason_field,
     title,
 )
 from whodid.server.workspaces import WorkspaceView
