@@ -38,7 +38,7 @@ def fetch(*, folder: str, countries_only: bool, registry: str | None) -> None:
 
     fetch_tables(Path(folder), cities=not countries_only, registry=registry or NPM, told=ui.note)
     Geo(Path(folder))
-    ui.note(f"{ATTRIBUTION}.")
+    ui.note(ATTRIBUTION)
 
 
 @geo.command("show")
@@ -65,7 +65,7 @@ def show(*, folder: str, address: str, as_json: bool) -> None:
             ui.note("Its country is disputed: two sources name two.")
         for name in tables.missing:
             ui.note(f"There is no table: {name}.")
-        ui.note(f"{ATTRIBUTION}.")
+        ui.note(ATTRIBUTION)
     ui.finish(ui.OK if place is not None else ui.PROBLEM)
 
 
