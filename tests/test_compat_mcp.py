@@ -19,6 +19,7 @@ from tests.compatting import WORKSPACE, CompatServer, compat_server
 from tests.keeping import event
 from tests.serving import HOME, MARIA, Clock, check_problem, client, open_log
 from whodid import Log
+from whodid.detect import DetectionWorker
 from whodid.model import Actor, Reason, Resource
 from whodid.server.compat.mcp_tools import TOOLS
 from whodid.server.keys import KeyRing
@@ -109,6 +110,35 @@ def test_an_entry_is_read_in_full(server: CompatServer) -> None:
     assert by_index.structured_content["entry"]["id"] == first.id
 
 
+def test_questions_are_answered_and_alerts_explained(server: CompatServer) -> None:
+    """With the entries that the answer rests on; of an alert the reason takes the permission for personal values."""
+    for number in range(5):
+        wrong = event(
+            200 + number,
+            "auth.login_failed",
+            at=server.log.now(),
+            outcome="failed",
+            resource=Resource(type="user", id="usr_2"),
+            details={"cause": "wrong_password"},
+        )
+        server.log.record(WORKSPACE, wrong)
+    with DetectionWorker(server.log) as worker:
+        worker.round()
+    told = [one.details or {} for one in server.entries("audit.alert_raised")]
+    alert_id = next(one["alert"] for one in told if len(one["entries"]) == 5)
+    deleted = server.entries("contact.deleted")[0].resource
+    answer, alert = ask(
+        server,
+        "auto",
+        ("answer_question", {"question": "deletion", "subject": f"{deleted.type}:{deleted.id}"}),
+        ("explain_alert", {"alert": alert_id}),
+    )
+    assert [item["action"] for item in answer.structured_content["items"]] == ["contact.deleted"]
+    assert answer.structured_content["limits"]
+    assert alert.structured_content["rule"] == "password_guessing"
+    assert "usr_2" not in alert.structured_content["reason"]
+
+
 def test_each_use_is_an_entry(server: CompatServer) -> None:
     """Who asked through which key, what was asked: `audit.asked`, also for a question that finds nothing."""
     ask(server, "auto", ("search_entries", {"q": "kind:delete", "range": "7d"}), ("get_entry", {"entry": "99999"}))
@@ -129,6 +159,9 @@ def test_a_faulty_question_is_told_to_the_model(http: TestClient) -> None:
         ("get_entry", {"entry": "77"}, "no such entry"),
         ("history_of", {"resource": "contact"}, "colon"),
         ("count_by", {"by": "ip"}, "facet"),
+        ("answer_question", {"question": "why"}, "question"),
+        ("answer_question", {"question": "stop"}, ""),
+        ("explain_alert", {"alert": "alt_none"}, "alert"),
         ("verify_range", {"from": "5", "to": "4"}, "range"),
         ("verify_range", {"from": "0", "to": "5000"}, "range"),
         ("verify_range", {"from": "x", "to": "1"}, "whole number"),

@@ -40,7 +40,7 @@ from whodid.server.sessions import Session, Sessions, bearer, context_of
 from whodid.viewer import PERSONAL, asks
 from whodid.viewer.veil import HIDDEN
 
-__all__ = ["AlertRoutes"]
+__all__ = ["AlertRoutes", "explained"]
 
 _STATUSES: tuple[str, ...] = get_args(ALERTS.query[0].type)
 _RECENT = timedelta(days=30)
@@ -143,9 +143,9 @@ class AlertRoutes:
         }
 
     def _one(self, session: Session, _: dict[str, str], call: Call) -> dict[str, Any]:
-        alert = Alerts(self._log, session.claims.workspace).get(call.path["id"])
+        alert = explained(session, call.path["id"])
         self._sessions.opened(session, call)
-        return _view(alert, session)
+        return alert
 
     def _rules(self, session: Session, _: dict[str, str], call: Call) -> dict[str, Any]:
         return {
@@ -223,6 +223,17 @@ class AlertRoutes:
     def _settings(self, session: Session, call: Call) -> RuleSettings:
         claims = session.claims
         return RuleSettings(self._log, claims.workspace, actor=claims.viewer, context=context_of(call, _source(call)))
+
+
+def explained(session: Session, id_: str) -> dict[str, Any]:
+    """Return an alert: what it rests on, why, and what became of it, as far as a session may see that.
+
+    Raises:
+        Denied: The session sees a part of the log only.
+        NotFound: There is no such alert.
+    """
+    _may(session)
+    return _view(Alerts(session.reader.log, session.claims.workspace).get(id_), session)
 
 
 def _may(session: Session, *needs: str) -> None:

@@ -20,7 +20,7 @@ from whodid.viewer.present import summary
 from whodid.viewer.reader import Reader
 from whodid.viewer.shapes import Count, Row
 
-__all__ = ["AnswerRoutes"]
+__all__ = ["AnswerRoutes", "answered"]
 
 _SHOWN = 100
 _READ = ("audit:read",)
@@ -178,22 +178,38 @@ class AnswerRoutes:
             return refusal(call.request_id)
         session.require("audit:read")
         found = asks.parameters(call.query, *_ASK.takes)
-        now, lang, reader = self._log.now(), session.lang(found.get("lang"), call), session.reader
-        period = asks.question(
-            {"q": f"date:{found['on']}", **_zone(found)} if "on" in found else _zone(found), now=now, viewer=""
-        )
-        made = answer(
-            _reading(reader),
-            self._log.catalog,
-            call.path["question"],
-            subject_of(found["subject"]) if "subject" in found else None,
-            since=period.since,
-            until=period.until,
-            now=now,
-        )
+        view = answered(session, call.path["question"], found, session.lang(found.get("lang"), call))
         self._sessions.opened(session, call)
-        speaker = Speaker(self._log.catalog, lang, ZoneInfo(found.get("tz", "UTC")))
-        return answer_json(_view(made, session, speaker, lang))
+        return answer_json(view)
+
+
+def answered(session: Session, question: str, found: dict[str, str], lang: str) -> dict[str, Any]:
+    """Answer a question as far as a session may see that.
+
+    Args:
+        found: Further parameters: `subject`, `on` and `tz`.
+
+    Raises:
+        InvalidQuery: A parameter cannot be read, or the question lacks one.
+        NotFound: There is no such question.
+    """
+    reader = session.reader
+    log = reader.log
+    now = log.now()
+    period = asks.question(
+        {"q": f"date:{found['on']}", **_zone(found)} if "on" in found else _zone(found), now=now, viewer=""
+    )
+    made = answer(
+        _reading(reader),
+        log.catalog,
+        question,
+        subject_of(found["subject"]) if "subject" in found else None,
+        since=period.since,
+        until=period.until,
+        now=now,
+    )
+    speaker = Speaker(log.catalog, lang, ZoneInfo(found.get("tz", "UTC")))
+    return _view(made, session, speaker, lang)
 
 
 def _zone(found: dict[str, str]) -> dict[str, str]:

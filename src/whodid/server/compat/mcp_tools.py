@@ -12,11 +12,14 @@ from typing import Any
 
 from msgspec import Struct
 
+from whodid.answers import QUESTIONS
 from whodid.errors import InvalidQuery, NotFound
 from whodid.proof.checkpoint import open_checkpoint
 from whodid.proof.note import Verifier
 from whodid.proof.tree import check_inclusion, leaf_hash
 from whodid.query import Query
+from whodid.server.alerts import explained
+from whodid.server.answering import answered
 from whodid.server.sessions import Session
 from whodid.viewer import api, asks
 
@@ -153,6 +156,14 @@ def _count(use: Use) -> dict[str, Any]:
     }
 
 
+def _question(use: Use) -> dict[str, Any]:
+    return answered(use.session, use.found["question"], dict(use.found), _LANGUAGE)
+
+
+def _alert(use: Use) -> dict[str, Any]:
+    return explained(use.session, use.found["alert"])
+
+
 def _verify(use: Use) -> dict[str, Any]:
     """Check that the entries of a range are under the signed head, with the key that this log publishes."""
     start, stop = (asks.number(use.found, name, 0, 0, asks.LARGEST) for name in ("from", "to"))
@@ -229,6 +240,27 @@ TOOLS: dict[str, Tool] = {
         },
         needs=("by",),
         answer=_count,
+    ),
+    "answer_question": Tool(
+        title="Answer a question of an auditor",
+        description="Answer who deleted something, how something was approved, who had which role on a day, which API "
+        "keys there were, or why something stopped, with the entries that the answer rests on and what it cannot say.",
+        takes={
+            "question": {"type": "string", "enum": list(QUESTIONS), "description": "Which question."},
+            "subject": {"type": "string", "description": "What it is about, type and id, for example campaign:cmp_7."},
+            "on": {"type": "string", "description": "The day or period that is asked about, for example 2026-11-20."},
+            "tz": _ZONE,
+        },
+        needs=("question",),
+        answer=_question,
+    ),
+    "explain_alert": Tool(
+        title="Explain an alert",
+        description="Read an alert: the rule, why it was raised with its numbers, the entries it rests on, what to do, "
+        "and what people made of it. Its id stands in the details of the entry audit.alert_raised.",
+        takes={"alert": {"type": "string", "description": "Its id, for example alt_1mw3_5f0c2a9be1d4."}},
+        needs=("alert",),
+        answer=_alert,
     ),
     "verify_range": Tool(
         title="Verify a range of entries",
