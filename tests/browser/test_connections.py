@@ -103,7 +103,7 @@ def test_the_settings_and_the_retention(owner: Person) -> None:
     owner.page.get_by_label("Quiet until").select_option("10")
     owner.press("Save settings")
     owner.told("The settings were saved.")
-    owner.page.get_by_label("Days").fill("365")
+    owner.page.get_by_label("Days", exact=True).fill("365")
     owner.press("Show what that removes")
     expect(owner.page.get_by_text("Nothing is removed by this change.")).to_be_visible()
     owner.press("Change retention")
@@ -115,7 +115,7 @@ def test_the_settings_and_the_retention(owner: Person) -> None:
     assert list(owner.changes().values()) == [("removed 90", "added 365")]
 
     owner.go("Workspace settings")  # others of this workspace count on ninety days
-    owner.page.get_by_label("Days").fill("90")
+    owner.page.get_by_label("Days", exact=True).fill("90")
     owner.press("Show what that removes")
     owner.press("Change retention")
     owner.told("The retention was changed.")

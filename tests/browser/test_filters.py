@@ -189,26 +189,36 @@ def test_words_and_qualifiers(owner: Person) -> None:
     owner.page.goto("/settings/audit-logs?range=90d")
     owner.settled()
     for query in QUERIES:
-        owner.search(query)
-        asked = urlencode({"q": query, "range": "90d", "tz": "Europe/Madrid"})
-        answer, bars = owner.ask(f"entries?{asked}&limit=50"), owner.ask(f"histogram?{asked}")
+        while not agrees(owner, query):
+            pass
+
+
+def agrees(owner: Person, query: str) -> bool:
+    """Compare what the page and the API say of a query; False when the log grew in between, by an alert for example."""
+    before = owner.ask("entries?limit=1")["head"]["size"]
+    owner.search(query)
+    asked = urlencode({"q": query, "range": "90d", "tz": "Europe/Madrid"})
+    answer, bars = owner.ask(f"entries?{asked}&limit=50"), owner.ask(f"histogram?{asked}")
+    listed = owner.rows.evaluate_all("rows => rows.map(row => row.dataset.index)")
+    same = bool(before == owner.ask("entries?limit=1")["head"]["size"])
+    if same:
         found = [str(item["index"]) for item in answer["items"]]
         assert found, query
-        listed = owner.rows.evaluate_all("rows => rows.map(row => row.dataset.index)")
         assert listed[0] == found[0], query
-        assert set(listed) <= set(found), query
+        # Where many entries are one row, the page has asked for the next ones already.
+        assert {one for one in listed if int(one) >= int(found[-1])} <= set(found), query
         count = answer["count"]
         # Where the list stops counting, the bars of the chart know.
         exact = count["value"] if count["exact"] else sum(bars["kinds"].values()) if bars["exact"] else None
         some = f" of {count['value']:,}+" if exact is None else f" of {exact:,}"
-        told = some if answer["next"] else f"All {len(found)} entries"
-        expect(owner.foot).to_contain_text(told)
-        for remove in reversed(owner.viewer.get_by_role("button", name=re.compile("^Remove filter")).all()):
-            remove.click()
-        if owner.viewer.get_by_role("button", name="Clear search").count():
-            owner.viewer.get_by_role("button", name="Clear search").click()
-        owner.settled()
-        assert owner.address() == "/settings/audit-logs?range=90d", query
+        expect(owner.foot).to_contain_text(some if answer["next"] else f"All {len(found)} entries")
+    for remove in reversed(owner.viewer.get_by_role("button", name=re.compile("^Remove filter")).all()):
+        remove.click()
+    if owner.viewer.get_by_role("button", name="Clear search").count():
+        owner.viewer.get_by_role("button", name="Clear search").click()
+    owner.settled()
+    assert owner.address() == "/settings/audit-logs?range=90d", query
+    return same
 
 
 def test_a_bad_term_is_underlined_and_explained(owner: Person) -> None:
