@@ -165,7 +165,8 @@ def test_errors_are_a_sentence_and_an_exit_code(
 
 def test_help_needs_no_extra(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a command is for can be read before what it needs is installed; then it says what to install."""
-    for name in [name for name in sys.modules if name.startswith(("whodid.detect", "whodid.cli.detecting"))]:
+    loaded = [name for name in sys.modules if name.startswith(("whodid.detect", "whodid.cli.detecting"))]
+    for name in sorted(loaded, reverse=True):  # what is inside of a package before the package
         package, _, own = name.rpartition(".")
         # Both ways to a module come back afterwards: the package's attribute, too.
         monkeypatch.setattr(sys.modules[package], own, sys.modules[name], raising=False)
