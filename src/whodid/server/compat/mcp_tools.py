@@ -176,23 +176,23 @@ def _verify(use: Use) -> dict[str, Any]:
     for index in range(start, stop + 1):
         with suppress(NotFound):  # purged entries are not there either
             readable.append(reader.entry(index).index)
-    checked, note, vkey, size = 0, "", "", 0
     # What the leaf says is made of what is stored now: an entry that was changed since leads to another root.
-    for inclusion, _ in reader.log.disclose(reader.workspace, readable):
-        note, vkey, size = inclusion.checkpoint, inclusion.vkey, inclusion.size
-        signed, _ = open_checkpoint(note, Verifier(vkey))
-        check_inclusion(inclusion.index, signed.size, leaf_hash(inclusion.leaf), inclusion.path, signed.root)
-        checked += 1
-    if not checked:
+    disclosed = [inclusion for inclusion, _ in reader.log.disclose(reader.workspace, readable)]
+    if not disclosed:
         return {
             "checked": 0,
             "absent": stop - start + 1,
             "said": "None of these entries can be read: purged or hidden.",
         }
+    # They are all proven under one head.
+    note, vkey = disclosed[0].checkpoint, disclosed[0].vkey
+    signed, _ = open_checkpoint(note, Verifier(vkey))
+    for inclusion in disclosed:
+        check_inclusion(inclusion.index, signed.size, leaf_hash(inclusion.leaf), inclusion.path, signed.root)
     return {
-        "checked": checked,
-        "absent": stop - start + 1 - checked,
-        "size": size,
+        "checked": len(disclosed),
+        "absent": stop - start + 1 - len(disclosed),
+        "size": signed.size,
         "checkpoint": note,
         "vkey": vkey,
         "said": "Every entry that was read is in the log under the signed head. A proof that convinces others is the "

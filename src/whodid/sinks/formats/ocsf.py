@@ -26,7 +26,7 @@ _OTHER = 99
 
 
 class _Class(NamedTuple):
-    """A class of events: its number, its category's, and what the object about the resource is called."""
+    """A class of events: its number and that of its category."""
 
     uid: int
     category: int
@@ -55,8 +55,11 @@ _WEB_VERBS = _VERBS | {"erased": 4, "merged": 3, "edited": 3, "imported": 6, "ex
 _USER_VERBS = {"created": 1, "reactivated": 2, "deactivated": 5, "deleted": 6}
 _GROUP_VERBS = {"created": 6, "deleted": 5}
 _LOG_VERBS = {"purged": 2, "erased": 2, "exported": 3, "sealed": 4, "capture_resumed": 6, "capture_stopped": 7}
-_SIGN_IN_VERBS = {"login": 1, "sso_login": 1, "login_failed": 1, "logout": 2, "session_revoked": 2}
-_SWITCHES = {"impersonation_started": 7, "impersonation_ended": 7}
+_SIGN_IN_VERBS = {
+    "login": 1, "sso_login": 1, "login_failed": 1, "logout": 2, "session_revoked": 2, "impersonation_started": 7,
+    "impersonation_ended": 7,
+}  # fmt: skip
+_ALERTS = {"alert_raised": 1, "alert_acknowledged": 2, "alert_resolved": 3}
 _BY_KIND = {"create": 1, "update": 3, "delete": 4}
 _SEVERITIES = {"info": 1, "notice": 2, "warning": 3, "critical": 5}
 _OPENID = 4
@@ -133,7 +136,7 @@ def _classified(entry: Entry) -> tuple[_Class, int]:
     if noun == "auth":
         if verb == "password_changed":
             return _ACCOUNT, 3 if entry.resource.id == entry.actor.id else 4
-        return _SIGN_IN, (_SIGN_IN_VERBS | _SWITCHES).get(verb, _OTHER)
+        return _SIGN_IN, _SIGN_IN_VERBS.get(verb, _OTHER)
     if noun == "user":
         if verb == "role_changed":
             return _ACCESS, 1 if _roles(entry, "after") else 2
@@ -148,9 +151,6 @@ def _classified(entry: Entry) -> tuple[_Class, int]:
     if noun in _WEB_RESOURCES:
         return _WEB, _WEB_VERBS.get(verb, 3)
     return _API, _BY_KIND.get(entry.kind, _OTHER)
-
-
-_ALERTS = {"alert_raised": 1, "alert_acknowledged": 2, "alert_resolved": 3}
 
 
 def _about(kind: _Class, entry: Entry) -> dict[str, Any]:
