@@ -152,16 +152,20 @@ def test_an_entry_is_as_large_as_its_change(shops: tuple[Shop, Shop]) -> None:
     """An update of two columns of nine carries two, and nothing that stays in memory once it is committed."""
     _, watched = shops
     watched.play(watched.create())
+    stays, peaks = [], []
     tracemalloc.start()
     try:
         watched.play(watched.update)  # what is made once is made
-        gc.collect()
-        tracemalloc.reset_peak()
-        before, _ = tracemalloc.get_traced_memory()
-        watched.play(watched.update)
-        _, most = tracemalloc.get_traced_memory()
-        gc.collect()
-        after, _ = tracemalloc.get_traced_memory()
+        for _ in range(3):  # the trace counts every thread of the process: the quietest round is ours
+            gc.collect()
+            tracemalloc.reset_peak()
+            before, _ = tracemalloc.get_traced_memory()
+            watched.play(watched.update)
+            _, most = tracemalloc.get_traced_memory()
+            gc.collect()
+            after, _ = tracemalloc.get_traced_memory()
+            stays.append(after - before)
+            peaks.append(most - before)
     finally:
         tracemalloc.stop()
     table = watched.handle.outbox.table
@@ -169,8 +173,8 @@ def test_an_entry_is_as_large_as_its_change(shops: tuple[Shop, Shop]) -> None:
         newest = connection.scalars(sa.select(table.c.event).order_by(table.c.place.desc()).limit(ROWS)).all()
 
     assert all(len(event) < 500 for event in newest)
-    assert after - before < 100 * ROWS  # an event that stayed would be more than four times that
-    assert most - before < 10_000 * ROWS
+    assert min(stays) < 100 * ROWS  # an event that stayed would be more than four times that
+    assert min(peaks) < 10_000 * ROWS
 
 
 # -------------------------------------------------------------------------------------------------------------- Django
