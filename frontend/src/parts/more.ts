@@ -2,6 +2,7 @@
 // first file but what their constructors say.
 
 import type { Host } from "../lib/host.js";
+import type { Dialog } from "../lib/url.js";
 import { Badge } from "./badge.js";
 import type { Bar } from "./bar.js";
 import { Export } from "./export.js";
@@ -37,7 +38,7 @@ export class More {
 
   constructor(host: Host, list: List, { feed, bar, activity }: Shared) {
     this.questions = new Questions(host);
-    this.badge = new Badge(host, feed, this.questions);
+    this.badge = new Badge(host, feed);
     this.print = new Print(host, feed, bar);
     this.exporter = new Export(host, feed, bar, () => void this.print.report());
     this.help = new Help(host);
@@ -46,6 +47,15 @@ export class More {
     this.#views = new Views(host, bar);
     bar.menus = this.menus = new Menus(host, feed);
     bar.helper = new Suggest(host, bar);
+  }
+
+  /** Have the dialog of the state stand, and no other. */
+  stand(dialog: Dialog | null): void {
+    for (const [name, part] of [["exports", this.exporter], ["questions", this.questions]] as const) {
+      if (name !== dialog) part.dialog?.close();
+      else if (!part.shown) part.open();
+      else if (!part.dialog?.open) part.dialog?.showModal();
+    }
   }
 
   /** The list was asked for anew and is here. */
