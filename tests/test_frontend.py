@@ -60,7 +60,7 @@ def test_the_viewer_is_small() -> None:
 def test_the_built_files_say_that_they_are_built() -> None:
     """A person who opens a built file learns where its source is and whose code it contains."""
     files = built()
-    for name in ("viewer.js", "details.js", "more.js"):
+    for name in ("viewer.js", "details.js", "more.js", "alerts.js", "export.js"):
         head = files[name][:300].decode()
         assert "Generated from frontend/" in head
         assert "viewer.licenses.txt" in head
