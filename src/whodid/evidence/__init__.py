@@ -2,8 +2,8 @@
 
 What lives here: the document (`document`), how it is made from a log (`build`, `make`), what it would say without a
 file (`prove`), how it is checked without a log (`verify`, `verdict`), and the page that carries it (`page`). The
-checking part depends on `whodid.proof` and `whodid.canonical` only. What does not live here: whole files of entries without a page
-(`whodid.export`).
+checking part depends on `whodid.proof` and `whodid.canonical` only. What does not live here: whole files of entries
+without a page (`whodid.export`).
 """
 
 from whodid.evidence.make import Made, make
