@@ -22,10 +22,14 @@ interface Answer {
   finding: string;
   rows: { subject: { label: string }; said: string; entries: number[]; proven: boolean }[];
   limits: string[];
+  completeness: { levels: { level: string; state: "held" | "part" | "failed" | "absent"; words: string }[]; words: string | null };
   items: Summary[];
   count: { value: number };
   evidence: { ask: string[] } | null;
 }
+
+/** Proven; proven but for a part; refuted; not claimed. */
+const LOOKS = { held: "check", part: "clock", failed: "warn", absent: "guard" } as const;
 
 export class Questions {
   shown = false;
@@ -120,12 +124,14 @@ export class Questions {
       ${chosen?.period ? html`<label>${words.t("questions.on")}<input dir="ltr" spellcheck="false" maxlength="64" placeholder="2026-11-20" .value=${this.#on} @input=${(event: Event) => (this.#on = (event.target as HTMLInputElement).value.trim())}></label>` : nothing}</div>`;
   }
 
-  #told({ finding, rows, limits, items, count }: Answer): TemplateResult {
+  #told({ finding, rows, limits, completeness, items, count }: Answer): TemplateResult {
     const { words } = this.#host;
     return html`<p class="found"><bdi>${finding}</bdi></p>
       ${rows.length ? html`<ul class="told">${rows.map(({ subject, said, proven }) => html`<li><b><bdi>${subject.label}</bdi></b> <bdi>${said}</bdi>${proven ? nothing : html` <small>${words.t("questions.unproven")}</small>`}</li>`)}</ul>` : nothing}
       <h3>${words.t("questions.rests")} <small class="num">${words.t("count.entries", { n: count.value })}</small></h3>
       <ul class="rests">${items.map((item) => html`<li><a href=${this.#host.href({ entry: String(item.index) })} @click=${(event: MouseEvent) => this.#show(event, item.index)}><span class="num">${item.index}</span> <bdi>${sentenceText(this.#host, item.sentence)}</bdi></a></li>`)}</ul>
+      <h3>${words.t("questions.complete")}</h3>
+      <ul class="levels">${completeness.levels.map(({ level, state, words: said }) => html`<li class=${state}>${icon(LOOKS[state], "s")}<b>${level}</b> <bdi>${said}</bdi></li>`)}${completeness.words ? html`<li class="part">${icon(LOOKS.part, "s")}<bdi>${completeness.words}</bdi></li>` : nothing}</ul>
       <h3>${words.t("questions.limits")}</h3>
       <ul class="limits">${limits.map((limit) => html`<li><bdi>${limit}</bdi></li>`)}</ul>`;
   }
