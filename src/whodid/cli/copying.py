@@ -52,7 +52,8 @@ def copy(
         [(f"{one.checked:,}", f"{one.purged:,}", "ok", one.workspace) for one in moved.workspaces],
         wide=3,
     )
-    ui.note(f"{moved.entries:,} entries were copied and verified. Point servers and applications to the new store.")
+    said = "entry was" if moved.entries == 1 else "entries were"
+    ui.note(f"{moved.entries:,} {said} copied and verified. Point servers and applications to the new store.")
 
 
 COMMANDS = {"copy": copy}

@@ -34,7 +34,7 @@ from whodid.store.memory import MemoryStore
 from whodid.store.moving import PROGRESS, Mark, Piece
 from whodid.testing.world import EPOCH, QUESTIONS, append, close, content, drawer, prepared, seal_next
 
-__all__ = ["EPOCH", "StoreContract", "append", "close", "content", "drawer", "prepared", "seal_next"]
+__all__ = ["EPOCH", "QUESTIONS", "StoreContract", "append", "close", "content", "drawer", "prepared", "seal_next"]
 
 
 class StoreContract:
