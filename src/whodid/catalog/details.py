@@ -82,6 +82,7 @@ DETAILS: Mapping[str, tuple[str, str]] = {
     "seal": ("Seal", "Sello"),
     "seconds": ("Length", "Duración"),
     "segment": ("Segment of the log", "Segmento del registro"),
+    "second_step": ("Second step", "Segundo paso"),
     "sent": ("Sent", "Enviados"),
     "session_minutes": ("Time signed in", "Duración de la sesión"),
     "sessions_ended": ("Sessions ended", "Sesiones cerradas"),
