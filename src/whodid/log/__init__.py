@@ -11,6 +11,7 @@ from whodid.log.hiding import COVER, HIDDEN, Hiding, hide_proven
 from whodid.log.keys import DeploymentKey
 from whodid.log.lease import Holder, leased
 from whodid.log.log import Log
+from whodid.log.moving import Moved, abandon_between, move_between
 from whodid.log.opening import open_log
 from whodid.log.proving import Inclusion, ProvenEntry
 from whodid.log.sealing import SEALING, SealedSegment
@@ -44,6 +45,7 @@ __all__ = [
     "Holder",
     "Inclusion",
     "Log",
+    "Moved",
     "ProvenEntry",
     "Receipt",
     "Report",
@@ -53,9 +55,11 @@ __all__ = [
     "Stamp",
     "Stamped",
     "Worker",
+    "abandon_between",
     "hide_proven",
     "keep_stamp",
     "leased",
+    "move_between",
     "open_log",
     "read_stamp",
     "scan",

@@ -18,6 +18,7 @@ from whodid.proof.checkpoint import Checkpoint, parse_checkpoint, sign_checkpoin
 from whodid.proof.note import Signature, format_note, parse_note
 from whodid.sequence import Head
 from whodid.store.base import Kept, Store, restore
+from whodid.store.moving import refuse
 
 __all__ = ["Inclusion", "ProvenEntry", "Prover", "header_of", "levels_of"]
 
@@ -87,12 +88,14 @@ class Prover:
 
         Raises:
             StoreCorrupt: More was signed than the log has, or another history: it is an older copy.
+            StoreMoved: The log is kept in another store, which signs what is new.
         """
         known = self._store.state(self.workspace, "checkpoint")
         signed = msgspec.json.decode(known, type=_Signed) if known else None
         self._refuse_older(signed)
         if signed is not None and signed.size == self.head.size:
             return signed.note
+        refuse(self._store.mark())
         checkpoint = Checkpoint(origin=self.head.origin, size=self.head.size, root=self.head.root)
         newer = signed is None or signed.size < self.head.size
         if newer and self._key.floor is not None:

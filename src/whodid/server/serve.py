@@ -66,7 +66,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
 
     Raises:
         InvalidSetting: A setting cannot be used, or the extra `metrics` is needed and not installed.
-        StoreError: The store cannot be opened.
+        StoreError: The store cannot be opened, or the logs are kept in another one.
     """
     secret, token = read_secret(settings), read_token(settings)
     metrics = PrometheusMeter(token) if token is not None else None
@@ -78,6 +78,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
         log = stack.enter_context(
             open_log(settings.store, key=settings.key, name=settings.name, strict=settings.strict)
         )
+        log.check_place()
         workspace = _workspace(settings, log)
         listener = stack.enter_context(_listen(settings.host, settings.port))
         exports = export_worker(
