@@ -114,15 +114,16 @@ class Log:
 
     # ---------------------------------------------------------------- the way in
 
-    def check(self, workspace: str, event: Event) -> None:
-        """Refuse now what `record` would refuse, without recording: for events that are recorded later, by a relay.
+    def check(self, workspace: str, event: Event) -> Event:
+        """Refuse now what `record` would refuse; return the event without secrets, to be kept until it is recorded.
 
         Raises:
             InvalidSetting: The workspace's name is not a name.
             InvalidEvent: The event would be refused; `pointer` says where the fault is.
         """
         check_name(workspace)
-        self._intake.check(event, workspace, self._clock())
+        content = self._intake.check(event, workspace, self._clock())
+        return Event(**{name: getattr(content, name) for name in Event.__struct_fields__})
 
     def record(self, workspace: str, event: Event) -> Receipt:
         """Record an event durably.

@@ -57,6 +57,7 @@ from whodid.server.sessions import Sessions
 from whodid.server.signing import check_secret
 from whodid.server.tlog import Tiles
 from whodid.server.traces import Tracer
+from whodid.server.waiting import Waiting
 
 __all__ = ["asgi"]
 
@@ -84,6 +85,7 @@ def asgi(
     rate: int = 10_000,
     read_rate: int = 200,
     compat: Collection[str] = (),
+    waiting: Waiting | None = None,
     metrics: PrometheusMeter | None = None,
     ending: Callable[[], bool] = lambda: False,
     sign_on: Callable[[Console, Desk], SignOn] | None = None,
@@ -107,6 +109,8 @@ def asgi(
         read_rate: Requests per second with which each API key and each viewer may read on average; 0 for no limit.
         compat: Products whose own clients are to work here: some of `workos`, `retraced`, `otlp`,
             `cloudevents`, `splunk`, `mcp`.
+        waiting: Where events of clients that never send again wait while the store is away; without it they are
+            refused then. Its owner opens and closes it.
         metrics: Counts what happens and shows it at `/metrics`; without it there is no such page.
         ending: Tells whether the server is asked to stop: live streams end then, and nothing new is taken in.
         sign_on: Makes single sign-on for the console, as `whodid serve` uses it.
@@ -153,10 +157,11 @@ def asgi(
                 rate=rate,
                 pace=pace,
                 meter=meter,
+                waiting=waiting,
             ),
         ),
         *pages.handlers,
-        *Health(log, ending=ending, metrics=metrics).handlers,
+        *Health(log, ending=ending, metrics=metrics, waiting=waiting).handlers,
     ]
     door = _Door(trusted_proxies, threads, meter=meter, tracer=tracer, ending=ending)
     events = Events(log, gate, rate=rate, trusted_proxies=trusted_proxies, meter=meter, tracer=tracer, ending=ending)
@@ -204,6 +209,7 @@ class _Door:
         self._tracer = tracer
         self._working = CapacityLimiter(threads)
         self._apart = CapacityLimiter(_APART)
+        self._keeping = CapacityLimiter(threads)
         self._inside = 0
         meter.watch("requests_inside", lambda: self._inside)
 
@@ -211,7 +217,7 @@ class _Door:
         async def respond(request: Request) -> Response:
             request_id: str = request.scope["state"]["request_id"]
             request.scope["state"]["route"] = handler.path
-            if handler.method not in READING and self._ending():
+            if handler.method not in READING and not handler.keeps and self._ending():
                 answer = leaving(request_id)
             else:
                 answer = await self._answer(handler, request, request_id)
@@ -223,8 +229,9 @@ class _Door:
         read = await self._call(request, request_id, handler.largest)
         if isinstance(read, Answer):
             return read
-        if handler.apart:
-            return await run_sync(self._guarded, handler, read, limiter=self._apart)
+        if handler.apart or handler.keeps:
+            limiter = self._apart if handler.apart else self._keeping
+            return await run_sync(self._guarded, handler, read, limiter=limiter)
         # Counted here, where nothing is awaited in between: all that look together would get into the queue.
         if self._inside >= self._threads + _MOST_WAITING:
             return problem(503, request_id, headers=(("Retry-After", "2"),))
