@@ -96,6 +96,7 @@ _WHODIDS_OWN = {
     "audit.purged": "browser/test_ninety_days_later.py::test_retention_removes_and_the_rest_verifies",
     "audit.erased": "test_retention_erasure.py::test_the_record_is_in_the_history_of_the_person_and_names_no_value",
     "audit.stream_changed": "test_sinks_settings.py::test_every_change_is_an_entry",
+    "audit.stream_tested": "test_sinks_settings.py::test_a_test_is_an_entry",
     "audit.sealed": "test_log_sealing.py::test_a_day_is_sealed_after_it_is_over",
     "audit.capture_stopped": "test_capture_s07_sqlalchemy.py::test_off_is_an_entry",
     "audit.capture_resumed": "test_capture_s07_sqlalchemy.py::test_off_is_an_entry",

@@ -70,6 +70,7 @@ class Log:
     ) -> None:
         self.catalog = catalog
         self.elsewhere = Elsewhere(key.register)
+        self.vault = key.vault
         self._store = store
         self._key = key
         self._clock = clock

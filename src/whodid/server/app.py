@@ -55,6 +55,7 @@ from whodid.server.reports import Reports
 from whodid.server.routes import Routes
 from whodid.server.sessions import Sessions
 from whodid.server.signing import check_secret
+from whodid.server.sinks import SinkRoutes
 from whodid.server.tlog import Tiles
 from whodid.server.traces import Tracer
 from whodid.server.waiting import Waiting
@@ -143,6 +144,7 @@ def asgi(
         *Administration(log, callers).handlers,
         *Holds(log, callers).handlers,
         *Erasures(log, callers).handlers,
+        *SinkRoutes(log, callers, secret=secret).handlers,
         *_console_handlers(log, console, pages, secret, sign_on),
         *doors(
             compat,

@@ -120,7 +120,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             authority = Authority(url=settings.stamp_url, certificates=certificates)
             stack.enter_context(StampWorker(log, authority))
         stack.enter_context(exports)
-        stack.enter_context(SinkWorker(log))
+        meter.watch_sinks(stack.enter_context(SinkWorker(log)).healths)
         undetected = _detect(settings, log, meter, stack)
         if settings.retention_minutes:
             worker = RetentionWorker(
