@@ -98,6 +98,12 @@ def test_the_matrix_covers_every_route(log: Log) -> None:
         "/v1/alerts/{id}/acknowledge",
         "/v1/alerts/{id}/resolve",
         "/v1/alerts/{id}/mute",
+        "/v1/reviews",
+        "/v1/reviews/open",
+        "/v1/reviews/open/items/{id}",
+        "/v1/reviews/open/items/{id}/raise",
+        "/v1/reviews/open/sign",
+        "/v1/reviews/{number}",
         "/v1/alert-rules",
         "/v1/alert-rules/{name}",
         "/v1/sinks",
@@ -257,6 +263,22 @@ def test_an_export_is_seen_by_whoever_ordered_it(http: TestClient) -> None:
             assert foreign == absent
             assert absent[0] == 404
     assert http.get(f"/v1/exports/{job['id']}/file", headers=own).status_code == 200
+
+
+def test_reviews_are_those_of_the_workspace_of_the_token(http: TestClient, log: Log) -> None:
+    """Of a review of AWAY nothing can be read, looked at, raised or signed from HOME; absent ones answer the same."""
+    home, away = bearer(token(HOME)), bearer(token(AWAY, viewer=JOAO))
+    before = clean(http.get("/v1/reviews", headers=home))
+    absent = clean(http.get("/v1/reviews/open", headers=home))
+    review = http.post("/v1/reviews", headers=away).json()
+    assert clean(http.get("/v1/reviews", headers=home)) == before
+    assert clean(http.get("/v1/reviews/open", headers=home)) == absent
+    for suffix, body in ((f"/items/{review['items'][0]['id']}", {}), ("/sign", {"unseen": "x"})):
+        assert http.post(f"/v1/reviews/open{suffix}", json=body, headers=home).status_code == 404
+    assert http.post("/v1/reviews/open/sign", json={"unseen": "A test"}, headers=away).status_code == 200
+    assert http.get("/v1/reviews/1", headers=away).status_code == 200
+    status, text = clean(http.get("/v1/reviews/1", headers=home))
+    assert (status, text.replace("review 1", "review 9")) == clean(http.get("/v1/reviews/9", headers=home))
 
 
 def test_alerts_are_those_of_the_workspace_of_the_token(http: TestClient, log: Log) -> None:

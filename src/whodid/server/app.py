@@ -52,6 +52,7 @@ from whodid.server.packing import pack_answer
 from whodid.server.pages import Pages
 from whodid.server.problems import leaving, problem, problem_of
 from whodid.server.reports import Reports
+from whodid.server.reviews import ReviewRoutes
 from whodid.server.routes import Routes
 from whodid.server.sessions import Sessions
 from whodid.server.signing import check_secret
@@ -141,6 +142,7 @@ def asgi(
         *Live(log, sessions, meter=meter, ending=ending).handlers,
         *Reports(log, sessions, secret=secret, pages=pages).handlers,
         *AlertRoutes(log, sessions, secret=secret).handlers,
+        *ReviewRoutes(log, sessions, secret=secret).handlers,
         *Administration(log, callers).handlers,
         *Holds(log, callers).handlers,
         *Erasures(log, callers).handlers,
