@@ -91,6 +91,8 @@ _WHODIDS_OWN = {
     "audit.alert_raised": "test_detect_follower.py::test_each_alert_is_an_entry_that_names_its_cause",
     "audit.alert_resolved": "test_detect_alerts.py::test_what_an_alert_was_is_an_entry",
     "audit.alert_rule_changed": "test_detect_follower.py::test_a_failing_rule_is_disabled_and_reported",
+    "audit.review_started": "test_server_reviews.py::test_who_may_not_manage_only_looks",
+    "audit.review_signed": "test_server_reviews.py::test_a_signed_review_reads_like_a_report",
     "audit.viewer_opened": "test_server_api.py::test_opening_the_log_is_recorded_once_a_day",
     "audit.asked": "test_compat_mcp.py::test_each_use_is_an_entry",
     "audit.purged": "browser/test_ninety_days_later.py::test_retention_removes_and_the_rest_verifies",
