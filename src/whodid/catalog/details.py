@@ -86,6 +86,7 @@ DETAILS: Mapping[str, tuple[str, str]] = {
     "session_minutes": ("Time signed in", "Duración de la sesión"),
     "sessions_ended": ("Sessions ended", "Sesiones cerradas"),
     "sha256": ("SHA-256", "SHA-256"),
+    "stamped_at": ("Stamped on", "Sellado el"),
     "skipped": ("Skipped", "Omitidos"),
     "skipped_optout": ("Skipped: opted out", "Omitidos: baja de la publicidad"),
     "skipped_unreachable": ("Skipped: unreachable", "Omitidos: no localizables"),
