@@ -94,6 +94,7 @@ _WHODIDS_OWN = {
     "audit.review_started": "test_server_reviews.py::test_who_may_not_manage_only_looks",
     "audit.review_signed": "test_server_reviews.py::test_a_signed_review_reads_like_a_report",
     "audit.viewer_opened": "test_server_api.py::test_opening_the_log_is_recorded_once_a_day",
+    "audit.stamped": "test_server_stamps.py::test_an_order_is_an_entry",
     "audit.asked": "test_compat_mcp.py::test_each_use_is_an_entry",
     "audit.purged": "browser/test_ninety_days_later.py::test_retention_removes_and_the_rest_verifies",
     "audit.erased": "test_retention_erasure.py::test_the_record_is_in_the_history_of_the_person_and_names_no_value",

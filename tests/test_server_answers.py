@@ -75,6 +75,8 @@ def test_an_answer_says_how_complete_it_is(http: TestClient, log: Log) -> None:
     assert open_["unsealed"] == 1
     assert open_["words"].startswith("Aún sin sellar")
     assert "no falta ninguna" in open_["levels"][2]["words"]
+    assert asked(http, "stop", subject="campaign:cmp_1", completeness="no").json()["completeness"] is None
+    assert asked(http, "stop", subject="campaign:cmp_1", completeness="some").status_code == 400
     narrow = asked(http, "stop", subject="campaign:cmp_1", locked="type:campaign").json()["completeness"]
     assert {one["state"] for one in narrow["levels"]} == {"absent"}
 

@@ -33,6 +33,7 @@ from tests.serving import (
 )
 from whodid import Log, Reason, Resource
 from whodid.evidence import extract, verify
+from whodid.log import Stamp, keep_stamp
 from whodid.retention import place_hold
 from whodid.server import asgi, mint_operator_token
 from whodid.server.keys import KeyRing
@@ -93,6 +94,8 @@ def test_the_matrix_covers_every_route(log: Log) -> None:
         "/v1/holds",
         "/v1/holds/preview",
         "/v1/holds/{id}/release",
+        "/v1/stamps",
+        "/v1/stamps/{size}",
         "/v1/alerts",
         "/v1/alerts/{id}",
         "/v1/alerts/{id}/acknowledge",
@@ -373,6 +376,7 @@ def test_a_key_manages_the_workspace_it_belongs_to(http: TestClient, log: Log) -
             http.post("/v1/holds", json={"name": "x", "query": "type:contact"} | by, headers=named),
             http.post("/v1/holds/preview", json={"query": "type:contact"}, headers=named),
             http.post(f"/v1/holds/{held.id}/release", json=by, headers=named),
+            http.post("/v1/stamps", headers=named),
             http.get("/v1/workspaces", headers=named),
         ]
         assert {one.status_code for one in answers} == {403}
@@ -416,6 +420,18 @@ def test_a_key_manages_the_sinks_of_the_workspace_it_belongs_to(http: TestClient
         assert named.status_code == 403
     assert http.post("/v1/sinks", json={"name": "x"}, headers=key | {"X-Whodid-Workspace": AWAY}).status_code == 403
     assert (sinks.get("away hook").position, log.head(AWAY).size) == (before, size)
+
+
+def test_stamps_are_those_of_the_own_log(http: TestClient, log: Log) -> None:
+    """A stamp of AWAY is not listed at home, and its size answers like one that nobody stamped."""
+    keep_stamp(log, AWAY, Stamp(at=NOW, note=log.checkpoint(AWAY), answer=b"stamp"))
+    size = log.head(AWAY).size
+    home, away = bearer(token(HOME)), bearer(token(AWAY))
+    assert http.get("/v1/stamps", headers=away).json()["items"][0]["size"] == size
+    assert http.get("/v1/stamps", headers=home).json() == {"items": []}
+    foreign, absent = (http.get(f"/v1/stamps/{one}", headers=home) for one in (size, size + 1_000))
+    assert foreign.status_code == 404
+    assert clean(foreign) == clean(absent)
 
 
 def test_an_operator_reads_no_entry(http: TestClient) -> None:

@@ -22,7 +22,8 @@ interface Answer {
   finding: string;
   rows: { subject: { label: string }; said: string; entries: number[]; proven: boolean }[];
   limits: string[];
-  completeness: { levels: { level: string; state: "held" | "part" | "failed" | "absent"; words: string }[]; words: string | null };
+  /** Null until it is worked out, after the answer. */
+  completeness: { levels: { level: string; state: "held" | "part" | "failed" | "absent"; words: string }[]; words: string | null } | null;
   items: Summary[];
   count: { value: number };
   evidence: { ask: string[] } | null;
@@ -131,7 +132,7 @@ export class Questions {
       <h3>${words.t("questions.rests")} <small class="num">${words.t("count.entries", { n: count.value })}</small></h3>
       <ul class="rests">${items.map((item) => html`<li><a href=${this.#host.href({ entry: String(item.index) })} @click=${(event: MouseEvent) => this.#show(event, item.index)}><span class="num">${item.index}</span> <bdi>${sentenceText(this.#host, item.sentence)}</bdi></a></li>`)}</ul>
       <h3>${words.t("questions.complete")}</h3>
-      <ul class="levels">${completeness.levels.map(({ level, state, words: said }) => html`<li class=${state}>${icon(LOOKS[state], "s")}<b>${level}</b> <bdi>${said}</bdi></li>`)}${completeness.words ? html`<li class="part">${icon(LOOKS.part, "s")}<bdi>${completeness.words}</bdi></li>` : nothing}</ul>
+      <ul class="levels">${completeness === null ? html`<li>${words.t(this.#busy ? "questions.busy" : "questions.unknown")}</li>` : completeness.levels.map(({ level, state, words: said }) => html`<li class=${state}>${icon(LOOKS[state], "s")}<b>${level}</b> <bdi>${said}</bdi></li>`)}${completeness?.words ? html`<li class="part">${icon(LOOKS.part, "s")}<bdi>${completeness.words}</bdi></li>` : nothing}</ul>
       <h3>${words.t("questions.limits")}</h3>
       <ul class="limits">${limits.map((limit) => html`<li><bdi>${limit}</bdi></li>`)}</ul>`;
   }
@@ -169,7 +170,11 @@ export class Questions {
   async #fetch(signal: AbortSignal): Promise<void> {
     const { words, clock, client } = this.#host;
     const period = this.#items.find(({ question }) => question === this.#chosen)?.period;
-    this.#answer = await client.get<Answer>(`answers/${this.#chosen}`, { subject: this.#subject, on: period ? this.#on : "", tz: clock.zone, lang: words.language }, signal);
+    const asked = { subject: this.#subject, on: period ? this.#on : "", tz: clock.zone, lang: words.language };
+    this.#answer = await client.get<Answer>(`answers/${this.#chosen}`, { ...asked, completeness: "no" }, signal);
+    this.#host.requestUpdate();
+    // Proving takes longer than finding: the answer does not wait for it.
+    this.#answer = await client.get<Answer>(`answers/${this.#chosen}`, asked, signal);
   }
 
   async #prove(): Promise<void> {

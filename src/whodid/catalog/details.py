@@ -97,6 +97,7 @@ DETAILS: Mapping[str, tuple[str, str]] = {
     "skipped_unreachable": ("Skipped: unreachable", "Omitidos: no localizables"),
     "start": ("First entry", "Primera entrada"),
     "stop": ("Entry after the last", "Entrada tras la última"),
+    "stamped_at": ("Stamped on", "Sellado el"),
     "subject": ("Person concerned", "Persona afectada"),
     "subject_hash": ("Subject, as a hash", "Sujeto, como hash"),
     "survivor": ("Kept", "Conservado"),

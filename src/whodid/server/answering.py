@@ -9,8 +9,10 @@ from msgspec import Meta, Struct
 
 from whodid.answers import QUESTIONS, Answer, Basis, Proved, Reading, Said, Speaker, Standing, answer, subject_of, title
 from whodid.canonical import time_text
+from whodid.errors import InvalidQuery
 from whodid.evidence import about, prove
 from whodid.log import Log
+from whodid.query import quote
 from whodid.server import answers
 from whodid.server.answers import Call, Handler, answer_json
 from whodid.server.described import LANG, Description, Form, Parameter, Reply
@@ -113,7 +115,7 @@ class AnswerView(Struct, frozen=True, kw_only=True):
     Args:
         finding: The answer in a sentence.
         limits: What it cannot say.
-        completeness: Whether anything is missing, level by level.
+        completeness: Whether anything is missing, level by level; null where nobody wanted to know.
         items: The entries that it rests on, newest first; at most 100.
         count: How many there are.
         evidence: What to ask for to have them all, proven; null when this viewer cannot have evidence.
@@ -127,7 +129,7 @@ class AnswerView(Struct, frozen=True, kw_only=True):
     finding: str
     rows: list[AnswerRow]
     limits: list[str]
-    completeness: CompletenessView
+    completeness: CompletenessView | None
     items: list[Row]
     count: Count
     evidence: EvidenceAsk | None
@@ -159,6 +161,12 @@ _ASK = Description(
     ),
     query=(
         Parameter("subject", "what it is about, `TYPE:ID`", Annotated[str, Meta(max_length=600)], "contact:con_juan"),
+        Parameter(
+            "completeness",
+            "`no` leaves `completeness` out (null): the first thing to show, for proving takes seconds in a large log",
+            Literal["yes", "no"],
+            "no",
+        ),
         Parameter("on", "the day or period that is asked about, a date of the query language", str, "2026-11-20"),
         Parameter("tz", "IANA time zone in which dates are meant and times are told; UTC when absent", str, "UTC"),
         LANG,
@@ -219,7 +227,7 @@ def answered(session: Session, question: str, found: dict[str, str], lang: str) 
     """Answer a question as far as a session may see that.
 
     Args:
-        found: Further parameters: `subject`, `on` and `tz`.
+        found: Further parameters: `subject`, `on`, `tz` and `completeness`.
 
     Raises:
         InvalidQuery: A parameter cannot be read, or the question lacks one.
@@ -228,6 +236,9 @@ def answered(session: Session, question: str, found: dict[str, str], lang: str) 
     reader = session.reader
     log = reader.log
     now = log.now()
+    wanted = found.get("completeness", "yes")
+    if wanted not in {"yes", "no"}:
+        raise InvalidQuery(f"completeness cannot be {quote(wanted)}", "Use yes or no")
 
     def proven(basis: Basis) -> Proved:
         return prove(log, reader.workspace, about(basis.actions, basis.resources))
@@ -243,7 +254,7 @@ def answered(session: Session, question: str, found: dict[str, str], lang: str) 
         since=period.since,
         until=period.until,
         now=now,
-        prove=proven,
+        prove=proven if wanted == "yes" else None,
     )
     speaker = Speaker(log.catalog, lang, ZoneInfo(found.get("tz", "UTC")))
     return _view(made, session, speaker, lang)

@@ -57,9 +57,11 @@ from whodid.server.routes import Routes
 from whodid.server.sessions import Sessions
 from whodid.server.signing import check_secret
 from whodid.server.sinks import SinkRoutes
+from whodid.server.stamping import StampRoutes
 from whodid.server.tlog import Tiles
 from whodid.server.traces import Tracer
 from whodid.server.waiting import Waiting
+from whodid.witness.stamp import Authority
 
 __all__ = ["asgi"]
 
@@ -91,6 +93,7 @@ def asgi(
     metrics: PrometheusMeter | None = None,
     ending: Callable[[], bool] = lambda: False,
     sign_on: Callable[[Console, Desk], SignOn] | None = None,
+    stamps: Authority | None = None,
 ) -> Starlette:
     """Make the HTTP door of a log: the API under `/v1`, the page at `/`, its files under `/static`.
 
@@ -116,6 +119,7 @@ def asgi(
         metrics: Counts what happens and shows it at `/metrics`; without it there is no such page.
         ending: Tells whether the server is asked to stop: live streams end then, and nothing new is taken in.
         sign_on: Makes single sign-on for the console, as `whodid serve` uses it.
+        stamps: Who stamps heads with the time by order; without it nobody does.
 
     Returns:
         The application. Its `state.endpoints` are the described routes.
@@ -145,6 +149,7 @@ def asgi(
         *ReviewRoutes(log, sessions, secret=secret).handlers,
         *Administration(log, callers).handlers,
         *Holds(log, callers).handlers,
+        *StampRoutes(log, sessions, callers, authority=stamps).handlers,
         *Erasures(log, callers).handlers,
         *SinkRoutes(log, callers, secret=secret).handlers,
         *_console_handlers(log, console, pages, secret, sign_on),

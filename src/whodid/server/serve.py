@@ -92,6 +92,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
         )
         waiting = _waiting(settings, log, meter, stack)
         console = Console(secret=secret, clock=log.now, links=lambda code: take_link(log, code))
+        authority = _authority(settings)
         app = asgi(
             log,
             secret=secret,
@@ -108,6 +109,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             metrics=metrics,
             ending=lambda: server.ending,
             sign_on=_sign_on(settings, log),
+            stamps=authority,
         )
         stack.enter_context(
             SealingWorker(log, on_round=meter.sealed, on_error=partial(_failed, "Sealing", meter.seal_failed))
@@ -115,9 +117,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
         stack.enter_context(LapseWorker(log))
         if settings.witness_policy is not None:
             stack.enter_context(WitnessWorker(log, read_policy(settings.witness_policy)))
-        if settings.stamp_url is not None and settings.stamp_certificates is not None:
-            certificates = read_certificates(settings.stamp_certificates)
-            authority = Authority(url=settings.stamp_url, certificates=certificates)
+        if authority is not None:
             stack.enter_context(StampWorker(log, authority))
         stack.enter_context(exports)
         meter.watch_sinks(stack.enter_context(SinkWorker(log)).healths)
@@ -212,6 +212,13 @@ def _uvicorn(settings: Settings, app: Any) -> uvicorn.Config:
 def _failed(what: str, count: Callable[[], None], workspace: str, error: Exception) -> None:
     count()
     _logger.error("%s of %s failed", what, workspace or "the deployment", exc_info=error)
+
+
+def _authority(settings: Settings) -> Authority | None:
+    """Return who stamps heads with the time, if the settings name somebody."""
+    if settings.stamp_url is None or settings.stamp_certificates is None:
+        return None
+    return Authority(url=settings.stamp_url, certificates=read_certificates(settings.stamp_certificates))
 
 
 def _detect(settings: Settings, log: Log, meter: Meter, stack: ExitStack) -> str:
