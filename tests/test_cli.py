@@ -26,6 +26,8 @@ ON_A_STORE = (
 )
 COMMANDS = (
     *ON_A_STORE,
+    "backup",
+    "copy",
     "hold",
     "erase",
     "erasures",

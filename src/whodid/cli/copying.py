@@ -1,4 +1,4 @@
-"""The command that moves the logs to another store."""
+"""The commands that make a second store of one: a backup, and a move."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 
 from whodid.cli import ui
-from whodid.errors import StoreUnavailable
-from whodid.log import abandon_between, move_between
+from whodid.errors import InvalidSetting, StoreUnavailable
+from whodid.log import abandon_between, back_up, move_between
 
 __all__ = ["COMMANDS"]
 
@@ -56,4 +56,39 @@ def copy(
     ui.note(f"{moved.entries:,} {said} copied and verified. Point servers and applications to the new store.")
 
 
-COMMANDS = {"copy": copy}
+@ui.command
+@ui.argument("file")
+@ui.json_option
+@ui.store_options
+def backup(*, file: str, as_json: bool, store: str | None, key_file: str | None) -> None:
+    r"""Copy a SQLite store to FILE while it is used, and verify the copy.
+
+    \b
+    whodid backup --store sqlite:///audit.db backup.db
+
+    FILE must not exist; only its owner can read it. Back up the key file
+    apart from it, once. Exit code 1: the copy has the problems that are listed,
+    and so has the store. A PostgreSQL database has tools of its own.
+    """
+    if not store:
+        raise InvalidSetting("No store was named", "Use --store sqlite:///audit.db, or set WHODID_STORE")
+    if store.startswith(_SQLITE) and not Path(store.removeprefix(_SQLITE)).exists():
+        raise StoreUnavailable(f"There is no database at {store}", "Check --store or WHODID_STORE")
+    with ui.steps() as told:
+        reports = back_up(store, Path(file), key=key_file, told=told)
+    good = all(one.ok for one in reports)
+    if as_json:
+        ui.json([{"ok": one.ok, **msgspec.to_builtins(one)} for one in reports])
+    else:
+        ui.table(
+            (">Entries", ">Purged", "Result", "Workspace"),
+            [(f"{one.checked:,}", f"{one.purged:,}", "ok" if one.ok else "damaged", one.workspace) for one in reports],
+            wide=3,
+        )
+        for one in reports:
+            for problem in one.problems[:3]:
+                ui.note(f"{one.workspace}: {problem.fact}.")
+    ui.finish(ui.OK if good else ui.PROBLEM)
+
+
+COMMANDS = {"backup": backup, "copy": copy}

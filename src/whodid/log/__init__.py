@@ -2,6 +2,7 @@
 
 from whodid.log.anchors import MOST_STAMPS, Anchored, Stamp, Stamped, keep_stamp, read_stamp, stamped
 from whodid.log.announced import Announced
+from whodid.log.backing import back_up
 from whodid.log.commit import Receipt
 from whodid.log.completing import Complete, Gone, Headers
 from whodid.log.elsewhere import Elsewhere, Forget
@@ -56,6 +57,7 @@ __all__ = [
     "Stamped",
     "Worker",
     "abandon_between",
+    "back_up",
     "hide_proven",
     "keep_stamp",
     "leased",

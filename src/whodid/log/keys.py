@@ -112,6 +112,10 @@ class DeploymentKey:
             raise InvalidSetting(f"The key file {path} holds another key", "Name another place for the key")
         return found
 
+    def alone(self) -> DeploymentKey:
+        """Return the key without the notes that stand beside its file."""
+        return DeploymentKey(self._seed)
+
     def check(self) -> None:
         """Look whether the next start would find this key in its file.
 

@@ -27,7 +27,7 @@ from whodid.log.forgetting import Forgotten, Making, forget
 from whodid.log.keys import DeploymentKey
 from whodid.log.naming import check_name
 from whodid.log.owning import DEPLOYMENT, own
-from whodid.log.proving import Inclusion, ProvenEntry, Prover
+from whodid.log.proving import Inclusion, ProvenEntry, Prover, existing
 from whodid.log.sealing import SealedSegment, Sealer
 from whodid.log.snapshot import Snapshot
 from whodid.log.verify import Progress, Report, verify_log
@@ -470,10 +470,7 @@ class Log:
         return parse(query, now=self._clock()) if isinstance(query, str) else query
 
     def _existing(self, workspace: str) -> Head:
-        head = self._store.head(workspace)
-        if head is None:
-            raise NotFound(f"Nothing was recorded for a workspace {workspace!r}", "Check its name")
-        return head
+        return existing(self._store, workspace)
 
     def _kept(self, workspace: str, key: int | str) -> Kept:
         if isinstance(key, str):

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from whodid import canonical
-from whodid.errors import Purged, StoreCorrupt
+from whodid.errors import NotFound, Purged, StoreCorrupt
 from whodid.log.keys import DeploymentKey
 from whodid.model import Entry
 from whodid.proof import leaf, tile, tree
@@ -20,7 +20,7 @@ from whodid.sequence import Head
 from whodid.store.base import Kept, Store, restore
 from whodid.store.moving import refuse
 
-__all__ = ["Inclusion", "ProvenEntry", "Prover", "header_of", "levels_of"]
+__all__ = ["Inclusion", "ProvenEntry", "Prover", "existing", "header_of", "levels_of"]
 
 _CACHED_TILES = 64
 
@@ -253,6 +253,18 @@ def levels_of(hashes: bytes) -> list[list[bytes]]:
         row = [node(left, right) for left, right in zip(pairs, pairs, strict=False)]
         rows.append(row)
     return rows
+
+
+def existing(store: Store, workspace: str) -> Head:
+    """Return the newest head of a log.
+
+    Raises:
+        NotFound: Nothing was ever recorded for this workspace.
+    """
+    head = store.head(workspace)
+    if head is None:
+        raise NotFound(f"Nothing was recorded for a workspace {workspace!r}", "Check its name")
+    return head
 
 
 def header_of(kept: Kept, entry: Entry, salt: bytes) -> tuple[leaf.Header, list[bytes]]:

@@ -12,12 +12,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID
 
 from msgspec import Struct
 
 from whodid import canonical
+from whodid.errors import InvalidSetting
 from whodid.model import Entry, Kind
 from whodid.query import Cursor, Page, Query
 from whodid.sequence import Batch, Head, Sealed, Segment
@@ -275,6 +277,17 @@ class Store(ABC):
 
         Takes as long as copying the whole store may take, and writers may have to wait for it.
         """
+
+    def back_up(self, path: Path) -> None:
+        """Write a consistent copy of everything to a new file, readable by its owner only, while others go on writing.
+
+        Raises:
+            InvalidSetting: The file exists, its folder does not, or the engine has tools of its own for this.
+            StoreFull: There is no room for it; nothing of it is left.
+        """
+        raise InvalidSetting(
+            f"{self.name} is not backed up by this program", "Use the tools of the database: docs/operate/backup.md"
+        )
 
     @abstractmethod
     def stats(self, workspace: str) -> dict[str, int]:

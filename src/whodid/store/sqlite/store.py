@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from whodid.errors import InvalidSetting, StoreCorrupt
@@ -406,6 +407,9 @@ class SQLiteStore(Store):
             # Merges the segments of the index: words of entries that went still stand in those they were written to.
             writer.execute("INSERT INTO words (words) VALUES ('optimize')")
         self.engine.compact()
+
+    def back_up(self, path: Path) -> None:
+        self.engine.copy_to(path)
 
     def _improve_dictionary(self) -> bool:
         """Train the next dictionary once enough entries are there to learn from; say whether one was added."""
