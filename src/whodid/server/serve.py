@@ -87,6 +87,8 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             most_bytes=settings.exports_bytes,
             meter=meter,
         )
+        # A folder that was named and cannot be used is a mistake; a reader of rules that is not installed is a choice.
+        geo = Geo(Path(settings.geo_folder)) if settings.detect and settings.geo_folder is not None else None
         console = Console(secret=secret, clock=log.now, links=lambda code: take_link(log, code))
         app = asgi(
             log,
@@ -103,6 +105,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             metrics=metrics,
             ending=lambda: server.ending,
             sign_on=_sign_on(settings, log),
+            geo=geo,
         )
         stack.enter_context(
             SealingWorker(log, on_round=meter.sealed, on_error=partial(_failed, "Sealing", meter.seal_failed))
@@ -116,7 +119,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             stack.enter_context(StampWorker(log, authority))
         stack.enter_context(exports)
         stack.enter_context(SinkWorker(log))
-        undetected = _detect(settings, log, meter, stack)
+        undetected = _detect(settings, log, geo, meter, stack)
         if settings.retention_minutes:
             worker = RetentionWorker(
                 log,
@@ -207,12 +210,10 @@ def _failed(what: str, count: Callable[[], None], workspace: str, error: Excepti
     _logger.error("%s of %s failed", what, workspace or "the deployment", exc_info=error)
 
 
-def _detect(settings: Settings, log: Log, meter: Meter, stack: ExitStack) -> str:
+def _detect(settings: Settings, log: Log, geo: Geo | None, meter: Meter, stack: ExitStack) -> str:
     """Start detection if it is asked for; return why it cannot be had, or nothing."""
     if not settings.detect:
         return ""
-    # A folder that was named and cannot be used is a mistake; a reader of rules that is not installed is a choice.
-    geo = Geo(Path(settings.geo_folder)) if settings.geo_folder is not None else None
     try:
         worker = DetectionWorker(
             log, geo=geo, on_round=meter.detected, on_error=partial(_failed, "Detection", meter.detection_failed)
