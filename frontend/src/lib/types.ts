@@ -261,6 +261,8 @@ export interface Suggestions {
 export interface ExportEstimate {
   count: Count;
   size: number;
+  /** Values that the file hides as it was ordered. */
+  hidden: Count;
 }
 
 /** An export that is made, or was made, on the server. */
