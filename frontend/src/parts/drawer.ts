@@ -176,7 +176,7 @@ export class Drawer {
     if (about !== null || resource.type === "log") return nothing;
     const deleted = kind === "delete";
     const name = shown(this.#host, resource.name, resource.id);
-    return html`<p class="ask"><button class="btn" @click=${() => this.#ask({ subject: `${resource.type}:${resource.id}`, deleted })}>${icon("inbox")}<span>${words.t(deleted ? "questions.deleted" : "questions.about", { name })}</span></button></p>`;
+    return html`<p class="ask"><button class="btn" @click=${() => this.#ask({ subject: `${resource.type}:${resource.id}`, deleted })}>${icon("ask")}<span>${words.t(deleted ? "questions.deleted" : "questions.about", { name })}</span></button></p>`;
   }
 
   #ask(detail: About): void {

@@ -187,7 +187,10 @@ def _code(name: str, code: str, lang: str, catalog: Catalog) -> str | None:
     declared = catalog.get(code) if name in _OF_ACTIONS else None
     if declared is not None:
         return declared.label.get(lang, declared.label["en"])
-    return value_label(name, code, lang)
+    # A comparison tells since when something was so: the code, and a day.
+    head, space, rest = code.partition(" ")
+    said = value_label(name, head, lang)
+    return f"{said}{space}{rest}" if said is not None else None
 
 
 def _words(seen: Seen, lang: str, catalog: Catalog) -> dict[str, Any]:
