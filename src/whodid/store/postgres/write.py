@@ -9,7 +9,7 @@ from itertools import groupby
 
 from whodid.errors import InvalidSetting, StoreCorrupt
 from whodid.proof import tile
-from whodid.sequence import Batch, Head, Row
+from whodid.sequence import Batch, Bound, Head, Row
 from whodid.store.packing import decode_head, encode_head, pack_postings
 from whodid.store.postgres.engine import Connection
 from whodid.store.postgres.rewrite import note_rewriting
@@ -86,6 +86,9 @@ class Writing:
                 writer.execute(
                     "INSERT INTO whodid.postings VALUES (%s, %s, %b)", (ws, number, pack_postings(batch.postings))
                 )
+                writer.execute("INSERT INTO whodid.second VALUES (%s, %s, %b)", (ws, number, batch.second))
+            if batch.bound is not None:
+                self._bind(writer, ws, batch.bound, batch)
             writer.execute(
                 "UPDATE whodid.log SET head = %b, size = %s WHERE ws = %s",
                 (encode_head(batch.head), batch.head.size, ws),
@@ -117,6 +120,20 @@ class Writing:
         if touches:
             writer.copy(name_of("touch", week), TOUCH, b"".join(touches))
         return tally
+
+    @staticmethod
+    def _bind(writer: Connection, ws: int, bound: Bound, batch: Batch) -> None:
+        """Keep a volume; the second tags of its segments have served."""
+        writer.execute(
+            "INSERT INTO whodid.volume VALUES (%s, %s, %s, %s, %b)",
+            (ws, bound.number, bound.first, bound.index, bound.volume),
+        )
+        if bound.salt is not None:
+            writer.execute(
+                "INSERT INTO whodid.volume_index VALUES (%s, %s, %s, %b, %b)",
+                (ws, bound.number, bound.first, bound.salt, pack_postings(batch.postings)),
+            )
+        writer.execute("DELETE FROM whodid.second WHERE ws = %s AND number < %s", (ws, batch.head.unbound.first))
 
     @staticmethod
     def _grow_tile(writer: Connection, ws: int, gain: tile.Addition) -> Callable[[], int]:
@@ -172,10 +189,10 @@ class Writing:
         below = writer.value(
             "SELECT coalesce(max(number), 0) FROM whodid.segment WHERE ws = %s AND start <= %s", (ws, first)
         )
-        for table in ("segment", "postings"):
-            writer.execute(
-                f"DELETE FROM whodid.{table} WHERE ws = %s AND number < %s", (ws, min(below, batch.head.sealed))
-            )
+        below = min(below, batch.head.sealed)
+        for table in ("segment", "postings", "second"):
+            writer.execute(f"DELETE FROM whodid.{table} WHERE ws = %s AND number < %s", (ws, below))
+        writer.execute("DELETE FROM whodid.volume_index WHERE ws = %s AND first < %s", (ws, below))
 
     @staticmethod
     def _count_down(writer: Connection, ws: int, tally: Tally) -> None:

@@ -18,7 +18,7 @@ from whodid.errors import InvalidSetting, StoreCorrupt
 from whodid.proof import tile
 from whodid.proof.tree import HASH_SIZE
 from whodid.query import Cursor, Page, Query, words
-from whodid.sequence import Batch, Head, Sealed, Segment
+from whodid.sequence import Batch, Bound, Head, Sealed, Segment
 from whodid.store import dictionary, rollup, scan
 from whodid.store.base import Assemble, Count, Facets, Histogram, Kept, Problem, Store, restore
 from whodid.store.packing import (
@@ -91,8 +91,9 @@ class SQLiteStore(Store):
             writer.execute("DELETE FROM tile WHERE ws = ? AND level = 0 AND number < ?", (ws, first // 256))
             below = writer.value("SELECT max(number) FROM segment WHERE ws = ? AND start <= ?", (ws, first))
             below = min(below or 0, batch.head.sealed)
-            writer.execute("DELETE FROM segment WHERE ws = ? AND number < ?", (ws, below))
-            writer.execute("DELETE FROM postings WHERE ws = ? AND number < ?", (ws, below))
+            for table in ("segment", "postings", "second"):
+                writer.execute(f"DELETE FROM {table} WHERE ws = ? AND number < ?", (ws, below))
+            writer.execute("DELETE FROM volume_index WHERE ws = ? AND first < ?", (ws, below))
             self._write(writer, ws, batch)
         return batch
 
@@ -155,6 +156,19 @@ class SQLiteStore(Store):
             number, pos = batch.sealed.number, pos_of(ws, batch.sealed.index)
             writer.execute("INSERT INTO seal VALUES (?, ?, ?, ?)", (ws, number, pos, batch.sealed.seal))
             writer.execute("INSERT INTO postings VALUES (?, ?, ?)", (ws, number, pack_postings(batch.postings)))
+            writer.execute("INSERT INTO second VALUES (?, ?, ?)", (ws, number, batch.second))
+        if batch.bound is not None:
+            bound, pos = batch.bound, pos_of(ws, batch.bound.index)
+            writer.execute(
+                "INSERT INTO volume VALUES (?, ?, ?, ?, ?)", (ws, bound.number, bound.first, pos, bound.volume)
+            )
+            if bound.salt is not None:
+                index = pack_postings(batch.postings)
+                writer.execute(
+                    "INSERT INTO volume_index VALUES (?, ?, ?, ?, ?)",
+                    (ws, bound.number, bound.first, bound.salt, index),
+                )
+            writer.execute("DELETE FROM second WHERE ws = ? AND number < ?", (ws, batch.head.unbound.first))
         writer.execute("UPDATE log SET head = ? WHERE ws = ?", (encode_head(batch.head), ws))
 
     @staticmethod
@@ -305,7 +319,32 @@ class SQLiteStore(Store):
         with self.engine.reading() as reader:
             ws = self.number(reader, workspace)
             row = reader.row("SELECT bytes FROM postings WHERE ws = ? AND number = ?", (ws, number))
-        return unpack_postings(row[0], number) if row else None
+        return unpack_postings(row[0], f"segment {number}") if row else None
+
+    def second(self, workspace: str, number: int) -> bytes | None:
+        with self.engine.reading() as reader:
+            ws = self.number(reader, workspace)
+            row = reader.row("SELECT bytes FROM second WHERE ws = ? AND number = ?", (ws, number))
+        return row[0] if row else None
+
+    def volumes(self, workspace: str) -> list[Bound]:
+        with self.engine.reading() as reader:
+            ws = self.number(reader, workspace)
+            rows = reader.rows(
+                "SELECT v.number, v.pos, v.bytes, v.first, i.salt FROM volume v "
+                "LEFT JOIN volume_index i ON i.ws = v.ws AND i.number = v.number WHERE v.ws = ? ORDER BY v.number",
+                (ws,),
+            )
+        return [
+            Bound(number=number, index=index_of(pos), volume=volume, first=first, salt=salt)
+            for number, pos, volume, first, salt in rows
+        ]
+
+    def volume_postings(self, workspace: str, number: int) -> bytes | None:
+        with self.engine.reading() as reader:
+            ws = self.number(reader, workspace)
+            row = reader.row("SELECT bytes FROM volume_index WHERE ws = ? AND number = ?", (ws, number))
+        return unpack_postings(row[0], f"volume {number}") if row else None
 
     # ---------------------------------------------------------------- keeping
 
