@@ -14,6 +14,7 @@ from tests.faults.writer import event
 from tests.test_log_sealing import HOME, Clock, record, seals_of, store_of
 from whodid import canonical
 from whodid.errors import NotFound
+from whodid.evidence import ask, extract, make, verify
 from whodid.log import Log
 from whodid.log import binding as binding_room
 from whodid.log import sealing as sealing_room
@@ -225,6 +226,28 @@ def test_a_purge_while_segments_are_bound_wins(log: Log, clock: Clock, monkeypat
     assert log.bind(HOME) == ()
     assert [(one.first, one.last) for one in log.bind(HOME)] == [(0, 0), (1, 2)]
     assert log.verify(HOME).ok
+
+
+def test_a_file_of_evidence_leans_on_it(log: Log, clock: Clock) -> None:
+    """One answer for all bound segments, verified from its bytes; after a purge, of what is left."""
+    days(log, clock, 6)
+    log.bind(HOME)
+    days(log, clock, 2, first=6)
+    question = ask(["resource:contact:con_1,contact:con_16"], catalog=log.catalog)
+    key = log.verifier_key(HOME)
+    wanted = [one.index for one in log.read(HOME) if one.resource.id in {"con_1", "con_16"}]
+    data = extract(make(log, HOME, question, actor=log.get(HOME, 0).actor).file)
+    assert b'"bound":{' in data
+    verdict = verify(data, trusted=[key])
+    assert verdict.ok
+    assert [one.index for one in verdict.answers] == wanted
+    purge(log, seals_of(log)[0].stop)
+    again = extract(make(log, HOME, question, actor=log.get(HOME, 30).actor).file)
+    assert b'"bound":{' not in again
+    verdict = verify(again, trusted=[key])
+    assert verdict.ok
+    assert [one.index for one in verdict.answers] == wanted[1:]
+    assert verify(data, trusted=[key]).ok
 
 
 # ------------------------------------------------------------------------------------------------------ what is a lie

@@ -194,9 +194,9 @@ class _Verification:
         fixed: dict[int, bytes] = {seal.number + 2: seal.commitment for seal in sealed.seals.values()}
         if any(one.number < 2 for one in known):
             try:
-                zero, one = [decode_base64(text) for text in document.origin]
-                check_origin(self.signed.origin if self.signed else "", zero, one)
-                fixed |= {0: zero, 1: one}
+                zero, second = [decode_base64(text) for text in document.origin]
+                check_origin(self.signed.origin if self.signed else "", zero, second)
+                fixed |= {0: zero, 1: second}
             except UNREADABLE:
                 self._add("origin")
         elif document.origin:
