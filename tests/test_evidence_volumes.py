@@ -21,6 +21,9 @@ from whodid.model import Entry
 from whodid.proof import leaf
 from whodid.proof.volume import Volume
 
+LEANING = [name for name in QUESTIONS if name not in {"everything", "named"}]
+"""Questions that an index answers."""
+
 
 def bound_of(document: Document) -> Bound:
     """Return what a file says of volumes."""
@@ -43,7 +46,7 @@ def shop() -> Workshop:
     return bookish()
 
 
-@pytest.mark.parametrize("name", [name for name in QUESTIONS if name != "everything"])
+@pytest.mark.parametrize("name", LEANING)
 def test_a_file_with_volumes_proves_what_one_without_does(shop: Workshop, name: str) -> None:
     """The same answers, at the same levels; headers need the indexes that were made of them."""
     document = shop.evidence(QUESTIONS[name])

@@ -2,7 +2,7 @@
 // needs a hash.
 
 export interface Ask {
-  dimension: "actor" | "action" | "resource";
+  dimension: "actor" | "action" | "resource" | "entry";
   values: string[][];
 }
 
@@ -111,7 +111,7 @@ const MEMBERS = {
   whodid: one("evidence"),
   version: (value: unknown): void => demand(value === 1 || value === 2),
   statement: object({
-    asks: list(object({ dimension: one("actor", "action", "resource"), values: list(list(text)) })),
+    asks: list(object({ dimension: one("actor", "action", "resource", "entry"), values: list(list(text)) })),
     since: maybe(count), until: maybe(count), workspace: text, made_at: count,
     made_by: object({ type: text, id: text, name: text }),
   }),
@@ -140,7 +140,7 @@ type Rows = [number: number, salt: string, found: [positions: number[], key: str
 type Written = Omit<Evidence, "segments" | "bound"> & { segments: Rows; bound?: Omit<Bound, "covered"> & { covered: Rows } };
 
 /** The same with names for what is written as arrays, because there is much of it. */
-function named({ segments, bound, ...written }: Written): Evidence {
+function unpacked({ segments, bound, ...written }: Written): Evidence {
   const stretches = (rows: Rows): Stretch[] =>
     rows.map(([number, salt, found]) => ({ number, salt, found: found.map(([positions, key, value, path]) => ({ positions, key, value, path })) }));
   return { ...written, segments: stretches(segments), ...(bound && { bound: { ...bound, covered: stretches(bound.covered) } }) };
@@ -152,7 +152,7 @@ export function decode(data: string): Evidence {
   demand(typeof found === "object" && found !== null && "version" in found);
   (FORMS[found.version === 2 ? 1 : 0] as Shape)(found);
   demand(canonical(found).replaceAll("<", "\\u003c") === data);
-  const evidence = named(found as Written);
+  const evidence = unpacked(found as Written);
   checkForm(evidence);
   return evidence;
 }
@@ -166,14 +166,22 @@ export function ascend(numbers: readonly number[]): boolean {
   return numbers.every((number, at) => !at || (numbers[at - 1] as number) < number);
 }
 
+/** The entries that a question names, or undefined when it asks for what they carry. */
+export function namedEntries({ asks }: Statement): number[] | undefined {
+  return asks.find(({ dimension }) => dimension === "entry")?.values.map(([index]) => Number(index));
+}
+
 function checkForm({ statement, segments, seals, entries, asides, reasons, span, bound }: Evidence): void {
   const dimensions = statement.asks.map(({ dimension }) => dimension);
-  demand(dimensions.join() === (["actor", "action", "resource"] as const).filter((name) => dimensions.includes(name)).join());
+  demand(dimensions.join() === (["actor", "action", "resource", "entry"] as const).filter((name) => dimensions.includes(name)).join());
   for (const { dimension, values } of statement.asks) {
-    const width = dimension === "action" ? 1 : 2;
+    const width = dimension === "action" || dimension === "entry" ? 1 : 2;
     demand(values.length > 0 && values.every((value) => value.length === width && !value.join("").includes("\0")));
   }
-  const asked = statement.asks.reduce((sum, { values }) => sum + values.length, 0);
+  const indexes = namedEntries(statement);
+  const alone = statement.asks.length === 1 && statement.since === null && statement.until === null;
+  demand(!indexes || (alone && ascend(indexes) && indexes.every((at, place) => at <= Number.MAX_SAFE_INTEGER && `${at}` === statement.asks[0]?.values[place]?.[0])));
+  const asked = indexes ? 0 : statement.asks.reduce((sum, { values }) => sum + values.length, 0);
   const stretches = [...segments, ...(bound?.covered ?? [])];
   demand(stretches.length > 0 && seals.length > 0 && stretches.every(({ found }) => found.length === asked));
   if (bound) demand(bound.volumes.length > 0 && bound.covered.length > 0 && !span && asked > 0 && ascend(bound.salts.map(([number]) => number)));

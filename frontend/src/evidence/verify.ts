@@ -3,7 +3,7 @@
 
 import { equal, toHex } from "../lib/bytes.js";
 import { extendsTree, Frontier, leafHash, rootOf } from "../lib/merkle.js";
-import { decode, demand, withheld, type Evidence, type Opened, type Reason } from "./document.js";
+import { decode, demand, namedEntries, withheld, type Evidence, type Opened, type Reason } from "./document.js";
 import { digest } from "./hash.js";
 import {
   base64, checkOrigin, cut, DIMENSIONS, headerOf, holds, keyOf, openCheckpoint, readHeader, readKey, RECORDS, saltHolds, signers, tagOf, valueOf,
@@ -310,6 +310,10 @@ class Verification {
     const purged = reasons.filter(({ why }) => why === "purged");
     const erased = new Set(reasons.filter(({ why }) => why === "erased").map(({ index }) => index));
     const wanted = expected(evidence, covered);
+    for (const at of namedEntries(statement) ?? []) {
+      // Nothing here says under what it was filed.
+      if (opened.has(at) && !covered.some(({ sealed: { start, stop } }) => at >= start && at < stop)) this.#add("lacking", at);
+    }
     const outside = new Set([...wanted].filter((at) => this.#headers.has(at) && this.#outside(evidence, at)));
     const missing = [...new Set([...wanted, ...this.#gone])].filter((one) => !outside.has(one)).sort((a, b) => a - b);
     for (const at of missing) {
@@ -366,12 +370,14 @@ class Verification {
 }
 
 function asked({ statement: { asks } }: Evidence): { dimension: number; value: string }[] {
-  return asks.flatMap(({ dimension, values }) => values.map((value) => ({ dimension: DIMENSIONS[dimension], value: value.join("\0") })));
+  return asks.flatMap(({ dimension, values }) => (dimension === "entry" ? [] : values.map((value) => ({ dimension: DIMENSIONS[dimension], value: value.join("\0") }))));
 }
 
 /** The positions that answer the question. */
-function expected({ statement: { asks }, span }: Evidence, covered: Piece[]): Set<number> {
-  const all = new Set<number>();
+function expected({ statement, span }: Evidence, covered: Piece[]): Set<number> {
+  const { asks } = statement;
+  const all = new Set<number>(namedEntries(statement));
+  if (all.size) return all;
   for (const { stretch: { found }, sealed: { start, stop } } of covered) {
     if (!asks.length) for (let position = Math.max(start, span?.start ?? 0); position < stop; position++) all.add(position);
     let place = 0;

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import UNSET
 
 from whodid.errors import MalformedProof
-from whodid.evidence.document import DIMENSIONS, ERASED, PURGED, REDACTED, Ask, Document, Opened, Reason, Stretch
+from whodid.evidence.document import DIMENSIONS, ENTRY, ERASED, PURGED, REDACTED, Ask, Document, Opened, Reason, Stretch
 from whodid.proof import leaf, tree
 from whodid.proof.leaf import Header
 from whodid.proof.note import decode_base64
@@ -29,6 +29,7 @@ __all__ = [
     "expected",
     "hashes",
     "leaf_of",
+    "named",
     "tags_of",
     "withheld",
 ]
@@ -47,9 +48,11 @@ def check_form(document: Document) -> None:
     if dimensions != [one for one in DIMENSIONS if one in dimensions]:
         raise MalformedProof("The parts of the question are not in order")
     for ask in document.statement.asks:
-        width = 1 if ask.dimension == "action" else 2
+        width = 1 if ask.dimension in {"action", ENTRY} else 2
         if not ask.values or any(len(value) != width or "\0" in "".join(value) for value in ask.values):
             raise MalformedProof("A part of the question asks for nothing that can be found")
+    if ENTRY in dimensions:
+        _check_named(document)
     _check_pieces(document)
     for indexes in (
         [one.index for one in document.entries],
@@ -86,6 +89,18 @@ def _check_pieces(document: Document) -> None:
         raise MalformedProof("Salts stand at the wrong place, or twice")
 
 
+def _check_named(document: Document) -> None:
+    """Refuse entries that are not named alone, by their indexes, ascending."""
+    statement = document.statement
+    (ask, *others) = statement.asks
+    texts = [value[0] for value in ask.values]
+    indexes = [int(one) if one.isascii() and one.isdigit() and len(one) <= len(str(MOST)) else -1 for one in texts]
+    if others or (statement.since, statement.until) != (None, None):
+        raise MalformedProof("Entries are named beside something else")
+    if [str(one) for one in indexes] != texts or any(a >= b for a, b in pairwise(indexes)) or indexes[-1] > MOST:
+        raise MalformedProof("Entries are named twice, or not by an index")
+
+
 def _numbers(document: Document) -> Iterator[int]:
     statement = document.statement
     yield from (document.sealed, statement.made_at, statement.since or 0, statement.until or 0)
@@ -114,7 +129,16 @@ def asked(document: Document) -> list[tuple[int, bytes]]:
 
 def tags_of(asks: Iterable[Ask]) -> list[list[tuple[int, bytes]]]:
     """List what each part of a question asks for as (dimension of a tag, its value)."""
-    return [[(_TAGS[ask.dimension], "\0".join(value).encode()) for value in ask.values] for ask in asks]
+    return [
+        [(_TAGS[ask.dimension], "\0".join(value).encode()) for value in ask.values]
+        for ask in asks
+        if ask.dimension != ENTRY
+    ]
+
+
+def named(asks: Iterable[Ask]) -> list[int] | None:
+    """List the entries that a question names, or None when it asks for what they carry."""
+    return next(([int(value) for (value,) in ask.values] for ask in asks if ask.dimension == ENTRY), None)
 
 
 def expected(document: Document, covered: Iterable[tuple[Stretch, int, int]]) -> Iterator[Iterable[int]]:
@@ -124,6 +148,10 @@ def expected(document: Document, covered: Iterable[tuple[Stretch, int, int]]) ->
         covered: Each with its first position, and the first after it.
     """
     least = 0 if document.span is None else document.span.start
+    indexes = named(document.statement.asks)
+    if indexes is not None:
+        yield indexes
+        return
     for stretch, start, stop in covered:
         found = iter(stretch.found)
         groups = [{at for _ in ask.values for at in next(found).positions} for ask in document.statement.asks]

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from whodid.errors import NotFound, Purged
 from whodid.log.keys import DeploymentKey
-from whodid.log.proving import Prover
+from whodid.log.proving import Prover, existing
 from whodid.query import Query, parse
 from whodid.sequence import Head
 from whodid.store.base import Kept, Store
@@ -35,10 +35,7 @@ class Access:
         return parse(query, now=self._clock()) if isinstance(query, str) else query
 
     def _existing(self, workspace: str) -> Head:
-        head = self._store.head(workspace)
-        if head is None:
-            raise NotFound(f"Nothing was recorded for a workspace {workspace!r}", "Check its name")
-        return head
+        return existing(self._store, workspace)
 
     def _kept(self, workspace: str, key: int | str) -> Kept:
         if isinstance(key, str):

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from whodid import canonical, sequence
 from whodid.catalog import Catalog
-from whodid.errors import InvalidQuery, InvalidSetting, WhodidError
+from whodid.errors import InvalidQuery, WhodidError
 from whodid.intake import Intake
 from whodid.log.binding import Binder, BoundVolume
 from whodid.log.commit import GroupCommit, Receipt
@@ -25,6 +25,7 @@ from whodid.log.erasing import Erasure, erase
 from whodid.log.forgetting import Forgotten, Making, forget
 from whodid.log.keys import DeploymentKey
 from whodid.log.naming import check_name
+from whodid.log.owning import DEPLOYMENT, own
 from whodid.log.proofs import Proofs
 from whodid.log.sealing import SealedSegment, Sealer
 from whodid.model import Context, Entry, Event
@@ -32,10 +33,9 @@ from whodid.proof import leaf
 from whodid.query import Cursor, Page, Query
 from whodid.sequence import Head
 from whodid.store.base import Count, Facets, Histogram, Store, restore
+from whodid.store.moving import refuse
 
 __all__ = ["Log"]
-
-_DEPLOYMENT = ""  # the store's state under the empty name belongs to the deployment, not to a workspace
 
 
 class Log(Proofs):
@@ -67,10 +67,11 @@ class Log(Proofs):
         super().__init__(store, key, clock)
         self.catalog = catalog
         self.elsewhere = Elsewhere(key.register)
+        self.vault = key.vault
         self._draw = draw
         self._intake = Intake(catalog, strict=strict, fingerprint=key.fingerprint)
         self._commit = GroupCommit(store, clock, lambda: sequence.begin(name, (draw(32), draw(32))))
-        self._own()
+        own(store, key)
 
     def __enter__(self) -> Self:
         return self
@@ -98,17 +99,26 @@ class Log(Proofs):
         """
         self._key.check()
 
+    def check_place(self) -> None:
+        """Look whether entries can be recorded here.
+
+        Raises:
+            StoreMoved: The logs are kept in another store now, or are on their way there.
+        """
+        refuse(self._store.mark())
+
     # ---------------------------------------------------------------- the way in
 
-    def check(self, workspace: str, event: Event) -> None:
-        """Refuse now what `record` would refuse, without recording: for events that are recorded later, by a relay.
+    def check(self, workspace: str, event: Event) -> Event:
+        """Refuse now what `record` would refuse; return the event without secrets, to be kept until it is recorded.
 
         Raises:
             InvalidSetting: The workspace's name is not a name.
             InvalidEvent: The event would be refused; `pointer` says where the fault is.
         """
         check_name(workspace)
-        self._intake.check(event, workspace, self._clock())
+        content = self._intake.check(event, workspace, self._clock())
+        return Event(**{name: getattr(content, name) for name in Event.__struct_fields__})
 
     def record(self, workspace: str, event: Event) -> Receipt:
         """Record an event durably.
@@ -370,23 +380,13 @@ class Log(Proofs):
 
     def shared_state(self, name: str) -> bytes | None:
         """Return a small named value of the deployment as a whole, or None."""
-        return self._store.state(_DEPLOYMENT, f"shared {name}")
+        return self._store.state(DEPLOYMENT, f"shared {name}")
 
     def swap_shared_state(self, name: str, old: bytes | None, new: bytes | None) -> bool:
         """Replace a named value of the deployment if it still is `old` (None: absent); say whether it was."""
-        return self._store.swap_state(_DEPLOYMENT, f"shared {name}", old, new)
+        return self._store.swap_state(DEPLOYMENT, f"shared {name}", old, new)
 
     # ---------------------------------------------------------------- helpers
-
-    def _own(self) -> None:
-        """Bind the store to its key at first use; refuse another key later."""
-        mine = self._key.identity.encode()
-        if self._store.swap_state(_DEPLOYMENT, "key", None, mine):
-            return
-        if self._store.state(_DEPLOYMENT, "key") != mine:
-            raise InvalidSetting(
-                "The key file does not belong to this log", "Restore the key file that was made with it"
-            )
 
     def _binder(self, workspace: str) -> Binder:
         self._existing(workspace)

@@ -23,17 +23,30 @@ from itertools import pairwise
 import msgspec
 
 from whodid import canonical, sequence
-from whodid.errors import StoreError
+from whodid.errors import StoreError, StoreMoved
 from whodid.model import Change, Resource
 from whodid.proof import leaf, tree
 from whodid.proof.tile import node_from_tiles
 from whodid.query import Cursor, Query, compile_query, parse
 from whodid.sequence import Batch, Head
 from whodid.store.base import Kept, Known, Store, restore
-from whodid.testing.given import EPOCH, append, bind_next, close, content, drawer, prepared, seal_next
+from whodid.store.memory import MemoryStore
+from whodid.store.moving import PROGRESS, Mark, Piece
 from whodid.testing.volumes import VolumeContract
+from whodid.testing.world import EPOCH, QUESTIONS, append, bind_next, close, content, drawer, prepared, seal_next
 
-__all__ = ["EPOCH", "StoreContract", "append", "bind_next", "close", "content", "drawer", "prepared", "seal_next"]
+__all__ = [
+    "EPOCH",
+    "QUESTIONS",
+    "StoreContract",
+    "append",
+    "bind_next",
+    "close",
+    "content",
+    "drawer",
+    "prepared",
+    "seal_next",
+]
 
 
 class StoreContract(VolumeContract):
@@ -356,50 +369,82 @@ class StoreContract(VolumeContract):
         assert entry.resource == odd.resource
         assert entry.changes == odd.changes
 
+    def test_a_mark_keeps_everything_as_it_is(self, store: Store) -> None:
+        """While there is one nothing is written, by anybody, new workspaces included; without it everything goes on."""
+        append(store, "w", prepared(0, 3))
+        store.swap_state("w", "policy", None, b"90")
+        mark = Mark("leaving", "token", "elsewhere")
+        assert store.mark() is None
+        assert not store.swap_mark(mark, None)
+        assert store.swap_mark(None, mark)
+        assert not store.swap_mark(None, mark)
+        assert store.mark() == mark
+        before = store.head("w")
 
-QUESTIONS = (
-    "",
-    "action:contact.deleted",
-    "action:deleted",
-    "action:contact.*",
-    "-action:contact.*",
-    "kind:create,delete",
-    "-kind:security outcome:denied",
-    "category:contact",
-    "type:user",
-    "severity:>=warning",
-    "actor:usr_3",
-    'actor:"Person 3"',
-    "actor:p3@x.test",
-    "-actor:usr_3",
-    "actor:usr_3 kind:update",
-    "resource:contact:contact_3",
-    "resource:contact_3",
-    'resource:"Juan Pérez"',
-    "related:contact_1",
-    "change:city",
-    "-change:city",
-    'after:"Madrid 3"',
-    "before:getafe",
-    "reason:ticket",
-    '"ticket 9"',
-    "ticket",
-    "tick perez",
-    "juan -perez",
-    "राहुल",
-    "nothinglikethis",
-    "ip:10.0.1.0/24",
-    "ip:10.0.1.1",
-    "via:web",
-    "via:api",
-    "request:req_12",
-    "index:10..20",
-    "index:>=290",
-    "is:denied",
-    "is:failed",
-    "date:2026-08-25",
-    "date:2026-08-25..2026-08-26 kind:status",
-    "date:>=2026-08-26 actor:usr_1",
-    "contact_3",
-    "onerror",
-)
+        refused = 0
+        for attempt in (
+            lambda: append(store, "w", prepared(3, 1)),
+            lambda: append(store, "new", prepared(3, 1)),
+            lambda: store.forget("w", [range(1)], lambda head, known: None),
+            lambda: store.swap_state("w", "policy", b"90", b"30"),
+            lambda: store.swap_state("new", "policy", None, b"30"),
+        ):
+            try:
+                attempt()
+            except StoreMoved:
+                refused += 1
+        assert refused == 5
+        assert (store.head("w"), store.workspaces(), store.states("w")) == (before, ["w"], {"policy": b"90"})
+        assert len(store.find("w", Query(), None, 10).entries) == 3
+
+        assert store.swap_mark(mark, None)
+        append(store, "w", prepared(3, 1))
+
+    def test_what_is_adopted_is_what_it_was(self, store: Store) -> None:
+        """A log that comes in pieces from another store answers and proves as there, and goes on."""
+        other = MemoryStore()
+        append(other, "w", prepared(0, 600))
+        close(other, "w")
+        seal_next(other, "w")
+        record = sequence.prepare(content(9_000), b"\1" * 32, leaf.PURGE)
+
+        def purge(head: Head | None, known: Known) -> Batch | None:
+            assert head is not None
+            return sequence.assemble(msgspec.structs.replace(head, first=300), [record], EPOCH + timedelta(days=40))
+
+        other.forget("w", [range(300), range(310, 320)], purge)
+        head = other.head("w")
+        assert head is not None
+        kept = list(other.read("w", 0, head.size))
+        rows = tuple(sequence.row_of(restore(one, "w"), one.kind, one.seed, one.payload) for one in kept)
+        tiles = [(0, 1), (0, 2), (1, 0)]
+        nodes = tuple(
+            tree.Nodes(8 * level, 256 * number, hashes)
+            for (level, number), hashes in zip(tiles, other.tiles("w", tiles), strict=True)
+        )
+        seals = tuple((sealed, other.postings("w", sealed.number)) for sealed in other.seals("w"))
+        last = Piece(segments=tuple(other.segments("w")), seals=seals, states={"policy": b"90"}, head=head)
+
+        assert store.swap_mark(None, Mark("arriving", "token", "elsewhere"))
+        assert store.adopt("w", Piece(rows=rows[:100]), None, b"1")
+        assert not store.adopt("w", Piece(rows=rows[:100]), None, b"1")
+        assert store.head("w") is None
+        assert store.states("w") == {PROGRESS: b"1"}
+        assert store.adopt("w", Piece(rows=rows[100:], nodes=nodes), b"1", b"2")
+        assert store.adopt("w", last, b"2", None)
+        assert store.swap_mark(store.mark(), None)
+
+        assert (store.head("w"), list(store.read("w", 0, head.size))) == (head, kept)
+        assert (store.seals("w"), store.segments("w")) == (other.seals("w"), other.segments("w"))
+        assert store.postings("w", 0) == other.postings("w", 0)
+        assert store.states("w") == {"policy": b"90"}
+        assert list(store.check("w")) == []
+        for text in QUESTIONS:
+            query = parse(text, now=EPOCH + timedelta(days=30))
+            assert sorted(self._all(store, query)) == sorted(self._all(other, query)), text
+        append(store, "w", prepared(600, 300), EPOCH + timedelta(days=41))
+        grown = store.head("w")
+        assert grown is not None
+        past = node_from_tiles(lambda level, number: store.tiles("w", [(level, number)])[0])
+        assert tree.root_at(grown.size, past) == grown.root
+        assert list(store.check("w")) == []

@@ -10,7 +10,9 @@ from whodid import sequence
 from whodid.proof import leaf
 from whodid.sequence import Batch, Head
 from whodid.store.base import Known, Store
-from whodid.testing.given import EPOCH, append, bind_next, close, content, prepared, seal_next
+from whodid.store.memory import MemoryStore
+from whodid.store.moving import Mark, Piece
+from whodid.testing.world import EPOCH, append, bind_next, close, content, prepared, seal_next
 
 __all__ = ["VolumeContract"]
 
@@ -65,6 +67,26 @@ class VolumeContract:
         assert store.second("w", 5) is None
         assert store.second("w", 6) is not None
         assert list(store.check("w")) == []
+
+    def test_volumes_come_along_from_another_store(self, store: Store) -> None:
+        """With their indexes, or without, and with the second tags that are not bound yet."""
+        other = MemoryStore()
+        _sealed(other, 2)
+        bind_next(other, "w")
+        _sealed(other, 2, first=100)
+        bind_next(other, "w")
+        _sealed(other, 1, first=200)
+        _purge(other, other.segments("w")[1].start, 9_000)
+        head = other.head("w")
+        volumes = tuple((one, other.volume_postings("w", one.number)) for one in other.volumes("w"))
+        second = {4: other.second("w", 4) or b""}
+        assert store.swap_mark(None, Mark("arriving", "token", "elsewhere"))
+        assert store.adopt("w", Piece(second=second, volumes=volumes, head=head), None, None)
+        assert store.swap_mark(store.mark(), None)
+        assert store.volumes("w") == other.volumes("w")
+        assert [one.salt is None for one in store.volumes("w")] == [True, False]
+        assert [store.volume_postings("w", number) for number in (0, 1)] == [None, volumes[1][1]]
+        assert [store.second("w", number) for number in (3, 4)] == [None, second[4]]
 
 
 def _sealed(store: Store, count: int, first: int = 0) -> None:

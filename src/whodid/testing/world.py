@@ -1,4 +1,4 @@
-"""What tests of stores are fed with, through the store promise alone."""
+"""Content to feed a store, the ways to append it through the store promise alone, and questions to ask of it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from whodid.proof import leaf
 from whodid.sequence import Batch, Head, Prepared
 from whodid.store.base import Known, Store
 
-__all__ = ["EPOCH", "append", "bind_next", "close", "content", "drawer", "prepared", "seal_next"]
+__all__ = ["EPOCH", "QUESTIONS", "append", "bind_next", "close", "content", "drawer", "prepared", "seal_next"]
 
 EPOCH = datetime(2026, 8, 25, 8, 0, tzinfo=UTC)
 _NAMES = ("Juan Pérez", "Ana García López", "राहुल शर्मा", "Lucía Ferrer", "<img src=x onerror=alert(1)>")
@@ -139,3 +139,51 @@ def bind_next(store: Store, workspace: str, now: datetime = EPOCH + timedelta(da
         return sequence.bind(head, ready, now, binding)
 
     return store.append(workspace, assemble)
+
+
+QUESTIONS = (
+    "",
+    "action:contact.deleted",
+    "action:deleted",
+    "action:contact.*",
+    "-action:contact.*",
+    "kind:create,delete",
+    "-kind:security outcome:denied",
+    "category:contact",
+    "type:user",
+    "severity:>=warning",
+    "actor:usr_3",
+    'actor:"Person 3"',
+    "actor:p3@x.test",
+    "-actor:usr_3",
+    "actor:usr_3 kind:update",
+    "resource:contact:contact_3",
+    "resource:contact_3",
+    'resource:"Juan Pérez"',
+    "related:contact_1",
+    "change:city",
+    "-change:city",
+    'after:"Madrid 3"',
+    "before:getafe",
+    "reason:ticket",
+    '"ticket 9"',
+    "ticket",
+    "tick perez",
+    "juan -perez",
+    "राहुल",
+    "nothinglikethis",
+    "ip:10.0.1.0/24",
+    "ip:10.0.1.1",
+    "via:web",
+    "via:api",
+    "request:req_12",
+    "index:10..20",
+    "index:>=290",
+    "is:denied",
+    "is:failed",
+    "date:2026-08-25",
+    "date:2026-08-25..2026-08-26 kind:status",
+    "date:>=2026-08-26 actor:usr_1",
+    "contact_3",
+    "onerror",
+)
