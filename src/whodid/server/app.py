@@ -52,12 +52,16 @@ from whodid.server.packing import pack_answer
 from whodid.server.pages import Pages
 from whodid.server.problems import leaving, problem, problem_of
 from whodid.server.reports import Reports
+from whodid.server.reviews import ReviewRoutes
 from whodid.server.routes import Routes
 from whodid.server.sessions import Sessions
 from whodid.server.signing import check_secret
+from whodid.server.sinks import SinkRoutes
+from whodid.server.stamping import StampRoutes
 from whodid.server.tlog import Tiles
 from whodid.server.traces import Tracer
 from whodid.server.waiting import Waiting
+from whodid.witness.stamp import Authority
 
 __all__ = ["asgi"]
 
@@ -90,6 +94,7 @@ def asgi(
     metrics: PrometheusMeter | None = None,
     ending: Callable[[], bool] = lambda: False,
     sign_on: Callable[[Console, Desk], SignOn] | None = None,
+    stamps: Authority | None = None,
 ) -> Starlette:
     """Make the HTTP door of a log: the API under `/v1`, the page at `/`, its files under `/static`.
 
@@ -115,6 +120,7 @@ def asgi(
         metrics: Counts what happens and shows it at `/metrics`; without it there is no such page.
         ending: Tells whether the server is asked to stop: live streams end then, and nothing new is taken in.
         sign_on: Makes single sign-on for the console, as `whodid serve` uses it.
+        stamps: Who stamps heads with the time by order; without it nobody does.
 
     Returns:
         The application. Its `state.endpoints` are the described routes.
@@ -141,9 +147,12 @@ def asgi(
         *Live(log, sessions, meter=meter, ending=ending).handlers,
         *Reports(log, sessions, secret=secret, pages=pages).handlers,
         *AlertRoutes(log, sessions, secret=secret).handlers,
+        *ReviewRoutes(log, sessions, secret=secret).handlers,
         *Administration(log, callers).handlers,
         *Holds(log, callers).handlers,
+        *StampRoutes(log, sessions, callers, authority=stamps).handlers,
         *Erasures(log, callers).handlers,
+        *SinkRoutes(log, callers, secret=secret).handlers,
         *_console_handlers(log, console, pages, secret, sign_on),
         *doors(
             compat,

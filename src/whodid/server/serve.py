@@ -68,7 +68,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
 
     Raises:
         InvalidSetting: A setting cannot be used, or the extra `metrics` is needed and not installed.
-        StoreError: The store cannot be opened.
+        StoreError: The store cannot be opened, or the logs are kept in another one.
     """
     secret, token = read_secret(settings), read_token(settings)
     metrics = PrometheusMeter(token) if token is not None else None
@@ -80,6 +80,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
         log = stack.enter_context(
             open_log(settings.store, key=settings.key, name=settings.name, strict=settings.strict)
         )
+        log.check_place()
         workspace = _workspace(settings, log)
         listener = stack.enter_context(_listen(settings.host, settings.port))
         exports = export_worker(
@@ -91,6 +92,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
         )
         waiting = _waiting(settings, log, meter, stack)
         console = Console(secret=secret, clock=log.now, links=lambda code: take_link(log, code))
+        authority = _authority(settings)
         app = asgi(
             log,
             secret=secret,
@@ -107,6 +109,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             metrics=metrics,
             ending=lambda: server.ending,
             sign_on=_sign_on(settings, log),
+            stamps=authority,
         )
         stack.enter_context(
             SealingWorker(log, on_round=meter.sealed, on_error=partial(_failed, "Sealing", meter.seal_failed))
@@ -114,12 +117,10 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
         stack.enter_context(LapseWorker(log))
         if settings.witness_policy is not None:
             stack.enter_context(WitnessWorker(log, read_policy(settings.witness_policy)))
-        if settings.stamp_url is not None and settings.stamp_certificates is not None:
-            certificates = read_certificates(settings.stamp_certificates)
-            authority = Authority(url=settings.stamp_url, certificates=certificates)
+        if authority is not None:
             stack.enter_context(StampWorker(log, authority))
         stack.enter_context(exports)
-        stack.enter_context(SinkWorker(log))
+        meter.watch_sinks(stack.enter_context(SinkWorker(log)).healths)
         undetected = _detect(settings, log, meter, stack)
         if settings.retention_minutes:
             worker = RetentionWorker(
@@ -211,6 +212,13 @@ def _uvicorn(settings: Settings, app: Any) -> uvicorn.Config:
 def _failed(what: str, count: Callable[[], None], workspace: str, error: Exception) -> None:
     count()
     _logger.error("%s of %s failed", what, workspace or "the deployment", exc_info=error)
+
+
+def _authority(settings: Settings) -> Authority | None:
+    """Return who stamps heads with the time, if the settings name somebody."""
+    if settings.stamp_url is None or settings.stamp_certificates is None:
+        return None
+    return Authority(url=settings.stamp_url, certificates=read_certificates(settings.stamp_certificates))
 
 
 def _detect(settings: Settings, log: Log, meter: Meter, stack: ExitStack) -> str:
