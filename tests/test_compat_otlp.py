@@ -200,7 +200,8 @@ def test_the_exporter_is_refused_in_protobuf(
     server: CompatServer, monkeypatch: pytest.MonkeyPatch, fault: str, status: int, code: int
 ) -> None:
     """Whoever refuses, the route or what is around it: a Status (google.rpc), as OTLP/HTTP asks; then it comes back."""
-    real, answers = server.log.record_many, []
+    real = server.log.record_many
+    answers: list[requests.Response] = []
 
     def failing(workspace: str, events: Any) -> Any:
         if fault == "full" and not answers:
