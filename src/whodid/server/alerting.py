@@ -8,13 +8,13 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from whodid.detect import LONGEST_MUTE, Level, Verdict
+from whodid.server.acting import MANAGE
 from whodid.server.described import Description, Form, Parameter, Reply
 
 __all__ = [
     "ACKNOWLEDGE",
     "ALERT",
     "ALERTS",
-    "MANAGE",
     "MUTE",
     "RESOLVE",
     "RULES",
@@ -24,8 +24,6 @@ __all__ = [
     "Resolution",
     "Switch",
 ]
-
-MANAGE = "audit:manage"
 
 _Note = Annotated[str, Meta(max_length=1_000)]
 _Status = Literal["open", "acknowledged", "resolved", "muted", "inhibited"]

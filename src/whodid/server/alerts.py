@@ -1,8 +1,4 @@
-"""The `/v1` routes of alerts: list them, act on them, switch rules.
-
-Looking takes `audit:read` and no locked filter, because an alert is about what the filter leaves out. Acting takes
-`audit:manage`, which an API key with the scope `admin` has; whoever else tries is refused, and that is an entry.
-"""
+"""The `/v1` routes of alerts: list them, act on them, switch rules; who may, `acting` says."""
 
 from __future__ import annotations
 
@@ -14,14 +10,13 @@ import msgspec
 
 from whodid.canonical import time_text
 from whodid.detect import ALWAYS, Alert, Alerts, Rule, RuleSettings, built_in, read_settings
-from whodid.errors import Denied, InvalidQuery, InvalidSetting, NotFound
+from whodid.errors import InvalidQuery, InvalidSetting, NotFound
 from whodid.log import Log
-from whodid.model import Actor, Resource
+from whodid.server.acting import MANAGE, Acts, came, may, who
 from whodid.server.alerting import (
     ACKNOWLEDGE,
     ALERT,
     ALERTS,
-    MANAGE,
     MUTE,
     RESOLVE,
     RULES,
@@ -31,12 +26,9 @@ from whodid.server.alerting import (
     Resolution,
     Switch,
 )
-from whodid.server.answers import Answer, Call, Handler, answer_json
-from whodid.server.described import Description
+from whodid.server.answers import Answer, Call
 from whodid.server.ordering import read_order
-from whodid.server.problems import refusal
-from whodid.server.refusals import Refusals
-from whodid.server.sessions import Session, Sessions, bearer, context_of
+from whodid.server.sessions import Session, Sessions
 from whodid.viewer import PERSONAL, asks
 from whodid.viewer.veil import HIDDEN
 
@@ -64,67 +56,16 @@ class AlertRoutes:
     def __init__(self, log: Log, sessions: Sessions, *, secret: bytes) -> None:
         self._log = log
         self._sessions = sessions
-        self._refusals = Refusals(log, secret=secret)
+        acts = Acts(log, sessions, secret=secret)
         self.handlers = (
-            self._look("/v1/alerts", self._list, ALERTS),
-            self._look("/v1/alerts/{id}", self._one, ALERT),
-            self._act("/v1/alerts/{id}/acknowledge", self._acknowledge, ACKNOWLEDGE, "audit.alert_acknowledged"),
-            self._act("/v1/alerts/{id}/resolve", self._resolve, RESOLVE, "audit.alert_resolved"),
-            self._act("/v1/alerts/{id}/mute", self._mute, MUTE, "audit.alert_rule_changed"),
-            self._look("/v1/alert-rules", self._rules, RULES),
-            self._act("/v1/alert-rules/{name}", self._switched, SWITCH, "audit.alert_rule_changed", method="PUT"),
+            acts.look("/v1/alerts", self._list, ALERTS),
+            acts.look("/v1/alerts/{id}", self._one, ALERT),
+            acts.act("/v1/alerts/{id}/acknowledge", self._acknowledge, ACKNOWLEDGE, "audit.alert_acknowledged"),
+            acts.act("/v1/alerts/{id}/resolve", self._resolve, RESOLVE, "audit.alert_resolved"),
+            acts.act("/v1/alerts/{id}/mute", self._mute, MUTE, "audit.alert_rule_changed"),
+            acts.look("/v1/alert-rules", self._rules, RULES),
+            acts.act("/v1/alert-rules/{name}", self._switched, SWITCH, "audit.alert_rule_changed", method="PUT"),
         )
-
-    def _look(
-        self, path: str, inner: Callable[[Session, dict[str, str], Call], Any], described: Description
-    ) -> Handler:
-        def answer(call: Call) -> Answer:
-            session = self._sessions.open(call)
-            if session is None:
-                return refusal(call.request_id)
-            _may(session, *described.needs)
-            return answer_json(inner(session, asks.parameters(call.query, *described.takes), call))
-
-        return Handler("GET", path, answer, described=described)
-
-    def _act(
-        self,
-        path: str,
-        inner: Callable[[Session, Call], Any],
-        described: Description,
-        action: str,
-        *,
-        method: str = "POST",
-    ) -> Handler:
-        """Make a route that acts.
-
-        Args:
-            action: What it does, for the entry that a refused viewer leaves behind.
-        """
-
-        def answer(call: Call) -> Answer:
-            session = self._sessions.open(call)
-            if session is None:
-                return refusal(call.request_id)
-            asks.parameters(call.query)
-            try:
-                _may(session, *described.needs)
-            except Denied:
-                claims = session.claims
-                self._refusals.record(
-                    claims.workspace,
-                    claims.viewer,
-                    action,
-                    Resource(type="log", id=claims.workspace),
-                    cause="permission",
-                    route=f"{method} {path}",
-                    context=context_of(call, _source(call)),
-                )
-                raise
-            made = inner(session, call)
-            return made if isinstance(made, Answer) else answer_json(made)
-
-        return Handler(method, path, answer, described=described)
 
     # ------------------------------------------------------------------------------------------------------ looking
 
@@ -170,7 +111,7 @@ class AlertRoutes:
             "last_at": time_text(max(times)) if times else None,
             "recent": sum(now - at <= _RECENT for at in times),
             "mutes": [
-                {"person": _who(one.person), "until": time_text(one.until)}
+                {"person": who(one.person), "until": time_text(one.until)}
                 for one in settings.mutes
                 if one.rule == rule.name and one.until > now
             ],
@@ -217,12 +158,12 @@ class AlertRoutes:
         if isinstance(wish, Answer):
             return wish
         claims = session.claims
-        alerts = Alerts(self._log, claims.workspace, actor=claims.viewer, context=context_of(call, _source(call)))
+        alerts = Alerts(self._log, claims.workspace, actor=claims.viewer, context=came(call))
         return _view(act(alerts, call.path["id"], wish), session)
 
     def _settings(self, session: Session, call: Call) -> RuleSettings:
         claims = session.claims
-        return RuleSettings(self._log, claims.workspace, actor=claims.viewer, context=context_of(call, _source(call)))
+        return RuleSettings(self._log, claims.workspace, actor=claims.viewer, context=came(call))
 
 
 def explained(session: Session, id_: str) -> dict[str, Any]:
@@ -232,16 +173,8 @@ def explained(session: Session, id_: str) -> dict[str, Any]:
         Denied: The session sees a part of the log only.
         NotFound: There is no such alert.
     """
-    _may(session)
+    may(session)
     return _view(Alerts(session.reader.log, session.claims.workspace).get(id_), session)
-
-
-def _may(session: Session, *needs: str) -> None:
-    """Raise Denied unless the token carries what is needed, and no filter."""
-    for permission in needs:
-        session.require(permission)
-    if session.claims.locked is not None:
-        raise Denied(MANAGE)
 
 
 def _told() -> Sequence[Rule]:
@@ -250,10 +183,6 @@ def _told() -> Sequence[Rule]:
         return [rule for rule in built_in() if rule.told and rule.level != "info"]
     except InvalidSetting:
         return ()
-
-
-def _source(call: Call) -> Any:
-    return "api" if (bearer(call) or "").startswith("wk_") else "web"
 
 
 def _view(alert: Alert, session: Session) -> dict[str, Any]:
@@ -267,7 +196,7 @@ def _view(alert: Alert, session: Session) -> dict[str, Any]:
         "reason": alert.reason if session.claims.may(PERSONAL) else HIDDEN,
         "respond": alert.respond,
         "harmless": list(alert.harmless),
-        "person": None if alert.person is None else _who(alert.person),
+        "person": None if alert.person is None else who(alert.person),
         "index": alert.index,
         "entries": list(alert.entries),
         "at": time_text(alert.at),
@@ -283,8 +212,4 @@ def _view(alert: Alert, session: Session) -> dict[str, Any]:
 
 def _done(alert: Alert, name: str) -> dict[str, Any] | None:
     act = alert.acknowledged if name == "acknowledged" else alert.resolved
-    return None if act is None else {"at": time_text(act.at), "by": _who(act.by), "note": act.note}
-
-
-def _who(one: Resource | Actor) -> dict[str, Any]:
-    return {"type": one.type, "id": one.id, **({"name": one.name} if one.name else {})}
+    return None if act is None else {"at": time_text(act.at), "by": who(act.by), "note": act.note}

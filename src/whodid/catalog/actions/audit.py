@@ -263,6 +263,41 @@ ACTIONS = (
         ),
     ),
     Action(
+        name="audit.stream_tested",
+        kind="security",
+        severity="info",
+        resource_type="log",
+        label={"en": "Log stream tested", "es": "Envío continuo probado"},
+        sentences={
+            "en": Wording(
+                success=("{actor} tested the log stream to {sink}", "{actor} tested a log stream"),
+                denied="{actor} was not allowed to test a log stream",
+                failed=(
+                    "{actor} tested the log stream to {sink} without success",
+                    "{actor} tested a log stream without success",
+                ),
+            ),
+            "es": Wording(
+                success=("{actor} probó el envío continuo a {sink}", "{actor} probó un envío continuo"),
+                denied="{actor} no tuvo permiso para probar un envío continuo",
+                failed=(
+                    "{actor} probó sin éxito el envío continuo a {sink}",
+                    "{actor} probó sin éxito un envío continuo",
+                ),
+            ),
+        },
+        parts={"sink": "related.sink"},
+        example=said(
+            79,
+            "2026-11-07T14:28:03.020Z",
+            "audit.stream_tested",
+            AISHA,
+            LOG,
+            related=[_SPLUNK],
+            context=MADRID,
+        ),
+    ),
+    Action(
         name="audit.verify_failed",
         kind="security",
         severity="critical",
