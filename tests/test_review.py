@@ -15,9 +15,10 @@ from tests.keeping import HOME, NOW, STORES, Clock, event, opened
 from whodid import Log, builtin
 from whodid.errors import InvalidSetting, NotFound
 from whodid.model import Actor, Context, Entry, Reason, Related, Resource
+from whodid.query import indexes_of, spans
 from whodid.retention import erase_person
 from whodid.review import RULE, SIGNED, STARTED, Review, Reviews, check, erase, rests_on, why
-from whodid.review.plan import MOST_ITEMS, indexes_of, plan, spans
+from whodid.review.plan import MOST_ITEMS, plan
 from whodid.review.sample import draw, size
 
 OWNER = Actor(type="user", id="usr_aisha", name="Aisha Khan")
@@ -168,7 +169,7 @@ def test_how_many_are_drawn(rest: int, wanted: int) -> None:
 @pytest.mark.parametrize("indexes", [(), (5,), (5, 6), (1, 3, 4, 5, 9, 11, 12)])
 def test_indexes_are_written_in_short(indexes: tuple[int, ...]) -> None:
     """And read again."""
-    assert tuple(indexes_of(spans(indexes))) == indexes
+    assert indexes_of(spans(indexes)) == indexes
     assert spans((1, 3, 4, 5, 9)) == "1,3..5,9"
 
 

@@ -108,6 +108,7 @@ def test_the_matrix_covers_every_route(log: Log) -> None:
         "/v1/reviews/open/sign",
         "/v1/reviews/{number}",
         "/v1/alert-rules",
+        "/v1/alert-rules/preview",
         "/v1/alert-rules/{name}",
         "/v1/sinks",
         "/v1/sinks/{id}",
@@ -119,6 +120,7 @@ def test_the_matrix_covers_every_route(log: Log) -> None:
         "/v1/sinks/{id}/quarantine",
         "/v1/sinks/{id}/quarantine/retry",
         "/v1/sinks/{id}/quarantine/drop",
+        "/v1/alert-budget",
         "/v1/keys",
         "/v1/keys/{id}",
         "/v1/keys/{id}/rotate",
@@ -313,6 +315,21 @@ def test_alerts_are_those_of_the_workspace_of_the_token(http: TestClient, log: L
     listed = http.get("/v1/alert-rules", headers=away)
     assert all(rule["active"] for rule in listed.json()["items"])
     assert [word for word in FOREIGN if word in http.get("/v1/alert-rules", headers=home).text] == []
+    written = {"sentence": {"title": "Theirs", "actions": ["contact.created"], "outcome": "success"}}
+    theirs = http.post("/v1/alert-rules", json=written, headers=away).json()
+    assert http.put("/v1/alert-budget", json={"weekly": 3}, headers=away).json()["weekly"] == 3
+    listed = http.get("/v1/alert-rules", headers=home)
+    assert ("Theirs" in listed.text, listed.json()["budget"]["weekly"]) == (False, 10)
+    for method, body in (("PUT", {"active": False}), ("DELETE", None)):
+        answers = [
+            http.request(method, f"/v1/alert-rules/{name}", json=body, headers=home)
+            for name in (theirs["name"], "own_7")
+        ]
+        texts = {clean(one)[1].replace(theirs["name"], "own_7") for one in answers}
+        assert ({one.status_code for one in answers}, len(texts)) == ({404}, 1)
+    tried = http.post("/v1/alert-rules/preview", json=written, headers=home).json()
+    assert [word for word in FOREIGN if word in str(tried)] == []
+    assert tried["entries"] == sum(entry.occurred_at >= NOW - timedelta(days=30) for entry in log.read(HOME))
 
 
 def test_a_report_holds_the_workspace_of_its_token(http: TestClient) -> None:

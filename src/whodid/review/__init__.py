@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from whodid.review.check import Checked, check, rests_on
 from whodid.review.matter import WHYS, Why, why
-from whodid.review.plan import MOST_ITEMS, MOST_QUEUED, Item, Mark, Review, indexes_of, spans
+from whodid.review.plan import MOST_ITEMS, MOST_QUEUED, Item, Mark, Review
 from whodid.review.reviews import EVERY, LONGEST_COMMENT, SIGNED, STARTED, Reviews, Standing, erase
 from whodid.review.sample import RULE
 
@@ -31,8 +31,6 @@ __all__ = [
     "Why",
     "check",
     "erase",
-    "indexes_of",
     "rests_on",
-    "spans",
     "why",
 ]

@@ -12,7 +12,8 @@ from whodid.log import Log
 from whodid.model import Entry
 from whodid.proof.checkpoint import parse_checkpoint
 from whodid.proof.tree import check_consistency
-from whodid.review.plan import indexes_of, plan, spans
+from whodid.query import indexes_of, spans
+from whodid.review.plan import plan
 
 __all__ = ["Checked", "check", "rests_on"]
 

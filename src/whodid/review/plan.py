@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from whodid.model import Actor, Entry
 from whodid.review.matter import WHYS, Why, group_of, why
 from whodid.review.sample import draw, size
 
-__all__ = ["MOST_ITEMS", "MOST_QUEUED", "Item", "Mark", "Plan", "Review", "indexes_of", "plan", "spans"]
+__all__ = ["MOST_ITEMS", "MOST_QUEUED", "Item", "Mark", "Plan", "Review", "plan"]
 
 MOST_ITEMS = 300
 """Items of one review; what comes after is for the next one."""
@@ -156,21 +156,3 @@ def plan(entries: Iterable[Entry], catalog: Catalog, root: bytes, *, stop: int, 
     made.sort(key=lambda item: (WHYS.index(item.why), item.entries))
     drawn = [Item(why="sample", entries=(at,)) for at in draw(root, rest, size(len(rest)))]
     return Plan(items=(*made, *drawn), stop=stop, rest=len(rest))
-
-
-def spans(indexes: Iterable[int]) -> str:
-    """Write ascending indexes as text: `5,7..9`."""
-    runs: list[list[int]] = []
-    for at in indexes:
-        if runs and at == runs[-1][1] + 1:
-            runs[-1][1] = at
-        else:
-            runs.append([at, at])
-    return ",".join(str(low) if low == high else f"{low}..{high}" for low, high in runs)
-
-
-def indexes_of(text: str) -> Iterator[int]:
-    """Read what `spans` wrote."""
-    for run in text.split(",") if text else ():
-        low, _, high = run.partition("..")
-        yield from range(int(low), int(high or low) + 1)

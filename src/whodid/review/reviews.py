@@ -21,8 +21,8 @@ from whodid.errors import InvalidSetting, NotFound
 from whodid.log import Announced, Log
 from whodid.model import Actor, Context, Entry, Event, Reason, Related, Resource
 from whodid.proof.checkpoint import Checkpoint, parse_checkpoint
-from whodid.query import parse
-from whodid.review.plan import Item, Mark, Review, plan, spans
+from whodid.query import parse, spans
+from whodid.review.plan import Item, Mark, Review, plan
 from whodid.review.sample import RULE
 
 __all__ = ["EVERY", "LONGEST_COMMENT", "SIGNED", "STARTED", "Reviews", "Standing", "erase"]

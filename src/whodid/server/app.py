@@ -22,6 +22,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Match, Route
 
 from whodid.capture.middleware import Proxies
+from whodid.detect import Geo
 from whodid.errors import StoreError, WhodidError
 from whodid.export import ExportWorker
 from whodid.log import Log
@@ -54,6 +55,7 @@ from whodid.server.problems import leaving, problem, problem_of
 from whodid.server.reports import Reports
 from whodid.server.reviews import ReviewRoutes
 from whodid.server.routes import Routes
+from whodid.server.rules import RuleRoutes
 from whodid.server.sessions import Sessions
 from whodid.server.signing import check_secret
 from whodid.server.sinks import SinkRoutes
@@ -94,6 +96,7 @@ def asgi(
     ending: Callable[[], bool] = lambda: False,
     sign_on: Callable[[Console, Desk], SignOn] | None = None,
     stamps: Authority | None = None,
+    geo: Geo | None = None,
 ) -> Starlette:
     """Make the HTTP door of a log: the API under `/v1`, the page at `/`, its files under `/static`.
 
@@ -120,6 +123,7 @@ def asgi(
         ending: Tells whether the server is asked to stop: live streams end then, and nothing new is taken in.
         sign_on: Makes single sign-on for the console, as `whodid serve` uses it.
         stamps: Who stamps heads with the time by order; without it nobody does.
+        geo: Where addresses are, for what a rule of detection would have found.
 
     Returns:
         The application. Its `state.endpoints` are the described routes.
@@ -147,6 +151,7 @@ def asgi(
         *Reports(log, sessions, secret=secret, pages=pages).handlers,
         *AlertRoutes(log, sessions, secret=secret).handlers,
         *ReviewRoutes(log, sessions, secret=secret).handlers,
+        *RuleRoutes(log, sessions, secret=secret, geo=geo, at_once=downloads).handlers,
         *Administration(log, callers).handlers,
         *Holds(log, callers).handlers,
         *StampRoutes(log, sessions, callers, authority=stamps).handlers,

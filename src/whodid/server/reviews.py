@@ -13,7 +13,8 @@ from whodid.detect import Alerts
 from whodid.errors import NotFound
 from whodid.log import Log
 from whodid.model import Actor, Entry
-from whodid.review import RULE, Item, Mark, Review, Reviews, check, indexes_of, rests_on, spans
+from whodid.query import indexes_of, spans
+from whodid.review import RULE, Item, Mark, Review, Reviews, check, rests_on
 from whodid.server.acting import MANAGE, Acts, came, who
 from whodid.server.answers import Answer, Call, answer_json
 from whodid.server.ordering import read_order
@@ -197,9 +198,11 @@ class ReviewRoutes:
                 by = Actor(type=type_, id=id_, name=people.get(one["by"]))
                 at = msgspec.convert(one["seen"], type=datetime)
                 mark = Mark(at=at, by=by, comment=one.get("comment", ""), alert=one.get("alert"))
-            item = Item(why=one["why"], entries=tuple(indexes_of(one["entries"])))
+            item = Item(why=one["why"], entries=indexes_of(one["entries"]))
             items.append(self._item(item, mark, session, lang))
         checked = check(self._log, session.claims.workspace, entry)
+        first = self._log.head(session.claims.workspace).first
+        kept = [at for at in rests_on(entry) if at >= first]
         provable = session.claims.may("audit:export")
         return {
             **_short(entry, session),
@@ -209,7 +212,7 @@ class ReviewRoutes:
             "unseen_reason": _text(said.get("unseen_reason", ""), session),
             "items": items,
             "checked": {"checkpoint": checked.checkpoint, "items": checked.items},
-            "evidence": {"ask": [f"entry:{spans(rests_on(entry))}"]} if provable else None,
+            "evidence": {"ask": [f"entry:{spans(kept)}"]} if provable else None,
         }
 
 

@@ -91,6 +91,8 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             meter=meter,
         )
         waiting = _waiting(settings, log, meter, stack)
+        # A folder that was named and cannot be used is a mistake; a reader of rules that is not installed is a choice.
+        geo = Geo(Path(settings.geo_folder)) if settings.detect and settings.geo_folder is not None else None
         console = Console(secret=secret, clock=log.now, links=lambda code: take_link(log, code))
         authority = _authority(settings)
         app = asgi(
@@ -110,6 +112,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             ending=lambda: server.ending,
             sign_on=_sign_on(settings, log),
             stamps=authority,
+            geo=geo,
         )
         stack.enter_context(
             SealingWorker(log, on_round=meter.sealed, on_error=partial(_failed, "Sealing", meter.seal_failed))
@@ -121,7 +124,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             stack.enter_context(StampWorker(log, authority))
         stack.enter_context(exports)
         meter.watch_sinks(stack.enter_context(SinkWorker(log)).healths)
-        undetected = _detect(settings, log, meter, stack)
+        undetected = _detect(settings, log, geo, meter, stack)
         if settings.retention_minutes:
             worker = RetentionWorker(
                 log,
@@ -221,12 +224,10 @@ def _authority(settings: Settings) -> Authority | None:
     return Authority(url=settings.stamp_url, certificates=read_certificates(settings.stamp_certificates))
 
 
-def _detect(settings: Settings, log: Log, meter: Meter, stack: ExitStack) -> str:
+def _detect(settings: Settings, log: Log, geo: Geo | None, meter: Meter, stack: ExitStack) -> str:
     """Start detection if it is asked for; return why it cannot be had, or nothing."""
     if not settings.detect:
         return ""
-    # A folder that was named and cannot be used is a mistake; a reader of rules that is not installed is a choice.
-    geo = Geo(Path(settings.geo_folder)) if settings.geo_folder is not None else None
     try:
         worker = DetectionWorker(
             log, geo=geo, on_round=meter.detected, on_error=partial(_failed, "Detection", meter.detection_failed)
