@@ -152,14 +152,16 @@ class Snapshot:
         """Tell whether the log continues an earlier state; True as well when retention took what would tell."""
         return self._prover.continues(earlier)
 
-    def anchors(self, stop: int) -> list[Anchored]:
+    def anchors(self, stop: int, *, size: int | None = None) -> list[Anchored]:
         """Return heads that somebody outside has seen, by size: at most one that was stamped, one that was cosigned.
 
         Args:
             stop: Index after the last entry that matters. The first stamp of a head that holds them all says the
                 earliest that they were there; without such a one, the newest stamp says it of the most.
+            size: Of the head that they are linked to; this one when not given.
         """
-        sizes = [one.size for one in stamped(self._state) if one.size <= self.head.size]
+        until = self.head.size if size is None else size
+        sizes = [one.size for one in stamped(self._state) if one.size <= until]
         after = [size for size in sizes if size >= stop] or sizes[-1:]
         stamp = read_stamp(self._state, after[0]) if after else None
         notes = {stamp.note: stamp.answer} if stamp is not None else {}
@@ -171,7 +173,9 @@ class Snapshot:
                 notes[cosigned] = b""
         found = [(parse_checkpoint(parse_note(note)[0]).size, note, answer) for note, answer in notes.items()]
         return [
-            Anchored(note, answer, self.consistency(size)) for size, note, answer in sorted(found) if self.reaches(size)
+            Anchored(note, answer, self._prover.consistency(seen, until))
+            for seen, note, answer in sorted(found)
+            if seen <= until and self.reaches(seen)
         ]
 
     def record(self, position: int) -> int | None:
