@@ -1,4 +1,4 @@
-"""The messages of the page of alerts and of the editor of rules: every language has each of them, with the same slots."""
+"""The messages of the page of alerts and of the editor of rules: every language has each, with the same slots."""
 
 from __future__ import annotations
 

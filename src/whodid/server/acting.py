@@ -1,6 +1,7 @@
-"""Routes of one matter that are looked at with one permission and acted on with another.
+"""Routes over what only a reader of the whole log may see, and what only those who may manage it may do.
 
-Whoever may not act is refused, and that is an entry.
+Looking takes `audit:read` and no locked filter, because what is seen is about what the filter leaves out. Acting takes
+`audit:manage`, which an API key with the scope `admin` has; whoever else tries is refused, and that is an entry.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Any
 
 from whodid.errors import Denied
 from whodid.log import Log
-from whodid.model import Resource
+from whodid.model import Actor, Context, Resource
 from whodid.server.answers import Answer, Call, Handler, answer_json
 from whodid.server.described import Description
 from whodid.server.problems import refusal
@@ -18,13 +19,13 @@ from whodid.server.refusals import Refusals
 from whodid.server.sessions import Session, Sessions, bearer, context_of
 from whodid.viewer import asks
 
-__all__ = ["MANAGE", "Acting", "may", "source"]
+__all__ = ["MANAGE", "Acts", "came", "may", "who"]
 
 MANAGE = "audit:manage"
 
 
-class Acting:
-    """What such routes share.
+class Acts:
+    """Makes such routes.
 
     Args:
         sessions: Opens requests.
@@ -32,13 +33,12 @@ class Acting:
     """
 
     def __init__(self, log: Log, sessions: Sessions, *, secret: bytes) -> None:
-        self._log = log
         self._sessions = sessions
         self._refusals = Refusals(log, secret=secret)
 
-    def _look(
-        self, path: str, inner: Callable[[Session, dict[str, str], Call], Any], described: Description
-    ) -> Handler:
+    def look(self, path: str, inner: Callable[[Session, dict[str, str], Call], Any], described: Description) -> Handler:
+        """Make a route that looks."""
+
         def answer(call: Call) -> Answer:
             session = self._sessions.open(call)
             if session is None:
@@ -48,7 +48,7 @@ class Acting:
 
         return Handler("GET", path, answer, described=described)
 
-    def _act(
+    def act(
         self,
         path: str,
         inner: Callable[[Session, Call], Any],
@@ -67,7 +67,7 @@ class Acting:
             session = self._sessions.open(call)
             if session is None:
                 return refusal(call.request_id)
-            asks.parameters(call.query)
+            asks.parameters(call.query, *described.takes)
             try:
                 may(session, *described.needs)
             except Denied:
@@ -79,7 +79,7 @@ class Acting:
                     Resource(type="log", id=claims.workspace),
                     cause="permission",
                     route=f"{method} {path}",
-                    context=context_of(call, source(call)),
+                    context=came(call),
                 )
                 raise
             made = inner(session, call)
@@ -96,6 +96,11 @@ def may(session: Session, *needs: str) -> None:
         raise Denied(MANAGE)
 
 
-def source(call: Call) -> Any:
-    """Tell whether a program or a page asks."""
-    return "api" if (bearer(call) or "").startswith("wk_") else "web"
+def came(call: Call) -> Context:
+    """Return where an act came from: a page, or a program with a key."""
+    return context_of(call, "api" if (bearer(call) or "").startswith("wk_") else "web")
+
+
+def who(one: Resource | Actor) -> dict[str, Any]:
+    """Return a person, a key or a program as JSON."""
+    return {"type": one.type, "id": one.id, **({"name": one.name} if one.name else {})}

@@ -28,12 +28,11 @@ from whodid.detect import (
 )
 from whodid.errors import InvalidQuery, InvalidSetting
 from whodid.log import Log
-from whodid.model import Actor, Resource
-from whodid.server.acting import MANAGE, Acting, may, source
+from whodid.server.acting import MANAGE, Acts, came, may, who
 from whodid.server.alerting import ACKNOWLEDGE, ALERT, ALERTS, MUTE, RESOLVE, Muting, Noted, Resolution
 from whodid.server.answers import Answer, Call
 from whodid.server.ordering import read_order
-from whodid.server.sessions import Session, Sessions, context_of
+from whodid.server.sessions import Session, Sessions
 from whodid.viewer import PERSONAL, asks
 from whodid.viewer.veil import HIDDEN
 
@@ -49,17 +48,24 @@ _muting = msgspec.json.Decoder(Muting)
 _T = TypeVar("_T")
 
 
-class AlertRoutes(Acting):
-    """Routes over one log; see `Acting`."""
+class AlertRoutes:
+    """Routes over one log.
+
+    Args:
+        sessions: Opens requests.
+        secret: Makes the ids of the entries about refusals.
+    """
 
     def __init__(self, log: Log, sessions: Sessions, *, secret: bytes) -> None:
-        super().__init__(log, sessions, secret=secret)
+        self._log = log
+        self._sessions = sessions
+        acts = Acts(log, sessions, secret=secret)
         self.handlers = (
-            self._look("/v1/alerts", self._list, ALERTS),
-            self._look("/v1/alerts/{id}", self._one, ALERT),
-            self._act("/v1/alerts/{id}/acknowledge", self._acknowledge, ACKNOWLEDGE, "audit.alert_acknowledged"),
-            self._act("/v1/alerts/{id}/resolve", self._resolve, RESOLVE, "audit.alert_resolved"),
-            self._act("/v1/alerts/{id}/mute", self._mute, MUTE, "audit.alert_rule_changed"),
+            acts.look("/v1/alerts", self._list, ALERTS),
+            acts.look("/v1/alerts/{id}", self._one, ALERT),
+            acts.act("/v1/alerts/{id}/acknowledge", self._acknowledge, ACKNOWLEDGE, "audit.alert_acknowledged"),
+            acts.act("/v1/alerts/{id}/resolve", self._resolve, RESOLVE, "audit.alert_resolved"),
+            acts.act("/v1/alerts/{id}/mute", self._mute, MUTE, "audit.alert_rule_changed"),
         )
 
     # ------------------------------------------------------------------------------------------------------ looking
@@ -101,9 +107,7 @@ class AlertRoutes(Acting):
             if alert.person is None:
                 raise InvalidSetting("The alert is about nobody in particular", "Switch the rule off instead")
             claims = session.claims
-            settings = RuleSettings(
-                self._log, claims.workspace, actor=claims.viewer, context=context_of(call, source(call))
-            )
+            settings = RuleSettings(self._log, claims.workspace, actor=claims.viewer, context=came(call))
             settings.mute(alert.rule, alert.title, alert.person, wish.days, wish.note)
             return alert
 
@@ -120,7 +124,7 @@ class AlertRoutes(Acting):
         if isinstance(wish, Answer):
             return wish
         claims = session.claims
-        alerts = Alerts(self._log, claims.workspace, actor=claims.viewer, context=context_of(call, source(call)))
+        alerts = Alerts(self._log, claims.workspace, actor=claims.viewer, context=came(call))
         lang = session.lang(None, call)
         rules = told_rules(self._log, claims.workspace, lang)
         return _view(act(alerts, call.path["id"], wish), session, rules, lang)
@@ -209,8 +213,3 @@ def _listed(value: Any) -> list[Any]:
 def _done(alert: Alert, name: str) -> dict[str, Any] | None:
     act = alert.acknowledged if name == "acknowledged" else alert.resolved
     return None if act is None else {"at": time_text(act.at), "by": who(act.by), "note": act.note}
-
-
-def who(one: Resource | Actor) -> dict[str, Any]:
-    """Return somebody or something as JSON."""
-    return {"type": one.type, "id": one.id, **({"name": one.name} if one.name else {})}

@@ -37,13 +37,13 @@ from whodid.detect import (
 from whodid.detect import Draft as Written
 from whodid.errors import InvalidRule, InvalidSetting, NotFound
 from whodid.log import Log
-from whodid.server.acting import MANAGE, Acting, source
-from whodid.server.alerts import spoken, told_rules, who
+from whodid.server.acting import MANAGE, Acts, came, who
+from whodid.server.alerts import spoken, told_rules
 from whodid.server.answers import Answer, Call, answer_json
 from whodid.server.ordering import read_order
 from whodid.server.problems import problem
 from whodid.server.ruling import BUDGET, CHANGE, CREATE, DELETE, PREVIEW, RULES, Budget, Change, Draft, Trial
-from whodid.server.sessions import Session, Sessions, context_of
+from whodid.server.sessions import Session, Sessions
 from whodid.viewer import PERSONAL
 
 __all__ = ["RuleRoutes"]
@@ -58,25 +58,28 @@ _change = msgspec.json.Decoder(Change)
 _budget = msgspec.json.Decoder(Budget)
 
 
-class RuleRoutes(Acting):
-    """Routes over one log; see `Acting`.
+class RuleRoutes:
+    """Routes over one log.
 
     Args:
+        sessions: Opens requests.
+        secret: Makes the ids of the entries about refusals.
         geo: Where addresses are, for what a rule would have found.
         at_once: How many rules may be tried at once.
     """
 
     def __init__(self, log: Log, sessions: Sessions, *, secret: bytes, geo: Geo | None, at_once: int) -> None:
-        super().__init__(log, sessions, secret=secret)
+        self._log = log
+        acts = Acts(log, sessions, secret=secret)
         self._geo = geo
         self._slots = threading.BoundedSemaphore(at_once)
         self.handlers = (
-            self._look("/v1/alert-rules", self._list, RULES),
-            self._act("/v1/alert-rules", self._write, CREATE, _CHANGED),
-            self._act("/v1/alert-rules/preview", self._try, PREVIEW, _CHANGED),
-            self._act("/v1/alert-rules/{name}", self._changed, CHANGE, _CHANGED, method="PUT"),
-            self._act("/v1/alert-rules/{name}", self._delete, DELETE, _CHANGED, method="DELETE"),
-            self._act("/v1/alert-budget", self._limit, BUDGET, _CHANGED, method="PUT"),
+            acts.look("/v1/alert-rules", self._list, RULES),
+            acts.act("/v1/alert-rules", self._write, CREATE, _CHANGED),
+            acts.act("/v1/alert-rules/preview", self._try, PREVIEW, _CHANGED),
+            acts.act("/v1/alert-rules/{name}", self._changed, CHANGE, _CHANGED, method="PUT"),
+            acts.act("/v1/alert-rules/{name}", self._delete, DELETE, _CHANGED, method="DELETE"),
+            acts.act("/v1/alert-budget", self._limit, BUDGET, _CHANGED, method="PUT"),
         )
 
     # ------------------------------------------------------------------------------------------------------ looking
@@ -169,7 +172,7 @@ class RuleRoutes(Acting):
 
     def _settings(self, session: Session, call: Call) -> RuleSettings:
         claims = session.claims
-        return RuleSettings(self._log, claims.workspace, actor=claims.viewer, context=context_of(call, source(call)))
+        return RuleSettings(self._log, claims.workspace, actor=claims.viewer, context=came(call))
 
     # ------------------------------------------------------------------------------------------------------- trying
 
