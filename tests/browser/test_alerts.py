@@ -67,6 +67,7 @@ def test_it_fits_and_speaks_five_languages(owner: Person, width: int) -> None:
 
 def test_a_rule_is_written_tried_and_saved(owner: Person) -> None:
     """As a sentence: nothing is saved that was not tried, in any language; then changed as Sigma, and deleted."""
+    owner.watch.foresee("status of 422")
     owner.page.goto("/settings/alerts")
     page = owner.page.locator("audit-log-alerts")
     page.get_by_role("button", name="Write a rule").click()
