@@ -128,10 +128,10 @@ def test_what_somebody_else_put_there_is_left_alone(log: Log, bucket: Bucket, ke
     assert bucket.bytes(name) == b"theirs"
 
 
-@pytest.mark.parametrize("overwrite", ["no", "yes"])
-def test_parquet_has_the_columns_of_an_export(log: Log, bucket: Bucket, keys: str, overwrite: str) -> None:
+@pytest.mark.parametrize("replace", ["no", "yes"])
+def test_parquet_has_the_columns_of_an_export(log: Log, bucket: Bucket, keys: str, replace: str) -> None:
     """And is repeated like lines; a test is an object without a row."""
-    options = {"file": "parquet", "overwrite": overwrite}
+    options = {"file": "parquet", "replace": replace}
     added(log, bucket.url, keys, options=options)
     managed(log).test("lake")
     turn(SinkWorker(log))
@@ -212,7 +212,7 @@ _CODE = "<Error><Code>{}</Code></Error>"
         ((403, "<Error><Code>SignatureDoesNotMatch</Code><Message>No</Message></Error>"), "SignatureDoesNotMatch, No"),
         ((503, _CODE.format("SlowDown")), "503: SlowDown"),
         ((301, _CODE.format("PermanentRedirect")), "301: PermanentRedirect"),
-        ((501, _CODE.format("NotImplemented")), "set the option overwrite=yes"),
+        ((501, _CODE.format("NotImplemented")), "set the option replace=yes"),
         ((400, "<html>"), "The receiver answered 400: <html>"),
         ((410, ""), "The receiver answered 410"),
         ((409, _CODE.format("ConditionalRequestConflict")), "409: ConditionalRequestConflict"),
@@ -250,7 +250,7 @@ def test_a_bucket_that_leads_inside_is_not_reached(
         ("https://s3.example.com/b", {"options": {"region": "EU west"}}, "region"),
         ("https://s3.example.com/b", {"options": {"file": "csv"}}, "Use ndjson or parquet"),
         ("https://s3.example.com/b", {"options": {"every": "-1"}}, "every"),
-        ("https://s3.example.com/b", {"options": {"overwrite": "maybe"}}, "overwrite"),
+        ("https://s3.example.com/b", {"options": {"replace": "maybe"}}, "replace"),
         ("https://s3.example.com/b", {"options": {"file": "parquet"}, "format": "ocsf"}, "has no format 'ocsf'"),
     ],
 )

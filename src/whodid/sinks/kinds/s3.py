@@ -56,11 +56,11 @@ class _Bucket:
         if not _REGION.fullmatch(self._region):
             raise InvalidSetting(f"The option region cannot be {self._region!r}", "Use a name such as eu-central-1")
         option_number(opening, "every", _EVERY, _LONGEST_EVERY)
-        kind, overwrite = opening.option("file", "ndjson"), opening.option("overwrite", "no")
+        kind, replace = opening.option("file", "ndjson"), opening.option("replace", "no")
         if kind not in FILES:
             raise InvalidSetting(f"The option file cannot be {kind!r}", f"Use {' or '.join(FILES)}")
-        if overwrite not in {"yes", "no"}:
-            raise InvalidSetting(f"The option overwrite cannot be {overwrite!r}", "Use yes or no")
+        if replace not in {"yes", "no"}:
+            raise InvalidSetting(f"The option replace cannot be {replace!r}", "Use yes or no")
         self._file: File = FILES[kind](opening.sink.format)
         self._way = Way(opening)
         port = {"https": 443, "http": 80}[url.scheme]
@@ -68,7 +68,7 @@ class _Bucket:
         if url.port not in {None, port}:
             self._host += f":{url.port}"
         self._root = "/" + "/".join(parts)
-        self._create = overwrite == "no" and not opening.again
+        self._create = replace == "no" and not opening.again
         self._now = opening.now
 
     def send(self, messages: Sequence[Message]) -> Result:
@@ -156,7 +156,7 @@ def _fault(answer: Answer, *, conditional: bool = False) -> Result:
     else:
         fault = f"The receiver answered {answer.status}: {found[1]}" + (f", {found[2]}" if found[2] else "")
     if conditional and answer.status in _UNCONDITIONAL and found is not None and found[1] == "NotImplemented":
-        fault += ". If it knows no If-None-Match, set the option overwrite=yes"
+        fault += ". If it knows no If-None-Match, set the option replace=yes"
     return Result(fault=fault, retry_after=answer.retry_after)
 
 
@@ -167,7 +167,7 @@ S3 = Kind(
         "region": "(us-east-1)",
         "file": "ndjson, compressed with zstd, or parquet (ndjson)",
         "every": f"seconds that entries wait for others ({_EVERY})",
-        "overwrite": "yes for a store that knows no If-None-Match (no)",
+        "replace": "yes for a store that knows no If-None-Match (no)",
     },
     batch=5_000,
     most=10_000,
