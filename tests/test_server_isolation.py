@@ -33,6 +33,7 @@ from tests.serving import (
 )
 from whodid import Log, Reason, Resource
 from whodid.evidence import extract, verify
+from whodid.log import Stamp, keep_stamp
 from whodid.retention import place_hold
 from whodid.server import asgi, mint_operator_token
 from whodid.server.keys import KeyRing
@@ -93,12 +94,21 @@ def test_the_matrix_covers_every_route(log: Log) -> None:
         "/v1/holds",
         "/v1/holds/preview",
         "/v1/holds/{id}/release",
+        "/v1/stamps",
+        "/v1/stamps/{size}",
         "/v1/alerts",
         "/v1/alerts/{id}",
         "/v1/alerts/{id}/acknowledge",
         "/v1/alerts/{id}/resolve",
         "/v1/alerts/{id}/mute",
+        "/v1/reviews",
+        "/v1/reviews/open",
+        "/v1/reviews/open/items/{id}",
+        "/v1/reviews/open/items/{id}/raise",
+        "/v1/reviews/open/sign",
+        "/v1/reviews/{number}",
         "/v1/alert-rules",
+        "/v1/alert-rules/preview",
         "/v1/alert-rules/{name}",
         "/v1/sinks",
         "/v1/sinks/{id}",
@@ -110,6 +120,7 @@ def test_the_matrix_covers_every_route(log: Log) -> None:
         "/v1/sinks/{id}/quarantine",
         "/v1/sinks/{id}/quarantine/retry",
         "/v1/sinks/{id}/quarantine/drop",
+        "/v1/alert-budget",
         "/v1/keys",
         "/v1/keys/{id}",
         "/v1/keys/{id}/rotate",
@@ -259,6 +270,22 @@ def test_an_export_is_seen_by_whoever_ordered_it(http: TestClient) -> None:
     assert http.get(f"/v1/exports/{job['id']}/file", headers=own).status_code == 200
 
 
+def test_reviews_are_those_of_the_workspace_of_the_token(http: TestClient, log: Log) -> None:
+    """Of a review of AWAY nothing can be read, looked at, raised or signed from HOME; absent ones answer the same."""
+    home, away = bearer(token(HOME)), bearer(token(AWAY, viewer=JOAO))
+    before = clean(http.get("/v1/reviews", headers=home))
+    absent = clean(http.get("/v1/reviews/open", headers=home))
+    review = http.post("/v1/reviews", headers=away).json()
+    assert clean(http.get("/v1/reviews", headers=home)) == before
+    assert clean(http.get("/v1/reviews/open", headers=home)) == absent
+    for suffix, body in ((f"/items/{review['items'][0]['id']}", {}), ("/sign", {"unseen": "x"})):
+        assert http.post(f"/v1/reviews/open{suffix}", json=body, headers=home).status_code == 404
+    assert http.post("/v1/reviews/open/sign", json={"unseen": "A test"}, headers=away).status_code == 200
+    assert http.get("/v1/reviews/1", headers=away).status_code == 200
+    status, text = clean(http.get("/v1/reviews/1", headers=home))
+    assert (status, text.replace("review 1", "review 9")) == clean(http.get("/v1/reviews/9", headers=home))
+
+
 def test_alerts_are_those_of_the_workspace_of_the_token(http: TestClient, log: Log) -> None:
     """An alert of AWAY is to HOME as one that never was; a rule is switched in HOME alone."""
     at, target = NOW - timedelta(hours=1), Resource(type="user", id="usr_away", name="Contact 100")
@@ -288,6 +315,21 @@ def test_alerts_are_those_of_the_workspace_of_the_token(http: TestClient, log: L
     listed = http.get("/v1/alert-rules", headers=away)
     assert all(rule["active"] for rule in listed.json()["items"])
     assert [word for word in FOREIGN if word in http.get("/v1/alert-rules", headers=home).text] == []
+    written = {"sentence": {"title": "Theirs", "actions": ["contact.created"], "outcome": "success"}}
+    theirs = http.post("/v1/alert-rules", json=written, headers=away).json()
+    assert http.put("/v1/alert-budget", json={"weekly": 3}, headers=away).json()["weekly"] == 3
+    listed = http.get("/v1/alert-rules", headers=home)
+    assert ("Theirs" in listed.text, listed.json()["budget"]["weekly"]) == (False, 10)
+    for method, body in (("PUT", {"active": False}), ("DELETE", None)):
+        answers = [
+            http.request(method, f"/v1/alert-rules/{name}", json=body, headers=home)
+            for name in (theirs["name"], "own_7")
+        ]
+        texts = {clean(one)[1].replace(theirs["name"], "own_7") for one in answers}
+        assert ({one.status_code for one in answers}, len(texts)) == ({404}, 1)
+    tried = http.post("/v1/alert-rules/preview", json=written, headers=home).json()
+    assert [word for word in FOREIGN if word in str(tried)] == []
+    assert tried["entries"] == sum(entry.occurred_at >= NOW - timedelta(days=30) for entry in log.read(HOME))
 
 
 def test_a_report_holds_the_workspace_of_its_token(http: TestClient) -> None:
@@ -351,6 +393,7 @@ def test_a_key_manages_the_workspace_it_belongs_to(http: TestClient, log: Log) -
             http.post("/v1/holds", json={"name": "x", "query": "type:contact"} | by, headers=named),
             http.post("/v1/holds/preview", json={"query": "type:contact"}, headers=named),
             http.post(f"/v1/holds/{held.id}/release", json=by, headers=named),
+            http.post("/v1/stamps", headers=named),
             http.get("/v1/workspaces", headers=named),
         ]
         assert {one.status_code for one in answers} == {403}
@@ -394,6 +437,18 @@ def test_a_key_manages_the_sinks_of_the_workspace_it_belongs_to(http: TestClient
         assert named.status_code == 403
     assert http.post("/v1/sinks", json={"name": "x"}, headers=key | {"X-Whodid-Workspace": AWAY}).status_code == 403
     assert (sinks.get("away hook").position, log.head(AWAY).size) == (before, size)
+
+
+def test_stamps_are_those_of_the_own_log(http: TestClient, log: Log) -> None:
+    """A stamp of AWAY is not listed at home, and its size answers like one that nobody stamped."""
+    keep_stamp(log, AWAY, Stamp(at=NOW, note=log.checkpoint(AWAY), answer=b"stamp"))
+    size = log.head(AWAY).size
+    home, away = bearer(token(HOME)), bearer(token(AWAY))
+    assert http.get("/v1/stamps", headers=away).json()["items"][0]["size"] == size
+    assert http.get("/v1/stamps", headers=home).json() == {"items": []}
+    foreign, absent = (http.get(f"/v1/stamps/{one}", headers=home) for one in (size, size + 1_000))
+    assert foreign.status_code == 404
+    assert clean(foreign) == clean(absent)
 
 
 def test_an_operator_reads_no_entry(http: TestClient) -> None:

@@ -2,7 +2,7 @@
 // needs a hash.
 
 export interface Ask {
-  dimension: "actor" | "action" | "resource";
+  dimension: "actor" | "action" | "resource" | "entry";
   values: string[][];
 }
 
@@ -92,7 +92,7 @@ const SHAPE = object({
   whodid: one("evidence"),
   version: (value) => demand(value === 1),
   statement: object({
-    asks: list(object({ dimension: one("actor", "action", "resource"), values: list(list(text)) })),
+    asks: list(object({ dimension: one("actor", "action", "resource", "entry"), values: list(list(text)) })),
     since: maybe(count), until: maybe(count), workspace: text, made_at: count,
     made_by: object({ type: text, id: text, name: text }),
   }),
@@ -135,14 +135,22 @@ export function withheld(entry: Opened): Field[] {
   return entry.fields.filter(([path]) => !path);
 }
 
+/** The entries that a question names, or undefined when it asks for what they carry. */
+export function namedEntries({ asks }: Statement): number[] | undefined {
+  return asks.find(({ dimension }) => dimension === "entry")?.values.map(([index]) => Number(index));
+}
+
 function checkForm({ statement, segments, seals, entries, asides, reasons }: Evidence): void {
   const dimensions = statement.asks.map(({ dimension }) => dimension);
-  demand(dimensions.join() === (["actor", "action", "resource"] as const).filter((name) => dimensions.includes(name)).join());
+  demand(dimensions.join() === (["actor", "action", "resource", "entry"] as const).filter((name) => dimensions.includes(name)).join());
   for (const { dimension, values } of statement.asks) {
-    const width = dimension === "action" ? 1 : 2;
+    const width = dimension === "action" || dimension === "entry" ? 1 : 2;
     demand(values.length > 0 && values.every((value) => value.length === width && !value.join("").includes("\0")));
   }
-  const asked = statement.asks.reduce((sum, { values }) => sum + values.length, 0);
+  const indexes = namedEntries(statement);
+  const alone = statement.asks.length === 1 && statement.since === null && statement.until === null;
+  demand(!indexes || (alone && indexes.every((at, place) => at <= Number.MAX_SAFE_INTEGER && `${at}` === statement.asks[0]?.values[place]?.[0] && (!place || (indexes[place - 1] as number) < at))));
+  const asked = indexes ? 0 : statement.asks.reduce((sum, { values }) => sum + values.length, 0);
   demand(segments.length > 0 && seals.length > 0 && segments.every(({ found }) => found.length === asked));
   for (const listed of [entries, asides]) demand(listed.every(({ index }, at) => !at || (listed[at - 1] as { index: number }).index < index));
   for (const wanted of ["purged", "erased"]) {

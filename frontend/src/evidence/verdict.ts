@@ -1,7 +1,7 @@
 // The verdict: its shape, the sentences of what can be wrong, and the levels of completeness with their words; the twin of
 // whodid.evidence.verdict and levels.
 
-import type { Evidence, Opened } from "./document.js";
+import { namedEntries, type Evidence, type Opened } from "./document.js";
 
 export const FACTS = {
   form: "The file is not an evidence document as it was made",
@@ -111,7 +111,7 @@ export function levels(evidence: Evidence | null, cover: Cover | null, counts: C
   const said = {
     c0: "The entries stand at their places in the log, and their times do not go backwards",
     c1: span ? `Every leaf of ${segments} is here` : "Not every header is in this file",
-    c2: `Every entry of ${segments} that answers the question is here, by ${span ? "all headers" : "the sealed indexes"}${late}`,
+    c2: `${namedEntries(evidence.statement) ? "Every entry that the question names is here" : `Every entry of ${segments} that answers the question is here, by ${span ? "all headers" : "the sealed indexes"}`}${late}`,
     c3: `The ${counts.shown} shown entries were filed under what they say${less}`,
   };
   const refuted = {

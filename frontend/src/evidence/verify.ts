@@ -3,7 +3,7 @@
 
 import { equal, toHex } from "../lib/bytes.js";
 import { extendsTree, Frontier, leafHash, rootOf } from "../lib/merkle.js";
-import { decode, demand, withheld, type Evidence, type Opened, type Reason } from "./document.js";
+import { decode, demand, namedEntries, withheld, type Evidence, type Opened, type Reason } from "./document.js";
 import { digest } from "./hash.js";
 import {
   base64, checkChain, checkOrigin, cut, DIMENSIONS, headerOf, holds, keyOf, openCheckpoint, readHeader, readKey, readSeal, RECORDS, saltCommitment, SEAL,
@@ -321,6 +321,10 @@ class Verification {
     const purged = reasons.filter(({ why }) => why === "purged");
     const erased = new Set(reasons.filter(({ why }) => why === "erased").map(({ index }) => index));
     const wanted = expected(evidence, covered);
+    for (const at of namedEntries(statement) ?? []) {
+      // Nothing here says under what it was filed.
+      if (opened.has(at) && !covered.some(({ start, stop }) => at >= start && at < stop)) this.#add("lacking", at);
+    }
     const outside = new Set([...wanted].filter((at) => this.#headers.has(at) && this.#outside(evidence, at)));
     const missing = [...new Set([...wanted, ...this.#gone])].filter((one) => !outside.has(one)).sort((a, b) => a - b);
     for (const at of missing) {
@@ -377,12 +381,14 @@ class Verification {
 }
 
 function asked({ statement: { asks } }: Evidence): { dimension: number; value: string }[] {
-  return asks.flatMap(({ dimension, values }) => values.map((value) => ({ dimension: DIMENSIONS[dimension], value: value.join("\0") })));
+  return asks.flatMap(({ dimension, values }) => (dimension === "entry" ? [] : values.map((value) => ({ dimension: DIMENSIONS[dimension], value: value.join("\0") }))));
 }
 
 /** The positions that answer the question. */
-function expected({ statement: { asks }, segments, span }: Evidence, covered: Seal[]): Set<number> {
-  const all = new Set<number>();
+function expected({ statement, segments, span }: Evidence, covered: Seal[]): Set<number> {
+  const { asks } = statement;
+  const all = new Set<number>(namedEntries(statement));
+  if (all.size) return all;
   for (const [at, { found }] of segments.entries()) {
     const { start, stop } = covered[at] as Seal;
     if (!asks.length) for (let position = Math.max(start, span?.start ?? 0); position < stop; position++) all.add(position);

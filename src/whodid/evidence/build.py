@@ -31,7 +31,7 @@ from whodid.evidence.document import (
     Whose,
 )
 from whodid.evidence.question import Question
-from whodid.evidence.reading import tags_of
+from whodid.evidence.reading import named, tags_of
 from whodid.log import Anchored, Disclosed, SnapshotSegment
 from whodid.model import Actor, Entry
 from whodid.proof import leaf
@@ -139,6 +139,7 @@ class _Work:
         self.gone: dict[int, int | None] = {}
         self.erased: dict[int, int | None] = {}
         self.tags = tags_of(question.asks)
+        self.named = named(question.asks)
 
     def document(self, workspace: str, made_at: datetime, made_by: Actor) -> Document:
         known = self.source.segments
@@ -196,6 +197,8 @@ class _Work:
             raise NotFound("What was recorded in this period has left by retention", "Ask for a later period")
         while since is not None and len(kept) > 1 and kept[0].seal.recorded_last < since:
             kept.pop(0)
+        if self.named is not None:
+            kept = self._naming(kept)
         while until is not None and len(kept) > 1 and _begins(kept[-1].seal, until):
             kept.pop()
         if not kept or known[0].seal.number > max(0, kept[0].seal.number - 2):
@@ -203,6 +206,17 @@ class _Work:
                 "There is nothing that a file could prove: no segment of this log is sealed and kept",
                 "Record something first",
             )
+        return kept
+
+    def _naming(self, kept: list[SnapshotSegment]) -> list[SnapshotSegment]:
+        """Return the segments from the one with the first named entry on."""
+        first, last = (self.named or [0])[0], (self.named or [0])[-1]
+        while len(kept) > 1 and kept[0].seal.stop <= first:
+            kept.pop(0)
+        early = bool(kept) and first < max(kept[0].seal.start, self.source.first)
+        if kept and (early or last >= kept[-1].seal.stop):
+            absent = first if early else last
+            raise NotFound(f"There is no entry {absent}, or it left by retention", "Leave it out")
         return kept
 
     def _since(self, known: Sequence[SnapshotSegment], first: Seal) -> int | None:
@@ -237,7 +251,10 @@ class _Work:
                 groups.append(group)
             stretches.append(Stretch(number=seal.number, salt=_text(salt), found=found))
             kept = range(max(seal.start, self.source.first), seal.stop)
-            wanted += sorted(set.intersection(*groups)) if groups else kept
+            if self.named is not None:
+                wanted += [at for at in self.named if at in kept]
+            else:
+                wanted += sorted(set.intersection(*groups)) if groups else kept
         return stretches, wanted
 
     def _open(self, position: int, inside: range, *, plain: bool = False) -> None:

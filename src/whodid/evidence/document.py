@@ -20,6 +20,7 @@ from whodid.errors import MalformedProof
 
 __all__ = [
     "DIMENSIONS",
+    "ENTRY",
     "ERASED",
     "FORM",
     "PURGED",
@@ -43,9 +44,12 @@ __all__ = [
 FORM = "evidence"
 VERSION = 1
 
-Dimension = Literal["actor", "action", "resource"]
-DIMENSIONS: tuple[Dimension, ...] = ("actor", "action", "resource")
+Dimension = Literal["actor", "action", "resource", "entry"]
+DIMENSIONS: tuple[Dimension, ...] = ("actor", "action", "resource", "entry")
 """In this order they stand in a question, each at most once."""
+
+ENTRY: Final = "entry"
+"""The dimension of entries that are named by their indexes; the others are tags."""
 
 REDACTED = "redacted"
 ERASED: Final = "erased"
@@ -56,7 +60,8 @@ class Ask(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A part of the question: the entries that carry any of these values in a dimension.
 
     Args:
-        values: `[type, id]` of actors and resources, `[name]` of actions.
+        values: `[type, id]` of actors and resources, `[name]` of actions, `[index]` of entries, ascending; entries are
+            named alone, without other parts and without a period.
     """
 
     dimension: Dimension

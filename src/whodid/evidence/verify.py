@@ -31,6 +31,7 @@ from whodid.evidence.reading import (
     expected,
     hashes,
     leaf_of,
+    named,
     withheld,
 )
 from whodid.evidence.verdict import Anchored, Counts, Cover, Problem, Signed, Verdict
@@ -405,6 +406,9 @@ class _Verification:
         erased = {reason.index for reason in document.reasons if reason.why == ERASED}
         records = {reason.record for reason in document.reasons}
         wanted = set(chain.from_iterable(expected(document, covered)))
+        for at in named(document.statement.asks) or ():
+            if at in opened and not covered[0].start <= at < covered[-1].stop:
+                self._add("lacking", at)  # nothing here says under what it was filed
         outside = {at for at in wanted if at in self.headers and self._outside(document, at)}
         missing = sorted((wanted | self.gone) - outside)
         for at in missing:

@@ -49,6 +49,7 @@ AREAS = {
     "Answers": "The questions of an auditor.",
     "Counts": "Bars, values, what stands out, what can be typed next.",
     "Alerts": "What was noticed, and what is done about it.",
+    "Reviews": "Looking at what happened, and signing that somebody did.",
     "Proofs": "Checking that nothing was altered and nothing is missing.",
     "Files": "Exports and reports.",
     "Workspace": "What a workspace declares and how long it keeps it.",

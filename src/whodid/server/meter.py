@@ -19,7 +19,16 @@ Fate = Literal["recorded", "known", "refused"]
 Limit = Literal["read", "write"]
 """What somebody did too fast."""
 
-Level = Literal["events_waiting", "events_inside", "requests_inside", "streams", "syslog_connections"]
+Level = Literal[
+    "events_waiting",
+    "events_inside",
+    "requests_inside",
+    "streams",
+    "syslog_connections",
+    "events_spooled",
+    "spool_age_seconds",
+    "spool_bytes",
+]
 """What is read when somebody looks: how many there are right now."""
 
 

@@ -26,6 +26,9 @@ _LEVELS: dict[Level, str] = {
     "requests_inside": "Requests under way that work on the store, or wait to.",
     "streams": "Live streams that are open.",
     "syslog_connections": "Connections of syslog senders that are open.",
+    "events_spooled": "Events that were accepted and wait on the disk for the store.",
+    "spool_age_seconds": "How long the oldest of them has waited.",
+    "spool_bytes": "What the spool takes on the disk.",
 }
 
 _SINKS: dict[str, tuple[str, Callable[[Health], float]]] = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from whodid.canonical import time_text
 from whodid.errors import Denied
@@ -41,7 +41,6 @@ from whodid.server.sinking import (
     Retried,
 )
 from whodid.sinks import Health, Sink, Sinks, generate_secret
-from whodid.viewer import asks
 
 __all__ = ["SinkRoutes"]
 
@@ -66,46 +65,30 @@ class SinkRoutes:
         self._refusals = Refusals(log, secret=secret)
         one = "/v1/sinks/{id}"
         self.handlers = (
-            Handler("GET", "/v1/sinks", self._list, described=SINKS),
-            Handler("POST", "/v1/sinks", self._add, described=ADD_SINK),
-            Handler("GET", one, self._looking(_view), described=SINK),
-            Handler("DELETE", one, self._remove, described=REMOVE_SINK),
+            callers.without_body("GET", "/v1/sinks", self._list, SINKS),
+            callers.with_body("POST", "/v1/sinks", NewSink, self._add, ADD_SINK, action=_CHANGED),
+            self._looking(one, _view, SINK),
+            callers.without_body("DELETE", one, self._remove, REMOVE_SINK, action=_CHANGED),
             self._acts(f"{one}/secret", NewSecret, _set_secret, SECRET),
             self._acts(f"{one}/pause", Paused, _pause, PAUSE_SINK),
             self._acts(f"{one}/resume", Reasoned, _resume, RESUME_SINK),
             self._acts(f"{one}/backfill", Backfill, _backfill, BACKFILL_SINK),
-            Handler("POST", f"{one}/test", self._test, apart=True, described=TEST_SINK),
-            Handler("GET", f"{one}/quarantine", self._looking(_quarantine), described=QUARANTINE),
-            self._acts(f"{one}/quarantine/retry", Retried, _retry, RETRY, apart=True),
+            replace(callers.without_body("POST", f"{one}/test", self._test, TEST_SINK, action=_TESTED), apart=True),
+            self._looking(f"{one}/quarantine", _quarantine, QUARANTINE),
+            replace(self._acts(f"{one}/quarantine/retry", Retried, _retry, RETRY), apart=True),
             self._acts(f"{one}/quarantine/drop", Dropped, _drop, DROP),
         )
 
-    # --------------------------------------------------------------------------------------------------------- looking
-
-    def _list(self, call: Call) -> Answer:
-        asks.parameters(call.query)
-        caller = self._callers.admit(call)
-        if isinstance(caller, Answer):
-            return caller
+    def _list(self, _: Call, caller: Caller, __: dict[str, str]) -> Answer:
         return answer_json({"items": [_view(one) for one in self._sinks(caller).all()]})
 
-    def _looking(self, view: Callable[[Health], dict[str, Any]]) -> Callable[[Call], Answer]:
-        def answer(call: Call) -> Answer:
-            asks.parameters(call.query)
-            caller = self._callers.admit(call)
-            if isinstance(caller, Answer):
-                return caller
+    def _looking(self, path: str, view: Callable[[Health], dict[str, Any]], described: Description) -> Handler:
+        def answer(call: Call, caller: Caller, _: dict[str, str]) -> Answer:
             return answer_json(view(self._sinks(caller).get(call.path["id"])))
 
-        return answer
+        return self._callers.without_body("GET", path, answer, described)
 
-    # ---------------------------------------------------------------------------------------------------------- acting
-
-    def _add(self, call: Call) -> Answer:
-        ordered = self._callers.ordered(call, _new, _CHANGED)
-        if isinstance(ordered, Answer):
-            return ordered
-        caller, wish = ordered
+    def _add(self, _: Call, caller: Caller, wish: NewSink) -> Answer:
         self._check_reach(caller, wish)
         made = generate_secret() if wish.kind == "webhook" and wish.secret is None else None
         sinks = self._sinks(caller)
@@ -124,36 +107,22 @@ class SinkRoutes:
         )
         return answer_json({**_after(sinks, sink), "secret_text": made}, status=201)
 
-    def _remove(self, call: Call) -> Answer:
-        asks.parameters(call.query)
-        caller = self._callers.admit(call, _CHANGED)
-        if isinstance(caller, Answer):
-            return caller
+    def _remove(self, call: Call, caller: Caller, _: dict[str, str]) -> Answer:
         sinks = self._sinks(caller)
         was = _view(sinks.get(call.path["id"]))
         sinks.remove(was["id"])
         return answer_json(was)
 
-    def _test(self, call: Call) -> Answer:
-        asks.parameters(call.query)
-        caller = self._callers.admit(call, _TESTED)
-        if isinstance(caller, Answer):
-            return caller
+    def _test(self, call: Call, caller: Caller, _: dict[str, str]) -> Answer:
         result = self._sinks(caller).test(call.path["id"])
         fault = result.fault or result.refused.get(0, "")
         return answer_json({"taken": not fault, "fault": fault})
 
-    def _acts(self, path: str, wish: type, act: _Act, described: Description, *, apart: bool = False) -> Handler:
-        decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(wish)
-
-        def answer(call: Call) -> Answer:
-            ordered = self._callers.ordered(call, decoder, _CHANGED)
-            if isinstance(ordered, Answer):
-                return ordered
-            caller, wanted = ordered
+    def _acts(self, path: str, wish: type, act: _Act, described: Description) -> Handler:
+        def answer(call: Call, caller: Caller, wanted: Any) -> Answer:
             return answer_json(act(self._sinks(caller), call.path["id"], wanted))
 
-        return Handler("POST", path, answer, apart=apart, described=described)
+        return self._callers.with_body("POST", path, wish, answer, described, action=_CHANGED)
 
     def _sinks(self, caller: Caller) -> Sinks:
         return Sinks(self._log, caller.workspace, actor=caller.actor, context=caller.context)
@@ -177,9 +146,6 @@ class SinkRoutes:
             context=caller.context,
         )
         raise Denied("operator", "Ask whoever runs the server: this sink would reach into it or into its network")
-
-
-_new = msgspec.json.Decoder(NewSink)
 
 
 def _set_secret(sinks: Sinks, id_: str, wish: NewSecret) -> dict[str, Any]:
