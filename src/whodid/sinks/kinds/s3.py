@@ -1,7 +1,7 @@
 """Buckets that speak the interface of S3 (AWS, MinIO, R2, Ceph, Google): an object per delivery and day.
 
 An object is named after the first entry in it and created only if it is not there (`If-None-Match: *`), so a repeated
-delivery writes nothing twice, and a process that comes too late overwrites nothing. Requests are signed with AWS
+delivery writes nothing twice, and a process that comes too late replaces nothing. Requests are signed with AWS
 Signature Version 4. Who may delete objects, and when, is the bucket's own affair (object lock).
 """
 
