@@ -21,6 +21,7 @@ from msgspec import Struct
 from whodid import egress
 from whodid.errors import InvalidSetting
 from whodid.sinks.kinds.base import TAKEN, Opening, Result
+from whodid.sinks.said import said_by
 
 __all__ = ["OPTIONS", "Answer", "Way", "make_trust", "network_fault", "split_address"]
 
@@ -30,7 +31,6 @@ OPTIONS = {"ca": "file with the authority that signed the receiver's certificate
 _SECONDS = 10.0
 _LONGEST_ANSWER = 4 * 1024 * 1024
 _LONGEST_WAIT = 24 * 3600.0
-_TOLD = 300
 _SUCCESS = range(200, 300)
 _REDIRECT = range(300, 400)
 _LASTING = frozenset({400, 409, 413, 414, 415, 422})
@@ -57,9 +57,8 @@ class Answer(Struct, frozen=True, kw_only=True):
             return TAKEN
         if self.status in _REDIRECT:
             return Result(fault=f"The receiver redirects (status {self.status}), which is not followed")
-        said = " ".join(self.body[:_TOLD].decode(errors="replace").split())
         return Result(
-            fault=f"The receiver answered {self.status}" + (f": {said}" if said else ""),
+            fault=f"The receiver answered {self.status}" + (f": {said_by(self.body)}" if self.body.strip() else ""),
             lasting=self.status in _LASTING,
             gone=self.status == 410,
             retry_after=self.retry_after,
