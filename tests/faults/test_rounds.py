@@ -1,4 +1,4 @@
-"""The whole of it on one database, and anything of it killed at random: what `benchmarks/killing.py` does for longer."""
+"""All of it on one database, and anything of it killed at random: what `benchmarks/killing.py` does for longer."""
 
 from __future__ import annotations
 
