@@ -92,8 +92,12 @@ def _tell(verdict: Verdict, *, shipped: bool, asked: bool, recorded: int | None)
         until = f", recorded until {time_text(from_micros(cover.recorded_last))}" if cover.recorded_last else ""
         rows.append(("Reaches", f"from {since} to entry {cover.stop - 1}{until}"))
     for one in verdict.anchors:
+        later = f"; entries from {one.after:,} on were recorded after that" if one.after is not None else ""
         rows.append(
-            ("Anchor", f"it went on from a head of {one.size:,} entries{', with a time stamp' * bool(one.stamp)}")
+            (
+                "Anchor",
+                f"it went on from a head of {one.size:,} entries{', with a time stamp' * bool(one.stamp)}{later}",
+            )
         )
     for name in ("c0", "c1", "c2", "c3", "c4"):
         level = getattr(verdict.levels, name)
