@@ -152,7 +152,7 @@ class Snapshot:
         """Tell whether the log continues an earlier state; True as well when retention took what would tell."""
         return self._prover.continues(earlier)
 
-    def anchors(self, stop: int, before: SnapshotSegment | None = None) -> list[Anchored]:
+    def anchors(self, stop: int, before: SnapshotSegment | None = None, *, size: int | None = None) -> list[Anchored]:
         """Return heads that somebody outside has seen, by size: at most two that were stamped, one that was cosigned.
 
         Args:
@@ -160,8 +160,10 @@ class Snapshot:
                 earliest that they were there; without such a one, the newest stamp says it of the most.
             before: A segment whose seal was written before the first entry that matters: the stamp that it names
                 says the earliest that they can have been recorded.
+            size: Of the head that they are linked to; this one when not given.
         """
-        sizes = [one.size for one in stamped(self._state) if one.size <= self.head.size]
+        until = self.head.size if size is None else size
+        sizes = [one.size for one in stamped(self._state) if one.size <= until]
         after = [size for size in sizes if size >= stop] or sizes[-1:]
         stamps = [read_stamp(self._state, after[0]) if after else None]
         if before is not None:
@@ -173,7 +175,9 @@ class Snapshot:
             notes[text] = (cosigned, notes[text][1] if text in notes else b"")
         found = [(parse_checkpoint(text).size, note, answer) for text, (note, answer) in notes.items()]
         return [
-            Anchored(note, answer, self.consistency(size)) for size, note, answer in sorted(found) if self.reaches(size)
+            Anchored(note, answer, self._prover.consistency(seen, until))
+            for seen, note, answer in sorted(found)
+            if seen <= until and self.reaches(seen)
         ]
 
     def record(self, position: int) -> int | None:
