@@ -111,7 +111,7 @@ def test_an_older_copy_cannot_link_to_what_was_seen_of_the_newer_one() -> None:
 def test_after_a_purge_at_every_size_everything_left_is_provable() -> None:
     """From 1 to 600 entries purged, one after the other: inclusion, consistency and a signed head at every cut.
 
-    At most cuts of a few entries and heads; at the first and the last, and around the ends of tiles, of all that is left.
+    At most cuts of a few entries and heads; at both ends, and around the ends of tiles, of all that is left.
     """
     clock = Clock()
     with whodid.open("memory://", clock=clock) as log:

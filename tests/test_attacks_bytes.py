@@ -82,7 +82,7 @@ def test_both_verifiers_judge_every_byte_alike(name: str) -> None:
 
 
 def test_every_byte_of_the_page_around_the_document_counts() -> None:
-    """Whoever reads the file without its script finds the same document or none that holds, and that the page is another."""
+    """Whoever reads the file without its script finds the same document or none that holds, and another page."""
     shop = small()
     data = encode(shop.evidence(ABOUT))
     file = page(data)
