@@ -85,12 +85,20 @@ class Way:
         self._connection: egress.Connection | None = None
 
     def post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """Send a body and read the answer."""
+        """Send a body to the address and read the answer."""
+        return self.request("POST", self._path, body, headers)
+
+    def request(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Send a request to the host of the address and read the answer.
+
+        Args:
+            path: From the root, percent-encoded.
+        """
         used = self._connection is not None
-        answer = self._try(body, headers)
+        answer = self._try(method, path, body, headers)
         if answer is None and used:
             # A receiver may close a connection that was idle; only a new one tells whether it is there.
-            answer = self._try(body, headers)
+            answer = self._try(method, path, body, headers)
         return answer or Answer(fault=_CLOSED)
 
     def close(self) -> None:
@@ -99,7 +107,7 @@ class Way:
             self._connection.close()
             self._connection = None
 
-    def _try(self, body: bytes, headers: Mapping[str, str]) -> Answer | None:
+    def _try(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer | None:
         """Send once; None when the connection turned out to be closed."""
         connection = self._connection or egress.Connection(
             self._url, self._trust, private=self._private, seconds=_SECONDS
@@ -109,7 +117,7 @@ class Way:
         late.daemon = True
         late.start()
         try:
-            connection.request("POST", self._path, body, dict(headers))
+            connection.request(method, path, body, dict(headers))
             response = connection.getresponse()
             found = response.read(_LONGEST_ANSWER)
             kept = response.isclosed() and not response.will_close
