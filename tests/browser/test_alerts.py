@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 
@@ -36,6 +38,12 @@ def test_an_alert_is_seen_and_looked_after(owner: Person) -> None:
         owner.page.locator("audit-log-alerts").evaluate("(page, theme) => { page.theme = theme; }", theme)
         found = Axe().run(owner.page, context="audit-log-alerts", options=RULES).response["violations"]
         assert [(one["id"], one["nodes"][0]["target"]) for one in found] == [], theme
+
+    owner.open_log()
+    bell = owner.viewer.get_by_role("link", name="open alert")
+    expect(bell.locator(".n")).to_have_text(re.compile(r"\d"))
+    bell.click()
+    expect(owner.page).to_have_url(re.compile("/settings/alerts$"))
 
     alert.get_by_label("Note, kept in the log").fill("It is my own key")
     alert.get_by_role("button", name="Acknowledge", exact=True).click()

@@ -34,7 +34,6 @@ WAITS = (5.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0, 36_000.0)
 
 _LEASE = timedelta(seconds=30)
 _RENEW = timedelta(seconds=8)
-_MOST_BYTES = 1024 * 1024
 _MOST_READ = 10_000
 _QUARANTINE = 100
 _REFUSED_IN_A_ROW = 10
@@ -59,7 +58,17 @@ def due(log: Log, workspace: str, sink: Sink, position: Position) -> bool:
         return False
     if sink.format == HEAD:
         return position.next < log.head(workspace).size and _silent(sink, position, now)
-    return position.next < log.head(workspace).size or _silent(sink, position, now)
+    behind = log.head(workspace).size - position.next
+    return (behind > 0 and _gathered(log, workspace, sink, position, behind)) or _silent(sink, position, now)
+
+
+def _gathered(log: Log, workspace: str, sink: Sink, position: Position, behind: int) -> bool:
+    """Tell whether enough waits for a delivery, or the first of it waits for long enough."""
+    usual = KINDS[sink.kind].gathers
+    if usual is None or behind >= sink.batch or position.again:
+        return True
+    first = next(log.read(workspace, position.next), None)
+    return first is None or log.now() - first.recorded_at >= timedelta(seconds=int(sink.options.get("every", usual)))
 
 
 def open_receiver(log: Log, workspace: str, sink: Sink, *, again: bool) -> Receiver:
@@ -202,7 +211,7 @@ class Turn:
         """Yield what is left of the log, in deliveries."""
         query = parse(self._sink.query, now=self._log.now())
         wanted = compile_query(query)
-        write = FORMATS[self._sink.format].entry
+        write, largest = FORMATS[self._sink.format].entry, KINDS[self._sink.kind].largest
         start, stop = self._position.next, self._log.head(self._workspace).size
         messages: list[Message] = []
         size = read = 0
@@ -213,7 +222,7 @@ class Turn:
                 message = make_message(entry, write(entry))
                 messages.append(message)
                 size += len(message.body)
-            if len(messages) >= self._sink.batch or size >= _MOST_BYTES or read >= _MOST_READ:
+            if len(messages) >= self._sink.batch or size >= largest or read >= _MOST_READ:
                 yield _Batch(tuple(messages), entry.index + 1, entry.index + 1 - first - read)
                 messages, size, read, first = [], 0, 0, entry.index + 1
         if first < stop:
