@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from uuid import UUID
 
@@ -147,13 +148,17 @@ def _purge(log: Log, cut: int) -> Event:
     )
 
 
-def test_the_page_of_attacks_names_tests_that_there_are() -> None:
-    """Every row of docs/spec/attacks.md has a test, and it is here."""
-    page = (ROOT / "docs" / "spec" / "attacks.md").read_text()
-    rows = [line for line in page.splitlines() if line.startswith("| ") and "---" not in line][1:]
+@pytest.mark.parametrize("page", ["attacks", "threats"])
+def test_the_pages_of_attacks_name_tests_that_there_are(page: str) -> None:
+    """Every row of docs/spec/attacks.md and docs/spec/threats.md has a test, and it is here."""
+    text = (ROOT / "docs" / "spec" / f"{page}.md").read_text()
+    lines = [line for line in text.splitlines() if line.startswith("| ")]
+    # A head stands above its rule.
+    heads = {line for line, below in pairwise(lines) if below.startswith("| ---")}
+    rows = [line for line in lines if line not in heads and not line.startswith("| ---")]
     assert len(rows) > 10
     for row in rows:
-        named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", row)
+        named = re.findall(r"`((?:faults/)?test_\w+\.py)::(test_\w+)`", row)
         assert named, row
         for file, test in named:
             assert f"def {test}(" in (ROOT / "tests" / file).read_text(), (file, test)

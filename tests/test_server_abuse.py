@@ -32,6 +32,7 @@ THERE = {
     "tile": "0/000",
     "question": "deletion",
     "name": "new_country",
+    "number": "1",
 }
 
 
