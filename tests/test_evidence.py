@@ -31,6 +31,7 @@ QUESTIONS = {
     ),
     "access": ask(["access"], catalog=builtin()),
     "nobody": ask(["resource:contact:con_9"], catalog=builtin()),
+    "named": ask(["entry:15,18..20,22"], catalog=builtin()),
     "everything": Question(),
 }
 
@@ -50,6 +51,7 @@ def carried_by(entry: Entry) -> set[tuple[str, tuple[str, ...]]]:
     resource = entry.resource
     things = [(resource.type, resource.id), *[(one.type, one.id) for one in entry.related]]
     carried: set[tuple[str, tuple[str, ...]]] = {("resource", thing) for thing in things}
+    carried |= {("entry", (str(entry.index),))}
     return carried | {("actor", (entry.actor.type, entry.actor.id)), ("action", (entry.action,))}
 
 
@@ -445,6 +447,33 @@ def test_what_an_index_cannot_answer_is_refused(terms: list[str]) -> None:
         ask(terms, catalog=builtin())
     with pytest.raises(InvalidQuery, match="ends before it begins"):
         ask([], catalog=builtin(), since=START, until=START)
+
+
+def test_entries_are_named_alone(shop: Workshop) -> None:
+    """By their indexes, each once; none that is not there."""
+    asked = ask(["entry:7..9,5,8"], catalog=builtin())
+    assert (asked.asks[0].values, str(asked)) == ([["5"], ["7"], ["8"], ["9"]], "entry:5,7..9")
+    for terms in (["entry:5", "access"], ["entry:"], ["entry:x"], ["entry:05"], ["entry:0..30000"], ["entry:-1"]):
+        with pytest.raises(InvalidQuery):
+            ask(terms, catalog=builtin())
+    with pytest.raises(InvalidQuery, match="all that a question asks for"):
+        ask(["entry:5"], catalog=builtin(), since=START)
+    for name in ("0,9999", "9999"):
+        with pytest.raises(NotFound, match="no entry 9999"):
+            shop.evidence(ask([f"entry:{name}"], catalog=builtin()))
+
+
+def test_a_named_entry_beyond_what_is_covered_is_lacking(shop: Workshop) -> None:
+    """Nothing in the file says under what it was filed, so nobody may claim that it is whole."""
+    document = shop.evidence(ask(["entry:1,15"], catalog=builtin()))
+    (asked,) = document.statement.asks
+    beyond = replace(asked, values=[*asked.values, ["9999"]])
+    changed = replace(document, statement=replace(document.statement, asks=[beyond]))
+    assert codes(checked(changed)) == [("lacking", 9999)]
+    fewer = replace(document, statement=replace(document.statement, asks=[replace(asked, values=[["1"]])]))
+    assert codes(checked(fewer)) == [("extra", 15)]
+    later = replace(document, segments=document.segments[1:], origin=[])
+    assert ("lacking", 1) in codes(checked(later))
 
 
 def test_a_log_without_seals_has_no_evidence() -> None:

@@ -31,11 +31,9 @@ from tests.serving import (
     open_log,
     token,
 )
-from whodid import Log, Reason, Resource
+from whodid import Log, Resource
 from whodid.evidence import extract, verify
-from whodid.retention import place_hold
-from whodid.server import asgi, mint_operator_token
-from whodid.server.keys import KeyRing
+from whodid.server import asgi
 from whodid.server.signing import mac, pack
 from whodid.server.tokens import Claims
 
@@ -92,13 +90,33 @@ def test_the_matrix_covers_every_route(log: Log) -> None:
         "/v1/holds",
         "/v1/holds/preview",
         "/v1/holds/{id}/release",
+        "/v1/stamps",
+        "/v1/stamps/{size}",
         "/v1/alerts",
         "/v1/alerts/{id}",
         "/v1/alerts/{id}/acknowledge",
         "/v1/alerts/{id}/resolve",
         "/v1/alerts/{id}/mute",
+        "/v1/reviews",
+        "/v1/reviews/open",
+        "/v1/reviews/open/items/{id}",
+        "/v1/reviews/open/items/{id}/raise",
+        "/v1/reviews/open/sign",
+        "/v1/reviews/{number}",
         "/v1/alert-rules",
+        "/v1/alert-rules/preview",
         "/v1/alert-rules/{name}",
+        "/v1/sinks",
+        "/v1/sinks/{id}",
+        "/v1/sinks/{id}/secret",
+        "/v1/sinks/{id}/pause",
+        "/v1/sinks/{id}/resume",
+        "/v1/sinks/{id}/backfill",
+        "/v1/sinks/{id}/test",
+        "/v1/sinks/{id}/quarantine",
+        "/v1/sinks/{id}/quarantine/retry",
+        "/v1/sinks/{id}/quarantine/drop",
+        "/v1/alert-budget",
         "/v1/keys",
         "/v1/keys/{id}",
         "/v1/keys/{id}/rotate",
@@ -248,6 +266,22 @@ def test_an_export_is_seen_by_whoever_ordered_it(http: TestClient) -> None:
     assert http.get(f"/v1/exports/{job['id']}/file", headers=own).status_code == 200
 
 
+def test_reviews_are_those_of_the_workspace_of_the_token(http: TestClient, log: Log) -> None:
+    """Of a review of AWAY nothing can be read, looked at, raised or signed from HOME; absent ones answer the same."""
+    home, away = bearer(token(HOME)), bearer(token(AWAY, viewer=JOAO))
+    before = clean(http.get("/v1/reviews", headers=home))
+    absent = clean(http.get("/v1/reviews/open", headers=home))
+    review = http.post("/v1/reviews", headers=away).json()
+    assert clean(http.get("/v1/reviews", headers=home)) == before
+    assert clean(http.get("/v1/reviews/open", headers=home)) == absent
+    for suffix, body in ((f"/items/{review['items'][0]['id']}", {}), ("/sign", {"unseen": "x"})):
+        assert http.post(f"/v1/reviews/open{suffix}", json=body, headers=home).status_code == 404
+    assert http.post("/v1/reviews/open/sign", json={"unseen": "A test"}, headers=away).status_code == 200
+    assert http.get("/v1/reviews/1", headers=away).status_code == 200
+    status, text = clean(http.get("/v1/reviews/1", headers=home))
+    assert (status, text.replace("review 1", "review 9")) == clean(http.get("/v1/reviews/9", headers=home))
+
+
 def test_alerts_are_those_of_the_workspace_of_the_token(http: TestClient, log: Log) -> None:
     """An alert of AWAY is to HOME as one that never was; a rule is switched in HOME alone."""
     at, target = NOW - timedelta(hours=1), Resource(type="user", id="usr_away", name="Contact 100")
@@ -277,6 +311,20 @@ def test_alerts_are_those_of_the_workspace_of_the_token(http: TestClient, log: L
     listed = http.get("/v1/alert-rules", headers=away)
     assert all(rule["active"] for rule in listed.json()["items"])
     assert [word for word in FOREIGN if word in http.get("/v1/alert-rules", headers=home).text] == []
+    written = {"sentence": {"title": "Theirs", "actions": ["contact.created"], "outcome": "success"}}
+    theirs = http.post("/v1/alert-rules", json=written, headers=away).json()
+    assert http.put("/v1/alert-budget", json={"weekly": 3}, headers=away).json()["weekly"] == 3
+    listed = http.get("/v1/alert-rules", headers=home)
+    assert ("Theirs" in listed.text, listed.json()["budget"]["weekly"]) == (False, 10)
+    for verb, wish in (("PUT", {"active": False}), ("DELETE", None)):
+        answers = [
+            http.request(verb, f"/v1/alert-rules/{name}", json=wish, headers=home) for name in (theirs["name"], "own_7")
+        ]
+        texts = {clean(one)[1].replace(theirs["name"], "own_7") for one in answers}
+        assert ({one.status_code for one in answers}, len(texts)) == ({404}, 1)
+    tried = http.post("/v1/alert-rules/preview", json=written, headers=home).json()
+    assert [word for word in FOREIGN if word in str(tried)] == []
+    assert tried["entries"] == sum(entry.occurred_at >= NOW - timedelta(days=30) for entry in log.read(HOME))
 
 
 def test_a_report_holds_the_workspace_of_its_token(http: TestClient) -> None:
@@ -289,74 +337,6 @@ def test_a_report_holds_the_workspace_of_its_token(http: TestClient) -> None:
             assert [word for word in FOREIGN if word in page.text] == []
     refused = http.post("/v1/reports", json={"workspace": AWAY}, headers=bearer(token(HOME)))
     assert refused.status_code == 422
-
-
-def test_a_key_manages_the_workspace_it_belongs_to(http: TestClient, log: Log) -> None:
-    """With the widest key of HOME, no route of keys, retention and workspaces tells or changes anything of AWAY."""
-    away = KeyRing(log, AWAY, actor=MARIA).create("away only", scopes=("admin",)).key
-    key = bearer(KeyRing(log, HOME, actor=MARIA).create("home only", scopes=("admin",)).text)
-    held = place_hold(
-        log, AWAY, name="away matter", query="type:contact", actor=MARIA, reason=Reason(text="They asked")
-    )
-    before = log.head(AWAY).size
-    absent = {clean(http.delete("/v1/keys/wk_000000000000", headers=key))}
-    for name in (f"wk_{away.id}", away.id):
-        hidden = [
-            http.delete(f"/v1/keys/{name}", headers=key),
-            http.post(f"/v1/keys/{name}/rotate", json={}, headers=key),
-        ]
-        assert {clean(one)[1].replace(away.id, "000000000000") for one in hidden} == {text for _, text in absent}
-        assert {one.status_code for one in hidden} == {404}
-    by = {"reason": "x", "by": {"id": "usr_1", "name": "x"}}
-    released = [
-        clean(http.post(f"/v1/holds/{one}/release", json=by, headers=key)) for one in (held.id, "hld_" + "a" * 16)
-    ]
-    assert released[0] == (404, released[1][1].replace("hld_" + "a" * 16, held.id))
-    meant = {"person": "contact:con_100"}
-    told = [
-        http.post("/v1/erasures/preview", json=meant, headers=key).json()["entries"],
-        http.post("/v1/erasures", json=meant | by, headers=key).json()["entries"],
-    ]
-    assert told == [0, 0]
-    assert log.get(AWAY, 0).resource.name is not None
-    listed = [http.get(f"/v1/{name}", headers=key).text for name in ("keys", "workspaces", "holds", "erasures")]
-    assert [
-        word
-        for word in ("away only", away.id, held.id, "away matter", *FOREIGN)
-        if any(word in text for text in listed)
-    ] == []
-    assert http.get("/v1/workspaces", headers=key).json()["total"] == 1
-    for workspace in (AWAY, "nowhere"):
-        named = key | {"X-Whodid-Workspace": workspace}
-        answers = [
-            http.get("/v1/keys", headers=named),
-            http.post("/v1/keys", json={"name": "x"}, headers=named),
-            http.put("/v1/retention", json={"days": 1}, headers=named),
-            http.post("/v1/retention/preview", json={"days": 1}, headers=named),
-            http.get("/v1/holds", headers=named),
-            http.get("/v1/erasures", headers=named),
-            http.post("/v1/erasures", json={"person": "contact:con_100"} | by, headers=named),
-            http.post("/v1/erasures/preview", json={"person": "contact:con_100"}, headers=named),
-            http.post("/v1/holds", json={"name": "x", "query": "type:contact"} | by, headers=named),
-            http.post("/v1/holds/preview", json={"query": "type:contact"}, headers=named),
-            http.post(f"/v1/holds/{held.id}/release", json=by, headers=named),
-            http.get("/v1/workspaces", headers=named),
-        ]
-        assert {one.status_code for one in answers} == {403}
-        assert len({clean(one) for one in answers}) == 1
-    assert http.put("/v1/retention", json={"days": 89}, headers=key).status_code == 200
-    assert http.get("/v1/retention", headers=bearer(token(AWAY))).json()["days"] == 90
-    assert log.head(AWAY).size == before
-
-
-def test_an_operator_reads_no_entry(http: TestClient) -> None:
-    """An operator token manages every workspace, and opens the log of none."""
-    sent = bearer(mint_operator_token(SECRET, operator=MARIA, now=NOW)) | {"X-Whodid-Workspace": HOME}
-    assert {one["workspace"] for one in http.get("/v1/workspaces", headers=sent).json()["items"]} == {HOME, AWAY}
-    for path in ("/v1/entries", "/v1/entries/0", "/v1/facets?field=actor", "/v1/retention", "/v1/checkpoint"):
-        check_problem(http.get(path, headers=sent), 401, "unauthorised")
-    check_problem(http.post("/v1/exports", json={"format": "csv"}, headers=sent), 401, "unauthorised")
-    check_problem(http.post("/v1/events", json={}, headers=sent), 401, "unauthorised")
 
 
 ESCAPES = [

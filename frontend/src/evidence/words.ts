@@ -102,7 +102,7 @@ function plain(value: unknown): string {
 /** What was asked, as a sentence about the entries. */
 export function question({ asks, since, until }: Statement): string {
   const named = ({ values }: Ask): string => values.map((value) => value.join(" ")).join(" or ");
-  const parts = asks.map((ask) => ({ actor: `done by ${named(ask)}`, resource: `about ${named(ask)}`, action: `of the actions ${named(ask)}` })[ask.dimension]);
+  const parts = asks.map((ask) => ({ actor: `done by ${named(ask)}`, resource: `about ${named(ask)}`, action: `of the actions ${named(ask)}`, entry: `of these: ${named(ask)}` })[ask.dimension]);
   const period = [since === null ? "" : `from ${time(since)}`, until === null ? "" : `until ${time(until)}`].filter(Boolean).join(" ");
   return `Every entry ${[...parts, period && `recorded ${period}`].filter(Boolean).join(", ")}`.trim();
 }

@@ -2,12 +2,14 @@
 // first file but what their constructors say.
 
 import type { Host } from "../lib/host.js";
+import type { Dialog } from "../lib/url.js";
 import { Badge } from "./badge.js";
 import type { Bar } from "./bar.js";
-import { Export } from "./export.js";
+import type { Export } from "./export.js";
 import type { Feed } from "./feed.js";
 import { Help } from "./help.js";
 import type { Activity } from "./histogram.js";
+import type { Fetch } from "./later.js";
 import type { List } from "./list.js";
 import { Live } from "./live.js";
 import { Menus } from "./menus.js";
@@ -22,11 +24,12 @@ export interface Shared {
   feed: Feed;
   bar: Bar;
   activity: Activity;
+  fetch: Fetch;
 }
 
 export class More {
   readonly badge: Badge;
-  readonly exporter: Export;
+  exporter: Export | null = null;
   readonly help: Help;
   readonly live: Live;
   readonly menus: Menus;
@@ -34,18 +37,39 @@ export class More {
   readonly questions: Questions;
   readonly #standing: Standing;
   readonly #views: Views;
+  readonly #fetchExporter: () => Promise<void>;
+  #fetching = false;
 
-  constructor(host: Host, list: List, { feed, bar, activity }: Shared) {
+  constructor(host: Host, list: List, { feed, bar, activity, fetch }: Shared) {
     this.questions = new Questions(host);
-    this.badge = new Badge(host, feed, this.questions);
+    this.badge = new Badge(host, feed);
     this.print = new Print(host, feed, bar);
-    this.exporter = new Export(host, feed, bar, () => void this.print.report());
+    // In a file of its own.
+    this.#fetchExporter = async () => {
+      this.#fetching = true;
+      await fetch<typeof import("../export.js")>("export.js", ({ Export: Made }) => (this.exporter = new Made(host, feed, bar, () => void this.print.report())));
+      this.#fetching = false;
+      if (this.exporter) return;
+      host.go({ dialog: null }, "replace");
+      host.say(host.words.t("menu.failed"));
+    };
     this.help = new Help(host);
     this.live = new Live(host, feed, list, activity);
     this.#standing = new Standing(host, feed, activity);
     this.#views = new Views(host, bar);
     bar.menus = this.menus = new Menus(host, feed);
     bar.helper = new Suggest(host, bar);
+  }
+
+  /** Have the dialog of the state stand, and no other. */
+  stand(dialog: Dialog | null): void {
+    if (dialog === "exports" && !this.exporter && !this.#fetching) void this.#fetchExporter();
+    for (const [name, part] of [["exports", this.exporter], ["questions", this.questions]] as const) {
+      if (!part) continue;
+      if (name !== dialog) part.dialog?.close();
+      else if (!part.shown) part.open();
+      else if (!part.dialog?.open) part.dialog?.showModal();
+    }
   }
 
   /** The list was asked for anew and is here. */
@@ -56,7 +80,7 @@ export class More {
   /** Another log, another language or other rights. */
   forget(): void {
     this.badge.forget();
-    this.exporter.stop();
+    this.exporter?.stop();
     this.questions.stop();
     this.#standing.forget();
   }
@@ -66,12 +90,12 @@ export class More {
     this.menus.close();
     this.live.stop();
     this.badge.stop();
-    this.exporter.stop();
+    this.exporter?.stop();
     this.questions.stop();
     this.#standing.stop();
   }
 
   render(): unknown {
-    return [this.menus.render(), this.badge.card(), this.#views.card(), this.exporter.render(), this.questions.render(), this.help.render()];
+    return [this.menus.render(), this.badge.card(), this.#views.card(), this.exporter?.render(), this.questions.render(), this.help.render()];
   }
 }

@@ -22,10 +22,15 @@ interface Answer {
   finding: string;
   rows: { subject: { label: string }; said: string; entries: number[]; proven: boolean }[];
   limits: string[];
+  /** Null until it is worked out, after the answer. */
+  completeness: { levels: { level: string; state: "held" | "part" | "failed" | "absent"; words: string }[]; words: string | null } | null;
   items: Summary[];
   count: { value: number };
   evidence: { ask: string[] } | null;
 }
+
+/** Proven; proven but for a part; refuted; not claimed. */
+const LOOKS = { held: "check", part: "clock", failed: "warn", absent: "guard" } as const;
 
 export class Questions {
   shown = false;
@@ -51,8 +56,8 @@ export class Questions {
     this.#chosen = deleted ? "deletion" : "";
     this.#answer = this.#problem = null;
     this.shown = true;
+    this.#host.go({ dialog: "questions" }, "replace");
     this.#host.requestUpdate();
-    void this.#host.updateComplete.then(() => this.#dialog?.showModal());
     void this.#run(async (signal) => {
       const { words } = this.#host;
       this.#items = (await this.#host.client.get<{ items: Question[] }>("answers", { lang: words.language }, signal)).items;
@@ -64,12 +69,13 @@ export class Questions {
 
   /** Another log, another language or other rights, or no page any more. */
   stop(): void {
+    this.shown = false;
     this.#asking.abort();
     this.#items = [];
     this.#answer = null;
   }
 
-  get #dialog(): HTMLDialogElement | null {
+  get dialog(): HTMLDialogElement | null {
     return this.#host.renderRoot.querySelector("#questions");
   }
 
@@ -87,7 +93,7 @@ export class Questions {
 
   /** The way here from the page. */
   button(): TemplateResult {
-    return html`<button class="btn asks" aria-label=${this.#host.words.t("questions.open")} title=${this.#host.words.t("questions.open")} @click=${() => this.open()}>${icon("inbox")}<span class="t">${this.#host.words.t("questions.open")}</span></button>`;
+    return html`<button class="btn asks" aria-label=${this.#host.words.t("questions.open")} title=${this.#host.words.t("questions.open")} @click=${() => this.#host.go({ dialog: "questions" }, "replace")}>${icon("ask")}<span class="t">${this.#host.words.t("questions.open")}</span></button>`;
   }
 
   render(): unknown {
@@ -96,6 +102,8 @@ export class Questions {
     const closed = (): void => {
       this.#asking.abort();
       this.shown = false;
+      // Another one may stand by now.
+      if (this.#host.state.dialog === "questions") this.#host.go({ dialog: null }, "replace");
       this.#host.requestUpdate();
     };
     return html`<dialog id="questions" class="dlg" aria-labelledby="questions-title" @close=${closed} @keydown=${(event: Event) => event.stopPropagation()}>
@@ -120,12 +128,14 @@ export class Questions {
       ${chosen?.period ? html`<label>${words.t("questions.on")}<input dir="ltr" spellcheck="false" maxlength="64" placeholder="2026-11-20" .value=${this.#on} @input=${(event: Event) => (this.#on = (event.target as HTMLInputElement).value.trim())}></label>` : nothing}</div>`;
   }
 
-  #told({ finding, rows, limits, items, count }: Answer): TemplateResult {
+  #told({ finding, rows, limits, completeness, items, count }: Answer): TemplateResult {
     const { words } = this.#host;
     return html`<p class="found"><bdi>${finding}</bdi></p>
       ${rows.length ? html`<ul class="told">${rows.map(({ subject, said, proven }) => html`<li><b><bdi>${subject.label}</bdi></b> <bdi>${said}</bdi>${proven ? nothing : html` <small>${words.t("questions.unproven")}</small>`}</li>`)}</ul>` : nothing}
       <h3>${words.t("questions.rests")} <small class="num">${words.t("count.entries", { n: count.value })}</small></h3>
       <ul class="rests">${items.map((item) => html`<li><a href=${this.#host.href({ entry: String(item.index) })} @click=${(event: MouseEvent) => this.#show(event, item.index)}><span class="num">${item.index}</span> <bdi>${sentenceText(this.#host, item.sentence)}</bdi></a></li>`)}</ul>
+      <h3>${words.t("questions.complete")}</h3>
+      <ul class="levels">${completeness === null ? html`<li>${words.t(this.#busy ? "questions.busy" : "questions.unknown")}</li>` : completeness.levels.map(({ level, state, words: said }) => html`<li class=${state}>${icon(LOOKS[state], "s")}<b>${level}</b> <bdi>${said}</bdi></li>`)}${completeness?.words ? html`<li class="part">${icon(LOOKS.part, "s")}<bdi>${completeness.words}</bdi></li>` : nothing}</ul>
       <h3>${words.t("questions.limits")}</h3>
       <ul class="limits">${limits.map((limit) => html`<li><bdi>${limit}</bdi></li>`)}</ul>`;
   }
@@ -133,8 +143,8 @@ export class Questions {
   #show(event: MouseEvent, index: number): void {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    this.#dialog?.close();
-    this.#host.go({ entry: String(index) });
+    this.dialog?.close();
+    this.#host.go({ entry: String(index), dialog: null });
   }
 
   #set({ chosen }: { chosen: string }): void {
@@ -163,7 +173,11 @@ export class Questions {
   async #fetch(signal: AbortSignal): Promise<void> {
     const { words, clock, client } = this.#host;
     const period = this.#items.find(({ question }) => question === this.#chosen)?.period;
-    this.#answer = await client.get<Answer>(`answers/${this.#chosen}`, { subject: this.#subject, on: period ? this.#on : "", tz: clock.zone, lang: words.language }, signal);
+    const asked = { subject: this.#subject, on: period ? this.#on : "", tz: clock.zone, lang: words.language };
+    this.#answer = await client.get<Answer>(`answers/${this.#chosen}`, { ...asked, completeness: "no" }, signal);
+    this.#host.requestUpdate();
+    // Proving takes longer than finding: the answer does not wait for it.
+    this.#answer = await client.get<Answer>(`answers/${this.#chosen}`, asked, signal);
   }
 
   async #prove(): Promise<void> {

@@ -68,6 +68,7 @@ _COMMANDS = {
     "detect": ("detecting", "Find what is unusual in stored entries, by rules."),
     "export": ("keeping", "Write entries to a CSV, NDJSON or Parquet file."),
     "answer": ("answering", "Answer an auditor: who deleted this, who had which role …"),
+    "review": ("reviewing", "Show signed reviews, and check them."),
     "evidence": ("evidencing", "Write a page that answers and proves itself offline."),
     "verify": ("verifying", "Check a store, or a file that it made, for tampering."),
     "seal": ("keeping", "Seal segments that have ended; serve does it by itself."),

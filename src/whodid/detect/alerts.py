@@ -8,7 +8,7 @@ alert leaves the active ones, so a crash leaves it in both, and the active one c
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -43,9 +43,12 @@ from whodid.errors import InvalidSetting, NotFound, StoreCorrupt
 from whodid.log import Announced, Log
 from whodid.model import Actor, Context, Entry, Event, Reason, Related, Resource, Severity
 
-__all__ = ["DETECTION", "Alerts", "Page"]
+__all__ = ["BY_HAND", "DETECTION", "Alerts", "Page"]
 
 DETECTION = Actor(type="system", id="detection", name="Detection")
+
+BY_HAND = "by_hand"
+"""Stands where the rule would, in alerts that people raise."""
 
 _BOOK: Announced[Book] = Announced("alerts", Book, Book(), "The book of alerts")
 _JOB = Context(source="job")
@@ -119,9 +122,9 @@ class Alerts:
                     return alert
         raise NotFound(f"There is no alert {id[:80]!r}", "It may be gone with the entries that it rests on")
 
-    def of_rule(self, rule: str) -> list[Alert]:
-        """Return the alerts of a rule that somebody was told of, newest first."""
-        return [one for one in self._newest(closed=True) if one.rule == rule and one.status != "muted"]
+    def all(self) -> list[Alert]:
+        """Return every alert that is kept, newest first."""
+        return list(self._newest(closed=True))
 
     # ------------------------------------------------------------------------------------------------------- acting
 
@@ -163,6 +166,47 @@ class Alerts:
             return done, self._event(RESOLVED, done, note, details)
 
         return self._change(id, act)
+
+    def raise_by_hand(self, entry: Entry, note: str, *, entries: Sequence[int] = (), level: Level = "medium") -> Alert:
+        """Raise an alert over what a person found odd; it is an entry. Over the same entry there is one at a time.
+
+        Args:
+            entry: What it is about.
+            note: What is odd about it: the reason of the alert.
+            entries: Indexes of further entries that it rests on.
+
+        Raises:
+            InvalidSetting: There is no note, or it is too long.
+        """
+        _check(note)
+        if not note.strip():
+            raise InvalidSetting("An alert says what is odd", "Write a note")
+        finding = Finding(
+            rule=BY_HAND,
+            title="Raised by a person",
+            level=level,
+            at=entry.occurred_at,
+            index=entry.index,
+            group={"index": str(entry.index)},
+            reason=note,
+            respond="",
+            harmless=(),
+            tags=(),
+            numbers={},
+            entries=tuple(sorted({*entries, entry.index}))[-EVIDENCE:],
+        )
+        raised: list[Alert] = []
+
+        def make(book: Book) -> tuple[Book, Event] | None:
+            known = same(book, finding)
+            raised[:] = [known if known is not None else alert_of(finding, entry, self._log.now())]
+            if known is not None:
+                return None
+            return book.having(raised[0]), self._event(RAISED, raised[0], note, cause=entry.id)
+
+        self._make_room()
+        _BOOK.change(self._log, self._workspace, make)
+        return raised[0]
 
     # --------------------------------------------------------------------------------------------- what detection does
 

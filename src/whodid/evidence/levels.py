@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 
 from whodid.evidence.document import Document
+from whodid.evidence.reading import named
 from whodid.evidence.verdict import Counts, Cover, Level, Levels
 
 __all__ = ["levels"]
@@ -20,7 +21,7 @@ _C4 = Level(
 _REACHED = {
     "c0": frozenset({"entry", "span", "order"}),
     "c1": frozenset({"entry", "span", "segments"}),
-    "c2": frozenset({"origin", "period", "salt", "index", "entry", "span", "carry", "lacking", "reason"}),
+    "c2": frozenset({"origin", "period", "salt", "volume", "index", "entry", "span", "carry", "lacking", "reason"}),
     "c3": frozenset({"entry", "span", "salt", "tags"}),
 }
 
@@ -42,7 +43,9 @@ def levels(
     said = {
         "c0": "The entries stand at their places in the log, and their times do not go backwards",
         "c1": f"Every leaf of {segments} is here" if span else "Not every header is in this file",
-        "c2": f"Every entry of {segments} that answers the question is here, by "
+        "c2": "Every entry that the question names is here"
+        if named(document.statement.asks) is not None
+        else f"Every entry of {segments} that answers the question is here, by "
         + ("all headers" if span else "the sealed indexes"),
         "c3": f"The {counts.shown} shown entries were filed under what they say",
     }

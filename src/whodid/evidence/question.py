@@ -13,9 +13,9 @@ from typing import NamedTuple
 from whodid import canonical
 from whodid.catalog import Action, Catalog
 from whodid.errors import InvalidQuery
-from whodid.evidence.document import DIMENSIONS, Ask
+from whodid.evidence.document import DIMENSIONS, ENTRY, Ask
 from whodid.model import ACTORS
-from whodid.query import quote
+from whodid.query import indexes_of, quote, spans
 
 __all__ = ["PRESETS", "Question", "about", "ask"]
 
@@ -41,7 +41,7 @@ class Question(NamedTuple):
 
     def __str__(self) -> str:
         """Return it as people write it, for the record of a file."""
-        parts = [f"{one.dimension}:{','.join(':'.join(value) for value in one.values)}" for one in self.asks]
+        parts = [f"{one.dimension}:{_spelt(one)}" for one in self.asks]
         since, until = ["" if at is None else canonical.time_text(canonical.from_micros(at)) for at in self[1:]]
         return " ".join([*parts, f"recorded:{since}..{until}"] if since or until else parts)
 
@@ -58,7 +58,8 @@ def ask(
     Args:
         terms: `resource:TYPE:ID`, `actor:TYPE:ID` (or `actor:ID`, of any type), `action:NAME`, with commas between
             alternatives; an action may end in `.*`. `access` stands for all changes of access rights, `approvals` for
-            all actions of templates. No term asks for everything.
+            all actions of templates. `entry:5,7..9` names entries by their indexes, and stands alone. No term asks for
+            everything.
         catalog: Knows which actions there are.
         since: First moment that counts, UTC.
         until: First moment that does not count any more, UTC.
@@ -73,6 +74,8 @@ def ask(
             raise InvalidQuery(f"The question names {dimension} twice", "Write alternatives with a comma between them")
         found[dimension] = dict.fromkeys(values)
     period = [None if at is None else canonical.micros(at) for at in (since, until)]
+    if ENTRY in found and (len(found) > 1 or period != [None, None]):
+        raise InvalidQuery("Entries that are named are all that a question asks for", "Leave out everything else")
     if period[0] is not None and period[1] is not None and period[0] >= period[1]:
         raise InvalidQuery("The period ends before it begins", "Exchange its ends")
     asks = tuple(Ask(dimension=one, values=[list(value) for value in found[one]]) for one in DIMENSIONS if one in found)
@@ -87,10 +90,18 @@ def about(actions: Sequence[str], resources: Sequence[tuple[str, str]] = ()) -> 
     return Question(tuple(asks))
 
 
+def _spelt(ask: Ask) -> str:
+    if ask.dimension == ENTRY:
+        return spans(int(value) for (value,) in ask.values)
+    return ",".join(":".join(value) for value in ask.values)
+
+
 def _read(term: str, catalog: Catalog) -> tuple[str, list[tuple[str, ...]]]:
     if term in PRESETS:
         return "action", [(name,) for name in catalog if PRESETS[term](catalog[name])]
     dimension, _, text = term.partition(":")
+    if dimension == ENTRY and text:
+        return dimension, [(str(at),) for at in indexes_of(text)]
     values: list[tuple[str, ...]] = []
     for value in text.split(","):
         type_, _, id_ = value.partition(":")
@@ -119,5 +130,5 @@ def _actions(value: str, catalog: Catalog) -> list[tuple[str, ...]]:
 def _unknown(term: str) -> InvalidQuery:
     return InvalidQuery(
         f"A question cannot have the part {quote(term)}",
-        f"Use resource:TYPE:ID, actor:TYPE:ID, action:NAME, or {' or '.join(PRESETS)}",
+        f"Use resource:TYPE:ID, actor:TYPE:ID, action:NAME, entry:INDEXES, or {' or '.join(PRESETS)}",
     )

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from whodid.errors import InvalidSetting
 from whodid.log.floor import Floor
+from whodid.log.vault import Vault
 from whodid.proof import note
 
 __all__ = ["DeploymentKey"]
@@ -35,6 +36,8 @@ class DeploymentKey:
         self._path = path
         self.floor = None if path is None else Floor(path.with_name(f"{path.name}.signed"))
         """What was signed last, kept beside the key file."""
+        self.vault = Vault(seed)
+        """Keeps texts in the store that the store cannot read."""
         self.register = None if path is None else path.with_name(f"{path.name}.erased")
         """Where erasures are noted, for the day on which an older copy of the database comes back."""
 

@@ -15,6 +15,7 @@ from whodid.query.match import compile_query, matches
 from whodid.query.page import Cursor, Page
 from whodid.query.parse import parse
 from whodid.query.shape import Shape, matches_shape, shape_of
+from whodid.query.spans import indexes_of, spans
 from whodid.query.terms import ALIASES, FIELDS, TEXT, Query, Term, Value, narrow, quote
 from whodid.query.values import FLAGS
 from whodid.query.words import fold, words
@@ -33,6 +34,7 @@ __all__ = [
     "compile_query",
     "fold",
     "ids",
+    "indexes_of",
     "matches",
     "matches_shape",
     "narrow",
@@ -40,6 +42,7 @@ __all__ = [
     "parse",
     "quote",
     "shape_of",
+    "spans",
     "tokens",
     "words",
 ]

@@ -22,6 +22,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Match, Route
 
 from whodid.capture.middleware import Proxies
+from whodid.detect import Geo
 from whodid.errors import StoreError, WhodidError
 from whodid.export import ExportWorker
 from whodid.log import Log
@@ -29,7 +30,7 @@ from whodid.server.about import About
 from whodid.server.administration import Administration
 from whodid.server.alerts import AlertRoutes
 from whodid.server.answering import AnswerRoutes
-from whodid.server.answers import READING, Answer, Call, Handler
+from whodid.server.answers import READING, Answer, Call, Handler, media_type_of
 from whodid.server.callers import Callers
 from whodid.server.compat import Shared, doors
 from whodid.server.concurrency import CancelScope, CapacityLimiter, fail_after, run_sync, sleep
@@ -52,11 +53,17 @@ from whodid.server.packing import pack_answer
 from whodid.server.pages import Pages
 from whodid.server.problems import leaving, problem, problem_of
 from whodid.server.reports import Reports
+from whodid.server.reviews import ReviewRoutes
 from whodid.server.routes import Routes
+from whodid.server.rules import RuleRoutes
 from whodid.server.sessions import Sessions
 from whodid.server.signing import check_secret
+from whodid.server.sinks import SinkRoutes
+from whodid.server.stamping import StampRoutes
 from whodid.server.tlog import Tiles
 from whodid.server.traces import Tracer
+from whodid.server.waiting import Waiting
+from whodid.witness.stamp import Authority
 
 __all__ = ["asgi"]
 
@@ -65,6 +72,7 @@ _log = logging.getLogger("whodid.server")
 _LONGEST_ADDRESS = 8192
 _BODY_SECONDS = 15
 _MOST_WAITING = 128
+_MOST_KEEPING = 512
 _APART = 2
 _REST = 1.0
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
@@ -84,9 +92,12 @@ def asgi(
     rate: int = 10_000,
     read_rate: int = 200,
     compat: Collection[str] = (),
+    waiting: Waiting | None = None,
     metrics: PrometheusMeter | None = None,
     ending: Callable[[], bool] = lambda: False,
     sign_on: Callable[[Console, Desk], SignOn] | None = None,
+    stamps: Authority | None = None,
+    geo: Geo | None = None,
 ) -> Starlette:
     """Make the HTTP door of a log: the API under `/v1`, the page at `/`, its files under `/static`.
 
@@ -107,9 +118,13 @@ def asgi(
         read_rate: Requests per second with which each API key and each viewer may read on average; 0 for no limit.
         compat: Products whose own clients are to work here: some of `workos`, `retraced`, `otlp`,
             `cloudevents`, `splunk`, `mcp`.
+        waiting: Where events of clients that never send again wait while the store is away; without it they are
+            refused then. Its owner opens and closes it.
         metrics: Counts what happens and shows it at `/metrics`; without it there is no such page.
         ending: Tells whether the server is asked to stop: live streams end then, and nothing new is taken in.
         sign_on: Makes single sign-on for the console, as `whodid serve` uses it.
+        stamps: Who stamps heads with the time by order; without it nobody does.
+        geo: Where addresses are, for what a rule of detection would have found.
 
     Returns:
         The application. Its `state.endpoints` are the described routes.
@@ -136,9 +151,13 @@ def asgi(
         *Live(log, sessions, meter=meter, ending=ending).handlers,
         *Reports(log, sessions, secret=secret, pages=pages).handlers,
         *AlertRoutes(log, sessions, secret=secret).handlers,
+        *ReviewRoutes(log, sessions, secret=secret).handlers,
+        *RuleRoutes(log, sessions, secret=secret, geo=geo, at_once=downloads).handlers,
         *Administration(log, callers).handlers,
         *Holds(log, callers).handlers,
+        *StampRoutes(log, sessions, callers, authority=stamps).handlers,
         *Erasures(log, callers).handlers,
+        *SinkRoutes(log, callers, secret=secret).handlers,
         *_console_handlers(log, console, pages, secret, sign_on),
         *doors(
             compat,
@@ -153,10 +172,11 @@ def asgi(
                 rate=rate,
                 pace=pace,
                 meter=meter,
+                waiting=waiting,
             ),
         ),
         *pages.handlers,
-        *Health(log, ending=ending, metrics=metrics).handlers,
+        *Health(log, ending=ending, metrics=metrics, waiting=waiting).handlers,
     ]
     door = _Door(trusted_proxies, threads, meter=meter, tracer=tracer, ending=ending)
     events = Events(log, gate, rate=rate, trusted_proxies=trusted_proxies, meter=meter, tracer=tracer, ending=ending)
@@ -204,18 +224,22 @@ class _Door:
         self._tracer = tracer
         self._working = CapacityLimiter(threads)
         self._apart = CapacityLimiter(_APART)
+        self._keeping = CapacityLimiter(threads)
         self._inside = 0
-        meter.watch("requests_inside", lambda: self._inside)
+        self._kept = 0
+        meter.watch("requests_inside", lambda: self._inside + self._kept)
 
     def endpoint(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         async def respond(request: Request) -> Response:
             request_id: str = request.scope["state"]["request_id"]
             request.scope["state"]["route"] = handler.path
-            if handler.method not in READING and self._ending():
+            if handler.method not in READING and not handler.keeps and self._ending():
                 answer = leaving(request_id)
             else:
                 answer = await self._answer(handler, request, request_id)
-            return self._response(handler.spoken(answer) if handler.spoken else answer, request_id)
+            if handler.spoken is not None:
+                answer = handler.spoken(answer, media_type_of(request.headers.get("content-type", "")))
+            return self._response(answer, request_id)
 
         return respond
 
@@ -225,6 +249,8 @@ class _Door:
             return read
         if handler.apart:
             return await run_sync(self._guarded, handler, read, limiter=self._apart)
+        if handler.keeps:
+            return await self._keep(handler, read)
         # Counted here, where nothing is awaited in between: all that look together would get into the queue.
         if self._inside >= self._threads + _MOST_WAITING:
             return problem(503, request_id, headers=(("Retry-After", "2"),))
@@ -233,6 +259,16 @@ class _Door:
             return await run_sync(self._guarded, handler, read, limiter=self._working)
         finally:
             self._inside -= 1
+
+    async def _keep(self, handler: Handler, call: Call) -> Answer:
+        """Take in what is never sent again: of these many more may wait, apart from the others."""
+        if self._kept >= _MOST_KEEPING:
+            return problem(503, call.request_id, headers=(("Retry-After", "2"),))
+        self._kept += 1
+        try:
+            return await run_sync(self._guarded, handler, call, limiter=self._keeping)
+        finally:
+            self._kept -= 1
 
     async def _call(self, request: Request, request_id: str, largest: int) -> Call | Answer:
         raw: bytes = request.scope["query_string"]

@@ -49,9 +49,11 @@ AREAS = {
     "Answers": "The questions of an auditor.",
     "Counts": "Bars, values, what stands out, what can be typed next.",
     "Alerts": "What was noticed, and what is done about it.",
+    "Reviews": "Looking at what happened, and signing that somebody did.",
     "Proofs": "Checking that nothing was altered and nothing is missing.",
     "Files": "Exports and reports.",
     "Workspace": "What a workspace declares and how long it keeps it.",
+    "Sinks": "Where entries go continuously, and how that is going.",
     "Managing": "Keys, retention, holds, erasures and workspaces, for whoever administers them.",
     "About": "This description.",
 }

@@ -13,7 +13,7 @@ from whodid.evidence import ask, make, policy, verifier
 from whodid.export import stem_of
 from whodid.log import Log
 from whodid.retention import hiding
-from whodid.server.answers import Answer, Call, Handler
+from whodid.server.answers import Answer, Call, Handler, media_type_of
 from whodid.server.described import Description, Form, Parameter, Reply
 from whodid.server.problems import problem, refusal
 from whodid.server.sessions import Session, Sessions, context_of
@@ -56,7 +56,8 @@ _MAKE = Description(
     answers="one HTML file that answers a question and [proves itself offline](../spec/evidence.md)",
     more=(
         "A part is `resource:TYPE:ID`, `actor:TYPE:ID` or `action:NAME` (also `action:contact.*`), with commas between "
-        "alternatives, `access` (all changes of access rights) or `approvals` (all actions of templates). Values that "
+        "alternatives, `access` (all changes of access rights) or `approvals` (all actions of templates); or "
+        "`entry:5,7..9` alone, for exactly these entries. Values that "
         "the reader may not see are withheld, and so is what `hide` and `hide_people` name; "
         "all proofs still hold. A reader with a locked filter cannot have "
         "evidence. The file is recorded in the log."
@@ -95,7 +96,7 @@ class EvidenceRoutes:
         session.require("audit:read")
         session.require("audit:export")
         asks.parameters(call.query)
-        if call.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        if media_type_of(call.headers.get("content-type", "")) != "application/json":
             return problem(415, call.request_id)
         try:
             wish = _decode_wish(call.body)

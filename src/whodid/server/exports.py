@@ -14,28 +14,18 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from whodid import canonical, query
 from whodid.errors import Denied, InvalidQuery, NotFound
-from whodid.export import (
-    SAMPLE,
-    Exported,
-    ExportWorker,
-    Job,
-    JobFolder,
-    Layout,
-    estimate,
-    estimate_proven,
-    export,
-    stem_of,
-)
+from whodid.export import Exported, ExportWorker, Job, JobFolder, Layout, export, stem_of
 from whodid.export.run import Progress
-from whodid.log import Log
+from whodid.log import Hiding, Log
 from whodid.query import Query, quote
 from whodid.retention import hiding
 from whodid.server.answers import Answer, Call, Handler, answer_json
@@ -61,15 +51,18 @@ from whodid.server.ordering import read_order
 from whodid.server.places import add_places
 from whodid.server.problems import problem, refusal
 from whodid.server.sessions import Session, Sessions, context_of
+from whodid.server.sizing import choose_split, guess_size
 from whodid.server.tickets import LIFE, Pending, Tickets, digest
 from whodid.viewer import PERSONAL, Reader, asks
 from whodid.viewer.shapes import Count
 
-__all__ = ["Exports", "export_worker", "guess_size", "send_job"]
+__all__ = ["Exports", "export_worker", "send_job"]
 
 _STATE = "export_links"
 _PURPOSE = "whodid export link 1"
 _MOST_LINKS = 20
+_MOST_LOOKED_AT = 10_000
+"""Entries in which an estimate counts what will be hidden."""
 _BY = ("me", "everyone")
 
 
@@ -127,6 +120,7 @@ class _Wanted(Struct, frozen=True, kw_only=True):
         hide: Fields that are hidden in the file.
         hide_people: Whose own values are hidden in it, `TYPE:ID`.
         size: Bytes of the file, about.
+        hiding: What they come to; None when nothing is hidden.
     """
 
     asked: Query
@@ -135,6 +129,7 @@ class _Wanted(Struct, frozen=True, kw_only=True):
     hide_people: tuple[str, ...]
     count: Count
     size: int
+    hiding: Hiding | None
 
 
 _decoder = msgspec.json.Decoder(ExportWish)
@@ -203,9 +198,12 @@ class Exports:
             raise Denied(PERSONAL, "Proofs need whole entries: export without proofs, or ask for the permission")
         if wish.format == "parquet" and importlib.util.find_spec("pyarrow") is None:
             return problem(501, call.request_id, "Parquet is not installed on this server.", "Ask for csv or ndjson.")
-        hiding(self._log, session.claims.workspace, wish.hide, wish.hide_people)  # what cannot be hidden is told now
+        hidden = hiding(self._log, session.claims.workspace, wish.hide, wish.hide_people)  # what cannot be is told now
         self._log.head(session.claims.workspace)  # a log that is not there is told now
         count = reader.count(asked)
+        if wish.split is UNSET:
+            split = choose_split(reader, asked, layout, count=count.value, exact=count.exact)
+            layout = msgspec.structs.replace(layout, split=split)
         size = guess_size(reader, asked, layout, count=count.value)
         wanted = _Wanted(
             asked=asked,
@@ -214,11 +212,20 @@ class Exports:
             hide_people=wish.hide_people,
             count=Count(value=count.value, exact=count.exact),
             size=size,
+            hiding=hidden,
         )
         return answer(wanted, call, session)
 
-    def _guess(self, wanted: _Wanted, _call: Call, _session: Session) -> Answer:
-        return answer_json(ExportEstimate(count=wanted.count, size=wanted.size))
+    def _guess(self, wanted: _Wanted, _call: Call, session: Session) -> Answer:
+        hidden = Count(value=0, exact=True)
+        if wanted.hiding is not None:
+            looked, value = 0, 0
+            for entry in islice(session.reader.stream(wanted.asked), _MOST_LOOKED_AT + 1):
+                looked += 1
+                value += wanted.hiding.count(entry) if looked <= _MOST_LOOKED_AT else 0
+            hidden = Count(value=value, exact=looked <= _MOST_LOOKED_AT)
+        told = ExportEstimate(count=wanted.count, size=wanted.size, hidden=hidden, split=wanted.layout.split)
+        return answer_json(told)
 
     def _accept(self, wanted: _Wanted, call: Call, session: Session) -> Answer:
         now, claims, reader, layout = self._log.now(), session.claims, session.reader, wanted.layout
@@ -384,19 +391,6 @@ class Exports:
         )
 
 
-def guess_size(reader: Reader, asked: Query, layout: Layout, *, count: int) -> int:
-    """Return about how many bytes an export will have, by what its newest entries take.
-
-    Args:
-        asked: Not narrowed by the locked filter yet.
-        count: How many entries it will have.
-    """
-    if layout.proofs:
-        return estimate_proven(reader.log, reader.workspace, reader.within(asked), count=count)
-    sample = [seen.shown for seen in reader.find(asked, limit=SAMPLE).items]
-    return estimate(layout, sample, count=count, at=reader.log.now())
-
-
 def send_job(folder: JobFolder, job: Job, call: Call) -> Answer:
     """Answer with the file of a job, or with why there is none."""
     if job.state != "ready":
@@ -431,6 +425,7 @@ def _told(job: Job, *, own: bool) -> ExportJob:
         split=job.split,
         proofs=job.proofs,
         bom=job.bom,
+        hidden=(*job.hide, *job.hide_people),
         filename=job.filename,
         created_at=canonical.time_text(job.created_at),
         finished_at=canonical.time_text(job.finished_at) if job.finished_at is not None else None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from whodid.detect import erase
+from whodid import detect, review, sinks
 from whodid.export import forget_exports
 from whodid.log import Log
 
@@ -17,6 +17,8 @@ def add_places(log: Log, *, exports: Path | None) -> None:
     Args:
         exports: The folder of the exports; None where there is none.
     """
-    log.elsewhere.add("detection", lambda workspace, person: erase(log, workspace, person))
+    log.elsewhere.add("detection", lambda workspace, person: detect.erase(log, workspace, person))
+    log.elsewhere.add("reviews", lambda workspace, person: review.erase(log, workspace, person))
+    log.elsewhere.add("answers", lambda workspace, _: sinks.erase(log, workspace))
     if exports is not None:
         log.elsewhere.add("exports", lambda workspace, _: forget_exports(exports, workspace))

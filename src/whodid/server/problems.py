@@ -117,6 +117,7 @@ _PLAIN: dict[int, tuple[str, str, str]] = {
     429: ("too-many", "Too many at once", "Wait a moment and try again"),
     500: ("internal", "The server made a mistake", "Report the request id to whoever runs the server"),
     501: ("not-available", "This server cannot do that", "Ask whoever runs the server"),
+    502: ("bad-gateway", "Somebody whom this server asks did not answer", "Try again later"),
     503: ("busy", "The server is busy", "Try again in a moment"),
     507: ("no-room", "There is no room left", "Remove what nobody needs"),
 }

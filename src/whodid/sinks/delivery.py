@@ -22,18 +22,18 @@ from whodid.query import parse
 from whodid.query.match import compile_query
 from whodid.sinks.formats import FORMATS, Notice
 from whodid.sinks.heads import HEAD, make_head, size_of
-from whodid.sinks.kinds import KINDS, Message, Opening, Receiver, Result, read_secrets
+from whodid.sinks.kinds import KINDS, Message, Opening, Receiver, Result
 from whodid.sinks.position import Position, Quarantined, read_position, swap_position
+from whodid.sinks.secrets import secrets_of
 from whodid.sinks.settings import STATE, Sink, pause_by_itself
 
-__all__ = ["WAITS", "Turn", "due", "make_notice", "open_receiver"]
+__all__ = ["WAITS", "Turn", "due", "make_message", "make_notice", "open_receiver"]
 
 WAITS = (5.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0, 36_000.0)
 """Seconds between deliveries that fail; after the last of them the sink pauses. A tenth more or less, by chance."""
 
 _LEASE = timedelta(seconds=30)
 _RENEW = timedelta(seconds=8)
-_MOST_BYTES = 1024 * 1024
 _MOST_READ = 10_000
 _QUARANTINE = 100
 _REFUSED_IN_A_ROW = 10
@@ -58,16 +58,43 @@ def due(log: Log, workspace: str, sink: Sink, position: Position) -> bool:
         return False
     if sink.format == HEAD:
         return position.next < log.head(workspace).size and _silent(sink, position, now)
-    return position.next < log.head(workspace).size or _silent(sink, position, now)
+    behind = log.head(workspace).size - position.next
+    return (behind > 0 and _gathered(log, workspace, sink, position, behind)) or _silent(sink, position, now)
 
 
-def open_receiver(log: Log, sink: Sink, *, again: bool) -> Receiver:
+def _gathered(log: Log, workspace: str, sink: Sink, position: Position, behind: int) -> bool:
+    """Tell whether enough waits for a delivery, or the first of it waits for long enough."""
+    usual = KINDS[sink.kind].gathers
+    if usual is None or behind >= sink.batch or position.again:
+        return True
+    first = next(log.read(workspace, position.next), None)
+    return first is None or log.now() - first.recorded_at >= timedelta(seconds=int(sink.options.get("every", usual)))
+
+
+def open_receiver(log: Log, workspace: str, sink: Sink, *, again: bool) -> Receiver:
     """Make the receiver of a sink; see `Opening` for `again`.
 
     Raises:
         InvalidSetting: Its settings or its secret cannot be used.
     """
-    return KINDS[sink.kind].open(Opening(sink, read_secrets(sink.secret), log.now, again))
+    return KINDS[sink.kind].open(Opening(sink, secrets_of(log, workspace, sink), log.now, again))
+
+
+def make_message(entry: Entry, body: bytes) -> Message:
+    """Make the message with an entry.
+
+    Args:
+        body: In the format of the sink.
+    """
+    return Message(
+        id=entry.id,
+        index=entry.index,
+        at=entry.occurred_at,
+        workspace=entry.workspace,
+        action=entry.action,
+        severity=entry.severity,
+        body=body,
+    )
 
 
 def make_notice(log: Log, workspace: str, sink: Sink, what: Literal["heartbeat", "test"], next: int) -> Message:
@@ -146,7 +173,7 @@ class Turn:
 
     def _deliver_all(self) -> None:
         try:
-            receiver = open_receiver(self._log, self._sink, again=self._position.again)
+            receiver = open_receiver(self._log, self._workspace, self._sink, again=self._position.again)
         except InvalidSetting as error:
             self._fail(Result(fault=str(error)))
         try:
@@ -184,7 +211,7 @@ class Turn:
         """Yield what is left of the log, in deliveries."""
         query = parse(self._sink.query, now=self._log.now())
         wanted = compile_query(query)
-        write = FORMATS[self._sink.format].entry
+        write, largest = FORMATS[self._sink.format].entry, KINDS[self._sink.kind].largest
         start, stop = self._position.next, self._log.head(self._workspace).size
         messages: list[Message] = []
         size = read = 0
@@ -192,10 +219,10 @@ class Turn:
         for entry in self._log.read(self._workspace, start, stop):
             read += 1
             if wanted(entry):
-                message = _message(entry, write(entry))
+                message = make_message(entry, write(entry))
                 messages.append(message)
                 size += len(message.body)
-            if len(messages) >= self._sink.batch or size >= _MOST_BYTES or read >= _MOST_READ:
+            if len(messages) >= self._sink.batch or size >= largest or read >= _MOST_READ:
                 yield _Batch(tuple(messages), entry.index + 1, entry.index + 1 - first - read)
                 messages, size, read, first = [], 0, 0, entry.index + 1
         if first < stop:
@@ -294,15 +321,3 @@ class Turn:
             if not self._lease.renewed():
                 raise _Over
             self._renewed = now
-
-
-def _message(entry: Entry, body: bytes) -> Message:
-    return Message(
-        id=entry.id,
-        index=entry.index,
-        at=entry.occurred_at,
-        workspace=entry.workspace,
-        action=entry.action,
-        severity=entry.severity,
-        body=body,
-    )

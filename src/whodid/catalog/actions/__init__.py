@@ -16,6 +16,7 @@ from whodid.catalog.actions import (
     campaign,
     contact,
     reading,
+    reviews,
     role,
     sso,
     team,
@@ -32,7 +33,7 @@ __all__ = ["builtin"]
 
 @cache
 def builtin() -> Catalog:
-    """Return the catalog of a WhatsApp marketing workspace and of the log itself: 78 actions, 26 of the user guide."""
+    """Return the catalog of a WhatsApp marketing workspace and of the log itself: 80 actions, 26 of the user guide."""
     return Catalog(
         *_translated(
             (
@@ -51,6 +52,7 @@ def builtin() -> Catalog:
                 *reading.ACTIONS,
                 *audit.ACTIONS,
                 *alerts.ACTIONS,
+                *reviews.ACTIONS,
             )
         )
     )

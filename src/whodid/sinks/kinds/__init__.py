@@ -7,6 +7,7 @@ from whodid.sinks.kinds.elastic import ELASTIC
 from whodid.sinks.kinds.email import EMAIL
 from whodid.sinks.kinds.file import FILE
 from whodid.sinks.kinds.otlp import OTLP
+from whodid.sinks.kinds.s3 import S3
 from whodid.sinks.kinds.splunk import SPLUNK
 from whodid.sinks.kinds.syslog import SYSLOG
 from whodid.sinks.kinds.webhook import WEBHOOK
@@ -24,5 +25,6 @@ KINDS = {
     "otlp": OTLP,
     "elastic": ELASTIC,
     "datadog": DATADOG,
+    "s3": S3,
 }
 """By name."""

@@ -18,7 +18,17 @@ from whodid.errors import InvalidSetting
 from whodid.model import Severity
 from whodid.sinks.settings import Sink
 
-__all__ = ["TAKEN", "Kind", "Message", "Opening", "Receiver", "Result", "option_number", "read_secrets"]
+__all__ = [
+    "TAKEN",
+    "Kind",
+    "Message",
+    "Opening",
+    "Receiver",
+    "Result",
+    "option_number",
+    "read_secrets",
+    "split_secrets",
+]
 
 
 class Message(Struct, frozen=True, kw_only=True):
@@ -101,6 +111,9 @@ class Kind(Struct, frozen=True, kw_only=True):
         batch: How many entries go in one delivery unless the sink says otherwise.
         most: How many can go at most.
         secret: Whether it works only with a secret.
+        largest: How many bytes go in one delivery, about.
+        gathers: Seconds that entries may wait for others, unless the option `every` says otherwise; None for a kind to
+            which they go at once.
         open: Makes a receiver; connects to nothing yet. Raises InvalidSetting for what cannot work.
     """
 
@@ -109,6 +122,8 @@ class Kind(Struct, frozen=True, kw_only=True):
     batch: int
     most: int
     secret: bool
+    largest: int = 1024 * 1024
+    gathers: int | None = None
     open: Callable[[Opening], Receiver]
 
 
@@ -143,6 +158,18 @@ def read_secrets(where: str) -> tuple[str, ...]:
         text, told = _of_file(Path(name)), f"The secret file {name}"
     else:
         raise InvalidSetting("A secret is named by file:PATH or env:NAME", "Put the secret there, not on the line")
+    return split_secrets(text, told)
+
+
+def split_secrets(text: str, told: str) -> tuple[str, ...]:
+    """Return the secrets in a text, one per line.
+
+    Args:
+        told: What holds the text, in words.
+
+    Raises:
+        InvalidSetting: There is none, or one that no header can carry. What is said never holds it.
+    """
     secrets = tuple(filter(None, (line.strip() for line in text.splitlines())))
     if not secrets:
         raise InvalidSetting(f"{told} holds no secret", "Write one per line, the newest first")

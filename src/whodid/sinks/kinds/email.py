@@ -23,6 +23,7 @@ from whodid.errors import InvalidSetting
 from whodid.sinks.kinds.base import TAKEN, Kind, Message, Opening, Result
 from whodid.sinks.kinds.http import OPTIONS, make_trust, network_fault, split_address
 from whodid.sinks.kinds.wording import LINK, lines
+from whodid.sinks.said import said_by
 
 __all__ = ["EMAIL"]
 
@@ -69,12 +70,13 @@ class _Email:
             return Result(fault=f"The server does not know the name and the password ({error.smtp_code})")
         except smtplib.SMTPRecipientsRefused as error:
             code, said = next(iter(error.recipients.values()))
-            return Result(fault=f"The server refuses the people: {code} {_words(said)}", lasting=code in _LASTING)
+            return Result(fault=f"The server refuses the people: {code}: {said_by(said)}", lasting=code in _LASTING)
         except smtplib.SMTPResponseException as error:
-            told = f"The server answered {error.smtp_code}: {_words(error.smtp_error)}"
+            told = f"The server answered {error.smtp_code}: {said_by(error.smtp_error)}"
             return Result(fault=told, lasting=error.smtp_code in _LASTING)
         except smtplib.SMTPException as error:
-            return Result(fault=str(error) or "The server does not speak SMTP")
+            told = f": {said_by(str(error))}" if str(error) else ""
+            return Result(fault=f"The server does not speak SMTP{told}")
         except (OSError, ValueError, InvalidSetting) as error:
             return Result(fault=network_fault(error))
         return TAKEN
@@ -182,11 +184,6 @@ def _address(text: str, name: str) -> str:
     if not _ADDRESS.fullmatch(text.strip()):
         raise InvalidSetting(f"The option {name} cannot be {text!r}", "Use addresses such as audit@example.com")
     return text.strip()
-
-
-def _words(said: bytes | str) -> str:
-    text = said.decode(errors="replace") if isinstance(said, bytes) else said
-    return " ".join(text.split())[:300]
 
 
 EMAIL = Kind(
