@@ -154,7 +154,7 @@ def test_codes_have_names_in_each_language(log: Log, lang: str, kept: str) -> No
     }
     since = {"path": "consent.marketing", "survivor": "opted_in 2025-03-03", "absorbed": "opted_out of it all"}
     merged = present.values({"details": {"fields": [since]}}, "en", builtin())["consent.marketing"]
-    assert merged["opted_in 2025-03-03"] == "opted in 2025-03-03"
+    assert merged["opted_in 2025-03-03"] == "opted in \u20662025-03-03\u2069"
 
 
 @pytest.mark.parametrize(("lang", "called"), [("en", "Somebody not signed in"), ("es", "Alguien sin iniciar sesión")])

@@ -3,6 +3,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { isDay } from "../lib/format.js";
 import type { Host } from "../lib/host.js";
+import type { Words } from "../lib/i18n.js";
 import { icon } from "../lib/icons.js";
 import type { Change, Marker, Names } from "../lib/types.js";
 import { isTree } from "../lib/words.js";
@@ -41,9 +42,9 @@ export function isEmpty(value: unknown): boolean {
 const YEARLY = /^--\d\d-\d\d$/;
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;
 
-/** One of several texts, whose letters may run either way, in a text that runs to the left. */
-function isolate(direction: string, text: string): string {
-  return direction === "rtl" ? `\u2068${text}\u2069` : text;
+/** Several texts, whose letters may run either way: where the language runs to the left the list does, each in its own way. */
+function listed(words: Words, texts: string[]): string {
+  return words.direction === "rtl" ? `\u200f${words.list(texts.map((text) => `\u2068${text}\u2069`))}` : words.list(texts);
 }
 
 /** A value as one line of text. */
@@ -56,7 +57,7 @@ export function plain(host: Host, value: unknown, names?: Names): string {
   if (typeof value === "number") return words.n(value);
   if (isDay(value)) return clock.as("date", value);
   if (typeof value === "string") return TIME.test(value) ? clock.as("short", value) : YEARLY.test(value) ? clock.as("yearly", `2024${value.slice(1)}`) : value;
-  if (Array.isArray(value) && value.every((one) => !isTree(one))) return words.list(value.map((one) => isolate(words.direction, plain(host, one, names))));
+  if (Array.isArray(value) && value.every((one) => !isTree(one))) return listed(words, value.map((one) => plain(host, one, names)));
   return JSON.stringify(value);
 }
 

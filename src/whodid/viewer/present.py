@@ -190,7 +190,8 @@ def _code(name: str, code: str, lang: str, catalog: Catalog) -> str | None:
     # A comparison tells since when something was so: the code, and a day.
     head, space, rest = code.partition(" ")
     said = value_label(name, head, lang)
-    return f"{said}{space}{rest}" if said is not None else None
+    # Isolated, so that the parts of the day keep their order beside letters that run to the left.
+    return f"{said}{space}\u2066{rest}\u2069" if said is not None and rest else said
 
 
 def _words(seen: Seen, lang: str, catalog: Catalog) -> dict[str, Any]:
