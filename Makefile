@@ -18,7 +18,7 @@ TLOG_READER := tests/clients/tlog/reader
 TESTS ?=
 JOBS ?= auto
 
-CORE := src/whodid/errors.py,src/whodid/model.py,src/whodid/canonical.py,src/whodid/sequence.py,src/whodid/intake/*,src/whodid/proof/*,src/whodid/query/*,src/whodid/catalog/*
+CORE := src/whodid/errors.py,src/whodid/model.py,src/whodid/canonical.py,src/whodid/sequence/*,src/whodid/intake/*,src/whodid/proof/*,src/whodid/query/*,src/whodid/catalog/*
 CHECKED := src sendero scripts tests benchmarks
 
 .PHONY: help
@@ -71,9 +71,22 @@ reference: $(TEST_READY) ## rewrite the generated pages of docs/reference
 	@$(BIN)/python scripts/reference.py
 
 .PHONY: constraints
-constraints: $(TEST_READY) ## resolve the newest versions again and write constraints.txt
+constraints: $(TEST_READY) ## resolve the newest versions again and write constraints.txt and requirements.lock
 	@$(PIP) install --quiet --group lock
 	@$(BIN)/python scripts/constraints.py
+	@$(BIN)/python scripts/supply.py lock
+
+.PHONY: supply
+supply: $(TEST_READY) ## check licences and known vulnerabilities, and write dist/whodid.cdx.json, the bill of materials
+	@$(BIN)/python scripts/supply.py licences
+	@mkdir -p dist && $(BIN)/python scripts/supply.py sbom dist/whodid.cdx.json
+	@$(PIP) install --quiet --group lock
+	@$(BIN)/uv tool run pip-audit@2.10.1 --strict --no-deps --disable-pip --requirement requirements.lock
+
+.PHONY: wheel
+wheel: $(TEST_READY) ## build the wheel; the same commit gives the same bytes
+	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m hatchling build --target wheel
+	@sha256sum dist/whodid-*.whl
 
 .PHONY: clean
 clean: ## remove .venv and everything that was built; data in var/ stays

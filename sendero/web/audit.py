@@ -56,6 +56,11 @@ def alerts(visit: Visit) -> Response:
     return visit.render("alerts.html")
 
 
+def exports(visit: Visit) -> Response:
+    """Show the audit log with the files that were exported."""
+    return visit.go("/settings/audit-logs?dialog=exports")
+
+
 def token(visit: Visit) -> Response:
     """Hand a viewer token to our own page."""
     actor = actor_of(visit.viewer)
@@ -87,6 +92,7 @@ PAGES = (
         action="audit.viewer_opened",
         title="Audit logs",
     ),
+    Page(path="/settings/audit-logs/exports", answer=exports, needs="audit:read", action="audit.viewer_opened"),
     Page(path="/settings/alerts", answer=alerts, needs="audit:read", action="audit.viewer_opened", title="Alerts"),
     Page(path="/audit-token", method="POST", answer=token, needs="audit:read", action="audit.viewer_opened"),
     Page(path="/go/{type}/{id:path}", answer=go),

@@ -10,10 +10,13 @@ export const FACTS = {
   anchor: "The head that somebody outside has seen is not an earlier state of this log",
   seal: "The newest seal is not an entry of the log",
   chain: "The seals do not follow one another",
+  bound: "The newest volume is not an entry of the log, or volumes and seals do not follow one another",
+  dated: "The seal of this segment names a time stamp of a head that was not there yet",
   origin: "The name of the log does not commit to the salts of its first segments",
   segments: "The segments leave a gap, or one of them is not sealed",
   period: "The segments do not reach over the whole asked period",
   salt: "The salt of this segment is not the one that was fixed before its first entry",
+  volume: "This volume says something else about what was asked for, or its salt is another",
   index: "The sealed index of this segment says something else about what was asked for",
   entry: "The entry is not what was recorded at this place of the log",
   span: "The headers are not those of the log",
@@ -70,8 +73,10 @@ export interface Anchored {
   size: number;
   /** Names that signed besides the log. Whether they may is not checked here. */
   others: string[];
-  /** Whether there is a time stamp. What it says is not checked here. */
-  stamped: boolean;
+  /** What a seal says of its time stamp, hexadecimal, or nothing when there is none. What the stamp says is not checked here. */
+  stamp: string;
+  /** Index from which on entries were recorded after that stamp, because a seal before them names it. */
+  after: number | null;
 }
 
 export interface Verdict {
@@ -90,7 +95,7 @@ export interface Verdict {
 const REACHED = {
   c0: ["entry", "span", "order"],
   c1: ["entry", "span", "segments"],
-  c2: ["origin", "period", "salt", "index", "entry", "span", "carry", "lacking", "reason"],
+  c2: ["origin", "period", "salt", "volume", "index", "entry", "span", "carry", "lacking", "reason"],
   c3: ["entry", "span", "salt", "tags"],
 } as const;
 

@@ -16,6 +16,8 @@ export interface Host extends ReactiveControllerHost {
   readonly state: State;
   readonly retention: Retention | null;
   readonly docs: string;
+  /** Address of the page with the alerts; empty where there is none. */
+  readonly alerts: string;
   readonly openTypes: string;
   /** The one resource, `type:id`, that a compact view is about; null in the full viewer. */
   readonly about: string | null;

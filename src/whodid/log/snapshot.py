@@ -11,7 +11,7 @@ from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from whodid.errors import StoreCorrupt
-from whodid.log.anchors import Anchored, read_stamp, stamped
+from whodid.log.anchors import Anchored, named_stamp, read_stamp, stamped
 from whodid.log.completing import covering, purges
 from whodid.log.keys import DeploymentKey
 from whodid.log.proving import Prover
@@ -21,10 +21,11 @@ from whodid.proof.checkpoint import Checkpoint, parse_checkpoint
 from whodid.proof.index import Index, Lookup
 from whodid.proof.note import parse_note
 from whodid.proof.seal import Seal
+from whodid.proof.volume import Volume
 from whodid.sequence import Head
 from whodid.store.base import Store, restore
 
-__all__ = ["Disclosed", "Snapshot", "SnapshotSegment"]
+__all__ = ["Disclosed", "Snapshot", "SnapshotSegment", "SnapshotVolume"]
 
 _CACHED_INDEXES = 2
 
@@ -38,6 +39,19 @@ class SnapshotSegment(NamedTuple):
     """
 
     seal: Seal
+    entry: int
+    salt: bytes | None
+
+
+class SnapshotVolume(NamedTuple):
+    """A volume.
+
+    Args:
+        entry: Index of the entry that carries it.
+        salt: 32 bytes, or None once its index has left, or where it never had one.
+    """
+
+    volume: Volume
     entry: int
     salt: bytes | None
 
@@ -69,6 +83,7 @@ class Snapshot:
         self.checkpoint = self._prover.checkpoint()
         self.vkey = key.verifier_key(head.origin)
         self._indexes = lru_cache(maxsize=_CACHED_INDEXES)(self._index)
+        self._bindings = lru_cache(maxsize=_CACHED_INDEXES)(self._binding)
 
     @property
     def first(self) -> int:
@@ -85,6 +100,15 @@ class Snapshot:
             if one.index < self.head.size
         ]
 
+    @cached_property
+    def volumes(self) -> Sequence[SnapshotVolume]:
+        """The volumes, those without an index included, oldest first."""
+        return [
+            SnapshotVolume(Volume.decode(one.volume), one.index, one.salt)
+            for one in self._store.volumes(self._workspace)
+            if one.index < self.head.size
+        ]
+
     @property
     def origin(self) -> Sequence[bytes]:
         """The commitments to the salts of the first two segments."""
@@ -93,6 +117,10 @@ class Snapshot:
     def look_up(self, number: int, tag: bytes) -> tuple[Sequence[int], Lookup]:
         """Return the positions of a tag in a sealed segment, and the proof that there are no others."""
         return self._indexes(number).look_up(tag)
+
+    def look_up_bound(self, number: int, tag: bytes) -> tuple[Sequence[int], Lookup]:
+        """Return the positions of a tag in a volume that has its index, and the proof that there are no others."""
+        return self._bindings(number).look_up(tag)
 
     def read(self, start: int, stop: int) -> Iterator[Disclosed]:
         """Iterate over the entries with content in [start, stop), by index."""
@@ -124,26 +152,32 @@ class Snapshot:
         """Tell whether the log continues an earlier state; True as well when retention took what would tell."""
         return self._prover.continues(earlier)
 
-    def anchors(self, stop: int) -> list[Anchored]:
-        """Return heads that somebody outside has seen, by size: at most one that was stamped, one that was cosigned.
+    def anchors(self, stop: int, before: SnapshotSegment | None = None, *, size: int | None = None) -> list[Anchored]:
+        """Return heads that somebody outside has seen, by size: at most two that were stamped, one that was cosigned.
 
         Args:
             stop: Index after the last entry that matters. The first stamp of a head that holds them all says the
                 earliest that they were there; without such a one, the newest stamp says it of the most.
+            before: A segment whose seal was written before the first entry that matters: the stamp that it names
+                says the earliest that they can have been recorded.
+            size: Of the head that they are linked to; this one when not given.
         """
-        sizes = [one.size for one in stamped(self._state) if one.size <= self.head.size]
+        until = self.head.size if size is None else size
+        sizes = [one.size for one in stamped(self._state) if one.size <= until]
         after = [size for size in sizes if size >= stop] or sizes[-1:]
-        stamp = read_stamp(self._state, after[0]) if after else None
-        notes = {stamp.note: stamp.answer} if stamp is not None else {}
+        stamps = [read_stamp(self._state, after[0]) if after else None]
+        if before is not None:
+            stamps.append(named_stamp(self._state, before.seal.anchor, before.entry))
+        notes = {parse_note(one.note)[0]: (one.note, one.answer) for one in stamps if one is not None}
         cosigned = self._prover.cosigned()
         if cosigned is not None:
-            if stamp is not None and parse_note(cosigned)[0] == parse_note(stamp.note)[0]:
-                notes = {cosigned: stamp.answer}
-            else:
-                notes[cosigned] = b""
-        found = [(parse_checkpoint(parse_note(note)[0]).size, note, answer) for note, answer in notes.items()]
+            text, _ = parse_note(cosigned)
+            notes[text] = (cosigned, notes[text][1] if text in notes else b"")
+        found = [(parse_checkpoint(text).size, note, answer) for text, (note, answer) in notes.items()]
         return [
-            Anchored(note, answer, self.consistency(size)) for size, note, answer in sorted(found) if self.reaches(size)
+            Anchored(note, answer, self._prover.consistency(seen, until))
+            for seen, note, answer in sorted(found)
+            if seen <= until and self.reaches(seen)
         ]
 
     def record(self, position: int) -> int | None:
@@ -161,4 +195,10 @@ class Snapshot:
         data = self._store.postings(self._workspace, number)
         if data is None:
             raise StoreCorrupt(f"The index of segment {number} is missing", "Restore a backup")
+        return Index.decode(data)
+
+    def _binding(self, number: int) -> Index:
+        data = self._store.volume_postings(self._workspace, number)
+        if data is None:
+            raise StoreCorrupt(f"The index of volume {number} is missing", "Restore a backup")
         return Index.decode(data)

@@ -163,7 +163,7 @@ class StampRoutes:
             raise NotFound("No head of this size is stamped", "List the stamps")
         return answer_json(self._view(workspace, stamp))
 
-    def _order(self, call: Call, caller: Caller, found: dict[str, str]) -> Answer:
+    def _order(self, call: Call, caller: Caller, _: dict[str, str]) -> Answer:
         if self._authority is None:
             return problem(
                 501,
