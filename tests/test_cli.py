@@ -31,6 +31,7 @@ COMMANDS = (
     "hold",
     "erase",
     "erasures",
+    "anchor",
     "cosign",
     "stamp",
     "witness",
