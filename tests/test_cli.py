@@ -21,8 +21,8 @@ from tests.shell import Run, program
 run, store = shell.run, shell.store
 
 ON_A_STORE = (
-    *("serve", "tail", "search", "show", "stats", "detect", "export", "answer", "evidence", "verify", "seal", "purge"),
-    "retention",
+    *("serve", "tail", "search", "show", "stats", "detect", "export", "answer", "review", "evidence", "verify", "seal"),
+    *("purge", "retention"),
 )
 COMMANDS = (
     *ON_A_STORE,
