@@ -21,11 +21,13 @@ from tests.shell import Run, program
 run, store = shell.run, shell.store
 
 ON_A_STORE = (
-    *("serve", "tail", "search", "show", "stats", "detect", "export", "answer", "review", "evidence", "verify", "seal"),
-    *("purge", "retention"),
+    *("serve", "tail", "search", "show", "stats", "detect", "export", "answer", "evidence", "verify", "seal", "purge"),
+    "retention",
 )
 COMMANDS = (
-    *ON_A_STORE,
+    *ON_A_STORE[:8],
+    "review",
+    *ON_A_STORE[8:],
     "backup",
     "copy",
     "hold",
