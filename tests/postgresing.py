@@ -67,7 +67,7 @@ class Server:
                 # The programs lie below a folder that is root's alone.
                 place = Path(shutil.copytree(place.parent, self.folder / "programs", symlinks=True)) / "bin"
         self._place = place
-        self._run("initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale", "C")
+        self.run("initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale", "C")
         self.start()
         with self.connect("postgres") as connection:
             connection.execute(f"CREATE ROLE {ROLE} LOGIN NOSUPERUSER NOBYPASSRLS")
@@ -79,7 +79,8 @@ class Server:
             return False
         return True
 
-    def _run(self, program: str, *arguments: str) -> None:
+    def run(self, program: str, *arguments: str) -> None:
+        """Run one of the server's programs, as whom the server runs as, and insist that it succeeds."""
         done = subprocess.run(
             [self._place / program, *arguments], capture_output=True, text=True, cwd="/", check=False, **self._as
         )
@@ -121,6 +122,27 @@ class Server:
         self._process.wait()
         while any(Path(f"/proc/{pid}").exists() and _parent(pid) for pid in children):
             time.sleep(0.01)
+
+    def make_folder(self, path: Path) -> None:
+        """Make a folder that the server can write to."""
+        path.mkdir(mode=0o700)
+        if self._as:
+            shutil.chown(path, self._as["user"], self._as["group"])
+
+    def restore(self, base: Path, **settings: str) -> None:
+        """Start from a base backup in place of the present data, and wait until it is where it was told to stop."""
+        shutil.rmtree(self.data)
+        base.rename(self.data)
+        signal_file = self.data / "recovery.signal"
+        signal_file.touch()
+        if self._as:
+            shutil.chown(signal_file, self._as["user"], self._as["group"])
+        self.start(recovery_target_action="promote", **settings)
+        with self.connect("postgres") as connection:
+            end = time.monotonic() + 60
+            while connection.execute("SELECT pg_is_in_recovery()").fetchone() != (False,):
+                assert time.monotonic() < end, "PostgreSQL did not recover within a minute"
+                time.sleep(0.05)
 
     def stop(self) -> None:
         """Stop without a last checkpoint, and remove everything."""

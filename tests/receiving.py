@@ -8,7 +8,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -41,6 +41,7 @@ class Receiver:
         self.scheme = scheme
         self.got: list[Got] = []
         self.statuses: list[int] = []
+        self.refuses: Callable[[bytes], bool] = lambda _: False
         self.location = ""
         self.flood = 0
         self.drip = threading.Event()
@@ -50,9 +51,11 @@ class Receiver:
         """Its address."""
         return f"{self.scheme}://localhost:{self.port}/in"
 
-    def next_status(self) -> int:
-        """Return the status of the next answer: those that were set, in turn; then 200."""
-        return self.statuses.pop(0) if self.statuses else 200
+    def next_status(self, body: bytes) -> int:
+        """Return the status of the next answer: those that were set, in turn; then 422 for what it refuses, and 200."""
+        if self.statuses:
+            return self.statuses.pop(0)
+        return 422 if self.refuses(body) else 200
 
 
 @contextmanager
@@ -68,7 +71,7 @@ def receiving(tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
             if receiver.drip.is_set():
                 self._drip()
                 return
-            self.send_response(receiver.next_status())
+            self.send_response(receiver.next_status(body))
             if receiver.location:
                 self.send_header("Location", receiver.location)
             self.send_header("Content-Length", str(receiver.flood))

@@ -19,7 +19,7 @@ from whodid import Action, Actor, Change, Event, Log, Reason, Related, Resource
 from whodid.answers import QUESTIONS, Answer, Kept, Reading, Said, Speaker, answer, subject_of, title
 from whodid.catalog import LANGUAGES, builtin
 from whodid.errors import InvalidCatalog, InvalidQuery, NotFound
-from whodid.evidence import about, extract, make, verify
+from whodid.evidence import about, extract, make, prove, verify
 from whodid.retention import erase_person, purge
 
 SHOP = "wsp_shop"
@@ -331,7 +331,7 @@ def test_what_left_before_what_stays_longer_is_a_limit(log: Log) -> None:
 
     class Partly(Reading):
         def kept(self) -> Kept:
-            return Kept(first=0, since=NOW - timedelta(days=30), until="2026-11-10")
+            return Kept(size=12, first=0, since=NOW - timedelta(days=30), until="2026-11-10")
 
     found = answer(Partly(log, SHOP), log.catalog, "keys", now=NOW)
     (purged,) = [one for one in found.limits if one.code == "limit.purged"]
@@ -409,6 +409,63 @@ def test_questions_that_cannot_be_asked(log: Log) -> None:
             subject_of(text)
     with pytest.raises(NotFound):
         answer(Reading(log, "wsp_none"), log.catalog, "keys", now=NOW)
+
+
+def standing(log: Log, question: str, subject: str, reader: Reading | None = None) -> dict[str, str]:
+    """Ask with proofs, and return the state of each level."""
+    found = answer(
+        reader or Reading(log, SHOP),
+        log.catalog,
+        question,
+        subject_of(subject),
+        now=NOW,
+        prove=lambda basis: prove(log, SHOP, about(basis.actions, basis.resources)),
+    )
+    assert found.standing is not None
+    speaker = Speaker(log.catalog, "en", ZoneInfo("UTC"))
+    assert "no log can show" in speaker.say(found.standing.levels[-1].said)
+    states = {one.name: one.state for one in found.standing.levels}
+    return states | {
+        "words": speaker.line(one.said for one in found.standing.levels),
+        "sealed": str(found.standing.stop),
+        "unsealed": str(found.standing.unsealed),
+    }
+
+
+def test_an_answer_says_how_complete_it_is(log: Log) -> None:
+    """Nothing is claimed before the first seal; after it, what the verifier of evidence finds, up to where it goes."""
+    before = standing(log, "deletion", "contact:con_juan")
+    assert {before[name] for name in ("C0", "C1", "C2", "C3", "C4")} == {"absent"}
+    assert "Nothing is sealed yet" in before["words"]
+    log.seal(SHOP, close=True)
+    size = log.head(SHOP).size - 1
+    sealed = standing(log, "deletion", "contact:con_juan")
+    assert [sealed[name] for name in ("C0", "C1", "C2", "C3", "C4")] == ["held", "absent", "held", "held", "absent"]
+    assert f"From entry 0 to entry {size - 1}, no entry that answers is missing" in sealed["words"]
+    assert (sealed["sealed"], sealed["unsealed"]) == (str(size), "0")
+    record(log, SHOP, [event(900, "contact.created", MARIA, JUAN, day=0)])
+    assert standing(log, "deletion", "contact:con_juan")["unsealed"] == "1"
+    assert log.head(SHOP).size == size + 2  # asking wrote nothing
+
+
+def test_an_answer_that_leaves_an_entry_out_does_not_claim_to_be_complete(log: Log) -> None:
+    """What the sealed indexes hold and the answer lacks, or the other way round, fails C2."""
+    log.seal(SHOP, close=True)
+
+    def find(query: Any) -> Iterator[Any]:
+        return (one for one in log.stream(SHOP, query) if one.action != "contact.deleted" or one.outcome != "success")
+
+    lacking = standing(log, "deletion", "contact:con_juan", Reading(log, SHOP, find=find))
+    assert (lacking["C0"], lacking["C2"]) == ("held", "failed")
+    assert "may be missing here" in lacking["words"]
+
+
+def test_a_narrowed_reader_is_not_told_what_is_complete(log: Log) -> None:
+    """The sealed indexes know entries that this reader may not count."""
+    log.seal(SHOP, close=True)
+    told = standing(log, "deletion", "contact:con_juan", Reading(log, SHOP, narrowed=True))
+    assert {told[name] for name in ("C0", "C1", "C2", "C3")} == {"absent"}
+    assert (told["sealed"], told["unsealed"]) == ("0", "0")
 
 
 def test_every_language_says_everything(log: Log) -> None:

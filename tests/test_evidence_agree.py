@@ -7,7 +7,7 @@ import os
 import random
 import shutil
 import subprocess
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,13 @@ from whodid.evidence.document import Document, encode
 from whodid.evidence.question import Question
 from whodid.evidence.verdict import Verdict
 from whodid.evidence.verify import verify
+from whodid.log import Hiding
+from whodid.proof import leaf
 from whodid.proof.cosign import Cosigner
 from whodid.proof.note import format_note, parse_note
 
+FIELDS = Hiding(fields=("actor.name", "resource.name", "context.place", "changes.phone", "related.name"))
+PERSON = Hiding(people=("user:usr_2M",), traces=dict.fromkeys(range(60), ("actor.name", "actor.email")), known=40)
 WITNESS = Cosigner("north.example/w", bytes(32))
 PAGE = Path(__file__).parents[1] / "src" / "whodid" / "evidence" / "static" / "evidence.html"
 NODE = shutil.which("node")
@@ -91,6 +95,7 @@ def documents(shop: Workshop) -> list[Document]:
     middle = canonical.micros(shop.entries[36].entry.recorded_at)
     made = [shop.evidence(one, headers=headers) for one in QUESTIONS.values() for headers in (False, True)]
     made += [shop.evidence(one, show=veiled) for one in (ABOUT, Question())]
+    made += [shop.evidence(one, show=hidden.cover) for one in (ABOUT, Question()) for hidden in (FIELDS, PERSON)]
     return [
         *made,
         shop.evidence(Question(ABOUT.asks, since=middle)),
@@ -170,6 +175,49 @@ def test_both_find_the_same_fault_in_mutated_files() -> None:
     for verdict in verdicts:
         if verdict.ok:
             _holds(verdict, shop)
+
+
+def test_both_find_the_same_fault_where_something_is_hidden() -> None:
+    """Hidden fields opened with a value, shown ones closed, commitments swapped, reasons changed: one verdict each."""
+    shop = story()
+    draw = random.Random(os.environ.get("WHODID_MUTATIONS_SEED", "hidden"))
+    made = [
+        msgspec.to_builtins(shop.evidence(one, show=hidden.cover))
+        for one in (ABOUT, Question())
+        for hidden in (FIELDS, PERSON)
+    ]
+    files = [_unveiled(draw.choice(made), draw) for _ in range(MUTATIONS)]
+    verdicts = agree(files, shop.vkey)
+    assert {"entry", "form", "reason", "extra"} & {one.problems[0].code for one in verdicts if not one.ok}
+    assert sum(not one.ok for one in verdicts) > len(files) // 2
+    for verdict in verdicts:
+        if verdict.ok:
+            _holds(verdict, shop)
+
+
+def _unveiled(document: dict[str, Any], draw: random.Random) -> bytes:
+    """Change what an entry shows and hides."""
+    document = json.loads(json.dumps(document))
+    one, other = (draw.choice(document["entries"])["fields"] for _ in range(2))
+    at, there = draw.randrange(len(one)), draw.randrange(len(other))
+    path, first, second = one[at]
+    closed = [field for fields in (one, other) for field in fields if not field[0]]
+    match draw.randrange(6):
+        case 0:  # a value with a salt where a commitment was, or another value
+            one[at] = [path or "actor.name", b64encode(draw.randbytes(16)).decode(), '"Somebody"']
+        case 1:  # hidden by whoever holds the file: allowed, and counted
+            salt = b64decode(first)
+            bound = leaf.commit(salt, path.encode(), second.encode()) if path else salt
+            one[at] = ["", b64encode(bound).decode(), draw.choice(("redacted", "erased", "purged", ""))]
+        case 2:
+            one[at], other[there] = other[there], one[at]
+        case 3:
+            del one[at]
+        case 4:
+            one.insert(at, draw.choice(closed or [["", b64encode(bytes(32)).decode(), "redacted"]]))
+        case _:
+            one[at] = [path, first, draw.choice(("erased", "redacted", '{"$":"hidden"}'))]
+    return canonical.encode(document).replace(b"<", b"\\u003c")
 
 
 def _holds(verdict: Verdict, shop: Workshop) -> None:

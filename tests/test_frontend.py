@@ -19,9 +19,12 @@ import msgspec
 import pytest
 
 import whodid
+from tests.serving import HOME, JOAO, MARIA, Clock, event, open_log, record
+from whodid import Actor, Reason
 from whodid.catalog import builtin
 from whodid.model import Event
-from whodid.proof.leaf import EVENT, PURGE, SEAL, Header
+from whodid.proof.leaf import EVENT, PURGE, SEAL, Header, commit
+from whodid.retention import erase_person, preview_erasure
 from whodid.viewer import Reader, api, proofs
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -60,7 +63,7 @@ def test_the_viewer_is_small() -> None:
 def test_the_built_files_say_that_they_are_built() -> None:
     """A person who opens a built file learns where its source is and whose code it contains."""
     files = built()
-    for name in ("viewer.js", "details.js", "more.js"):
+    for name in ("viewer.js", "details.js", "more.js", "alerts.js", "export.js"):
         head = files[name][:300].decode()
         assert "Generated from frontend/" in head
         assert "viewer.licenses.txt" in head
@@ -150,6 +153,85 @@ class TestSource:
         verdicts = judge(copy, pairs)
 
         assert {(verdict["state"], verdict["field"]) for verdict in verdicts} == {("failed", "actor.name")}
+
+    @pytest.mark.parametrize("personal", [True, False], ids=["all", "hidden"])
+    def test_a_browser_accepts_what_is_left_after_an_erasure(self, copy: Path, *, personal: bool) -> None:
+        """Erased fields are in their places, whoever looks; where something else is hidden, that is named."""
+        with open_log(Clock()) as log:
+            record(log, HOME, [event(60, "contact.updated", HELP, reason=Reason(text="João Silva asked for it"))])
+            for person in ("user:usr_joao", "contact:con_ana"):
+                told_of = preview_erasure(log, HOME, person).mentions
+                erase_person(log, HOME, person, actor=MARIA, reason=Reason(text="Request 9"), mentions=told_of)
+            pairs = answers(Reader(log, HOME, personal=personal))
+
+        verdicts = judge(copy, pairs)
+
+        assert sum(len(pair["entry"].get("erased", {}).get("paths", ())) for pair in pairs) > 10
+        assert [verdict for verdict in verdicts if verdict["state"] != "verified" or not verdict["content"]] == []
+        parts = {part for verdict in verdicts for part in verdict["parts"]}
+        assert parts == (set() if personal else {"context.place", "details"})
+
+    def test_a_browser_refuses_what_is_only_said_to_be_hidden(self, copy: Path) -> None:
+        """A part of an entry is disclosed, hidden whole, or counted; nothing else can stand behind a commitment."""
+        with open_log(Clock()) as log:
+            erase_person(log, HOME, "contact:con_juan", actor=MARIA, reason=Reason(text="Request 9"))
+            honest = answers(Reader(log, HOME, personal=False))
+        lies = [pair for one in honest for pair in misled(one)]
+
+        verdicts = judge(copy, [*honest, *lies])
+
+        assert {verdict["state"] for verdict in verdicts[: len(honest)]} == {"verified"}
+        assert len(lies) > 5 * len(honest)
+        assert [verdict for verdict in verdicts[len(honest) :] if verdict["state"] != "failed"] == []
+
+
+HELP = Actor(type="user", id="usr_help", name="Help Desk", on_behalf_of=JOAO)
+
+
+def misled(pair: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what a lying server could answer: the leaf holds, and the entry shows something that nothing binds."""
+    lies = []
+
+    def closed(at: int) -> dict[str, Any]:
+        lie: dict[str, Any] = copy_of(pair)
+        field = lie["proof"]["fields"][at]
+        salt, value = base64.b64decode(field["salt"]), field["value"].encode()
+        bound = commit(salt, field["path"].encode(), value)
+        lie["proof"]["fields"][at] = {"commitment": base64.b64encode(bound).decode()}
+        lies.append(lie)
+        return dict(lie["entry"])
+
+    for at, field in enumerate(pair["proof"]["fields"]):
+        path = field.get("path")
+        if path == "core":
+            closed(at)["severity"] = {"$": "hidden"}
+            lies[-1]["entry"] |= {"action": "contact.created", "severity": {"$": "hidden"}}
+        elif path in {"actor.id", "resource.id"}:
+            noun = path.partition(".")[0]
+            closed(at)[noun] |= {"id": "somebody", "type": {"$": "hidden"}}
+        elif path in {"actor.name", "resource.name"}:
+            noun = path.partition(".")[0]
+            closed(at)[noun]["name"] = "Somebody Else"
+            del closed(at)[noun]["name"]  # as if there had been none
+        elif path in {"reason", "details"}:
+            closed(at)
+            del lies[-1]["entry"][path]
+    for path in pair["entry"].get("erased", {}).get("paths", ()):
+        noun, _, rest = path.partition(".")
+        if noun == "resource":
+            lie = copy_of(pair)
+            lie["entry"][noun][rest] = "Somebody Else"
+            lies.append(lie)
+            lies.append(copy_of(pair))
+            lies[-1]["entry"]["erased"]["paths"].remove(path)
+            del lies[-1]["entry"][noun][rest]
+    return lies
+
+
+def copy_of(pair: dict[str, Any]) -> dict[str, Any]:
+    """Return a copy that can be changed."""
+    copied: dict[str, Any] = json.loads(json.dumps(pair))
+    return copied
 
 
 def recorded(*, personal: bool) -> list[dict[str, Any]]:

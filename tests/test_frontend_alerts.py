@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-from whodid.detect import built_in
-
 FOLDER = Path(__file__).parent.parent / "frontend" / "src" / "alerts"
 ENGLISH = json.loads((FOLDER / "en.json").read_text(encoding="utf-8"))
 
@@ -22,11 +20,9 @@ def slots(message: str | dict[str, str]) -> set[str]:
 
 @pytest.mark.parametrize("language", ["es", "pt", "hi", "ar"])
 def test_every_language_has_every_message(language: str) -> None:
-    """None is missing, none is left over, none lost a slot; and each rule that makes alerts has a title."""
+    """None is missing, none is left over, none lost a slot."""
     found: dict[str, Any] = json.loads((FOLDER / f"{language}.json").read_text(encoding="utf-8"))
-    rules = {f"rule.{rule.name}" for rule in built_in() if rule.told}
-    assert rules <= found.keys()
-    assert found.keys() - rules == ENGLISH.keys()
+    assert found.keys() == ENGLISH.keys()
     for key, message in ENGLISH.items():
         assert slots(found[key]) == slots(message), key
         assert isinstance(found[key], str) is isinstance(message, str), key

@@ -60,7 +60,7 @@ def test_who_changed_this(visit: Callable[..., Visit]) -> None:
     """The history of a resource is one key away, and its changes are before and after."""
     seen = visit("?q=change:consent.marketing")
     seen.row("Maria Torres updated contact").click()
-    expect(seen.drawer.locator(".fr").nth(1)).to_contain_text("opted_in")
+    expect(seen.drawer.locator(".fr").nth(1)).to_contain_text("opted in")
     seen.page.keyboard.press("2")
     expect(seen.drawer.locator(".past .row")).to_have_count(2)
     seen.drawer.get_by_role("link", name="João Silva merged").click()

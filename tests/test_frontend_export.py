@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
@@ -19,6 +20,8 @@ from tests.serving import HOME
 from tests.visiting import NARROW, WIDE, Visit, World, open_world, visiting
 from whodid import Log
 from whodid.errors import StoreUnavailable
+from whodid.evidence import extract, verify
+from whodid.export import verify_export
 from whodid.query import parse
 
 pytestmark = pytest.mark.browser
@@ -159,6 +162,59 @@ def test_columns_and_files_are_chosen_and_the_size_is_told_before(visit: Callabl
         assert json.loads(archive.read("manifest.json"))["files"][0]["name"] == name
     assert lines[0] == '"occurred_at","recorded_at"'
     assert len(lines) == 1 + 3
+
+
+def test_the_dialog_hides_fields_and_people(visit: Callable[..., Visit], world: World, tmp_path: Path) -> None:
+    """It says how many values will be hidden; the file verifies, and neither the value nor the name is in it."""
+    seen = visit("?q=type:contact+-action:contact.updated")
+    seen.viewer.get_by_role("button", name="Export").click()
+    dialog = seen.viewer.get_by_role("dialog")
+    dialog.get_by_role("radio", name="JSON Lines").check()
+    dialog.get_by_label("With proofs, to be verified offline").check()
+    dialog.get_by_text("Hide something").click()
+    dialog.get_by_label("Names of resources", exact=True).check()
+    expect(dialog.locator(".hid")).to_have_text("3 values will be hidden.")
+    who = dialog.get_by_label("Somebody’s id", exact=False)
+    who.fill("nobody")
+    who.press("Enter")
+    expect(dialog.get_by_role("button", name="Show nobody again")).to_have_count(0)
+    expect(dialog.locator("#hide-people option[value='user:usr_maria']")).to_have_count(1)
+    who.fill("user:usr_maria")
+    who.press("Enter")
+    expect(dialog.get_by_role("button", name="Show user:usr_maria again")).to_be_visible()
+    expect(dialog.locator(".hid")).to_have_text(re.compile(r"^(?!3 )\d+ values will be hidden\.$"))
+    told = int(dialog.locator(".hid").inner_text().split()[0])
+    seen.page.screenshot(path=tmp_path / "hide.png")
+    with seen.page.expect_download() as download:
+        dialog.get_by_role("button", name="Download", exact=True).click()
+    download.value.save_as(tmp_path / "saved.ndjson")
+    lines = (tmp_path / "saved.ndjson").read_bytes().splitlines(keepends=True)
+    report = verify_export(lines, lines[-1])
+    assert (report.ok, report.count, report.hidden) == (True, 3, told)
+    text = b"".join(lines).decode()
+    assert "Juan Pérez" not in text
+    assert "Maria Torres" not in text
+    found = world.log.find(HOME, parse("action:audit.exported", now=world.log.now())).entries
+    assert (found[0].details or {})["hidden"] == ["resource.name", "user:usr_maria"]
+
+
+def test_evidence_of_the_dialog_hides_too(visit: Callable[..., Visit], tmp_path: Path) -> None:
+    """The page verifies, counts what is withheld, and does not hold it."""
+    seen = visit("?q=action:contact.deleted")
+    seen.viewer.get_by_role("button", name="Export").click()
+    dialog = seen.viewer.get_by_role("dialog")
+    dialog.get_by_role("radio", name="Evidence").check()
+    dialog.get_by_text("Hide something").click()
+    dialog.get_by_label("Names of resources", exact=True).check()
+    expect(dialog.locator(".hid")).to_have_text("1 value will be hidden.")
+    with seen.page.expect_download() as download:
+        dialog.get_by_role("button", name="Download", exact=True).click()
+    download.value.save_as(tmp_path / "saved.html")
+    data = extract((tmp_path / "saved.html").read_bytes())
+    verdict = verify(data)
+    assert verdict.ok
+    assert verdict.counts.redacted == 1
+    assert "Juan Pérez" not in data.decode()
 
 
 def test_a_format_offers_what_it_can(visit: Callable[..., Visit]) -> None:

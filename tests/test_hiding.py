@@ -8,6 +8,8 @@ from base64 import b64encode
 from collections.abc import Iterator
 from hashlib import sha256
 from io import BytesIO, StringIO
+from typing import Any
+from unittest.mock import patch
 
 import msgspec
 import pytest
@@ -23,6 +25,7 @@ from tests.serving import (
     bearer,
     client,
     event,
+    finished,
     open_log,
     record,
     token,
@@ -213,7 +216,7 @@ def forged(line: bytes, *, hidden: tuple[str, ...] | None = None, **entry: objec
     return [canonical.wire(said)[:-1] + b',"proof":' + canonical.encode(proof) + b"}\n"]
 
 
-def finished(lines: list[bytes], manifest: bytes) -> list[bytes]:
+def completed(lines: list[bytes], manifest: bytes) -> list[bytes]:
     """Complete a file with a manifest that fits."""
     known = msgspec.structs.replace(msgspec.json.decode(manifest, type=Manifest), count=len(lines))
     return [*lines, seal(known, sha256(b"".join(lines))).encode()]
@@ -225,10 +228,10 @@ def test_a_value_cannot_stand_where_one_is_hidden(log: Log) -> None:
     assert check(lines).ok
     deleted = canonical.read_wire(lines[0][: lines[0].rfind(b',"proof":{')] + b"}")
     other = msgspec.structs.replace(deleted.resource, name="Somebody Else")
-    assert not check(finished(forged(lines[0], resource=other), lines[-1])).ok
+    assert not check(completed(forged(lines[0], resource=other), lines[-1])).ok
     for hidden in ((), ("resource.name", "resource.name"), ("actor.name",), ("core",), ("resource.name", "actor.name")):
-        assert not check(finished(forged(lines[0], hidden=hidden), lines[-1])).ok, hidden
-    assert check(finished(forged(lines[0]), lines[-1])).ok
+        assert not check(completed(forged(lines[0], hidden=hidden), lines[-1])).ok, hidden
+    assert check(completed(forged(lines[0]), lines[-1])).ok
 
 
 def test_a_value_cannot_stand_where_one_was_erased(log: Log) -> None:
@@ -239,7 +242,7 @@ def test_a_value_cannot_stand_where_one_was_erased(log: Log) -> None:
     erased = canonical.read_wire(lines[0][: lines[0].rfind(b',"proof":{')] + b"}")
     assert erased.erased is not None
     other = msgspec.structs.replace(erased.resource, name="Somebody Else")
-    report = check(finished(forged(lines[0], resource=other), lines[-1]))
+    report = check(completed(forged(lines[0], resource=other), lines[-1]))
     assert not report.ok
 
 
@@ -267,3 +270,61 @@ def test_evidence_over_http_hides_what_is_asked(log: Log) -> None:
             assert verdict.counts.redacted >= 1
         refused = http.post("/v1/evidence", json={"hide": ["actor.id"]}, headers=headers)
         assert refused.status_code in {400, 422}
+
+
+def asked(http: Any, headers: dict[str, str], **wish: object) -> tuple[dict[str, Any], dict[str, Any], bytes]:
+    """Return the estimate of an export, its finished job and its file."""
+    estimate = http.post("/v1/exports/estimate", json=wish, headers=headers)
+    assert estimate.status_code == 200, estimate.text
+    job = finished(http, http.post("/v1/exports", json=wish, headers=headers).json()["id"], headers)
+    assert job["state"] == "ready", job
+    return estimate.json(), job, http.get(f"/v1/exports/{job['id']}/file", headers=headers).content
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"hide": ["reason", "changes.email"]},
+        {"hide_people": ["user:usr_joao"]},
+        {"hide": ["context.place"], "hide_people": ["contact:con_ana"]},
+    ],
+    ids=["fields", "person", "both"],
+)
+def test_an_export_job_hides_what_it_said_it_would(log: Log, wish: dict[str, list[str]]) -> None:
+    """The estimate tells how many values; the file verifies, lacks as many, and holds no salt of theirs and no seed."""
+    headers = bearer(token(permissions=(READ, EXPORT, PII)))
+    with client(log) as http:
+        estimate, job, file = asked(http, headers, format="ndjson", proofs=True, **wish)
+    hidden = hiding(log, HOME, wish.get("hide", []), wish.get("hide_people", []))
+    assert hidden is not None
+    lines = file.splitlines(keepends=True)
+    report = check(lines)
+    assert (report.ok, report.problems) == (True, ())
+    assert estimate["hidden"] == {"value": report.hidden, "exact": True}
+    assert report.hidden > 0
+    assert job["hidden"] == hidden.words()
+    assert leaks(log, file, hidden) == []
+    seeds = [kept.seed for kept in log._store.read(HOME, 0, report.size)]
+    assert seeds
+    assert [seed for seed in seeds if any(form in file for form in forms(seed))] == []
+
+
+def test_an_estimate_does_not_count_what_is_hidden_anyway(log: Log) -> None:
+    """Whoever may not see personal values learns nothing of them from the number."""
+    wish = {"format": "ndjson", "hide": list(FIELDS)}
+    with client(log) as http:
+        told = [
+            asked(http, bearer(token(permissions=rights)), **wish)[0]["hidden"]["value"]
+            for rights in ((READ, EXPORT), (READ, EXPORT, PII))
+        ]
+    assert 0 < told[0] < told[1]
+
+
+def test_an_estimate_of_much_says_that_there_is_more(log: Log) -> None:
+    """It looks at so many entries and no more."""
+    headers = bearer(token(permissions=(READ, EXPORT, PII)))
+    wish = {"format": "csv", "hide": ["resource.name"]}
+    with client(log) as http, patch("whodid.server.exports._MOST_LOOKED_AT", 3):
+        told = http.post("/v1/exports/estimate", json=wish, headers=headers).json()["hidden"]
+        assert told == {"value": 3, "exact": False}
+        assert http.post("/v1/exports/estimate", json=wish | {"hide": ["id"]}, headers=headers).status_code == 422

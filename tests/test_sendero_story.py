@@ -40,9 +40,10 @@ GUIDE = (
 )  # fmt: skip
 ELSEWHERE = {
     "audit.alert_raised", "audit.alert_acknowledged", "audit.alert_resolved",  # detection follows while it runs
-    "audit.alert_rule_changed", "audit.stream_changed",  # nobody changed a rule or a stream
+    "audit.alert_rule_changed", "audit.stream_changed", "audit.stream_tested",  # nobody has a stream, or changed a rule
     "auth.impersonation_started", "auth.impersonation_ended",  # Sendero lets nobody act as somebody else
     "audit.asked",  # no model is let in
+    "audit.stamped",  # nobody needed the time of an authority
     "audit.capture_stopped", "audit.capture_resumed",  # nobody changes anything unrecorded
     "contact.emptied",  # a job empties whom somebody deleted thirty days ago while the workspace runs
     "audit.purged",  # nothing was older than the retention

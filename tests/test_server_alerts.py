@@ -196,6 +196,7 @@ def test_what_is_asked_wrongly_is_said(http: TestClient, id_: str) -> None:
 
 def test_without_the_extra_there_are_alerts_and_no_rules(http: TestClient) -> None:
     """What was raised by another server is shown; the list of rules says why it is empty."""
-    with patch("whodid.server.alerts.built_in", side_effect=InvalidSetting("Rules need pySigma")):
-        assert rules(http) == {"items": [], "available": False, "manage": True}
+    with patch("whodid.server.alerts.rules_of", side_effect=InvalidSetting("Rules need pySigma")):
+        budget = {"weekly": 10, "recent": 1}
+        assert rules(http) == {"items": [], "available": False, "manage": True, "budget": budget}
         assert listed(http)["open"] == 1

@@ -62,6 +62,25 @@ def test_the_list_of_questions_has_titles_and_types(http: TestClient) -> None:
     assert items[1]["types"] == ["template"]
 
 
+def test_an_answer_says_how_complete_it_is(http: TestClient, log: Log) -> None:
+    """Level by level in the language that is asked for; a viewer of a part of the log is not told."""
+    log.seal(HOME, close=True)
+    size = log.head(HOME).size
+    found = asked(http, "stop", subject="campaign:cmp_1").json()["completeness"]
+    states = {one["level"]: one["state"] for one in found["levels"]}
+    assert states == {"C0": "held", "C1": "absent", "C2": "held", "C3": "held", "C4": "absent"}
+    assert (found["sealed"], found["unsealed"], found["words"]) == (size - 1, 0, None)
+    record(log, HOME, [event(61, "campaign.started", MARIA, resource=Resource(type="campaign", id="cmp_1"))])
+    open_ = asked(http, "stop", subject="campaign:cmp_1", lang="es").json()["completeness"]
+    assert open_["unsealed"] == 1
+    assert open_["words"].startswith("Aún sin sellar")
+    assert "no falta ninguna" in open_["levels"][2]["words"]
+    assert asked(http, "stop", subject="campaign:cmp_1", completeness="no").json()["completeness"] is None
+    assert asked(http, "stop", subject="campaign:cmp_1", completeness="some").status_code == 400
+    narrow = asked(http, "stop", subject="campaign:cmp_1", locked="type:campaign").json()["completeness"]
+    assert {one["state"] for one in narrow["levels"]} == {"absent"}
+
+
 def test_an_answer_and_the_evidence_for_it(http: TestClient) -> None:
     """What is answered can be posted as it is, and the file holds the same entries."""
     found = asked(http, "stop", subject="campaign:cmp_1").json()

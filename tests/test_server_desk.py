@@ -298,6 +298,8 @@ def test_a_reader_does_not_become_an_operator(log: Log, console: Console) -> Non
         "audit.hold_placed",
         "audit.hold_released",
         "audit.erased",
+        "audit.stream_changed",
+        "audit.stream_tested",
     }
     assert all(entry.details and entry.details["cause"] == "operator" for entry in denied)
     assert log.find(AWAY, "outcome:denied").entries == ()

@@ -33,11 +33,13 @@ from tests.serving import (
 )
 from whodid import Log, Reason, Resource
 from whodid.evidence import extract, verify
+from whodid.log import Stamp, keep_stamp
 from whodid.retention import place_hold
 from whodid.server import asgi, mint_operator_token
 from whodid.server.keys import KeyRing
 from whodid.server.signing import mac, pack
 from whodid.server.tokens import Claims
+from whodid.sinks import Sinks
 
 AWAY_IDS = [str(UUID(int=number)) for number in (100, 101, 102)]
 FOREIGN = ("wsp_away", "con_100", "con_101", "con_102", "Contact 10", *AWAY_IDS)
@@ -92,6 +94,8 @@ def test_the_matrix_covers_every_route(log: Log) -> None:
         "/v1/holds",
         "/v1/holds/preview",
         "/v1/holds/{id}/release",
+        "/v1/stamps",
+        "/v1/stamps/{size}",
         "/v1/alerts",
         "/v1/alerts/{id}",
         "/v1/alerts/{id}/acknowledge",
@@ -104,7 +108,19 @@ def test_the_matrix_covers_every_route(log: Log) -> None:
         "/v1/reviews/open/sign",
         "/v1/reviews/{number}",
         "/v1/alert-rules",
+        "/v1/alert-rules/preview",
         "/v1/alert-rules/{name}",
+        "/v1/sinks",
+        "/v1/sinks/{id}",
+        "/v1/sinks/{id}/secret",
+        "/v1/sinks/{id}/pause",
+        "/v1/sinks/{id}/resume",
+        "/v1/sinks/{id}/backfill",
+        "/v1/sinks/{id}/test",
+        "/v1/sinks/{id}/quarantine",
+        "/v1/sinks/{id}/quarantine/retry",
+        "/v1/sinks/{id}/quarantine/drop",
+        "/v1/alert-budget",
         "/v1/keys",
         "/v1/keys/{id}",
         "/v1/keys/{id}/rotate",
@@ -299,6 +315,21 @@ def test_alerts_are_those_of_the_workspace_of_the_token(http: TestClient, log: L
     listed = http.get("/v1/alert-rules", headers=away)
     assert all(rule["active"] for rule in listed.json()["items"])
     assert [word for word in FOREIGN if word in http.get("/v1/alert-rules", headers=home).text] == []
+    written = {"sentence": {"title": "Theirs", "actions": ["contact.created"], "outcome": "success"}}
+    theirs = http.post("/v1/alert-rules", json=written, headers=away).json()
+    assert http.put("/v1/alert-budget", json={"weekly": 3}, headers=away).json()["weekly"] == 3
+    listed = http.get("/v1/alert-rules", headers=home)
+    assert ("Theirs" in listed.text, listed.json()["budget"]["weekly"]) == (False, 10)
+    for method, body in (("PUT", {"active": False}), ("DELETE", None)):
+        answers = [
+            http.request(method, f"/v1/alert-rules/{name}", json=body, headers=home)
+            for name in (theirs["name"], "own_7")
+        ]
+        texts = {clean(one)[1].replace(theirs["name"], "own_7") for one in answers}
+        assert ({one.status_code for one in answers}, len(texts)) == ({404}, 1)
+    tried = http.post("/v1/alert-rules/preview", json=written, headers=home).json()
+    assert [word for word in FOREIGN if word in str(tried)] == []
+    assert tried["entries"] == sum(entry.occurred_at >= NOW - timedelta(days=30) for entry in log.read(HOME))
 
 
 def test_a_report_holds_the_workspace_of_its_token(http: TestClient) -> None:
@@ -362,6 +393,7 @@ def test_a_key_manages_the_workspace_it_belongs_to(http: TestClient, log: Log) -
             http.post("/v1/holds", json={"name": "x", "query": "type:contact"} | by, headers=named),
             http.post("/v1/holds/preview", json={"query": "type:contact"}, headers=named),
             http.post(f"/v1/holds/{held.id}/release", json=by, headers=named),
+            http.post("/v1/stamps", headers=named),
             http.get("/v1/workspaces", headers=named),
         ]
         assert {one.status_code for one in answers} == {403}
@@ -369,6 +401,54 @@ def test_a_key_manages_the_workspace_it_belongs_to(http: TestClient, log: Log) -
     assert http.put("/v1/retention", json={"days": 89}, headers=key).status_code == 200
     assert http.get("/v1/retention", headers=bearer(token(AWAY))).json()["days"] == 90
     assert log.head(AWAY).size == before
+
+
+def test_a_key_manages_the_sinks_of_the_workspace_it_belongs_to(http: TestClient, log: Log) -> None:
+    """A sink of AWAY is to HOME as one that never was, for every route; its secret and its name are nowhere."""
+    key = bearer(KeyRing(log, HOME, actor=MARIA).create("home sinks", scopes=("admin",)).text)
+    sinks = Sinks(log, AWAY, actor=MARIA)
+    sink = sinks.add("away hook", "otlp", "https://away.example.com/v1/logs", kept="away secret")
+    before, size = sinks.get("away hook").position, log.head(AWAY).size
+    assert http.get("/v1/sinks", headers=key).json() == {"items": []}
+    orders: list[tuple[str, str, Any]] = [
+        ("GET", "", None),
+        ("DELETE", "", None),
+        ("POST", "/secret", {"secret": "mine"}),
+        ("POST", "/pause", {"reason": "x"}),
+        ("POST", "/resume", {}),
+        ("POST", "/backfill", {"start": 0}),
+        ("POST", "/test", None),
+        ("GET", "/quarantine", None),
+        ("POST", "/quarantine/retry", {}),
+        ("POST", "/quarantine/drop", {"reason": "x"}),
+    ]
+    for method, suffix, body in orders:
+        answers = [
+            clean(http.request(method, f"/v1/sinks/{id_}{suffix}", json=body, headers=key))
+            for id_ in (sink.id, "away hook", "snk_000000000000")
+        ]
+        texts = {
+            text.replace(sink.id, "").replace("away hook", "").replace("snk_000000000000", "") for _, text in answers
+        }
+        assert ({status for status, _ in answers}, len(texts)) == ({404}, 1), suffix
+        named = http.request(
+            method, f"/v1/sinks/{sink.id}{suffix}", json=body, headers=key | {"X-Whodid-Workspace": AWAY}
+        )
+        assert named.status_code == 403
+    assert http.post("/v1/sinks", json={"name": "x"}, headers=key | {"X-Whodid-Workspace": AWAY}).status_code == 403
+    assert (sinks.get("away hook").position, log.head(AWAY).size) == (before, size)
+
+
+def test_stamps_are_those_of_the_own_log(http: TestClient, log: Log) -> None:
+    """A stamp of AWAY is not listed at home, and its size answers like one that nobody stamped."""
+    keep_stamp(log, AWAY, Stamp(at=NOW, note=log.checkpoint(AWAY), answer=b"stamp"))
+    size = log.head(AWAY).size
+    home, away = bearer(token(HOME)), bearer(token(AWAY))
+    assert http.get("/v1/stamps", headers=away).json()["items"][0]["size"] == size
+    assert http.get("/v1/stamps", headers=home).json() == {"items": []}
+    foreign, absent = (http.get(f"/v1/stamps/{one}", headers=home) for one in (size, size + 1_000))
+    assert foreign.status_code == 404
+    assert clean(foreign) == clean(absent)
 
 
 def test_an_operator_reads_no_entry(http: TestClient) -> None:

@@ -28,7 +28,7 @@ from tests.serving import (
     open_log,
     token,
 )
-from whodid import Log
+from whodid import Log, egress
 from whodid.errors import InvalidSetting, StoreUnavailable
 from whodid.retention import RetentionWorker, SealingWorker
 from whodid.server.compat.syslog import Syslog
@@ -37,14 +37,21 @@ from whodid.server.exports import export_worker
 from whodid.server.gate import Gate
 from whodid.server.keys import KeyRing
 from whodid.server.metrics import PrometheusMeter
+from whodid.sinks import Sinks, SinkWorker
 
 TOKEN = b"a token of the tests, of 32 bytes or more"
 
 
 @pytest.fixture
-def log() -> Iterator[Log]:
+def clock() -> Clock:
+    """Return a clock that stands still."""
+    return Clock()
+
+
+@pytest.fixture
+def log(clock: Clock) -> Iterator[Log]:
     """Open the story."""
-    with open_log(Clock()) as opened:
+    with open_log(clock) as opened:
         yield opened
 
 
@@ -271,3 +278,29 @@ def test_syslog_is_counted(log: Log, metrics: PrometheusMeter, http: TestClient)
     assert (open_[-1], listener.connections) == (1, 0)
     assert [found["whodid_events_total", fate] for fate in ("recorded", "known", "refused")] == [1, 0, 1]
     assert found["whodid_store_errors_total", "StoreUnavailable"] == 1
+
+
+def test_sinks_are_shown_by_their_ids(
+    http: TestClient, log: Log, metrics: PrometheusMeter, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How far behind, for how long, what was taken, refused and set aside; no name of a sink or a workspace."""
+    monkeypatch.setattr(egress, "resolve", lambda host, port: ["127.0.0.1"])
+    worker = SinkWorker(log)
+    metrics.watch_sinks(worker.healths)
+    assert not any(name[0].startswith("whodid_sink_") for name in samples(http))
+    sinks = Sinks(log, HOME, actor=MARIA)
+    sink = sinks.add("secret project", "otlp", "https://otel.example.com/v1/logs", start=2)
+    worker.round()
+    worker.wait()
+    sinks.pause("secret project")
+    clock.advance(seconds=30)
+    found, size = samples(http), log.head(HOME).size
+    labels = ("otlp", sink.id)
+    assert found["whodid_sink_behind", *labels] == size - 2
+    assert found["whodid_sink_lag_seconds", *labels] == 30
+    assert (found["whodid_sink_paused_seconds", *labels], found["whodid_sink_delivered_total", *labels]) == (30, 0)
+    assert found["whodid_sink_failed_deliveries", *labels] == 1
+    assert (found["whodid_sink_refused", *labels], found["whodid_sink_quarantined", *labels]) == (0, 0)
+    page = metrics.page().decode()
+    assert "secret project" not in page
+    assert HOME not in page

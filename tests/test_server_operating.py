@@ -255,10 +255,10 @@ def test_a_server_that_ends_takes_nothing_in(log: Log) -> None:
 @pytest.mark.parametrize(
     ("path", "told"),
     [
-        ("/services/collector/event", {"text": "Server is busy", "code": 9}),
+        ("/services/collector/ack", {"text": "Server is busy", "code": 9}),
         ("/v1/logs", {"code": 14}),
         ("/audit_logs/events", {"message"}),
-        (f"/auditlog/publisher/v1/project/{HOME}/event", {"type": "UNAVAILABLE", "status": 503}),
+        ("/auditlog/viewer/v1/viewersession", {"type": "UNAVAILABLE", "status": 503}),
     ],
 )
 def test_each_door_says_in_its_own_form_that_the_server_ends(log: Log, path: str, told: Any) -> None:

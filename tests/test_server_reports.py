@@ -78,7 +78,7 @@ def test_the_report_shows_what_matches(http: TestClient, log: Log) -> None:
     page = answer.text
     assert "<b><bdi>Maria Torres</bdi></b> deleted contact <bdi>Juan Pérez</bdi>" in page
     assert "“Asked to be removed by phone, ticket #2231”" in page
-    assert "Marketing consent: <bdi>opted_in</bdi> → <bdi>opted_out</bdi>" in page
+    assert "Marketing consent: <bdi>opted in</bdi> → <bdi>opted out</bdi>" in page
     assert '<td class="time">12:00:00</td>' in page
     assert "<code><bdi>-category:audit</bdi></code>" in page
     assert "&lt;img src=x onerror=alert(1)&gt;" in page

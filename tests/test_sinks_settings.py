@@ -9,6 +9,7 @@ from tests.keeping import HOME, MARIA
 from tests.sinking import Told, managed
 from whodid import Log
 from whodid.errors import InvalidQuery, InvalidSetting, NotFound, StoreCorrupt, StoreUnavailable
+from whodid.sinks.kinds import Result
 from whodid.sinks.settings import STATE
 
 clock, log, told = sinking.clock, sinking.log, sinking.told
@@ -35,6 +36,20 @@ def test_every_change_is_an_entry(log: Log, told: Told) -> None:
     ]
     assert sinks.all() == []
     assert log.state(HOME, f"sinks.position.{sink.id}") is None
+
+
+def test_a_test_is_an_entry(log: Log, told: Told) -> None:
+    """Whether the receiver took it or not, and then why; it is no change of the sink."""
+    sinks = managed(log)
+    sink = sinks.add("siem", "file", "/tmp/x")
+    told.results = [Result(), Result(fault="The receiver is down")]
+    sinks.test("siem")
+    sinks.test("siem")
+
+    taken, missed = log.read(HOME, 11)
+    assert {one.action for one in (taken, missed)} == {"audit.stream_tested"}
+    assert (taken.outcome, taken.reason, taken.changes, taken.related[0].id) == ("success", None, (), sink.id)
+    assert (missed.outcome, missed.reason and missed.reason.text) == ("failed", "The receiver is down")
 
 
 def test_a_change_that_a_crash_left_unannounced_is_announced(

@@ -70,7 +70,7 @@ def test_changes_on_the_second_line_are_labelled_and_hidden(log: Log) -> None:
     personal, plain = row["second"]["changes"]
     assert personal["before"] == personal["after"] == HIDDEN
     assert (personal["path"], personal["class"], personal["label"]) == ("email", "personal", "Email")
-    assert (plain["before"], plain["after"], plain["class"]) == ("opted_in", "opted_out", "plain")
+    assert (plain["before"], plain["after"], plain["class"]) == ("opted in", "opted out", "plain")
     (row,) = rows(Reader(log, HOME, personal=True), "action:contact.updated")
     assert row["second"]["changes"][0]["after"] == "ana.new@mail.example"
 
@@ -116,7 +116,8 @@ def test_a_full_view_leads_to_the_cause(log: Log) -> None:
     view = api.entry(Reader(log, HOME), 3, "en", stay=lambda _: Stay(date(2027, 2, 19), held=True))
     assert said(view["cause"]) == "WhatsApp changed the status of template diwali_offer_2026"
     assert view["cause"]["index"] == 2
-    assert view["labels"] == {"status": "Status", "details.sent": "Sent", "details.audience": "Audience"}
+    named = {"status": "Status", "related.cause": "Cause", "details.sent": "Sent", "details.audience": "Audience"}
+    assert view["labels"] == named
     assert (view["removed_on"], view["held"]) == ("2027-02-19", True)
     assert view["entry"]["details"] == {"sent": 8214, "audience": 20000}
     assert view["entry"]["outcome"] == "success"
@@ -138,6 +139,19 @@ def test_details_have_names_in_each_language(log: Log, lang: str, sent: str) -> 
     labels = api.entry(Reader(log, HOME), 3, lang)["labels"]
     assert labels["details.sent"] == sent
     assert detail_label("shelf_number", lang) == "Shelf number"
+
+
+@pytest.mark.parametrize(("lang", "kept"), [("es", "aceptado"), ("ar", "موافق")])
+def test_codes_have_names_in_each_language(log: Log, lang: str, kept: str) -> None:
+    """The view names the codes that it shows, and none of a value that is hidden from this reader."""
+    view = api.entry(Reader(log, HOME, personal=True), 0, lang)
+    assert view["entry"]["changes"][1]["before"] == "opted_in"
+    assert view["values"]["consent.marketing"]["opted_in"] == kept
+    told = {"path": "status", "op": "replace", "before": "paused", "after": HIDDEN}
+    wire = {"changes": [told], "details": {"events": ["contact.merged", "x.y"], "fields": [{"path": 7}, 7]}}
+    assert present.values(wire, "en", builtin()) == {
+        "details.events": {"contact.merged": "Contacts merged"},
+    }
 
 
 @pytest.mark.parametrize(("lang", "called"), [("en", "Somebody not signed in"), ("es", "Alguien sin iniciar sesión")])
@@ -229,7 +243,7 @@ def test_the_catalog_holds_the_actions_of_the_host() -> None:
     )
     view = present.catalog_view(builtin().declare(own), "es")
     assert {"name": "shop.opened", "kind": "create", "category": "shop", "label": "Tienda abierta"} in view["actions"]
-    assert len(view["actions"]) == 81
+    assert len(view["actions"]) == 83
     assert {one["value"] for one in view["kinds"]} == {"create", "update", "delete", "status", "security"}
     assert "shop" in {one["value"] for one in view["types"]}
     assert all(one["label"] for part in view.values() for one in part)
@@ -298,18 +312,19 @@ def test_everything_told_is_plain_json(log: Log) -> None:
         assert msgspec.json.decode(msgspec.json.encode(value))
 
 
-def test_what_was_erased_is_shown_as_erased(log: Log) -> None:
+def test_what_was_erased_is_shown_as_erased() -> None:
     """With and without the permission for personal values: a marker where a value stood, and which entry records it."""
-    paths = [path.decode() for path, _ in fields(log.get(HOME, 3))]
-    record_of = event(700, "audit.erased", resource=Resource(type="log", id=HOME), changes=(), related=())
-    done = log.erase(HOME, {3: paths}, record_of)
-    assert done is not None
-    for personal in (True, False):
-        view = api.entry(Reader(log, HOME, personal=personal), 3, "en")["entry"]
-        assert view["resource"]["name"] == {"$": "erased"}
-        assert view["actor"]["name"] == {"$": "erased"}
-        assert view["erased"]["record"] == done.receipt.index
-        assert view["erased"]["at"].endswith("Z")
-        proven = proofs.proof(Reader(log, HOME, personal=personal), 3)
-        assert len(proven["fields"]) == len(paths)
-        assert all("erased" not in one for one in proven["fields"])
+    with open_log(Clock()) as log:
+        paths = [path.decode() for path, _ in fields(log.get(HOME, 3))]
+        record_of = event(700, "audit.erased", resource=Resource(type="log", id=HOME), changes=(), related=())
+        done = log.erase(HOME, {3: paths}, record_of)
+        assert done is not None
+        for personal in (True, False):
+            view = api.entry(Reader(log, HOME, personal=personal), 3, "en")["entry"]
+            assert view["resource"]["name"] == {"$": "erased"}
+            assert view["actor"]["name"] == {"$": "erased"}
+            assert view["erased"]["record"] == done.receipt.index
+            assert view["erased"]["at"].endswith("Z")
+            proven = proofs.proof(Reader(log, HOME, personal=personal), 3)
+            assert len(proven["fields"]) == len(paths)
+            assert all("erased" not in one for one in proven["fields"])

@@ -456,7 +456,7 @@ export class AuditLogViewer extends LitElement implements Host {
     const { words, retention } = this;
     return html`<div class="h1row"><div><h1 id="title">${words.t("title")}</h1>
         <p class="sub"><span class="dk">${words.t("subtitle")} </span>${retention ? link(this, KEEPING, words.t("kept", { n: retention.days })) : nothing}</p></div>
-      <div class="acts" ?inert=${this.covered}>${this.#more?.badge.render()}${this.narrow ? nothing : this.#more?.live.toggler()}<button class="btn p" aria-label=${words.t("export")} @click=${() => this.#later.withMore(({ exporter }) => exporter.open())}>${icon("download")}<span class="t">${words.t("export")}</span></button></div></div>`;
+      <div class="acts" ?inert=${this.covered}>${this.#more?.badge.render()}${this.narrow ? nothing : this.#more?.live.toggler()}<button class="btn p" aria-label=${words.t("export")} @click=${() => this.#later.withMore((all) => all.export())}>${icon("download")}<span class="t">${words.t("export")}</span></button></div></div>`;
   }
 
   #foot(): TemplateResult {

@@ -8,7 +8,7 @@ import { command } from "../src/lib/keys.js";
 import type { Summary } from "../src/lib/types.js";
 import { ceiling } from "../src/parts/histogram.js";
 
-const catalogue = (language: string): Catalogue => JSON.parse(readFileSync(`src/locales/${language}.json`, "utf8"));
+const catalogue = (language: string, folder = "locales"): Catalogue => JSON.parse(readFileSync(`src/${folder}/${language}.json`, "utf8"));
 const english = catalogue("en");
 const texts = (message: Message): string[] => (typeof message === "string" ? [message] : Object.values(message));
 const slots = (text: string): string[] => cut(text).flatMap(({ text: name, slot }) => (slot ? [name] : [])).sort();
@@ -17,9 +17,9 @@ test("every language has a file, every file a language", () => {
   assert.deepEqual(readdirSync("src/locales").sort(), LANGUAGES.map((language) => `${language}.json`).sort());
 });
 
-for (const language of LANGUAGES) {
-  test(`${language}: every message is there, with its slots and every plural the language has`, () => {
-    const messages = catalogue(language);
+for (const language of LANGUAGES) for (const folder of ["locales", "export"]) {
+  test(`${folder}/${language}: every message is there, with its slots and every plural the language has`, () => {
+    const [english, messages] = [catalogue("en", folder), catalogue(language, folder)];
     assert.deepEqual(Object.keys(english).filter((key) => !(key in messages)), [], `${language}.json lacks these messages`);
     assert.deepEqual(Object.keys(messages).filter((key) => !(key in english)), [], `${language}.json has messages that English has not`);
     const plurals = new Intl.PluralRules(language).resolvedOptions().pluralCategories.sort();

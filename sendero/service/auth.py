@@ -26,6 +26,7 @@ __all__ = [
     "LIFE",
     "LIVING",
     "NOBODY",
+    "Halfway",
     "Origin",
     "SignedIn",
     "change_password",
@@ -72,8 +73,14 @@ class SignedIn(Struct, frozen=True, kw_only=True):
     user: User
 
 
-def sign_in(home: Installation, email: str, password: str, origin: Origin) -> SignedIn:
-    """Sign a person in with their password.
+class Halfway(Struct, frozen=True, kw_only=True):
+    """Somebody who gave the right password, and has a code to give before they are in (`two_step`)."""
+
+    user: User
+
+
+def sign_in(home: Installation, email: str, password: str, origin: Origin) -> SignedIn | Halfway:
+    """Sign a person in with their password, or ask for a code if they have two-step sign-in.
 
     Raises:
         Invalid: The two do not belong together, or it was tried too often. Which, the person is not told.
@@ -105,6 +112,8 @@ def sign_in(home: Installation, email: str, password: str, origin: Origin) -> Si
         throttle.forgive(work.session, person)
         if user.password_hash is not None and passwords.outdated(user.password_hash):
             user.password_hash = passwords.hashed(password)
+        if user.mfa_enabled:
+            return Halfway(user=user)
         return open_session(work, user, "password", origin)
 
 
@@ -153,6 +162,7 @@ def open_session(
     *,
     more: Mapping[str, Any] | None = None,
     before: Mapping[str, Any] | None = None,
+    second_step: str | None = None,
 ) -> SignedIn:
     """Begin a session for a person who proved who they are.
 
@@ -160,6 +170,7 @@ def open_session(
         method: password or sso.
         more: Details of the entry of a single sign-on.
         before: The status, if the sign-in changed it.
+        second_step: What they gave besides the password, if anything: app or recovery_code.
     """
     token = secrets.token_urlsafe(32)
     now = work.now()
@@ -167,6 +178,8 @@ def open_session(
     known = _device_known(work.session, user, device)
     country = None if origin.country is None else _country_known(work.session, user, origin.country)
     details = {**(more or {"method": method}), "known_device": known, "known_country": country}
+    if second_step is not None:
+        details["second_step"] = second_step
     session = Session(
         id=work.new_id("ses"),
         user_id=user.id,

@@ -13,8 +13,10 @@ __all__ = [
     "ApiKey",
     "Attempt",
     "Letter",
+    "RecoveryCode",
     "ResetLink",
     "Role",
+    "SecondStep",
     "Session",
     "SsoAttempt",
     "SsoConnection",
@@ -77,6 +79,26 @@ class Session(Base):
     end_reason: Mapped[str | None]
 
     user: Mapped[User] = relationship(lazy="joined")
+
+
+class SecondStep(Base):
+    """What the app on a person's phone shares with us, sealed, and the last code that was used: each works once."""
+
+    __tablename__ = "second_steps"
+
+    user_id: Mapped[str] = mapped_column(sa.ForeignKey("users.id"), primary_key=True)
+    secret: Mapped[str]
+    last_count: Mapped[int]
+    created_at: Mapped[datetime]
+
+
+class RecoveryCode(Base):
+    """A code for whoever has lost the phone; it works once, and only its keyed hash is kept."""
+
+    __tablename__ = "recovery_codes"
+
+    user_id: Mapped[str] = mapped_column(sa.ForeignKey("users.id"), primary_key=True)
+    code_hash: Mapped[str] = mapped_column(primary_key=True)
 
 
 class Attempt(Base):

@@ -54,6 +54,7 @@ from sendero.web import (
     sso,
     teams,
     templates,
+    two_step,
     webhooks,
 )
 from sendero.web import workspace as workspace_pages
@@ -82,6 +83,7 @@ _ID = re.compile(r"[\w.-]{1,200}", re.ASCII)
 
 PAGES: tuple[Page, ...] = (
     *me.PAGES,
+    *two_step.PAGES,
     *sessions.PAGES,
     *resetting.PAGES,
     *importing.PAGES,

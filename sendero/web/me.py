@@ -7,7 +7,7 @@ import secrets
 from starlette.responses import RedirectResponse, Response
 
 from sendero.errors import Invalid
-from sendero.service import auth, sessions, sso_rules, users
+from sendero.service import auth, sessions, sso_rules, two_step, users
 from sendero.web.devices import device_of
 from sendero.web.visit import Page, Visit
 from sendero.words import LANGUAGES
@@ -17,6 +17,7 @@ __all__ = [
     "LANGUAGE_COOKIE",
     "PAGES",
     "SESSION_COOKIE",
+    "let_in",
     "me",
     "own_page",
     "put_cookies",
@@ -56,6 +57,16 @@ def sign_in(visit: Visit) -> Response:
     if not visit.form["email"].strip() or not visit.form["password"]:
         raise Invalid({"password": "Type your e-mail address and your password."})
     signed = auth.sign_in(visit.home, visit.form["email"], visit.form["password"], origin)
+    if isinstance(signed, auth.Halfway):
+        sealed = two_step.halfway(visit.home, signed.user, origin)
+        response = visit.render("two_step/ask.html", next=own_page(visit.form["next"]), sealed=sealed)
+        put_cookies(visit, response, {DEVICE_COOKIE: device})
+        return response
+    return let_in(visit, signed, device)
+
+
+def let_in(visit: Visit, signed: auth.SignedIn, device: str) -> Response:
+    """Give the browser its session, and send it to where it wanted to go."""
     address = "/me/password" if signed.user.status == "invited" else own_page(visit.form["next"])
     response = visit.go(address)
     put_cookies(visit, response, {SESSION_COOKIE: signed.token, DEVICE_COOKIE: device})
@@ -81,7 +92,12 @@ def sign_out(visit: Visit) -> Response:
 
 def me(visit: Visit) -> Response:
     """Show one's own page."""
-    return visit.render("me.html", sessions=sessions.living(visit.work, visit.viewer), device_of=device_of)
+    return visit.render(
+        "me.html",
+        sessions=sessions.living(visit.work, visit.viewer),
+        device_of=device_of,
+        codes_left=two_step.codes_left(visit.work, visit.viewer),
+    )
 
 
 def rename(visit: Visit) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from sendero.mail import folder
-from sendero.service import roles, sessions, teams, users
+from sendero.service import roles, sessions, teams, two_step, users
 from sendero.tables import Role, User
 from sendero.web.devices import device_of
 from sendero.web.resetting import send_invitation
@@ -31,6 +31,7 @@ def show(visit: Visit) -> Response:
         sessions=sessions.living(visit.work, user) if may_manage else [],
         device_of=device_of,
         reasons=sessions.REVOKE_REASONS,
+        two_step_reasons=two_step.REASONS,
     )
 
 

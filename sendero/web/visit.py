@@ -70,6 +70,7 @@ DONE = {
     "role_deleted": "The role was deleted.",
     "password_changed": "Your password was changed; your other sessions were ended.",
     "name_saved": "Your name was saved.",
+    "two_step_off": "Two-step sign-in is off.",
     "session_ended": "The session was ended.",
     "sessions_ended": "All other sessions were ended.",
     "user_saved": "The person was saved.",

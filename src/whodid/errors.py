@@ -14,6 +14,7 @@ The family, drawn once so that a caller can choose how widely to catch::
     ├── Purged                the content existed and left by retention
     ├── StoreError            our storage
     │   ├── StoreUnavailable  try again later; nothing was written
+    │   ├── StoreMoved        the logs are kept in another store; nothing was written
     │   ├── StoreFull         no space; nothing was written
     │   ├── StoreCorrupt      the stored bytes are not what was written
     │   └── StoreVersion      the database is newer or older than this program
@@ -149,6 +150,10 @@ class StoreError(WhodidError):
 
 class StoreUnavailable(StoreError):
     """The store cannot be reached or is busy; nothing was written."""
+
+
+class StoreMoved(StoreUnavailable):
+    """The logs are kept in another store now, or are on their way there; nothing was written."""
 
 
 class StoreFull(StoreError):

@@ -41,6 +41,7 @@ __all__ = [
     "due",
     "prepare",
     "rewritten",
+    "row_of",
     "runs",
     "seal",
 ]
@@ -222,8 +223,6 @@ def prepare(content: Content, seed: bytes, kind: int = leaf.EVENT) -> Prepared:
     Returns:
         A value that `assemble` can place, in any batch.
     """
-    touched = [content.resource.id]
-    touched.extend(related.id for related in content.related if related.id not in touched)
     return Prepared(
         content=content,
         kind=kind,
@@ -231,7 +230,7 @@ def prepare(content: Content, seed: bytes, kind: int = leaf.EVENT) -> Prepared:
         occurred_at=canonical.micros(content.occurred_at),
         shape=shape_of(content),
         actor=content.actor.id,
-        touched=tuple(touched),
+        touched=_touched(content),
         text=" ".join(words(content)),
         seed=seed,
         payload=canonical.payload(content),
@@ -251,19 +250,29 @@ def rewritten(entry: Entry, kind: int, secret: bytes) -> Row:
     Returns:
         A row with the index and the times of the entry; its leaf is not computed again, because it does not change.
     """
-    ready = prepare(entry, secret, kind)
+    return row_of(entry, kind, secret, canonical.payload(entry))
+
+
+def row_of(entry: Entry, kind: int, secret: bytes, payload: bytes) -> Row:
+    """Return the row of an entry that has its place already.
+
+    Args:
+        kind: Its leaf kind.
+        secret: Its seed, or what stays of it.
+        payload: Its content, as it is kept.
+    """
     return Row(
         entry.index,
-        ready.kind,
-        ready.id,
-        ready.occurred_at,
+        kind,
+        bytes.fromhex(entry.id.replace("-", "")),
+        canonical.micros(entry.occurred_at),
         canonical.micros(entry.recorded_at),
-        ready.shape,
-        ready.actor,
-        ready.touched,
-        ready.text,
+        shape_of(entry),
+        entry.actor.id,
+        _touched(entry),
+        " ".join(words(entry)),
         secret,
-        ready.payload,
+        payload,
     )
 
 
@@ -406,6 +415,12 @@ def runs(indexes: Iterable[int]) -> list[range]:
         else:
             found.append(range(index, index + 1))
     return found
+
+
+def _touched(content: Content) -> tuple[str, ...]:
+    touched = [content.resource.id]
+    touched.extend(related.id for related in content.related if related.id not in touched)
+    return tuple(touched)
 
 
 # Actors, actions and resources repeat within a segment far more often than not.

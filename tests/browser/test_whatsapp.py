@@ -106,7 +106,7 @@ def test_a_person_stops_marketing_messages(owner: Person) -> None:
     owner.open_log()
     sentence = "WhatsApp changed the marketing consent of Journey Person"
     owner.open_entry(sentence)
-    assert owner.changes()["Marketing consent"] == ("removed opted_in", "added opted_out")
+    assert owner.changes()["Marketing consent"] == ("removed opted in", "added opted out")
 
 
 @pytest.mark.parametrize("path", ["/settings/accounts", "/settings/accounts/new", SIMULATOR])

@@ -130,8 +130,13 @@ export class Words {
   }
 
   country(code: string): string {
+    return this.called("region", code);
+  }
+
+  /** What a country or a language is called. */
+  called(of: "region" | "language", code: string): string {
     try {
-      return this.#once("region", () => new Intl.DisplayNames(this.locale, { type: "region" })).of(code) ?? code;
+      return this.#once(of, () => new Intl.DisplayNames(this.locale, { type: of })).of(code) ?? code;
     } catch {
       return code;
     }

@@ -13,6 +13,8 @@ export interface Verified {
   state: "verified";
   /** Whether every shown field was compared with its commitment, not only the leaf's place and time. */
   content: boolean;
+  /** Fields in which something is hidden, so that what is shown of them cannot be compared with anything. */
+  parts: string[];
   size: number;
   origin: string;
   root: string;
@@ -45,10 +47,11 @@ export async function check(answer: ProofAnswer, entry: Entry): Promise<Verdict>
     const path = answer.path.map(fromBase64);
     const root = await rootOf(answer.index, answer.size, leaf, path);
     if (!equal(root, head.root)) throw new Refuted("root");
-    await matchHeader(header, entry, answer.fields);
+    const parts = await matchHeader(header, entry, answer.fields);
     return {
       state: "verified",
       content: Boolean(answer.fields),
+      parts,
       size: head.size,
       origin: head.origin,
       root: toHex(root),
@@ -117,8 +120,16 @@ function cosignedAt(signed: string): number | null {
   }
 }
 
-/** Compare the leaf header with the entry: its time always, its content when the server discloses the salts. */
-export async function matchHeader(header: Uint8Array, entry: Entry, fields: ProofField[] | undefined): Promise<void> {
+/** What every reader sees, and what no erasure takes. */
+const STAYS = ["core", "actor.id", "resource.id", "related"];
+
+/**
+ * Compare the leaf header with the entry: its time always, its content when the server discloses the salts. Every field
+ * that the leaf commits to has to stand in the entry, in its place: disclosed, hidden or erased; and nothing else.
+ *
+ * Returns the fields in which something is hidden and something shown: of the rest there is only the server's word.
+ */
+export async function matchHeader(header: Uint8Array, entry: Entry, fields: ProofField[] | undefined): Promise<string[]> {
   const view = new DataView(header.buffer, header.byteOffset, header.length);
   const kind = header[1] as number;
   const known = header[0] === 1 && kind >= 1 && kind <= PURGE;
@@ -126,7 +137,7 @@ export async function matchHeader(header: Uint8Array, entry: Entry, fields: Proo
     throw new Refuted("leaf");
   }
   if (view.getBigUint64(2) !== micros(entry.recorded_at)) throw new Refuted("time");
-  if (!fields) return;
+  if (!fields) return [];
   const encoder = new TextEncoder();
   const commitments: Uint8Array[] = [];
   const shown = new Map<string, string>();
@@ -142,18 +153,29 @@ export async function matchHeader(header: Uint8Array, entry: Entry, fields: Proo
   }
   const root = await sha256(encoder.encode("whodid/content/v1\n"), number(commitments.length, 2), ...commitments);
   if (!equal(root, header.slice(10, 42))) throw new Refuted("content");
-  for (const [path, value] of fieldsOf(entry)) {
+  const gone = new Set(entry.erased?.paths);
+  const listed = [...fieldsOf(entry)];
+  const parts: string[] = [];
+  for (const [path, value] of listed) {
     const disclosed = shown.get(path);
     shown.delete(path);
-    if (disclosed === undefined ? !keptBack(value) : !same(JSON.parse(disclosed), value)) {
+    const whole = covered(value);
+    if (disclosed === undefined ? !(gone.has(path) ? whole : keptBack(value)) || STAYS.includes(path) : gone.has(path) || !same(JSON.parse(disclosed), value)) {
       throw new Refuted("field", path);
     }
+    if (disclosed === undefined && !whole) parts.push(path);
   }
   const [extra] = shown.keys();
   if (extra !== undefined) throw new Refuted("field", extra);
+  // A commitment has no name: what it is of is known by its place, and one that is of nothing hides a field whole.
+  if (fields.length !== listed.length || fields.some((field, at) => "path" in field && field.path !== listed[at]?.[0])) throw new Refuted("content");
+  return parts;
 }
 
-/** What a leaf commits to, one by one: the twin of `whodid.canonical.fields`, as docs/spec/entry-encoding.md has it. */
+/**
+ * What a leaf commits to, one by one: the twin of `whodid.canonical.fields`, as docs/spec/entry-encoding.md has it. What
+ * was erased is in its place, without a value where nothing stands for it.
+ */
 export function fieldsOf(entry: Entry): Map<string, unknown> {
   const { actor, resource, context = {}, related = [], changes = [], marks = [] } = entry;
   const { request, session, source, city, country, forwarded_ip, ip } = context;
@@ -177,7 +199,7 @@ export function fieldsOf(entry: Entry): Map<string, unknown> {
     ["context.user_agent", context.user_agent],
     ...changes.map((change, at): [string, unknown] => [`changes.${at}`, values(change)]),
   ];
-  return new Map(listed.filter(([, value]) => value !== undefined));
+  return new Map(listed.filter(([path, value]) => value !== undefined || entry.erased?.paths.includes(path)));
 }
 
 function filled<T>(list: T[]): T[] | undefined {
@@ -201,6 +223,15 @@ function keptBack(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
   const marker = (value as { $?: unknown }).$;
   return marker === "hidden" || marker === "erased" || Object.values(value).some(keptBack);
+}
+
+/** Whether nothing of a value is shown. */
+function covered(value: unknown): boolean {
+  if (value === undefined) return true;
+  if (typeof value !== "object" || value === null) return false;
+  const marker = (value as { $?: unknown }).$;
+  const inner = Object.values(value);
+  return marker === "hidden" || marker === "erased" || (inner.length > 0 && inner.every(covered));
 }
 
 function same(a: unknown, b: unknown): boolean {

@@ -135,11 +135,16 @@ export interface Entry {
   erased?: { at: string; paths: string[]; record: number };
 }
 
+/** What codes are called. */
+export type Names = Readonly<Record<string, string>>;
+
 export interface Detail {
   entry: Entry;
   sentence: Sentence;
   second: Second;
   labels?: Record<string, string>;
+  /** Path of a field, or `details.<name>` → code that it holds → what the code is called. */
+  values?: Record<string, Names>;
   cause?: Summary;
   removed_on?: string | null;
   held?: boolean;
@@ -256,6 +261,8 @@ export interface Suggestions {
 export interface ExportEstimate {
   count: Count;
   size: number;
+  /** Values that the file hides as it was ordered. */
+  hidden: Count;
 }
 
 /** An export that is made, or was made, on the server. */

@@ -1,6 +1,5 @@
 // Evidence: one file that answers a question and proves itself offline, made by the server and handed to the reader.
 
-import type { Params } from "../lib/api.js";
 import type { Host } from "../lib/host.js";
 import type { State } from "../lib/url.js";
 import { save } from "./files.js";
@@ -15,9 +14,9 @@ export function questionOf({ chips, text }: Pick<State, "chips" | "text">): stri
   return plain && !text && new Set(fields).size === fields.length ? chips.map(({ field, values }) => `${field}:${values.join(",")}`) : null;
 }
 
-/** Make a file and save it; the name that it was saved under. Throws Problem. */
-export async function evidence({ client }: Host, ask: readonly string[], period: Params = {}): Promise<string> {
-  const answer = await client.order("evidence", { ask, ...period });
+/** Make a file of a period, without what it hides, and save it; the name that it was saved under. Throws Problem. */
+export async function evidence({ client }: Host, ask: readonly string[], more: Record<string, unknown> = {}): Promise<string> {
+  const answer = await client.order("evidence", { ask, ...more });
   const name = /filename="([^"]+)"/.exec(answer.headers.get("content-disposition") ?? "")?.[1] ?? "evidence.html";
   save(name, await answer.blob());
   return name;

@@ -10,6 +10,7 @@ import type { Bar } from "./bar.js";
 import { evidence, questionOf } from "./evidence.js";
 import { filters, type Feed } from "./feed.js";
 import { download } from "./files.js";
+import { Hide } from "./hide.js";
 import { bar, far, jobs } from "./jobs.js";
 import { Layout } from "./layout.js";
 
@@ -42,6 +43,7 @@ export class Export {
   #watching = new AbortController();
   #again: number | undefined;
   readonly #layout: Layout;
+  readonly #hide: Hide;
   readonly #host: Host;
   readonly #feed: Feed;
   readonly #bar: Bar;
@@ -50,6 +52,7 @@ export class Export {
   constructor(host: Host, feed: Feed, bar: Bar, print: () => void) {
     this.#host = host;
     this.#layout = new Layout(host);
+    this.#hide = new Hide(host);
     this.#feed = feed;
     this.#bar = bar;
     this.#print = print;
@@ -71,6 +74,7 @@ export class Export {
     this.#watching.abort();
     clearTimeout(this.#again);
     this.#layout.forget();
+    this.#hide.forget();
     this.#job = null;
     this.#recent = [];
   }
@@ -109,7 +113,8 @@ export class Export {
         )}</div>
         ${this.#format === "evidence" ? this.#asked() : this.#layout.render(this.#wish())}
         ${this.#format === "ndjson" ? html`<label class="ckl"><input type="checkbox" .checked=${this.#proofs} @change=${(event: Event) => this.#set({ proofs: (event.target as HTMLInputElement).checked })}>${words.t("export.proofs")}</label>` : nothing}
-        <div class="est">${icon("log", "s")}<span>${this.#format === "evidence" ? "" : html`<b class="num">${this.#layout.size()}</b> `}${words.tx("export.recorded", { action: html`<span class="mono" translate="no">audit.exported</span>` })}</span></div>
+        ${this.#hide.render()}
+        <div class="est">${icon("log", "s")}<span>${this.#format === "evidence" ? "" : html`<b class="num">${this.#layout.size()}</b> `}<span class="hid" role="status">${this.#hide.told(this.#layout.estimate)}</span> ${words.tx("export.recorded", { action: html`<span class="mono" translate="no">audit.exported</span>` })}</span></div>
         ${this.#wrong()}${jobs(this.#host, this.#recent, (job) => void this.#fetch(job), (job) => void this.#remove(job))}</div>
       <div class="ft"><button class="btn q" value="cancel" formnovalidate @click=${this.#print}>${words.t("report.open")}</button><span class="sp"></span><button class="btn" value="cancel" formnovalidate>${words.t("cancel")}</button>
         <button class="btn p" value="go" ?disabled=${this.#busy}>${icon("download")}${words.t(this.#busy ? "export.busy" : "export.go")}</button></div>`;
@@ -120,10 +125,19 @@ export class Export {
     const { words, state } = this.#host;
     const able = ABOUT.filter((about) => about !== "filters" || questionOf(state)?.length);
     const about = able.includes(this.#about) ? this.#about : "everything";
+    this.#guess(about);
     return html`<label class="ckl">${words.t("evidence.asks")} <select @change=${(event: Event) => this.#set({ about: (event.target as HTMLSelectElement).value as About })}>${able.map(
         (one) => html`<option value=${one} ?selected=${one === about}>${words.t(`evidence.${one}`)}</option>`,
       )}</select></label>
       <p class="mute">${words.t("evidence.period")} ${questionOf(state) ? nothing : words.t("evidence.unable")}</p>`;
+  }
+
+  /** Have what evidence hides counted where the list can be asked the same. */
+  #guess(about: About): void {
+    const { state, clock } = this.#host;
+    if (about !== "filters" && about !== "everything") return this.#layout.forget();
+    const { q, ...period } = filters(state, clock.zone);
+    this.#layout.ask({ ...period, ...(about === "filters" ? { q } : {}), ...this.#hide.wish, format: "ndjson", proofs: false });
   }
 
   #made(file: string): TemplateResult {
@@ -184,7 +198,7 @@ export class Export {
   /** What would be ordered now. */
   #wish(): Wish {
     const { state, clock } = this.#host;
-    return this.#layout.wish(this.#format, this.#proofs && this.#format === "ndjson", filters(state, clock.zone));
+    return { ...this.#layout.wish(this.#format, this.#proofs && this.#format === "ndjson", filters(state, clock.zone)), ...this.#hide.wish };
   }
 
   async #start(): Promise<void> {
@@ -195,7 +209,7 @@ export class Export {
         const { q: _, ...period } = filters(state, clock.zone);
         const filtered = questionOf(state) ?? [];
         const ask = this.#about === "filters" ? filtered : this.#about === "everything" ? [] : [this.#about];
-        this.#saved = await evidence(this.#host, ask, period);
+        this.#saved = await evidence(this.#host, ask, { ...period, ...this.#hide.wish });
         return;
       }
       const job = await order(client, this.#wish());

@@ -16,9 +16,9 @@ const AROUND = 600_000;
 const STOPPED = /\.(paused|cancelled|failed|stopped)$/;
 
 /** The reason in words and the way to the entry that caused this one. */
-export function why(host: Host, { entry, cause }: Detail): unknown {
+export function why(host: Host, { entry, cause, second }: Detail): unknown {
   const { words } = host;
-  const text = shown(host, entry.reason?.text) || (entry.reason?.code ? (words.maybe(`reason.${entry.reason.code}`) ?? humane(entry.reason.code)) : "");
+  const text = second.form === "reason" ? shown(host, second.text) : "";
   if (!text && !entry.cause) return nothing;
   const origin = cause
     ? html`<p>${words.tx("why.cause", { cause: html`<i>${sentence(host, cause.sentence, 0, true)}</i>` })}
@@ -29,7 +29,7 @@ export function why(host: Host, { entry, cause }: Detail): unknown {
   return html`<div class="why">${icon(STOPPED.test(entry.action) ? "warn" : "arrow")}<div><b>${words.t(STOPPED.test(entry.action) ? "why.stopped" : "why.title")}</b>${text ? html`<p><bdi>${text}</bdi></p>` : nothing}${origin}</div></div>`;
 }
 
-export function facts(host: Host, { entry, cause, removed_on: removed, held }: Detail, history: (type: string, id: string) => void): TemplateResult {
+export function facts(host: Host, { entry, cause, removed_on: removed, held, labels = {} }: Detail, history: (type: string, id: string) => void): TemplateResult {
   const { words, clock } = host;
   const { actor, context = {} } = entry;
   const at = ms(entry.occurred_at);
@@ -53,7 +53,7 @@ export function facts(host: Host, { entry, cause, removed_on: removed, held }: D
     ${fact(words.t("fact.who"), who(host, actor), "actor", actor.id)}
     ${actor.on_behalf_of ? fact(words.t("fact.behalf"), who(host, actor.on_behalf_of), "actor", actor.on_behalf_of.id) : nothing}
     ${fact(words.t("fact.resource"), what(host, entry.resource), "resource", `${entry.resource.type}:${entry.resource.id}`, entry.resource)}
-    ${(entry.related ?? []).map((one) => fact(words.maybe(`rel.${one.rel}`) ?? humane(one.rel), what(host, one), "resource", `${one.type}:${one.id}`, one))}
+    ${(entry.related ?? []).map((one) => fact(words.maybe(`rel.${one.rel}`) ?? labels[`related.${one.rel}`] ?? humane(one.rel), what(host, one), "resource", `${one.type}:${one.id}`, one))}
     ${cause ? fact(words.t("fact.cause"), html`${icon(actorIcon(cause.actor.type))}<span><bdi>${shown(host, cause.actor.name, cause.actor.id)}</bdi></span> <span class="mute mono" translate="no"><bdi>${cause.action}</bdi></span>`) : nothing}
     ${ip || where ? fact(words.t("fact.from"), html`${icon("web")}${ip ? html`<span><bdi>${shown(host, ip)}</bdi></span>` : nothing} <span class="mute">${where}</span>`, typeof ip === "string" ? "ip" : undefined, typeof ip === "string" ? ip : undefined) : nothing}
     ${(["request", "session"] as const).map((name) => (context[name] ? fact(words.t(`fact.${name}`), html`<span class="mono" translate="no"><bdi>${context[name]}</bdi></span>`, name, context[name]) : nothing))}

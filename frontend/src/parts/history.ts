@@ -6,7 +6,7 @@ import type { Host } from "../lib/host.js";
 import { icon } from "../lib/icons.js";
 import { net } from "../lib/net.js";
 import { narrow } from "../lib/query.js";
-import type { Change, Detail as Answer, Page, Summary } from "../lib/types.js";
+import type { Change, Detail as Answer, Names, Page, Summary } from "../lib/types.js";
 import { changes } from "./changes.js";
 import type { Detail } from "./detail.js";
 import { link, row, sentenceText } from "./row.js";
@@ -16,6 +16,7 @@ interface Compared {
   newer: Summary;
   changes: Change[] | null;
   labels: Record<string, string>;
+  values: Record<string, Names>;
 }
 
 export class History {
@@ -72,13 +73,16 @@ export class History {
   async #compare({ items }: Page): Promise<void> {
     const [a = 0, b = 0] = this.#picked.map((index) => items.findIndex((item) => item.index === index)).sort((one, other) => one - other);
     const [newer, older] = [items[a] as Summary, items[b] as Summary];
-    const compared: Compared = { older, newer, changes: null, labels: {} };
+    const compared: Compared = { older, newer, changes: null, labels: {}, values: {} };
     this.#compared = compared;
     this.#failed = false;
     this.#host.requestUpdate();
     try {
       const answers = await Promise.all(items.slice(a, b).map(({ index }) => this.#detail.ask(String(index))));
-      for (const { labels } of answers) Object.assign(compared.labels, labels);
+      for (const { labels, values = {} } of answers) {
+        Object.assign(compared.labels, labels);
+        for (const [path, names] of Object.entries(values)) compared.values[path] = { ...compared.values[path], ...names };
+      }
       const { resource } = older;
       compared.changes = net(answers.reverse().filter(({ entry }) => entry.resource.id === resource.id).map(({ entry }) => entry.changes ?? []));
     } catch (error) {
@@ -89,7 +93,7 @@ export class History {
     this.#host.renderRoot.querySelector<HTMLElement>(".cmp h3")?.focus();
   }
 
-  #comparison(data: Answer, { older, newer, changes: listed, labels }: Compared): TemplateResult {
+  #comparison(data: Answer, { older, newer, changes: listed, labels, values }: Compared): TemplateResult {
     const { words, clock } = this.#host;
     const back = (): void => {
       this.#compared = null;
@@ -104,7 +108,7 @@ export class History {
         <button class="btn sm" @click=${back}>${icon("left", "s")}${words.t("compare.back")}</button></div>
       ${listed
         ? listed.length
-          ? changes(this.#host, { ...data, labels, entry: { ...entry, changes: listed } }, this.#sideBySide, toggle)
+          ? changes(this.#host, { ...data, labels, values, entry: { ...entry, changes: listed } }, this.#sideBySide, toggle)
           : html`<p class="note">${words.t("compare.same")}</p>`
         : html`<p class="note" role="status">${words.t(this.#failed ? "menu.failed" : "list.loading")}</p>`}</div>`;
   }

@@ -47,11 +47,16 @@ export class Layout {
   }
 
   render(wish: Wish): TemplateResult {
-    this.#ask(wish);
+    this.ask(wish);
     return html`${wish.format === "ndjson" ? nothing : this.#columns()}${wish.proofs ? nothing : this.#files()}`;
   }
 
-  /** About how large the file will be, as soon as that is known. */
+  /** What the server says of the file, as soon as it is known. */
+  get estimate(): ExportEstimate | null {
+    return this.#estimate;
+  }
+
+  /** About how large the file will be. */
   size(): string {
     const { words } = this.#host;
     return this.#estimate ? words.t("export.size", { size: words.bytes(this.#estimate.size) }) : "";
@@ -92,7 +97,8 @@ export class Layout {
     this.#host.requestUpdate();
   }
 
-  #ask(wish: Wish): void {
+  /** Have the file estimated, once the choices rest. */
+  ask(wish: Wish): void {
     const asked = JSON.stringify(wish);
     if (asked === this.#asked) return;
     this.forget();

@@ -4,10 +4,11 @@
 import type { Host } from "../lib/host.js";
 import { Badge } from "./badge.js";
 import type { Bar } from "./bar.js";
-import { Export } from "./export.js";
+import type { Export } from "./export.js";
 import type { Feed } from "./feed.js";
 import { Help } from "./help.js";
 import type { Activity } from "./histogram.js";
+import type { Fetch } from "./later.js";
 import type { List } from "./list.js";
 import { Live } from "./live.js";
 import { Menus } from "./menus.js";
@@ -22,11 +23,14 @@ export interface Shared {
   feed: Feed;
   bar: Bar;
   activity: Activity;
+  fetch: Fetch;
 }
 
 export class More {
   readonly badge: Badge;
-  readonly exporter: Export;
+  exporter: Export | null = null;
+  /** Open the dialog of exports, which is in a file of its own. */
+  readonly export: () => void;
   readonly help: Help;
   readonly live: Live;
   readonly menus: Menus;
@@ -35,11 +39,14 @@ export class More {
   readonly #standing: Standing;
   readonly #views: Views;
 
-  constructor(host: Host, list: List, { feed, bar, activity }: Shared) {
+  constructor(host: Host, list: List, { feed, bar, activity, fetch }: Shared) {
     this.questions = new Questions(host);
     this.badge = new Badge(host, feed, this.questions);
     this.print = new Print(host, feed, bar);
-    this.exporter = new Export(host, feed, bar, () => void this.print.report());
+    this.export = (): void => {
+      const made = ({ Export: Dialog }: typeof import("../export.js")): void => void (this.exporter = new Dialog(host, feed, bar, () => void this.print.report()));
+      void fetch<typeof import("../export.js")>("export.js", made).then(() => (this.exporter ? this.exporter.open() : host.say(host.words.t("menu.failed"))));
+    };
     this.help = new Help(host);
     this.live = new Live(host, feed, list, activity);
     this.#standing = new Standing(host, feed, activity);
@@ -56,7 +63,7 @@ export class More {
   /** Another log, another language or other rights. */
   forget(): void {
     this.badge.forget();
-    this.exporter.stop();
+    this.exporter?.stop();
     this.questions.stop();
     this.#standing.forget();
   }
@@ -66,12 +73,12 @@ export class More {
     this.menus.close();
     this.live.stop();
     this.badge.stop();
-    this.exporter.stop();
+    this.exporter?.stop();
     this.questions.stop();
     this.#standing.stop();
   }
 
   render(): unknown {
-    return [this.menus.render(), this.badge.card(), this.#views.card(), this.exporter.render(), this.questions.render(), this.help.render()];
+    return [this.menus.render(), this.badge.card(), this.#views.card(), this.exporter?.render(), this.questions.render(), this.help.render()];
   }
 }

@@ -22,7 +22,8 @@ function tell({ words, clock }: Host, { verdict, proofProblem, checkedAt }: Deta
   if (verdict.state === "failed") return { look: "bad", glyph: "warn", title: words.t("proof.failed"), text: words.t("proof.failed.text", { why: words.t(`flaw.${verdict.why}`, { field: verdict.field }) }) };
   const key = html`<span class="mono" translate="no" title=${verdict.key}><bdi>${verdict.key.slice(0, 12)}…${verdict.key.slice(-2)}</bdi></span>`;
   const slots = { size: verdict.size, steps: verdict.path.length, time: clock.as("time", checkedAt), key };
-  return { look: "ok", glyph: "shield", title: words.t(verdict.content ? "proof.ok" : "proof.place"), text: words.tx(verdict.content ? "proof.ok.text" : "proof.place.text", slots) };
+  const parts = verdict.parts.length ? [" ", words.t("proof.parts", { fields: words.list(verdict.parts) })] : [];
+  return { look: "ok", glyph: "shield", title: words.t(verdict.content ? "proof.ok" : "proof.place"), text: [words.tx(verdict.content ? "proof.ok.text" : "proof.place.text", slots), ...parts] };
 }
 
 /** The short form, below the changes. */

@@ -22,10 +22,15 @@ interface Answer {
   finding: string;
   rows: { subject: { label: string }; said: string; entries: number[]; proven: boolean }[];
   limits: string[];
+  /** Null until it is worked out, after the answer. */
+  completeness: { levels: { level: string; state: "held" | "part" | "failed" | "absent"; words: string }[]; words: string | null } | null;
   items: Summary[];
   count: { value: number };
   evidence: { ask: string[] } | null;
 }
+
+/** Proven; proven but for a part; refuted; not claimed. */
+const LOOKS = { held: "check", part: "clock", failed: "warn", absent: "guard" } as const;
 
 export class Questions {
   shown = false;
@@ -120,12 +125,14 @@ export class Questions {
       ${chosen?.period ? html`<label>${words.t("questions.on")}<input dir="ltr" spellcheck="false" maxlength="64" placeholder="2026-11-20" .value=${this.#on} @input=${(event: Event) => (this.#on = (event.target as HTMLInputElement).value.trim())}></label>` : nothing}</div>`;
   }
 
-  #told({ finding, rows, limits, items, count }: Answer): TemplateResult {
+  #told({ finding, rows, limits, completeness, items, count }: Answer): TemplateResult {
     const { words } = this.#host;
     return html`<p class="found"><bdi>${finding}</bdi></p>
       ${rows.length ? html`<ul class="told">${rows.map(({ subject, said, proven }) => html`<li><b><bdi>${subject.label}</bdi></b> <bdi>${said}</bdi>${proven ? nothing : html` <small>${words.t("questions.unproven")}</small>`}</li>`)}</ul>` : nothing}
       <h3>${words.t("questions.rests")} <small class="num">${words.t("count.entries", { n: count.value })}</small></h3>
       <ul class="rests">${items.map((item) => html`<li><a href=${this.#host.href({ entry: String(item.index) })} @click=${(event: MouseEvent) => this.#show(event, item.index)}><span class="num">${item.index}</span> <bdi>${sentenceText(this.#host, item.sentence)}</bdi></a></li>`)}</ul>
+      <h3>${words.t("questions.complete")}</h3>
+      <ul class="levels">${completeness === null ? html`<li>${words.t(this.#busy ? "questions.busy" : "questions.unknown")}</li>` : completeness.levels.map(({ level, state, words: said }) => html`<li class=${state}>${icon(LOOKS[state], "s")}<b>${level}</b> <bdi>${said}</bdi></li>`)}${completeness?.words ? html`<li class="part">${icon(LOOKS.part, "s")}<bdi>${completeness.words}</bdi></li>` : nothing}</ul>
       <h3>${words.t("questions.limits")}</h3>
       <ul class="limits">${limits.map((limit) => html`<li><bdi>${limit}</bdi></li>`)}</ul>`;
   }
@@ -163,7 +170,11 @@ export class Questions {
   async #fetch(signal: AbortSignal): Promise<void> {
     const { words, clock, client } = this.#host;
     const period = this.#items.find(({ question }) => question === this.#chosen)?.period;
-    this.#answer = await client.get<Answer>(`answers/${this.#chosen}`, { subject: this.#subject, on: period ? this.#on : "", tz: clock.zone, lang: words.language }, signal);
+    const asked = { subject: this.#subject, on: period ? this.#on : "", tz: clock.zone, lang: words.language };
+    this.#answer = await client.get<Answer>(`answers/${this.#chosen}`, { ...asked, completeness: "no" }, signal);
+    this.#host.requestUpdate();
+    // Proving takes longer than finding: the answer does not wait for it.
+    this.#answer = await client.get<Answer>(`answers/${this.#chosen}`, asked, signal);
   }
 
   async #prove(): Promise<void> {

@@ -4,7 +4,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import { isDay } from "../lib/format.js";
 import type { Host } from "../lib/host.js";
 import { icon } from "../lib/icons.js";
-import type { Change, Marker } from "../lib/types.js";
+import type { Change, Marker, Names } from "../lib/types.js";
 import { isTree } from "../lib/words.js";
 
 export function isMarker(value: unknown): value is Marker {
@@ -40,19 +40,37 @@ export function isEmpty(value: unknown): boolean {
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;
 
 /** A value as one line of text. */
-export function plain(host: Host, value: unknown): string {
+export function plain(host: Host, value: unknown, names?: Names): string {
   const { words, clock } = host;
+  if (isNamed(value, names)) return (names as Names)[value] as string;
   if (isEmpty(value)) return words.t("value.empty");
   if (isMarker(value)) return reasons.has(value.$) ? words.t(`marker.${value.$}`) : JSON.stringify(value);
   if (typeof value === "boolean") return words.t(value ? "value.yes" : "value.no");
   if (typeof value === "number") return words.n(value);
   if (typeof value === "string") return TIME.test(value) ? clock.as("short", value) : isDay(value) ? clock.as("date", value) : value;
-  if (Array.isArray(value) && value.every((one) => !isTree(one))) return words.list(value.map((one) => plain(host, one)));
+  if (Array.isArray(value) && value.every((one) => !isTree(one))) return words.list(value.map((one) => plain(host, one, names)));
   return JSON.stringify(value);
 }
 
+/** Fields that hold languages, and what a code of one looks like. */
+const TONGUES = /(^|\.)(languages?|locale)$/;
+const TONGUE = /^[a-z]{2,3}([-_][A-Z]{2})?$/;
+
+/** What the codes are called that a field holds: as the server says, languages as the browser does. */
+export function naming({ words }: Host, values: Record<string, Names>, path: string, ...held: unknown[]): Names | undefined {
+  if (!TONGUES.test(path)) return values[path];
+  const codes = held.flat().filter((one): one is string => typeof one === "string" && TONGUE.test(one));
+  return Object.fromEntries(codes.map((code) => [code, words.called("language", code.replace("_", "-"))]));
+}
+
+function isNamed(value: unknown, names: Names | undefined): value is string {
+  return typeof value === "string" && names !== undefined && Object.hasOwn(names, value);
+}
+
 /** What the value is exactly, where the text was made for people. */
-export function raw(value: unknown): string | typeof nothing {
+export function raw(value: unknown, names?: Names): string | typeof nothing {
+  if (Array.isArray(value) && value.some((one) => isNamed(one, names))) return value.join(", ");
+  if (isNamed(value, names)) return value;
   if (typeof value === "number" || isDay(value) || (typeof value === "string" && TIME.test(value))) return String(value);
   return nothing;
 }

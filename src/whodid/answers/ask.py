@@ -12,6 +12,7 @@ from whodid.answers.find import Work, declared
 from whodid.answers.keys import keys
 from whodid.answers.roles import roles
 from whodid.answers.shape import Answer, Basis, Reader, Row, Said, Subject
+from whodid.answers.standing import Prove, stand
 from whodid.answers.stop import stop
 from whodid.catalog import Catalog
 from whodid.errors import InvalidQuery, NotFound
@@ -63,6 +64,7 @@ def answer(
     since: datetime | None = None,
     until: datetime | None = None,
     now: datetime,
+    prove: Prove | None = None,
 ) -> Answer:
     """Answer a question from what is kept.
 
@@ -74,6 +76,7 @@ def answer(
         since: First moment that is asked about, UTC.
         until: First moment after, UTC.
         now: The present, UTC.
+        prove: Works out what the log proves of the answer; without it the answer does not say how complete it is.
 
     Raises:
         InvalidQuery: There is no such question, or it lacks its subject, or is about no period.
@@ -84,7 +87,8 @@ def answer(
         raise InvalidQuery(f"There is no question {quote(question)}", f"Ask one of {', '.join(QUESTIONS)}")
     if not asked.period and (since is not None or until is not None):
         raise InvalidQuery("This question is about no day", "Leave the day out")
-    if reader.kept().since is None:
+    kept = reader.kept()
+    if kept.since is None:
         raise NotFound("Nothing is recorded that could answer", "Record something first")
     work = Work(reader, catalog, subject, since=since, until=until, now=now)
     finding, rows, basis, entries = asked.find(work)
@@ -98,6 +102,7 @@ def answer(
         basis=basis if basis.actions else None,
         entries=entries,
         limits=(*work.limits, *_limits(work, asked, rows, entries)),
+        standing=stand(prove, basis, entries, size=kept.size, narrowed=reader.narrowed) if prove is not None else None,
     )
 
 

@@ -57,12 +57,14 @@ class Reading:
     def kept(self) -> Kept:
         """Say how far back the log reaches."""
         if self._workspace not in self._log.workspaces():
-            return Kept(first=0, since=None, until=None)
-        first = self._log.head(self._workspace).first
+            return Kept(size=0, first=0, since=None, until=None)
+        head = self._log.head(self._workspace)
+        first = head.first
         oldest = next(self._log.read(self._workspace, first), None)
         records = self._log.find(self._workspace, parse("action:audit.purged", now=self._log.now()), limit=1).entries
         until = (records[0].details or {}).get("until") if records else None
         return Kept(
+            size=head.size,
             first=first,
             since=oldest.recorded_at if oldest is not None else None,
             until=until if isinstance(until, str) else None,

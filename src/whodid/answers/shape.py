@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
@@ -16,10 +16,13 @@ __all__ = [
     "Answer",
     "Basis",
     "Kept",
+    "Level",
     "Part",
     "Reader",
     "Row",
     "Said",
+    "Standing",
+    "State",
     "Subject",
     "concerned",
     "named",
@@ -95,6 +98,37 @@ class Basis(Struct, frozen=True, kw_only=True):
         return asked
 
 
+State = Literal["held", "part", "failed", "absent"]
+"""Proven; proven but for what had gone before; refuted; not claimed."""
+
+
+class Level(Struct, frozen=True, kw_only=True):
+    """One level of completeness.
+
+    Args:
+        name: C0 to C4, as docs/concepts/proofs.md tells them.
+        said: What that means for this answer.
+    """
+
+    name: str
+    state: State
+    said: Said
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """How complete an answer is.
+
+    Args:
+        levels: C0 to C4.
+        stop: Index after the last entry that is sealed; 0 when nothing is, or nothing could be proven.
+        unsealed: Entries that the answer rests on and that are not sealed yet.
+    """
+
+    levels: tuple[Level, ...]
+    stop: int = 0
+    unsealed: int = 0
+
+
 class Answer(Struct, frozen=True, kw_only=True):
     """An answer.
 
@@ -108,6 +142,7 @@ class Answer(Struct, frozen=True, kw_only=True):
         basis: What the evidence for it asks for; None when there is nothing to ask for.
         entries: All that the basis selects, newest first, as the reader may see them.
         limits: What this answer cannot say.
+        standing: How complete it is; None when nobody worked that out.
     """
 
     question: str
@@ -119,12 +154,14 @@ class Answer(Struct, frozen=True, kw_only=True):
     basis: Basis | None
     entries: tuple[Entry, ...]
     limits: tuple[Said, ...]
+    standing: Standing | None = None
 
 
 class Kept(Struct, frozen=True, kw_only=True):
     """How far back a log reaches.
 
     Args:
+        size: How many entries were ever recorded.
         first: Index below which no content is left.
         since: When the oldest entry with content was recorded; None for an empty log.
         until: Up to when retention removed entries, as the newest record of a purge says; None when it never did.
@@ -133,6 +170,7 @@ class Kept(Struct, frozen=True, kw_only=True):
     first: int
     since: datetime | None
     until: str | None
+    size: int
 
 
 class Reader(Protocol):

@@ -18,6 +18,7 @@ from whodid.catalog.labels import (
     severity_label,
     source_label,
     type_label,
+    value_label,
     write,
 )
 from whodid.catalog.secrets import SHORTEST, holds_secret, is_credential, without_secrets
@@ -54,6 +55,7 @@ __all__ = [
     "source_label",
     "stricter",
     "type_label",
+    "value_label",
     "without_secrets",
     "write",
 ]

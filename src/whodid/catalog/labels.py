@@ -14,7 +14,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from whodid.catalog.details import DETAILS
+from whodid.catalog.fields import FIELDS
 from whodid.catalog.languages import FURTHER, language_of
+from whodid.catalog.values import CODED, VALUES
 
 __all__ = [
     "LANGUAGES",
@@ -29,6 +31,7 @@ __all__ = [
     "severity_label",
     "source_label",
     "type_label",
+    "value_label",
     "write",
 ]
 
@@ -117,24 +120,33 @@ _REASONS: _Names = {
     "account_deleted": ("The WhatsApp account was deleted", "La cuenta de WhatsApp se eliminó"),
     "account_disconnected": ("The WhatsApp account lost its connection", "La cuenta de WhatsApp perdió la conexión"),
     "account_restricted": ("WhatsApp restricted the account", "WhatsApp restringió la cuenta"),
+    "asked_by_authority": ("An authority asked for it", "Lo pidió una autoridad"),
+    "asked_by_person": ("The person asked for it", "Lo pidió la persona"),
     "asked_to_be_removed": ("Asked to be removed", "Pidió que lo eliminaran"),
     "cross_site": ("The request came from another site", "La petición vino de otro sitio"),
     "deactivated": ("Deactivated user", "Usuario desactivado"),
+    "device_lost": ("Device lost", "Dispositivo perdido"),
     "duplicate": ("Duplicate", "Duplicado"),
+    "expired": ("It had expired", "Había caducado"),
     "failure_rate": ("Too many messages failed", "Fallaron demasiados mensajes"),
     "left_the_company": ("Left the company", "Dejó la empresa"),
     "locked": ("Too many attempts", "Demasiados intentos"),
     "low_quality": ("Low quality", "Calidad baja"),
     "manual": ("Decided by a person", "Decisión de una persona"),
+    "missing_permission": ("Lacks the permission", "No tiene permiso"),
+    "no_longer_needed": ("No longer needed", "Ya no hace falta"),
     "no_permission": ("Lacks the permission", "No tiene permiso"),
-    "no_signature": ("No signature", "Sin firma"),
     "no_recipients": ("Nobody could get it", "Nadie podía recibirla"),
+    "no_signature": ("No signature", "Sin firma"),
+    "not_recognised": ("Not recognised", "No se reconoce"),
     "not_used": ("No longer used", "Ya no se usa"),
     "on_leave": ("On leave", "De permiso"),
     "oneself": ("Not possible for oneself", "No es posible para uno mismo"),
     "other": ("Another reason", "Otro motivo"),
     "own_role": ("Not possible for one's own role", "No es posible para el propio rol"),
+    "password_forgotten": ("Password forgotten", "Contraseña olvidada"),
     "payment_problem": ("Payment problem", "Problema de pago"),
+    "permission": ("Lacks the permission", "No tiene permiso"),
     "portfolio_limit": ("The messaging limit was reached", "Se alcanzó el límite de mensajes"),
     "provider_refused": ("The provider refused it", "El proveedor lo rechazó"),
     "provider_silent": ("The provider did not answer", "El proveedor no respondió"),
@@ -142,6 +154,7 @@ _REASONS: _Names = {
     "quiet_hours": ("Quiet hours", "Horas de silencio"),
     "rejected": ("Rejected", "Rechazado"),
     "replaced": ("Replaced", "Sustituido"),
+    "revoked": ("It was revoked", "Estaba revocada"),
     "security": ("For security", "Por seguridad"),
     "signature": ("Wrong signature", "Firma incorrecta"),
     "spam_rate_limit": ("Spam rate limit", "Límite por spam"),
@@ -151,107 +164,11 @@ _REASONS: _Names = {
     "template_paused": ("WhatsApp paused the template", "WhatsApp pausó la plantilla"),
     "test_data": ("Test data", "Datos de prueba"),
     "token_lost": ("The access token no longer works", "El token de acceso ya no sirve"),
+    "unknown": ("Nobody knows it", "Nadie la conoce"),
     "unknown_user": ("Nobody has this address", "Nadie tiene esa dirección"),
     "verify_token": ("Wrong verify token", "Token de verificación incorrecto"),
     "wrong_number": ("Wrong number", "Número equivocado"),
     "wrong_password": ("Wrong password", "Contraseña incorrecta"),
-}
-_FIELDS: _Names = {
-    "access_token": ("Access token", "Token de acceso"),
-    "account_id": ("WhatsApp account", "Cuenta de WhatsApp"),
-    "active": ("Active", "Activo"),
-    "api_version": ("API version", "Versión de la API"),
-    "app_secret": ("App secret", "Secreto de la aplicación"),
-    "assignment": ("Assignment", "Asignación"),
-    "auto_provision": ("Create users at sign-in", "Crear usuarios al entrar"),
-    "auto_read_receipt": ("Read receipts", "Confirmaciones de lectura"),
-    "birthday": ("Birthday", "Cumpleaños"),
-    "bsuid": ("WhatsApp id", "Id de WhatsApp"),
-    "category": ("Category", "Categoría"),
-    "city": ("City", "Ciudad"),
-    "client_id": ("Client id", "Id de cliente"),
-    "client_secret": ("Client secret", "Secreto de cliente"),
-    "components.body.text": ("Body", "Cuerpo"),
-    "components.buttons": ("Buttons", "Botones"),
-    "components.footer.text": ("Footer", "Pie"),
-    "components.header.handle": ("Header file", "Archivo del encabezado"),
-    "components.header.text": ("Header", "Encabezado"),
-    "consent.captured_at": ("Consent given on", "Fecha del consentimiento"),
-    "consent.evidence": ("Evidence of consent", "Prueba del consentimiento"),
-    "consent.marketing": ("Marketing consent", "Consentimiento de marketing"),
-    "consent.source": ("Source of consent", "Origen del consentimiento"),
-    "default_role_id": ("Default role", "Rol por defecto"),
-    "deleted_at": ("Deleted on", "Fecha de eliminación"),
-    "description": ("Description", "Descripción"),
-    "disable_at": ("Will be disabled on", "Se desactivará el"),
-    "display_name": ("Display name", "Nombre visible"),
-    "display_phone_number": ("Phone number", "Número de teléfono"),
-    "domains": ("Domains", "Dominios"),
-    "email": ("Email", "Correo electrónico"),
-    "enforced": ("Required for everybody", "Obligatorio para todos"),
-    "events": ("Events", "Eventos"),
-    "expires_at": ("Expires on", "Caduca el"),
-    "filter": ("Rule", "Regla"),
-    "filter.city": ("City", "Ciudad"),
-    "filter.consent": ("Marketing consent", "Consentimiento de marketing"),
-    "filter.language": ("Language", "Idioma"),
-    "filter.lifecycle": ("Stage", "Etapa"),
-    "filter.tags": ("With tags", "Con etiquetas"),
-    "filter.without": ("Without tags", "Sin etiquetas"),
-    "headers": ("Headers", "Cabeceras"),
-    "health": ("Health", "Salud"),
-    "is_default_in": ("Default for incoming", "Predeterminada de entrada"),
-    "is_default_out": ("Default for outgoing", "Predeterminada de salida"),
-    "issuer": ("Issuer", "Emisor"),
-    "language": ("Language", "Idioma"),
-    "lifecycle": ("Lifecycle", "Ciclo de vida"),
-    "locale": ("Language and region", "Idioma y región"),
-    "member_ids": ("Members", "Miembros"),
-    "members": ("Members", "Miembros"),
-    "mfa_enabled": ("Two-step sign-in", "Acceso en dos pasos"),
-    "name": ("Name", "Nombre"),
-    "name_status": ("Status of the name", "Estado del nombre"),
-    "next_batch_at": ("Next send", "Próximo envío"),
-    "owner_user_id": ("Owner", "Responsable"),
-    "password": ("Password", "Contraseña"),
-    "password_hash": ("Password", "Contraseña"),
-    "pause.note": ("Note on the pause", "Nota de la pausa"),
-    "pause.reason": ("Pause reason", "Motivo de la pausa"),
-    "pause.resume": ("Resume", "Reanudación"),
-    "paused_until": ("Paused until", "En pausa hasta"),
-    "permissions": ("Permissions", "Permisos"),
-    "phone_e164": ("Phone", "Teléfono"),
-    "portfolio_limit": ("Messaging limit", "Límite de mensajes"),
-    "prefix": ("Prefix", "Prefijo"),
-    "provider": ("Provider", "Proveedor"),
-    "quality": ("Quality", "Calidad"),
-    "quality_rating": ("Quality", "Calidad"),
-    "quiet_hours": ("Quiet hours", "Horas de silencio"),
-    "rate_per_minute": ("Messages a minute", "Mensajes por minuto"),
-    "rejected_reason": ("Why it was rejected", "Motivo del rechazo"),
-    "retention_days": ("Retention in days", "Retención en días"),
-    "revoked_at": ("Revoked on", "Revocada el"),
-    "role": ("Role", "Rol"),
-    "role_id": ("Role", "Rol"),
-    "schedule_at": ("Scheduled for", "Programada para"),
-    "secret": ("Secret", "Secreto"),
-    "segment_id": ("Audience", "Audiencia"),
-    "slug": ("Short name", "Nombre corto"),
-    "started_at": ("Started on", "Inicio"),
-    "status": ("Status", "Estado"),
-    "tags": ("Tags", "Etiquetas"),
-    "team_ids": ("Teams", "Equipos"),
-    "teams": ("Teams", "Equipos"),
-    "template_id": ("Template", "Plantilla"),
-    "template_version": ("Template version", "Versión de la plantilla"),
-    "timezone": ("Time zone", "Zona horaria"),
-    "url": ("Address", "Dirección"),
-    "username": ("WhatsApp username", "Usuario de WhatsApp"),
-    "variables": ("Variables", "Variables"),
-    "verified_name": ("Verified name", "Nombre verificado"),
-    "webhook_verify_token": ("Webhook verify token", "Token de verificación del webhook"),
-    "window": ("Send between", "Enviar entre"),
-    "working_hours": ("Working hours", "Horario de trabajo"),
 }
 _UNITS = (("days", 86_400), ("hours", 3_600), ("minutes", 60), ("seconds", 1))
 _WORDS: _Names = {
@@ -278,8 +195,9 @@ _TABLES: Mapping[str, _Names] = {
     "categories": _CATEGORIES,
     "types": _TYPES,
     "reasons": _REASONS,
-    "fields": _FIELDS,
+    "fields": FIELDS,
     "details": DETAILS,
+    "values": VALUES,
     "words": _WORDS,
 }
 _MARKERS = frozenset({"unknown", "db_computed", "truncated", "unencodable", "bytes"})
@@ -347,7 +265,7 @@ def field_label(path: str, lang: str = "en") -> str:
     """
     bare = _INDEX.sub("", path)
     last = bare.rpartition(".")[2] or bare
-    return _name("fields", bare if bare in _FIELDS else last, lang)
+    return _name("fields", bare if bare in FIELDS else last, lang)
 
 
 def detail_label(name: str, lang: str = "en") -> str:
@@ -355,17 +273,31 @@ def detail_label(name: str, lang: str = "en") -> str:
     return _name("details", name, lang)
 
 
-def write(value: Any, lang: str = "en") -> str:
+def value_label(name: str, code: str, lang: str = "en") -> str | None:
+    """Return what a code is called where it stands, or None where no code is expected and for codes without a name.
+
+    Args:
+        name: Path of the field, or name of the detail, that holds it.
+        code: What it holds.
+        lang: BCP 47 tag.
+    """
+    bare = _INDEX.sub("", name)
+    table = CODED.get(bare) or CODED.get(bare.rpartition(".")[2])
+    return _known(table, code, lang) if table is not None else None
+
+
+def write(value: Any, lang: str = "en", name: str = "") -> str:
     """Write a JSON value as a short plain text for people.
 
     Args:
         value: Any JSON value that intake let in, markers such as `{"$": "redacted"}` included.
         lang: BCP 47 tag.
+        name: Path of the field, or name of the detail, that holds it: where codes are expected they are said in words.
 
     Returns:
         At most 200 characters; a longer text ends in an ellipsis. Never empty.
     """
-    text = _plain(value, lang)
+    text = _plain(value, lang, name)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1].rstrip()}…"
 
 
@@ -387,11 +319,11 @@ def write_length(seconds: int, lang: str = "en") -> str:
     )
 
 
-def _plain(value: Any, lang: str) -> str:
+def _plain(value: Any, lang: str, name: str) -> str:
     if value is None or value in ("", [], {}):
         return _word("empty", lang)
     if isinstance(value, str):
-        return value
+        return value_label(name, value, lang) or value
     if isinstance(value, bool):
         return _word("yes" if value else "no", lang)
     if isinstance(value, int):
@@ -400,7 +332,7 @@ def _plain(value: Any, lang: str) -> str:
         text = repr(value)
         return text.replace(".", ",") if _base(lang) in _COMMA else text
     if isinstance(value, list):
-        return ("، " if _base(lang) == "ar" else ", ").join(_plain(item, lang) for item in value)
+        return ("، " if _base(lang) == "ar" else ", ").join(_plain(item, lang, name) for item in value)
     marker = value.get("$")
     if marker == "truncated" and isinstance(value.get("head"), str):
         return f"{value['head']}…"

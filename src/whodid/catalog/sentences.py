@@ -159,25 +159,35 @@ def second_line(entry: Said, lang: str, catalog: Catalog) -> SecondLine:
 def _parts(entry: Said, template: str, lang: str, action: Action | None) -> dict[str, Part] | None:
     parts: dict[str, Part] = {}
     for name in names(template):
-        part = read(entry, STANDARD_PARTS[name] if action is None else action.source(name))
+        source = STANDARD_PARTS[name] if action is None else action.source(name)
+        part = read(entry, source)
         if part is None:
             return None
         if isinstance(part, Value):
-            part = _written(name, part, lang)
+            part = _written(name, part, lang, _held(source, entry))
         elif not part.text:
             part = Part(text=actor_label(part.type, lang), type=part.type, id=part.id)
         parts[name] = part
     return parts
 
 
-def _written(name: str, said: Value, lang: str) -> Part:
+def _held(source: str, entry: Said) -> str:
+    """Return the name of the detail, or the path of the field, that a source reads."""
+    root, _, rest = source.partition(".")
+    if root != "changes":
+        return rest if root == "details" else ""
+    path = rest.rpartition(".")[0]
+    return path or (entry.changes[0].path if entry.changes else "")
+
+
+def _written(name: str, said: Value, lang: str, held: str) -> Part:
     value = said.value
     if said.unit is not None:
         return Part(text=write_length(value * said.unit, lang), type="value")
     if not isinstance(value, str):
-        return Part(text=write(value, lang), type="value")
-    # A cause is a code, like a reason; any other text is written as it is.
-    text = reason_label(value, lang) if name == "cause" else write(value, lang)
+        return Part(text=write(value, lang, held), type="value")
+    # A cause is a code always, like a reason: one without a name is made readable.
+    text = reason_label(value, lang) if name == "cause" else write(value, lang, held)
     moment = _MOMENT.fullmatch(text)
     return Part(text=text, type="value" if moment is None else "date" if moment["time"] is None else "time")
 
@@ -201,21 +211,21 @@ def _change_line(change: Change, lang: str) -> ChangeLine:
         label=field_label(change.path, lang),
         op=change.op,
         class_=change.class_,
-        before=_side(change.before, lang),
-        after=_side(change.after, lang),
-        added=_sides(change.added, lang),
-        removed=_sides(change.removed, lang),
+        before=_side(change.before, lang, change.path),
+        after=_side(change.after, lang, change.path),
+        added=_sides(change.added, lang, change.path),
+        removed=_sides(change.removed, lang, change.path),
         before_fp=change.before_fp,
         after_fp=change.after_fp,
     )
 
 
-def _side(value: Any, lang: str) -> str | None:
-    return None if value is UNSET else write(value, lang)
+def _side(value: Any, lang: str, path: str) -> str | None:
+    return None if value is UNSET else write(value, lang, path)
 
 
-def _sides(values: Any, lang: str) -> tuple[str, ...]:
-    return () if values is UNSET else tuple(write(value, lang) for value in values)
+def _sides(values: Any, lang: str, path: str) -> tuple[str, ...]:
+    return () if values is UNSET else tuple(write(value, lang, path) for value in values)
 
 
 def _change_text(line: ChangeLine, lang: str) -> str:

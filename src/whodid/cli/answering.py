@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from whodid.answers import QUESTIONS, Answer, Reading, Speaker, answer, subject_of, title
+from whodid.answers import QUESTIONS, Answer, Reading, Said, Speaker, Standing, answer, subject_of, title
 from whodid.catalog import LANGUAGES
 from whodid.cli import ui
 from whodid.cli.evidencing import dates
 from whodid.cli.opening import CONTEXT, caller, choose, open_store
 from whodid.errors import InvalidQuery, NotFound
-from whodid.evidence import Made, about, make
+from whodid.evidence import Made, about, make, prove
 from whodid.export import files
 from whodid.log import Log
 from whodid.query import parse
@@ -65,6 +65,7 @@ def answering(
             since=period.since,
             until=period.until,
             now=now,
+            prove=lambda basis: prove(log, workspace, about(basis.actions, basis.resources)),
         )
         # Before the evidence is made, which adds an entry of its own.
         speaker = Speaker(log.catalog, lang, ZoneInfo(zone))
@@ -77,6 +78,8 @@ def answering(
         for row in found.rows:
             ui.line(f"  {speaker.name(row.subject)}: {speaker.line(row.said)}  [{', '.join(map(str, row.indexes))}]")
         ui.line(f"It rests on these entries: {', '.join(str(one.index) for one in found.entries) or 'none'}")
+        for line in _standing(found.standing, speaker):
+            ui.line(line)
         for limit in found.limits:
             ui.line(f"- {speaker.say(limit)}.")
     if made is not None:
@@ -102,6 +105,16 @@ def _write(log: Log, workspace: str, found: Answer, path: Path, *, force: bool) 
     return made
 
 
+def _standing(standing: Standing | None, speaker: Speaker) -> list[str]:
+    """Say how complete an answer is, a line per level."""
+    if standing is None:
+        return []
+    lines = [f"{one.name} {one.state}: {speaker.say(one.said)}." for one in standing.levels]
+    if standing.stop and standing.unsealed:
+        lines.append(f"{speaker.say(Said.of('level.open', count=standing.unsealed))}.")
+    return lines
+
+
 def _view(found: Answer, speaker: Speaker, made: Made | None, output: str | None) -> dict[str, object]:
     return {
         "question": found.question,
@@ -119,6 +132,10 @@ def _view(found: Answer, speaker: Speaker, made: Made | None, output: str | None
         ],
         "entries": [entry.index for entry in found.entries],
         "limits": [speaker.say(limit) for limit in found.limits],
+        "completeness": {}
+        if found.standing is None
+        else {one.name: {"state": one.state, "words": speaker.say(one.said)} for one in found.standing.levels}
+        | {"sealed": found.standing.stop, "unsealed": found.standing.unsealed},
         "evidence": None if made is None else {"file": output, "count": made.count, "sha256": made.sha256},
     }
 

@@ -1,4 +1,4 @@
-"""Commands for sinks: list, add, remove, test, pause, resume, backfill."""
+"""Commands for sinks: list, add, remove, test, pause, resume, backfill, and what is in quarantine."""
 
 from __future__ import annotations
 
@@ -201,6 +201,70 @@ def backfill(
     """Deliver again from the entry with the index START on."""
     with open_store(store, key_file) as log:
         _sinks(log, choose(log, workspace)).backfill(name, start, reason=_reason(reason))
+
+
+_indexes = ui.option("--index", "indexes", type=int, multiple=True, metavar="INDEX", help="Repeatable. [default: all]")
+
+
+@sinks.command("quarantine")
+@ui.argument("name")
+@ui.json_option
+@ui.workspace_option
+@ui.store_options
+def quarantine(*, name: str, as_json: bool, workspace: str | None, store: str | None, key_file: str | None) -> None:
+    """List what a receiver refuses for good: the newest hundred, and what it said.
+
+    Exit code 1: there are some.
+    """
+    with open_store(store, key_file) as log:
+        found = _sinks(log, choose(log, workspace)).get(name).position.quarantine
+    if as_json:
+        ui.json([msgspec.to_builtins(one) for one in found])
+    else:
+        rows = [(f"{one.index}", f"{one.at:%Y-%m-%d %H:%M:%S}", one.fault) for one in found]
+        ui.table((">Entry", "Refused (UTC)", "What the receiver said"), rows, wide=2)
+        if not found:
+            ui.note("Nothing is in quarantine.")
+    ui.finish(ui.PROBLEM if found else ui.OK)
+
+
+@sinks.command("retry")
+@ui.argument("name")
+@_indexes
+@ui.workspace_option
+@ui.store_options
+def retry(
+    *, name: str, indexes: tuple[int, ...], workspace: str | None, store: str | None, key_file: str | None
+) -> None:
+    """Deliver what is in quarantine once more, now, one entry after the other.
+
+    Exit code 1: some of it was not taken.
+    """
+    with open_store(store, key_file) as log:
+        taken, fault = _sinks(log, choose(log, workspace)).retry(name, indexes or None)
+    ui.note(f"The receiver took {taken:,}." if not fault else f"The receiver took {taken:,}. {fault}.")
+    ui.finish(ui.PROBLEM if fault else ui.OK)
+
+
+@sinks.command("drop")
+@ui.argument("name")
+@_indexes
+@_why
+@ui.workspace_option
+@ui.store_options
+def drop(
+    *,
+    name: str,
+    indexes: tuple[int, ...],
+    reason: str | None,
+    workspace: str | None,
+    store: str | None,
+    key_file: str | None,
+) -> None:
+    """Let go of what is in quarantine; it stays in the log."""
+    with open_store(store, key_file) as log:
+        dropped = _sinks(log, choose(log, workspace)).drop(name, indexes or None, reason=_reason(reason))
+    ui.note(f"{dropped:,} left quarantine.")
 
 
 @ui.group

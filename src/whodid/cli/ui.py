@@ -13,7 +13,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from typing import Any, TypeVar
 
@@ -43,6 +43,7 @@ __all__ = [
     "progress",
     "raw",
     "run",
+    "steps",
     "store_options",
     "table",
     "visible",
@@ -73,6 +74,8 @@ _COMMANDS = {
     "seal": ("keeping", "Seal segments that have ended; serve does it by itself."),
     "purge": ("keeping", "Remove what retention says; --dry-run only tells."),
     "retention": ("keeping", "Show or change how long entries are kept."),
+    "backup": ("copying", "Copy a SQLite store to a file while it is used."),
+    "copy": ("copying", "Move all logs to another store, with every proof."),
     "hold": ("holding", "Place, list and release legal holds."),
     "erase": ("erasing", "Erase a person; entries and proofs stay."),
     "erasures": ("erasing", "List erasures; erase again after a restore."),
@@ -323,6 +326,27 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, wide: int = 
     for row in rows:
         shown.add_row(*(Text(visible(field)) for field in row))
     Console(highlight=False, emoji=False).print(shown)
+
+
+@contextmanager
+def steps() -> Iterator[Callable[[str, int, int], None]]:
+    """Show how far each of several steps is, one after the other, if standard error is a terminal.
+
+    Returns:
+        A function to call with what is going on, how much of it was done so far, and how much there is.
+    """
+    with ExitStack() as stack:
+        shown: list[str] = []
+        running: list[Callable[[int], None]] = []
+
+        def tell(what: str, done: int, total: int) -> None:
+            if shown != [what]:
+                stack.close()
+                shown[:] = [what]
+                running[:] = [stack.enter_context(progress(what, total))]
+            running[0](done)
+
+        yield tell
 
 
 @contextmanager

@@ -11,12 +11,12 @@ from pathlib import Path
 import msgspec
 
 from whodid.cli import ui
-from whodid.cli.opening import every, open_store, read_keys
+from whodid.cli.opening import CONTEXT, caller, every, open_store, read_keys
 from whodid.errors import InvalidSetting
 from whodid.proof.note import ED25519, Verifier
 from whodid.witness import cosign as ask
 from whodid.witness import read_policy
-from whodid.witness.stamp import Authority, read_certificates, stamp_head
+from whodid.witness.stamp import Authority, order_stamp, read_certificates
 
 __all__ = ["COMMANDS"]
 
@@ -58,11 +58,17 @@ def stamp(
 ) -> None:
     """Have the newest head stamped with the time, of one workspace or of all.
 
-    `whodid serve` does it once a day when stamp_url is set.
+    `whodid serve` does it once a day when stamp_url is set. Done here it is
+    an act, and an entry of the log.
     """
     authority = Authority(url=url, certificates=read_certificates(certificates))
     with open_store(store, key_file) as log:
-        done = [(name, stamp_head(log, name, authority)) for name in every(log, workspace)]
+        made = [
+            (name, order_stamp(log, name, authority, actor=caller(), context=CONTEXT)) for name in every(log, workspace)
+        ]
+    done = [(name, one.stamp) for name, one in made if one is not None]
+    for name in (name for name, one in made if one is None):
+        ui.note(f"{name}: somebody else has it stamped at this moment.")
     if as_json:
         ui.json([{"workspace": name, "size": one.size, "at": one.at, "bytes": len(one.answer)} for name, one in done])
     else:

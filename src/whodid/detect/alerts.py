@@ -122,9 +122,9 @@ class Alerts:
                     return alert
         raise NotFound(f"There is no alert {id[:80]!r}", "It may be gone with the entries that it rests on")
 
-    def of_rule(self, rule: str) -> list[Alert]:
-        """Return the alerts of a rule that somebody was told of, newest first."""
-        return [one for one in self._newest(closed=True) if one.rule == rule and one.status != "muted"]
+    def all(self) -> list[Alert]:
+        """Return every alert that is kept, newest first."""
+        return list(self._newest(closed=True))
 
     # ------------------------------------------------------------------------------------------------------- acting
 

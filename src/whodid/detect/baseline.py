@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from math import ceil
 from typing import Any
 
 from msgspec import Struct, field
@@ -23,7 +24,7 @@ from whodid.detect.travel import Stop
 from whodid.detect.view import network_of
 from whodid.model import Entry
 
-__all__ = ["DAY", "SIGN_INS", "Baseline", "Seen", "observe", "signs_in"]
+__all__ = ["DAY", "SIGN_INS", "Baseline", "Limits", "Seen", "observe", "signs_in"]
 
 SIGN_INS = frozenset({"auth.login", "auth.sso_login"})
 """The actions that open a session."""
@@ -36,11 +37,28 @@ _KEEP = 64
 _EXPIRY = 400 * DAY
 _LEARN_SESSIONS, _LEARN_DAYS = 10, 14
 _RATE_DAYS = 30
-_DELETES, _DELETES_TIMES = 20, 5
-_EXPORTED, _EXPORTED_TIMES = 1_000, 3
 _RECENT = 1_000
 _NOWHERE = Place()
 _VERSION = re.compile(r"[\d._]+")
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """From where on removal and export are unusual, whatever the person usually does.
+
+    Args:
+        deletes: Deletions in 10 minutes at least.
+        deletes_times: How many times the person's own highest of 30 days they must be.
+        exported: Rows exported in 24 hours at least.
+        exported_times: The same for rows.
+    """
+
+    deletes: float = 20
+    deletes_times: float = 5
+    exported: float = 1_000
+    exported_times: float = 3
+
+
+_USUAL = Limits()
 
 
 class Seen(Struct, frozen=True, array_like=True):
@@ -97,12 +115,15 @@ def signs_in(entry: Entry) -> bool:
     return entry.action in SIGN_INS and entry.outcome == "success"
 
 
-def observe(baseline: Baseline | None, entry: Entry, place: Place | None = None) -> tuple[dict[str, Any], Baseline]:
+def observe(
+    baseline: Baseline | None, entry: Entry, place: Place | None = None, limits: Limits = _USUAL
+) -> tuple[dict[str, Any], Baseline]:
     """Return the features of an entry, and the baseline that has seen it.
 
     Args:
         baseline: Of the person whom the entry is about; None for somebody never seen before.
         place: Where the address of the entry is, if there are tables that say so.
+        limits: From where on much is unusual.
     """
     at = micros(entry.occurred_at)
     known = baseline if baseline is not None else Baseline(first=at, hours_at=at)
@@ -118,9 +139,9 @@ def observe(baseline: Baseline | None, entry: Entry, place: Place | None = None)
         features["first_time_action"] = entry.action not in known.actions
         changed["actions"] = _with(known.actions, entry.action, at)
         if entry.kind == "delete":
-            changed |= _deleted(known, entry, at, features)
+            changed |= _deleted(known, entry, at, features, limits)
         elif entry.action.endswith(".exported"):
-            changed |= _exported(known, entry, at, features)
+            changed |= _exported(known, entry, at, features, limits)
     return features, replace(known, first=min(known.first, at), **changed)
 
 
@@ -173,22 +194,22 @@ def _sign_in(known: Baseline, entry: Entry, at: int, features: dict[str, Any], p
     }
 
 
-def _deleted(known: Baseline, entry: Entry, at: int, features: dict[str, Any]) -> dict[str, Any]:
+def _deleted(known: Baseline, entry: Entry, at: int, features: dict[str, Any], limits: Limits) -> dict[str, Any]:
     recent = (*(one for one in known.deletes if at - one[0] <= 10 * _MINUTE), (at, entry.batch or ""))[-_RECENT:]
     count = sum(1 for _, batch in recent if not batch) + len({batch for _, batch in recent if batch})
-    limit = max(_DELETES, _DELETES_TIMES * _usual(known.delete_peaks, at))
+    limit = ceil(max(limits.deletes, limits.deletes_times * _usual(known.delete_peaks, at)))
     features |= {"deletes_10m": count, "deletes_limit": limit, "bulk_delete": count >= limit}
     return {"deletes": recent, "delete_peaks": _peak(known.delete_peaks, at, count)}
 
 
-def _exported(known: Baseline, entry: Entry, at: int, features: dict[str, Any]) -> dict[str, Any]:
+def _exported(known: Baseline, entry: Entry, at: int, features: dict[str, Any], limits: Limits) -> dict[str, Any]:
     said = (entry.details or {}).get("count")
     if not isinstance(said, int) or isinstance(said, bool) or said < 0:
         features["missing"] = ["count"]
         return {}
     recent = (*(one for one in known.exports if at - one[0] <= DAY), (at, said))[-_RECENT:]
     rows = sum(number for _, number in recent)
-    limit = max(_EXPORTED, _EXPORTED_TIMES * _usual(known.export_peaks, at))
+    limit = ceil(max(limits.exported, limits.exported_times * _usual(known.export_peaks, at)))
     features |= {"exported_24h": rows, "exported_limit": limit, "bulk_export": rows >= limit}
     return {"exports": recent, "export_peaks": _peak(known.export_peaks, at, rows)}
 

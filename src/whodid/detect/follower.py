@@ -21,9 +21,10 @@ from msgspec import Struct
 from whodid.detect.alerts import DETECTION, Alerts
 from whodid.detect.geo import Geo
 from whodid.detect.loading import built_in, installed
+from whodid.detect.own import Rules, rules_of
 from whodid.detect.rule import Rule
 from whodid.detect.run import Run
-from whodid.detect.settings import RuleSettings
+from whodid.detect.settings import CHANGED, RuleSettings, read_settings
 from whodid.detect.state import State, forget
 from whodid.errors import StoreCorrupt
 from whodid.log import Holder, Log, Worker
@@ -52,14 +53,15 @@ _decoder = msgspec.json.Decoder(_Saved)
 class _Follow:
     """What is known of one workspace while this process follows it."""
 
-    def __init__(self, holder: Holder, run: Run, saved: bytes | None, erasures: bytes | None, now: datetime) -> None:
+    def __init__(self, holder: Holder, rules: Rules, run: Run, now: datetime) -> None:
         self.holder = holder
+        self.rules = rules
         self.run = run
-        self.saved = saved
-        self.erasures = erasures
+        self.saved: bytes | None = None
+        self.erasures: bytes | None = None
         self.saved_at = self.renewed_at = now
         self.saved_next = run.state.next
-        self.reported = 0
+        self.reported: frozenset[str] = frozenset()
 
 
 class DetectionWorker(Worker):
@@ -153,6 +155,8 @@ class DetectionWorker(Worker):
                 for finding in follow.run.take(entry):
                     found += 1
                     alerts.take(finding, entry)
+                if entry.action == CHANGED and entry.outcome == "success":
+                    self._renew(workspace, follow)
             state.next = max(state.next, stop)  # of entries that were purged there is nothing to see
             self._report(workspace, follow)
             if state.next - follow.saved_next >= _SAVE_ENTRIES or self._due(follow):
@@ -176,12 +180,41 @@ class DetectionWorker(Worker):
                 state.failures.clear()
                 state.disabled.clear()
                 RuleSettings(self._log, workspace, actor=DETECTION, context=Context(source="job")).mended()
+            self._enable(workspace, state)
         Alerts(self._log, workspace).begin(self._log.now() - _BEFORE)
-        follow = _Follow(holder, Run(self._rules, state, geo=self._geo), saved, erasures, self._log.now())
+        rules = self._rules_of(workspace)
+        run = Run(rules.all, state, geo=self._geo)
+        follow = _Follow(holder, rules, run, self._log.now())
+        follow.saved, follow.erasures = saved, erasures
         self._follows[workspace] = follow
         while len(self._follows) > _KEPT:
             self._leave(next(iter(self._follows)))
         return follow
+
+    def _rules_of(self, workspace: str) -> Rules:
+        if self._given is not None:
+            return Rules(all=self._rules, broken={})
+        return rules_of(read_settings(self._log, workspace))
+
+    def _renew(self, workspace: str, follow: _Follow) -> None:
+        """Take other rules from the next entry on, once what the old ones saw is saved: nothing is looked at with both.
+
+        A rule that somebody enabled again begins anew.
+        """
+        self._report(workspace, follow)
+        self._save(workspace, follow)
+        state = follow.run.state
+        self._enable(workspace, state)
+        follow.reported = frozenset(state.disabled)
+        follow.rules = self._rules_of(workspace)
+        follow.run = Run(follow.rules.all, state, geo=self._geo)
+
+    def _enable(self, workspace: str, state: State) -> None:
+        """Let rules begin anew that failed, were reported, and were enabled again since."""
+        failed = read_settings(self._log, workspace).failed
+        for rule in state.disabled.keys() - failed.keys():
+            del state.disabled[rule]
+            state.failures.pop(rule, None)
 
     def _leave(self, workspace: str) -> None:
         """Save what is known of a workspace, and let others follow it."""
@@ -218,15 +251,16 @@ class DetectionWorker(Worker):
 
     def _report(self, workspace: str, follow: _Follow) -> None:
         """Say which rules were disabled, in the log and to whoever runs the worker."""
-        disabled = follow.run.state.disabled
-        if len(disabled) == follow.reported:
+        disabled = {**follow.rules.broken, **follow.run.state.disabled}
+        if disabled.keys() <= follow.reported:
             return
         settings = RuleSettings(self._log, workspace, actor=DETECTION, context=Context(source="job"))
-        titles = {rule.name: rule.title for rule in self._rules}
+        titles = {rule.name: rule.title for rule in follow.rules.all}
+        titles |= {rule.name: rule.title for rule in read_settings(self._log, workspace).own}
         for rule, why in disabled.items():
-            if settings.failing(rule, titles.get(rule, rule), why):
+            if rule not in follow.reported and settings.failing(rule, titles.get(rule, rule), why):
                 self._on_error(workspace, RuntimeError(f"Rule {rule} was disabled: {why}"))
-        follow.reported = len(disabled)
+        follow.reported = frozenset(disabled)
 
 
 def reach(log: Log, workspace: str) -> int | None:

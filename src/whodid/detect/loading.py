@@ -6,13 +6,13 @@ cannot be read.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -21,6 +21,9 @@ from whodid.detect.run import Run
 from whodid.detect.view import FEATURES, View
 from whodid.errors import InvalidRule
 from whodid.model import Entry
+
+if TYPE_CHECKING:
+    from whodid.detect.sigma import Kind
 
 __all__ = ["built_in", "installed", "load", "read"]
 
@@ -39,17 +42,42 @@ def installed() -> bool:
     return all(find_spec(name) is not None for name in ("re2", "sigma", "yaml"))
 
 
+def built_in(numbers: Mapping[str, Mapping[str, float]] | None = None) -> tuple[Rule, ...]:
+    """Return the rules that come with whodid, checked once per process.
+
+    Args:
+        numbers: To have instead of the usual ones, by rule and name; they were checked (`check_numbers`).
+    """
+    found: list[Rule] = []
+    for name, (text, rules) in _shipped().items():
+        other = {rule.name: numbers[rule.name] for rule in rules if numbers and numbers.get(rule.name)}
+        told = frozenset((rule, frozenset(values.items())) for rule, values in other.items())
+        found += _with_numbers(text, name, told) if told else rules
+    return tuple(found)
+
+
 @cache
-def built_in() -> tuple[Rule, ...]:
-    """Return the rules that come with whodid, checked once per process."""
+def _shipped() -> dict[str, tuple[str, tuple[Rule, ...]]]:
+    """Return the text and the rules of each file that comes with whodid."""
     folder = files("whodid.detect").joinpath("rules")
     named = sorted(
         (file.name, file.read_text(encoding="utf-8")) for file in folder.iterdir() if file.name[-4:] == ".yml"
     )
+    made: dict[str, tuple[str, tuple[Rule, ...]]] = {}
     found: list[Rule] = []
     for name, text in named:
-        found += read(text, name, beside=found)
-    return tuple(found)
+        rules = read(text, name, beside=found, kind="ours")
+        found += rules
+        made[name] = (text, tuple(rules))
+    return made
+
+
+@lru_cache(maxsize=1_024)
+def _with_numbers(text: str, name: str, told: frozenset[tuple[str, frozenset[tuple[str, float]]]]) -> tuple[Rule, ...]:
+    """Return rules of ours with other numbers; their fixtures tell of the usual ones, and are not tried."""
+    from whodid.detect.sigma import parse_rules
+
+    return tuple(parse_rules(text, name, "ours", {rule: dict(values) for rule, values in told}))
 
 
 def load(path: str | Path, *, beside: Sequence[Rule] = ()) -> list[Rule]:
@@ -66,13 +94,14 @@ def load(path: str | Path, *, beside: Sequence[Rule] = ()) -> list[Rule]:
     return read(text, str(path), beside=beside)
 
 
-def read(text: str, source: str, *, beside: Sequence[Rule] = ()) -> list[Rule]:
+def read(text: str, source: str, *, beside: Sequence[Rule] = (), kind: Kind = "file") -> list[Rule]:
     """Read rules and try each on its fixtures.
 
     Args:
         text: YAML, one document per rule.
         source: What the file is called, for messages.
         beside: Rules that are there already, whose names are taken.
+        kind: Where it is from.
 
     Returns:
         The rules, parts before what is made of them.
@@ -84,7 +113,7 @@ def read(text: str, source: str, *, beside: Sequence[Rule] = ()) -> list[Rule]:
     # Whoever only handles findings needs no reader of rules, and what it is made of may not be installed.
     from whodid.detect.sigma import parse_rules
 
-    rules = parse_rules(text, source)
+    rules = parse_rules(text, source, kind)
     taken = {rule.name for rule in beside}
     for rule in rules:
         if rule.name in taken:

@@ -11,7 +11,7 @@ A rule that fails three times is disabled and reported; it never keeps an entry 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -19,12 +19,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from whodid.canonical import micros
-from whodid.detect.baseline import DAY, observe, signs_in
+from whodid.detect.baseline import DAY, Limits, observe, signs_in
 from whodid.detect.compare import shown
 from whodid.detect.geo import Geo, Place
 from whodid.detect.hearing import RAISED, hear
 from whodid.detect.rule import LEVELS, Chain, Level, Rule, fill
-from whodid.detect.state import State, forget
+from whodid.detect.state import State, forget, renew
 from whodid.detect.travel import Stop, travel
 from whodid.detect.view import View, network_of, person_of
 from whodid.detect.window import Hit, add
@@ -90,6 +90,8 @@ class Run:
         self._geo = geo
         self._rules = {rule.name: rule for rule in rules}
         self._index = index
+        self._limits = Limits(**{name: value for rule in rules for name, value in rule.limits.items()})
+        renew(self.state, {rule.name: rule.digest for rule in rules if rule.digest})
         singles = [rule for rule in rules if rule.test is not None]
         self._anywhere = [rule for rule in singles if rule.actions is None or not index]
         self._by_action: dict[str, list[Rule]] = {}
@@ -137,7 +139,7 @@ class Run:
         view = View(entry, found if features is None else {**found, **features})
         findings: list[Finding] = []
         for rule in self._by_action.get(entry.action.casefold(), self._anywhere) if self._index else self._anywhere:
-            if rule.name in state.disabled:
+            if rule.name in state.disabled or (rule.since and micros(entry.recorded_at) < rule.since):
                 continue
             try:
                 if rule.test is not None and rule.test(view):
@@ -154,7 +156,7 @@ class Run:
         state = self.state
         place = self._place(entry)
         known = state.people.get(person)
-        features, state.people[person] = observe(known, entry, place)
+        features, state.people[person] = observe(known, entry, place, self._limits)
         if signs_in(entry):
             state.sign_ins += 1
             for name in features["missing"]:
@@ -240,8 +242,9 @@ class Run:
         if before is not None and abs(at - before[0]) <= rule.quiet and rank <= before[1]:
             return []
         told[key] = (at, rank)
-        span = rule.chain.span // 60_000_000 if rule.chain is not None else 0
-        more: dict[str, Any] = {"count": measure or len(indexes), "span": f"{span} minutes"}
+        span = timedelta(microseconds=rule.chain.span if rule.chain is not None else 0)
+        more: dict[str, Any] = {number.name: number.value for number in rule.numbers}
+        more |= {"count": measure or len(indexes), "span": span}
         reason, numbers, _ = fill(rule.reason, view, more)
         return [
             Finding(

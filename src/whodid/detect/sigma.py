@@ -7,12 +7,13 @@ never explodes, so a rule from anybody cannot stall what runs it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal
 
 from whodid.detect import compare
 from whodid.detect.compare import Check
-from whodid.detect.rule import LEVELS, Chain, Fixture, Level, Rule, Test
+from whodid.detect.numbers import changed
+from whodid.detect.rule import LEVELS, Chain, Fixture, Level, Number, Rule, Test
 from whodid.detect.view import View, known
 from whodid.errors import InvalidRule, InvalidSetting
 
@@ -45,19 +46,26 @@ try:
         SigmaTimestampPart,
         SpecialChars,
     )
-    from yaml import YAMLError
+    from yaml import YAMLError, safe_load_all
 except ModuleNotFoundError as error:
     raise InvalidSetting(
         f"Rules need pySigma, google-re2 and PyYAML, and {error.name} is not installed",
         "Run: pip install 'whodid[detect]'",
     ) from None
 
-__all__ = ["parse_rules"]
+__all__ = ["MANY", "ONE", "Kind", "parse_rules"]
+
+Kind = Literal["ours", "file", "own"]
+"""Whether rules come with whodid, from a file, or from the interface: then no fixture and no reason has to be there."""
+
+ONE, MANY = "{who}: {action}, {what}.", "{count} times within {span}: {action}, last by {who}."
+"""The reasons of a rule, on one entry and on several, that gives none."""
 
 _LEVELS: dict[str, Level] = {"informational": "info", "low": "low", "medium": "medium", "high": "high"}
 _PRODUCT, _SERVICE = "auditlog", "audit"
 _CHAINS = {"event_count", "value_count", "temporal", "temporal_ordered"}
 _EXTRA = {"reason", "respond", "raise", "group", "quiet", "fixtures"}
+_OURS = {"numbers", "limits", "sentence"}
 _COUNTS = frozenset({"count", "span"})
 _PLACE = re.compile(r"\{([^{}]+)\}")
 _MICROSECOND = 1_000_000
@@ -65,12 +73,16 @@ _MOST = 256 * 1024
 _NOTHING_ELSE = "Write what the rules of whodid show, or leave it out"
 
 
-def parse_rules(text: str, source: str) -> list[Rule]:
+def parse_rules(
+    text: str, source: str, kind: Kind = "file", numbers: Mapping[str, Mapping[str, float]] | None = None
+) -> list[Rule]:
     """Read the rules of one file, parts before what is made of them.
 
     Args:
         text: YAML, one document per rule.
         source: What the file is called, for messages.
+        kind: Where it is from.
+        numbers: To have instead of those in the text, by rule and name.
 
     Returns:
         The rules; their fixtures were read and not yet tried.
@@ -81,7 +93,12 @@ def parse_rules(text: str, source: str) -> list[Rule]:
     if len(text) > _MOST:
         raise InvalidRule(source, "", f"The file is longer than {_MOST:,} characters", "Divide it into several files")
     try:
-        collection = SigmaCollection.from_yaml(text)
+        documents = list(safe_load_all(text))
+        told = {
+            str(one["name"]): changed(one, (numbers or {}).get(str(one["name"]), {}))
+            for one in (documents if kind == "ours" else ())
+        }
+        collection = SigmaCollection.from_dicts(documents)
         collection.resolve_rule_references()
     except (SigmaError, YAMLError, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         first = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
@@ -105,7 +122,8 @@ def parse_rules(text: str, source: str) -> list[Rule]:
     for rule in collection.rules:
         name = names[id(rule)]
         try:
-            found.append(_Reader(source, name, rule, names, is_part=name in part_names).read())
+            read = _Reader(source, name, rule, names, is_part=name in part_names, kind=kind)
+            found.append(read.rule(told.get(name, ())))
         except SigmaError as error:
             first = str(error).splitlines()[0].rstrip(".")
             raise InvalidRule(source, name, f"pySigma refuses it: {first}", "Correct it as Sigma says") from None
@@ -119,42 +137,55 @@ def _slug(title: str) -> str:
 class _Reader:
     """Turns one parsed document into a rule, and says what it is when something is wrong."""
 
-    def __init__(self, source: str, name: str, rule: Any, names: dict[int, str], *, is_part: bool) -> None:
+    def __init__(self, source: str, name: str, rule: Any, names: dict[int, str], *, is_part: bool, kind: Kind) -> None:
         self._source = source
         self._name = name
         self._rule: Any = rule
         self._names = names
         self._is_part = is_part
+        self._kind = kind
         self._extra: dict[str, Any] = rule.custom_attributes
+        self._reads: set[str] = set()
 
-    def read(self) -> Rule:
+    def rule(self, numbers: tuple[Number, ...]) -> Rule:
+        """Return the rule.
+
+        Args:
+            numbers: What may be changed in it.
+        """
         rule = self._rule
-        unknown = sorted(set(self._extra) - _EXTRA - {"correlation"})  # pySigma leaves that one there
+        known_here = _EXTRA | {"correlation"} | (_OURS if self._kind == "ours" else set())  # pySigma leaves that one
+        unknown = sorted(set(self._extra) - known_here)
         if unknown:
             raise self._wrong(f"The field {unknown[0]} is not known", _NOTHING_ELSE)
-        told = "fixtures" in self._extra
+        shown = "fixtures" in self._extra
+        told = shown or (self._kind == "own" and not self._is_part)
         if not told and not self._is_part:
             raise self._wrong("It has no fixtures", "Give it fixtures: at least two that fire and two that stay silent")
-        firing, silent = self._fixtures() if told else ((), ())
+        firing, silent = self._fixtures() if shown else ((), ())
         chain = self._chain() if isinstance(rule, SigmaCorrelationRule) else None
         test, actions = (None, None) if chain is not None else self._test()
         reason, respond = str(self._extra.get("reason", "")), str(self._extra.get("respond", ""))
         group = self._strings("group")
-        if told and not (reason and respond):
+        if self._kind == "own":
+            reason = reason or (ONE if chain is None else MANY)
+        elif told and not (reason and respond):
             raise self._wrong("It does not say why and what to do", "Give it a reason and a respond text")
         for field in (*group, *_PLACE.findall(reason)):
-            if not known(field) and not (chain is not None and field in _COUNTS):
+            if not known(field) and field not in (_COUNTS if chain is not None else {one.name for one in numbers}):
                 raise self._wrong(
                     f"An entry has no field {field}", "Use a field of the list in docs/reference/rules.md"
                 )
+        raises = self._raises(chained=chain is not None)
         return Rule(
             name=self._name,
             title=rule.title,
             level=self._level(str(rule.level) if rule.level is not None else "medium"),
-            raises=self._raises(chained=chain is not None),
+            raises=raises,
             reason=reason,
             respond=respond,
             harmless=tuple(str(cause) for cause in rule.falsepositives or ()),
+            form=str(self._extra.get("sentence", "")),
             tags=tuple(str(tag) for tag in rule.tags),
             group=group or (chain.groups[0] if chain is not None else ("person",)),
             quiet=self._time(self._extra.get("quiet", "24h")),
@@ -164,6 +195,9 @@ class _Reader:
             chain=chain,
             firing=firing,
             silent=silent,
+            numbers=numbers,
+            limits=self._extra.get("limits", {}),
+            reads=frozenset(self._reads),
         )
 
     def _wrong(self, fact: str, remedy: str) -> InvalidRule:
@@ -306,6 +340,7 @@ class _Reader:
     def _field(self, field: str) -> str:
         if not known(field):
             raise self._wrong(f"An entry has no field {field}", "Use a field of the list in docs/reference/rules.md")
+        self._reads.add(field)
         return field
 
     def _compare(self, field: str, value: Any) -> tuple[Test, frozenset[str] | None]:

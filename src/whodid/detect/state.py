@@ -8,7 +8,7 @@ from msgspec import Struct, field
 from whodid.detect.baseline import Baseline
 from whodid.detect.window import Hit
 
-__all__ = ["State", "forget"]
+__all__ = ["State", "forget", "renew"]
 
 
 class State(Struct, kw_only=True, omit_defaults=True):
@@ -26,6 +26,7 @@ class State(Struct, kw_only=True, omit_defaults=True):
         missing: How many of them did not carry a country, a device (user agent) or a network (address), by name.
         failures: By rule, how often it failed.
         disabled: By rule, why.
+        digests: By rule that the workspace wrote, of its text.
     """
 
     next: int = 0
@@ -39,6 +40,20 @@ class State(Struct, kw_only=True, omit_defaults=True):
     missing: dict[str, int] = field(default_factory=dict)
     failures: dict[str, int] = field(default_factory=dict)
     disabled: dict[str, str] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
+
+
+def renew(state: State, digests: dict[str, str]) -> None:
+    """Forget what was remembered for rules that are others now, or gone.
+
+    Args:
+        digests: Of the texts of those that are there, by rule.
+    """
+    for rule, digest in state.digests.items():
+        if digests.get(rule) != digest:
+            for part in (state.windows, state.told, state.failures, state.disabled):
+                part.pop(rule, None)
+    state.digests = digests
 
 
 def forget(state: State, person: str) -> None:

@@ -7,14 +7,17 @@ is worked out before a rule asks for it.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, tzinfo
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
+from whodid.errors import InvalidQuery
 from whodid.model import Change, Entry
+from whodid.query.dates import find_zone
 
 __all__ = ["FEATURES", "View", "known", "network_of", "person_of"]
 
@@ -72,6 +75,8 @@ _PARTS: dict[str, frozenset[str]] = {
     "features": frozenset(FEATURES),
     "changes": frozenset({"path", "lowered", "raised", "switched_on", "switched_off", "emptied", "moved"}),
 }
+_CLOCKS: dict[str, Callable[[datetime], int]] = {"hour": lambda at: at.hour, "weekday": datetime.isoweekday}
+"""What a clock on the wall says: `hour.Europe/Madrid`."""
 _SIDES = ("before", "after", "added", "removed")
 _V4, _V6 = 24, 48
 _PERSONS = ("user", "api_key")
@@ -87,7 +92,17 @@ def known(field: str) -> bool:
     if head == "change":
         path, _, side = rest.rpartition(".")
         return bool(path) and side in _SIDES
+    if head in _CLOCKS:
+        return _zone(rest) is not None
     return head == "details" and bool(rest)
+
+
+@lru_cache(maxsize=1_024)
+def _zone(name: str) -> tzinfo | None:
+    try:
+        return find_zone(name)
+    except InvalidQuery:
+        return None
 
 
 def person_of(entry: Entry) -> str | None:
@@ -164,6 +179,9 @@ class View:
         if head == "change":
             path, _, side = rest.rpartition(".")
             return [getattr(change, side) for change in entry.changes if change.path == path]
+        if head in _CLOCKS:
+            zone = _zone(rest)
+            return None if zone is None else _CLOCKS[head](entry.occurred_at.astimezone(zone))
         if head == "details":
             value: Any = entry.details
             for part in rest.split("."):

@@ -314,10 +314,10 @@ class JobFolder:
             (place / f"{id_}{suffix}").unlink(missing_ok=True)
 
 
-def default_folder(store: str) -> Path | None:
-    """Return where the exports of a store lie unless somebody says otherwise: beside the database, if it is a file."""
+def default_folder(store: str, name: str = "exports") -> Path | None:
+    """Return where a folder of a store lies unless somebody says otherwise: beside the database, if it is a file."""
     path = store.removeprefix(_SQLITE)
-    return Path(f"{path}.exports") if path and path != store else None
+    return Path(f"{path}.{name}") if path and path != store else None
 
 
 def forget_exports(folder: Path, workspace: str) -> int:

@@ -2,6 +2,7 @@
 
 from whodid.log.anchors import MOST_STAMPS, Anchored, Stamp, Stamped, keep_stamp, read_stamp, stamped
 from whodid.log.announced import Announced
+from whodid.log.backing import back_up
 from whodid.log.commit import Receipt
 from whodid.log.completing import Complete, Gone, Headers
 from whodid.log.elsewhere import Elsewhere, Forget
@@ -11,6 +12,7 @@ from whodid.log.hiding import COVER, HIDDEN, Hiding, hide_proven
 from whodid.log.keys import DeploymentKey
 from whodid.log.lease import Holder, leased
 from whodid.log.log import Log
+from whodid.log.moving import Moved, abandon_between, move_between
 from whodid.log.opening import open_log
 from whodid.log.proving import Inclusion, ProvenEntry
 from whodid.log.sealing import SEALING, SealedSegment
@@ -44,6 +46,7 @@ __all__ = [
     "Holder",
     "Inclusion",
     "Log",
+    "Moved",
     "ProvenEntry",
     "Receipt",
     "Report",
@@ -53,9 +56,12 @@ __all__ = [
     "Stamp",
     "Stamped",
     "Worker",
+    "abandon_between",
+    "back_up",
     "hide_proven",
     "keep_stamp",
     "leased",
+    "move_between",
     "open_log",
     "read_stamp",
     "scan",

@@ -26,6 +26,8 @@ HIDDEN = {"$": "hidden"}
 COVER = "[hidden]"
 """The same where only text can stand, as in a cell of a table."""
 
+_MARKS = (canonical.encode(HIDDEN), COVER.encode())
+
 _WHOLE = ("actor.name", "actor.email", "actor.on_behalf_of", "resource.name", "reason", "details")
 _CONTEXT = ("context.place", "context.user_agent")
 _MANY = ("related.name", "changes")
@@ -85,6 +87,11 @@ class Hiding(Struct, frozen=True, kw_only=True):
             wanted.discard("details")
         present = [path.decode() for path, value in canonical.fields(entry) if value is not None]
         return [path for path in present if path in wanted]
+
+    def count(self, shown: Entry) -> int:
+        """Count the hidden fields of an entry as a reader sees it, without those that the reader cannot see anyway."""
+        values = dict(canonical.fields(shown))
+        return sum(not any(mark in (values[path.encode()] or b"") for mark in _MARKS) for path in self.paths(shown))
 
     def cover(self, entry: Entry) -> Entry:
         """Return an entry with a cover over each hidden value, for a file without proofs and for evidence."""

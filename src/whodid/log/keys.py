@@ -15,6 +15,7 @@ from pathlib import Path
 
 from whodid.errors import InvalidSetting
 from whodid.log.floor import Floor
+from whodid.log.vault import Vault
 from whodid.proof import note
 
 __all__ = ["DeploymentKey"]
@@ -35,6 +36,8 @@ class DeploymentKey:
         self._path = path
         self.floor = None if path is None else Floor(path.with_name(f"{path.name}.signed"))
         """What was signed last, kept beside the key file."""
+        self.vault = Vault(seed)
+        """Keeps texts in the store that the store cannot read."""
         self.register = None if path is None else path.with_name(f"{path.name}.erased")
         """Where erasures are noted, for the day on which an older copy of the database comes back."""
 
@@ -72,7 +75,10 @@ class DeploymentKey:
 
     @classmethod
     def _make(cls, path: Path) -> DeploymentKey:
-        seed = os.urandom(32)
+        return cls._write(path, os.urandom(32))
+
+    @classmethod
+    def _write(cls, path: Path, seed: bytes) -> DeploymentKey:
         text = f"{_FIRST_LINE}\n{base64.b64encode(seed).decode()}\n"
         # Written aside and linked: a crash leaves no half key, and of two processes that start at once one wins.
         aside = path.with_name(f"{path.name}.{os.getpid()}")
@@ -94,6 +100,21 @@ class DeploymentKey:
         finally:
             os.close(folder)
         return cls(seed, path)
+
+    def beside(self, path: Path) -> DeploymentKey:
+        """Return this key as another file has it, which is written if it is missing.
+
+        Raises:
+            InvalidSetting: That file holds another key.
+        """
+        found = DeploymentKey.at(path, create=False) if path.exists() else self._write(path, self._seed)
+        if found.identity != self.identity:
+            raise InvalidSetting(f"The key file {path} holds another key", "Name another place for the key")
+        return found
+
+    def alone(self) -> DeploymentKey:
+        """Return the key without the notes that stand beside its file."""
+        return DeploymentKey(self._seed)
 
     def check(self) -> None:
         """Look whether the next start would find this key in its file.

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from whodid import canonical, sequence
 from whodid.catalog import Catalog
-from whodid.errors import InvalidQuery, InvalidSetting, NotFound, Purged, WhodidError
+from whodid.errors import InvalidQuery, NotFound, Purged, WhodidError
 from whodid.intake import Intake
 from whodid.log.commit import GroupCommit, Receipt
 from whodid.log.completing import Complete, Headers, complete, headers
@@ -26,7 +26,8 @@ from whodid.log.erasing import Erasure, erase
 from whodid.log.forgetting import Forgotten, Making, forget
 from whodid.log.keys import DeploymentKey
 from whodid.log.naming import check_name
-from whodid.log.proving import Inclusion, ProvenEntry, Prover
+from whodid.log.owning import DEPLOYMENT, own
+from whodid.log.proving import Inclusion, ProvenEntry, Prover, existing
 from whodid.log.sealing import SealedSegment, Sealer
 from whodid.log.snapshot import Snapshot
 from whodid.log.verify import Progress, Report, verify_log
@@ -36,10 +37,9 @@ from whodid.proof.note import Signature
 from whodid.query import Cursor, Page, Query, parse
 from whodid.sequence import Head
 from whodid.store.base import Count, Facets, Histogram, Kept, Store, restore
+from whodid.store.moving import refuse
 
 __all__ = ["Log"]
-
-_DEPLOYMENT = ""  # the store's state under the empty name belongs to the deployment, not to a workspace
 
 
 class Log:
@@ -70,13 +70,14 @@ class Log:
     ) -> None:
         self.catalog = catalog
         self.elsewhere = Elsewhere(key.register)
+        self.vault = key.vault
         self._store = store
         self._key = key
         self._clock = clock
         self._draw = draw
         self._intake = Intake(catalog, strict=strict, fingerprint=key.fingerprint)
         self._commit = GroupCommit(store, clock, lambda: sequence.begin(name, (draw(32), draw(32))))
-        self._own()
+        own(store, key)
 
     def __enter__(self) -> Self:
         return self
@@ -104,17 +105,26 @@ class Log:
         """
         self._key.check()
 
+    def check_place(self) -> None:
+        """Look whether entries can be recorded here.
+
+        Raises:
+            StoreMoved: The logs are kept in another store now, or are on their way there.
+        """
+        refuse(self._store.mark())
+
     # ---------------------------------------------------------------- the way in
 
-    def check(self, workspace: str, event: Event) -> None:
-        """Refuse now what `record` would refuse, without recording: for events that are recorded later, by a relay.
+    def check(self, workspace: str, event: Event) -> Event:
+        """Refuse now what `record` would refuse; return the event without secrets, to be kept until it is recorded.
 
         Raises:
             InvalidSetting: The workspace's name is not a name.
             InvalidEvent: The event would be refused; `pointer` says where the fault is.
         """
         check_name(workspace)
-        self._intake.check(event, workspace, self._clock())
+        content = self._intake.check(event, workspace, self._clock())
+        return Event(**{name: getattr(content, name) for name in Event.__struct_fields__})
 
     def record(self, workspace: str, event: Event) -> Receipt:
         """Record an event durably.
@@ -352,11 +362,11 @@ class Log:
 
     def shared_state(self, name: str) -> bytes | None:
         """Return a small named value of the deployment as a whole, or None."""
-        return self._store.state(_DEPLOYMENT, f"shared {name}")
+        return self._store.state(DEPLOYMENT, f"shared {name}")
 
     def swap_shared_state(self, name: str, old: bytes | None, new: bytes | None) -> bool:
         """Replace a named value of the deployment if it still is `old` (None: absent); say whether it was."""
-        return self._store.swap_state(_DEPLOYMENT, f"shared {name}", old, new)
+        return self._store.swap_state(DEPLOYMENT, f"shared {name}", old, new)
 
     # ---------------------------------------------------------------- proofs
 
@@ -456,24 +466,11 @@ class Log:
 
     # ---------------------------------------------------------------- helpers
 
-    def _own(self) -> None:
-        """Bind the store to its key at first use; refuse another key later."""
-        mine = self._key.identity.encode()
-        if self._store.swap_state(_DEPLOYMENT, "key", None, mine):
-            return
-        if self._store.state(_DEPLOYMENT, "key") != mine:
-            raise InvalidSetting(
-                "The key file does not belong to this log", "Restore the key file that was made with it"
-            )
-
     def _query(self, query: Query | str) -> Query:
         return parse(query, now=self._clock()) if isinstance(query, str) else query
 
     def _existing(self, workspace: str) -> Head:
-        head = self._store.head(workspace)
-        if head is None:
-            raise NotFound(f"Nothing was recorded for a workspace {workspace!r}", "Check its name")
-        return head
+        return existing(self._store, workspace)
 
     def _kept(self, workspace: str, key: int | str) -> Kept:
         if isinstance(key, str):

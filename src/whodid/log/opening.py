@@ -13,7 +13,7 @@ from whodid.log.keys import DeploymentKey
 from whodid.log.log import Log
 from whodid.store.base import Store
 
-__all__ = ["open_log"]
+__all__ = ["engine", "key_of", "open_log"]
 
 _SQLITE = "sqlite:///"
 _POSTGRES = "postgresql://"
@@ -50,33 +50,9 @@ def open_log(
         InvalidSetting: The address cannot be used, or the key is missing or another's.
         StoreError: The store cannot be opened.
     """
-    if url.startswith("memory://"):
-        from whodid.store.memory import MemoryStore
-
-        if url != "memory://":
-            raise InvalidSetting(f"{url} is not an address", "A log in memory has no name: use memory://")
-        store: Store = MemoryStore()
-        deployment = DeploymentKey(draw(32)) if key is None else DeploymentKey.at(Path(key), create=True)
-    elif url.startswith(_SQLITE) and len(url) > len(_SQLITE):
-        from whodid.store.sqlite import SQLiteStore
-
-        path = url.removeprefix(_SQLITE)
-        store = SQLiteStore(path)
-        deployment = _key(store, Path(path + ".key") if key is None else Path(key))
-    elif url.startswith(_POSTGRES):
-        try:
-            from whodid.store.postgres import PostgresStore
-        except ModuleNotFoundError as error:
-            raise InvalidSetting(
-                f"PostgreSQL needs {error.name}, which is not installed", "Run: pip install 'whodid[postgres]'"
-            ) from None
-        store = PostgresStore(url)
-        deployment = _key(store, Path(os.environ.get("WHODID_KEY_FILE", "whodid.key") if key is None else key))
-    else:
-        raise InvalidSetting(
-            f"{url} is not the address of a store",
-            "Use sqlite:///audit.db, sqlite:////absolute/path.db, postgresql://user@host/database or memory://",
-        )
+    store, place = engine(url)
+    file = place if key is None else Path(key)
+    deployment = DeploymentKey(draw(32)) if file is None else key_of(store, file)
     try:
         return Log(store, deployment, catalog or builtin(), name=name, strict=strict, clock=clock, draw=draw)
     except BaseException:
@@ -84,7 +60,39 @@ def open_log(
         raise
 
 
-def _key(store: Store, file: Path) -> DeploymentKey:
+def engine(url: str) -> tuple[Store, Path | None]:
+    """Open the store at an address; return it with the place where its key file is by default (None: in memory).
+
+    Raises:
+        InvalidSetting: The address cannot be used.
+        StoreError: The store cannot be opened.
+    """
+    if url == "memory://":
+        from whodid.store.memory import MemoryStore
+
+        return MemoryStore(), None
+    if url.startswith("memory://"):
+        raise InvalidSetting(f"{url} is not an address", "A log in memory has no name: use memory://")
+    if url.startswith(_SQLITE) and len(url) > len(_SQLITE):
+        from whodid.store.sqlite import SQLiteStore
+
+        path = url.removeprefix(_SQLITE)
+        return SQLiteStore(path), Path(f"{path}.key")
+    if url.startswith(_POSTGRES):
+        try:
+            from whodid.store.postgres import PostgresStore
+        except ModuleNotFoundError as error:
+            raise InvalidSetting(
+                f"PostgreSQL needs {error.name}, which is not installed", "Run: pip install 'whodid[postgres]'"
+            ) from None
+        return PostgresStore(url), Path(os.environ.get("WHODID_KEY_FILE", "whodid.key"))
+    raise InvalidSetting(
+        f"{url} is not the address of a store",
+        "Use sqlite:///audit.db, sqlite:////absolute/path.db, postgresql://user@host/database or memory://",
+    )
+
+
+def key_of(store: Store, file: Path) -> DeploymentKey:
     """Read the key of a store, or make it where nothing was recorded yet."""
     try:
         return DeploymentKey.at(file, create=not store.workspaces())

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from whodid import canonical
-from whodid.errors import Purged, StoreCorrupt
+from whodid.errors import NotFound, Purged, StoreCorrupt
 from whodid.log.keys import DeploymentKey
 from whodid.model import Entry
 from whodid.proof import leaf, tile, tree
@@ -18,8 +18,9 @@ from whodid.proof.checkpoint import Checkpoint, parse_checkpoint, sign_checkpoin
 from whodid.proof.note import Signature, format_note, parse_note
 from whodid.sequence import Head
 from whodid.store.base import Kept, Store, restore
+from whodid.store.moving import refuse
 
-__all__ = ["Inclusion", "ProvenEntry", "Prover", "header_of", "levels_of"]
+__all__ = ["Inclusion", "ProvenEntry", "Prover", "existing", "header_of", "levels_of"]
 
 _CACHED_TILES = 64
 
@@ -87,12 +88,14 @@ class Prover:
 
         Raises:
             StoreCorrupt: More was signed than the log has, or another history: it is an older copy.
+            StoreMoved: The log is kept in another store, which signs what is new.
         """
         known = self._store.state(self.workspace, "checkpoint")
         signed = msgspec.json.decode(known, type=_Signed) if known else None
         self._refuse_older(signed)
         if signed is not None and signed.size == self.head.size:
             return signed.note
+        refuse(self._store.mark())
         checkpoint = Checkpoint(origin=self.head.origin, size=self.head.size, root=self.head.root)
         newer = signed is None or signed.size < self.head.size
         if newer and self._key.floor is not None:
@@ -250,6 +253,18 @@ def levels_of(hashes: bytes) -> list[list[bytes]]:
         row = [node(left, right) for left, right in zip(pairs, pairs, strict=False)]
         rows.append(row)
     return rows
+
+
+def existing(store: Store, workspace: str) -> Head:
+    """Return the newest head of a log.
+
+    Raises:
+        NotFound: Nothing was ever recorded for this workspace.
+    """
+    head = store.head(workspace)
+    if head is None:
+        raise NotFound(f"Nothing was recorded for a workspace {workspace!r}", "Check its name")
+    return head
 
 
 def header_of(kept: Kept, entry: Entry, salt: bytes) -> tuple[leaf.Header, list[bytes]]:

@@ -12,7 +12,7 @@ from whodid.canonical import time_text
 from whodid.log import Log
 from whodid.model import Reason, Resource
 from whodid.retention import Preview, change_policy, preview, read_policy
-from whodid.server.answers import Answer, Call, Handler, answer_json
+from whodid.server.answers import Answer, Call, answer_json
 from whodid.server.callers import Caller, Callers
 from whodid.server.keys import KeyRing
 from whodid.server.managing import (
@@ -38,13 +38,9 @@ LONGEST_OVERLAP = timedelta(days=30)
 """How long a rotated key may stay good beside the one that follows it."""
 
 _MOST_LISTED = 200
+_MADE = "api_key.created"
+_CHANGED = "audit.retention_changed"
 _KEY_ID = re.compile(r"wk_[0-9A-Z]{12}")
-
-
-_key_decoder = msgspec.json.Decoder(NewKey)
-_rotation_decoder = msgspec.json.Decoder(Rotation)
-_considered_decoder = msgspec.json.Decoder(PolicyConsidered)
-_wanted_decoder = msgspec.json.Decoder(PolicyWanted)
 
 
 class Administration:
@@ -56,40 +52,33 @@ class Administration:
 
     def __init__(self, log: Log, callers: Callers) -> None:
         self._log = log
-        self._callers = callers
         self.handlers = (
-            Handler("GET", "/v1/keys", self._keys, described=KEYS),
-            Handler("POST", "/v1/keys", self._create, described=CREATE_KEY),
-            Handler("POST", "/v1/keys/{id}/rotate", self._rotate, described=ROTATE_KEY),
-            Handler("DELETE", "/v1/keys/{id}", self._revoke, described=REVOKE_KEY),
-            Handler("PUT", "/v1/retention", self._keep, described=KEEP),
-            Handler("POST", "/v1/retention/preview", self._foretell, described=PREVIEW),
-            Handler("GET", "/v1/workspaces", self._workspaces, described=WORKSPACES),
+            callers.without_body("GET", "/v1/keys", self._keys, KEYS),
+            callers.with_body("POST", "/v1/keys", NewKey, self._create, CREATE_KEY, action=_MADE, about=_unmade),
+            callers.with_body(
+                "POST", "/v1/keys/{id}/rotate", Rotation, self._rotate, ROTATE_KEY, action=_MADE, about=_unmade
+            ),
+            callers.without_body(
+                "DELETE", "/v1/keys/{id}", self._revoke, REVOKE_KEY, action="api_key.revoked", about=_named
+            ),
+            callers.with_body("PUT", "/v1/retention", PolicyWanted, self._keep, KEEP, action=_CHANGED),
+            callers.with_body(
+                "POST", "/v1/retention/preview", PolicyConsidered, self._foretell, PREVIEW, action=_CHANGED
+            ),
+            callers.without_body("GET", "/v1/workspaces", self._workspaces, WORKSPACES, chosen=False),
         )
 
     # ------------------------------------------------------------------------------------------------------------ keys
 
-    def _keys(self, call: Call) -> Answer:
-        asks.parameters(call.query)
-        caller = self._callers.admit(call)
-        if isinstance(caller, Answer):
-            return caller
+    def _keys(self, call: Call, caller: Caller, found: dict[str, str]) -> Answer:
         now = self._log.now()
         return answer_json({"items": [key.view(now) for key in self._ring(caller).all()]})
 
-    def _create(self, call: Call) -> Answer:
-        ordered = self._callers.ordered(call, _key_decoder, "api_key.created", _unmade(call))
-        if isinstance(ordered, Answer):
-            return ordered
-        caller, wish = ordered
+    def _create(self, call: Call, caller: Caller, wish: NewKey) -> Answer:
         made = self._ring(caller).create(wish.name, scopes=wish.scopes, expires_at=wish.expires_at, rate=wish.rate)
         return answer_json({**made.key.view(self._log.now()), "key": made.text}, status=201)
 
-    def _rotate(self, call: Call) -> Answer:
-        ordered = self._callers.ordered(call, _rotation_decoder, "api_key.created", _unmade(call))
-        if isinstance(ordered, Answer):
-            return ordered
-        caller, wish = ordered
+    def _rotate(self, call: Call, caller: Caller, wish: Rotation) -> Answer:
         if not 0 <= wish.overlap <= LONGEST_OVERLAP.total_seconds():
             longest = int(LONGEST_OVERLAP.total_seconds())
             return problem(422, call.request_id, f"The overlap is not 0 to {longest:,} seconds.", pointer="/overlap")
@@ -100,11 +89,7 @@ class Administration:
         told = {**made.key.view(self._log.now()), "key": made.text, "replaced_until": ends and time_text(ends)}
         return answer_json(told, status=201)
 
-    def _revoke(self, call: Call) -> Answer:
-        asks.parameters(call.query)
-        caller = self._callers.admit(call, "api_key.revoked", _named(call))
-        if isinstance(caller, Answer):
-            return caller
+    def _revoke(self, call: Call, caller: Caller, found: dict[str, str]) -> Answer:
         return answer_json(self._ring(caller).revoke(call.path["id"]).view(self._log.now()))
 
     def _ring(self, caller: Caller) -> KeyRing:
@@ -112,11 +97,7 @@ class Administration:
 
     # ------------------------------------------------------------------------------------------------------- retention
 
-    def _keep(self, call: Call) -> Answer:
-        ordered = self._callers.ordered(call, _wanted_decoder, "audit.retention_changed")
-        if isinstance(ordered, Answer):
-            return ordered
-        caller, wish = ordered
+    def _keep(self, call: Call, caller: Caller, wish: PolicyWanted) -> Answer:
         workspace = caller.workspace
         receipt = change_policy(
             self._log,
@@ -129,20 +110,12 @@ class Administration:
         told = msgspec.to_builtins(read_policy(self._log, workspace))
         return answer_json({**told, "index": receipt.index if receipt else None})
 
-    def _foretell(self, call: Call) -> Answer:
-        ordered = self._callers.ordered(call, _considered_decoder, "audit.retention_changed")
-        if isinstance(ordered, Answer):
-            return ordered
-        caller, wish = ordered
+    def _foretell(self, call: Call, caller: Caller, wish: PolicyConsidered) -> Answer:
         return answer_json(_preview_view(preview(self._log, caller.workspace, wish.policy())))
 
     # ------------------------------------------------------------------------------------------------------ workspaces
 
-    def _workspaces(self, call: Call) -> Answer:
-        found = asks.parameters(call.query, *WORKSPACES.takes)
-        caller = self._callers.admit(call, chosen=False)
-        if isinstance(caller, Answer):
-            return caller
+    def _workspaces(self, call: Call, caller: Caller, found: dict[str, str]) -> Answer:
         limit = asks.number(found, "limit", 50, 1, _MOST_LISTED)
         if not caller.everywhere:
             own = look_at(self._log, caller.workspace)

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 
 from whodid.detect import LONGEST_MUTE, Level, Verdict
 from whodid.server.acting import MANAGE
-from whodid.server.described import Description, Form, Parameter, Reply
+from whodid.server.described import LANG, Description, Form, Parameter, Reply
 
 __all__ = [
     "ACKNOWLEDGE",
@@ -17,12 +17,10 @@ __all__ = [
     "ALERTS",
     "MUTE",
     "RESOLVE",
-    "RULES",
-    "SWITCH",
     "Muting",
     "Noted",
     "Resolution",
-    "Switch",
+    "Who",
 ]
 
 _Note = Annotated[str, Meta(max_length=1_000)]
@@ -63,12 +61,6 @@ class Muting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     note: _Note = ""
 
 
-class Switch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whether a rule makes alerts."""
-
-    active: bool
-
-
 class Who(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A person, a key or a program."""
 
@@ -92,6 +84,9 @@ class AlertView(Struct, frozen=True, kw_only=True):
         level: The highest so far.
         reason: Why, in plain words with its numbers; an object for a viewer without `audit:pii`, empty when a person in
             it was erased.
+        template: The reason in the language that was asked for; `{name}` stands for one of `numbers`. Null where the
+            reason cannot be told in it, or not at all.
+        numbers: The values that the reason holds, by name.
         respond: What to do now.
         harmless: Known causes that are no harm.
         person: Whom it is about.
@@ -110,6 +105,8 @@ class AlertView(Struct, frozen=True, kw_only=True):
     level: Level
     status: _Status
     reason: str | dict[str, str]
+    template: str | None
+    numbers: dict[str, Any]
     respond: str
     harmless: list[str]
     person: Who | None
@@ -140,49 +137,6 @@ class AlertList(Struct, frozen=True, kw_only=True):
     next: str | None
 
 
-class MuteView(Struct, frozen=True, kw_only=True):
-    """Whom a rule is silent about, and until when."""
-
-    person: Who
-    until: datetime
-
-
-class RuleView(Struct, frozen=True, kw_only=True):
-    """A rule.
-
-    Args:
-        active: Whether it makes alerts.
-        always: Whether it cannot be switched off.
-        failed: Why it was disabled; null for a rule that works.
-        last_at: When it last made an alert, of those that are kept.
-        recent: How many alerts it made in the last 30 days.
-    """
-
-    name: str
-    title: str
-    level: Level
-    active: bool
-    always: bool
-    failed: str | None
-    respond: str
-    harmless: list[str]
-    last_at: datetime | None
-    recent: int
-    mutes: list[MuteView]
-
-
-class RuleList(Struct, frozen=True, kw_only=True):
-    """The rules.
-
-    Args:
-        available: Whether the server has what rules need (the extra `detect`).
-    """
-
-    items: list[RuleView]
-    available: bool
-    manage: bool
-
-
 _AREA = "Alerts"
 _READ = ("audit:read",)
 _ID = "alt_000000000039_5f0c2a9be1d4"
@@ -193,6 +147,8 @@ _SHOWN: dict[str, Any] = {
     "level": "low",
     "status": "open",
     "reason": "6 failed sign-ins for Maria Torres within 10 minutes.",
+    "template": "{count} failed sign-ins for {what} within {span}.",
+    "numbers": {"count": 6, "what": "Maria Torres", "span": 600},
     "respond": "Ask the person.",
     "harmless": ["A forgotten password"],
     "person": {"type": "user", "id": "usr_maria", "name": "Maria Torres"},
@@ -210,19 +166,6 @@ _SHOWN: dict[str, Any] = {
 _BY = {"type": "user", "id": "usr_aisha", "name": "Aisha Khan"}
 _ACT = {"at": "2026-11-20T14:00:00.000000Z", "by": _BY, "note": "Called her"}
 _PATH = (Parameter("id", "the id of the alert", str, _ID),)
-_RULE: dict[str, Any] = {
-    "name": "password_guessing",
-    "title": "Somebody guesses a password",
-    "level": "low",
-    "active": True,
-    "always": False,
-    "failed": None,
-    "respond": "Ask the person.",
-    "harmless": ["A forgotten password"],
-    "last_at": "2026-11-20T13:58:02.000000Z",
-    "recent": 1,
-    "mutes": [],
-}
 
 
 def _one(means: str, **more: Any) -> tuple[Reply, ...]:
@@ -245,6 +188,7 @@ ALERTS = Description(
         ),
         Parameter("after", "the id after which to go on: `next`", Annotated[str, Meta(max_length=100)], _ID),
         Parameter("limit", "1 to 100; 50 when absent", Annotated[int, Meta(ge=1, le=100)], 50),
+        LANG,
     ),
     replies=(
         Reply(200, "Alerts.", (Form(AlertList, example={"items": [_SHOWN], "open": 1, "manage": True, "next": None}),)),
@@ -257,6 +201,7 @@ ALERT = Description(
     answers="one alert",
     needs=_READ,
     path=_PATH,
+    query=(LANG,),
     replies=_one("The alert."),
     problems=(404,),
 )
@@ -293,27 +238,5 @@ MUTE = Description(
     path=_PATH,
     body=(Form(Muting, example={"days": 7, "note": "A journey"}),),
     replies=_one("The alert."),
-    problems=(404, 422),
-)
-RULES = Description(
-    name="listAlertRules",
-    area=_AREA,
-    does="List the rules of detection",
-    answers="`items`: rules, whether they are `active`, when they last made an alert, whom they are silent about",
-    needs=_READ,
-    replies=(
-        Reply(200, "The rules.", (Form(RuleList, example={"items": [_RULE], "available": True, "manage": True}),)),
-    ),
-)
-SWITCH = Description(
-    name="switchAlertRule",
-    area=_AREA,
-    does="Let a rule make alerts, or not",
-    answers="the rule; the act is an entry",
-    more="The rule that watches over the log itself cannot be switched off.",
-    needs=(MANAGE,),
-    path=(Parameter("name", "the name of the rule", str, "password_guessing"),),
-    body=(Form(Switch, example={"active": False}),),
-    replies=(Reply(200, "The rule.", (Form(RuleView, example={**_RULE, "active": False}),)),),
     problems=(404, 422),
 )

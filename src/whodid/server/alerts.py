@@ -1,47 +1,39 @@
-"""The `/v1` routes of alerts: list them, act on them, switch rules; who may, `acting` says."""
+"""The `/v1` routes of alerts: list them, act on them.
+
+Looking takes `audit:read` and no locked filter, because an alert is about what the filter leaves out. Acting takes
+`audit:manage`, which an API key with the scope `admin` has.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, get_args
 
 import msgspec
 
 from whodid.canonical import time_text
-from whodid.detect import ALWAYS, Alert, Alerts, Rule, RuleSettings, built_in, read_settings
-from whodid.errors import InvalidQuery, InvalidSetting, NotFound
+from whodid.catalog import type_label
+from whodid.catalog.labels import pick
+from whodid.detect import Alert, Alerts, Rule, RuleSettings, code_in, read_settings, rules_of, slots, translated
+from whodid.errors import InvalidQuery, InvalidSetting
 from whodid.log import Log
 from whodid.server.acting import MANAGE, Acts, came, may, who
-from whodid.server.alerting import (
-    ACKNOWLEDGE,
-    ALERT,
-    ALERTS,
-    MUTE,
-    RESOLVE,
-    RULES,
-    SWITCH,
-    Muting,
-    Noted,
-    Resolution,
-    Switch,
-)
+from whodid.server.alerting import ACKNOWLEDGE, ALERT, ALERTS, MUTE, RESOLVE, Muting, Noted, Resolution
 from whodid.server.answers import Answer, Call
 from whodid.server.ordering import read_order
 from whodid.server.sessions import Session, Sessions
 from whodid.viewer import PERSONAL, asks
 from whodid.viewer.veil import HIDDEN
 
-__all__ = ["AlertRoutes", "explained"]
+__all__ = ["AlertRoutes", "explained", "told_rules", "who"]
 
 _STATUSES: tuple[str, ...] = get_args(ALERTS.query[0].type)
-_RECENT = timedelta(days=30)
 _MOST = 100
+_CODES = frozenset({"details.cause", "features.net_type"})
 
 _noted = msgspec.json.Decoder(Noted)
 _resolution = msgspec.json.Decoder(Resolution)
 _muting = msgspec.json.Decoder(Muting)
-_switch = msgspec.json.Decoder(Switch)
 _T = TypeVar("_T")
 
 
@@ -63,8 +55,6 @@ class AlertRoutes:
             acts.act("/v1/alerts/{id}/acknowledge", self._acknowledge, ACKNOWLEDGE, "audit.alert_acknowledged"),
             acts.act("/v1/alerts/{id}/resolve", self._resolve, RESOLVE, "audit.alert_resolved"),
             acts.act("/v1/alerts/{id}/mute", self._mute, MUTE, "audit.alert_rule_changed"),
-            acts.look("/v1/alert-rules", self._rules, RULES),
-            acts.act("/v1/alert-rules/{name}", self._switched, SWITCH, "audit.alert_rule_changed", method="PUT"),
         )
 
     # ------------------------------------------------------------------------------------------------------ looking
@@ -76,46 +66,19 @@ class AlertRoutes:
         alerts = Alerts(self._log, session.claims.workspace)
         page = alerts.page(status, after=found.get("after"), limit=asks.number(found, "limit", 50, 1, _MOST))
         self._sessions.opened(session, call)
+        lang = session.lang(found.get("lang"), call)
+        rules = told_rules(self._log, session.claims.workspace, lang)
         return {
-            "items": [_view(one, session) for one in page.items],
+            "items": [_view(one, session, rules, lang) for one in page.items],
             "open": sum(one.status == "open" for one in alerts.active()),
             "manage": session.claims.may(MANAGE),
             "next": page.next,
         }
 
-    def _one(self, session: Session, _: dict[str, str], call: Call) -> dict[str, Any]:
-        alert = explained(session, call.path["id"])
+    def _one(self, session: Session, found: dict[str, str], call: Call) -> dict[str, Any]:
+        alert = explained(session, call.path["id"], session.lang(found.get("lang"), call))
         self._sessions.opened(session, call)
         return alert
-
-    def _rules(self, session: Session, _: dict[str, str], call: Call) -> dict[str, Any]:
-        return {
-            "items": [self._rule(session, rule) for rule in _told()],
-            "available": bool(_told()),
-            "manage": session.claims.may(MANAGE),
-        }
-
-    def _rule(self, session: Session, rule: Rule) -> dict[str, Any]:
-        workspace, now = session.claims.workspace, self._log.now()
-        settings = read_settings(self._log, workspace)
-        times = [one.at for one in Alerts(self._log, workspace).of_rule(rule.name)]
-        return {
-            "name": rule.name,
-            "title": rule.title,
-            "level": rule.level,
-            "active": rule.name not in settings.off and rule.name not in settings.failed,
-            "always": rule.name == ALWAYS,
-            "failed": settings.failed.get(rule.name),
-            "respond": rule.respond,
-            "harmless": list(rule.harmless),
-            "last_at": time_text(max(times)) if times else None,
-            "recent": sum(now - at <= _RECENT for at in times),
-            "mutes": [
-                {"person": who(one.person), "until": time_text(one.until)}
-                for one in settings.mutes
-                if one.rule == rule.name and one.until > now
-            ],
-        }
 
     # ------------------------------------------------------------------------------------------------------- acting
 
@@ -132,20 +95,12 @@ class AlertRoutes:
             alert = alerts.get(id_)
             if alert.person is None:
                 raise InvalidSetting("The alert is about nobody in particular", "Switch the rule off instead")
-            self._settings(session, call).mute(alert.rule, alert.title, alert.person, wish.days, wish.note)
+            claims = session.claims
+            settings = RuleSettings(self._log, claims.workspace, actor=claims.viewer, context=came(call))
+            settings.mute(alert.rule, alert.title, alert.person, wish.days, wish.note)
             return alert
 
         return self._ordered(session, call, _muting, mute)
-
-    def _switched(self, session: Session, call: Call) -> Any:
-        wish = read_order(call, _switch)
-        if isinstance(wish, Answer):
-            return wish
-        rule = next((one for one in _told() if one.name == call.path["name"]), None)
-        if rule is None:
-            raise NotFound(f"There is no rule {call.path['name'][:80]!r}", "Look at the list of rules")
-        self._settings(session, call).switch(rule.name, rule.title, on=wish.active)
-        return self._rule(session, rule)
 
     def _ordered(
         self,
@@ -159,14 +114,22 @@ class AlertRoutes:
             return wish
         claims = session.claims
         alerts = Alerts(self._log, claims.workspace, actor=claims.viewer, context=came(call))
-        return _view(act(alerts, call.path["id"], wish), session)
-
-    def _settings(self, session: Session, call: Call) -> RuleSettings:
-        claims = session.claims
-        return RuleSettings(self._log, claims.workspace, actor=claims.viewer, context=came(call))
+        lang = session.lang(None, call)
+        rules = told_rules(self._log, claims.workspace, lang)
+        return _view(act(alerts, call.path["id"], wish), session, rules, lang)
 
 
-def explained(session: Session, id_: str) -> dict[str, Any]:
+def told_rules(log: Log, workspace: str, lang: str) -> dict[str, Rule]:
+    """Return the rules of a workspace that make alerts, by name, in a language; none without the extra `detect`."""
+    try:
+        rules = rules_of(read_settings(log, workspace)).all
+    except InvalidSetting:
+        return {}
+    told = (rule for rule in rules if rule.told and ({rule.level, *(level for level, _ in rule.raises)} - {"info"}))
+    return {rule.name: translated(rule, lang) for rule in told}
+
+
+def explained(session: Session, id_: str, lang: str) -> dict[str, Any]:
     """Return an alert: what it rests on, why, and what became of it, as far as a session may see that.
 
     Raises:
@@ -174,28 +137,26 @@ def explained(session: Session, id_: str) -> dict[str, Any]:
         NotFound: There is no such alert.
     """
     may(session)
-    return _view(Alerts(session.reader.log, session.claims.workspace).get(id_), session)
+    log, workspace = session.reader.log, session.claims.workspace
+    return _view(Alerts(log, workspace).get(id_), session, told_rules(log, workspace, lang), lang)
 
 
-def _told() -> Sequence[Rule]:
-    """Return the rules that make alerts; none where the extra is not installed."""
-    try:
-        return [rule for rule in built_in() if rule.told and rule.level != "info"]
-    except InvalidSetting:
-        return ()
-
-
-def _view(alert: Alert, session: Session) -> dict[str, Any]:
+def _view(alert: Alert, session: Session, rules: Mapping[str, Rule], lang: str) -> dict[str, Any]:
     """Return an alert as JSON; its reason may hold addresses, so it takes the permission for personal values."""
+    rule, personal = rules.get(alert.rule), session.claims.may(PERSONAL)
+    # A rule may have another reason now than when it held.
+    spoken = rule is not None and bool(alert.reason) and personal and slots(rule.reason) <= alert.numbers.keys()
     return {
         "id": alert.id,
         "rule": alert.rule,
-        "title": alert.title,
+        "title": alert.title if rule is None else rule.title,
         "level": alert.level,
         "status": alert.status,
-        "reason": alert.reason if session.claims.may(PERSONAL) else HIDDEN,
-        "respond": alert.respond,
-        "harmless": list(alert.harmless),
+        "reason": alert.reason if personal else HIDDEN,
+        "template": rule.reason if rule is not None and spoken else None,
+        "numbers": _numbers(alert, session, rules, lang) if spoken else {},
+        "respond": alert.respond if rule is None else rule.respond,
+        "harmless": list(alert.harmless if rule is None else rule.harmless),
         "person": None if alert.person is None else who(alert.person),
         "index": alert.index,
         "entries": list(alert.entries),
@@ -208,6 +169,26 @@ def _view(alert: Alert, session: Session) -> dict[str, Any]:
         "verdict": alert.verdict,
         "within": alert.within,
     }
+
+
+def _numbers(alert: Alert, session: Session, rules: Mapping[str, Rule], lang: str) -> dict[str, Any]:
+    """Return the values of a reason; rules, actions, kinds of things and codes as people call them."""
+    found = dict(alert.numbers)
+    for name, value in alert.numbers.items():
+        if name == "resource.type":
+            found[name] = type_label(str(value), lang)
+        elif name in _CODES:
+            found[name] = code_in(lang, str(value))
+        elif name.startswith("features.signals"):
+            found[name] = [rules[one].title if one in rules else one for one in _listed(value)]
+        elif name == "action":
+            declared = session.reader.log.catalog.get(str(value))
+            found[name] = value if declared is None else pick(declared.label, lang)
+    return found
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _done(alert: Alert, name: str) -> dict[str, Any] | None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from msgspec import Meta, Struct
 
-from whodid.answers import QUESTIONS, Answer, Reading, Speaker, answer, subject_of, title
+from whodid.answers import QUESTIONS, Answer, Basis, Proved, Reading, Said, Speaker, Standing, answer, subject_of, title
 from whodid.canonical import time_text
+from whodid.errors import InvalidQuery
+from whodid.evidence import about, prove
 from whodid.log import Log
+from whodid.query import quote
 from whodid.server import answers
 from whodid.server.answers import Call, Handler, answer_json
 from whodid.server.described import LANG, Description, Form, Parameter, Reply
@@ -72,6 +75,34 @@ class AnswerRow(Struct, frozen=True, kw_only=True):
     proven: bool
 
 
+class CompletenessLevel(Struct, frozen=True, kw_only=True):
+    """How one level of completeness stands.
+
+    Args:
+        level: C0 to C4.
+        words: What that means for this answer.
+    """
+
+    level: Literal["C0", "C1", "C2", "C3", "C4"]
+    state: Literal["held", "part", "failed", "absent"]
+    words: str
+
+
+class CompletenessView(Struct, frozen=True, kw_only=True):
+    """How [complete](../concepts/proofs.md) an answer is, as the verifier of evidence finds it now.
+
+    Args:
+        sealed: Index after the last sealed entry; 0 when nothing is sealed, or nothing could be proven.
+        unsealed: Entries that the answer rests on and that are not sealed yet.
+        words: What is to be said of these; null when there are none.
+    """
+
+    levels: list[CompletenessLevel]
+    sealed: int
+    unsealed: int
+    words: str | None
+
+
 class EvidenceAsk(Struct, frozen=True, kw_only=True):
     """The body for `POST /v1/evidence`."""
 
@@ -84,6 +115,7 @@ class AnswerView(Struct, frozen=True, kw_only=True):
     Args:
         finding: The answer in a sentence.
         limits: What it cannot say.
+        completeness: Whether anything is missing, level by level; null where nobody wanted to know.
         items: The entries that it rests on, newest first; at most 100.
         count: How many there are.
         evidence: What to ask for to have them all, proven; null when this viewer cannot have evidence.
@@ -97,6 +129,7 @@ class AnswerView(Struct, frozen=True, kw_only=True):
     finding: str
     rows: list[AnswerRow]
     limits: list[str]
+    completeness: CompletenessView | None
     items: list[Row]
     count: Count
     evidence: EvidenceAsk | None
@@ -117,7 +150,8 @@ _ASK = Description(
     area="Answers",
     does="Answer a question of an auditor",
     answers="the `finding` in a sentence, `rows` where there are several things to say, `items` and `count` of the "
-    "entries that it rests on, `limits`: what it cannot say, and `evidence`: what to post to `/v1/evidence` for "
+    "entries that it rests on, `limits`: what it cannot say, `completeness`: what is proven of it, level by level, and "
+    "`evidence`: what to post to `/v1/evidence` for "
     "exactly these entries with their proofs",
     needs=_READ,
     path=(
@@ -127,6 +161,12 @@ _ASK = Description(
     ),
     query=(
         Parameter("subject", "what it is about, `TYPE:ID`", Annotated[str, Meta(max_length=600)], "contact:con_juan"),
+        Parameter(
+            "completeness",
+            "`no` leaves `completeness` out (null): the first thing to show, for proving takes seconds in a large log",
+            Literal["yes", "no"],
+            "no",
+        ),
         Parameter("on", "the day or period that is asked about, a date of the query language", str, "2026-11-20"),
         Parameter("tz", "IANA time zone in which dates are meant and times are told; UTC when absent", str, "UTC"),
         LANG,
@@ -187,7 +227,7 @@ def answered(session: Session, question: str, found: dict[str, str], lang: str) 
     """Answer a question as far as a session may see that.
 
     Args:
-        found: Further parameters: `subject`, `on` and `tz`.
+        found: Further parameters: `subject`, `on`, `tz` and `completeness`.
 
     Raises:
         InvalidQuery: A parameter cannot be read, or the question lacks one.
@@ -196,6 +236,13 @@ def answered(session: Session, question: str, found: dict[str, str], lang: str) 
     reader = session.reader
     log = reader.log
     now = log.now()
+    wanted = found.get("completeness", "yes")
+    if wanted not in {"yes", "no"}:
+        raise InvalidQuery(f"completeness cannot be {quote(wanted)}", "Use yes or no")
+
+    def proven(basis: Basis) -> Proved:
+        return prove(log, reader.workspace, about(basis.actions, basis.resources))
+
     period = asks.question(
         {"q": f"date:{found['on']}", **_zone(found)} if "on" in found else _zone(found), now=now, viewer=""
     )
@@ -207,6 +254,7 @@ def answered(session: Session, question: str, found: dict[str, str], lang: str) 
         since=period.since,
         until=period.until,
         now=now,
+        prove=proven if wanted == "yes" else None,
     )
     speaker = Speaker(log.catalog, lang, ZoneInfo(found.get("tz", "UTC")))
     return _view(made, session, speaker, lang)
@@ -225,6 +273,16 @@ def _reading(reader: Reader) -> Reading:
         personal=reader.personal,
         narrowed=reader.locked is not None,
     )
+
+
+def _standing(standing: Standing, speaker: Speaker) -> dict[str, Any]:
+    count = standing.unsealed
+    return {
+        "levels": [{"level": one.name, "state": one.state, "words": speaker.say(one.said)} for one in standing.levels],
+        "sealed": standing.stop,
+        "unsealed": count,
+        "words": speaker.say(Said.of("level.open", count=count)) if count and standing.stop else None,
+    }
 
 
 def _view(made: Answer, session: Session, speaker: Speaker, lang: str) -> dict[str, Any]:
@@ -247,6 +305,7 @@ def _view(made: Answer, session: Session, speaker: Speaker, lang: str) -> dict[s
             for row in made.rows
         ],
         "limits": [speaker.say(limit) for limit in made.limits],
+        "completeness": None if made.standing is None else _standing(made.standing, speaker),
         "items": [summary(reader.get(one.index), lang, reader.log.catalog) for one in made.entries[:_SHOWN]],
         "count": {"value": len(made.entries), "exact": True},
         "evidence": {"ask": made.basis.terms()} if provable and made.basis is not None else None,

@@ -72,6 +72,8 @@ class Handler(Struct, frozen=True):
         largest: Bytes that a body may have.
         spoken: Turns every answer into the form that the clients of this route read, problems above all.
         apart: Whether it does not wait for its turn with those that work on the store.
+        keeps: Whether its clients never send again: it has threads of its own, is not turned away when many wait, and
+            takes in to the last, while the server stops as well.
         described: What the reference says about it; under `/v1` there is no handler without, except for those that
             speak in the form of another product.
     """
@@ -82,6 +84,7 @@ class Handler(Struct, frozen=True):
     largest: int = 64 * 1024
     spoken: Callable[[Answer], Answer] | None = None
     apart: bool = False
+    keeps: bool = False
     described: Description | None = None
 
     def __post_init__(self) -> None:

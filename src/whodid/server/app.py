@@ -22,6 +22,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Match, Route
 
 from whodid.capture.middleware import Proxies
+from whodid.detect import Geo
 from whodid.errors import StoreError, WhodidError
 from whodid.export import ExportWorker
 from whodid.log import Log
@@ -54,10 +55,15 @@ from whodid.server.problems import leaving, problem, problem_of
 from whodid.server.reports import Reports
 from whodid.server.reviews import ReviewRoutes
 from whodid.server.routes import Routes
+from whodid.server.rules import RuleRoutes
 from whodid.server.sessions import Sessions
 from whodid.server.signing import check_secret
+from whodid.server.sinks import SinkRoutes
+from whodid.server.stamping import StampRoutes
 from whodid.server.tlog import Tiles
 from whodid.server.traces import Tracer
+from whodid.server.waiting import Waiting
+from whodid.witness.stamp import Authority
 
 __all__ = ["asgi"]
 
@@ -85,9 +91,12 @@ def asgi(
     rate: int = 10_000,
     read_rate: int = 200,
     compat: Collection[str] = (),
+    waiting: Waiting | None = None,
     metrics: PrometheusMeter | None = None,
     ending: Callable[[], bool] = lambda: False,
     sign_on: Callable[[Console, Desk], SignOn] | None = None,
+    stamps: Authority | None = None,
+    geo: Geo | None = None,
 ) -> Starlette:
     """Make the HTTP door of a log: the API under `/v1`, the page at `/`, its files under `/static`.
 
@@ -108,9 +117,13 @@ def asgi(
         read_rate: Requests per second with which each API key and each viewer may read on average; 0 for no limit.
         compat: Products whose own clients are to work here: some of `workos`, `retraced`, `otlp`,
             `cloudevents`, `splunk`, `mcp`.
+        waiting: Where events of clients that never send again wait while the store is away; without it they are
+            refused then. Its owner opens and closes it.
         metrics: Counts what happens and shows it at `/metrics`; without it there is no such page.
         ending: Tells whether the server is asked to stop: live streams end then, and nothing new is taken in.
         sign_on: Makes single sign-on for the console, as `whodid serve` uses it.
+        stamps: Who stamps heads with the time by order; without it nobody does.
+        geo: Where addresses are, for what a rule of detection would have found.
 
     Returns:
         The application. Its `state.endpoints` are the described routes.
@@ -138,9 +151,12 @@ def asgi(
         *Reports(log, sessions, secret=secret, pages=pages).handlers,
         *AlertRoutes(log, sessions, secret=secret).handlers,
         *ReviewRoutes(log, sessions, secret=secret).handlers,
+        *RuleRoutes(log, sessions, secret=secret, geo=geo, at_once=downloads).handlers,
         *Administration(log, callers).handlers,
         *Holds(log, callers).handlers,
+        *StampRoutes(log, sessions, callers, authority=stamps).handlers,
         *Erasures(log, callers).handlers,
+        *SinkRoutes(log, callers, secret=secret).handlers,
         *_console_handlers(log, console, pages, secret, sign_on),
         *doors(
             compat,
@@ -155,10 +171,11 @@ def asgi(
                 rate=rate,
                 pace=pace,
                 meter=meter,
+                waiting=waiting,
             ),
         ),
         *pages.handlers,
-        *Health(log, ending=ending, metrics=metrics).handlers,
+        *Health(log, ending=ending, metrics=metrics, waiting=waiting).handlers,
     ]
     door = _Door(trusted_proxies, threads, meter=meter, tracer=tracer, ending=ending)
     events = Events(log, gate, rate=rate, trusted_proxies=trusted_proxies, meter=meter, tracer=tracer, ending=ending)
@@ -206,6 +223,7 @@ class _Door:
         self._tracer = tracer
         self._working = CapacityLimiter(threads)
         self._apart = CapacityLimiter(_APART)
+        self._keeping = CapacityLimiter(threads)
         self._inside = 0
         meter.watch("requests_inside", lambda: self._inside)
 
@@ -213,7 +231,7 @@ class _Door:
         async def respond(request: Request) -> Response:
             request_id: str = request.scope["state"]["request_id"]
             request.scope["state"]["route"] = handler.path
-            if handler.method not in READING and self._ending():
+            if handler.method not in READING and not handler.keeps and self._ending():
                 answer = leaving(request_id)
             else:
                 answer = await self._answer(handler, request, request_id)
@@ -225,8 +243,9 @@ class _Door:
         read = await self._call(request, request_id, handler.largest)
         if isinstance(read, Answer):
             return read
-        if handler.apart:
-            return await run_sync(self._guarded, handler, read, limiter=self._apart)
+        if handler.apart or handler.keeps:
+            limiter = self._apart if handler.apart else self._keeping
+            return await run_sync(self._guarded, handler, read, limiter=limiter)
         # Counted here, where nothing is awaited in between: all that look together would get into the queue.
         if self._inside >= self._threads + _MOST_WAITING:
             return problem(503, request_id, headers=(("Retry-After", "2"),))

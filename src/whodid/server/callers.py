@@ -7,6 +7,7 @@ header `X-Whodid-Workspace` names. Whoever else tries is refused, and the refusa
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -16,7 +17,8 @@ from msgspec.structs import replace
 from whodid.errors import InvalidSetting
 from whodid.log import Log
 from whodid.model import Actor, Context, Resource
-from whodid.server.answers import Answer, Call
+from whodid.server.answers import Answer, Call, Handler
+from whodid.server.described import Description
 from whodid.server.gate import Gate
 from whodid.server.operators import verify_operator_token
 from whodid.server.ordering import read_order
@@ -29,6 +31,7 @@ __all__ = ["Caller", "Callers", "Person"]
 
 _WORKSPACE = re.compile(r"[A-Za-z0-9_.:\-]{1,100}")
 _Wish = TypeVar("_Wish")
+_About = Callable[[Call], Resource]
 
 
 class Person(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -92,20 +95,61 @@ class Callers:
         self._secret = secret
         self._refusals = Refusals(log, secret=secret)
 
-    def ordered(
-        self, call: Call, decoder: msgspec.json.Decoder[_Wish], action: str, resource: Resource | None = None
-    ) -> tuple[Caller, _Wish] | Answer:
-        """Return who orders what, or the answer to one that may not or cannot be carried out; see `admit`."""
-        asks.parameters(call.query)
-        caller = self.admit(call, action, resource)
-        if isinstance(caller, Answer):
-            return caller
-        wish = read_order(call, decoder)
-        return wish if isinstance(wish, Answer) else (caller, wish)
+    def without_body(
+        self,
+        method: str,
+        path: str,
+        inner: Callable[[Call, Caller, dict[str, str]], Answer],
+        described: Description,
+        *,
+        action: str = "",
+        about: _About | None = None,
+        chosen: bool = True,
+    ) -> Handler:
+        """Make a route without a body: it reads the parameters that its description names, and admits who manages.
 
-    def admit(
-        self, call: Call, action: str = "", resource: Resource | None = None, *, chosen: bool = True
-    ) -> Caller | Answer:
+        Args:
+            inner: Answers whoever was admitted.
+            action: As for `_admit`.
+            about: Names what it is tried on; the log when not given.
+            chosen: As for `_admit`.
+        """
+
+        def answer(call: Call) -> Answer:
+            found = asks.parameters(call.query, *described.takes)
+            caller = self._admit(call, action, about(call) if about else None, chosen=chosen)
+            return caller if isinstance(caller, Answer) else inner(call, caller, found)
+
+        return Handler(method, path, answer, described=described)
+
+    def with_body(
+        self,
+        method: str,
+        path: str,
+        wish: type[_Wish],
+        inner: Callable[[Call, Caller, _Wish], Answer],
+        described: Description,
+        *,
+        action: str,
+        about: _About | None = None,
+    ) -> Handler:
+        """Make a route with a body: it takes no parameters, admits who manages, and reads what is ordered.
+
+        Args:
+            wish: The type of the body.
+            inner: Carries out what whoever was admitted orders.
+            action: As for `_admit`.
+            about: Names what it is tried on; the log when not given.
+        """
+        decoder = msgspec.json.Decoder(wish)
+
+        def order(call: Call, caller: Caller, _: dict[str, str]) -> Answer:
+            ordered = read_order(call, decoder)
+            return ordered if isinstance(ordered, Answer) else inner(call, caller, ordered)
+
+        return self.without_body(method, path, order, described, action=action, about=about)
+
+    def _admit(self, call: Call, action: str, resource: Resource | None, *, chosen: bool) -> Caller | Answer:
         """Return who manages which workspace, or the refusal, which is recorded.
 
         Args:

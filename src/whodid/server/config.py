@@ -76,6 +76,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             beside the database (`audit.db.exports`); with another store it is a temporary one that ends with the
             process. Servers of one deployment share it.
         exports_bytes: What the files of exports may take on the disk in all; one workspace may take half of it.
+        spool_folder: Folder, the server's own, where events of clients that never send again (Retraced's, Splunk's
+            handler) wait while the store is away. When not given it lies beside the database (`audit.db.spool`); with
+            another store there is none, and they are refused then. Servers on one machine may share it.
+        spool_bytes: What it may take on the disk; beyond that they are refused.
         rate: Events per second that each API key may send on average; 0 for no limit.
         read_rate: Requests per second that each API key and each viewer may read with on average, ten seconds' worth at
             once after a rest; 0 for no limit.
@@ -118,6 +122,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     stamp_certificates: Annotated[str, Meta(min_length=1)] | None = None
     exports_folder: Annotated[str, Meta(min_length=1)] | None = None
     exports_bytes: Annotated[int, Meta(ge=1024 * 1024)] = 5 * 1024**3
+    spool_folder: Annotated[str, Meta(min_length=1)] | None = None
+    spool_bytes: Annotated[int, Meta(ge=1024 * 1024)] = 256 * 1024**2
     rate: Annotated[int, Meta(ge=0, le=1_000_000)] = 10_000
     read_rate: Annotated[int, Meta(ge=0, le=100_000)] = 200
     compat: tuple[str, ...] = ()

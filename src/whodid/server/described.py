@@ -53,6 +53,7 @@ AREAS = {
     "Proofs": "Checking that nothing was altered and nothing is missing.",
     "Files": "Exports and reports.",
     "Workspace": "What a workspace declares and how long it keeps it.",
+    "Sinks": "Where entries go continuously, and how that is going.",
     "Managing": "Keys, retention, holds, erasures and workspaces, for whoever administers them.",
     "About": "This description.",
 }

@@ -77,10 +77,13 @@ class ExportEstimate(Struct, frozen=True, kw_only=True):
     Args:
         count: How many entries match.
         size: About how many bytes the file will have, by what its newest entries take.
+        hidden: How many fields `hide` and `hide_people` hide in it, of those that this viewer sees; of so many at least
+            when not exact.
     """
 
     count: Count
     size: int
+    hidden: Count
 
 
 class ExportOrderer(Struct, frozen=True, kw_only=True):
@@ -101,6 +104,7 @@ class ExportJob(Struct, frozen=True, kw_only=True):
         query: What was asked, in the query language.
         columns: Which columns, in their order; all when empty.
         split: Where files of an archive end; null for one plain file.
+        hidden: Fields and people that are hidden in the file.
         estimate: About how many bytes the file will have.
         expires_at: When it and its file are removed: 24 hours after its end.
         count: How many entries matched when it was ordered.
@@ -122,6 +126,7 @@ class ExportJob(Struct, frozen=True, kw_only=True):
     split: Literal["month"] | int | None
     proofs: bool
     bom: bool
+    hidden: tuple[str, ...]
     filename: str
     created_at: str
     finished_at: str | None
@@ -167,6 +172,7 @@ _EXAMPLE = {
     "split": None,
     "proofs": False,
     "bom": False,
+    "hidden": [],
     "filename": "audit-acme-20261120T140000Z.csv",
     "created_at": "2026-11-20T14:00:00.000000Z",
     "finished_at": None,
@@ -202,7 +208,10 @@ ESTIMATE = Description(
     name="estimateExport",
     area="Files",
     does="Tell how large an export will be",
-    answers="`count`: how many entries match; `size`: about how many bytes the file will have",
+    answers=(
+        "`count`: how many entries match; `size`: about how many bytes the file will have; `hidden`: how many fields "
+        "`hide` and `hide_people` hide in it"
+    ),
     more="It takes what `POST /v1/exports` takes, and refuses what that refuses; nothing is made.",
     needs=_NEEDS,
     headers=(PACKED,),
@@ -211,7 +220,16 @@ ESTIMATE = Description(
         Reply(
             200,
             "The estimate.",
-            (Form(ExportEstimate, example={"count": {"value": 12800, "exact": True}, "size": 1510400}),),
+            (
+                Form(
+                    ExportEstimate,
+                    example={
+                        "count": {"value": 12800, "exact": True},
+                        "size": 1510400,
+                        "hidden": {"value": 0, "exact": True},
+                    },
+                ),
+            ),
         ),
     ),
     problems=(404, 501),

@@ -14,6 +14,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -35,7 +36,7 @@ from whodid.export import (
     stem_of,
 )
 from whodid.export.run import Progress
-from whodid.log import Log
+from whodid.log import Hiding, Log
 from whodid.query import Query, quote
 from whodid.retention import hiding
 from whodid.server.answers import Answer, Call, Handler, answer_json
@@ -70,6 +71,8 @@ __all__ = ["Exports", "export_worker", "guess_size", "send_job"]
 _STATE = "export_links"
 _PURPOSE = "whodid export link 1"
 _MOST_LINKS = 20
+_MOST_LOOKED_AT = 10_000
+"""Entries in which an estimate counts what will be hidden."""
 _BY = ("me", "everyone")
 
 
@@ -127,6 +130,7 @@ class _Wanted(Struct, frozen=True, kw_only=True):
         hide: Fields that are hidden in the file.
         hide_people: Whose own values are hidden in it, `TYPE:ID`.
         size: Bytes of the file, about.
+        hiding: What they come to; None when nothing is hidden.
     """
 
     asked: Query
@@ -135,6 +139,7 @@ class _Wanted(Struct, frozen=True, kw_only=True):
     hide_people: tuple[str, ...]
     count: Count
     size: int
+    hiding: Hiding | None
 
 
 _decoder = msgspec.json.Decoder(ExportWish)
@@ -203,7 +208,7 @@ class Exports:
             raise Denied(PERSONAL, "Proofs need whole entries: export without proofs, or ask for the permission")
         if wish.format == "parquet" and importlib.util.find_spec("pyarrow") is None:
             return problem(501, call.request_id, "Parquet is not installed on this server.", "Ask for csv or ndjson.")
-        hiding(self._log, session.claims.workspace, wish.hide, wish.hide_people)  # what cannot be hidden is told now
+        hidden = hiding(self._log, session.claims.workspace, wish.hide, wish.hide_people)  # what cannot be is told now
         self._log.head(session.claims.workspace)  # a log that is not there is told now
         count = reader.count(asked)
         size = guess_size(reader, asked, layout, count=count.value)
@@ -214,11 +219,19 @@ class Exports:
             hide_people=wish.hide_people,
             count=Count(value=count.value, exact=count.exact),
             size=size,
+            hiding=hidden,
         )
         return answer(wanted, call, session)
 
-    def _guess(self, wanted: _Wanted, _call: Call, _session: Session) -> Answer:
-        return answer_json(ExportEstimate(count=wanted.count, size=wanted.size))
+    def _guess(self, wanted: _Wanted, _call: Call, session: Session) -> Answer:
+        hidden = Count(value=0, exact=True)
+        if wanted.hiding is not None:
+            looked, value = 0, 0
+            for entry in islice(session.reader.stream(wanted.asked), _MOST_LOOKED_AT + 1):
+                looked += 1
+                value += wanted.hiding.count(entry) if looked <= _MOST_LOOKED_AT else 0
+            hidden = Count(value=value, exact=looked <= _MOST_LOOKED_AT)
+        return answer_json(ExportEstimate(count=wanted.count, size=wanted.size, hidden=hidden))
 
     def _accept(self, wanted: _Wanted, call: Call, session: Session) -> Answer:
         now, claims, reader, layout = self._log.now(), session.claims, session.reader, wanted.layout
@@ -431,6 +444,7 @@ def _told(job: Job, *, own: bool) -> ExportJob:
         split=job.split,
         proofs=job.proofs,
         bom=job.bom,
+        hidden=(*job.hide, *job.hide_people),
         filename=job.filename,
         created_at=canonical.time_text(job.created_at),
         finished_at=canonical.time_text(job.finished_at) if job.finished_at is not None else None,

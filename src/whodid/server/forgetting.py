@@ -12,12 +12,11 @@ from whodid.canonical import time_text
 from whodid.log import Log
 from whodid.model import Reason
 from whodid.retention import Erased, ErasurePreview, erase_person, preview_erasure, read_erasures
-from whodid.server.answers import Answer, Call, Handler, answer_json
-from whodid.server.callers import Callers, Person
+from whodid.server.answers import Answer, Call, answer_json
+from whodid.server.callers import Caller, Callers, Person
 from whodid.server.described import Description, Form, Reply
 from whodid.server.holding import ActedBy, Why, acted_by
 from whodid.server.managing import WORKSPACE_HEADER
-from whodid.viewer import asks
 
 __all__ = [
     "Erasure",
@@ -260,9 +259,6 @@ ERASE = Description(
     problems=(404, 409),
 )
 
-_meant_decoder = msgspec.json.Decoder(PersonMeant)
-_wanted_decoder = msgspec.json.Decoder(ErasureWanted)
-
 
 class Erasures:
     """Routes over one log.
@@ -273,32 +269,21 @@ class Erasures:
 
     def __init__(self, log: Log, callers: Callers) -> None:
         self._log = log
-        self._callers = callers
         self.handlers = (
-            Handler("GET", "/v1/erasures", self._list, described=ERASURES),
-            Handler("POST", "/v1/erasures", self._erase, described=ERASE),
-            Handler("POST", "/v1/erasures/preview", self._foretell, described=PREVIEW_ERASURE),
+            callers.without_body("GET", "/v1/erasures", self._list, ERASURES),
+            callers.with_body("POST", "/v1/erasures", ErasureWanted, self._erase, ERASE, action=_RECORD),
+            callers.with_body(
+                "POST", "/v1/erasures/preview", PersonMeant, self._foretell, PREVIEW_ERASURE, action=_RECORD
+            ),
         )
 
-    def _list(self, call: Call) -> Answer:
-        asks.parameters(call.query)
-        caller = self._callers.admit(call)
-        if isinstance(caller, Answer):
-            return caller
+    def _list(self, call: Call, caller: Caller, found: dict[str, str]) -> Answer:
         return answer_json({"items": [_view(one) for one in read_erasures(self._log, caller.workspace)]})
 
-    def _foretell(self, call: Call) -> Answer:
-        ordered = self._callers.ordered(call, _meant_decoder, _RECORD)
-        if isinstance(ordered, Answer):
-            return ordered
-        caller, wish = ordered
+    def _foretell(self, call: Call, caller: Caller, wish: PersonMeant) -> Answer:
         return answer_json(_foretold(wish.person, preview_erasure(self._log, caller.workspace, wish.person)))
 
-    def _erase(self, call: Call) -> Answer:
-        ordered = self._callers.ordered(call, _wanted_decoder, _RECORD)
-        if isinstance(ordered, Answer):
-            return ordered
-        caller, wish = ordered
+    def _erase(self, call: Call, caller: Caller, wish: ErasureWanted) -> Answer:
         actor = caller.named(wish.by)
         found = preview_erasure(self._log, caller.workspace, wish.person) if wish.mentions else None
         done = erase_person(

@@ -10,7 +10,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -23,10 +23,13 @@ from whodid.server.meter import Meter
 from whodid.server.refusals import Refusals
 from whodid.server.signing import same
 
-__all__ = ["KEPT_SECONDS", "Admitted", "Buckets", "Gate", "Pace", "TooFast"]
+__all__ = ["KEPT_SECONDS", "LATELY", "Admitted", "Buckets", "Gate", "Pace", "TooFast"]
 
 KEPT_SECONDS = 1.0
 """How long a key that was good is not looked up again: a revoked one is refused after at most this long."""
+
+LATELY = timedelta(days=1)
+"""How long ago a key may have been looked up to let in while the store is away, at a door that must not lose events."""
 
 _AT_ONCE = 10
 _MOST_KEPT = 10_000
@@ -41,7 +44,7 @@ class Admitted(NamedTuple):
 
 class _Seen(Struct, frozen=True):
     admitted: Admitted
-    until: float
+    at: float
 
 
 class Gate:
@@ -56,16 +59,51 @@ class Gate:
         self._log = log
         self._tick = tick
         self._lock = threading.Lock()
+        self._looking = threading.Lock()
+        self._away_at: float | None = None
         self._seen: dict[str, _Seen] = {}
         self._used_at: dict[str, datetime] = {}
         self._refusals = Refusals(log, secret=secret)
 
     def remembered(self, text: str) -> Admitted | None:
         """Return whom a key lets in if that was found out within the last second; touches no store."""
+        return self._lately(text, KEPT_SECONDS)
+
+    def _lately(self, text: str, seconds: float) -> Admitted | None:
         seen = self._seen.get(key_digest(text))
-        if seen is None or seen.until < self._tick() or seen.admitted.key.status(self._log.now()) != "active":
+        if seen is None or seen.at + seconds < self._tick() or seen.admitted.key.status(self._log.now()) != "active":
             return None
         return seen.admitted
+
+    def admit_despite(self, text: str, *, route: str, context: Context) -> Admitted | None:
+        """Return whom a key lets in, like `admit`; while the keys cannot be read, whom it let in within the last day.
+
+        While the store is away it is asked once a second, by one request; the others do not wait for that.
+
+        Raises:
+            StoreError: The keys cannot be read, and this one was not seen lately.
+        """
+        known = self._lately(text, LATELY.total_seconds())
+        away_at = self._away_at
+        if known is None or away_at is None:
+            return self._admit_or(known, text, route, context)
+        if self._tick() < away_at + KEPT_SECONDS or not self._looking.acquire(blocking=False):
+            return known
+        try:
+            return self._admit_or(known, text, route, context)
+        finally:
+            self._looking.release()
+
+    def _admit_or(self, known: Admitted | None, text: str, route: str, context: Context) -> Admitted | None:
+        try:
+            admitted = self.admit(text, route=route, context=context)
+        except StoreError:
+            self._away_at = self._tick()
+            if known is None:
+                raise
+            return known
+        self._away_at = None
+        return admitted
 
     def admit(self, text: str, *, route: str, context: Context) -> Admitted | None:
         """Return whom a key lets in, or None: for one that is unknown, false, expired or revoked alike.
@@ -83,10 +121,12 @@ class Gate:
         # Compared also when there is nothing to compare with, so that the same is done in either case.
         genuine = same((found[1].digest if found else "0" * 64).encode(), digest.encode())
         if found is None:
+            self._forget(digest)
             return None
         admitted = Admitted(*found)
         status = admitted.key.status(self._log.now()) if genuine else "secret"
         if status != "active":
+            self._forget(digest)
             self.denied(admitted, status, route=route, context=context)
             return None
         self._used(admitted)
@@ -94,8 +134,13 @@ class Gate:
             while len(self._seen) >= _MOST_KEPT:
                 del self._seen[next(iter(self._seen))]
             self._seen.pop(digest, None)
-            self._seen[digest] = _Seen(admitted, self._tick() + KEPT_SECONDS)
+            self._seen[digest] = _Seen(admitted, self._tick())
         return admitted
+
+    def _forget(self, digest: str) -> None:
+        """Let a key that is good no more not be good again when the store goes away."""
+        with self._lock:
+            self._seen.pop(digest, None)
 
     def _used(self, admitted: Admitted) -> None:
         """Remember that the key was used, once a minute; a store that cannot take that lets it in all the same."""
@@ -109,7 +154,7 @@ class Gate:
         try:
             noted = note_use(self._log, admitted.workspace, key_id)
         except StoreError:
-            noted = False
+            return  # each try may take as long as the store lets a writer wait
         if not noted:
             with self._lock:
                 self._used_at.pop(key_id, None)

@@ -19,6 +19,7 @@ from whodid.log import Log
 from whodid.server.answers import Answer, Call, Handler, answer_json
 from whodid.server.metrics import MEDIA_TYPE, PrometheusMeter
 from whodid.server.problems import refusal
+from whodid.server.waiting import Waiting
 from whodid.viewer import asks
 
 __all__ = ["KEPT_SECONDS", "Health"]
@@ -38,6 +39,7 @@ class Health:
     Args:
         ending: Tells whether the server is asked to stop.
         metrics: What `/metrics` shows; None for no such page.
+        waiting: Where events of clients that never send again wait.
         tick: Monotonic seconds.
     """
 
@@ -47,16 +49,19 @@ class Health:
         *,
         ending: Callable[[], bool],
         metrics: PrometheusMeter | None = None,
+        waiting: Waiting | None = None,
         tick: Callable[[], float] = time.monotonic,
     ) -> None:
         self._log = log
         self._ending = ending
+        self._waiting = waiting
         self._tick = tick
         self._lock = threading.Lock()
         self._looked: tuple[float, dict[str, str]] | None = None
         self.handlers: tuple[Handler, ...] = (
             Handler("GET", "/healthz", self._alive, apart=True),
             Handler("GET", "/readyz", self._ready, apart=True),
+            Handler("GET", "/readyz/doors", self._doors, apart=True),
         )
         if metrics is not None:
             self.handlers += (Handler("GET", "/metrics", partial(_page, metrics), apart=True),)
@@ -70,9 +75,18 @@ class Health:
         ending = self._ending()
         # Who is about to leave need not ask the store.
         found = {} if ending else self._look()
-        ready = not ending and all(fact == "ok" for fact in found.values())
+        return self._answer(found, ready=not ending and all(fact == "ok" for fact in found.values()))
+
+    def _doors(self, call: Call) -> Answer:
+        """Tell whether the doors of clients that never send again take events: into the store, or to wait for it."""
+        asks.parameters(call.query)
+        found = {} if self._ending() else self._look()
+        return self._answer(found, ready="ok" in {found.get("store"), found.get("spool")})
+
+    def _answer(self, found: dict[str, str], *, ready: bool) -> Answer:
+        waits = {} if self._waiting is None else {"waiting": self._waiting.depth, "waiting_seconds": self._waiting.age}
         return answer_json(
-            {"ready": ready, "ending": ending, **found},
+            {"ready": ready, "ending": not found, **found, **waits},
             status=200 if ready else 503,
             headers=(("Cache-Control", "no-store"),) if ready else _AGAIN,
         )
@@ -84,7 +98,9 @@ class Health:
             now = self._tick()
             if self._looked is None or now - self._looked[0] >= KEPT_SECONDS:
                 self._looked = (self._tick(), {"store": self._store(), "key": self._key()})
-            return self._looked[1]
+            # The spool is looked at each time: it fills between two looks at the store.
+            spool = {} if self._waiting is None else {"spool": "SpoolFull" if self._waiting.full else "ok"}
+            return {**self._looked[1], **spool}
 
     def _store(self) -> str:
         """Write something: a disk that is full or read-only reads perfectly well."""

@@ -13,14 +13,15 @@ from whodid.canonical import time_text
 from whodid.log import Log
 from whodid.model import Actor, Reason, Resource
 from whodid.retention import Hold, HoldPreview, place_hold, preview_hold, read_holds, release_hold
-from whodid.server.answers import Answer, Call, Handler, answer_json
-from whodid.server.callers import Callers, Person
+from whodid.server.answers import Answer, Call, answer_json
+from whodid.server.callers import Caller, Callers, Person
 from whodid.server.described import Description, Form, Parameter, Reply
 from whodid.server.managing import WORKSPACE_HEADER
-from whodid.viewer import asks
 
 __all__ = ["ActedBy", "HoldList", "HoldQuery", "HoldView", "Holds", "NewHold", "Release", "WouldKeep", "acted_by"]
 
+_PLACED = "audit.hold_placed"
+_RELEASED = "audit.hold_released"
 _HOLD_ID = re.compile(r"hld_[a-z2-7]{16}")
 
 Why = Annotated[str, Meta(min_length=1, max_length=2_000)]
@@ -201,10 +202,6 @@ RELEASE_HOLD = Description(
     problems=(404,),
 )
 
-_query_decoder = msgspec.json.Decoder(HoldQuery)
-_new_decoder = msgspec.json.Decoder(NewHold)
-_release_decoder = msgspec.json.Decoder(Release)
-
 
 class Holds:
     """Routes over one log.
@@ -215,33 +212,24 @@ class Holds:
 
     def __init__(self, log: Log, callers: Callers) -> None:
         self._log = log
-        self._callers = callers
         self.handlers = (
-            Handler("GET", "/v1/holds", self._list, described=HOLDS),
-            Handler("POST", "/v1/holds", self._place, described=PLACE_HOLD),
-            Handler("POST", "/v1/holds/preview", self._foretell, described=PREVIEW_HOLD),
-            Handler("POST", "/v1/holds/{id}/release", self._release, described=RELEASE_HOLD),
+            callers.without_body("GET", "/v1/holds", self._list, HOLDS),
+            callers.with_body("POST", "/v1/holds", NewHold, self._place, PLACE_HOLD, action=_PLACED, about=_named),
+            callers.with_body(
+                "POST", "/v1/holds/preview", HoldQuery, self._foretell, PREVIEW_HOLD, action=_PLACED, about=_named
+            ),
+            callers.with_body(
+                "POST", "/v1/holds/{id}/release", Release, self._release, RELEASE_HOLD, action=_RELEASED, about=_named
+            ),
         )
 
-    def _list(self, call: Call) -> Answer:
-        asks.parameters(call.query)
-        caller = self._callers.admit(call)
-        if isinstance(caller, Answer):
-            return caller
+    def _list(self, call: Call, caller: Caller, found: dict[str, str]) -> Answer:
         return answer_json({"items": [_view(one) for one in read_holds(self._log, caller.workspace)]})
 
-    def _foretell(self, call: Call) -> Answer:
-        ordered = self._callers.ordered(call, _query_decoder, "audit.hold_placed", _named(call))
-        if isinstance(ordered, Answer):
-            return ordered
-        caller, wish = ordered
+    def _foretell(self, call: Call, caller: Caller, wish: HoldQuery) -> Answer:
         return answer_json(_kept(preview_hold(self._log, caller.workspace, wish.query)))
 
-    def _place(self, call: Call) -> Answer:
-        ordered = self._callers.ordered(call, _new_decoder, "audit.hold_placed", _named(call))
-        if isinstance(ordered, Answer):
-            return ordered
-        caller, wish = ordered
+    def _place(self, call: Call, caller: Caller, wish: NewHold) -> Answer:
         placed = place_hold(
             self._log,
             caller.workspace,
@@ -253,11 +241,7 @@ class Holds:
         )
         return answer_json(_view(placed), status=201)
 
-    def _release(self, call: Call) -> Answer:
-        ordered = self._callers.ordered(call, _release_decoder, "audit.hold_released", _named(call))
-        if isinstance(ordered, Answer):
-            return ordered
-        caller, wish = ordered
+    def _release(self, call: Call, caller: Caller, wish: Release) -> Answer:
         released = release_hold(
             self._log,
             caller.workspace,

@@ -1,13 +1,15 @@
 """What the server counts, as one promise: whoever serves calls it, and a meter may keep it.
 
 The meter of this file keeps nothing, which is what an application without metrics has. Nothing that names a person or
-a workspace is ever handed to a meter.
+a workspace is ever shown by a meter.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Literal
+
+from whodid.sinks import Health
 
 __all__ = ["Fate", "Level", "Limit", "Meter"]
 
@@ -17,7 +19,16 @@ Fate = Literal["recorded", "known", "refused"]
 Limit = Literal["read", "write"]
 """What somebody did too fast."""
 
-Level = Literal["events_waiting", "events_inside", "requests_inside", "streams", "syslog_connections"]
+Level = Literal[
+    "events_waiting",
+    "events_inside",
+    "requests_inside",
+    "streams",
+    "syslog_connections",
+    "events_spooled",
+    "spool_age_seconds",
+    "spool_bytes",
+]
 """What is read when somebody looks: how many there are right now."""
 
 
@@ -67,6 +78,9 @@ class Meter:
 
     def watch(self, level: Level, read: Callable[[], float]) -> None:
         """Remember how to read how many of something there are."""
+
+    def watch_sinks(self, read: Callable[[], list[Health]]) -> None:
+        """Remember how to read how the sinks are."""
 
     def watch_exports(self, read: Callable[[], dict[str, int]]) -> None:
         """Remember how to read how many jobs of exports there are in each state."""

@@ -1,7 +1,7 @@
 """Metrics for Prometheus: a meter that keeps counts in a registry of its own, and the page that shows them.
 
-The only file that imports prometheus_client. Labels are patterns of addresses, statuses and names of classes: their
-number is bounded by the program, and none of them tells of a workspace or a person.
+The only file that imports prometheus_client. Labels are patterns of addresses, statuses, names of classes and ids of
+sinks: their number is bounded, and none of them tells of a workspace or a person.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 from whodid.errors import InvalidSetting
 from whodid.server.meter import Fate, Level, Limit, Meter
 from whodid.server.signing import check_secret, same
+from whodid.sinks import Health
 
 __all__ = ["MEDIA_TYPE", "PrometheusMeter"]
 
@@ -25,7 +26,23 @@ _LEVELS: dict[Level, str] = {
     "requests_inside": "Requests under way that work on the store, or wait to.",
     "streams": "Live streams that are open.",
     "syslog_connections": "Connections of syslog senders that are open.",
+    "events_spooled": "Events that were accepted and wait on the disk for the store.",
+    "spool_age_seconds": "How long the oldest of them has waited.",
+    "spool_bytes": "What the spool takes on the disk.",
 }
+
+_SINKS: dict[str, tuple[str, Callable[[Health], float]]] = {
+    "behind": ("Entries of the log that are still to be looked at.", lambda one: one.behind),
+    "lag_seconds": ("Age of the first of them; 0 when there are none.", lambda one: one.lag),
+    "silence_seconds": ("Since it last took anything, signs of life included.", lambda one: one.silence or 0.0),
+    "paused_seconds": ("Since it paused; 0 when it did not.", lambda one: one.paused or 0.0),
+    "failed_deliveries": ("Deliveries in a row that failed.", lambda one: one.position.attempts),
+    "delivered": ("Entries that it took.", lambda one: one.position.delivered),
+    "refused": ("Entries that it refuses for good.", lambda one: one.position.refused),
+    "quarantined": ("Of those, the ones in quarantine.", lambda one: len(one.position.quarantine)),
+    "purged": ("Entries that were purged before their turn.", lambda one: one.position.purged),
+}
+_COUNTED = frozenset({"delivered", "purged"})
 
 
 class PrometheusMeter(Meter):
@@ -42,13 +59,14 @@ class PrometheusMeter(Meter):
         self._token = check_secret(token)
         try:
             import prometheus_client as prometheus
-            from prometheus_client.core import GaugeMetricFamily
+            from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
         except ImportError:
             raise InvalidSetting(
                 "Metrics need prometheus-client, which is not installed", "Run: pip install 'whodid[metrics]'"
             ) from None
         self._prometheus: Any = prometheus
         self._family: Any = GaugeMetricFamily
+        self._counts: Any = CounterMetricFamily
         # Its own registry: what a host counts is the host's, and two applications in one process do not collide.
         self._registry = prometheus.CollectorRegistry()
 
@@ -153,6 +171,27 @@ class PrometheusMeter(Meter):
     def watch(self, level: Level, read: Callable[[], float]) -> None:
         """Read it whenever the page is asked for."""
         self._levels[level].set_function(read)
+
+    def watch_sinks(self, read: Callable[[], list[Health]]) -> None:
+        """Read it whenever the page is asked for."""
+        gauge, counter = self._family, self._counts
+
+        class Fed:
+            def describe(self) -> list[Any]:
+                """Say that nothing is known before the page is asked for."""
+                return []
+
+            def collect(self) -> Iterator[Any]:
+                healths = read()
+                for name, (text, value) in _SINKS.items():
+                    family = (counter if name in _COUNTED else gauge)(
+                        f"whodid_sink_{name}", text, labels=["sink", "kind"]
+                    )
+                    for one in healths:
+                        family.add_metric([one.sink.id, one.sink.kind], value(one))
+                    yield family
+
+        self._registry.register(Fed())
 
     def watch_exports(self, read: Callable[[], dict[str, int]]) -> None:
         """Read it whenever the page is asked for."""

@@ -25,6 +25,7 @@ from whodid.errors import (
     StoreCorrupt,
     StoreError,
     StoreFull,
+    StoreMoved,
     StoreUnavailable,
     StoreVersion,
     WhodidError,
@@ -92,6 +93,7 @@ _KINDS: tuple[tuple[type[WhodidError], Kind], ...] = (
     (Purged, Kind(410, "purged", "The content was removed by retention")),
     (NotFound, Kind(404, "not-found", "There is nothing here")),
     (StoreFull, Kind(507, "store-full", "The store has no space left")),
+    (StoreMoved, Kind(503, "store-moved", "The log is kept elsewhere")),
     (StoreUnavailable, Kind(503, "store-unavailable", "The store cannot be reached")),
     (StoreCorrupt, Kind(500, "store-corrupt", "Stored bytes are damaged")),
     (StoreVersion, Kind(500, "store-version", "The database belongs to another version")),
@@ -115,6 +117,7 @@ _PLAIN: dict[int, tuple[str, str, str]] = {
     429: ("too-many", "Too many at once", "Wait a moment and try again"),
     500: ("internal", "The server made a mistake", "Report the request id to whoever runs the server"),
     501: ("not-available", "This server cannot do that", "Ask whoever runs the server"),
+    502: ("bad-gateway", "Somebody whom this server asks did not answer", "Try again later"),
     503: ("busy", "The server is busy", "Try again in a moment"),
     507: ("no-room", "There is no room left", "Remove what nobody needs"),
 }

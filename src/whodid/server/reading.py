@@ -74,6 +74,7 @@ _ENTRY: dict[str, Any] = {
     "sentence": _ROW["sentence"],
     "second": _ROW["second"],
     "labels": {},
+    "values": {},
     "removed_on": "2027-02-16",
     "held": False,
 }
@@ -98,7 +99,8 @@ ENTRY = Description(
     name="getEntry",
     area="Entries",
     does="Read one entry",
-    answers="one entry in full, by index or id: `entry`, `sentence`, `second`, `labels`, `cause`, `removed_on`, `held`",
+    answers="one entry in full, by index or id: `entry`, `sentence`, `second`, `labels`, `values`, `cause`, "
+    "`removed_on`, `held`",
     needs=_READ,
     path=(_KEY,),
     query=(LANG,),

@@ -26,6 +26,7 @@ from whodid.export import default_folder
 from whodid.log import Log, open_log
 from whodid.retention import RetentionWorker, SealingWorker
 from whodid.server.app import asgi
+from whodid.server.compat import NEVER_AGAIN
 from whodid.server.compat.syslog import Syslog
 from whodid.server.compat.syslog_addresses import read_address
 from whodid.server.config import Settings, masked, read_client_secret, read_secret, read_token
@@ -40,6 +41,7 @@ from whodid.server.lapsing import LapseWorker
 from whodid.server.logs import written_as_lines
 from whodid.server.meter import Meter
 from whodid.server.metrics import PrometheusMeter
+from whodid.server.waiting import Waiting
 from whodid.server.witnessing import StampWorker, WitnessWorker
 from whodid.sinks import SinkWorker
 from whodid.witness import read_policy
@@ -66,7 +68,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
 
     Raises:
         InvalidSetting: A setting cannot be used, or the extra `metrics` is needed and not installed.
-        StoreError: The store cannot be opened.
+        StoreError: The store cannot be opened, or the logs are kept in another one.
     """
     secret, token = read_secret(settings), read_token(settings)
     metrics = PrometheusMeter(token) if token is not None else None
@@ -78,6 +80,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
         log = stack.enter_context(
             open_log(settings.store, key=settings.key, name=settings.name, strict=settings.strict)
         )
+        log.check_place()
         workspace = _workspace(settings, log)
         listener = stack.enter_context(_listen(settings.host, settings.port))
         exports = export_worker(
@@ -87,7 +90,11 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             most_bytes=settings.exports_bytes,
             meter=meter,
         )
+        waiting = _waiting(settings, log, meter, stack)
+        # A folder that was named and cannot be used is a mistake; a reader of rules that is not installed is a choice.
+        geo = Geo(Path(settings.geo_folder)) if settings.detect and settings.geo_folder is not None else None
         console = Console(secret=secret, clock=log.now, links=lambda code: take_link(log, code))
+        authority = _authority(settings)
         app = asgi(
             log,
             secret=secret,
@@ -100,9 +107,12 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             rate=settings.rate,
             read_rate=settings.read_rate,
             compat=settings.compat,
+            waiting=waiting,
             metrics=metrics,
             ending=lambda: server.ending,
             sign_on=_sign_on(settings, log),
+            stamps=authority,
+            geo=geo,
         )
         stack.enter_context(
             SealingWorker(log, on_round=meter.sealed, on_error=partial(_failed, "Sealing", meter.seal_failed))
@@ -110,13 +120,11 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
         stack.enter_context(LapseWorker(log))
         if settings.witness_policy is not None:
             stack.enter_context(WitnessWorker(log, read_policy(settings.witness_policy)))
-        if settings.stamp_url is not None and settings.stamp_certificates is not None:
-            certificates = read_certificates(settings.stamp_certificates)
-            authority = Authority(url=settings.stamp_url, certificates=certificates)
+        if authority is not None:
             stack.enter_context(StampWorker(log, authority))
         stack.enter_context(exports)
-        stack.enter_context(SinkWorker(log))
-        undetected = _detect(settings, log, meter, stack)
+        meter.watch_sinks(stack.enter_context(SinkWorker(log)).healths)
+        undetected = _detect(settings, log, geo, meter, stack)
         if settings.retention_minutes:
             worker = RetentionWorker(
                 log,
@@ -140,6 +148,8 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             syslog = Syslog(one, log, gate, rate=settings.rate, ending_seconds=settings.shutdown_seconds, meter=meter)
             listeners.append(stack.enter_context(syslog))
             announce(f"Syslog    {syslog.where}")
+        if waiting is None and not NEVER_AGAIN.isdisjoint(settings.compat):
+            announce("While the store is away, events of clients that never send again are lost: set spool_folder")
         if undetected:
             announce(f"Detection is off: {undetected}")
         with _signals_call(server.stop):
@@ -207,12 +217,17 @@ def _failed(what: str, count: Callable[[], None], workspace: str, error: Excepti
     _logger.error("%s of %s failed", what, workspace or "the deployment", exc_info=error)
 
 
-def _detect(settings: Settings, log: Log, meter: Meter, stack: ExitStack) -> str:
+def _authority(settings: Settings) -> Authority | None:
+    """Return who stamps heads with the time, if the settings name somebody."""
+    if settings.stamp_url is None or settings.stamp_certificates is None:
+        return None
+    return Authority(url=settings.stamp_url, certificates=read_certificates(settings.stamp_certificates))
+
+
+def _detect(settings: Settings, log: Log, geo: Geo | None, meter: Meter, stack: ExitStack) -> str:
     """Start detection if it is asked for; return why it cannot be had, or nothing."""
     if not settings.detect:
         return ""
-    # A folder that was named and cannot be used is a mistake; a reader of rules that is not installed is a choice.
-    geo = Geo(Path(settings.geo_folder)) if settings.geo_folder is not None else None
     try:
         worker = DetectionWorker(
             log, geo=geo, on_round=meter.detected, on_error=partial(_failed, "Detection", meter.detection_failed)
@@ -221,6 +236,14 @@ def _detect(settings: Settings, log: Log, meter: Meter, stack: ExitStack) -> str
         return str(error)
     stack.enter_context(worker)
     return ""
+
+
+def _waiting(settings: Settings, log: Log, meter: Meter, stack: ExitStack) -> Waiting | None:
+    """Open the place where events wait for the store, if a door needs one or something was left in it."""
+    folder = Path(settings.spool_folder) if settings.spool_folder else default_folder(settings.store, "spool")
+    if folder is None or (NEVER_AGAIN.isdisjoint(settings.compat) and not folder.is_dir()):
+        return None
+    return stack.enter_context(Waiting(log, folder, most_bytes=settings.spool_bytes, meter=meter))
 
 
 def _sign_on(settings: Settings, log: Log) -> Callable[[Console, Desk], SignOn] | None:

@@ -9,13 +9,12 @@ from whodid.log import Log, Worker, leased, stamped
 from whodid.proof.policy import Policy
 from whodid.witness import cosign
 from whodid.witness.ask import Post
-from whodid.witness.stamp import Authority, Send, stamp_head
+from whodid.witness.stamp import LEASE, LEASE_STATE, Authority, Send, stamp_head
 
 __all__ = ["StampWorker", "WitnessWorker"]
 
 _LEASE = timedelta(minutes=5)
 _LEASE_STATE = "witnesses.lease"
-_STAMP_LEASE = "stamps.lease"
 _DAY = timedelta(days=1)
 
 
@@ -93,7 +92,7 @@ class StampWorker(Worker):
         return self._everywhere(self._stamp)
 
     def _stamp(self, workspace: str) -> bool:
-        with leased(self._log, workspace, _STAMP_LEASE, _LEASE) as lease:
+        with leased(self._log, workspace, LEASE_STATE, LEASE) as lease:
             if lease is None:
                 return False
             known = stamped(lambda name: self._log.state(workspace, name))

@@ -6,10 +6,12 @@ becomes on the way (`formats`), what it is handed to (`kinds`), and the threads 
 """
 
 from whodid.sinks.formats import FORMATS
+from whodid.sinks.health import Health
 from whodid.sinks.kinds import KINDS
 from whodid.sinks.position import Position, Quarantined
+from whodid.sinks.secrets import generate_secret
 from whodid.sinks.settings import Sink
-from whodid.sinks.sinks import Health, Sinks
+from whodid.sinks.sinks import Sinks
 from whodid.sinks.worker import SinkWorker
 
-__all__ = ["FORMATS", "KINDS", "Health", "Position", "Quarantined", "Sink", "SinkWorker", "Sinks"]
+__all__ = ["FORMATS", "KINDS", "Health", "Position", "Quarantined", "Sink", "SinkWorker", "Sinks", "generate_secret"]

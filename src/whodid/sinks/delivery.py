@@ -22,11 +22,12 @@ from whodid.query import parse
 from whodid.query.match import compile_query
 from whodid.sinks.formats import FORMATS, Notice
 from whodid.sinks.heads import HEAD, make_head, size_of
-from whodid.sinks.kinds import KINDS, Message, Opening, Receiver, Result, read_secrets
+from whodid.sinks.kinds import KINDS, Message, Opening, Receiver, Result
 from whodid.sinks.position import Position, Quarantined, read_position, swap_position
+from whodid.sinks.secrets import secrets_of
 from whodid.sinks.settings import STATE, Sink, pause_by_itself
 
-__all__ = ["WAITS", "Turn", "due", "make_notice", "open_receiver"]
+__all__ = ["WAITS", "Turn", "due", "make_message", "make_notice", "open_receiver"]
 
 WAITS = (5.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0, 36_000.0)
 """Seconds between deliveries that fail; after the last of them the sink pauses. A tenth more or less, by chance."""
@@ -61,13 +62,30 @@ def due(log: Log, workspace: str, sink: Sink, position: Position) -> bool:
     return position.next < log.head(workspace).size or _silent(sink, position, now)
 
 
-def open_receiver(log: Log, sink: Sink, *, again: bool) -> Receiver:
+def open_receiver(log: Log, workspace: str, sink: Sink, *, again: bool) -> Receiver:
     """Make the receiver of a sink; see `Opening` for `again`.
 
     Raises:
         InvalidSetting: Its settings or its secret cannot be used.
     """
-    return KINDS[sink.kind].open(Opening(sink, read_secrets(sink.secret), log.now, again))
+    return KINDS[sink.kind].open(Opening(sink, secrets_of(log, workspace, sink), log.now, again))
+
+
+def make_message(entry: Entry, body: bytes) -> Message:
+    """Make the message with an entry.
+
+    Args:
+        body: In the format of the sink.
+    """
+    return Message(
+        id=entry.id,
+        index=entry.index,
+        at=entry.occurred_at,
+        workspace=entry.workspace,
+        action=entry.action,
+        severity=entry.severity,
+        body=body,
+    )
 
 
 def make_notice(log: Log, workspace: str, sink: Sink, what: Literal["heartbeat", "test"], next: int) -> Message:
@@ -146,7 +164,7 @@ class Turn:
 
     def _deliver_all(self) -> None:
         try:
-            receiver = open_receiver(self._log, self._sink, again=self._position.again)
+            receiver = open_receiver(self._log, self._workspace, self._sink, again=self._position.again)
         except InvalidSetting as error:
             self._fail(Result(fault=str(error)))
         try:
@@ -192,7 +210,7 @@ class Turn:
         for entry in self._log.read(self._workspace, start, stop):
             read += 1
             if wanted(entry):
-                message = _message(entry, write(entry))
+                message = make_message(entry, write(entry))
                 messages.append(message)
                 size += len(message.body)
             if len(messages) >= self._sink.batch or size >= _MOST_BYTES or read >= _MOST_READ:
@@ -294,15 +312,3 @@ class Turn:
             if not self._lease.renewed():
                 raise _Over
             self._renewed = now
-
-
-def _message(entry: Entry, body: bytes) -> Message:
-    return Message(
-        id=entry.id,
-        index=entry.index,
-        at=entry.occurred_at,
-        workspace=entry.workspace,
-        action=entry.action,
-        severity=entry.severity,
-        body=body,
-    )

@@ -15,9 +15,19 @@ from msgspec import Struct
 from whodid.capture.events import uuid7
 from whodid.errors import NotFound
 from whodid.log import Announced, Log
-from whodid.model import Actor, Change, Context, Event, Reason, Related, Resource
+from whodid.model import Actor, Change, Context, Event, Outcome, Reason, Related, Resource
 
-__all__ = ["STATE", "Changed", "Sink", "change_sinks", "find_sink", "pause_by_itself", "pausing", "read_sinks"]
+__all__ = [
+    "STATE",
+    "Changed",
+    "Sink",
+    "change_sinks",
+    "find_sink",
+    "pause_by_itself",
+    "pausing",
+    "read_sinks",
+    "record_try",
+]
 
 STATE = "sinks"
 
@@ -31,7 +41,7 @@ class Sink(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         address: A URL, or the path of a file.
         query: Which entries go there; empty for all.
         format: One of `FORMATS`; the kind says which of them it takes.
-        secret: Where the secret is: `file:PATH` or `env:NAME`; never the secret itself.
+        secret: Where the secret is: `file:PATH`, `env:NAME`, or `kept` in the store; never the secret itself.
         options: Of the kind, by name.
         private: Whether addresses that are not on the public internet may be reached.
         batch: How many entries go in one delivery at most.
@@ -101,21 +111,53 @@ def change_sinks(
         concerned[:] = [sink]
         if not changes:
             return None
-        now = log.now()
-        return sinks, Event(
-            id=uuid7(now, os.urandom(8)),
-            occurred_at=now,
-            actor=actor,
-            action="audit.stream_changed",
-            resource=Resource(type="log", id=workspace),
-            related=(Related(type="sink", id=sink.id, name=sink.name, rel="sink"),),
-            changes=tuple(changes),
-            context=context,
-            reason=reason,
+        return sinks, _event(
+            log, workspace, sink, "audit.stream_changed", changes=changes, actor=actor, context=context, reason=reason
         )
 
     SINKS.change(log, workspace, make)
     return concerned[0]
+
+
+def record_try(
+    log: Log, workspace: str, sink: Sink, action: str, *, fault: str, actor: Actor, context: Context | None
+) -> None:
+    """Record that somebody tried something with a sink, which changed nothing.
+
+    Args:
+        action: What was tried.
+        fault: Why it did not work; empty when it did.
+    """
+    why = Reason(code="sink_failed", text=fault[:1_000]) if fault else None
+    outcome: Outcome = "failed" if fault else "success"
+    log.record(workspace, _event(log, workspace, sink, action, outcome, actor=actor, context=context, reason=why))
+
+
+def _event(
+    log: Log,
+    workspace: str,
+    sink: Sink,
+    action: str,
+    outcome: Outcome = "success",
+    *,
+    changes: Sequence[Change] = (),
+    actor: Actor,
+    context: Context | None,
+    reason: Reason | None,
+) -> Event:
+    now = log.now()
+    return Event(
+        id=uuid7(now, os.urandom(8)),
+        occurred_at=now,
+        actor=actor,
+        action=action,
+        outcome=outcome,
+        resource=Resource(type="log", id=workspace),
+        related=(Related(type="sink", id=sink.id, name=sink.name, rel="sink"),),
+        changes=tuple(changes),
+        context=context,
+        reason=reason,
+    )
 
 
 def pause_by_itself(log: Log, workspace: str, sink: str, why: str, *, actor: Actor, context: Context) -> None:

@@ -1,14 +1,15 @@
-"""The sinks of a workspace, for whoever manages them: add, remove, pause, resume, backfill, test, and how they are."""
+"""The sinks of a workspace, for whoever manages them: add, remove, pause, resume, backfill, test, and how they are.
+
+What is in quarantine is tried again or dropped here as well.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from datetime import timedelta
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from whodid.errors import InvalidSetting
 from whodid.log import Log
@@ -16,34 +17,19 @@ from whodid.model import Actor, Change, Context, Reason
 from whodid.query import parse
 from whodid.sinks.delivery import Turn, make_notice, open_receiver
 from whodid.sinks.heads import HEAD, USUAL_SECONDS
-from whodid.sinks.kinds import KINDS, Opening, Result, read_secrets
-from whodid.sinks.position import Position, forget_position, read_position, swap_position
-from whodid.sinks.settings import Changed, Sink, change_sinks, find_sink, pausing, read_sinks
+from whodid.sinks.health import Health, health_of, healths
+from whodid.sinks.kinds import KINDS, Result
+from whodid.sinks.position import Position, Quarantined, forget_position, read_position, swap_position
+from whodid.sinks.quarantine import chosen, send_again, without
+from whodid.sinks.secrets import KEPT, forget_secret, keep_secret, secrets_of
+from whodid.sinks.settings import Changed, Sink, change_sinks, find_sink, pausing, read_sinks, record_try
 
-__all__ = ["Health", "Sinks"]
+__all__ = ["Sinks"]
 
 MOST = 20
 """How many sinks a workspace may have."""
 
 _LONGEST_NAME = 100
-
-
-class Health(Struct, frozen=True, kw_only=True):
-    """How a sink is.
-
-    Args:
-        status: `active`, `failing` (the last delivery failed, the next one is due at `position.retry_at`) or `paused`.
-        behind: How many entries of the log are still to be looked at.
-        lag: Seconds since the first of them was recorded; 0 when there are none.
-        paused: Seconds since it paused; None when it did not.
-    """
-
-    sink: Sink
-    position: Position
-    status: str
-    behind: int
-    lag: float
-    paused: float | None
 
 
 class Sinks:
@@ -62,7 +48,7 @@ class Sinks:
 
     def all(self) -> list[Health]:
         """Return every sink and how it is, in the order in which they were added."""
-        return [self._health(sink) for sink in read_sinks(self._log, self._workspace)]
+        return healths(self._log, self._workspace)
 
     def get(self, name: str) -> Health:
         """Return a sink by its id or name.
@@ -70,7 +56,7 @@ class Sinks:
         Raises:
             NotFound: There is none.
         """
-        return self._health(find_sink(read_sinks(self._log, self._workspace), name))
+        return health_of(self._log, self._workspace, find_sink(read_sinks(self._log, self._workspace), name))
 
     def add(
         self,
@@ -81,6 +67,7 @@ class Sinks:
         query: str = "",
         format: str | None = None,
         secret: str = "",
+        kept: str = "",
         options: Mapping[str, str] | None = None,
         private: bool = False,
         batch: int | None = None,
@@ -91,6 +78,7 @@ class Sinks:
 
         Args:
             format: The usual one of the kind when absent.
+            kept: The secret itself, to be kept in the store, encrypted; instead of `secret`.
             batch: The usual one of the kind when absent.
             heartbeat: A minute when absent, and a day between two heads.
             start: Index of the first entry that goes there; when absent, the first one that is yet to be recorded.
@@ -114,28 +102,30 @@ class Sinks:
             address=address,
             query=query,
             format=written,
-            secret=secret,
+            secret=KEPT if kept else secret,
             options=dict(options or {}),
             private=private,
             batch=known.batch if batch is None else batch,
             heartbeat=usual if heartbeat is None else heartbeat,
         )
-        self._check(sink)
-        # Whoever feeds it needs a position: so that comes first, and a crash leaves a position without a sink.
-        swap_position(self._log, self._workspace, sink.id, None, Position(next=first))
 
         def change(sinks: tuple[Sink, ...]) -> Changed:
             if any(one.name == name for one in sinks):
                 raise InvalidSetting(f"There is a sink {name!r}", "Choose another name")
             if len(sinks) >= MOST:
                 raise InvalidSetting(f"The workspace has {MOST} sinks already", "Remove one that is not needed")
-            return (*sinks, sink), sink, _described(sink, "after")
+            return (*sinks, sink), sink, (*_described(sink, "after"), *self._fingerprinted(sink, "after"))
 
         try:
+            if kept:
+                keep_secret(self._log, self._workspace, sink.id, kept)
+            self._check(sink)
+            # Whoever feeds it needs a position: so that comes first, and a crash leaves a position without a sink.
+            swap_position(self._log, self._workspace, sink.id, None, Position(next=first))
             return self._change(change)
         except BaseException:
             if not any(one.id == sink.id for one in read_sinks(self._log, self._workspace)):
-                forget_position(self._log, self._workspace, sink.id)
+                self._forget(sink.id)
             raise
 
     def remove(self, name: str, *, reason: Reason | None = None) -> Sink:
@@ -146,8 +136,42 @@ class Sinks:
             return tuple(one for one in sinks if one != sink), sink, _described(sink, "before")
 
         sink = self._change(change, reason)
-        forget_position(self._log, self._workspace, sink.id)
+        self._forget(sink.id)
         return sink
+
+    def set_secret(self, name: str, text: str, *, beside: bool = False) -> Sink:
+        """Give a sink another secret, kept in the store, encrypted.
+
+        Args:
+            text: The secret.
+            beside: Whether the one before stays good for now: a webhook is signed with both.
+
+        Raises:
+            InvalidSetting: The sink has none of its kind, or the secret cannot be used; nothing changed.
+        """
+        sink = find_sink(read_sinks(self._log, self._workspace), name)
+        old = secrets_of(self._log, self._workspace, sink) if beside and sink.secret else ()
+        before = self._fingerprinted(sink, "before")
+        whole = "\n".join((text, *old[:1]))
+        # Tried under a name of its own first: what cannot work must not take the place of what does.
+        trial = msgspec.structs.replace(sink, id=f"{sink.id}.new", secret=KEPT)
+        try:
+            keep_secret(self._log, self._workspace, trial.id, whole)
+            self._check(trial)
+            (after,) = self._fingerprinted(trial, "after")
+        finally:
+            forget_secret(self._log, self._workspace, trial.id)
+        keep_secret(self._log, self._workspace, sink.id, whole)
+        told = Change(
+            path="secret", class_="secret", before_fp=before[0].before_fp if before else None, after_fp=after.after_fp
+        )
+
+        def change(sinks: tuple[Sink, ...]) -> Changed:
+            found = find_sink(sinks, sink.id)
+            new = msgspec.structs.replace(found, secret=KEPT)
+            return tuple(new if one == found else one for one in sinks), new, (told,)
+
+        return self._change(change)
 
     def pause(self, name: str, *, reason: Reason | None = None) -> Sink:
         """Feed a sink no more until it is resumed; its position stays."""
@@ -197,12 +221,55 @@ class Sinks:
             InvalidSetting: The settings or the secret of the sink cannot be used.
         """
         sink = find_sink(read_sinks(self._log, self._workspace), name)
-        receiver = open_receiver(self._log, sink, again=True)
+        receiver = open_receiver(self._log, self._workspace, sink, again=True)
         try:
             message = make_notice(self._log, self._workspace, sink, "test", self._position(sink).next)
-            return receiver.send((message,))
+            result = receiver.send((message,))
         finally:
             receiver.close()
+        self._record_try(sink, "audit.stream_tested", result.fault or result.refused.get(0, ""))
+        return result
+
+    def retry(self, name: str, indexes: Collection[int] | None = None) -> tuple[int, str]:
+        """Deliver what is in quarantine once more, now.
+
+        Args:
+            indexes: Of the entries that are tried; all when absent.
+
+        Returns:
+            How many the receiver took, and why the last of the others was not taken.
+
+        Raises:
+            InvalidSetting: The settings or the secret of the sink cannot be used.
+            NotFound: One of them is not in quarantine.
+        """
+        sink = find_sink(read_sinks(self._log, self._workspace), name)
+        tried = chosen(self._position(sink).quarantine, indexes)
+        if not tried:
+            return 0, ""
+        taken, fault = send_again(self._log, self._workspace, sink, tried)
+        if taken:
+            self._release(sink, taken, delivered=True)
+        else:
+            self._record_try(sink, "audit.stream_changed", fault)
+        return len(taken), fault
+
+    def drop(self, name: str, indexes: Collection[int] | None = None, *, reason: Reason | None = None) -> int:
+        """Take entries out of quarantine that nobody wants delivered any more; they stay in the log.
+
+        Args:
+            indexes: Of the entries; all when absent.
+
+        Returns:
+            How many.
+
+        Raises:
+            NotFound: One of them is not in quarantine.
+        """
+        sink = find_sink(read_sinks(self._log, self._workspace), name)
+        dropped = chosen(self._position(sink).quarantine, indexes)
+        self._release(sink, dropped, delivered=False, reason=reason)
+        return len(dropped)
 
     def send_head(self, name: str) -> str:
         """Deliver the newest head to a sink of heads now, whether it is due or not.
@@ -226,6 +293,40 @@ class Sinks:
     ) -> Sink:
         return change_sinks(self._log, self._workspace, change, actor=self._actor, context=self._context, reason=reason)
 
+    def _record_try(self, sink: Sink, action: str, fault: str) -> None:
+        record_try(self._log, self._workspace, sink, action, fault=fault, actor=self._actor, context=self._context)
+
+    def _release(
+        self, sink: Sink, gone: Collection[Quarantined], *, delivered: bool, reason: Reason | None = None
+    ) -> None:
+        """Take entries out of quarantine and record that."""
+        indexes = [one.index for one in gone]
+        told = (Change(path="quarantine", op="set", removed=list(indexes)),) if indexes else ()
+
+        def change(sinks: tuple[Sink, ...]) -> Changed:
+            return sinks, find_sink(sinks, sink.id), told
+
+        self._change(change, reason)
+        while True:
+            old = self._position(sink)
+            new = without(old, indexes, delivered=delivered)
+            if new == old or swap_position(self._log, self._workspace, sink.id, old, new):
+                return
+
+    def _forget(self, sink: str) -> None:
+        forget_position(self._log, self._workspace, sink)
+        forget_secret(self._log, self._workspace, sink)
+
+    def _fingerprinted(self, sink: Sink, side: str) -> tuple[Change, ...]:
+        """Say which secret in the store a sink has, as a change; nothing where the settings name a place."""
+        if sink.secret != KEPT:
+            return ()
+        newest = secrets_of(self._log, self._workspace, sink)[0].encode()
+        print_ = self._log.fingerprint(self._workspace, newest)
+        if side == "after":
+            return (Change(path="secret", op="add", class_="secret", after_fp=print_),)
+        return (Change(path="secret", op="remove", class_="secret", before_fp=print_),)
+
     def _reset(self, sink: Sink, **more: Any) -> None:
         """Let the next delivery be due at once, whatever was before."""
         while True:
@@ -236,18 +337,6 @@ class Sinks:
 
     def _position(self, sink: Sink) -> Position:
         return read_position(self._log, self._workspace, sink.id) or Position(next=0)
-
-    def _health(self, sink: Sink) -> Health:
-        position, now, size = self._position(sink), self._log.now(), self._log.head(self._workspace).size
-        waiting = next(self._log.read(self._workspace, position.next), None)
-        return Health(
-            sink=sink,
-            position=position,
-            status="paused" if not sink.active else "failing" if position.fault else "active",
-            behind=size - position.next,
-            lag=0.0 if waiting is None else max(0.0, (now - waiting.recorded_at) / timedelta(seconds=1)),
-            paused=None if sink.paused_at is None else (now - sink.paused_at) / timedelta(seconds=1),
-        )
 
     def _check(self, sink: Sink) -> None:
         kind = KINDS[sink.kind]
@@ -274,7 +363,7 @@ class Sinks:
                 raise InvalidSetting(f"A {sink.kind} sink has no option {option!r}", f"It has {known}")
         if kind.secret and not sink.secret:
             raise InvalidSetting(f"A {sink.kind} sink needs a secret", "Name its file or variable")
-        kind.open(Opening(sink, read_secrets(sink.secret), self._log.now)).close()
+        open_receiver(self._log, self._workspace, sink, again=False).close()
 
 
 def _described(sink: Sink, side: str) -> list[Change]:

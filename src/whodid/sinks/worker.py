@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from whodid.log import Log, Worker
 from whodid.sinks.delivery import Turn, due
+from whodid.sinks.health import Health, healths
 from whodid.sinks.position import read_position
 from whodid.sinks.settings import Sink, read_sinks
 
@@ -72,6 +73,10 @@ class SinkWorker(Worker):
         """Return when every turn that began has ended."""
         for thread in self._turns.values():
             thread.join()
+
+    def healths(self) -> list[Health]:
+        """Return how every sink is, of the workspaces that had some when they were last looked at."""
+        return [health for workspace in self._fed for health in healths(self._log, workspace)]
 
     def _begin(self, workspace: str, sink: Sink) -> bool:
         if (workspace, sink.id) in self._turns:

@@ -12,15 +12,18 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID
 
 from msgspec import Struct
 
 from whodid import canonical
+from whodid.errors import InvalidSetting
 from whodid.model import Entry, Kind
 from whodid.query import Cursor, Page, Query
 from whodid.sequence import Batch, Head, Sealed, Segment
+from whodid.store.moving import Mark, Piece
 
 __all__ = ["Assemble", "Count", "Facet", "Facets", "Histogram", "Kept", "Known", "Problem", "Store", "restore"]
 
@@ -133,6 +136,7 @@ class Store(ABC):
 
         Raises:
             StoreFull: No space; nothing was written.
+            StoreMoved: The store has a mark; nothing was written.
             StoreUnavailable: The engine is busy or gone; nothing was written.
         """
 
@@ -218,7 +222,46 @@ class Store(ABC):
 
     @abstractmethod
     def swap_state(self, workspace: str, name: str, old: bytes | None, new: bytes | None) -> bool:
-        """Replace a named value if it still is `old` (None: absent), durably; say whether it was."""
+        """Replace a named value if it still is `old` (None: absent), durably; say whether it was.
+
+        Raises:
+            StoreMoved: The store has a mark; nothing was written.
+        """
+
+    @abstractmethod
+    def states(self, workspace: str) -> dict[str, bytes]:
+        """Return all named values."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What people call this store in messages; never with a password."""
+
+    @abstractmethod
+    def mark(self) -> Mark | None:
+        """Return the mark that keeps the store from being written, or None."""
+
+    @abstractmethod
+    def swap_mark(self, old: Mark | None, new: Mark | None) -> bool:
+        """Replace the mark if it still is `old`, durably; say whether it was.
+
+        While there is one, `append`, `forget` and `swap_state` write nothing, in any process; those that were under
+        way are over when this returns.
+        """
+
+    @abstractmethod
+    def adopt(self, workspace: str, piece: Piece, old: bytes | None, new: bytes | None) -> bool:
+        """Write a piece of a log that is copied from another store, whatever mark there is, all or nothing and durable.
+
+        Search structures and roll-ups follow from the entries.
+
+        Args:
+            old: What the state `PROGRESS` must still be (None: absent), so that of two copies at once one goes on.
+            new: What it becomes.
+
+        Returns:
+            Whether it was `old`; otherwise nothing was written.
+        """
 
     @abstractmethod
     def check(self, workspace: str) -> Iterator[Problem]:
@@ -234,6 +277,17 @@ class Store(ABC):
 
         Takes as long as copying the whole store may take, and writers may have to wait for it.
         """
+
+    def back_up(self, path: Path) -> None:
+        """Write a consistent copy of everything to a new file, readable by its owner only, while others go on writing.
+
+        Raises:
+            InvalidSetting: The file exists, its folder does not, or the engine has tools of its own for this.
+            StoreFull: There is no room for it; nothing of it is left.
+        """
+        raise InvalidSetting(
+            f"{self.name} is not backed up by this program", "Use the tools of the database: docs/operate/backup.md"
+        )
 
     @abstractmethod
     def stats(self, workspace: str) -> dict[str, int]:

@@ -12,11 +12,12 @@ from itertools import pairwise
 
 from whodid import canonical
 from whodid.model import Entry
-from whodid.proof import tile
+from whodid.proof import tile, tree
 from whodid.query import Cursor, Page, Query, compile_query
-from whodid.sequence import Batch, Head, Sealed, Segment
+from whodid.sequence import Batch, Head, Row, Sealed, Segment
 from whodid.store import scan
 from whodid.store.base import Assemble, Count, Facets, Histogram, Kept, Problem, Store, restore
+from whodid.store.moving import PROGRESS, Mark, Piece, refuse
 
 __all__ = ["MemoryStore"]
 
@@ -40,12 +41,14 @@ class MemoryStore(Store):
     def __init__(self) -> None:
         self._logs: dict[str, _Log] = {}
         self._lock = threading.RLock()
+        self._mark: Mark | None = None
 
     def append(self, workspace: str, assemble: Assemble) -> Batch | None:
         return self.forget(workspace, (), assemble)
 
     def forget(self, workspace: str, ranges: Sequence[range], assemble: Assemble) -> Batch | None:
         with self._lock:
+            self._writable()
             log = self._logs.get(workspace) or _Log()
             batch = assemble(log.head, lambda ids: {i: log.kept[log.by_id[i]] for i in ids if i in log.by_id})
             if batch is None:
@@ -61,15 +64,18 @@ class MemoryStore(Store):
             return batch
 
     @staticmethod
-    def _write(workspace: str, log: _Log, batch: Batch) -> None:
-        for row in (*batch.rewritten, *batch.rows):
+    def _keep(workspace: str, log: _Log, rows: Sequence[Row], nodes: Sequence[tree.Nodes]) -> None:
+        for row in rows:
             kept = Kept(row.index, row.kind, row.id, row.occurred_at, row.recorded_at, row.seed, row.payload)
             log.kept[row.index] = kept
             log.by_id[row.id] = row.index
             log.entries[row.index] = restore(kept, workspace)
-        for gain in tile.additions(batch.nodes):
+        for gain in tile.additions(nodes):
             place = (gain.level, gain.index)
             log.tiles[place] = log.tiles.get(place, b"") + gain.hashes
+
+    def _write(self, workspace: str, log: _Log, batch: Batch) -> None:
+        self._keep(workspace, log, (*batch.rewritten, *batch.rows), batch.nodes)
         for segment in batch.opened:
             log.segments[segment.number] = segment
         if batch.sealed is not None:
@@ -165,6 +171,7 @@ class MemoryStore(Store):
 
     def swap_state(self, workspace: str, name: str, old: bytes | None, new: bytes | None) -> bool:
         with self._lock:
+            self._writable()
             log = self._logs.setdefault(workspace, _Log())
             if log.state.get(name) != old:
                 return False
@@ -172,6 +179,47 @@ class MemoryStore(Store):
                 log.state.pop(name, None)
             else:
                 log.state[name] = new
+            return True
+
+    def states(self, workspace: str) -> dict[str, bytes]:
+        with self._lock:
+            log = self._logs.get(workspace)
+            return dict(log.state) if log else {}
+
+    @property
+    def name(self) -> str:
+        return "memory"
+
+    def mark(self) -> Mark | None:
+        with self._lock:
+            return self._mark
+
+    def swap_mark(self, old: Mark | None, new: Mark | None) -> bool:
+        with self._lock:
+            if self._mark != old:
+                return False
+            self._mark = new
+            return True
+
+    def _writable(self) -> None:
+        refuse(self._mark)
+
+    def adopt(self, workspace: str, piece: Piece, old: bytes | None, new: bytes | None) -> bool:
+        with self._lock:
+            log = self._logs.setdefault(workspace, _Log())
+            if log.state.get(PROGRESS) != old:
+                return False
+            self._keep(workspace, log, piece.rows, piece.nodes)
+            log.segments |= {segment.number: segment for segment in piece.segments}
+            for sealed, postings in piece.seals:
+                log.seals[sealed.number] = sealed
+                if postings is not None:
+                    log.postings[sealed.number] = postings
+            log.state |= piece.states
+            log.state.pop(PROGRESS, None)
+            if new is not None:
+                log.state[PROGRESS] = new
+            log.head = piece.head or log.head
             return True
 
     def check(self, workspace: str) -> Iterator[Problem]:

@@ -24,6 +24,7 @@ from whodid.catalog import (
     severity_label,
     source_label,
     type_label,
+    value_label,
 )
 from whodid.log import Facet
 from whodid.model import KINDS, OUTCOMES, SEVERITIES, Entry
@@ -47,6 +48,8 @@ _ROW = (
     "cause",
     "batch",
 )
+_SIDES = ("before", "after", "added", "removed")
+_OF_ACTIONS = frozenset({"actions", "events"})
 
 
 class Stay(NamedTuple):
@@ -97,6 +100,7 @@ def entry_view(
         "entry": {"outcome": "success", "marks": (), **seen.wire},
         **_words(seen, lang, catalog),
         "labels": _labels(seen.entry, lang),
+        "values": values(seen.wire, lang, catalog),
         "removed_on": stay.removed_on.isoformat() if stay and stay.removed_on else None,
         "held": stay is not None and stay.held,
     }
@@ -141,16 +145,49 @@ def facet_label(field: str, one: Facet, lang: str, catalog: Catalog) -> str:
 
 
 def _labels(entry: Entry, lang: str) -> dict[str, str]:
-    """Return what is called how: changed fields, those that a merge compared, `details.<name>`, `moved.<name>`."""
+    """Return what is called how: changed and compared fields, `related.<rel>`, `details.<name>`, `moved.<name>`."""
     details = entry.details or {}
     compared = details.get("fields")
     # Details are the host's own: what looks like a comparison may be anything.
     named = [one.get("path") for one in compared if isinstance(one, dict)] if isinstance(compared, list) else []
     paths = [change.path for change in entry.changes] + [path for path in named if isinstance(path, str)]
     fields = {path: field_label(path, lang) for path in paths}
+    rels = {f"related.{one.rel}": detail_label(one.rel, lang) for one in entry.related}
     moved = details.get("moved")
     along = {f"moved.{name}": detail_label(name, lang) for name in moved} if isinstance(moved, dict) else {}
-    return {**fields, **along, **{f"details.{name}": detail_label(name, lang) for name in details}}
+    return {**fields, **rels, **along, **{f"details.{name}": detail_label(name, lang) for name in details}}
+
+
+def values(wire: dict[str, Any], lang: str, catalog: Catalog) -> dict[str, dict[str, str]]:
+    """Return what codes are called, by the path of the field or `details.<name>` that holds them.
+
+    Args:
+        wire: The entry as its viewer sees it: what is hidden is not named either.
+    """
+    details = wire.get("details", {})
+    held = [(f"details.{name}", value) for name, value in details.items()]
+    held += [(one["path"], one.get(side)) for one in wire.get("changes", ()) for side in _SIDES]
+    compared = details.get("fields")
+    if isinstance(compared, list):
+        # Details are the host's own: what looks like a comparison may be anything.
+        fields = [one for one in compared if isinstance(one, dict) and isinstance(one.get("path"), str)]
+        held += [(one["path"], one.get(side)) for one in fields for side in ("survivor", "absorbed")]
+    called: dict[str, dict[str, str]] = {}
+    for path, value in held:
+        name = path.removeprefix("details.")
+        for code in value if isinstance(value, list | tuple) else (value,):
+            said = _code(name, code, lang, catalog) if isinstance(code, str) else None
+            if said is not None and said != code:
+                called.setdefault(path, {})[code] = said
+    return called
+
+
+def _code(name: str, code: str, lang: str, catalog: Catalog) -> str | None:
+    """Return what a code is called; an action is called what the catalog calls it."""
+    declared = catalog.get(code) if name in _OF_ACTIONS else None
+    if declared is not None:
+        return declared.label.get(lang, declared.label["en"])
+    return value_label(name, code, lang)
 
 
 def _words(seen: Seen, lang: str, catalog: Catalog) -> dict[str, Any]:

@@ -7,21 +7,47 @@ certificate of the authority, which whoever checks has from elsewhere.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
+from typing import NamedTuple
 
 from cryptography import x509
 from msgspec import Struct
 
+from whodid.canonical import time_text
+from whodid.capture.events import uuid7
 from whodid.errors import InvalidSetting, MalformedProof, ProofError, Refuted, WitnessError
-from whodid.log import Log, Stamp, keep_stamp, read_stamp, stamped
+from whodid.log import Log, Stamp, keep_stamp, leased, read_stamp, stamped
+from whodid.model import Actor, Context, Event, Outcome, Resource
 from whodid.proof.checkpoint import parse_checkpoint
 from whodid.proof.note import parse_note
 from whodid.witness.ask import post
 
-__all__ = ["Authority", "Dated", "check_stamp", "dated", "kept", "read_certificates", "stamp_head"]
+__all__ = [
+    "LEASE",
+    "LEASE_STATE",
+    "STAMPED",
+    "Authority",
+    "Dated",
+    "Ordered",
+    "Send",
+    "check_stamp",
+    "dated",
+    "kept",
+    "order_stamp",
+    "read_certificates",
+    "stamp_head",
+]
+
+STAMPED = "audit.stamped"
+"""The action of having a head stamped by order."""
+
+LEASE_STATE = "stamps.lease"
+LEASE = timedelta(minutes=5)
+"""Whoever stamps a log holds it for so long at most."""
 
 _QUERY = "application/timestamp-query"
 _REPLY = "application/timestamp-reply"
@@ -80,6 +106,73 @@ def read_certificates(path: str) -> tuple[x509.Certificate, ...]:
     if not any(_is_root(one) for one in found):
         raise InvalidSetting(f"No certificate in {path} is a root", "Add the root of the authority to the file")
     return found
+
+
+class Ordered(NamedTuple):
+    """What came of an order.
+
+    Args:
+        new: Whether the stamp was made now; an older one of the very same head is as good.
+    """
+
+    stamp: Stamp
+    new: bool
+
+
+def order_stamp(
+    log: Log,
+    workspace: str,
+    authority: Authority,
+    *,
+    actor: Actor,
+    context: Context | None = None,
+    send: Send | None = None,
+) -> Ordered | None:
+    """Have the newest head stamped by order of somebody, and record that, also when nothing came of it.
+
+    Args:
+        actor: Who orders it.
+        context: Where from.
+        send: How the request is sent; over HTTP when not given.
+
+    Returns:
+        None when somebody else has this log stamped at this moment.
+
+    Raises:
+        WitnessError: The authority did not answer with a stamp that holds.
+        NotFound: Nothing was recorded in this workspace.
+    """
+    with leased(log, workspace, LEASE_STATE, LEASE) as lease:
+        if lease is None:
+            return None
+        size = log.head(workspace).size
+        known = read_stamp(lambda name: log.state(workspace, name), size)
+        if known is not None:
+            return Ordered(known, new=False)
+
+        def record(outcome: Outcome, **details: str | int) -> None:
+            now = log.now()
+            log.record(
+                workspace,
+                Event(
+                    id=uuid7(now, os.urandom(8)),
+                    occurred_at=now,
+                    actor=actor,
+                    action=STAMPED,
+                    resource=Resource(type="log", id=workspace),
+                    outcome=outcome,
+                    details=details,
+                    context=context,
+                ),
+            )
+
+        try:
+            made = stamp_head(log, workspace, authority, send=send)
+        except WitnessError:
+            record("failed", entries=size)
+            raise
+        record("success", entries=made.size, stamped_at=time_text(made.at), bytes=len(made.answer))
+        return Ordered(made, new=True)
 
 
 def stamp_head(

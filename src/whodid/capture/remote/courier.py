@@ -11,20 +11,21 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from whodid.capture.remote.files import set_aside
 from whodid.capture.remote.gaps import Gaps
 from whodid.capture.remote.shelf import Shelf
-from whodid.capture.remote.transport import Elsewhere, Later, Result, Transport, settled
+from whodid.capture.remote.transport import Elsewhere, Later, Result, settled
 from whodid.errors import WhodidError
 
-__all__ = ["Counts", "Courier", "pause_after"]
+__all__ = ["LONGEST_PAUSE", "Carrier", "Counts", "Courier", "pause_after"]
 
 _FIRST_PAUSE = 0.5
-_LONGEST_PAUSE = 30.0
+LONGEST_PAUSE = 30.0
+"""Seconds between two attempts at most, where a server asks for nothing else."""
 _WRONG_KEY = 60.0
 _encode = msgspec.json.Encoder().encode
 
@@ -40,24 +41,34 @@ class Counts(msgspec.Struct, kw_only=True):
     fault: str = ""
 
 
+class Carrier(Protocol):
+    """What takes events to the log: a connection, or the log itself."""
+
+    def send(self, workspace: str, events: Sequence[bytes], *, timeout: float | None = None) -> list[Result]:
+        """Take events there; see `Transport.send`."""
+
+    def close(self) -> None:
+        """Let go of what it holds."""
+
+
 class Courier:
     """Delivers the frames and the gaps of owners.
 
     Args:
         folder: Of the spool; refused events are set aside there.
-        transport: Makes the connection when it is first needed.
+        carrier: Makes what takes events to the log, when it is first needed.
         counts: Where to count.
         workspace: The one that the key is known to belong to: when the log says otherwise, the key is at fault and the
             events wait for the right one. Events of other workspaces are refused.
     """
 
     def __init__(
-        self, folder: Path, transport: Callable[[], Transport], counts: Counts, workspace: str | None = None
+        self, folder: Path, carrier: Callable[[], Carrier], counts: Counts, workspace: str | None = None
     ) -> None:
         self._folder = folder
-        self._make = transport
+        self._make = carrier
         self._workspace = workspace
-        self._transport: Transport | None = None
+        self._carrier: Carrier | None = None
         self.counts = counts
         self.until: float | None = None
 
@@ -85,9 +96,9 @@ class Courier:
 
     def close(self) -> None:
         """Close the connection."""
-        if self._transport is not None:
-            self._transport.close()
-            self._transport = None
+        if self._carrier is not None:
+            self._carrier.close()
+            self._carrier = None
 
     def _tell(self, gaps: Gaps | None) -> bool:
         """Deliver what was dropped."""
@@ -119,10 +130,10 @@ class Courier:
         return [_set_aside(workspace, event, one) for event, one in pairs if one.status == "refused"]
 
     def _send(self, workspace: str, events: Sequence[bytes]) -> list[Result]:
-        if self._transport is None:
-            self._transport = self._make()
+        if self._carrier is None:
+            self._carrier = self._make()
         timeout = None if self.until is None else max(0.05, self.until - time.monotonic())
-        return self._transport.send(workspace, events, timeout=timeout)
+        return self._carrier.send(workspace, events, timeout=timeout)
 
 
 def _set_aside(workspace: str, event: bytes, result: Result) -> dict[str, Any]:
@@ -131,7 +142,7 @@ def _set_aside(workspace: str, event: bytes, result: Result) -> dict[str, Any]:
     return {"at": datetime.now(UTC).isoformat(), "workspace": workspace, **said, "event": msgspec.Raw(event)}
 
 
-def pause_after(error: Exception, attempts: int) -> float:
+def pause_after(error: Exception, attempts: int, longest: float = LONGEST_PAUSE) -> float:
     """Return how long to wait: what the log asked for, and a growing part of chance so that not all come at once."""
-    chance = random.uniform(0.0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(attempts, 10)))  # noqa: S311
+    chance = random.uniform(0.0, min(longest, _FIRST_PAUSE * 2.0 ** min(attempts, 10)))  # noqa: S311
     return chance + (error.pause if isinstance(error, Later) else 0.0)

@@ -35,6 +35,7 @@ __all__ = [
     "set_aside",
     "spool_error",
     "spool_key",
+    "sync_folder",
     "take_refused",
 ]
 
@@ -192,6 +193,15 @@ def owners(folder: Path) -> list[str]:
     found = (_OWNER.fullmatch(path.name) for path in folder.iterdir())
     names = [one["owner"] for one in found if one is not None]
     return sorted(names, key=lambda name: (int(name.split("-")[1]), name))
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names of new files are on the disk, without which their bytes would not be found."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def folder_bytes(folder: Path, *, without: str = "") -> int:

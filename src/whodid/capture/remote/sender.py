@@ -1,4 +1,4 @@
-"""From the spool to the log in a thread of its own: first for this process, then for dead ones in the same folder.
+"""From the spool to the log in a thread of its own, for this process and for dead ones in the same folder.
 
 Pauses grow while nobody answers. Nothing here holds a lock while it reads, writes or sends.
 """
@@ -10,12 +10,13 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
-from whodid.capture.remote.courier import Counts, Courier, pause_after
+from whodid.capture.remote.courier import LONGEST_PAUSE, Carrier, Counts, Courier, pause_after
 from whodid.capture.remote.files import Owner, owners
 from whodid.capture.remote.shelf import Shelf
 from whodid.capture.remote.spool import Live, Spool
-from whodid.capture.remote.transport import Later, Transport
+from whodid.capture.remote.transport import Later
 
 __all__ = ["Sender"]
 
@@ -30,14 +31,27 @@ class Sender:
     """Delivers what a spool holds, in a thread that begins with the first event and ends with the process.
 
     Args:
-        transport: Makes the connection.
+        carrier: Makes the connection.
         workspace: See `Courier`.
+        in_order: Whether what dead processes left goes first, so that all goes in the order in which it was taken, and
+            no file stays when all of it was delivered; otherwise this process's own goes first.
+        longest: Seconds between two attempts at most, unless the log asks for more.
     """
 
-    def __init__(self, spool: Spool, transport: Callable[[], Transport], workspace: str | None = None) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        carrier: Callable[[], Carrier],
+        workspace: str | None = None,
+        *,
+        in_order: bool = False,
+        longest: float = LONGEST_PAUSE,
+    ) -> None:
         self._spool = spool
-        self._make = transport
+        self._make = carrier
         self._workspace = workspace
+        self._in_order = in_order
+        self._longest = longest
         self.counts = Counts()
         self.settled = 0
         self._begin()
@@ -54,6 +68,7 @@ class Sender:
         self._asked = self._answered = self._failed = 0
         self._own: tuple[Live, Shelf] | None = None
         self._adopted: list[Shelf] = []
+        self._inherited = 0
         self._looked = 0.0
         self._courier = Courier(self._spool.folder, self._make, self.counts, self._workspace)
 
@@ -64,6 +79,11 @@ class Sender:
         for shelf in self._adopted:
             shelf.close()
         self._begin()
+
+    def start(self) -> None:
+        """Take over what dead processes left, and begin to deliver it without waiting for an event."""
+        self._adopt()
+        self.wake()
 
     def wake(self) -> None:
         """Say that something was taken; starts the thread if need be."""
@@ -111,14 +131,19 @@ class Sender:
         if thread is None or not thread.is_alive():
             self._let_go()
 
+    def waiting(self) -> int:
+        """Return how many events are not settled, those that were taken over included."""
+        return max(0, self._spool.accepted - self.settled) + max(0, self._inherited)
+
     def oldest(self) -> int | None:
         """Return when the oldest event that is not settled was taken, in milliseconds since 1970."""
-        own = self._own
-        live = self._spool.live
-        if live is None:
-            return None
-        shelf = own[1] if own is not None and own[0] is live else self._shelf(live)
-        return shelf.oldest()
+        own, live = self._own, self._spool.live
+        shelves = self._adopted[:1] if self._in_order else []
+        with suppress(OSError):  # delivered and removed meanwhile
+            if live is not None:
+                shelves.append(own[1] if own is not None and own[0] is live else self._shelf(live))
+            return min((at for shelf in shelves if (at := shelf.oldest()) is not None), default=None)
+        return None
 
     def _start(self) -> None:
         with self._starting:
@@ -148,7 +173,8 @@ class Sender:
                     attempts += 1
                     if once:
                         return False
-                    time.sleep(max(0.0, min(pause_after(error, attempts), until - time.monotonic())))
+                    pause = pause_after(error, attempts, self._longest)
+                    time.sleep(max(0.0, min(pause, until - time.monotonic())))
             return False
         finally:
             self._courier.until = None
@@ -166,7 +192,7 @@ class Sender:
                 with self._answer:
                     self._failed += 1
                     self._answer.notify_all()
-                self._nudge.wait(pause_after(error, attempts))
+                self._nudge.wait(pause_after(error, attempts, self._longest))
                 continue
             if not self._new.wait(_IDLE):
                 continue
@@ -180,21 +206,36 @@ class Sender:
         self._nudge.clear()
         with self._answer:
             asked = self._asked
+        if self._in_order:
+            self._deliver_adopted(lambda: False)
+            if self._ending.is_set():
+                return
         while self._own_step():
             if self._ending.is_set():
                 return
+        if self._in_order and self._spool.clear(self.settled):
+            self._own = None
         with self._answer:
             self._answered = asked
             self._answer.notify_all()
+        self._deliver_adopted(self._new.is_set)
+
+    def _deliver_adopted(self, until: Callable[[], bool]) -> None:
+        """Deliver what dead processes left, as long as nothing else is to be done first."""
         self._adopt()
         while self._adopted and not self._ending.is_set():
             shelf = self._adopted[0]
-            if not self._courier.step(shelf):
+            before = self._counted()
+            more = self._courier.step(shelf)
+            self._inherited -= self._counted() - before
+            if not more:
                 shelf.owner.remove()
                 shelf.close()
                 del self._adopted[0]
+                if not self._adopted:
+                    self._inherited = 0
                 self._spool.look_around()
-            if self._new.is_set():
+            if until():
                 return
 
     def _own_step(self) -> bool:
@@ -203,10 +244,13 @@ class Sender:
             return False
         if self._own is None or self._own[0] is not live:
             self._own = (live, self._shelf(live))
-        before = self.counts.delivered + self.counts.quarantined
+        before = self._counted()
         more = self._courier.step(self._own[1])
-        self.settled += self.counts.delivered + self.counts.quarantined - before
+        self.settled += self._counted() - before
         return more
+
+    def _counted(self) -> int:
+        return self.counts.delivered + self.counts.quarantined
 
     def _shelf(self, live: Live) -> Shelf:
         return Shelf(live.owner, live.gaps, ended=live.ended, freed=self._spool.freed)
@@ -223,7 +267,11 @@ class Sender:
                 continue
             owner = Owner.claim(self._spool.folder, name)
             if owner is not None:
-                self._adopted.append(Shelf.of_dead(owner))
+                shelf = Shelf.of_dead(owner)
+                self._inherited += shelf.waiting() if self._in_order else 0
+                self._adopted.append(shelf)
+        if self._in_order:
+            self._adopted.sort(key=lambda shelf: shelf.oldest() or 0)
         self._spool.look_around()
 
     def _let_go(self) -> None:

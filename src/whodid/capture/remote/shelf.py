@@ -107,6 +107,16 @@ class Shelf:
                 return found.at
         return None
 
+    def waiting(self) -> int:
+        """Count the frames that are not settled; reads all of them."""
+        count = 0
+        for number in self.owner.numbers():
+            if number >= self._place.number:
+                data = self.owner.segment(number).read_bytes()
+                start = self._place.offset if number == self._place.number else 0
+                count += sum(part.payload is not None for part in parts(data[start:], ended=True))
+        return count
+
     def _read(self, size: int = _CHUNK + LARGEST_FRAME) -> bytes | None:
         try:
             descriptor = os.open(self.owner.segment(self._place.number), os.O_RDONLY | os.O_CLOEXEC)

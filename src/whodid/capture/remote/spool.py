@@ -16,8 +16,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from whodid.capture.remote.files import Owner, Segment, folder_bytes, open_folder, spool_error
-from whodid.capture.remote.frames import frame
+from whodid.capture.remote.files import Owner, Segment, folder_bytes, open_folder, spool_error, sync_folder
+from whodid.capture.remote.frames import LARGEST_FRAME, frame
 from whodid.capture.remote.gaps import Gaps
 from whodid.errors import InvalidSetting, SpoolFull
 from whodid.model import Event
@@ -57,12 +57,18 @@ class Live:
         followed = self._followed.get(number)
         return followed is None or followed() is None
 
-    def follow(self, seen: Segment, limit: int, lock: threading.Lock) -> None:
-        """Go on in a new file, unless another thread does so already."""
+    def follow(self, seen: Segment, limit: int, lock: threading.Lock, *, power: bool) -> None:
+        """Go on in a new file, unless another thread does so already.
+
+        Args:
+            power: Whether the name of the file has to be on the disk before anything is written to it.
+        """
         if self.size < limit or self.segment is not seen:
             return
         try:
             new = Segment(self.owner.segment(seen.number + 1), seen.number + 1)
+            if power:
+                sync_folder(self.owner.folder)
         except OSError:
             return  # another thread made it, or there is no room for one: the present file goes on
         with lock:
@@ -199,6 +205,10 @@ class Spool:
         with self._room:
             self._room.notify_all()
 
+    def fits(self) -> bool:
+        """Tell whether there is room for one more event, however large."""
+        return self.used() + LARGEST_FRAME <= self.max_bytes
+
     def used(self) -> int:
         """Return how many bytes of the limit are taken."""
         with self._lock:
@@ -211,6 +221,25 @@ class Spool:
         until = time.monotonic() + _SHUT_SECONDS
         while self._inside and time.monotonic() < until:
             time.sleep(0.001)
+
+    def clear(self, settled: int) -> bool:
+        """Remove this process's files if nothing is left in them; the next event begins new ones.
+
+        Args:
+            settled: How many of the events that were taken are settled.
+
+        Returns:
+            Whether they were removed.
+        """
+        with self._lock:
+            live = self.live
+            if live is None or self._inside or self.accepted != settled:
+                return False
+            self.live = None
+            self._used = 0
+        live.owner.remove()
+        live.drop()
+        return True
 
     def close(self, *, delivered: bool) -> None:
         """Let go of this process's files.
@@ -226,6 +255,8 @@ class Spool:
 
     def _open(self) -> Live:
         live = Live(self.folder)
+        if self._power:
+            sync_folder(self.folder)
         with self._lock:
             if self.live is None:
                 self.live = live
@@ -272,7 +303,7 @@ class Spool:
                 if self._power:
                     segment.sync()
                 if live.size >= self._segment_bytes:
-                    live.follow(segment, self._segment_bytes, self._lock)
+                    live.follow(segment, self._segment_bytes, self._lock, power=self._power)
         except OSError as error:
             self.freed(sum(map(len, frames[done:])))
             failure = spool_error(error, self.folder)

@@ -203,6 +203,36 @@ ACTIONS = (
         ),
     ),
     Action(
+        name="audit.stamped",
+        kind="security",
+        severity="info",
+        resource_type="log",
+        label={"en": "Audit log stamped with the time", "es": "Registro de auditoría con sello de tiempo"},
+        sentences={
+            "en": Wording(
+                success="{actor} had the audit log stamped with the time",
+                denied="{actor} was not allowed to have the audit log stamped with the time",
+                failed="{actor} tried to have the audit log stamped with the time without success",
+            ),
+            "es": Wording(
+                success="{actor} hizo sellar con la hora el registro de auditoría",
+                denied="{actor} no tuvo permiso para hacer sellar con la hora el registro de auditoría",
+                failed="{actor} intentó sin éxito hacer sellar con la hora el registro de auditoría",
+            ),
+        },
+        parts={"entries": "details.entries"},
+        summaries={"en": "{entries} entries", "es": "{entries} entradas"},
+        example=said(
+            74,
+            "2026-11-20T10:12:09.330Z",
+            "audit.stamped",
+            AISHA,
+            LOG,
+            details={"entries": 31_662, "stamped_at": "2026-11-20T10:12:09.000000Z", "bytes": 4_480},
+            context=MADRID,
+        ),
+    ),
+    Action(
         name="audit.stream_changed",
         kind="security",
         severity="warning",
@@ -229,6 +259,41 @@ ACTIONS = (
             LOG,
             related=[_SPLUNK],
             changes=[{"path": "active", "before": True, "after": False}],
+            context=MADRID,
+        ),
+    ),
+    Action(
+        name="audit.stream_tested",
+        kind="security",
+        severity="info",
+        resource_type="log",
+        label={"en": "Log stream tested", "es": "Envío continuo probado"},
+        sentences={
+            "en": Wording(
+                success=("{actor} tested the log stream to {sink}", "{actor} tested a log stream"),
+                denied="{actor} was not allowed to test a log stream",
+                failed=(
+                    "{actor} tested the log stream to {sink} without success",
+                    "{actor} tested a log stream without success",
+                ),
+            ),
+            "es": Wording(
+                success=("{actor} probó el envío continuo a {sink}", "{actor} probó un envío continuo"),
+                denied="{actor} no tuvo permiso para probar un envío continuo",
+                failed=(
+                    "{actor} probó sin éxito el envío continuo a {sink}",
+                    "{actor} probó sin éxito un envío continuo",
+                ),
+            ),
+        },
+        parts={"sink": "related.sink"},
+        example=said(
+            79,
+            "2026-11-07T14:28:03.020Z",
+            "audit.stream_tested",
+            AISHA,
+            LOG,
+            related=[_SPLUNK],
             context=MADRID,
         ),
     ),

@@ -19,7 +19,7 @@ from whodid.server.compat.shared import Shared
 from whodid.server.compat.splunk import Splunk
 from whodid.server.compat.workos import WorkOS
 
-__all__ = ["PRODUCTS", "Shared", "check_products", "doors"]
+__all__ = ["NEVER_AGAIN", "PRODUCTS", "Shared", "check_products", "doors"]
 
 
 class _Door(Protocol):
@@ -35,6 +35,9 @@ PRODUCTS: dict[str, Callable[[Shared], _Door]] = {
     "mcp": Mcp,
 }
 """What stands in for the clients of which product."""
+
+NEVER_AGAIN = frozenset({"retraced", "splunk"})
+"""Those whose published clients never send an event again: what cannot be recorded now must be kept."""
 
 
 def check_products(products: Collection[str]) -> None:

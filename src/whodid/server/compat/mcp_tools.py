@@ -161,7 +161,7 @@ def _question(use: Use) -> dict[str, Any]:
 
 
 def _alert(use: Use) -> dict[str, Any]:
-    return explained(use.session, use.found["alert"])
+    return explained(use.session, use.found["alert"], _LANGUAGE)
 
 
 def _verify(use: Use) -> dict[str, Any]:

@@ -11,9 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from whodid.capture.events import uuid7
-from whodid.errors import InvalidEvent
+from whodid.errors import InvalidEvent, WhodidError
 from whodid.export.import_.foreign import identifier
-from whodid.log import Receipt
 from whodid.model import Actor
 from whodid.server.answers import Answer, Call, Handler, answer_json
 from whodid.server.compat.retraced_enterprise import Enterprise
@@ -30,11 +29,12 @@ from whodid.server.compat.retraced_words import (
     shown_token,
     spoken,
 )
-from whodid.server.compat.shared import Refusal, Shared, commit, find_caller, make_buckets, read_object
+from whodid.server.compat.shared import Refusal, Shared, find_caller, make_buckets, read_object
 from whodid.server.gate import Admitted
 from whodid.server.reserved import reserved
 from whodid.server.sessions import Session, context_of
 from whodid.server.tokens import LONGEST, Claims
+from whodid.server.waiting import commit_or_keep
 from whodid.viewer import Reader
 
 __all__ = ["Retraced"]
@@ -71,13 +71,16 @@ class Retraced:
         ]
 
     def _handler(self, method: str, path: str, inner: _Inner, scope: str) -> Handler:
+        keeps = scope == "write"
+
         def answer(call: Call) -> Answer:
-            admitted = find_caller(self._shared, shown_token(call), call, scope, route=f"{method} {path}")
+            route = f"{method} {path}"
+            admitted = find_caller(self._shared, shown_token(call), call, scope, route=route, despite=keeps)
             if call.path["project"] != admitted.workspace:
                 raise Refusal(401, "The key belongs to another project. Use the workspace of the key as the project.")
             return inner(call, admitted)
 
-        return Handler(method, path, guarded(answer), largest=_LARGEST, spoken=spoken)
+        return Handler(method, path, guarded(answer), largest=_LARGEST, spoken=spoken, keeps=keeps)
 
     # ------------------------------------------------------------------------------------------------------- events
 
@@ -116,10 +119,11 @@ class Retraced:
         refusal = refuse(faults, bulk=bulk)
         if refusal is not None:
             raise refusal
-        for result in commit(self._log, self._shared.meter, workspace, events):
-            if not isinstance(result, Receipt):
+        results = commit_or_keep(self._log, self._shared.meter, workspace, events, self._shared.waiting)
+        for result in results:
+            if isinstance(result, WhodidError):
                 raise result
-        self._shared.meter.events("recorded", len(events))
+        self._shared.meter.events("recorded", len(events) - results.count(None))
         return [{"id": id_, "hash": event_hash(one, id_)} for one, id_ in zip(said, ids, strict=True)]
 
     # ------------------------------------------------------------------------------------------------------ reading

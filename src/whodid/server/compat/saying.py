@@ -24,10 +24,11 @@ from whodid.export.import_.foreign import address, event_id, fit, identifier, is
 from whodid.intake import decode_event
 from whodid.log import Log, Receipt
 from whodid.model import Actor, ActorType, Change, Context, Event, Outcome, Reason, Resource, Severity
-from whodid.server.compat.shared import commit, our_action, our_type
+from whodid.server.compat.shared import our_action, our_type
 from whodid.server.meter import Meter
 from whodid.server.reserved import reserved
 from whodid.server.signing import uuid8
+from whodid.server.waiting import Waiting, commit_or_keep
 
 __all__ = ["MOST_MESSAGES", "Arrived", "Said", "make_event", "nested", "settle"]
 
@@ -364,7 +365,13 @@ def _context(found: _Found) -> Context:
 
 
 def settle(
-    log: Log, workspace: str, arrived: list[Arrived | WhodidError], *, whole: bool, meter: Meter
+    log: Log,
+    workspace: str,
+    arrived: list[Arrived | WhodidError],
+    *,
+    whole: bool,
+    meter: Meter,
+    waiting: Waiting | None = None,
 ) -> list[WhodidError | None]:
     """Record what can be recorded, and return for each message why it was not.
 
@@ -372,6 +379,7 @@ def settle(
         meter: Counts what became of them; a message that was not recorded because of another one is refused.
         whole: Record nothing when a message is at fault. An id that belongs to another event is told all the same
             after the others were recorded, for only the log itself knows.
+        waiting: Where they wait if the store is away, for a client that never sends again.
 
     Raises:
         StoreError: Nothing was recorded.
@@ -383,7 +391,8 @@ def settle(
             meter.events("refused", len(checked))
             return checked
     events = [one.event for one in arrived if isinstance(one, Arrived)]
-    results = iter(commit(log, meter, workspace, events) if events else ())
+    placed = commit_or_keep(log, meter, workspace, events, waiting) if events else []
+    results = iter(placed)
     told: list[WhodidError | None] = []
     recorded = 0
     for one in arrived:
@@ -394,10 +403,11 @@ def settle(
         recorded += isinstance(result, Receipt) and not result.duplicate
         known = isinstance(result, ConflictingEvent) and one.same
         told.append(result if isinstance(result, WhodidError) and not known else None)
-    taken = told.count(None)
+    # What waits is counted when it is recorded.
+    taken = told.count(None) - placed.count(None)
     meter.events("recorded", recorded)
     meter.events("known", taken - recorded)
-    meter.events("refused", len(told) - taken)
+    meter.events("refused", len(told) - told.count(None))
     return told
 
 

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import re
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 from msgspec import Struct
 
-from whodid.errors import StoreUnavailable, WhodidError
+from whodid.errors import StoreUnavailable
 from whodid.export import ExportWorker
 from whodid.export.import_.foreign import action_name
 from whodid.intake.limits import ACTION
-from whodid.log import Log, Receipt
-from whodid.model import Event
+from whodid.log import Log
 from whodid.server.answers import Answer, Call
 from whodid.server.console import Console
 from whodid.server.gate import Admitted, Buckets, Gate, Pace
 from whodid.server.meter import Meter
 from whodid.server.problems import MEDIA_TYPE, Problem
 from whodid.server.sessions import Sessions, context_of
+from whodid.server.waiting import Waiting
 
 __all__ = [
     "KeptList",
@@ -31,7 +30,6 @@ __all__ = [
     "Told",
     "asked_action",
     "bearer",
-    "commit",
     "find_caller",
     "make_buckets",
     "newest",
@@ -70,6 +68,7 @@ class Shared(Struct, frozen=True, kw_only=True):
         rate: Events per second and key; 0 for no limit.
         pace: How fast a key or viewer may read.
         meter: Counts the events that are recorded.
+        waiting: Where events of clients that never send again wait for the store, if there is such a place.
     """
 
     log: Log
@@ -82,6 +81,7 @@ class Shared(Struct, frozen=True, kw_only=True):
     rate: int
     pace: Pace
     meter: Meter
+    waiting: Waiting | None = None
 
 
 class Refusal(Exception):
@@ -145,15 +145,6 @@ def read_problem(answer: Answer) -> Told | None:
     return Told(status=status, fact=fact, pointer=told.pointer or "", request_id=told.request_id)
 
 
-def commit(log: Log, meter: Meter, workspace: str, events: Sequence[Event]) -> list[Receipt | WhodidError]:
-    """Record events together, as `Log.record_many` does, and tell the meter how long it took."""
-    began = time.perf_counter()
-    try:
-        return log.record_many(workspace, events)
-    finally:
-        meter.committed(len(events), time.perf_counter() - began)
-
-
 def read_object(call: Call) -> dict[str, Any]:
     """Return the body of a request.
 
@@ -179,20 +170,22 @@ def bearer(call: Call, scheme: str = "bearer") -> str:
     return text.strip() if sent.lower() == scheme else ""
 
 
-def find_caller(shared: Shared, text: str, call: Call, *scopes: str, route: str) -> Admitted:
+def find_caller(shared: Shared, text: str, call: Call, *scopes: str, route: str, despite: bool = False) -> Admitted:
     """Return whom an API key lets in.
 
     Args:
         text: What the caller showed.
         scopes: All of them are needed.
         route: For the entry that a refused key leaves behind.
+        despite: Whether a key that was good lately lets in also while the store is away.
 
     Raises:
         Refusal: 401 for a key that is missing, unknown, expired or revoked alike; 403 for a missing scope.
         TooFast: It reads faster than it may.
     """
     context = context_of(call, "api")
-    admitted = shared.gate.remembered(text) or shared.gate.admit(text, route=route, context=context)
+    admit = shared.gate.admit_despite if despite else shared.gate.admit
+    admitted = shared.gate.remembered(text) or admit(text, route=route, context=context)
     if admitted is None:
         raise Refusal(401, "The API key is missing or not valid. Send a valid one, which begins with wk_.")
     for scope in scopes:

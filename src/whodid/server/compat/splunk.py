@@ -77,11 +77,15 @@ class Splunk:
         self._serial = itertools.count(secrets.randbelow(_SERIALS))
         self.handlers = [
             *(
-                Handler("POST", path, self._guarded(path, self._events), largest=LARGEST_BODY, spoken=_spoken)
+                Handler(
+                    "POST", path, self._guarded(path, self._events), largest=LARGEST_BODY, spoken=_spoken, keeps=True
+                )
                 for path in (_BASE, _EVENT, f"{_EVENT}/1.0")
             ),
             *(
-                Handler("POST", path, self._guarded(path, self._lines), largest=LARGEST_BODY, spoken=_spoken)
+                Handler(
+                    "POST", path, self._guarded(path, self._lines), largest=LARGEST_BODY, spoken=_spoken, keeps=True
+                )
                 for path in (_RAW, f"{_RAW}/1.0")
             ),
             *(Handler("GET", path, self._health, spoken=_spoken) for path in (_HEALTH, f"{_HEALTH}/1.0")),
@@ -112,7 +116,7 @@ class Splunk:
         if not text:
             raise _Told(3)
         try:
-            return find_caller(self._shared, text, call, "write", route=f"POST {path}")
+            return find_caller(self._shared, text, call, "write", route=f"POST {path}", despite=True)
         except Refusal:
             raise _Told(4) from None
 
@@ -128,7 +132,12 @@ class Splunk:
             raise _Told(5)
         self._take(admitted, len(events))
         told = settle(
-            self._log, admitted.workspace, [*make_events(events, self._log.now())], whole=True, meter=self._shared.meter
+            self._log,
+            admitted.workspace,
+            [*make_events(events, self._log.now())],
+            whole=True,
+            meter=self._shared.meter,
+            waiting=self._shared.waiting,
         )
         for at, fault in enumerate(told):
             if fault is not None:

@@ -25,7 +25,6 @@ from whodid.server.compat.shared import (
     Refusal,
     Shared,
     bearer,
-    commit,
     find_caller,
     make_buckets,
     read_object,
@@ -46,6 +45,7 @@ from whodid.server.gate import Admitted
 from whodid.server.reserved import reserved
 from whodid.server.sessions import context_of
 from whodid.server.signing import uuid8
+from whodid.server.waiting import commit
 
 __all__ = ["WorkOS"]
 

@@ -1,6 +1,6 @@
 """What the pages of the console do: look, make and end keys, change retention, end sessions.
 
-Holds are in `holding`, erasures in `forgetting`.
+Holds are in `holding`, erasures in `forgetting`, sinks in `sinking`.
 
 Each act is an entry of the workspace with the operator as its actor, made by the same functions as everywhere else. An
 act that is refused is an entry, too, as denied.
@@ -29,6 +29,7 @@ from whodid.server.console.forgetting import ErasureDesk
 from whodid.server.console.holding import HoldDesk
 from whodid.server.console.keys_views import ENDS
 from whodid.server.console.parts import Form, Frame
+from whodid.server.console.sinking import SinkDesk
 from whodid.server.console.visits import Console, Visit, from_own_page
 from whodid.server.console.words import words_for
 from whodid.server.keys import KeyRing
@@ -38,6 +39,7 @@ from whodid.server.refusals import Refusals
 from whodid.server.sessions import context_of
 from whodid.server.signing import same
 from whodid.server.workspaces import look_at, page_of
+from whodid.sinks import Sinks
 from whodid.viewer import asks
 
 __all__ = ["Desk"]
@@ -87,7 +89,7 @@ class Desk:
         self._sso = sso
         one = "/console/workspaces/{workspace}"
         key = one + "/keys/{id}"
-        desks = (HoldDesk(log, self.page), ErasureDesk(log, self.page))
+        desks = (HoldDesk(log, self.page), ErasureDesk(log, self.page), SinkDesk(log, self.page))
         looks: tuple[tuple[str, Look], ...] = (
             ("/console/workspaces", self._named),
             (one, self._workspace),
@@ -202,12 +204,15 @@ class Desk:
         name = checked(call.path["workspace"])
         found, now, keys = look_at(self._log, name), self._log.now(), self._ring(call, visit).all()
         holds = len(read_holds(self._log, name))
+        sinks = Sinks(self._log, name, actor=visit.viewer).all() if found.size else []
         made = next((key for key in keys if visit.made.startswith(f"wk_{key.id}_")), None)
         ended = next((key for key in keys if made is not None and key.id == made.replaces), None)
         return self.page(
             call,
             visit,
-            lambda frame: views.workspace_page(frame, found, keys, now, form=form, ended=ended, holds=holds),
+            lambda frame: views.workspace_page(
+                frame, found, keys, now, form=form, ended=ended, holds=holds, sinks=sinks
+            ),
             status=422 if form.fault else 200,
         )
 

@@ -26,9 +26,11 @@ from whodid.server.console.parts import (
     title,
 )
 from whodid.server.console.retention_views import retention_card
+from whodid.server.console.sinks_views import sinks_card
 from whodid.server.console.visits import Visit
 from whodid.server.keys import ApiKey
 from whodid.server.workspaces import WorkspaceList, WorkspaceView
+from whodid.sinks import Health
 
 __all__ = ["sessions_page", "sign_in_page", "signed_in_page", "trouble_page", "workspace_page", "workspaces_page"]
 
@@ -119,11 +121,13 @@ def workspace_page(
     form: Form,
     ended: ApiKey | None = None,
     holds: int = 0,
+    sinks: Sequence[Health] = (),
 ) -> bytes:
     """Write the page of one workspace.
 
     Args:
         holds: How many legal holds there are.
+        sinks: How the sinks are.
         form: The form of a new key as it was sent, if it was refused.
         ended: The key that the one just made follows.
     """
@@ -141,6 +145,7 @@ def workspace_page(
         retention_card(frame, found),
         holds_card(frame, name, holds) if found.size else None,
         erasures_card(frame, name) if found.size else None,
+        sinks_card(frame, name, sinks) if found.size else None,
         current="workspaces",
     )
 

@@ -18,7 +18,17 @@ from whodid.errors import InvalidSetting
 from whodid.model import Severity
 from whodid.sinks.settings import Sink
 
-__all__ = ["TAKEN", "Kind", "Message", "Opening", "Receiver", "Result", "option_number", "read_secrets"]
+__all__ = [
+    "TAKEN",
+    "Kind",
+    "Message",
+    "Opening",
+    "Receiver",
+    "Result",
+    "option_number",
+    "read_secrets",
+    "split_secrets",
+]
 
 
 class Message(Struct, frozen=True, kw_only=True):
@@ -143,6 +153,18 @@ def read_secrets(where: str) -> tuple[str, ...]:
         text, told = _of_file(Path(name)), f"The secret file {name}"
     else:
         raise InvalidSetting("A secret is named by file:PATH or env:NAME", "Put the secret there, not on the line")
+    return split_secrets(text, told)
+
+
+def split_secrets(text: str, told: str) -> tuple[str, ...]:
+    """Return the secrets in a text, one per line.
+
+    Args:
+        told: What holds the text, in words.
+
+    Raises:
+        InvalidSetting: There is none, or one that no header can carry. What is said never holds it.
+    """
     secrets = tuple(filter(None, (line.strip() for line in text.splitlines())))
     if not secrets:
         raise InvalidSetting(f"{told} holds no secret", "Write one per line, the newest first")

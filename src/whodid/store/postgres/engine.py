@@ -30,11 +30,14 @@ _CONNECT_S = 10
 _WAIT_S = 30
 _LOCK_MS, _WRITE_MS, _READ_MS = 30_000, 60_000, 60_000
 _MIGRATING = 0x77686F646964  # advisory lock, one per database
+_MARKING = 0x6D61726B  # advisory lock, one per database
 _ENDINGS = (psycopg.OperationalError, psycopg.InterfaceError)
 
 _SETTINGS = "SET LOCAL lock_timeout = {lock}; SET LOCAL statement_timeout = {statement}; SET LOCAL jit = off"
 # A commit must mean a disk. Whatever waits for more than that (a replica) stays as the operator set it.
 _DURABLE = "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
+# Taken before the first statement, so that this one sees the mark that a move left, whoever waited for whom.
+_SHARE = f"SELECT pg_advisory_xact_lock_shared({_MARKING})"
 _BEGIN_WRITING = f"BEGIN ISOLATION LEVEL READ COMMITTED; {_SETTINGS.format(lock=_LOCK_MS, statement=_WRITE_MS)}"
 _BEGIN_READING = (
     f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_SETTINGS.format(lock=_LOCK_MS, statement=_READ_MS)}"
@@ -172,7 +175,15 @@ class Engine:
 
         The connection's `committing` says whether an error came so late that the outcome is unknown.
         """
-        with self._transaction(f"{_BEGIN_WRITING}; SET LOCAL whodid.workspace = '{ws}'; {_DURABLE}") as connection:
+        begin = f"{_BEGIN_WRITING}; SET LOCAL whodid.workspace = '{ws}'; {_DURABLE}; {_SHARE}"
+        with self._transaction(begin) as connection:
+            yield connection
+
+    @contextmanager
+    def alone(self) -> Iterator[Connection]:
+        """Write what belongs to no workspace once every `writing` has ended, and let none begin before the commit."""
+        begin = f"{_BEGIN_WRITING}; {_DURABLE}; SELECT pg_advisory_xact_lock({_MARKING})"
+        with self._transaction(begin) as connection:
             yield connection
 
     @contextmanager

@@ -18,6 +18,7 @@ from whodid.query import Cursor, Page, Query
 from whodid.sequence import Batch, Head, Sealed, Segment
 from whodid.store import dictionary, rollup
 from whodid.store.base import Assemble, Count, Facets, Histogram, Kept, Problem, Store
+from whodid.store.moving import PROGRESS, Mark, Piece, encode_mark, refuse
 from whodid.store.packing import Packer, decode_head, shipped_dictionary, unpack_postings
 from whodid.store.postgres import check
 from whodid.store.postgres.engine import Connection, Engine, Retry
@@ -25,7 +26,7 @@ from whodid.store.postgres.find import PostgresSearch
 from whodid.store.postgres.rewrite import rewrite
 from whodid.store.postgres.rows import COLUMNS, Coding, Keys, Shapes, keep
 from whodid.store.postgres.weeks import Weeks, drop_whole, empty_before, week_of
-from whodid.store.postgres.write import Writing, locked
+from whodid.store.postgres.write import Writing, locked, mark_in
 from whodid.store.search import Edge
 
 __all__ = ["PostgresStore"]
@@ -244,6 +245,7 @@ class PostgresStore(Store):
     def swap_state(self, workspace: str, name: str, old: bytes | None, new: bytes | None) -> bool:
         ws = self.coding.keys.workspace(workspace)
         with self.engine.writing(ws) as writer:
+            refuse(mark_in(writer))
             if old is None and new is None:
                 return writer.row("SELECT 1 FROM whodid.state WHERE ws = %s AND name = %s", (ws, name)) is None
             if old is None:
@@ -253,6 +255,41 @@ class PostgresStore(Store):
             if new is None:
                 return writer.execute(f"DELETE FROM whodid.state WHERE {same}", (ws, name, old)) == 1
             return writer.execute(f"UPDATE whodid.state SET value = %b WHERE {same}", (new, ws, name, old)) == 1
+
+    def states(self, workspace: str) -> dict[str, bytes]:
+        ws = self.coding.keys.workspace(workspace)
+        with self.engine.reading(ws) as reader:
+            return dict(reader.rows("SELECT name, value FROM whodid.state WHERE ws = %s", (ws,)))
+
+    @property
+    def name(self) -> str:
+        return self.engine.name
+
+    def mark(self) -> Mark | None:
+        with self.engine.listing() as reader:
+            return mark_in(reader)
+
+    def swap_mark(self, old: Mark | None, new: Mark | None) -> bool:
+        with self.engine.alone() as writer:
+            if mark_in(writer) != old:
+                return False
+            writer.execute("DELETE FROM whodid.setting WHERE name = 'mark'")
+            if new is not None:
+                writer.execute("INSERT INTO whodid.setting VALUES ('mark', %b)", (encode_mark(new),))
+            return True
+
+    def adopt(self, workspace: str, piece: Piece, old: bytes | None, new: bytes | None) -> bool:
+        ws = self.coding.keys.workspace(workspace)
+        with self.engine.writing(ws) as writer:
+            locked(writer, ws, workspace, copying=True)
+            row = writer.row("SELECT value FROM whodid.state WHERE ws = %s AND name = %s", (ws, PROGRESS))
+            if (row[0] if row else None) != old:
+                return False
+            states = dict(piece.states) if new is None else {**piece.states, PROGRESS: new}
+            self._writing.adopt(writer, ws, piece._replace(states=states))
+            if new is None:
+                writer.execute("DELETE FROM whodid.state WHERE ws = %s AND name = %s", (ws, PROGRESS))
+            return True
 
     def check(self, workspace: str) -> Iterator[Problem]:
         return check.problems(self.engine, self.coding, workspace)

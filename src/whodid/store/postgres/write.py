@@ -9,7 +9,8 @@ from itertools import groupby
 
 from whodid.errors import InvalidSetting, StoreCorrupt
 from whodid.proof import tile
-from whodid.sequence import Batch, Head, Row
+from whodid.sequence import Batch, Head, Row, Sealed, Segment
+from whodid.store.moving import Mark, Piece, decode_mark, refuse
 from whodid.store.packing import decode_head, encode_head, pack_postings
 from whodid.store.postgres.engine import Connection
 from whodid.store.postgres.rewrite import note_rewriting
@@ -17,16 +18,27 @@ from whodid.store.postgres.rows import ENTRY, TOUCH, Coding, Columns, encode_ent
 from whodid.store.postgres.weeks import Weeks, drop_whole, name_of, start_of, week_of
 from whodid.store.tally import Tally, count_in
 
-__all__ = ["Writing", "locked"]
+__all__ = ["Writing", "locked", "mark_in"]
 
-_LOOK = "SELECT name, head FROM whodid.log WHERE ws = %s FOR UPDATE"
+_MARK = "SELECT value FROM whodid.setting WHERE name = 'mark'"
+_LOOK = f"SELECT name, head, ({_MARK}) FROM whodid.log WHERE ws = %s FOR UPDATE"
 _SPANS = "unnest(%b::int8[], %b::int8[]) AS r(low, high)"
 _INSIDE = "e.ws = %s AND e.index >= r.low AND e.index < r.high"
 _CLOSED = 86_400_000_000  # a week is over a day after its end, whatever the clocks of servers say
 
 
-def locked(writer: Connection, ws: int, workspace: str) -> Head | None:
-    """Take the lock of a workspace and return its head; a new workspace gets its row."""
+def mark_in(connection: Connection) -> Mark | None:
+    """Return the mark that keeps the store from being written, or None."""
+    row = connection.row(_MARK)
+    return decode_mark(row[0] if row else None)
+
+
+def locked(writer: Connection, ws: int, workspace: str, *, copying: bool = False) -> Head | None:
+    """Take the lock of a workspace and return its head; a new workspace gets its row.
+
+    Args:
+        copying: Whether a mark is no hindrance.
+    """
     row = writer.row(_LOOK, (ws,))
     if row is None:
         writer.execute(
@@ -35,6 +47,8 @@ def locked(writer: Connection, ws: int, workspace: str) -> Head | None:
         row = writer.row(_LOOK, (ws,))
     if row is None or row[0] != workspace:
         raise InvalidSetting(f"The workspace {workspace} has the same number as another one", "Use another name")
+    if not copying:
+        refuse(decode_mark(row[2]))
     return None if row[1] is None else decode_head(row[1])
 
 
@@ -48,48 +62,90 @@ class Writing:
 
     def write(self, writer: Connection, ws: int, batch: Batch) -> None:
         """Write a batch; everything up to the commit."""
-        tally: Tally = Counter()
-        for week, rows in groupby((*batch.rewritten, *batch.rows), lambda row: week_of(row.recorded_at)):
-            tally += self._rows(writer, ws, week, list(rows))
+        tally = self._by_week(writer, ws, (*batch.rewritten, *batch.rows))
         note_rewriting(writer, {week_of(row.recorded_at) for row in batch.rewritten})
         with writer.together():
-            if batch.rows:
-                first = batch.rows[0]
-                writer.execute(
-                    "INSERT INTO whodid.entry_id SELECT ws, id, index, recorded_at FROM whodid.entry "
-                    "WHERE ws = %s AND index >= %s AND recorded_at = %s",
-                    (ws, first.index, first.recorded_at),
-                )
+            self._ids(writer, ws, batch.rows)
             if batch.rewritten:
                 writer.execute(
                     "INSERT INTO whodid.entry_id SELECT ws, id, index, recorded_at FROM whodid.entry "
                     "WHERE ws = %s AND index = ANY(%b::int8[])",
                     (ws, [row.index for row in batch.rewritten]),
                 )
-            if tally:
-                writer.execute(
-                    "INSERT INTO whodid.tally SELECT %s, * FROM unnest(%b::int2[], %b::int4[], %b::int8[], %b::int8[]) "
-                    "ON CONFLICT (ws, scale, bucket, value) DO UPDATE SET n = tally.n + excluded.n",
-                    (ws, *_columns(tally)),
-                )
+            self._count_up(writer, ws, tally)
             grown = [(gain, self._grow_tile(writer, ws, gain)) for gain in tile.additions(batch.nodes)]
-            for opened in batch.opened:
+            seals = () if batch.sealed is None else ((batch.sealed, batch.postings),)
+            self._segments(writer, ws, batch.opened, seals)
+            self._set_head(writer, ws, batch.head)
+        self._fitted(grown)
+
+    def adopt(self, writer: Connection, ws: int, piece: Piece) -> None:
+        """Write a piece of a log that comes from another store; everything up to the commit."""
+        tally = self._by_week(writer, ws, piece.rows)
+        with writer.together():
+            self._ids(writer, ws, piece.rows)
+            self._count_up(writer, ws, tally)
+            grown = [(gain, self._grow_tile(writer, ws, gain)) for gain in tile.additions(piece.nodes)]
+            if piece.rows:
+                # How much there is to learn from, for whoever trains the next dictionary.
+                writer.execute("UPDATE whodid.log SET size = %s WHERE ws = %s", (piece.rows[-1].index + 1, ws))
+            self._segments(writer, ws, piece.segments, piece.seals)
+            for name, value in piece.states.items():
                 writer.execute(
-                    "INSERT INTO whodid.segment VALUES (%s, %s, %s, %b)", (ws, opened.number, opened.start, opened.salt)
+                    "INSERT INTO whodid.state VALUES (%s, %s, %b) "
+                    "ON CONFLICT (ws, name) DO UPDATE SET value = excluded.value",
+                    (ws, name, value),
                 )
-            if batch.sealed is not None:
-                number = batch.sealed.number
-                writer.execute(
-                    "INSERT INTO whodid.seal VALUES (%s, %s, %s, %b)",
-                    (ws, number, batch.sealed.index, batch.sealed.seal),
-                )
-                writer.execute(
-                    "INSERT INTO whodid.postings VALUES (%s, %s, %b)", (ws, number, pack_postings(batch.postings))
-                )
+            if piece.head is not None:
+                self._set_head(writer, ws, piece.head)
+        self._fitted(grown)
+
+    def _by_week(self, writer: Connection, ws: int, rows: Sequence[Row]) -> Tally:
+        """Copy entries into their weeks, and return what they count."""
+        tally: Tally = Counter()
+        for week, inside in groupby(rows, lambda row: week_of(row.recorded_at)):
+            tally += self._rows(writer, ws, week, list(inside))
+        return tally
+
+    @staticmethod
+    def _ids(writer: Connection, ws: int, rows: Sequence[Row]) -> None:
+        if rows:
             writer.execute(
-                "UPDATE whodid.log SET head = %b, size = %s WHERE ws = %s",
-                (encode_head(batch.head), batch.head.size, ws),
+                "INSERT INTO whodid.entry_id SELECT ws, id, index, recorded_at FROM whodid.entry "
+                "WHERE ws = %s AND index >= %s AND index <= %s AND recorded_at >= %s AND recorded_at <= %s",
+                (ws, rows[0].index, rows[-1].index, rows[0].recorded_at, rows[-1].recorded_at),
             )
+
+    @staticmethod
+    def _count_up(writer: Connection, ws: int, tally: Tally) -> None:
+        if tally:
+            writer.execute(
+                "INSERT INTO whodid.tally SELECT %s, * FROM unnest(%b::int2[], %b::int4[], %b::int8[], %b::int8[]) "
+                "ON CONFLICT (ws, scale, bucket, value) DO UPDATE SET n = tally.n + excluded.n",
+                (ws, *_columns(tally)),
+            )
+
+    @staticmethod
+    def _segments(
+        writer: Connection, ws: int, segments: Sequence[Segment], seals: Sequence[tuple[Sealed, bytes | None]]
+    ) -> None:
+        for one in segments:
+            writer.execute("INSERT INTO whodid.segment VALUES (%s, %s, %s, %b)", (ws, one.number, one.start, one.salt))
+        for sealed, postings in seals:
+            writer.execute(
+                "INSERT INTO whodid.seal VALUES (%s, %s, %s, %b)", (ws, sealed.number, sealed.index, sealed.seal)
+            )
+            if postings is not None:
+                writer.execute(
+                    "INSERT INTO whodid.postings VALUES (%s, %s, %b)", (ws, sealed.number, pack_postings(postings))
+                )
+
+    @staticmethod
+    def _set_head(writer: Connection, ws: int, head: Head) -> None:
+        writer.execute("UPDATE whodid.log SET head = %b, size = %s WHERE ws = %s", (encode_head(head), head.size, ws))
+
+    @staticmethod
+    def _fitted(grown: Sequence[tuple[tile.Addition, Callable[[], int]]]) -> None:
         for gain, written in grown:
             if written() != 1:
                 raise StoreCorrupt(

@@ -151,6 +151,38 @@ class Engine:
                 "Stop long exports, and try again",
             )
 
+    def copy_to(self, path: Path) -> None:
+        """Write the database to a new file as it is at this moment; see `Store.back_up`.
+
+        What was deleted is not in it: only pages in use are written.
+        """
+        aside = path.with_name(f"{path.name}.part")
+        try:
+            if path.exists():
+                raise InvalidSetting(f"{path} exists already", "Name a new file")
+            os.close(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+            with translated(str(path)):
+                connection = self._connect()
+                try:
+                    connection.execute("VACUUM INTO ?", (str(aside),))
+                finally:
+                    connection.close()
+            descriptor = os.open(aside, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            aside.rename(path)
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        except OSError as error:
+            raise InvalidSetting(f"{path} cannot be written: {error.strerror}", "Name a place that can be") from None
+        finally:
+            aside.unlink(missing_ok=True)
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Lend a reader connection with one consistent state for the length of the block."""

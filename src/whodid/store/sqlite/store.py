@@ -12,15 +12,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from whodid.errors import InvalidSetting, StoreCorrupt
 from whodid.proof import tile
 from whodid.proof.tree import HASH_SIZE
 from whodid.query import Cursor, Page, Query, words
-from whodid.sequence import Batch, Head, Sealed, Segment
+from whodid.sequence import Batch, Head, Row, Sealed, Segment
 from whodid.store import dictionary, rollup, scan
 from whodid.store.base import Assemble, Count, Facets, Histogram, Kept, Problem, Store, restore
+from whodid.store.moving import PROGRESS, Mark, Piece, decode_mark, encode_mark, refuse
 from whodid.store.packing import (
     Packer,
     decode_head,
@@ -43,6 +45,7 @@ _READ_CHUNK = 500
 _LOOK_UPS = 500  # ids in one statement
 _DICTIONARY_SIZES = (5_000, 100_000)  # entries from which the second and the third dictionary are trained
 _MAX_WORKSPACES = 1 << 22
+_MARK = "SELECT value FROM setting WHERE name = 'mark'"
 _TILE = "ws = ? AND level = ? AND number = ?"
 
 
@@ -73,6 +76,7 @@ class SQLiteStore(Store):
 
     def append(self, workspace: str, assemble: Assemble) -> Batch | None:
         with self.engine.transaction() as writer:
+            refuse(_mark_in(writer))
             ws, head = self._open(writer, workspace)
             batch = assemble(head, lambda ids: self._known(writer, ws, ids))
             if batch is not None:
@@ -81,6 +85,7 @@ class SQLiteStore(Store):
 
     def forget(self, workspace: str, ranges: Sequence[range], assemble: Assemble) -> Batch | None:
         with self.engine.transaction() as writer:
+            refuse(_mark_in(writer))
             ws, head = self._open(writer, workspace)
             batch = assemble(head, lambda ids: self._known(writer, ws, ids))
             if batch is None:
@@ -118,13 +123,23 @@ class SQLiteStore(Store):
         return found
 
     def _write(self, writer: Connection, ws: int, batch: Batch) -> None:
+        self._keep(writer, ws, (*batch.rewritten, *batch.rows))
+        for gain in tile.additions(batch.nodes):
+            self._grow_tile(writer, ws, gain)
+        self._add_segments(writer, ws, batch.opened)
+        if batch.sealed is not None:
+            self._add_seal(writer, ws, batch.sealed, batch.postings)
+        writer.execute("UPDATE log SET head = ? WHERE ws = ?", (encode_head(batch.head), ws))
+
+    def _keep(self, writer: Connection, ws: int, rows: Sequence[Row]) -> None:
+        """Write entries with everything derived from them."""
         key, pack = self.coding.keys.key, self.coding.packer.pack
         entries: list[tuple[Any, ...]] = []
         touches: list[tuple[int, int, int]] = []
         texts: list[tuple[int, str]] = []
         tally: Tally = Counter()
         numbers: dict[object, int] = {}
-        for row in (*batch.rewritten, *batch.rows):
+        for row in rows:
             pos = pos_of(ws, row.index)
             shape = numbers.get(row.shape)
             if shape is None:
@@ -146,16 +161,19 @@ class SQLiteStore(Store):
             "ON CONFLICT (ws, scale, bucket, value) DO UPDATE SET n = n + excluded.n",
             [(ws, *place, n) for place, n in tally.items()],
         )
-        for gain in tile.additions(batch.nodes):
-            self._grow_tile(writer, ws, gain)
+
+    @staticmethod
+    def _add_segments(writer: Connection, ws: int, segments: Sequence[Segment]) -> None:
         writer.executemany(
-            "INSERT INTO segment VALUES (?, ?, ?, ?)", [(ws, s.number, s.start, s.salt) for s in batch.opened]
+            "INSERT INTO segment VALUES (?, ?, ?, ?)", [(ws, s.number, s.start, s.salt) for s in segments]
         )
-        if batch.sealed is not None:
-            number, pos = batch.sealed.number, pos_of(ws, batch.sealed.index)
-            writer.execute("INSERT INTO seal VALUES (?, ?, ?, ?)", (ws, number, pos, batch.sealed.seal))
-            writer.execute("INSERT INTO postings VALUES (?, ?, ?)", (ws, number, pack_postings(batch.postings)))
-        writer.execute("UPDATE log SET head = ? WHERE ws = ?", (encode_head(batch.head), ws))
+
+    @staticmethod
+    def _add_seal(writer: Connection, ws: int, sealed: Sealed, postings: bytes | None) -> None:
+        pos = pos_of(ws, sealed.index)
+        writer.execute("INSERT INTO seal VALUES (?, ?, ?, ?)", (ws, sealed.number, pos, sealed.seal))
+        if postings is not None:
+            writer.execute("INSERT INTO postings VALUES (?, ?, ?)", (ws, sealed.number, pack_postings(postings)))
 
     @staticmethod
     def _grow_tile(writer: Connection, ws: int, gain: tile.Addition) -> None:
@@ -317,6 +335,7 @@ class SQLiteStore(Store):
 
     def swap_state(self, workspace: str, name: str, old: bytes | None, new: bytes | None) -> bool:
         with self.engine.transaction() as writer:
+            refuse(_mark_in(writer))
             ws, _ = self._open(writer, workspace)
             row = writer.row("SELECT value FROM state WHERE ws = ? AND name = ?", (ws, name))
             if (row[0] if row else None) != old:
@@ -325,6 +344,51 @@ class SQLiteStore(Store):
                 writer.execute("DELETE FROM state WHERE ws = ? AND name = ?", (ws, name))
             else:
                 writer.execute("INSERT OR REPLACE INTO state VALUES (?, ?, ?)", (ws, name, new))
+            return True
+
+    def states(self, workspace: str) -> dict[str, bytes]:
+        with self.engine.reading() as reader:
+            ws = self.number(reader, workspace)
+            return dict(reader.rows("SELECT name, value FROM state WHERE ws = ?", (ws,)))
+
+    @property
+    def name(self) -> str:
+        return self.engine.path
+
+    def mark(self) -> Mark | None:
+        with self.engine.reading() as reader:
+            return _mark_in(reader)
+
+    def swap_mark(self, old: Mark | None, new: Mark | None) -> bool:
+        with self.engine.transaction() as writer:
+            if _mark_in(writer) != old:
+                return False
+            writer.execute("DELETE FROM setting WHERE name = 'mark'")
+            if new is not None:
+                writer.execute("INSERT INTO setting VALUES ('mark', ?)", (encode_mark(new),))
+            return True
+
+    def adopt(self, workspace: str, piece: Piece, old: bytes | None, new: bytes | None) -> bool:
+        with self.engine.transaction() as writer:
+            ws, _ = self._open(writer, workspace)
+            row = writer.row("SELECT value FROM state WHERE ws = ? AND name = ?", (ws, PROGRESS))
+            if (row[0] if row else None) != old:
+                return False
+            self._keep(writer, ws, piece.rows)
+            for gain in tile.additions(piece.nodes):
+                self._grow_tile(writer, ws, gain)
+            self._add_segments(writer, ws, piece.segments)
+            for sealed, postings in piece.seals:
+                self._add_seal(writer, ws, sealed, postings)
+            states = {**piece.states, PROGRESS: new}
+            writer.executemany(
+                "INSERT OR REPLACE INTO state VALUES (?, ?, ?)",
+                [(ws, name, value) for name, value in states.items() if value is not None],
+            )
+            if new is None:
+                writer.execute("DELETE FROM state WHERE ws = ? AND name = ?", (ws, PROGRESS))
+            if piece.head is not None:
+                writer.execute("UPDATE log SET head = ? WHERE ws = ?", (encode_head(piece.head), ws))
             return True
 
     def check(self, workspace: str) -> Iterator[Problem]:
@@ -343,6 +407,9 @@ class SQLiteStore(Store):
             # Merges the segments of the index: words of entries that went still stand in those they were written to.
             writer.execute("INSERT INTO words (words) VALUES ('optimize')")
         self.engine.compact()
+
+    def back_up(self, path: Path) -> None:
+        self.engine.copy_to(path)
 
     def _improve_dictionary(self) -> bool:
         """Train the next dictionary once enough entries are there to learn from; say whether one was added."""
@@ -381,3 +448,8 @@ class SQLiteStore(Store):
 
     def close(self) -> None:
         self.engine.close()
+
+
+def _mark_in(connection: Connection) -> Mark | None:
+    row = connection.row(_MARK)
+    return decode_mark(row[0] if row else None)

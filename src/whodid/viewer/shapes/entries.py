@@ -261,6 +261,7 @@ class EntryView(Shape, frozen=True):
 
     Args:
         labels: Path of a field → what it is called.
+        values: Path of a field, or `details.<name>` → code that it holds → what the code is called.
         removed_on: The day on which retention removes it; null when it never does.
         held: Whether a legal hold keeps it, whatever the day.
         cause: The entry that made this one happen, where this viewer may see it.
@@ -270,6 +271,7 @@ class EntryView(Shape, frozen=True):
     sentence: SaidSentence
     second: Second
     labels: dict[str, str]
+    values: dict[str, dict[str, str]]
     removed_on: date | None
     held: bool
     cause: Row | UnsetType = UNSET

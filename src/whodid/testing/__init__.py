@@ -14,118 +14,27 @@ Never imported by the package itself.
 
 from __future__ import annotations
 
-import hashlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import pairwise
-from typing import Any
-from uuid import UUID
 
 import msgspec
 
 from whodid import canonical, sequence
-from whodid.errors import StoreError
-from whodid.model import Actor, Change, Content, Context, Reason, Related, Resource
+from whodid.errors import StoreError, StoreMoved
+from whodid.model import Change, Resource
 from whodid.proof import leaf, tree
 from whodid.proof.tile import node_from_tiles
 from whodid.query import Cursor, Query, compile_query, parse
-from whodid.sequence import Batch, Head, Prepared
+from whodid.sequence import Batch, Head
 from whodid.store.base import Kept, Known, Store, restore
+from whodid.store.memory import MemoryStore
+from whodid.store.moving import PROGRESS, Mark, Piece
+from whodid.testing.world import EPOCH, QUESTIONS, append, close, content, drawer, prepared, seal_next
 
-__all__ = ["EPOCH", "StoreContract", "append", "close", "content", "drawer", "prepared", "seal_next"]
-
-EPOCH = datetime(2026, 8, 25, 8, 0, tzinfo=UTC)
-_NAMES = ("Juan Pérez", "Ana García López", "राहुल शर्मा", "Lucía Ferrer", "<img src=x onerror=alert(1)>")
-_ACTIONS = (
-    ("contact.updated", "update", "contact"),
-    ("contact.deleted", "delete", "contact"),
-    ("campaign.paused", "status", "campaign"),
-    ("auth.login", "security", "user"),
-    ("contact.created", "create", "contact"),
-)
-
-
-def drawer(seed: str = "") -> Callable[[int], bytes]:
-    """Return a source of bytes that is random enough and the same for the same seed."""
-    count = iter(range(1 << 62))
-    return lambda size: hashlib.shake_256(f"{seed}/{next(count)}".encode()).digest(size)
-
-
-def content(number: int, **changed: Any) -> Content:
-    """Return content that differs by number in actor, action, resource, values and time.
-
-    Args:
-        number: Same number, same content.
-        changed: Fields to set otherwise.
-    """
-    action, kind, type_ = _ACTIONS[number % len(_ACTIONS)]
-    name = _NAMES[number % len(_NAMES)]
-    values: dict[str, Any] = {
-        "id": str(UUID(int=number + 1 << 80 | 0x7 << 76 | 0x2 << 62)),
-        "occurred_at": EPOCH + timedelta(minutes=7 * number, microseconds=number % 3),
-        "actor": Actor(type="user", id=f"usr_{number % 7}", name=f"Person {number % 7}", email=f"p{number % 7}@x.test"),
-        "action": action,
-        "kind": kind,
-        "severity": "warning" if kind == "delete" else "info",
-        "resource": Resource(type=type_, id=f"{type_}_{number % 11}", name=name),
-        "outcome": "denied" if number % 13 == 5 else "success",
-        "changes": (Change(path="city", before="Getafe", after=f"Madrid {number % 5}"),),
-        "reason": Reason(text=f"ticket {number}") if number % 3 == 0 else None,
-        "related": (Related(type="contact", id=f"contact_{number % 4}", rel="absorbed"),) if number % 6 == 1 else (),
-        "context": Context(source="web", ip=f"10.0.{number % 4}.{number % 250}", request=f"req_{number}"),
-    }
-    return Content(**{**values, **changed})
-
-
-def prepared(first: int, count: int, **changed: Any) -> list[Prepared]:
-    """Return prepared content with consecutive numbers."""
-    return [
-        sequence.prepare(content(number, **changed), hashlib.sha256(b"%d" % number).digest())
-        for number in range(first, first + count)
-    ]
-
-
-def append(
-    store: Store,
-    workspace: str,
-    ready: Sequence[Prepared],
-    now: datetime = EPOCH + timedelta(days=30),
-) -> Batch:
-    """Append through the store promise alone, as the log does but without intake and group commit."""
-    draw = drawer(f"{workspace}/{ready[0].content.id}")
-
-    def assemble(head: Head | None, known: Known) -> Batch | None:
-        start = head or sequence.begin("test.example", (draw(32), draw(32)))
-        return sequence.assemble(start, ready, now)
-
-    batch = store.append(workspace, assemble)
-    assert batch is not None
-    return batch
-
-
-def close(store: Store, workspace: str, now: datetime = EPOCH + timedelta(days=30)) -> Batch | None:
-    """Close the open segment through the store promise alone."""
-    return store.append(workspace, lambda head, _: sequence.close(head, now) if head else None)
-
-
-def seal_next(store: Store, workspace: str, now: datetime = EPOCH + timedelta(days=30)) -> Batch | None:
-    """Seal the closed segment that has no seal, if there is one, with bytes that stand for a seal."""
-    salt = hashlib.sha256(f"{workspace}/{threading.get_ident()}".encode()).digest()
-
-    def assemble(head: Head | None, known: Known) -> Batch | None:
-        if head is None:
-            return None
-        number = head.segment.number - 1
-        seal = hashlib.shake_256(b"%d" % number).digest(189)
-        sealing = sequence.Sealing(
-            number=number, seal=seal, hash=seal[:32], previous=head.chain, postings=seal * 9, salt=salt
-        )
-        ready = sequence.prepare(content(8_000 + number), hashlib.sha256(seal).digest(), leaf.SEAL)
-        return sequence.seal(head, ready, now, sealing)
-
-    return store.append(workspace, assemble)
+__all__ = ["EPOCH", "QUESTIONS", "StoreContract", "append", "close", "content", "drawer", "prepared", "seal_next"]
 
 
 class StoreContract:
@@ -448,50 +357,82 @@ class StoreContract:
         assert entry.resource == odd.resource
         assert entry.changes == odd.changes
 
+    def test_a_mark_keeps_everything_as_it_is(self, store: Store) -> None:
+        """While there is one nothing is written, by anybody, new workspaces included; without it everything goes on."""
+        append(store, "w", prepared(0, 3))
+        store.swap_state("w", "policy", None, b"90")
+        mark = Mark("leaving", "token", "elsewhere")
+        assert store.mark() is None
+        assert not store.swap_mark(mark, None)
+        assert store.swap_mark(None, mark)
+        assert not store.swap_mark(None, mark)
+        assert store.mark() == mark
+        before = store.head("w")
 
-QUESTIONS = (
-    "",
-    "action:contact.deleted",
-    "action:deleted",
-    "action:contact.*",
-    "-action:contact.*",
-    "kind:create,delete",
-    "-kind:security outcome:denied",
-    "category:contact",
-    "type:user",
-    "severity:>=warning",
-    "actor:usr_3",
-    'actor:"Person 3"',
-    "actor:p3@x.test",
-    "-actor:usr_3",
-    "actor:usr_3 kind:update",
-    "resource:contact:contact_3",
-    "resource:contact_3",
-    'resource:"Juan Pérez"',
-    "related:contact_1",
-    "change:city",
-    "-change:city",
-    'after:"Madrid 3"',
-    "before:getafe",
-    "reason:ticket",
-    '"ticket 9"',
-    "ticket",
-    "tick perez",
-    "juan -perez",
-    "राहुल",
-    "nothinglikethis",
-    "ip:10.0.1.0/24",
-    "ip:10.0.1.1",
-    "via:web",
-    "via:api",
-    "request:req_12",
-    "index:10..20",
-    "index:>=290",
-    "is:denied",
-    "is:failed",
-    "date:2026-08-25",
-    "date:2026-08-25..2026-08-26 kind:status",
-    "date:>=2026-08-26 actor:usr_1",
-    "contact_3",
-    "onerror",
-)
+        refused = 0
+        for attempt in (
+            lambda: append(store, "w", prepared(3, 1)),
+            lambda: append(store, "new", prepared(3, 1)),
+            lambda: store.forget("w", [range(1)], lambda head, known: None),
+            lambda: store.swap_state("w", "policy", b"90", b"30"),
+            lambda: store.swap_state("new", "policy", None, b"30"),
+        ):
+            try:
+                attempt()
+            except StoreMoved:
+                refused += 1
+        assert refused == 5
+        assert (store.head("w"), store.workspaces(), store.states("w")) == (before, ["w"], {"policy": b"90"})
+        assert len(store.find("w", Query(), None, 10).entries) == 3
+
+        assert store.swap_mark(mark, None)
+        append(store, "w", prepared(3, 1))
+
+    def test_what_is_adopted_is_what_it_was(self, store: Store) -> None:
+        """A log that comes in pieces from another store answers and proves as there, and goes on."""
+        other = MemoryStore()
+        append(other, "w", prepared(0, 600))
+        close(other, "w")
+        seal_next(other, "w")
+        record = sequence.prepare(content(9_000), b"\1" * 32, leaf.PURGE)
+
+        def purge(head: Head | None, known: Known) -> Batch | None:
+            assert head is not None
+            return sequence.assemble(msgspec.structs.replace(head, first=300), [record], EPOCH + timedelta(days=40))
+
+        other.forget("w", [range(300), range(310, 320)], purge)
+        head = other.head("w")
+        assert head is not None
+        kept = list(other.read("w", 0, head.size))
+        rows = tuple(sequence.row_of(restore(one, "w"), one.kind, one.seed, one.payload) for one in kept)
+        tiles = [(0, 1), (0, 2), (1, 0)]
+        nodes = tuple(
+            tree.Nodes(8 * level, 256 * number, hashes)
+            for (level, number), hashes in zip(tiles, other.tiles("w", tiles), strict=True)
+        )
+        seals = tuple((sealed, other.postings("w", sealed.number)) for sealed in other.seals("w"))
+        last = Piece(segments=tuple(other.segments("w")), seals=seals, states={"policy": b"90"}, head=head)
+
+        assert store.swap_mark(None, Mark("arriving", "token", "elsewhere"))
+        assert store.adopt("w", Piece(rows=rows[:100]), None, b"1")
+        assert not store.adopt("w", Piece(rows=rows[:100]), None, b"1")
+        assert store.head("w") is None
+        assert store.states("w") == {PROGRESS: b"1"}
+        assert store.adopt("w", Piece(rows=rows[100:], nodes=nodes), b"1", b"2")
+        assert store.adopt("w", last, b"2", None)
+        assert store.swap_mark(store.mark(), None)
+
+        assert (store.head("w"), list(store.read("w", 0, head.size))) == (head, kept)
+        assert (store.seals("w"), store.segments("w")) == (other.seals("w"), other.segments("w"))
+        assert store.postings("w", 0) == other.postings("w", 0)
+        assert store.states("w") == {"policy": b"90"}
+        assert list(store.check("w")) == []
+        for text in QUESTIONS:
+            query = parse(text, now=EPOCH + timedelta(days=30))
+            assert sorted(self._all(store, query)) == sorted(self._all(other, query)), text
+        append(store, "w", prepared(600, 300), EPOCH + timedelta(days=41))
+        grown = store.head("w")
+        assert grown is not None
+        past = node_from_tiles(lambda level, number: store.tiles("w", [(level, number)])[0])
+        assert tree.root_at(grown.size, past) == grown.root
+        assert list(store.check("w")) == []

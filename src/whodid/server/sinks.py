@@ -1,0 +1,228 @@
+"""The `/v1` routes of sinks: which there are and how they are, and everything that is done with them.
+
+Whatever reaches into the server itself (a file, a certificate on its disk, an address in its own network) takes an
+operator: a key of one workspace must not open a way there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec.structs import replace
+
+from whodid.canonical import time_text
+from whodid.errors import Denied
+from whodid.log import Log
+from whodid.model import Reason, Resource
+from whodid.server.answers import Answer, Call, Handler, answer_json
+from whodid.server.callers import Caller, Callers
+from whodid.server.described import Description
+from whodid.server.refusals import Refusals
+from whodid.server.sinking import (
+    ADD_SINK,
+    BACKFILL_SINK,
+    DROP,
+    PAUSE_SINK,
+    QUARANTINE,
+    REMOVE_SINK,
+    RESUME_SINK,
+    RETRY,
+    SECRET,
+    SINK,
+    SINKS,
+    TEST_SINK,
+    Backfill,
+    Dropped,
+    NewSecret,
+    NewSink,
+    Paused,
+    Reasoned,
+    Retried,
+)
+from whodid.sinks import Health, Sink, Sinks, generate_secret
+
+__all__ = ["SinkRoutes"]
+
+_CHANGED, _TESTED = "audit.stream_changed", "audit.stream_tested"
+_ON_THE_SERVER = frozenset({"file"})
+_OPERATORS_OPTIONS = frozenset({"ca"})
+
+_Act = Callable[[Sinks, str, Any], Any]
+
+
+class SinkRoutes:
+    """Routes over one log.
+
+    Args:
+        callers: Tells who manages.
+        secret: Makes the ids of the entries about refusals.
+    """
+
+    def __init__(self, log: Log, callers: Callers, *, secret: bytes) -> None:
+        self._log = log
+        self._callers = callers
+        self._refusals = Refusals(log, secret=secret)
+        one = "/v1/sinks/{id}"
+        self.handlers = (
+            callers.without_body("GET", "/v1/sinks", self._list, SINKS),
+            callers.with_body("POST", "/v1/sinks", NewSink, self._add, ADD_SINK, action=_CHANGED),
+            self._looking(one, _view, SINK),
+            callers.without_body("DELETE", one, self._remove, REMOVE_SINK, action=_CHANGED),
+            self._acts(f"{one}/secret", NewSecret, _set_secret, SECRET),
+            self._acts(f"{one}/pause", Paused, _pause, PAUSE_SINK),
+            self._acts(f"{one}/resume", Reasoned, _resume, RESUME_SINK),
+            self._acts(f"{one}/backfill", Backfill, _backfill, BACKFILL_SINK),
+            replace(callers.without_body("POST", f"{one}/test", self._test, TEST_SINK, action=_TESTED), apart=True),
+            self._looking(f"{one}/quarantine", _quarantine, QUARANTINE),
+            replace(self._acts(f"{one}/quarantine/retry", Retried, _retry, RETRY), apart=True),
+            self._acts(f"{one}/quarantine/drop", Dropped, _drop, DROP),
+        )
+
+    def _list(self, _: Call, caller: Caller, __: dict[str, str]) -> Answer:
+        return answer_json({"items": [_view(one) for one in self._sinks(caller).all()]})
+
+    def _looking(self, path: str, view: Callable[[Health], dict[str, Any]], described: Description) -> Handler:
+        def answer(call: Call, caller: Caller, _: dict[str, str]) -> Answer:
+            return answer_json(view(self._sinks(caller).get(call.path["id"])))
+
+        return self._callers.without_body("GET", path, answer, described)
+
+    def _add(self, _: Call, caller: Caller, wish: NewSink) -> Answer:
+        self._check_reach(caller, wish)
+        made = generate_secret() if wish.kind == "webhook" and wish.secret is None else None
+        sinks = self._sinks(caller)
+        sink = sinks.add(
+            wish.name,
+            wish.kind,
+            wish.address,
+            query=wish.query,
+            format=wish.format,
+            kept=wish.secret or made or "",
+            options=wish.options,
+            private=wish.private,
+            batch=wish.batch,
+            heartbeat=wish.heartbeat,
+            start=wish.start,
+        )
+        return answer_json({**_after(sinks, sink), "secret_text": made}, status=201)
+
+    def _remove(self, call: Call, caller: Caller, _: dict[str, str]) -> Answer:
+        sinks = self._sinks(caller)
+        was = _view(sinks.get(call.path["id"]))
+        sinks.remove(was["id"])
+        return answer_json(was)
+
+    def _test(self, call: Call, caller: Caller, _: dict[str, str]) -> Answer:
+        result = self._sinks(caller).test(call.path["id"])
+        fault = result.fault or result.refused.get(0, "")
+        return answer_json({"taken": not fault, "fault": fault})
+
+    def _acts(self, path: str, wish: type, act: _Act, described: Description) -> Handler:
+        def answer(call: Call, caller: Caller, wanted: Any) -> Answer:
+            return answer_json(act(self._sinks(caller), call.path["id"], wanted))
+
+        return self._callers.with_body("POST", path, wish, answer, described, action=_CHANGED)
+
+    def _sinks(self, caller: Caller) -> Sinks:
+        return Sinks(self._log, caller.workspace, actor=caller.actor, context=caller.context)
+
+    def _check_reach(self, caller: Caller, wish: NewSink) -> None:
+        """Refuse, and record, a sink of a key that would reach into the server or its network.
+
+        Raises:
+            Denied: It would.
+        """
+        reaches = wish.private or wish.kind in _ON_THE_SERVER or not _OPERATORS_OPTIONS.isdisjoint(wish.options)
+        if caller.everywhere or not reaches:
+            return
+        self._refusals.record(
+            caller.workspace,
+            caller.actor,
+            _CHANGED,
+            Resource(type="log", id=caller.workspace),
+            cause="reach",
+            route="POST /v1/sinks",
+            context=caller.context,
+        )
+        raise Denied("operator", "Ask whoever runs the server: this sink would reach into it or into its network")
+
+
+def _set_secret(sinks: Sinks, id_: str, wish: NewSecret) -> dict[str, Any]:
+    made = generate_secret() if sinks.get(id_).sink.kind == "webhook" and wish.secret is None else None
+    return {**_after(sinks, sinks.set_secret(id_, wish.secret or made or "", beside=wish.beside)), "secret_text": made}
+
+
+def _pause(sinks: Sinks, id_: str, wish: Paused) -> dict[str, Any]:
+    return _after(sinks, sinks.pause(id_, reason=Reason(text=wish.reason)))
+
+
+def _resume(sinks: Sinks, id_: str, wish: Reasoned) -> dict[str, Any]:
+    return _after(sinks, sinks.resume(id_, reason=_why(wish.reason)))
+
+
+def _backfill(sinks: Sinks, id_: str, wish: Backfill) -> dict[str, Any]:
+    return _after(sinks, sinks.backfill(id_, wish.start, reason=_why(wish.reason)))
+
+
+def _retry(sinks: Sinks, id_: str, wish: Retried) -> dict[str, Any]:
+    taken, fault = sinks.retry(id_, wish.indexes)
+    return {**_quarantine(sinks.get(id_)), "taken": taken, "fault": fault}
+
+
+def _drop(sinks: Sinks, id_: str, wish: Dropped) -> dict[str, Any]:
+    dropped = sinks.drop(id_, wish.indexes, reason=Reason(text=wish.reason))
+    return {**_quarantine(sinks.get(id_)), "dropped": dropped}
+
+
+def _after(sinks: Sinks, sink: Sink) -> dict[str, Any]:
+    return _view(sinks.get(sink.id))
+
+
+def _why(text: str | None) -> Reason | None:
+    return Reason(text=text) if text else None
+
+
+def _view(health: Health) -> dict[str, Any]:
+    sink, position = health.sink, health.position
+    return {
+        "id": sink.id,
+        "name": sink.name,
+        "kind": sink.kind,
+        "address": sink.address,
+        "format": sink.format,
+        "query": sink.query,
+        "secret": sink.secret.partition(":")[0] or "none",
+        "options": sink.options,
+        "private": sink.private,
+        "batch": sink.batch,
+        "heartbeat": sink.heartbeat,
+        "status": health.status,
+        "next": position.next,
+        "behind": health.behind,
+        "lag": health.lag,
+        "delivered": position.delivered,
+        "refused": position.refused,
+        "quarantined": len(position.quarantine),
+        "purged": position.purged,
+        "sent_at": position.sent_at and time_text(position.sent_at),
+        "silence": health.silence,
+        "attempts": position.attempts,
+        "fault": position.fault,
+        "failing_since": position.failing_since and time_text(position.failing_since),
+        "retry_at": position.retry_at and time_text(position.retry_at),
+        "paused_at": sink.paused_at and time_text(sink.paused_at),
+        "paused": health.paused,
+        "paused_because": sink.paused_because,
+    }
+
+
+def _quarantine(health: Health) -> dict[str, Any]:
+    position = health.position
+    return {
+        "items": [
+            {"index": one.index, "id": one.id, "at": time_text(one.at), "fault": one.fault}
+            for one in position.quarantine
+        ],
+        "refused": position.refused,
+    }

@@ -1,0 +1,128 @@
+"""The pages of sinks in the console."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from tests import test_server_desk as desk
+from tests.receiving import Receiver, receiving
+from tests.serving import HOME
+from tests.sinking import turn
+from whodid import Log
+from whodid.server.console import OPERATOR
+from whodid.sinks import Health, Sinks, SinkWorker
+
+clock, console, log, http = desk.clock, desk.console, desk.log, desk.http
+
+PLACE = f"{desk.PLACE}/sinks"
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """Run a receiver on this machine."""
+    with receiving() as receiver:
+        yield receiver
+
+
+def wish(receiver: Receiver, **more: str) -> dict[str, Any]:
+    """Fill in the form of a new sink."""
+    return {"name": "SIEM <b>", "kind": "webhook", "address": receiver.url, "private": "yes", "past": "yes", **more}
+
+
+def only(log: Log) -> Health:
+    """Return how the only sink is."""
+    (health,) = Sinks(log, HOME, actor=OPERATOR).all()
+    return health
+
+
+def test_a_sink_from_adding_to_removing(http: TestClient, log: Log, receiver: Receiver) -> None:
+    """Each act does what its button says and is an entry of the operator; texts are texts."""
+    assert "Nothing is delivered elsewhere." in http.get(desk.PLACE).text
+    page = desk.send(http, PLACE, **wish(receiver)).text
+    assert "The sink is added." in page
+    assert "SIEM &lt;b&gt;" in page
+    assert "SIEM <b>" not in page
+    assert re.search(r'value="whsec_[A-Za-z0-9+/=]{44}"', page)
+    sink = only(log).sink
+    one = f"{PLACE}/{sink.id}"
+    assert "whsec_" not in http.get(one).text
+    turn(SinkWorker(log))
+    assert only(log).behind == 0
+    assert [json.loads(got.body)[0]["index"] for got in receiver.got] == [0]
+
+    assert "The receiver took the test." in desk.send(http, f"{one}/test").text
+    receiver.statuses = [503]
+    refused = desk.send(http, f"{one}/test")
+    assert (refused.status_code, "did not take it: The receiver answered 503." in refused.text) == (422, True)
+    unsaid = desk.send(http, f"{one}/pause", reason=" ")
+    assert (unsaid.status_code, "A reason is missing" in unsaid.text) == (422, True)
+    assert "paused for 0 seconds" in desk.send(http, f"{one}/pause", reason="They move").text
+    assert "1 of them is failing or paused" in http.get(desk.PLACE).text
+    assert "The sink goes on." in desk.send(http, f"{one}/resume").text
+    assert "The entries are delivered again." in desk.send(http, f"{one}/backfill", start="2").text
+    assert only(log).position.next == 2
+    wrong = desk.send(http, f"{one}/backfill", start="two")
+    assert (wrong.status_code, "“two” is not the number of an entry" in wrong.text) == (422, True)
+    assert re.search(r'value="whsec_[A-Za-z0-9+/=]{44}"', desk.send(http, f"{one}/secret", beside="yes").text)
+    assert "The sink is removed." in desk.send(http, f"{one}/remove", reason="Gone").text
+    assert http.get(one).status_code == 404
+    told = log.find(HOME, "action:audit.stream_changed,audit.stream_tested").entries
+    assert {entry.actor for entry in told} == {OPERATOR}
+    assert [entry.reason.text for entry in told if entry.reason][::-1] == [
+        "The receiver answered 503", "They move", "Gone",
+    ]  # fmt: skip
+
+
+def test_what_is_in_quarantine_is_seen_to(http: TestClient, log: Log, receiver: Receiver) -> None:
+    """It is listed with what the receiver said, delivered once more, and let go with a reason."""
+    desk.send(http, PLACE, **wish(receiver, options="ca=\n"))
+    one = f"{PLACE}/{only(log).sink.id}"
+    receiver.refuses = lambda body: any(entry.get("index") == 3 for entry in json.loads(body))
+    turn(SinkWorker(log))
+    page = http.get(one).text
+    assert "Entry 3, " in page
+    assert "The receiver answered 422" in page
+    again = desk.send(http, f"{one}/retry")
+    assert (again.status_code, "did not take it: The receiver answered 422" in again.text) == (422, True)
+    assert desk.send(http, f"{one}/drop", reason="").status_code == 422
+    assert "Nothing is in quarantine any more." in desk.send(http, f"{one}/drop", reason="Theirs").text
+    assert only(log).position.quarantine == ()
+    assert "Entry 3, " not in http.get(one).text
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"name": " "}, "is no name for a sink"),
+        ({"address": "ftp://x"}, "is no address to send to"),
+        ({"private": ""}, "in the clear"),
+        ({"query": "planet:mars"}, "planet"),
+        ({"options": "mode"}, "sets nothing"),
+        ({"secret": "abc"}, "The secret of a webhook"),
+    ],
+)
+def test_a_form_that_cannot_be_read_comes_back(
+    http: TestClient, log: Log, receiver: Receiver, more: dict[str, str], said: str
+) -> None:
+    """With what was typed, but for the secret, and what is wrong; there is no sink."""
+    page = desk.send(http, PLACE, **wish(receiver) | more)
+    assert page.status_code == 422
+    notice = re.search(r'role="alert">([^<]+)<', page.text)
+    assert notice is not None
+    assert said in notice[1]
+    assert 'value="abc"' not in page.text
+    assert Sinks(log, HOME, actor=OPERATOR).all() == []
+
+
+def test_a_workspace_without_a_log_has_no_sinks(http: TestClient, log: Log, receiver: Receiver) -> None:
+    """Neither looking nor adding begins one."""
+    place = "/console/workspaces/wsp_none/sinks"
+    assert http.get(place).status_code == 404
+    assert desk.send(http, place, **wish(receiver)).status_code == 404
+    assert "wsp_none" not in log.workspaces()
