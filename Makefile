@@ -18,7 +18,7 @@ TLOG_READER := tests/clients/tlog/reader
 TESTS ?=
 JOBS ?= auto
 
-CORE := src/whodid/errors.py,src/whodid/model.py,src/whodid/canonical.py,src/whodid/sequence.py,src/whodid/intake/*,src/whodid/proof/*,src/whodid/query/*,src/whodid/catalog/*
+CORE := src/whodid/errors.py,src/whodid/model.py,src/whodid/canonical.py,src/whodid/sequence/*,src/whodid/intake/*,src/whodid/proof/*,src/whodid/query/*,src/whodid/catalog/*
 CHECKED := src sendero scripts tests benchmarks
 
 .PHONY: help

@@ -1,4 +1,4 @@
-"""Write tests/vectors/seal.json and evidence.json: what another verifier must accept and refuse, and why.
+"""Write the vectors of seals, volumes and evidence: what another verifier must accept and refuse, and why.
 
 The files are frozen: run this only when a format gets a new version or an example is added, never because a test fails.
 What the members mean is written in docs/spec/vectors.md.
@@ -12,14 +12,18 @@ from typing import Any
 
 from tests.evidencing import Workshop, furnished, veiled
 from tests.test_evidence import ABOUT, QUESTIONS, TAMPERED
+from tests.test_evidence_volumes import LEANING
+from tests.test_evidence_volumes import TAMPERED as TAMPERED_VOLUMES
 from whodid.evidence.document import Document, encode
 from whodid.evidence.question import Question
 from whodid.evidence.verify import verify
 from whodid.proof import leaf
 from whodid.proof.index import Index, key_of, value_of
 from whodid.proof.seal import NOTHING, Seal, anchor_hash, origin_id, salt_commitment
+from whodid.proof.volume import Volume, seal_path, seals_root, volume_salt_commitment
 
 TARGET = Path(__file__).parents[1] / "tests" / "vectors"
+_ASKED = ("user\0usr_0", "user\0usr_1", "user\0usr_9")
 
 
 def seals() -> dict[str, Any]:
@@ -50,23 +54,7 @@ def seals() -> dict[str, Any]:
             previous=before,
             anchor=anchor_hash(b"a time stamp") if number else NOTHING,
         )
-        looked_up = []
-        for value in ("user\0usr_0", "user\0usr_1", "user\0usr_9"):
-            tag = leaf.tag(salts[number], leaf.ACTOR, value.encode())
-            positions, found = index.look_up(tag)
-            looked_up.append(
-                {
-                    "dimension": leaf.ACTOR,
-                    "value": value,
-                    "tag": tag.hex(),
-                    "key": key_of(tag).hex(),
-                    "positions": list(positions),
-                    "positions_value": value_of(positions).hex() if positions else None,
-                    "leaf_key": found.key.hex(),
-                    "leaf_value": found.value.hex(),
-                    "path": found.path.hex(),
-                }
-            )
+        looked_up = [_looked_up(index, salts[number], value) for value in _ASKED]
         segments.append(
             {
                 "carried": carried,
@@ -87,11 +75,94 @@ def seals() -> dict[str, Any]:
     }
 
 
+def volumes() -> dict[str, Any]:
+    """Bind the segments of `seals`: salts, second tags, lookups, paths of seals; then a volume without an index."""
+    known = seals()
+    encoded = [bytes.fromhex(one["seal"]) for one in known["segments"]]
+    bound = [Seal.decode(one) for one in encoded]
+    salt = bytes(range(200, 232))
+    postings: dict[bytes, list[int]] = {}
+    carried = [entry for one in known["segments"] for entry in one["carried"]]
+    for at, said in enumerate(carried):
+        for dimension, value in said:
+            postings.setdefault(leaf.tag(salt, dimension, value.encode()), []).append(at)
+    index = Index(0, postings)
+    first = Volume(
+        number=0,
+        first=0,
+        last=2,
+        start=0,
+        stop=bound[-1].stop,
+        indexed=sum(one.indexed for one in bound),
+        keys=len(postings),
+        recorded_first=bound[0].recorded_first,
+        recorded_last=bound[-1].recorded_last,
+        occurred_first=bound[0].occurred_first,
+        occurred_last=bound[-1].occurred_last,
+        seals=seals_root(encoded),
+        root=index.root,
+        commitment=volume_salt_commitment(0, salt),
+        previous=NOTHING,
+    )
+    following = bound[-1]._replace(number=3, start=8, stop=9, indexed=1, previous=bound[-1].hash)
+    second = Volume(
+        *(1, 3, 3, 8, 9, 0, 0, 0, 0, 0, 0),
+        seals=seals_root([following.encode()]),
+        root=Index(0, {}).root,
+        commitment=volume_salt_commitment(1, bytes(32)),
+        previous=first.hash,
+    )
+    return {
+        "salt": salt.hex(),
+        "carried": carried,
+        "seals": [one.hex() for one in encoded],
+        "paths": [[step.hex() for step in seal_path(encoded, place)] for place in range(3)],
+        "lookups": [_looked_up(index, salt, value) for value in _ASKED],
+        "volume": first.encode().hex(),
+        "hash": first.hash.hex(),
+        "without_index": {
+            "seals": [following.encode().hex()],
+            "volume": second.encode().hex(),
+            "hash": second.hash.hex(),
+        },
+    }
+
+
+def _looked_up(index: Index, salt: bytes, value: str) -> dict[str, Any]:
+    tag = leaf.tag(salt, leaf.ACTOR, value.encode())
+    positions, found = index.look_up(tag)
+    return {
+        "dimension": leaf.ACTOR,
+        "value": value,
+        "tag": tag.hex(),
+        "key": key_of(tag).hex(),
+        "positions": list(positions),
+        "positions_value": value_of(positions).hex() if positions else None,
+        "leaf_key": found.key.hex(),
+        "leaf_value": found.value.hex(),
+        "path": found.path.hex(),
+    }
+
+
+def evidence_2() -> dict[str, Any]:
+    """Make files of version 2 that hold and that do not."""
+    shop = furnished("vectors", segments=8, entries=5)
+    shop.bind(2)
+    shop.bind(5)
+    shop.close()
+    plain = shop.evidence(ABOUT)
+    made = {name: shop.evidence(QUESTIONS[name]) for name in LEANING}
+    made |= {
+        f"tampered: {name}": tamper(plain) for name, (tamper, _) in TAMPERED_VOLUMES.items() if tamper(plain) != plain
+    }
+    return {"cases": [_case(name, document, shop.vkey) for name, document in made.items()]}
+
+
 def evidence() -> dict[str, Any]:
     """Make files that hold and files that do not, each with its verdict."""
     shop = furnished("vectors", segments=3, entries=5)
     plain = shop.evidence(ABOUT)
-    made: dict[str, Document] = {name: shop.evidence(question) for name, question in QUESTIONS.items()}
+    made: dict[str, Document] = {name: shop.evidence(QUESTIONS[name]) for name in (*LEANING, "everything")}
     made["contact, with every header"] = shop.evidence(ABOUT, headers=True)
     made["contact, with hidden values"] = shop.evidence(ABOUT, show=veiled)
     made["after a purge"] = _purged().evidence(Question())
@@ -102,19 +173,21 @@ def evidence() -> dict[str, Any]:
     cases = []
     for name, document in made.items():
         trusted = shop.vkey if name.startswith(("tampered", "of another")) else document.vkey
-        verdict = verify(encode(document), trusted=[trusted])
-        cases.append(
-            {
-                "name": name,
-                "document": encode(document).decode(),
-                "trusted": trusted,
-                "ok": verdict.ok,
-                "problems": [[one.code, one.index] for one in verdict.problems],
-                "levels": {one: getattr(verdict.levels, one).state for one in ("c0", "c1", "c2", "c3", "c4")},
-                "answers": [one.index for one in verdict.answers],
-            }
-        )
+        cases.append(_case(name, document, trusted))
     return {"cases": cases}
+
+
+def _case(name: str, document: Document, trusted: str) -> dict[str, Any]:
+    verdict = verify(encode(document), trusted=[trusted])
+    return {
+        "name": name,
+        "document": encode(document).decode(),
+        "trusted": trusted,
+        "ok": verdict.ok,
+        "problems": [[one.code, one.index] for one in verdict.problems],
+        "levels": {one: getattr(verdict.levels, one).state for one in ("c0", "c1", "c2", "c3", "c4")},
+        "answers": [one.index for one in verdict.answers],
+    }
 
 
 def _purged() -> Workshop:
@@ -132,5 +205,10 @@ def _head(shop: Workshop, size: int) -> str:
 
 
 if __name__ == "__main__":
-    for file, content in (("seal.json", seals()), ("evidence.json", evidence())):
+    for file, content in (
+        ("seal.json", seals()),
+        ("volume.json", volumes()),
+        ("evidence.json", evidence()),
+        ("evidence-2.json", evidence_2()),
+    ):
         (TARGET / file).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

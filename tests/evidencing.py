@@ -15,13 +15,14 @@ from whodid import canonical
 from whodid.evidence.build import build
 from whodid.evidence.document import Document
 from whodid.evidence.question import Question
-from whodid.log import Anchored, Disclosed, SnapshotSegment
+from whodid.log import Anchored, Disclosed, SnapshotSegment, SnapshotVolume
 from whodid.model import Actor, Change, Context, Entry, Related, Resource
 from whodid.proof import leaf, tree
 from whodid.proof.checkpoint import Checkpoint, parse_checkpoint, sign_checkpoint
 from whodid.proof.index import Index, Lookup
 from whodid.proof.note import Signer, parse_note
 from whodid.proof.seal import NOTHING, Seal, origin_id, salt_commitment
+from whodid.proof.volume import Volume, seals_root, volume_salt_commitment
 
 START = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 MARIA = Actor(type="user", id="usr_2M", name="Maria Torres", email="maria@example.com", role="Manager")
@@ -64,6 +65,8 @@ class Workshop:
         self.seals: list[tuple[Seal, int]] = []
         self.salts: dict[int, bytes] = {number: bytes_of(name, "salt", number) for number in range(200)}
         self.indexes: dict[int, Index] = {}
+        self.volumes: list[SnapshotVolume] = []
+        self.bindings: dict[int, Index] = {}
         self.records: dict[int, int] = {}
         self.leave_out = set(leave_out)
         self._forge = forge
@@ -146,6 +149,57 @@ class Workshop:
         self.seals.append((seal, at))
         self.sign()
 
+    def bind(
+        self,
+        last: int,
+        *,
+        lie: Callable[[Volume], Volume] = lambda volume: volume,
+        meddle: Callable[[dict[bytes, list[int]], bytes], object] = lambda postings, salt: None,
+    ) -> None:
+        """Bind the segments that no volume holds, up to one.
+
+        Args:
+            lie: Returns the volume that is written instead.
+            meddle: Called with what the index is made of, and with its salt.
+        """
+        before = self.volumes[-1].volume if self.volumes else None
+        first, number = before.last + 1 if before else 0, len(self.volumes)
+        bound = [seal for seal, _ in self.seals[first : last + 1]]
+        kept = [seal for seal in bound if seal.number in self.salts]
+        salt = bytes_of(self.name, "volume", number) if kept else None
+        postings: dict[bytes, list[int]] = {}
+        for seal in kept:
+            for at in range(seal.start, seal.stop):
+                if at in self.entries and at not in self.leave_out:
+                    forged = self._forge(self.entries[at].entry)
+                    for value in dict.fromkeys(canonical.tag_values(forged)):
+                        postings.setdefault(leaf.tag(salt or b"", *value), []).append(at)
+        meddle(postings, salt or b"")
+        index = Index(bound[0].start, postings)
+        volume = Volume(
+            number=number,
+            first=first,
+            last=last,
+            start=bound[0].start,
+            stop=bound[-1].stop,
+            indexed=sum(seal.indexed for seal in kept),
+            keys=len(postings),
+            recorded_first=min((seal.recorded_first for seal in kept), default=0),
+            recorded_last=max((seal.recorded_last for seal in kept), default=0),
+            occurred_first=min((seal.occurred_first for seal in kept), default=0),
+            occurred_last=max((seal.occurred_last for seal in kept), default=0),
+            seals=seals_root([seal.encode() for seal in bound]),
+            root=index.root,
+            commitment=volume_salt_commitment(number, salt or bytes(32)),
+            previous=before.hash if before else NOTHING,
+        )
+        volume = lie(volume)
+        self.bindings[number] = index
+        details = {"number": number, "first": first, "last": last, "volume": volume.encode().hex()}
+        at = self.add("audit.bound", Resource(type="log", id="acme"), actor=ROBOT, kind=leaf.SEAL, details=details)
+        self.volumes.append(SnapshotVolume(volume, at, salt))
+        self.sign()
+
     def sign(self, size: int | None = None) -> None:
         """Sign the present head, or an earlier one."""
         signed = self.hashes[:size]
@@ -160,6 +214,9 @@ class Workshop:
         for seal, _ in self.seals:
             if seal.stop <= below:
                 self.salts.pop(seal.number, None)
+        for at, (volume, entry, _) in enumerate(self.volumes):
+            if volume.first not in self.salts:
+                self.volumes[at] = SnapshotVolume(volume, entry, None)
         self.first = max(self.first, below)
         ranges = [[at, at + 1] for at in positions] or [[0, below]]
         details = {"ranges": ranges, "first": self.first}
@@ -182,6 +239,9 @@ class Workshop:
 
     def look_up(self, number: int, tag: bytes) -> tuple[Sequence[int], Lookup]:
         return self.indexes[number].look_up(tag)
+
+    def look_up_bound(self, number: int, tag: bytes) -> tuple[Sequence[int], Lookup]:
+        return self.bindings[number].look_up(tag)
 
     def read(self, start: int, stop: int) -> Iterable[Disclosed]:
         return [self.entries[at] for at in range(start, stop) if at in self.entries]

@@ -28,6 +28,7 @@ def furnish(url: str, key: Path | None = None, entries: int = 700) -> None:
         clock.advance(days=1)
         record(log, [full_event(500_000, clock.now)])
         log.seal(HOME)
+        log.bind(HOME)
         place_hold(log, HOME, name="Case 118", query="resource:contact:con_300", actor=MARIA, reason=WHY)
         change_policy(log, HOME, Policy(days=20), actor=MARIA)
         erase_person(log, HOME, "contact:con_600", actor=MARIA, reason=WHY)
@@ -51,6 +52,9 @@ def picture(log: Log) -> dict[str, Any]:
             store.segments(workspace),
             store.seals(workspace),
             [store.postings(workspace, sealed.number) for sealed in store.seals(workspace)],
+            [store.second(workspace, sealed.number) for sealed in store.seals(workspace)],
+            store.volumes(workspace),
+            [store.volume_postings(workspace, bound.number) for bound in store.volumes(workspace)],
             store.states(workspace),
             store.tiles(workspace, [(level, number) for level in range(3) for number in range(8)]),
         )

@@ -206,6 +206,15 @@ def test_sealing_from_the_shell(run: Run, tmp_path: Path) -> None:
     assert [(one["number"], one["start"], one["stop"]) for one in done["sealed"]] == [(1, 10, 21)]
     assert run("verify", "--store", url).out == f"22\t0\tok\t{HOME}\n"
     assert "Sealing sealed the audit log" in run("search", "action:audit.sealed", "--store", url).out
+    (done,) = run("seal", "--bind", "--json", "--store", url).json()
+    assert [(one["number"], one["first"], one["last"], one["start"], one["stop"]) for one in done["bound"]] == [
+        (0, 0, 1, 0, 21)
+    ]
+    assert (
+        "Sealing bound sealed segments of the audit log to a volume"
+        in run("show", str(done["bound"][0]["index"]), "--store", url).out
+    )
+    assert "Nothing was left to seal." in run("seal", "--bind", "--store", url).err
 
 
 # --------------------------------------------------------------------------------------------- purge and retention

@@ -26,7 +26,7 @@ from whodid.detect import (
 )
 from whodid.errors import InvalidSetting
 from whodid.log import Log
-from whodid.model import Actor, Resource
+from whodid.model import Actor, Event, Resource
 
 OWNER = Actor(type="user", id="usr_aisha", name="Aisha Khan")
 EXPORTS = Sentence(title="Exports", actions=("*.exported",))
@@ -53,7 +53,7 @@ def write(log: Log, sentence: Sentence = EXPORTS, name: str | None = None) -> st
     return settings.write(sentence, "", sentence.title, text, personal=is_personal(draft, text), name=name)
 
 
-def exported(number: int, actor: Actor = OWNER) -> None:
+def exported(number: int, actor: Actor = OWNER) -> Event:
     """Make an export."""
     return event(number, "contact.exported", NOW + timedelta(minutes=number), actor=actor)
 

@@ -96,12 +96,17 @@ def documents(shop: Workshop) -> list[Document]:
     made = [shop.evidence(one, headers=headers) for one in QUESTIONS.values() for headers in (False, True)]
     made += [shop.evidence(one, show=veiled) for one in (ABOUT, Question())]
     made += [shop.evidence(one, show=hidden.cover) for one in (ABOUT, Question()) for hidden in (FIELDS, PERSON)]
-    return [
-        *made,
+    made += [
         shop.evidence(Question(ABOUT.asks, since=middle)),
         shop.evidence(Question(ABOUT.asks, until=middle), headers=True),
         shop.evidence(Question((), since=middle, until=middle + 1_000_000)),
     ]
+    for last in (0, 3):
+        shop.bind(last)
+    shop.close()
+    made += [shop.evidence(QUESTIONS[name]) for name in ("contact", "both", "nobody")]
+    assert [one.version for one in made[-3:]] == [2] * 3
+    return [*made, shop.evidence(ABOUT, show=veiled)]
 
 
 def mutated(document: dict[str, Any], draw: random.Random) -> bytes:

@@ -255,7 +255,7 @@ def test_a_crash_at_any_step_is_made_good_by_the_next_call(step: int, clock: Clo
 def test_two_that_seal_at_once_write_one_seal(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody else seals while the index is computed: the slower one finds it done."""
     record(log, 0, 10)
-    gather = sealing_room._gather
+    gather = sealing_room.gather
     others: list[object] = []
 
     def slowly(*given: Any) -> Any:
@@ -265,7 +265,7 @@ def test_two_that_seal_at_once_write_one_seal(log: Log, monkeypatch: pytest.Monk
             others[0] = log.seal(HOME, close=True)
         return found
 
-    monkeypatch.setattr(sealing_room, "_gather", slowly)
+    monkeypatch.setattr(sealing_room, "gather", slowly)
     assert log.seal(HOME, close=True) == ()
     assert others != [()]
     assert len(seals_of(log)) == 1
@@ -276,13 +276,13 @@ def test_two_that_seal_at_once_write_one_seal(log: Log, monkeypatch: pytest.Monk
 def test_entries_recorded_meanwhile_are_of_the_next_segment(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     """Appends go on while the index is computed."""
     record(log, 0, 10)
-    gather = sealing_room._gather
+    gather = sealing_room.gather
 
     def busy(*given: Any) -> Any:
         record(log, 10, 5)
         return gather(*given)
 
-    monkeypatch.setattr(sealing_room, "_gather", busy)
+    monkeypatch.setattr(sealing_room, "gather", busy)
     (sealed,) = log.seal(HOME, close=True)
     assert (sealed.stop, sealed.index) == (10, 15)
     assert log.verify(HOME).ok
@@ -315,14 +315,14 @@ def misfile(postings: dict[bytes, list[int]]) -> None:
 def test_a_false_index_is_found(log: Log, monkeypatch: pytest.MonkeyPatch, lie: Lie, fact: str) -> None:
     """An operator seals an index that is not that of the entries; seal, chain and signature are all in order."""
     record(log, 0, 20)
-    gather = sealing_room._gather
+    gather = sealing_room.gather
 
     def lying(*given: Any) -> Any:
         found = gather(*given)
         lie(found.postings)
         return found
 
-    monkeypatch.setattr(sealing_room, "_gather", lying)
+    monkeypatch.setattr(sealing_room, "gather", lying)
     log.seal(HOME, close=True)
     report = log.verify(HOME)
     assert report.first_bad == 4

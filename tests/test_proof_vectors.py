@@ -13,10 +13,16 @@ from whodid.evidence.verdict import FACTS
 from whodid.proof import leaf
 from whodid.proof.index import Index, Lookup, check_absence, check_presence, key_of
 from whodid.proof.seal import Seal, check_chain, check_origin, origin_id, salt_commitment
+from whodid.proof.volume import Volume, check_seal, check_volumes, seals_root, volume_salt_commitment
 
 FOLDER = Path(__file__).parent / "vectors"
 SEALS = json.loads((FOLDER / "seal.json").read_text(encoding="utf-8"))
-CASES = json.loads((FOLDER / "evidence.json").read_text(encoding="utf-8"))["cases"]
+VOLUMES = json.loads((FOLDER / "volume.json").read_text(encoding="utf-8"))
+CASES = [
+    case
+    for file in ("evidence.json", "evidence-2.json")
+    for case in json.loads((FOLDER / file).read_text(encoding="utf-8"))["cases"]
+]
 
 
 def test_salts_and_origin() -> None:
@@ -43,6 +49,27 @@ def test_seals_indexes_and_lookups() -> None:
         assert Index(seal.start, postings).root == seal.root == bytes.fromhex(segment["index_root"])
         for found in segment["lookups"]:
             _look_up(seal.root, salt, found)
+
+
+def test_volumes() -> None:
+    """From what the entries carry to the index, its proofs, the paths of the seals and the chain."""
+    first, second = (Volume.decode(bytes.fromhex(one["volume"])) for one in (VOLUMES, VOLUMES["without_index"]))
+    check_volumes([first, second])
+    assert [first.hash.hex(), second.hash.hex()] == [VOLUMES["hash"], VOLUMES["without_index"]["hash"]]
+    salt = bytes.fromhex(VOLUMES["salt"])
+    assert volume_salt_commitment(0, salt) == first.commitment
+    postings: dict[bytes, list[int]] = {}
+    for at, carried in enumerate(VOLUMES["carried"]):
+        for dimension, value in carried:
+            postings.setdefault(leaf.tag(salt, dimension, value.encode()), []).append(at)
+    assert (Index(0, postings).root, len(postings)) == (first.root, first.keys)
+    for found in VOLUMES["lookups"]:
+        _look_up(first.root, salt, found)
+    for number, (data, path) in enumerate(zip(VOLUMES["seals"], VOLUMES["paths"], strict=True)):
+        seal = check_seal(first, bytes.fromhex(data), [bytes.fromhex(one) for one in path])
+        assert (seal.number, data) == (number, SEALS["segments"][number]["seal"])
+    assert seals_root([bytes.fromhex(one) for one in VOLUMES["without_index"]["seals"]]) == second.seals
+    assert second.root.hex() == SEALS["empty_index_root"]
 
 
 def _look_up(root: bytes, salt: bytes, found: dict[str, Any]) -> None:

@@ -320,10 +320,9 @@ def test_alerts_are_those_of_the_workspace_of_the_token(http: TestClient, log: L
     assert http.put("/v1/alert-budget", json={"weekly": 3}, headers=away).json()["weekly"] == 3
     listed = http.get("/v1/alert-rules", headers=home)
     assert ("Theirs" in listed.text, listed.json()["budget"]["weekly"]) == (False, 10)
-    for method, body in (("PUT", {"active": False}), ("DELETE", None)):
+    for verb, wish in (("PUT", {"active": False}), ("DELETE", None)):
         answers = [
-            http.request(method, f"/v1/alert-rules/{name}", json=body, headers=home)
-            for name in (theirs["name"], "own_7")
+            http.request(verb, f"/v1/alert-rules/{name}", json=wish, headers=home) for name in (theirs["name"], "own_7")
         ]
         texts = {clean(one)[1].replace(theirs["name"], "own_7") for one in answers}
         assert ({one.status_code for one in answers}, len(texts)) == ({404}, 1)

@@ -11,7 +11,21 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests import sending
-from tests.serving import AWAY, HOME, NOW, READ, SECRET, Clock, bearer, check_problem, client, event, record, token
+from tests.serving import (
+    AWAY,
+    HOME,
+    MARIA,
+    NOW,
+    READ,
+    SECRET,
+    Clock,
+    bearer,
+    check_problem,
+    client,
+    event,
+    record,
+    token,
+)
 from tests.stamping import Stamper
 from whodid import Log
 from whodid.errors import WitnessError
@@ -143,8 +157,8 @@ def test_who_may_read_and_who_may_order(http: TestClient, log: Log, ring: KeyRin
 
 def test_an_operator_names_the_workspace(http: TestClient, log: Log) -> None:
     """And has the head of that one stamped."""
-    sent = bearer(mint_operator_token(SECRET, operator=sending.MARIA, now=NOW)) | {"X-Whodid-Workspace": AWAY}
+    sent = bearer(mint_operator_token(SECRET, operator=MARIA, now=NOW)) | {"X-Whodid-Workspace": AWAY}
     size = log.head(AWAY).size
     assert http.post("/v1/stamps", headers=sent).json()["size"] == size
-    assert acts(log, AWAY)[0].actor.name == sending.MARIA.name
+    assert acts(log, AWAY)[0].actor.name == MARIA.name
     assert acts(log) == []

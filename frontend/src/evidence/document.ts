@@ -41,6 +41,21 @@ export interface Reason {
   record: number | null;
 }
 
+export interface Stretch {
+  number: number;
+  salt: string;
+  found: Found[];
+}
+
+/** Volumes that stand for the segments that they hold. */
+export interface Bound {
+  volumes: string[];
+  carried: number;
+  covered: Stretch[];
+  seals: [seal: string, path: string][];
+  salts: [number: number, salt: string][];
+}
+
 export interface Evidence {
   whodid: string;
   version: number;
@@ -51,11 +66,13 @@ export interface Evidence {
   origin: string[];
   seals: string[];
   sealed: number;
-  segments: { number: number; salt: string; found: Found[] }[];
+  segments: Stretch[];
   entries: Opened[];
   asides: { index: number; header: string; path: string }[];
   span: { start: number; frontier: string; leaves: string[]; consistency: string } | null;
   reasons: Reason[];
+  /** Only in files of version 2. */
+  bound?: Bound;
 }
 
 /** Whatever does not fit; which step of the verification that refutes is for its caller to say. */
@@ -88,21 +105,28 @@ const object = (members: Record<string, Shape>): Shape => (value) => {
   }
 };
 
-const SHAPE = object({
+const STRETCHES = list(tuple(count, text, list(tuple(list(count), text, text, text))));
+
+const MEMBERS = {
   whodid: one("evidence"),
-  version: (value) => demand(value === 1),
+  version: (value: unknown): void => demand(value === 1 || value === 2),
   statement: object({
     asks: list(object({ dimension: one("actor", "action", "resource", "entry"), values: list(list(text)) })),
     since: maybe(count), until: maybe(count), workspace: text, made_at: count,
     made_by: object({ type: text, id: text, name: text }),
   }),
   checkpoint: text, anchors: list(object({ checkpoint: text, consistency: text, stamp: text })), vkey: text, origin: list(text), seals: list(text), sealed: count,
-  segments: list(tuple(count, text, list(tuple(list(count), text, text, text)))),
+  segments: STRETCHES,
   entries: list(object({ index: count, kind: count, recorded_at: count, tags: text, fields: list(tuple(text, text, text)), path: text })),
   asides: list(object({ index: count, header: text, path: text })),
   span: maybe(object({ start: count, frontier: text, leaves: list(text), consistency: text })),
   reasons: list(object({ index: count, stop: count, why: one("purged", "erased"), record: maybe(count) })),
-});
+};
+
+const FORMS = [object(MEMBERS), object({
+  ...MEMBERS,
+  bound: object({ volumes: list(text), carried: count, covered: STRETCHES, seals: list(tuple(text, text)), salts: list(tuple(count, text)) }),
+})];
 
 /** RFC 8785 for what a document holds: texts, lists, objects with plain names, whole numbers, null. */
 function canonical(value: unknown): string {
@@ -112,20 +136,23 @@ function canonical(value: unknown): string {
   return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${canonical(member)}`).join(",")}}`;
 }
 
-type Written = Omit<Evidence, "segments"> & { segments: [number: number, salt: string, found: [positions: number[], key: string, value: string, path: string][]][] };
+type Rows = [number: number, salt: string, found: [positions: number[], key: string, value: string, path: string][]][];
+type Written = Omit<Evidence, "segments" | "bound"> & { segments: Rows; bound?: Omit<Bound, "covered"> & { covered: Rows } };
 
 /** The same with names for what is written as arrays, because there is much of it. */
-function named(written: Written): Evidence {
-  const segments = written.segments.map(([number, salt, found]) => ({ number, salt, found: found.map(([positions, key, value, path]) => ({ positions, key, value, path })) }));
-  return { ...written, segments };
+function unpacked({ segments, bound, ...written }: Written): Evidence {
+  const stretches = (rows: Rows): Stretch[] =>
+    rows.map(([number, salt, found]) => ({ number, salt, found: found.map(([positions, key, value, path]) => ({ positions, key, value, path })) }));
+  return { ...written, segments: stretches(segments), ...(bound && { bound: { ...bound, covered: stretches(bound.covered) } }) };
 }
 
 /** Read a document. Throws when it is none, or is not written as it was made. */
 export function decode(data: string): Evidence {
   const found: unknown = JSON.parse(data);
-  SHAPE(found);
+  demand(typeof found === "object" && found !== null && "version" in found);
+  (FORMS[found.version === 2 ? 1 : 0] as Shape)(found);
   demand(canonical(found).replaceAll("<", "\\u003c") === data);
-  const evidence = named(found as Written);
+  const evidence = unpacked(found as Written);
   checkForm(evidence);
   return evidence;
 }
@@ -135,12 +162,16 @@ export function withheld(entry: Opened): Field[] {
   return entry.fields.filter(([path]) => !path);
 }
 
+export function ascend(numbers: readonly number[]): boolean {
+  return numbers.every((number, at) => !at || (numbers[at - 1] as number) < number);
+}
+
 /** The entries that a question names, or undefined when it asks for what they carry. */
 export function namedEntries({ asks }: Statement): number[] | undefined {
   return asks.find(({ dimension }) => dimension === "entry")?.values.map(([index]) => Number(index));
 }
 
-function checkForm({ statement, segments, seals, entries, asides, reasons }: Evidence): void {
+function checkForm({ statement, segments, seals, entries, asides, reasons, span, bound }: Evidence): void {
   const dimensions = statement.asks.map(({ dimension }) => dimension);
   demand(dimensions.join() === (["actor", "action", "resource", "entry"] as const).filter((name) => dimensions.includes(name)).join());
   for (const { dimension, values } of statement.asks) {
@@ -149,10 +180,12 @@ function checkForm({ statement, segments, seals, entries, asides, reasons }: Evi
   }
   const indexes = namedEntries(statement);
   const alone = statement.asks.length === 1 && statement.since === null && statement.until === null;
-  demand(!indexes || (alone && indexes.every((at, place) => at <= Number.MAX_SAFE_INTEGER && `${at}` === statement.asks[0]?.values[place]?.[0] && (!place || (indexes[place - 1] as number) < at))));
+  demand(!indexes || (alone && ascend(indexes) && indexes.every((at, place) => at <= Number.MAX_SAFE_INTEGER && `${at}` === statement.asks[0]?.values[place]?.[0])));
   const asked = indexes ? 0 : statement.asks.reduce((sum, { values }) => sum + values.length, 0);
-  demand(segments.length > 0 && seals.length > 0 && segments.every(({ found }) => found.length === asked));
-  for (const listed of [entries, asides]) demand(listed.every(({ index }, at) => !at || (listed[at - 1] as { index: number }).index < index));
+  const stretches = [...segments, ...(bound?.covered ?? [])];
+  demand(stretches.length > 0 && seals.length > 0 && stretches.every(({ found }) => found.length === asked));
+  if (bound) demand(bound.volumes.length > 0 && bound.covered.length > 0 && !span && asked > 0 && ascend(bound.salts.map(([number]) => number)));
+  for (const listed of [entries, asides]) demand(ascend(listed.map(({ index }) => index)));
   for (const wanted of ["purged", "erased"]) {
     const listed = reasons.filter(({ why }) => why === wanted);
     demand(listed.every(({ index, stop }, at) => index < stop && (!at || (listed[at - 1] as { stop: number }).stop <= index)));

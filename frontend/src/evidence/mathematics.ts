@@ -139,7 +139,8 @@ export function tagOf(salt: Uint8Array, dimension: number, value: string): strin
 
 // ------------------------------------------------------------------------------------------------------------------- seals
 
-export interface Seal {
+/** What is fixed of a run of entries: of a segment by its seal, or of a volume. */
+export interface Sealed {
   number: number;
   start: number;
   stop: number;
@@ -152,17 +153,40 @@ export interface Seal {
   hash: Uint8Array;
 }
 
+export type Seal = Sealed;
+
+export interface Volume extends Sealed {
+  first: number;
+  last: number;
+  seals: Uint8Array;
+}
+
 export function readSeal(data: Uint8Array): Seal {
-  demand(data.length === 189 && data[0] === 1);
+  return read("seal", data, 189, 5, 4, 61);
+}
+
+export function readVolume(data: Uint8Array): Volume {
+  const found = read("volume", data, 201, 13, 8, 105);
+  const view = new DataView(data.buffer, data.byteOffset, data.length);
+  const [first, last] = [view.getUint32(5), view.getUint32(9)];
+  demand(first <= last && last - first < found.stop - found.start);
+  return { ...found, first, last, seals: data.subarray(73, 105) };
+}
+
+/** `start` is where the first index stands, `width` how long the count of entries is, `root` where the hashes of the index begin. */
+function read(label: string, data: Uint8Array, size: number, start: number, width: 4 | 8, root: number): Sealed {
+  demand(data.length === size && data[0] === 1);
   const view = new DataView(data.buffer, data.byteOffset, data.length);
   const at = (place: number): bigint => view.getBigUint64(place);
-  const [start, stop, indexed] = [at(5), at(13), view.getUint32(21)];
-  demand(start < stop && BigInt(indexed) <= stop - start && at(29) <= at(37) && at(45) <= at(53));
-  demand(stop <= BigInt(Number.MAX_SAFE_INTEGER)); // the entry that carries the newest seal stands behind all of them
+  const times = start + 16 + width + 4;
+  const indexed = width === 4 ? BigInt(view.getUint32(start + 16)) : at(start + 16);
+  const [from, stop] = [at(start), at(start + 8)];
+  demand(from < stop && indexed <= stop - from && at(times) <= at(times + 8) && at(times + 16) <= at(times + 24));
+  demand(stop <= BigInt(Number.MAX_SAFE_INTEGER)); // the entry that carries the newest one stands behind all of them
   return {
-    number: view.getUint32(1), start: Number(start), stop: Number(stop), indexed, recordedFirst: at(29), recordedLast: at(37),
-    root: data.subarray(61, 93), commitment: data.subarray(93, 125), previous: data.subarray(125, 157),
-    hash: digest(bytes("whodid/seal/v1\n"), data),
+    number: view.getUint32(1), start: Number(from), stop: Number(stop), indexed: Number(indexed), recordedFirst: at(times), recordedLast: at(times + 8),
+    root: data.subarray(root, root + 32), commitment: data.subarray(root + 32, root + 64), previous: data.subarray(root + 64, root + 96),
+    hash: digest(bytes(`whodid/${label}/v1\n`), data),
   };
 }
 
@@ -175,8 +199,23 @@ export function checkChain(seals: readonly Seal[]): void {
   });
 }
 
-export function saltCommitment(segment: number, salt: Uint8Array): Uint8Array {
-  return digest(bytes("whodid/segment-salt/v1\n"), number(segment, 8), salt);
+/** The same of volumes. */
+export function checkVolumes(volumes: readonly Volume[]): void {
+  volumes.forEach((volume, at) => {
+    const before = volumes[at - 1];
+    if (before) demand(volume.number === before.number + 1 && volume.first === before.last + 1 && volume.start === before.stop && equal(volume.previous, before.hash));
+    else demand(volume.number !== 0 || (volume.first === 0 && volume.start === 0 && volume.previous.every((byte) => byte === 0)));
+  });
+}
+
+/** Whether a salt is the one that a segment, or a volume, was committed to. */
+export function saltHolds(kind: "segment" | "volume", at: number, salt: string, commitment: Uint8Array | undefined): boolean {
+  try {
+    const known = base64(salt);
+    return known.length === 32 && commitment !== undefined && equal(commitment, digest(bytes(`whodid/${kind}-salt/v1\n`), number(at, 8), known));
+  } catch {
+    return false;
+  }
 }
 
 /** Demand that the name of a log commits to the salts of its first two segments. */

@@ -10,10 +10,12 @@ export const FACTS = {
   anchor: "The head that somebody outside has seen is not an earlier state of this log",
   seal: "The newest seal is not an entry of the log",
   chain: "The seals do not follow one another",
+  bound: "The newest volume is not an entry of the log, or volumes and seals do not follow one another",
   origin: "The name of the log does not commit to the salts of its first segments",
   segments: "The segments leave a gap, or one of them is not sealed",
   period: "The segments do not reach over the whole asked period",
   salt: "The salt of this segment is not the one that was fixed before its first entry",
+  volume: "This volume says something else about what was asked for, or its salt is another",
   index: "The sealed index of this segment says something else about what was asked for",
   entry: "The entry is not what was recorded at this place of the log",
   span: "The headers are not those of the log",
@@ -90,7 +92,7 @@ export interface Verdict {
 const REACHED = {
   c0: ["entry", "span", "order"],
   c1: ["entry", "span", "segments"],
-  c2: ["origin", "period", "salt", "index", "entry", "span", "carry", "lacking", "reason"],
+  c2: ["origin", "period", "salt", "volume", "index", "entry", "span", "carry", "lacking", "reason"],
   c3: ["entry", "span", "salt", "tags"],
 } as const;
 

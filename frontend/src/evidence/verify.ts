@@ -6,10 +6,11 @@ import { extendsTree, Frontier, leafHash, rootOf } from "../lib/merkle.js";
 import { decode, demand, namedEntries, withheld, type Evidence, type Opened, type Reason } from "./document.js";
 import { digest } from "./hash.js";
 import {
-  base64, checkChain, checkOrigin, cut, DIMENSIONS, headerOf, holds, keyOf, openCheckpoint, readHeader, readKey, readSeal, RECORDS, saltCommitment, SEAL,
-  signers,
-  tagOf, valueOf, type Head, type Header, type Seal,
+  base64, checkOrigin, cut, DIMENSIONS, headerOf, holds, keyOf, openCheckpoint, readHeader, readKey, RECORDS, saltHolds, signers, tagOf, valueOf,
+  type Head, type Header, type Seal, type Sealed,
 } from "./mathematics.js";
+import { checkCarried, listSalted, readBound, readChain, readPieces, type Known, type Piece } from "./pieces.js";
+import { details, said } from "./said.js";
 import type { Anchored, Code, Counts, Cover, Verdict } from "./verdict.js";
 import { levels } from "./verdict.js";
 
@@ -54,6 +55,7 @@ class Verification {
   #gone = new Set<number>();
   #spanned = false;
   #order: number[] = [];
+  readonly #salted: { number: number; salt: string; seal: Seal; piece: Piece }[] = [];
 
   constructor(readonly trusted: readonly string[]) {}
 
@@ -86,13 +88,14 @@ class Verification {
     this.evidence = evidence;
     const head = await this.#signature(evidence);
     await this.#anchored(evidence, head);
-    const seals = await this.#seals(evidence, head);
-    const covered = await this.#covered(evidence, head, seals);
+    const known = await this.#opened(evidence, head);
+    const covered = await this.#basis("segments", () => readPieces(evidence, known));
+    await this.#covered(evidence, head, known, covered);
     await this.#lookups(evidence, covered);
     const leaves = await this.#entries(evidence, head, covered);
     await this.#span(evidence, head, covered, leaves);
     this.#times();
-    this.#carried(evidence, covered);
+    this.#carried(evidence);
     await this.#tags(evidence, covered);
     await this.#answer(evidence, covered);
   }
@@ -120,67 +123,52 @@ class Verification {
     }
   }
 
-  async #seals({ entries, seals, sealed, segments }: Evidence, head: Head): Promise<Seal[]> {
-    await this.#basis("seal", async () => {
-      const entry = entries.find(({ index }) => index === sealed);
-      demand(entry !== undefined);
-      const header = headerOf(entry);
-      const root = await rootOf(sealed, head.size, await leafHash(header), cut(base64(entry.path), 32));
-      demand(equal(root, head.root) && header[1] === SEAL && details(entry).seal === toHex(base64(seals.at(-1) as string)));
-    });
-    const first = (segments[0] as { number: number }).number;
-    const found = await this.#basis("chain", () => {
-      const read = seals.map((seal) => readSeal(base64(seal)));
-      checkChain(read);
-      demand((read[0] as Seal).number === Math.max(0, first - 2) && (read.at(-1) as Seal).stop <= sealed);
-      return read;
-    });
-    await this.#basis("segments", () => {
-      demand(segments.every(({ number }, at) => number === first + at) && first + segments.length - 1 <= (found.at(-1) as Seal).number);
-    });
-    return found;
+  async #opened(evidence: Evidence, head: Head): Promise<Known> {
+    await this.#basis("seal", () => checkCarried(evidence, head, evidence.sealed, "seal", evidence.seals.at(-1)));
+    const chain = await this.#basis("chain", () => readChain(evidence));
+    const known: Known = { seals: new Map(chain.map((seal) => [seal.number, seal])), newest: (chain.at(-1) as Seal).number, volumes: new Map() };
+    const { bound } = evidence;
+    if (bound) await this.#basis("bound", () => readBound(evidence, bound, head, chain, known));
+    return known;
   }
 
-  /** The seals of the covered segments, once their salts and their reach are checked. */
-  async #covered({ segments, statement: { since, until }, origin }: Evidence, head: Head, seals: Seal[]): Promise<Seal[]> {
-    const offset = (seals[0] as Seal).number;
-    const first = (segments[0] as { number: number }).number;
-    const last = first + segments.length - 1;
-    const covered = seals.slice(first - offset, last - offset + 1);
-    const fixed = new Map(seals.map(({ number, commitment }) => [number + 2, commitment]));
+  /** The salts of what is covered, and how far it reaches. */
+  async #covered(evidence: Evidence, head: Head, { seals, newest, ...known }: Known, covered: Piece[]): Promise<void> {
+    const { statement: { since, until }, origin } = evidence;
+    const [{ first }, { last }] = [covered[0] as Piece, covered.at(-1) as Piece];
+    const listed = listSalted(evidence, { seals, newest, ...known }, covered);
+    const fixed = new Map([...seals.values()].map(({ number, commitment }) => [number + 2, commitment]));
     await this.#step("origin", null, () => {
-      demand(origin.length === (first < 2 ? 2 : 0));
+      demand(origin.length === (listed.some(({ number }) => number < 2) ? 2 : 0));
       const commitments = origin.map(base64);
       if (commitments.length) checkOrigin(head.origin, commitments[0] as Uint8Array, commitments[1] as Uint8Array);
       commitments.forEach((commitment, number) => fixed.set(number, commitment));
     });
-    const after = seals[last - offset + 1];
-    const early = since === null || first === 0 || (seals[first - 1 - offset] as Seal).recordedLast < BigInt(since);
-    const late = !after || (until !== null && (!after.indexed || after.recordedFirst >= BigInt(until)));
+    const [before, after] = [seals.get(first - 1), seals.get(last + 1)];
+    const early = since === null || first === 0 || (before !== undefined && before.recordedLast < BigInt(since));
+    const late = last === newest || (until !== null && after !== undefined && (!after.indexed || after.recordedFirst >= BigInt(until)));
     if (!early || !late) this.#add("period");
-    for (const { number, salt } of segments) {
-      await this.#step("salt", number, () => {
-        const known = base64(salt);
-        const commitment = fixed.get(number);
-        demand(known.length === 32 && commitment !== undefined && equal(commitment, saltCommitment(number, known)));
-      });
+    for (const { number, salt, seal, piece } of listed) {
+      if (!seal || !piece || !saltHolds("segment", number, salt, fixed.get(number))) this.#add("salt", number);
+      if (seal && piece) this.#salted.push({ number, salt, seal, piece });
     }
-    const counted = covered.filter(({ indexed }) => indexed);
+    for (const { code, stretch: { number, salt }, sealed } of covered) {
+      if (code === "volume" && !saltHolds(code, number, salt, sealed.commitment)) this.#add(code, number);
+    }
+    const counted = covered.map(({ sealed }) => sealed).filter(({ indexed }) => indexed);
     this.cover = {
-      first, last, start: (covered[0] as Seal).start, stop: (covered.at(-1) as Seal).stop,
-      recordedFirst: counted.length ? Number(counted.map((seal) => seal.recordedFirst).reduce((a, b) => (a < b ? a : b))) : 0,
-      recordedLast: counted.length ? Number(counted.map((seal) => seal.recordedLast).reduce((a, b) => (a > b ? a : b))) : 0,
-      unindexed: covered.reduce((sum, seal) => sum + seal.stop - seal.start - seal.indexed, 0),
+      first, last, start: (covered[0] as Piece).sealed.start, stop: (covered.at(-1) as Piece).sealed.stop,
+      recordedFirst: counted.length ? Number(counted.map((one) => one.recordedFirst).reduce((a, b) => (a < b ? a : b))) : 0,
+      recordedLast: counted.length ? Number(counted.map((one) => one.recordedLast).reduce((a, b) => (a > b ? a : b))) : 0,
+      unindexed: covered.reduce((sum, { sealed }) => sum + sealed.stop - sealed.start - sealed.indexed, 0),
     };
-    return covered;
   }
 
   /** Check what the indexes are said to hold for what was asked. */
-  async #lookups(evidence: Evidence, covered: Seal[]): Promise<void> {
+  async #lookups(evidence: Evidence, covered: Piece[]): Promise<void> {
     const values = asked(evidence);
-    for (const [at, { number, salt, found }] of evidence.segments.entries()) {
-      await this.#step("index", number, () => {
-        const { start, stop, root } = covered[at] as Seal;
+    for (const { code, stretch: { number, salt, found }, sealed: { start, stop, root } } of covered) {
+      await this.#step(code, number, () => {
         values.forEach(({ dimension, value }, place) => {
           const { positions, key, value: neighbour, path } = found[place] as (typeof found)[number];
           const wanted = keyOf(fromHex(tagOf(base64(salt), dimension, value)));
@@ -196,8 +184,8 @@ class Verification {
   }
 
   /** Check what is opened or set aside; the leaf hashes of what the span must hold. */
-  async #entries({ entries, asides, span }: Evidence, head: Head, covered: Seal[]): Promise<Map<number, Uint8Array>> {
-    const inside = (at: number): boolean => span !== null && at >= span.start && at < (covered.at(-1) as Seal).stop;
+  async #entries({ entries, asides, span }: Evidence, head: Head, covered: Piece[]): Promise<Map<number, Uint8Array>> {
+    const inside = (at: number): boolean => span !== null && at >= span.start && at < (covered.at(-1) as Piece).sealed.stop;
     const leaves = new Map<number, Uint8Array>();
     const place = async (index: number, path: string, hash: Uint8Array): Promise<void> => {
       demand(equal(await rootOf(index, head.size, hash, cut(base64(path), 32)), head.root));
@@ -224,13 +212,13 @@ class Verification {
   }
 
   /** Fold every leaf of the covered segments to a state of the signed tree. */
-  async #span({ span, reasons, statement: { asks } }: Evidence, head: Head, covered: Seal[], known: Map<number, Uint8Array>): Promise<void> {
+  async #span({ span, reasons, statement: { asks } }: Evidence, head: Head, covered: Piece[], known: Map<number, Uint8Array>): Promise<void> {
     if (!span) {
       if (!asks.length) this.#add("span");
       return;
     }
     if (this.problems.some(({ code }) => code === "entry")) return;
-    const [first, start, stop] = [(covered[0] as Seal).start, span.start, (covered.at(-1) as Seal).stop];
+    const [first, start, stop] = [(covered[0] as Piece).sealed.start, span.start, (covered.at(-1) as Piece).sealed.stop];
     const headers = new Map<number, Header>();
     const gone = new Set<number>();
     const good = await this.#step("span", null, async () => {
@@ -279,30 +267,26 @@ class Verification {
   }
 
   /** Hold the indexes against the headers that are here: a contradiction convicts whoever sealed. */
-  #carried(evidence: Evidence, covered: Seal[]): void {
+  #carried(evidence: Evidence): void {
     const values = asked(evidence);
-    for (const [at, { number, salt, found }] of evidence.segments.entries()) {
-      if (this.problems.some(({ code, index }) => code === "index" && index === number)) continue;
-      if (!values.length) continue;
-      const tags = values.map(({ dimension, value }) => tagOf(base64(salt), dimension, value));
-      const holding = found.map(({ positions }) => new Set(positions));
-      for (const position of this.#known(covered[at] as Seal)) {
+    for (const { salt, seal, piece: { code, stretch } } of values.length ? this.#salted : []) {
+      if (this.problems.some((one) => one.code === code && one.index === stretch.number)) continue;
+      const known = readSalt(salt);
+      if (!known) continue;
+      const tags = values.map(({ dimension, value }) => tagOf(known, dimension, value));
+      const holding = stretch.found.map(({ positions }) => new Set(positions));
+      for (const position of this.#known(seal)) {
         const carried = (this.#headers.get(position) as Header).tags;
         if (tags.some((tag, place) => carried.includes(tag) !== (holding[place] as Set<number>).has(position))) this.#add("carry", position);
       }
     }
   }
 
-  /** Compare the tags of each opened entry with what it says. */
-  async #tags({ segments, entries }: Evidence, covered: Seal[]): Promise<void> {
-    for (const [at, { salt }] of segments.entries()) {
-      const { start, stop } = covered[at] as Seal;
-      let known: Uint8Array;
-      try {
-        known = base64(salt);
-      } catch {
-        continue;
-      }
+  /** Compare the tags of each opened entry with what it says; below a volume this takes the segment's salt. */
+  async #tags({ entries }: Evidence, covered: Piece[]): Promise<void> {
+    for (const { salt, seal: { start, stop } } of this.#salted) {
+      const known = readSalt(salt);
+      if (!known) continue;
       for (const entry of entries) {
         const header = this.#headers.get(entry.index);
         if (entry.index < start || entry.index >= stop || !header) continue;
@@ -311,11 +295,16 @@ class Verification {
         });
       }
     }
+    for (const { code, sealed } of covered) {
+      for (const at of code === "volume" ? this.#known(sealed) : []) {
+        if (!this.#salted.some(({ seal: { start, stop } }) => start <= at && at < stop)) this.#add("tags", at);
+      }
+    }
   }
 
   /** Demand every entry that answers the question, or the reason why it is not here; and nothing else. */
-  async #answer(evidence: Evidence, covered: Seal[]): Promise<void> {
-    const { statement, entries, asides, reasons, sealed, span } = evidence;
+  async #answer(evidence: Evidence, covered: Piece[]): Promise<void> {
+    const { statement, entries, asides, reasons, sealed, span, bound } = evidence;
     if (!statement.asks.length && !this.#spanned) return; // Without the span nobody knows what every entry is, and that was said.
     const opened = new Map(entries.map((entry) => [entry.index, entry]));
     const purged = reasons.filter(({ why }) => why === "purged");
@@ -323,7 +312,7 @@ class Verification {
     const wanted = expected(evidence, covered);
     for (const at of namedEntries(statement) ?? []) {
       // Nothing here says under what it was filed.
-      if (opened.has(at) && !covered.some(({ start, stop }) => at >= start && at < stop)) this.#add("lacking", at);
+      if (opened.has(at) && !covered.some(({ sealed: { start, stop } }) => at >= start && at < stop)) this.#add("lacking", at);
     }
     const outside = new Set([...wanted].filter((at) => this.#headers.has(at) && this.#outside(evidence, at)));
     const missing = [...new Set([...wanted, ...this.#gone])].filter((one) => !outside.has(one)).sort((a, b) => a - b);
@@ -333,12 +322,12 @@ class Verification {
       else if (!this.#headers.has(at) && purged.some(({ index, stop }) => index <= at && at < stop)) this.counts.purged += wanted.has(at) ? 1 : 0;
       else this.#add("lacking", at);
     }
-    const { start } = covered[0] as Seal;
+    const { start } = (covered[0] as Piece).sealed;
     if (!statement.asks.length && span) this.counts.purged += span.start - start;
     this.counts.answers = this.counts.shown + this.counts.purged;
     const records = new Set(reasons.map(({ record }) => record));
     for (const at of opened.keys()) {
-      if (!(wanted.has(at) && !outside.has(at)) && !records.has(at) && at !== sealed) this.#add("extra", at);
+      if (!(wanted.has(at) && !outside.has(at)) && !records.has(at) && at !== sealed && at !== bound?.carried) this.#add("extra", at);
     }
     for (const { index } of asides) if (span || !outside.has(index)) this.#add("extra", index);
     const absent = missing.filter((at) => !opened.has(at));
@@ -375,7 +364,7 @@ class Verification {
   }
 
   /** The entries of a segment whose headers are here, by index. */
-  #known({ start, stop }: Seal): number[] {
+  #known({ start, stop }: Sealed): number[] {
     return this.#order.filter((at) => at >= start && at < stop);
   }
 }
@@ -385,30 +374,17 @@ function asked({ statement: { asks } }: Evidence): { dimension: number; value: s
 }
 
 /** The positions that answer the question. */
-function expected({ statement, segments, span }: Evidence, covered: Seal[]): Set<number> {
+function expected({ statement, span }: Evidence, covered: Piece[]): Set<number> {
   const { asks } = statement;
   const all = new Set<number>(namedEntries(statement));
   if (all.size) return all;
-  for (const [at, { found }] of segments.entries()) {
-    const { start, stop } = covered[at] as Seal;
+  for (const { stretch: { found }, sealed: { start, stop } } of covered) {
     if (!asks.length) for (let position = Math.max(start, span?.start ?? 0); position < stop; position++) all.add(position);
     let place = 0;
     const groups = asks.map(({ values }) => new Set(found.slice(place, (place += values.length)).flatMap(({ positions }) => positions)));
     for (const position of groups[0] ?? []) if (groups.every((group) => group.has(position))) all.add(position);
   }
   return all;
-}
-
-/** The shown fields that tags are made of, and the details. */
-function said(entry: Opened): Record<string, any> {
-  const wanted = ["core", "actor.id", "resource.id", "related", "details"];
-  return Object.fromEntries(entry.fields.filter(([path]) => wanted.includes(path)).map(([path, , value]) => [path, JSON.parse(value)]));
-}
-
-function details(entry: Opened): Record<string, unknown> {
-  const found: unknown = said(entry).details;
-  demand(typeof found === "object" && found !== null && !Array.isArray(found));
-  return found as Record<string, unknown>;
 }
 
 /** Compare tags with content; whether there was content for all of them. Throws when one is the tag of something else. */
@@ -444,6 +420,14 @@ function covers({ first, ranges = [] }: Record<string, unknown>, { index, stop }
     if (range.every(Number.isSafeInteger) && range[0] <= at && at < range[1]) at = range[1];
   }
   return at >= stop;
+}
+
+function readSalt(text: string): Uint8Array | null {
+  try {
+    return base64(text);
+  } catch {
+    return null;
+  }
 }
 
 function fromHex(text: string): Uint8Array {

@@ -118,27 +118,50 @@ def _format_of(output: str) -> Format:
 
 @ui.command
 @ui.option("--close", is_flag=True, help="Seal what the open segment holds as well.")
+@ui.option("--bind", is_flag=True, help="Bind all sealed segments to volumes, however few.")
 @ui.json_option
 @ui.workspace_option
 @ui.store_options
-def seal(*, close: bool, as_json: bool, workspace: str | None, store: str | None, key_file: str | None) -> None:
+def seal(
+    *, close: bool, bind: bool, as_json: bool, workspace: str | None, store: str | None, key_file: str | None
+) -> None:
     """Seal the segments that have ended, in one workspace or in all.
 
     A sealed segment has an index with which an export proves that nothing is
-    missing. Each seal is itself an entry. `whodid serve` seals by itself.
+    missing; a volume has one for many segments. Each seal and each volume is
+    itself an entry. `whodid serve` seals and binds by itself.
     """
     with open_store(store, key_file) as log:
-        done = [(name, log.seal(name, close=close, context=CONTEXT)) for name in every(log, workspace)]
+        done = [
+            (
+                name,
+                log.seal(name, close=close, context=CONTEXT),
+                log.bind(name, context=CONTEXT) if bind else (),
+            )
+            for name in every(log, workspace)
+        ]
     if as_json:
-        ui.json([{"workspace": name, "sealed": msgspec.to_builtins(sealed)} for name, sealed in done])
+        ui.json(
+            [
+                {"workspace": name, "sealed": msgspec.to_builtins(sealed), "bound": msgspec.to_builtins(bound)}
+                for name, sealed, bound in done
+            ]
+        )
         return
     rows = [
         (f"{one.number:,}", f"{one.start}-{one.stop - 1}", f"{one.index:,}", name)
-        for name, all_ in done
-        for one in all_
+        for name, sealed, _ in done
+        for one in sealed
     ]
     ui.table((">Segment", "Entries", ">Seal", "Workspace"), rows, wide=3)
-    if not rows:
+    volumes = [
+        (f"{one.number:,}", f"{one.first}-{one.last}", f"{one.start}-{one.stop - 1}", f"{one.index:,}", name)
+        for name, _, bound in done
+        for one in bound
+    ]
+    if volumes:
+        ui.table((">Volume", "Segments", "Entries", ">Entry", "Workspace"), volumes, wide=4)
+    if not rows and not volumes:
         ui.note("Nothing was left to seal.")
 
 

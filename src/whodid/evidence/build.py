@@ -7,9 +7,11 @@ business of a `Source`: a snapshot of a log.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+from msgspec import UNSET
 
 from whodid import canonical
 from whodid.errors import InvalidQuery, NotFound
@@ -19,8 +21,10 @@ from whodid.evidence.document import (
     PURGED,
     REDACTED,
     VERSION,
+    VERSION_2,
     Anchor,
     Aside,
+    Bound,
     Document,
     Found,
     Opened,
@@ -32,11 +36,12 @@ from whodid.evidence.document import (
 )
 from whodid.evidence.question import Question
 from whodid.evidence.reading import named, tags_of
-from whodid.log import Anchored, Disclosed, SnapshotSegment
+from whodid.log import Anchored, Disclosed, SnapshotSegment, SnapshotVolume
 from whodid.model import Actor, Entry
 from whodid.proof import leaf
 from whodid.proof.index import Lookup
 from whodid.proof.seal import Seal
+from whodid.proof.volume import Volume, seal_path
 
 __all__ = ["MOST_ENTRIES", "MOST_LEAVES", "Show", "Source", "build"]
 
@@ -67,12 +72,21 @@ class Source(Protocol):
         ...
 
     @property
+    def volumes(self) -> Sequence[SnapshotVolume]:
+        """The volumes, oldest first, without a gap."""
+        ...
+
+    @property
     def origin(self) -> Sequence[bytes]:
         """The commitments to the salts of the first two segments."""
         ...
 
     def look_up(self, number: int, tag: bytes) -> tuple[Sequence[int], Lookup]:
         """Return the positions of a tag in a sealed segment, and the proof that there are no others."""
+        ...
+
+    def look_up_bound(self, number: int, tag: bytes) -> tuple[Sequence[int], Lookup]:
+        """Return the positions of a tag in a volume, and the proof that there are no others."""
         ...
 
     def read(self, start: int, stop: int) -> Iterable[Disclosed]:
@@ -128,6 +142,16 @@ def build(
     return _Work(source, question, show, headers=headers or not question.asks).document(workspace, made_at, made_by)
 
 
+class _Piece(NamedTuple):
+    """A segment or a volume that is asked: its number, its salt and its range."""
+
+    number: int
+    salt: bytes
+    start: int
+    stop: int
+    ask: Callable[[int, bytes], tuple[Sequence[int], Lookup]]
+
+
 class _Work:
     def __init__(self, source: Source, question: Question, show: Show | None, *, headers: bool) -> None:
         self.source = source
@@ -146,7 +170,11 @@ class _Work:
         covered = self._covered(known)
         since = self._since(known, covered[0].seal)
         sealed = known[-1].entry
-        stretches, wanted = self._ask(covered)
+        volumes = self._volumes(covered)
+        inner = {number for one in volumes for number in range(one.volume.first, one.volume.last + 1)}
+        stretches, found = self._ask([_segment(one, self.source) for one in covered if one.seal.number not in inner])
+        bundles, bound = self._ask([_volume(one, self.source) for one in volumes])
+        wanted = sorted(found + bound)
         start, stop = max(covered[0].seal.start, self.source.first), covered[-1].seal.stop
         if len(wanted) > MOST_ENTRIES or (self.headers and stop - start > MOST_LEAVES):
             raise InvalidQuery(
@@ -157,14 +185,19 @@ class _Work:
         for position in wanted:
             self._open(position, inside)
         headers = self._headers(covered[0].seal.start, inside)
-        for beside in (sealed, *set(self.gone.values()), *set(self.erased.values())):
+        carried = (self.source.volumes[-1].entry,) if volumes else ()
+        for beside in (sealed, *carried, *set(self.gone.values()), *set(self.erased.values())):
             if beside is not None and beside not in self.opened:
                 self.asides.pop(beside, None)
                 self._open(beside, inside, plain=True)
-        first = max(0, covered[0].seal.number - 2)
+        # Below volumes the seals are shown one by one; the chain begins with the last two that a volume holds.
+        from_ = self.source.volumes[-1].volume.last + 1 if volumes else covered[0].seal.number
+        first = max(0, from_ - 2)
+        extension = self._bound(known, covered, volumes, bundles) if volumes else None
+        salts = [one.number for one in stretches] + ([one for one, _ in extension.salts] if extension else [])
         return Document(
             whodid=FORM,
-            version=VERSION,
+            version=VERSION if extension is None else VERSION_2,
             statement=Statement(
                 asks=list(self.question.asks),
                 since=since,
@@ -179,7 +212,7 @@ class _Work:
                 for one in self.source.anchors(stop)
             ],
             vkey=self.source.vkey,
-            origin=[_text(one) for one in self.source.origin] if covered[0].seal.number < 2 else [],
+            origin=[_text(one) for one in self.source.origin] if min(salts, default=2) < 2 else [],
             seals=[_text(one.seal.encode()) for one in known if one.seal.number >= first],
             sealed=sealed,
             segments=stretches,
@@ -187,6 +220,7 @@ class _Work:
             asides=[self.asides[at] for at in sorted(self.asides)],
             span=self._span(headers, inside) if self.headers else None,
             reasons=self._reasons(),
+            bound=UNSET if extension is None else extension,
         )
 
     def _covered(self, known: Sequence[SnapshotSegment]) -> list[SnapshotSegment]:
@@ -225,19 +259,28 @@ class _Work:
         before = next((one.seal for one in known if one.seal.number == first.number - 1), None)
         return None if since is not None and before is not None and before.recorded_last >= since else since
 
-    def _ask(self, covered: Sequence[SnapshotSegment]) -> tuple[list[Stretch], list[int]]:
-        """Look up every asked value in every segment; return the answers and the positions that all of them share."""
+    def _volumes(self, covered: Sequence[SnapshotSegment]) -> list[SnapshotVolume]:
+        """Return the volumes that stand for covered segments: those that hold nothing else, and have their index."""
+        if self.headers or not self.tags:
+            return []  # Headers are held against the indexes that were made of them; named entries need no index.
+        first, last = covered[0].seal.number, covered[-1].seal.number
+        return [
+            one
+            for one in self.source.volumes
+            if one.salt is not None and first <= one.volume.first and one.volume.last <= last
+        ]
+
+    def _ask(self, pieces: Sequence[_Piece]) -> tuple[list[Stretch], list[int]]:
+        """Look up every asked value in every piece; return the answers and the positions that all of them share."""
         stretches: list[Stretch] = []
         wanted: list[int] = []
-        for seal, _, salt in covered:
-            if salt is None:
-                raise AssertionError
+        for number, salt, start, stop, ask in pieces:
             found: list[Found] = []
             groups: list[set[int]] = []
             for tags in self.tags:
                 group: set[int] = set()
                 for dimension, value in tags:
-                    positions, proof = self.source.look_up(seal.number, leaf.tag(salt, dimension, value))
+                    positions, proof = ask(number, leaf.tag(salt, dimension, value))
                     neighbour = proof if not positions else None
                     found.append(
                         Found(
@@ -249,13 +292,44 @@ class _Work:
                     )
                     group.update(positions)
                 groups.append(group)
-            stretches.append(Stretch(number=seal.number, salt=_text(salt), found=found))
-            kept = range(max(seal.start, self.source.first), seal.stop)
+            stretches.append(Stretch(number=number, salt=_text(salt), found=found))
+            kept = range(max(start, self.source.first), stop)
             if self.named is not None:
                 wanted += [at for at in self.named if at in kept]
             else:
-                wanted += sorted(set.intersection(*groups)) if groups else kept
+                wanted += set.intersection(*groups) if groups else kept
         return stretches, wanted
+
+    def _bound(
+        self,
+        known: Sequence[SnapshotSegment],
+        covered: Sequence[SnapshotSegment],
+        volumes: Sequence[SnapshotVolume],
+        bundles: list[Stretch],
+    ) -> Bound:
+        """Show the volumes, and of the segments below them what else is needed."""
+        by_number = {one.seal.number: one for one in known}
+        every = [one.volume for one in self.source.volumes]
+        here = sorted({*self.opened, *self.asides})
+        salted: dict[int, str] = {}
+        for one in covered:
+            over = any(held.volume.first <= one.seal.number <= held.volume.last for held in volumes)
+            if over and one.salt is not None and any(one.seal.start <= at < one.seal.stop for at in here):
+                salted[one.seal.number] = _text(one.salt)
+        inner = {number for one in volumes for number in range(one.volume.first, one.volume.last + 1)}
+        single = [one.seal.number for one in covered if one.seal.number not in inner]
+        edges = (covered[0].seal.number - 1, covered[-1].seal.number + 1, every[-1].last)
+        needed = {at for number in (*salted, *single) for at in (number, number - 2)} | {*edges}
+        chain = max(0, every[-1].last - 1)
+        shown = sorted(at for at in needed if 0 <= at < chain or at == every[-1].last)
+        first = next(at for at, volume in enumerate(every) if volume.last >= min(*shown, volumes[0].volume.first))
+        return Bound(
+            volumes=[_text(volume.encode()) for volume in every[first:]],
+            carried=self.source.volumes[-1].entry,
+            covered=bundles,
+            seals=[_shown(at, every, by_number) for at in shown],
+            salts=list(salted.items()),
+        )
 
     def _open(self, position: int, inside: range, *, plain: bool = False) -> None:
         """Open an entry, set it aside when the period leaves it out, or say why it has no content.
@@ -306,6 +380,25 @@ class _Work:
             reasons.append(Reason(index=start, stop=at + 1, why=PURGED, record=self.gone[at]))
         reasons += [Reason(index=at, stop=at + 1, why=ERASED, record=record) for at, record in self.erased.items()]
         return sorted(reasons, key=lambda reason: reason.index)
+
+
+def _segment(one: SnapshotSegment, source: Source) -> _Piece:
+    if one.salt is None:
+        raise AssertionError
+    return _Piece(one.seal.number, one.salt, one.seal.start, one.seal.stop, source.look_up)
+
+
+def _volume(one: SnapshotVolume, source: Source) -> _Piece:
+    if one.salt is None:
+        raise AssertionError
+    return _Piece(one.volume.number, one.salt, one.volume.start, one.volume.stop, source.look_up_bound)
+
+
+def _shown(number: int, every: Sequence[Volume], known: Mapping[int, SnapshotSegment]) -> tuple[str, str]:
+    """Return the seal of a segment with its path in the volume that holds it."""
+    (volume,) = [one for one in every if one.first <= number <= one.last]
+    seals = [known[at].seal.encode() for at in range(volume.first, volume.last + 1)]
+    return _text(seals[number - volume.first]), _text(b"".join(seal_path(seals, number - volume.first)))
 
 
 def _begins(seal: Seal, until: int) -> bool:

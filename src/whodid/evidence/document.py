@@ -5,7 +5,7 @@ docs/spec/evidence.md; what is checked, and in which order, in `verify`.
 
 The spelling: JSON with sorted members, without spaces (RFC 8785), every ``<`` written ``\u003c``, so that it can stand
 inside a page. Hashes, salts, headers and paths are base64; a path is its hashes in one. Times are microseconds since
-1970, UTC. Every member is always there.
+1970, UTC. Every member is always there, but for those of `Document` that make a file one of version 2.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Final, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from whodid import canonical
 from whodid.errors import MalformedProof
@@ -26,9 +26,11 @@ __all__ = [
     "PURGED",
     "REDACTED",
     "VERSION",
+    "VERSION_2",
     "Anchor",
     "Aside",
     "Ask",
+    "Bound",
     "Document",
     "Found",
     "Opened",
@@ -42,7 +44,7 @@ __all__ = [
 ]
 
 FORM = "evidence"
-VERSION = 1
+VERSION, VERSION_2 = 1, 2
 
 Dimension = Literal["actor", "action", "resource", "entry"]
 DIMENSIONS: tuple[Dimension, ...] = ("actor", "action", "resource", "entry")
@@ -111,10 +113,10 @@ class Found(Struct, frozen=True, kw_only=True, array_like=True, forbid_unknown_f
 
 
 class Stretch(Struct, frozen=True, kw_only=True, array_like=True, forbid_unknown_fields=True):
-    """A segment that the question covers; written as an array.
+    """A segment, or a volume, that the question covers; written as an array.
 
     Args:
-        salt: Blinds the tags of the segment.
+        salt: Blinds the tags of its index.
         found: One per asked value, in the order of the question.
     """
 
@@ -196,6 +198,25 @@ class Anchor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     stamp: str
 
 
+class Bound(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Volumes that stand for the segments that they hold.
+
+    Args:
+        volumes: Encoded, from the first that is needed to the newest.
+        carried: Index of the entry that carries the newest.
+        covered: The volumes that the question covers.
+        seals: `[seal, inclusion path in its volume]` of the segments below volumes that something else here needs, by
+            number: those whose salts are here, those two before, and those that bound the period.
+        salts: `[number, salt]` of the segments below covered volumes of which entries are here, by number.
+    """
+
+    volumes: list[str]
+    carried: int
+    covered: list[Stretch]
+    seals: list[tuple[str, str]]
+    salts: list[tuple[int, str]]
+
+
 class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole of it.
 
@@ -205,13 +226,15 @@ class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         anchors: By size.
         vkey: The key that is said to have signed; whoever verifies gets it from elsewhere.
         origin: Commitments to the salts of the first two segments, when one of them is covered; else none.
-        seals: From the one that commits to the first salt, or that bounds the period, to the newest.
+        seals: From the one that commits to the first salt, or that bounds the period, to the newest; below volumes from
+            the last but one that the newest volume holds.
         sealed: Index of the entry that carries the newest seal.
         segments: The covered ones.
         entries: By index: what answers the question, the entry `sealed`, and the records that `reasons` name.
         asides: By index.
         span: None when the file carries no headers beside its entries.
         reasons: By index.
+        bound: Only in files of version 2.
     """
 
     whodid: str
@@ -228,6 +251,7 @@ class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     asides: list[Aside]
     span: Span | None
     reasons: list[Reason]
+    bound: Bound | UnsetType = UNSET
 
 
 _decode = msgspec.json.Decoder(Document).decode
@@ -249,7 +273,7 @@ def decode(data: bytes) -> Document:
         same = encode(document) == data
     except (msgspec.DecodeError, UnicodeError, RecursionError, ValueError, OverflowError) as error:
         raise MalformedProof(f"This is not an evidence document: {error}") from None
-    if (document.whodid, document.version) != (FORM, VERSION):
+    if (document.whodid, document.version) != (FORM, VERSION if document.bound is UNSET else VERSION_2):
         raise MalformedProof("The evidence is of another version", "Verify with a newer whodid")
     if not same:
         raise MalformedProof("The evidence is not written as it was made")

@@ -21,7 +21,7 @@ _C4 = Level(
 _REACHED = {
     "c0": frozenset({"entry", "span", "order"}),
     "c1": frozenset({"entry", "span", "segments"}),
-    "c2": frozenset({"origin", "period", "salt", "index", "entry", "span", "carry", "lacking", "reason"}),
+    "c2": frozenset({"origin", "period", "salt", "volume", "index", "entry", "span", "carry", "lacking", "reason"}),
     "c3": frozenset({"entry", "span", "salt", "tags"}),
 }
 

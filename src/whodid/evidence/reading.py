@@ -11,13 +11,13 @@ from itertools import pairwise
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from whodid.errors import MalformedProof
-from whodid.evidence.document import DIMENSIONS, ENTRY, ERASED, PURGED, REDACTED, Ask, Document, Opened, Reason
+from whodid.evidence.document import DIMENSIONS, ENTRY, ERASED, PURGED, REDACTED, Ask, Document, Opened, Reason, Stretch
 from whodid.proof import leaf, tree
 from whodid.proof.leaf import Header
 from whodid.proof.note import decode_base64
-from whodid.proof.seal import Seal
 
 __all__ = [
     "MOST",
@@ -53,9 +53,7 @@ def check_form(document: Document) -> None:
             raise MalformedProof("A part of the question asks for nothing that can be found")
     if ENTRY in dimensions:
         _check_named(document)
-    count = len(asked(document))
-    if not document.segments or not document.seals or any(len(one.found) != count for one in document.segments):
-        raise MalformedProof("The document has no segments, or not one answer per asked value")
+    _check_pieces(document)
     for indexes in (
         [one.index for one in document.entries],
         [one.index for one in document.asides],
@@ -76,6 +74,21 @@ def check_form(document: Document) -> None:
         raise MalformedProof("A number is negative or beyond what every reader of JSON understands")
 
 
+def _check_pieces(document: Document) -> None:
+    """Refuse what covers nothing, or covers it in two ways."""
+    bound = None if document.bound is UNSET else document.bound
+    stretches = [*document.segments, *(bound.covered if bound is not None else ())]
+    count = len(asked(document))
+    if not stretches or not document.seals or any(len(one.found) != count for one in stretches):
+        raise MalformedProof("The document has no segments, or not one answer per asked value")
+    if bound is None:
+        return
+    if not bound.volumes or not bound.covered or document.span is not None or not count:
+        raise MalformedProof("There are volumes where nothing needs them")
+    if any(low >= high for low, high in pairwise([number for number, _ in bound.salts])):
+        raise MalformedProof("Salts stand at the wrong place, or twice")
+
+
 def _check_named(document: Document) -> None:
     """Refuse entries that are not named alone, by their indexes, ascending."""
     statement = document.statement
@@ -91,7 +104,11 @@ def _check_named(document: Document) -> None:
 def _numbers(document: Document) -> Iterator[int]:
     statement = document.statement
     yield from (document.sealed, statement.made_at, statement.since or 0, statement.until or 0)
-    for stretch in document.segments:
+    bound = () if document.bound is UNSET else (document.bound,)
+    for one in bound:
+        yield one.carried
+        yield from (number for number, _ in one.salts)
+    for stretch in (*document.segments, *(stretch for one in bound for stretch in one.covered)):
         yield stretch.number
         for found in stretch.found:
             yield from found.positions
@@ -124,17 +141,21 @@ def named(asks: Iterable[Ask]) -> list[int] | None:
     return next(([int(value) for (value,) in ask.values] for ask in asks if ask.dimension == ENTRY), None)
 
 
-def expected(document: Document, covered: Sequence[Seal]) -> Iterator[Iterable[int]]:
-    """Compute, per segment, the positions that answer the question; of every entry, those of the span."""
-    start = 0 if document.span is None else document.span.start
+def expected(document: Document, covered: Iterable[tuple[Stretch, int, int]]) -> Iterator[Iterable[int]]:
+    """Compute, per covered piece, the positions that answer the question; of every entry, those of the span.
+
+    Args:
+        covered: Each with its first position, and the first after it.
+    """
+    least = 0 if document.span is None else document.span.start
     indexes = named(document.statement.asks)
     if indexes is not None:
         yield indexes
         return
-    for stretch, seal in zip(document.segments, covered, strict=True):
+    for stretch, start, stop in covered:
         found = iter(stretch.found)
         groups = [{at for _ in ask.values for at in next(found).positions} for ask in document.statement.asks]
-        yield set.intersection(*groups) if groups else range(max(start, seal.start), seal.stop)
+        yield set.intersection(*groups) if groups else range(max(least, start), stop)
 
 
 def leaf_of(entry: Opened) -> tuple[bytes, Header]:

@@ -23,10 +23,12 @@ FACTS = {
     "anchor": "The head that somebody outside has seen is not an earlier state of this log",
     "seal": "The newest seal is not an entry of the log",
     "chain": "The seals do not follow one another",
+    "bound": "The newest volume is not an entry of the log, or volumes and seals do not follow one another",
     "origin": "The name of the log does not commit to the salts of its first segments",
     "segments": "The segments leave a gap, or one of them is not sealed",
     "period": "The segments do not reach over the whole asked period",
     "salt": "The salt of this segment is not the one that was fixed before its first entry",
+    "volume": "This volume says something else about what was asked for, or its salt is another",
     "index": "The sealed index of this segment says something else about what was asked for",
     "entry": "The entry is not what was recorded at this place of the log",
     "span": "The headers are not those of the log",
@@ -40,7 +42,7 @@ FACTS = {
 """What can be wrong, by its code, in the order in which it is looked for."""
 
 
-_PLACES = {"salt": "segment", "index": "segment", "anchor": "anchor"}
+_PLACES = {"salt": "segment", "volume": "volume", "index": "segment", "anchor": "anchor"}
 
 
 class Problem(Struct, frozen=True, kw_only=True):
@@ -48,8 +50,8 @@ class Problem(Struct, frozen=True, kw_only=True):
 
     Args:
         code: A key of FACTS.
-        index: The entry, for `salt` and `index` the segment, for `anchor` its place among the anchors; None for the
-            file as a whole.
+        index: The entry, for `salt` and `index` the segment, for `volume` the volume, for `anchor` its place among the
+            anchors; None for the file as a whole.
     """
 
     code: str

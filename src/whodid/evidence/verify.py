@@ -10,17 +10,17 @@ collected, so that the first one that is told is the first in the order of the s
 
 from __future__ import annotations
 
-import struct
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from hashlib import sha256
 from itertools import chain, pairwise
 
-import msgspec
+from msgspec import UNSET
 
-from whodid.errors import InvalidSetting, MalformedProof, WhodidError
+from whodid.errors import InvalidSetting, MalformedProof
 from whodid.evidence.document import ERASED, PURGED, Document, Opened, Reason, decode
 from whodid.evidence.levels import levels
+from whodid.evidence.pieces import UNREADABLE, Piece, Refused, Salted, Sealed, opened, pieces, salt_holds, salted
 from whodid.evidence.reading import (
     MOST,
     agree,
@@ -39,23 +39,13 @@ from whodid.proof import index, leaf, tree
 from whodid.proof.checkpoint import Checkpoint, open_checkpoint
 from whodid.proof.leaf import Header
 from whodid.proof.note import ED25519, Verifier, decode_base64
-from whodid.proof.seal import Seal, check_chain, check_origin, salt_commitment
+from whodid.proof.seal import Seal, check_origin
+from whodid.proof.volume import Volume
 
 __all__ = ["verify"]
 
 _MAX_PROBLEMS = 100
 _KINDS = {PURGED: leaf.PURGE, ERASED: leaf.ERASURE}
-# What reading hostile bytes may raise besides our own errors.
-_UNREADABLE = (
-    WhodidError,
-    ValueError,
-    TypeError,
-    OverflowError,
-    KeyError,
-    IndexError,
-    struct.error,
-    msgspec.DecodeError,
-)
 
 
 class _Ended(Exception):
@@ -93,6 +83,7 @@ class _Verification:
         self.gone: set[int] = set()
         self.spanned = False
         self.order: list[int] = []
+        self.salted: list[tuple[Salted, Seal, Piece]] = []
 
     def run(self, data: bytes) -> Verdict:
         ended = True
@@ -128,7 +119,7 @@ class _Verification:
         try:
             document = decode(data)
             check_form(document)
-        except _UNREADABLE:
+        except UNREADABLE:
             raise self._end("form") from None
         self.document = document
 
@@ -138,13 +129,17 @@ class _Verification:
             raise AssertionError
         checkpoint = self._signature(document)
         self._anchored(document, checkpoint)
-        seals = self._seals(document, checkpoint)
-        covered = self._covered(document, seals)
+        try:
+            sealed = opened(document, checkpoint)
+            covered = pieces(document, sealed)
+        except Refused as refusal:
+            raise self._end(str(refusal)) from None
+        self._covered(document, sealed, covered)
         self._lookups(document, covered)
         leaves = self._entries(document, checkpoint, covered)
         self._span(document, checkpoint, covered, leaves)
         self._order()
-        self._carried(document, covered)
+        self._carried(document)
         self._tags(document, covered)
         self._answer(document, covered)
 
@@ -159,7 +154,7 @@ class _Verification:
             raise self._end("key")
         try:
             checkpoint, _ = open_checkpoint(document.checkpoint, own)
-        except _UNREADABLE:
+        except UNREADABLE:
             raise self._end("signature") from None
         if checkpoint.size > MOST:
             raise self._end("signature")
@@ -185,84 +180,61 @@ class _Verification:
                 if not below < earlier.size <= checkpoint.size:
                     raise MalformedProof("The anchors do not ascend, or lie beyond the signed head")
                 tree.check_consistency(earlier.size, checkpoint.size, earlier.root, checkpoint.root, path)
-            except _UNREADABLE:
+            except UNREADABLE:
                 self._add("anchor", at)
             else:
                 below = earlier.size
                 self.anchors.append(Anchored(size=earlier.size, checkpoint=anchor.checkpoint, stamp=stamp))
 
-    def _seals(self, document: Document, checkpoint: Checkpoint) -> list[Seal]:
-        """Open the newest seal by its entry, and all others by the chain that it ends."""
-        try:
-            (entry,) = [one for one in document.entries if one.index == document.sealed]
-            hash_, header = leaf_of(entry)
-            path = hashes(entry.path)
-            tree.check_inclusion(entry.index, checkpoint.size, hash_, path, checkpoint.root)
-            carried = details(entry)["seal"]
-            if header.kind != leaf.SEAL or carried != decode_base64(document.seals[-1]).hex():
-                raise MalformedProof("The entry carries another seal")
-        except _UNREADABLE:
-            raise self._end("seal") from None
-        try:
-            seals = [Seal.decode(decode_base64(one)) for one in document.seals]
-            check_chain(seals)
-            first, last = document.segments[0].number, document.segments[-1].number
-            if seals[0].number != max(0, first - 2) or seals[-1].stop > document.sealed:
-                raise MalformedProof("The chain begins elsewhere, or ends after its own entry")
-        except _UNREADABLE:
-            raise self._end("chain") from None
-        numbers = [one.number for one in document.segments]
-        if numbers != list(range(first, last + 1)) or last > seals[-1].number:
-            raise self._end("segments")
-        return seals
-
     # ------------------------------------------------------------------------------------------------- the segments
 
-    def _covered(self, document: Document, seals: list[Seal]) -> list[Seal]:
-        """Return the seals of the covered segments, once their salts and their reach are checked."""
-        offset = seals[0].number
-        first, last = document.segments[0].number, document.segments[-1].number
-        covered = seals[first - offset : last - offset + 1]
-        fixed: dict[int, bytes] = {seal.number + 2: seal.commitment for seal in seals}
-        if first < 2:
+    def _covered(self, document: Document, sealed: Sealed, covered: list[Piece]) -> None:
+        """Check the salts of what is covered, and how far it reaches."""
+        first, last = covered[0].first, covered[-1].last
+        known = list(salted(document, sealed, covered))
+        fixed: dict[int, bytes] = {seal.number + 2: seal.commitment for seal in sealed.seals.values()}
+        if any(one.number < 2 for one in known):
             try:
-                zero, one = [decode_base64(text) for text in document.origin]
-                check_origin(self.signed.origin if self.signed else "", zero, one)
-                fixed |= {0: zero, 1: one}
-            except _UNREADABLE:
+                zero, second = [decode_base64(text) for text in document.origin]
+                check_origin(self.signed.origin if self.signed else "", zero, second)
+                fixed |= {0: zero, 1: second}
+            except UNREADABLE:
                 self._add("origin")
         elif document.origin:
             self._add("origin")
         since, until = document.statement.since, document.statement.until
-        after = seals[last - offset + 1 :]
-        early = since is None or first == 0 or seals[first - 1 - offset].recorded_last < since
-        late = not after or (until is not None and (not after[0].indexed or after[0].recorded_first >= until))
+        before, after = sealed.seals.get(first - 1), sealed.seals.get(last + 1)
+        early = since is None or first == 0 or (before is not None and before.recorded_last < since)
+        late = last == sealed.newest or (
+            until is not None and after is not None and (not after.indexed or after.recorded_first >= until)
+        )
         if not early or not late:
             self._add("period")
-        for stretch in document.segments:
-            try:
-                salt = decode_base64(stretch.salt)
-                good = len(salt) == 32 and fixed.get(stretch.number) == salt_commitment(stretch.number, salt)
-            except _UNREADABLE:
-                good = False
-            if not good:
-                self._add("salt", stretch.number)
-        counted = [seal for seal in covered if seal.indexed]
+        for one in known:
+            if one.seal is None or one.piece is None or not salt_holds(one.number, one.salt, fixed.get(one.number)):
+                self._add("salt", one.number)
+            if one.seal is not None and one.piece is not None:
+                self.salted.append((one, one.seal, one.piece))
+        for piece in covered:
+            if isinstance(piece.sealed, Volume):
+                number, salt = piece.stretch.number, piece.stretch.salt
+                if not salt_holds(number, salt, piece.sealed.commitment, volume=True):
+                    self._add("volume", number)
+        counted = [piece.sealed for piece in covered if piece.sealed.indexed]
         self.cover = Cover(
             first=first,
             last=last,
-            start=covered[0].start,
-            stop=covered[-1].stop,
-            recorded_first=min((seal.recorded_first for seal in counted), default=0),
-            recorded_last=max((seal.recorded_last for seal in counted), default=0),
-            unindexed=sum(seal.stop - seal.start - seal.indexed for seal in covered),
+            start=covered[0].sealed.start,
+            stop=covered[-1].sealed.stop,
+            recorded_first=min((one.recorded_first for one in counted), default=0),
+            recorded_last=max((one.recorded_last for one in counted), default=0),
+            unindexed=sum(piece.sealed.stop - piece.sealed.start - piece.sealed.indexed for piece in covered),
         )
-        return covered
 
-    def _lookups(self, document: Document, covered: list[Seal]) -> None:
+    def _lookups(self, document: Document, covered: list[Piece]) -> None:
         """Check what the indexes are said to hold for what was asked."""
         values = asked(document)
-        for stretch, seal in zip(document.segments if values else (), covered, strict=bool(values)):
+        for code, stretch, _, _, sealed in covered if values else ():
             try:
                 salt = decode_base64(stretch.salt)
                 for (dimension, value), found in zip(values, stretch.found, strict=True):
@@ -270,28 +242,28 @@ class _Verification:
                     path = decode_base64(found.path)
                     if not found.positions:
                         proof = index.Lookup(key=decode_base64(found.key), value=decode_base64(found.value), path=path)
-                        index.check_absence(seal.root, tag, proof)
+                        index.check_absence(sealed.root, tag, proof)
                         continue
-                    if found.key or found.value or not seal.start <= found.positions[0]:
+                    if found.key or found.value or not sealed.start <= found.positions[0]:
                         raise MalformedProof("The proof of a presence has no neighbour")
-                    if found.positions[-1] >= seal.stop:
+                    if found.positions[-1] >= sealed.stop:
                         raise MalformedProof("A position is outside of its segment")
                     own = index.Lookup(key=index.key_of(tag), value=index.value_of(found.positions), path=path)
-                    index.check_presence(seal.root, tag, found.positions, own)
-            except _UNREADABLE:
-                self._add("index", stretch.number)
+                    index.check_presence(sealed.root, tag, found.positions, own)
+            except UNREADABLE:
+                self._add(code, stretch.number)
 
     # -------------------------------------------------------------------------------------------------- the entries
 
-    def _entries(self, document: Document, checkpoint: Checkpoint, covered: list[Seal]) -> dict[int, bytes]:
+    def _entries(self, document: Document, checkpoint: Checkpoint, covered: list[Piece]) -> dict[int, bytes]:
         """Check what is opened or set aside; return the leaf hashes of what the span must hold."""
-        inside = range(document.span.start, covered[-1].stop) if document.span else range(0)
+        inside = range(document.span.start, covered[-1].sealed.stop) if document.span else range(0)
         leaves: dict[int, bytes] = {}
         for entry in document.entries:
             try:
                 hash_, header = leaf_of(entry)
                 self._place(entry.index, entry.path, hash_, checkpoint, inside)
-            except _UNREADABLE:
+            except UNREADABLE:
                 self._add("entry", entry.index)
                 continue
             self.headers[entry.index] = header
@@ -302,7 +274,7 @@ class _Verification:
                 data = decode_base64(aside.header)
                 header = Header.decode(data)
                 self._place(aside.index, aside.path, tree.leaf_hash(data), checkpoint, range(0))
-            except _UNREADABLE:
+            except UNREADABLE:
                 self._add("entry", aside.index)
             else:
                 self.headers[aside.index] = header
@@ -316,7 +288,7 @@ class _Verification:
         elif path:
             raise MalformedProof("An entry within the span has a path of its own")
 
-    def _span(self, document: Document, checkpoint: Checkpoint, covered: list[Seal], leaves: dict[int, bytes]) -> None:
+    def _span(self, document: Document, checkpoint: Checkpoint, covered: list[Piece], leaves: dict[int, bytes]) -> None:
         """Fold every leaf of the covered segments to a state of the signed tree."""
         span = document.span
         if span is None:
@@ -325,7 +297,7 @@ class _Verification:
             return
         if any(problem.code == "entry" for problem in self.problems):
             return
-        first, start, stop = covered[0].start, span.start, covered[-1].stop
+        first, start, stop = covered[0].sealed.start, span.start, covered[-1].sealed.stop
         explained = first == start or any(
             reason.why == PURGED and reason.index <= first < start <= reason.stop for reason in document.reasons
         )
@@ -351,7 +323,7 @@ class _Verification:
             frontier, _ = tree.extend(hashes(span.frontier), start, row)
             path = hashes(span.consistency)
             tree.check_consistency(stop, checkpoint.size, tree.root(frontier), checkpoint.root, path)
-        except _UNREADABLE:
+        except UNREADABLE:
             self._add("span")
             return
         self.headers |= headers
@@ -365,39 +337,47 @@ class _Verification:
             if self.headers[at].recorded_at < self.headers[before].recorded_at:
                 self._add("order", at)
 
-    def _carried(self, document: Document, covered: list[Seal]) -> None:
+    def _carried(self, document: Document) -> None:
         """Hold the indexes against the headers that are here: a contradiction convicts whoever sealed."""
         values = asked(document)
-        for stretch, seal in zip(document.segments if values else (), covered, strict=bool(values)):
-            if Problem(code="index", index=stretch.number) in self.problems:
+        for one, seal, piece in self.salted if values else ():
+            if Problem(code=piece.code, index=piece.stretch.number) in self.problems:
                 continue
-            salt = decode_base64(stretch.salt)
+            try:
+                salt = decode_base64(one.salt)
+            except UNREADABLE:
+                continue
             tags = [leaf.tag(salt, dimension, value) for dimension, value in values]
-            holding = [set(found.positions) for found in stretch.found]
+            holding = [set(found.positions) for found in piece.stretch.found]
             for at in self._known(seal):
                 carried = self.headers[at].tags
                 if any((tag in carried) != (at in held) for tag, held in zip(tags, holding, strict=True)):
                     self._add("carry", at)
 
-    def _tags(self, document: Document, covered: list[Seal]) -> None:
-        """Compare the tags of each opened entry with what it says."""
-        for stretch, seal in zip(document.segments, covered, strict=True):
+    def _tags(self, document: Document, covered: list[Piece]) -> None:
+        """Compare the tags of each opened entry with what it says; below a volume this takes the segment's salt."""
+        for one, seal, _ in self.salted:
             try:
-                salt = decode_base64(stretch.salt)
-            except _UNREADABLE:
+                salt = decode_base64(one.salt)
+            except UNREADABLE:
                 continue
             for entry in document.entries:
                 if seal.start <= entry.index < seal.stop and entry.index in self.headers:
                     try:
                         whole = agree(entry, self.headers[entry.index].tags, salt)
-                    except _UNREADABLE:
+                    except UNREADABLE:
                         self._add("tags", entry.index)
                     else:
                         self.counts.unchecked += not whole
+        for piece in covered:
+            if isinstance(piece.sealed, Volume):
+                for at in self._known(piece.sealed):
+                    if not any(seal.start <= at < seal.stop for _, seal, _ in self.salted):
+                        self._add("tags", at)
 
     # --------------------------------------------------------------------------------------------------- the answer
 
-    def _answer(self, document: Document, covered: list[Seal]) -> None:
+    def _answer(self, document: Document, covered: list[Piece]) -> None:
         """Demand every entry that answers the question, or the reason why it is not here; and nothing else."""
         if not document.statement.asks and not self.spanned:
             return  # without the span nobody knows what every entry is, and that was said
@@ -405,9 +385,10 @@ class _Verification:
         purged = [reason for reason in document.reasons if reason.why == PURGED]
         erased = {reason.index for reason in document.reasons if reason.why == ERASED}
         records = {reason.record for reason in document.reasons}
-        wanted = set(chain.from_iterable(expected(document, covered)))
+        asked_of = [(one.stretch, one.sealed.start, one.sealed.stop) for one in covered]
+        wanted = set(chain.from_iterable(expected(document, asked_of)))
         for at in named(document.statement.asks) or ():
-            if at in opened and not covered[0].start <= at < covered[-1].stop:
+            if at in opened and not covered[0].sealed.start <= at < covered[-1].sealed.stop:
                 self._add("lacking", at)  # nothing here says under what it was filed
         outside = {at for at in wanted if at in self.headers and self._outside(document, at)}
         missing = sorted((wanted | self.gone) - outside)
@@ -419,9 +400,10 @@ class _Verification:
             else:
                 self._add("lacking", at)
         if not document.statement.asks and document.span is not None:
-            self.counts.purged += document.span.start - covered[0].start
+            self.counts.purged += document.span.start - covered[0].sealed.start
         self.counts.answers = self.counts.shown + self.counts.purged
-        allowed = (wanted - outside) | records | {document.sealed}
+        carriers = {document.sealed} if document.bound is UNSET else {document.sealed, document.bound.carried}
+        allowed = (wanted - outside) | records | carriers
         for at in sorted(opened):
             if at not in allowed:
                 self._add("extra", at)
@@ -430,7 +412,7 @@ class _Verification:
                 self._add("extra", aside.index)
         absent = [at for at in missing if at not in opened]
         for reason in document.reasons:
-            self._reason(reason, document, opened, absent, covered[0].start)
+            self._reason(reason, document, opened, absent, covered[0].sealed.start)
 
     def _shown(self, entry: Opened, erased: set[int]) -> None:
         self.answers.append(entry)
@@ -461,7 +443,7 @@ class _Verification:
                 record = opened[reason.record]
                 if self.headers[reason.record].kind != _KINDS[reason.why] or not covers(details(record), reason):
                     raise MalformedProof("The record is about something else")
-            except _UNREADABLE:
+            except UNREADABLE:
                 self._add("reason", reason.index)
 
     def _outside(self, document: Document, at: int) -> bool:
@@ -469,7 +451,7 @@ class _Verification:
         recorded_at = self.headers[at].recorded_at
         return (since is not None and recorded_at < since) or (until is not None and recorded_at >= until)
 
-    def _known(self, seal: Seal) -> list[int]:
+    def _known(self, seal: Seal | Volume) -> list[int]:
         """Return the entries of a segment whose headers are here, by index."""
         return self.order[bisect_left(self.order, seal.start) : bisect_left(self.order, seal.stop)]
 

@@ -3,6 +3,7 @@
 from whodid.log.anchors import MOST_STAMPS, Anchored, Stamp, Stamped, keep_stamp, read_stamp, stamped
 from whodid.log.announced import Announced
 from whodid.log.backing import back_up
+from whodid.log.binding import BoundVolume
 from whodid.log.commit import Receipt
 from whodid.log.completing import Complete, Gone, Headers
 from whodid.log.elsewhere import Elsewhere, Forget
@@ -16,7 +17,7 @@ from whodid.log.moving import Moved, abandon_between, move_between
 from whodid.log.opening import open_log
 from whodid.log.proving import Inclusion, ProvenEntry
 from whodid.log.sealing import SEALING, SealedSegment
-from whodid.log.snapshot import Disclosed, Snapshot, SnapshotSegment
+from whodid.log.snapshot import Disclosed, Snapshot, SnapshotSegment, SnapshotVolume
 from whodid.log.verify import Report
 from whodid.log.worker import Worker
 from whodid.store import scan
@@ -29,6 +30,7 @@ __all__ = [
     "SEALING",
     "Anchored",
     "Announced",
+    "BoundVolume",
     "Complete",
     "Count",
     "DeploymentKey",
@@ -53,6 +55,7 @@ __all__ = [
     "SealedSegment",
     "Snapshot",
     "SnapshotSegment",
+    "SnapshotVolume",
     "Stamp",
     "Stamped",
     "Worker",

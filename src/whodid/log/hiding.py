@@ -33,7 +33,7 @@ _CONTEXT = ("context.place", "context.user_agent")
 _MANY = ("related.name", "changes")
 _PLACE = ("city", "country", "forwarded_ip", "ip")
 _CHANGES = "changes."
-_RECORDS = frozenset({"audit.sealed", "audit.purged", "audit.erased"})
+_RECORDS = frozenset({"audit.bound", "audit.sealed", "audit.purged", "audit.erased"})
 """Their details name nobody, and verifiers read them."""
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from itertools import pairwise
@@ -17,32 +16,29 @@ from uuid import UUID
 
 from whodid import canonical, sequence
 from whodid.catalog import Catalog
-from whodid.errors import InvalidQuery, NotFound, Purged, WhodidError
+from whodid.errors import InvalidQuery, WhodidError
 from whodid.intake import Intake
+from whodid.log.binding import Binder, BoundVolume
 from whodid.log.commit import GroupCommit, Receipt
-from whodid.log.completing import Complete, Headers, complete, headers
 from whodid.log.elsewhere import Elsewhere
 from whodid.log.erasing import Erasure, erase
 from whodid.log.forgetting import Forgotten, Making, forget
 from whodid.log.keys import DeploymentKey
 from whodid.log.naming import check_name
 from whodid.log.owning import DEPLOYMENT, own
-from whodid.log.proving import Inclusion, ProvenEntry, Prover, existing
+from whodid.log.proofs import Proofs
 from whodid.log.sealing import SealedSegment, Sealer
-from whodid.log.snapshot import Snapshot
-from whodid.log.verify import Progress, Report, verify_log
 from whodid.model import Context, Entry, Event
 from whodid.proof import leaf
-from whodid.proof.note import Signature
-from whodid.query import Cursor, Page, Query, parse
+from whodid.query import Cursor, Page, Query
 from whodid.sequence import Head
-from whodid.store.base import Count, Facets, Histogram, Kept, Store, restore
+from whodid.store.base import Count, Facets, Histogram, Store, restore
 from whodid.store.moving import refuse
 
 __all__ = ["Log"]
 
 
-class Log:
+class Log(Proofs):
     """The logs of all workspaces of one deployment.
 
     Use `whodid.open` to make one. Safe to share between threads; several processes may open the same store.
@@ -68,12 +64,10 @@ class Log:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         draw: Callable[[int], bytes] = os.urandom,
     ) -> None:
+        super().__init__(store, key, clock)
         self.catalog = catalog
         self.elsewhere = Elsewhere(key.register)
         self.vault = key.vault
-        self._store = store
-        self._key = key
-        self._clock = clock
         self._draw = draw
         self._intake = Intake(catalog, strict=strict, fingerprint=key.fingerprint)
         self._commit = GroupCommit(store, clock, lambda: sequence.begin(name, (draw(32), draw(32))))
@@ -201,7 +195,7 @@ class Log:
         )
 
     def seal(self, workspace: str, *, close: bool = False, context: Context | None = None) -> tuple[SealedSegment, ...]:
-        """Seal every closed segment that has no seal, and the open one when its day is over.
+        """Seal every closed segment that has no seal, and the open one when its day is over; bind what is due.
 
         Appends go on meanwhile; two processes may seal at once, and one of them does it.
 
@@ -217,10 +211,34 @@ class Log:
             NotFound: Nothing was ever recorded for this workspace.
             StoreError: A step failed; the steps before it stand, and the next call goes on after them.
         """
-        self._existing(workspace)
+        binder = self._binder(workspace)
         check = partial(self._intake.check, workspace=workspace, now=self._clock())
-        sealer = Sealer(self._store, workspace, check, self._clock, self._draw)
+        sealer = Sealer(
+            self._store,
+            workspace,
+            check,
+            self._clock,
+            self._draw,
+            sealed=lambda: binder.run(everything=False, context=None),
+        )
         return tuple(sealer.run(close=close, context=context))
+
+    def bind(self, workspace: str, *, context: Context | None = None) -> tuple[BoundVolume, ...]:
+        """Bind all sealed segments that no volume holds, two at least, so that one proof answers for all of them.
+
+        `seal` does it by itself when there are many.
+
+        Args:
+            context: Where from, if a person asked for it.
+
+        Returns:
+            What this call bound, oldest first.
+
+        Raises:
+            NotFound: Nothing was ever recorded for this workspace.
+            StoreError: A step failed; the steps before it stand.
+        """
+        return tuple(self._binder(workspace).run(everything=True, context=context))
 
     def awaits_seal(self, workspace: str) -> bool:
         """Tell, from the head alone, whether `seal` has something to do without being told to close."""
@@ -368,129 +386,9 @@ class Log:
         """Replace a named value of the deployment if it still is `old` (None: absent); say whether it was."""
         return self._store.swap_state(DEPLOYMENT, f"shared {name}", old, new)
 
-    # ---------------------------------------------------------------- proofs
-
-    def checkpoint(self, workspace: str) -> str:
-        """Return the signed head (a C2SP checkpoint), signing it if it is newer than the last signed one."""
-        return self._prover(workspace).checkpoint()
-
-    def cosigned(self, workspace: str) -> str | None:
-        """Return the newest checkpoint that witnesses have cosigned, or None; a newer one may be without."""
-        return self._prover(workspace).cosigned()
-
-    def add_cosignatures(self, workspace: str, note: str, signatures: Sequence[Signature]) -> str:
-        """Put verified signatures of witnesses under a checkpoint; return it with all that are known for it."""
-        return self._prover(workspace).add_cosignatures(note, signatures)
-
-    def verifier_key(self, workspace: str) -> str:
-        """Return the key (vkey) that checks this log's checkpoints; publish it where auditors find it."""
-        return self._key.verifier_key(self._existing(workspace).origin)
-
-    def prove(self, workspace: str, key: int | str) -> Inclusion:
-        """Prove that an entry is in the log under its newest checkpoint."""
-        return self._prover(workspace).inclusion(self._kept(workspace, key))
-
-    def disclose(self, workspace: str, indexes: Iterable[int]) -> Iterator[tuple[Inclusion, list[bytes]]]:
-        """Prove entries under one checkpoint, each with the salts of its fields; what was purged is left out."""
-        prover = self._prover(workspace)
-        for index in indexes:
-            try:
-                kept = self._kept(workspace, index)
-            except Purged:
-                continue
-            yield prover.disclosed(kept)
-
-    def hashes(self, workspace: str, level: int, start: int, stop: int) -> list[bytes]:
-        """Return hashes of the tree from `start` up to `stop`, as far as there are any.
-
-        Args:
-            level: 0 for leaves, 1 for roots of complete subtrees of 256 leaves, 2 for those of 65,536, and so on.
-
-        Raises:
-            Purged: Retention removed the hashes of these leaves; the roots above them are kept.
-        """
-        return self._prover(workspace).row(level, start, stop)
-
-    def prove_consistency(self, workspace: str, old: int, new: int) -> list[bytes]:
-        """Prove that the log of size `new` extends the log of size `old` (RFC 6962, 2.1.2)."""
-        return self._prover(workspace).consistency(old, new)
-
-    def complete(
-        self, workspace: str, dimension: int, value: bytes, start: int = 0, stop: int | None = None
-    ) -> Complete:
-        """Find every entry that carries a tag, with proof that there are no others.
-
-        Answered by the sealed segments that the range touches; `seal` with `close` first leaves no tail. Whoever
-        checks it (`whodid.proof.complete.check_answer`) needs the proof of the entry with the newest seal as well.
-
-        Args:
-            dimension: leaf.ACTOR, leaf.RESOURCE (related ones included) or leaf.ACTION.
-            value: What `leaf.tag` blinds: for an actor and a resource the type, a zero byte and the id.
-            start: Index of the first entry asked about; segments that were purged as a whole do not answer.
-            stop: Index after the last; the size of the log when not given.
-
-        Raises:
-            NotFound: No segment of the range is sealed and kept.
-        """
-        prover = self._prover(workspace)
-        bounds = range(start, prover.head.size if stop is None else stop)
-        return complete(self._store, prover, dimension, value, bounds)
-
-    def headers(self, workspace: str, start: int, stop: int) -> Headers:
-        """Return every leaf header in [start, stop) with proof that they are all; see `proof.complete.check_range`.
-
-        Raises:
-            MalformedProof: There is no such range, or it is empty.
-            Purged: The leaves at its start are gone.
-        """
-        return headers(self._store, self._prover(workspace), start, stop)
-
-    def proven(self, workspace: str, query: Query | str = "") -> tuple[str, Iterator[ProvenEntry]]:
-        """Return a checkpoint, and an iterator over all matching entries with their proofs under it."""
-        prover = self._prover(workspace)
-        note = prover.checkpoint()
-        kept = self._store.stream(workspace, self._query(query), prover.head.size)
-        return note, (prover.proven(one, restore(one, workspace)) for one in kept)
-
-    def snapshot(self, workspace: str) -> Snapshot:
-        """Return the log as it is now, signed, with everything that evidence is made of; seal first (`seal`)."""
-        return Snapshot(self._store, workspace, self._existing(workspace), self._key)
-
-    def verify(self, workspace: str, progress: Progress | None = None) -> Report:
-        """Check everything stored for a workspace: content, leaves, tree, head, signature, search structures.
-
-        Args:
-            progress: Called now and then with (entries checked, entries in all).
-        """
-        return verify_log(self._store, workspace, self._existing(workspace), self._key, progress)
-
     # ---------------------------------------------------------------- helpers
 
-    def _query(self, query: Query | str) -> Query:
-        return parse(query, now=self._clock()) if isinstance(query, str) else query
-
-    def _existing(self, workspace: str) -> Head:
-        return existing(self._store, workspace)
-
-    def _kept(self, workspace: str, key: int | str) -> Kept:
-        if isinstance(key, str):
-            with suppress(ValueError):
-                kept = self._store.get(workspace, UUID(key).bytes)
-                if kept is not None:
-                    return kept
-            raise NotFound(f"There is no entry with the id {key}", "It may have been purged")
-        kept = self._store.get(workspace, key)
-        if kept is not None:
-            return kept
-        head = self._store.head(workspace)
-        if head is not None and 0 <= key < head.size:
-            raise Purged(key)
-        raise NotFound(f"There is no entry {key}", f"The newest is {head.size - 1}" if head and head.size else "")
-
-    def _snapshot(self, workspace: str, query: Query | str) -> Iterator[Kept]:
-        head = self._store.head(workspace)
-        if head is not None:
-            yield from self._store.stream(workspace, self._query(query), head.size)
-
-    def _prover(self, workspace: str) -> Prover:
-        return Prover(self._store, workspace, self._existing(workspace), self._key)
+    def _binder(self, workspace: str) -> Binder:
+        self._existing(workspace)
+        check = partial(self._intake.check, workspace=workspace, now=self._clock())
+        return Binder(self._store, workspace, check, self._clock, self._draw)

@@ -30,9 +30,10 @@ from whodid.store.moving import PROGRESS, Mark, Piece
 
 __all__ = ["Moved", "Told", "abandon_between", "abandon_move", "move", "move_between"]
 
-_ENTRIES, _TILES, _SEALS, _STATES = 1_000, 128, 8, 100
-_STEPS = (_ENTRIES, _TILES, _SEALS, _STATES)
-"""How much of each part is in one piece. A tile has 8 KiB, the index of a full segment may have a megabyte."""
+_ENTRIES, _TILES, _SEALS, _STATES, _VOLUMES = 1_000, 128, 8, 100, 1
+_STEPS = (_ENTRIES, _TILES, _SEALS, _STATES, _VOLUMES)
+"""How much of each part is in one piece. A tile has 8 KiB, the index of a full segment may have a megabyte, that of a
+volume many."""
 _UPKEEP = 20  # pieces of entries
 
 Told = Callable[[str, int, int], None]
@@ -230,6 +231,7 @@ def _pieces(
         _tiles(head) if head else [],
         source.seals(workspace),
         sorted(source.states(workspace).items()),
+        source.volumes(workspace),
     )
     for part in range(max(start.part, 1), len(parts)):
         at = start.at if part == start.part else 0
@@ -240,9 +242,15 @@ def _pieces(
             if part == 1:
                 piece = Piece(nodes=tuple(_nodes(source, workspace, some)))
             elif part == 2:
-                piece = Piece(seals=tuple((sealed, source.postings(workspace, sealed.number)) for sealed in some))
-            else:
+                second = {one.number: source.second(workspace, one.number) for one in some}
+                piece = Piece(
+                    seals=tuple((sealed, source.postings(workspace, sealed.number)) for sealed in some),
+                    second={number: tags for number, tags in second.items() if tags is not None},
+                )
+            elif part == 3:
                 piece = Piece(states=dict(some))
+            else:
+                piece = Piece(volumes=tuple((one, source.volume_postings(workspace, one.number)) for one in some))
             yield piece, _Place(part, at), size
     yield Piece(segments=tuple(source.segments(workspace)), head=head), None, size
 
@@ -294,6 +302,7 @@ def _verified(source: Store, destination: Store, workspace: str, key: Deployment
         ("named values", source.states(workspace), destination.states(workspace)),
         ("segments", source.segments(workspace), destination.segments(workspace)),
         ("seals", source.seals(workspace), destination.seals(workspace)),
+        ("volumes", source.volumes(workspace), destination.volumes(workspace)),
     ):
         if one != other:
             raise StoreCorrupt(f"The {what} of {workspace} did not arrive as they were", _AGAIN)

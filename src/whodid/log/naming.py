@@ -1,10 +1,13 @@
-"""What may be the name of a workspace."""
+"""What may be the name of a workspace, and the ids of what the log says by itself."""
 
 from __future__ import annotations
 
+from hashlib import sha256
+from uuid import UUID
+
 from whodid.errors import InvalidSetting
 
-__all__ = ["check_name"]
+__all__ = ["check_name", "id_of"]
 
 _CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:-")
 _LONGEST = 100
@@ -20,3 +23,9 @@ def check_name(workspace: str) -> None:
         raise InvalidSetting(
             f"{workspace[:_LONGEST]!r} is not a workspace", "Use 1 to 100 letters, digits and the characters _ . : -"
         )
+
+
+def id_of(name: str) -> str:
+    """Return the event id (a UUID of version 8) that follows from a name: whoever says it twice says it once."""
+    digest = int.from_bytes(sha256(name.encode()).digest()[:16])
+    return str(UUID(int=digest & ~(0xF << 76) & ~(0x3 << 62) | 0x8 << 76 | 0x2 << 62))

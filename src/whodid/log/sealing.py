@@ -1,5 +1,7 @@
 """Sealing: closes a segment, computes its index outside any lock, and appends the entry that carries its seal.
 
+With it come the segment's second tags, those that the volume will have which binds it later (`whodid.log.binding`).
+
 Two transactions, each of which looks at the head under the store's lock and does nothing when it was done already: a
 crash between them leaves a closed segment that the next round seals, and of two processes that seal at once one writes.
 """
@@ -8,15 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import NamedTuple
-from uuid import UUID
 
 from msgspec import Struct
 
 from whodid import canonical, sequence
 from whodid.errors import StoreCorrupt
 from whodid.log.anchors import newest_anchor
+from whodid.log.naming import id_of
 from whodid.model import Actor, Content, Context, Event, Resource
 from whodid.proof import leaf
 from whodid.proof.index import Index
@@ -24,7 +25,7 @@ from whodid.proof.seal import Seal, salt_commitment
 from whodid.sequence import Batch, Head, Segment
 from whodid.store.base import Kept, Known, Store, restore
 
-__all__ = ["CLOSINGS", "CLOSING_SPAN", "SEALING", "SealedSegment", "Sealer", "postings_of"]
+__all__ = ["CLOSINGS", "CLOSING_SPAN", "SEALING", "SealedSegment", "Sealer", "gather"]
 
 SEALING = Actor(type="system", id="sealing", name="Sealing")
 """Who seals."""
@@ -55,10 +56,19 @@ class SealedSegment(Struct, frozen=True, kw_only=True):
     recorded_at: datetime
 
 
-class _Gathered(NamedTuple):
-    """What the entries of a segment come to."""
+class Gathered(NamedTuple):
+    """What the entries of a segment come to.
+
+    Args:
+        postings: Tag → positions.
+        values: Tag → what it blinds, as (dimension, value).
+        indexed: How many entries.
+        recorded: Bounds of `recorded_at`, microseconds since 1970.
+        occurred: Likewise of `occurred_at`.
+    """
 
     postings: dict[bytes, list[int]]
+    values: dict[bytes, tuple[int, bytes]]
     indexed: int
     recorded: tuple[int, int]
     occurred: tuple[int, int]
@@ -71,6 +81,7 @@ class Sealer:
         check: Makes content of an event, as intake does.
         clock: Returns now, UTC.
         draw: Returns that many random bytes.
+        sealed: Called after each seal.
     """
 
     def __init__(
@@ -80,12 +91,15 @@ class Sealer:
         check: Callable[[Event], Content],
         clock: Callable[[], datetime],
         draw: Callable[[int], bytes],
+        *,
+        sealed: Callable[[], object] = lambda: None,
     ) -> None:
         self._store = store
         self._workspace = workspace
         self._check = check
         self._clock = clock
         self._draw = draw
+        self._sealed = sealed
 
     def run(self, *, close: bool, context: Context | None) -> list[SealedSegment]:
         """Seal what is closed, and close and seal what is due; with `close`, whatever the open segment holds as well.
@@ -103,6 +117,7 @@ class Sealer:
                 sealed = self._seal(head, context)
                 if sealed is not None:
                     found.append(sealed)
+                    self._sealed()
             elif (close and not head.bare and self._may_close()) or sequence.due(head, self._clock()):
                 close = False
                 self._close(head.segment.number)
@@ -131,7 +146,8 @@ class Sealer:
         if segment is None:
             raise StoreCorrupt(f"Segment {head.sealed} has no salt", "Restore a backup")
         stop, salt = head.segment.start, self._draw(32)
-        gathered = _gather(self._store.read(self._workspace, segment.start, stop), segment, self._workspace)
+        volume_salt = head.unbound.salt or self._draw(32)
+        gathered = gather(self._store.read(self._workspace, segment.start, stop), segment, self._workspace)
         index = Index(segment.start, gathered.postings)
         seal = Seal(
             number=segment.number,
@@ -156,6 +172,8 @@ class Sealer:
             previous=head.chain,
             postings=index.encode(),
             salt=salt,
+            second=b"".join([leaf.tag(volume_salt, *gathered.values[tag]) for tag in gathered.postings]),
+            volume_salt=volume_salt,
         )
 
         def assemble(now: Head | None, _: Known) -> Batch | None:
@@ -175,10 +193,8 @@ class Sealer:
 
     def _event(self, head: Head, seal: Seal, context: Context | None) -> Event:
         # The id follows from what is sealed, so that not even two stores of one log could hold the seal twice.
-        digest = int.from_bytes(sha256(f"{head.origin}/seals/{seal.number}".encode()).digest()[:16])
-        digest = digest & ~(0xF << 76) & ~(0x3 << 62) | 0x8 << 76 | 0x2 << 62
         return Event(
-            id=str(UUID(int=digest)),
+            id=id_of(f"{head.origin}/seals/{seal.number}"),
             occurred_at=self._clock(),
             actor=SEALING,
             action=_ACTION,
@@ -195,21 +211,18 @@ class Sealer:
         )
 
 
-def postings_of(kept: Kept, segment: Segment, workspace: str) -> list[bytes]:
-    """Return the tags of an entry, without repeats."""
-    entry = restore(kept, workspace)
-    return list(dict.fromkeys(leaf.tag(segment.salt, *one) for one in canonical.tag_values(entry)))
-
-
-def _gather(entries: Iterable[Kept], segment: Segment, workspace: str) -> _Gathered:
+def gather(entries: Iterable[Kept], segment: Segment, workspace: str) -> Gathered:
     """Read the entries of a segment that have content."""
     postings: dict[bytes, list[int]] = {}
+    values: dict[bytes, tuple[int, bytes]] = {}
     indexed, recorded, occurred = 0, [0, 0], [0, 0]
     for kept in entries:
         recorded = [min(recorded[0], kept.recorded_at), kept.recorded_at] if indexed else [kept.recorded_at] * 2
         at = kept.occurred_at
         occurred = [min(occurred[0], at), max(occurred[1], at)] if indexed else [at, at]
         indexed += 1
-        for tag in postings_of(kept, segment, workspace):
+        carried = {leaf.tag(segment.salt, *one): one for one in canonical.tag_values(restore(kept, workspace))}
+        values |= carried
+        for tag in carried:
             postings.setdefault(tag, []).append(kept.index)
-    return _Gathered(postings, indexed, (recorded[0], recorded[1]), (occurred[0], occurred[1]))
+    return Gathered(postings, values, indexed, (recorded[0], recorded[1]), (occurred[0], occurred[1]))

@@ -21,10 +21,11 @@ from whodid.proof.checkpoint import Checkpoint, parse_checkpoint
 from whodid.proof.index import Index, Lookup
 from whodid.proof.note import parse_note
 from whodid.proof.seal import Seal
+from whodid.proof.volume import Volume
 from whodid.sequence import Head
 from whodid.store.base import Store, restore
 
-__all__ = ["Disclosed", "Snapshot", "SnapshotSegment"]
+__all__ = ["Disclosed", "Snapshot", "SnapshotSegment", "SnapshotVolume"]
 
 _CACHED_INDEXES = 2
 
@@ -38,6 +39,19 @@ class SnapshotSegment(NamedTuple):
     """
 
     seal: Seal
+    entry: int
+    salt: bytes | None
+
+
+class SnapshotVolume(NamedTuple):
+    """A volume.
+
+    Args:
+        entry: Index of the entry that carries it.
+        salt: 32 bytes, or None once its index has left, or where it never had one.
+    """
+
+    volume: Volume
     entry: int
     salt: bytes | None
 
@@ -69,6 +83,7 @@ class Snapshot:
         self.checkpoint = self._prover.checkpoint()
         self.vkey = key.verifier_key(head.origin)
         self._indexes = lru_cache(maxsize=_CACHED_INDEXES)(self._index)
+        self._bindings = lru_cache(maxsize=_CACHED_INDEXES)(self._binding)
 
     @property
     def first(self) -> int:
@@ -85,6 +100,15 @@ class Snapshot:
             if one.index < self.head.size
         ]
 
+    @cached_property
+    def volumes(self) -> Sequence[SnapshotVolume]:
+        """The volumes, those without an index included, oldest first."""
+        return [
+            SnapshotVolume(Volume.decode(one.volume), one.index, one.salt)
+            for one in self._store.volumes(self._workspace)
+            if one.index < self.head.size
+        ]
+
     @property
     def origin(self) -> Sequence[bytes]:
         """The commitments to the salts of the first two segments."""
@@ -93,6 +117,10 @@ class Snapshot:
     def look_up(self, number: int, tag: bytes) -> tuple[Sequence[int], Lookup]:
         """Return the positions of a tag in a sealed segment, and the proof that there are no others."""
         return self._indexes(number).look_up(tag)
+
+    def look_up_bound(self, number: int, tag: bytes) -> tuple[Sequence[int], Lookup]:
+        """Return the positions of a tag in a volume that has its index, and the proof that there are no others."""
+        return self._bindings(number).look_up(tag)
 
     def read(self, start: int, stop: int) -> Iterator[Disclosed]:
         """Iterate over the entries with content in [start, stop), by index."""
@@ -161,4 +189,10 @@ class Snapshot:
         data = self._store.postings(self._workspace, number)
         if data is None:
             raise StoreCorrupt(f"The index of segment {number} is missing", "Restore a backup")
+        return Index.decode(data)
+
+    def _binding(self, number: int) -> Index:
+        data = self._store.volume_postings(self._workspace, number)
+        if data is None:
+            raise StoreCorrupt(f"The index of volume {number} is missing", "Restore a backup")
         return Index.decode(data)

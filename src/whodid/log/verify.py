@@ -18,6 +18,7 @@ from whodid.errors import ProofError, StoreError, WhodidError
 from whodid.log.keys import DeploymentKey
 from whodid.log.proving import header_of, levels_of
 from whodid.log.verify_seals import SealCheck
+from whodid.log.verify_volumes import VolumeCheck
 from whodid.proof import leaf, tree
 from whodid.proof.checkpoint import open_checkpoint
 from whodid.proof.note import Verifier
@@ -114,6 +115,8 @@ class _Verification:
         self.segments = [one for one in store.segments(workspace) if one.number <= head.segment.number]
         self.starts = [segment.start for segment in self.segments]
         self.seals = SealCheck(store, workspace, head, self.segments, self.add)
+        seals = {one.number: one for one in store.seals(workspace)}
+        self.volumes = VolumeCheck(store, workspace, head, seals, self.add)
         self.place = 0
 
     def add(self, index: int | None, fact: str) -> None:
@@ -122,6 +125,7 @@ class _Verification:
     def leaves(self, progress: Progress | None) -> None:
         """Recompute each leaf and each index from the content, and note which content is missing."""
         self.seals.chain()
+        self.volumes.chain()
         number, hashes = -1, b""
         following, recorded_at = 0, 0
         for kept in self._readable():
@@ -139,6 +143,7 @@ class _Verification:
             if progress is not None and not self.checked % 1000:
                 progress(self.checked, self.head.size - self.head.first)
         self._enter(len(self.segments))
+        self.volumes.finish()
         if following < self.head.size:
             self.missing.append(range(following, self.head.size))
         if recorded_at > self.head.recorded_at:
@@ -183,6 +188,7 @@ class _Verification:
         self.checked += 1
         self._enter(place)
         self.seals.entry(kept, header, entry.details)
+        self.volumes.entry(kept, header, entry, self.segments[place].number)
         if tree.leaf_hash(header.encode()) != expected:
             self.add(kept.index, "Its content is not what was recorded")
         elif kept.kind == leaf.PURGE and entry.details is not None:

@@ -18,7 +18,7 @@ from whodid.sequence import runs
 __all__ = ["PURGE_RECORD", "UNKNOWN", "Step", "Tally", "Term", "cutoff", "plan_step", "removed_on", "tally", "terms"]
 
 PURGE_RECORD = "audit.purged"
-_ABOUT_OTHERS = frozenset({PURGE_RECORD, "audit.sealed"})
+_ABOUT_OTHERS = frozenset({PURGE_RECORD, "audit.bound", "audit.sealed"})
 UNKNOWN = "unknown"
 """What counts call the retention class of entries whose class is not known."""
 

@@ -16,7 +16,7 @@ from whodid.canonical import time_text
 from whodid.errors import NotFound, WitnessError
 from whodid.log import Log, Stamp, read_stamp, stamped
 from whodid.server.answers import Answer, Call, Handler, answer_json
-from whodid.server.callers import Callers
+from whodid.server.callers import Caller, Callers
 from whodid.server.described import Description, Form, Parameter, Reply
 from whodid.server.managing import WORKSPACE_HEADER
 from whodid.server.problems import problem, refusal
@@ -129,12 +129,11 @@ class StampRoutes:
     ) -> None:
         self._log = log
         self._sessions = sessions
-        self._callers = callers
         self._authority = authority
         self._send = send
         self.handlers = (
             Handler("GET", "/v1/stamps", self._list, described=_LIST),
-            Handler("POST", "/v1/stamps", self._order, described=_ORDER),
+            callers.without_body("POST", "/v1/stamps", self._order, _ORDER, action=STAMPED),
             Handler("GET", "/v1/stamps/{size}", self._show, described=_SHOW),
         )
 
@@ -164,11 +163,7 @@ class StampRoutes:
             raise NotFound("No head of this size is stamped", "List the stamps")
         return answer_json(self._view(workspace, stamp))
 
-    def _order(self, call: Call) -> Answer:
-        asks.parameters(call.query)
-        caller = self._callers.admit(call, STAMPED)
-        if isinstance(caller, Answer):
-            return caller
+    def _order(self, call: Call, caller: Caller, _: dict[str, str]) -> Answer:
         if self._authority is None:
             return problem(
                 501,

@@ -22,7 +22,7 @@ from whodid import canonical
 from whodid.errors import InvalidSetting
 from whodid.model import Entry, Kind
 from whodid.query import Cursor, Page, Query
-from whodid.sequence import Batch, Head, Sealed, Segment
+from whodid.sequence import Batch, Bound, Head, Sealed, Segment
 from whodid.store.moving import Mark, Piece
 
 __all__ = ["Assemble", "Count", "Facet", "Facets", "Histogram", "Kept", "Known", "Problem", "Store", "restore"]
@@ -127,9 +127,10 @@ class Store(ABC):
         """Add a batch at the end of a log.
 
         The store takes the workspace's head under its own lock, calls `assemble` (again after a conflict) and writes
-        rows, tiles, roll-ups, search structures, opened segments, a seal with its index, and the new head: all or
-        nothing, durable before it returns. A batch may have no rows. Appends to one workspace happen one after the
-        other, whatever the number of threads and processes.
+        rows, tiles, roll-ups, search structures, opened segments, a seal or a volume with its index, and the new head:
+        all or nothing, durable before it returns. A batch may have no rows. The second tags of a segment stay until a
+        volume holds it. Appends to one workspace happen one after the other, whatever the number of threads and
+        processes.
 
         Returns:
             The batch that was written, or None when `assemble` returned None.
@@ -145,8 +146,9 @@ class Store(ABC):
         """Remove the content of entries and append the batch that records it, in one transaction.
 
         The only operation that removes content. Tiles of level 0 that lie wholly below the batch's `head.first` go
-        too, and so do the salts and the indexes of sealed segments that do; every other hash stays, because a proof
-        for an entry at or above `first` may need it, and so does every seal.
+        too, and so do the salts, the indexes and the second tags of sealed segments that do, and the salt and the
+        index of every volume that holds one of them; every other hash stays, because a proof for an entry at or above
+        `first` may need it, and so does every seal and every volume.
 
         Entries of the ranges that the batch has as `rewritten` stay, with that content instead of theirs: this is how
         a part of an entry is erased.
@@ -215,6 +217,18 @@ class Store(ABC):
     @abstractmethod
     def postings(self, workspace: str, number: int) -> bytes | None:
         """Return the stored index of a sealed segment that still has its salt, or None."""
+
+    @abstractmethod
+    def second(self, workspace: str, number: int) -> bytes | None:
+        """Return the second tags of a sealed segment that is not bound yet, or None."""
+
+    @abstractmethod
+    def volumes(self, workspace: str) -> list[Bound]:
+        """Return all volumes, ascending; those whose index has gone are without salt."""
+
+    @abstractmethod
+    def volume_postings(self, workspace: str, number: int) -> bytes | None:
+        """Return the stored index of a volume that still has its salt, or None."""
 
     @abstractmethod
     def state(self, workspace: str, name: str) -> bytes | None:

@@ -10,11 +10,13 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import pairwise
 
+from msgspec.structs import replace
+
 from whodid import canonical
 from whodid.model import Entry
 from whodid.proof import tile, tree
 from whodid.query import Cursor, Page, Query, compile_query
-from whodid.sequence import Batch, Head, Row, Sealed, Segment
+from whodid.sequence import Batch, Bound, Head, Row, Sealed, Segment
 from whodid.store import scan
 from whodid.store.base import Assemble, Count, Facets, Histogram, Kept, Problem, Store, restore
 from whodid.store.moving import PROGRESS, Mark, Piece, refuse
@@ -32,6 +34,9 @@ class _Log:
         self.segments: dict[int, Segment] = {}
         self.seals: dict[int, Sealed] = {}
         self.postings: dict[int, bytes] = {}
+        self.second: dict[int, bytes] = {}
+        self.volumes: dict[int, Bound] = {}
+        self.volume_postings: dict[int, bytes] = {}
         self.state: dict[str, bytes] = {}
 
 
@@ -81,6 +86,11 @@ class MemoryStore(Store):
         if batch.sealed is not None:
             log.seals[batch.sealed.number] = batch.sealed
             log.postings[batch.sealed.number] = batch.postings
+            log.second[batch.sealed.number] = batch.second
+        if batch.bound is not None:
+            log.volumes[batch.bound.number] = batch.bound
+            log.volume_postings[batch.bound.number] = batch.postings
+            log.second = {at: tags for at, tags in log.second.items() if at >= batch.head.unbound.first}
         log.head = batch.head
 
     @staticmethod
@@ -93,6 +103,13 @@ class MemoryStore(Store):
         for segment, following in pairwise(ordered):
             if following.start <= first and segment.number < head.sealed:
                 del log.segments[segment.number], log.postings[segment.number]
+                log.second.pop(segment.number, None)
+                for number, bound in log.volumes.items():
+                    if bound.first <= segment.number and bound.salt is not None:
+                        log.volumes[number] = replace(bound, salt=None)
+        for number, bound in log.volumes.items():
+            if bound.salt is None:
+                log.volume_postings.pop(number, None)
 
     def workspaces(self) -> list[str]:
         with self._lock:
@@ -164,6 +181,21 @@ class MemoryStore(Store):
             log = self._logs.get(workspace)
             return log.postings.get(number) if log else None
 
+    def second(self, workspace: str, number: int) -> bytes | None:
+        with self._lock:
+            log = self._logs.get(workspace)
+            return log.second.get(number) if log else None
+
+    def volumes(self, workspace: str) -> list[Bound]:
+        with self._lock:
+            log = self._logs.get(workspace)
+            return sorted(log.volumes.values(), key=lambda bound: bound.number) if log else []
+
+    def volume_postings(self, workspace: str, number: int) -> bytes | None:
+        with self._lock:
+            log = self._logs.get(workspace)
+            return log.volume_postings.get(number) if log else None
+
     def state(self, workspace: str, name: str) -> bytes | None:
         with self._lock:
             log = self._logs.get(workspace)
@@ -215,6 +247,11 @@ class MemoryStore(Store):
                 log.seals[sealed.number] = sealed
                 if postings is not None:
                     log.postings[sealed.number] = postings
+            log.second |= piece.second
+            for bound, postings in piece.volumes:
+                log.volumes[bound.number] = bound
+                if postings is not None:
+                    log.volume_postings[bound.number] = postings
             log.state |= piece.states
             log.state.pop(PROGRESS, None)
             if new is not None:

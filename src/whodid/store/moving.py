@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from whodid.errors import StoreCorrupt, StoreMoved
 from whodid.proof import tree
-from whodid.sequence import Head, Row, Sealed, Segment
+from whodid.sequence import Bound, Head, Row, Sealed, Segment
 
 __all__ = ["PROGRESS", "Mark", "Piece", "decode_mark", "encode_mark", "refuse"]
 
@@ -44,6 +44,8 @@ class Piece(NamedTuple):
         nodes: Hashes that its tiles gain; a level at once, or in pieces from left to right.
         segments: Those that still have their salt.
         seals: Each with the stored index of its segment, or None where that is gone.
+        second: Second tags, by the number of their segment.
+        volumes: Each with its stored index, or None where that is gone.
         states: Named values.
         head: The head, with the last piece.
     """
@@ -52,6 +54,8 @@ class Piece(NamedTuple):
     nodes: tuple[tree.Nodes, ...] = ()
     segments: tuple[Segment, ...] = ()
     seals: tuple[tuple[Sealed, bytes | None], ...] = ()
+    second: Mapping[int, bytes] = {}
+    volumes: tuple[tuple[Bound, bytes | None], ...] = ()
     states: Mapping[str, bytes] = {}
     head: Head | None = None
 

@@ -123,12 +123,15 @@ class Packer:
 
 
 def pack_postings(data: bytes) -> bytes:
-    """Compress the index of a segment."""
+    """Compress the index of a segment or of a volume."""
     return zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress(data)
 
 
-def unpack_postings(data: bytes, number: int) -> bytes:
-    """Decompress the index of the segment with this number.
+def unpack_postings(data: bytes, what: str) -> bytes:
+    """Decompress the index of a segment or of a volume.
+
+    Args:
+        what: Whose index it is, such as `segment 3`.
 
     Raises:
         StoreCorrupt: The bytes are not what `pack_postings` wrote.
@@ -136,9 +139,7 @@ def unpack_postings(data: bytes, number: int) -> bytes:
     try:
         return zstandard.ZstdDecompressor().decompress(data)
     except (zstandard.ZstdError, MemoryError) as error:
-        raise StoreCorrupt(
-            f"The index of segment {number} cannot be decompressed: {error}", "Restore a backup"
-        ) from None
+        raise StoreCorrupt(f"The index of {what} cannot be decompressed: {error}", "Restore a backup") from None
 
 
 def shipped_dictionary() -> bytes:

@@ -32,12 +32,24 @@ from whodid.sequence import Batch, Head
 from whodid.store.base import Kept, Known, Store, restore
 from whodid.store.memory import MemoryStore
 from whodid.store.moving import PROGRESS, Mark, Piece
-from whodid.testing.world import EPOCH, QUESTIONS, append, close, content, drawer, prepared, seal_next
+from whodid.testing.volumes import VolumeContract
+from whodid.testing.world import EPOCH, QUESTIONS, append, bind_next, close, content, drawer, prepared, seal_next
 
-__all__ = ["EPOCH", "QUESTIONS", "StoreContract", "append", "close", "content", "drawer", "prepared", "seal_next"]
+__all__ = [
+    "EPOCH",
+    "QUESTIONS",
+    "StoreContract",
+    "append",
+    "bind_next",
+    "close",
+    "content",
+    "drawer",
+    "prepared",
+    "seal_next",
+]
 
 
-class StoreContract:
+class StoreContract(VolumeContract):
     """The promise of `Store`, as tests; subclass it and provide a fixture `store`."""
 
     def test_an_unknown_workspace_is_empty(self, store: Store) -> None:

@@ -15,7 +15,7 @@ from whodid.proof import leaf
 from whodid.sequence import Batch, Head, Prepared
 from whodid.store.base import Known, Store
 
-__all__ = ["EPOCH", "QUESTIONS", "append", "close", "content", "drawer", "prepared", "seal_next"]
+__all__ = ["EPOCH", "QUESTIONS", "append", "bind_next", "close", "content", "drawer", "prepared", "seal_next"]
 
 EPOCH = datetime(2026, 8, 25, 8, 0, tzinfo=UTC)
 _NAMES = ("Juan Pérez", "Ana García López", "राहुल शर्मा", "Lucía Ferrer", "<img src=x onerror=alert(1)>")
@@ -101,10 +101,42 @@ def seal_next(store: Store, workspace: str, now: datetime = EPOCH + timedelta(da
         number = head.segment.number - 1
         seal = hashlib.shake_256(b"%d" % number).digest(189)
         sealing = sequence.Sealing(
-            number=number, seal=seal, hash=seal[:32], previous=head.chain, postings=seal * 9, salt=salt
+            number=number,
+            seal=seal,
+            hash=seal[:32],
+            previous=head.chain,
+            postings=seal * 9,
+            salt=salt,
+            second=seal[:48],
+            volume_salt=head.unbound.salt or salt,
         )
         ready = sequence.prepare(content(8_000 + number), hashlib.sha256(seal).digest(), leaf.SEAL)
         return sequence.seal(head, ready, now, sealing)
+
+    return store.append(workspace, assemble)
+
+
+def bind_next(store: Store, workspace: str, now: datetime = EPOCH + timedelta(days=30)) -> Batch | None:
+    """Bind the sealed segments that are not bound, if there are any, with bytes that stand for a volume."""
+
+    def assemble(head: Head | None, known: Known) -> Batch | None:
+        if head is None or head.sealed == head.unbound.first:
+            return None
+        number = head.unbound.volumes
+        volume = hashlib.shake_256(b"volume %d" % number).digest(201)
+        binding = sequence.Binding(
+            number=number,
+            first=head.unbound.first,
+            last=head.sealed - 1,
+            stop=head.segment.start,
+            least=1 << 40,
+            volume=volume,
+            hash=volume[:32],
+            salt=head.unbound.salt,
+            postings=volume * 5,
+        )
+        ready = sequence.prepare(content(7_000 + number), hashlib.sha256(volume).digest(), leaf.SEAL)
+        return sequence.bind(head, ready, now, binding)
 
     return store.append(workspace, assemble)
 

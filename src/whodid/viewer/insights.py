@@ -24,7 +24,7 @@ __all__ = ["FIELDS", "insights", "newest_peak"]
 
 FIELDS = ("actor", "action", "country", "via", "type")
 
-_OWN = frozenset({("action", "audit.sealed"), ("actor", SEALING.id)})
+_OWN = frozenset({("action", "audit.bound"), ("action", "audit.sealed"), ("actor", SEALING.id)})
 """What the log does by itself every day tells nobody anything, not even when it begins."""
 _MOST = 3
 _LEAST_RATIO = 3.0

@@ -203,6 +203,47 @@ ACTIONS = (
         ),
     ),
     Action(
+        name="audit.bound",
+        kind="security",
+        severity="info",
+        resource_type="log",
+        label={"en": "Audit log bound", "es": "Registro de auditoría encuadernado"},
+        sentences={
+            "en": Wording(
+                success="{actor} bound sealed segments of the audit log to a volume",
+                denied="{actor} was not allowed to bind segments of the audit log",
+                failed="{actor} tried to bind segments of the audit log without success",
+            ),
+            "es": Wording(
+                success="{actor} encuadernó segmentos sellados del registro de auditoría en un volumen",
+                denied="{actor} no tuvo permiso para encuadernar segmentos del registro de auditoría",
+                failed="{actor} intentó sin éxito encuadernar segmentos del registro de auditoría",
+            ),
+        },
+        parts={"entries": "details.entries", "first": "details.first", "last": "details.last"},
+        summaries={
+            "en": "Segments {first} to {last}: {entries} entries",
+            "es": "Segmentos {first} a {last}: {entries} entradas",
+        },
+        example=said(
+            73,
+            "2026-11-20T00:00:22.054Z",
+            "audit.bound",
+            SEALING,
+            LOG,
+            details={
+                "number": 1,
+                "first": 23,
+                "last": 86,
+                "entries": 23_040,
+                "start": 8_622,
+                "stop": 31_662,
+                "volume": "01" + 200 * "00",
+            },
+            context=JOB,
+        ),
+    ),
+    Action(
         name="audit.stamped",
         kind="security",
         severity="info",

@@ -15,7 +15,7 @@ from hashlib import sha256
 
 from whodid.errors import StoreUnavailable
 from whodid.query import Cursor, Page, Query
-from whodid.sequence import Batch, Head, Sealed, Segment
+from whodid.sequence import Batch, Bound, Head, Sealed, Segment
 from whodid.store import dictionary, rollup
 from whodid.store.base import Assemble, Count, Facets, Histogram, Kept, Problem, Store
 from whodid.store.moving import PROGRESS, Mark, Piece, encode_mark, refuse
@@ -232,7 +232,32 @@ class PostgresStore(Store):
         ws = self.coding.keys.workspace(workspace)
         with self.engine.reading(ws) as reader:
             row = reader.row("SELECT bytes FROM whodid.postings WHERE ws = %s AND number = %s", (ws, number))
-        return unpack_postings(row[0], number) if row else None
+        return unpack_postings(row[0], f"segment {number}") if row else None
+
+    def second(self, workspace: str, number: int) -> bytes | None:
+        ws = self.coding.keys.workspace(workspace)
+        with self.engine.reading(ws) as reader:
+            row = reader.row("SELECT bytes FROM whodid.second WHERE ws = %s AND number = %s", (ws, number))
+        return row[0] if row else None
+
+    def volumes(self, workspace: str) -> list[Bound]:
+        ws = self.coding.keys.workspace(workspace)
+        with self.engine.reading(ws) as reader:
+            rows = reader.rows(
+                "SELECT v.number, v.index, v.bytes, v.first, i.salt FROM whodid.volume v "
+                "LEFT JOIN whodid.volume_index i USING (ws, number) WHERE ws = %s ORDER BY v.number",
+                (ws,),
+            )
+        return [
+            Bound(number=number, index=index, volume=volume, first=first, salt=salt)
+            for number, index, volume, first, salt in rows
+        ]
+
+    def volume_postings(self, workspace: str, number: int) -> bytes | None:
+        ws = self.coding.keys.workspace(workspace)
+        with self.engine.reading(ws) as reader:
+            row = reader.row("SELECT bytes FROM whodid.volume_index WHERE ws = %s AND number = %s", (ws, number))
+        return unpack_postings(row[0], f"volume {number}") if row else None
 
     # ---------------------------------------------------------------- keeping
 

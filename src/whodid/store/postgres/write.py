@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 
 from whodid.errors import InvalidSetting, StoreCorrupt
 from whodid.proof import tile
-from whodid.sequence import Batch, Head, Row, Sealed, Segment
+from whodid.sequence import Batch, Bound, Head, Row, Sealed, Segment
 from whodid.store.moving import Mark, Piece, decode_mark, refuse
 from whodid.store.packing import decode_head, encode_head, pack_postings
 from whodid.store.postgres.engine import Connection
@@ -76,6 +76,13 @@ class Writing:
             grown = [(gain, self._grow_tile(writer, ws, gain)) for gain in tile.additions(batch.nodes)]
             seals = () if batch.sealed is None else ((batch.sealed, batch.postings),)
             self._segments(writer, ws, batch.opened, seals)
+            if batch.sealed is not None:
+                self._second(writer, ws, {batch.sealed.number: batch.second})
+            if batch.bound is not None:
+                self._volume(writer, ws, batch.bound, batch.postings)
+                writer.execute(
+                    "DELETE FROM whodid.second WHERE ws = %s AND number < %s", (ws, batch.head.unbound.first)
+                )
             self._set_head(writer, ws, batch.head)
         self._fitted(grown)
 
@@ -90,6 +97,9 @@ class Writing:
                 # How much there is to learn from, for whoever trains the next dictionary.
                 writer.execute("UPDATE whodid.log SET size = %s WHERE ws = %s", (piece.rows[-1].index + 1, ws))
             self._segments(writer, ws, piece.segments, piece.seals)
+            self._second(writer, ws, piece.second)
+            for bound, postings in piece.volumes:
+                self._volume(writer, ws, bound, postings)
             for name, value in piece.states.items():
                 writer.execute(
                     "INSERT INTO whodid.state VALUES (%s, %s, %b) "
@@ -175,6 +185,23 @@ class Writing:
         return tally
 
     @staticmethod
+    def _second(writer: Connection, ws: int, second: Mapping[int, bytes]) -> None:
+        for number, tags in second.items():
+            writer.execute("INSERT INTO whodid.second VALUES (%s, %s, %b)", (ws, number, tags))
+
+    @staticmethod
+    def _volume(writer: Connection, ws: int, bound: Bound, postings: bytes | None) -> None:
+        writer.execute(
+            "INSERT INTO whodid.volume VALUES (%s, %s, %s, %s, %b)",
+            (ws, bound.number, bound.first, bound.index, bound.volume),
+        )
+        if bound.salt is not None and postings is not None:
+            writer.execute(
+                "INSERT INTO whodid.volume_index VALUES (%s, %s, %s, %b, %b)",
+                (ws, bound.number, bound.first, bound.salt, pack_postings(postings)),
+            )
+
+    @staticmethod
     def _grow_tile(writer: Connection, ws: int, gain: tile.Addition) -> Callable[[], int]:
         """Add a piece to a tile; return what tells, later, whether it fitted."""
         place = (ws, gain.level, gain.index)
@@ -228,10 +255,10 @@ class Writing:
         below = writer.value(
             "SELECT coalesce(max(number), 0) FROM whodid.segment WHERE ws = %s AND start <= %s", (ws, first)
         )
-        for table in ("segment", "postings"):
-            writer.execute(
-                f"DELETE FROM whodid.{table} WHERE ws = %s AND number < %s", (ws, min(below, batch.head.sealed))
-            )
+        below = min(below, batch.head.sealed)
+        for table in ("segment", "postings", "second"):
+            writer.execute(f"DELETE FROM whodid.{table} WHERE ws = %s AND number < %s", (ws, below))
+        writer.execute("DELETE FROM whodid.volume_index WHERE ws = %s AND first < %s", (ws, below))
 
     @staticmethod
     def _count_down(writer: Connection, ws: int, tally: Tally) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from hashlib import sha256
@@ -19,7 +19,7 @@ from whodid.errors import InvalidSetting, StoreCorrupt
 from whodid.proof import tile
 from whodid.proof.tree import HASH_SIZE
 from whodid.query import Cursor, Page, Query, words
-from whodid.sequence import Batch, Head, Row, Sealed, Segment
+from whodid.sequence import Batch, Bound, Head, Row, Sealed, Segment
 from whodid.store import dictionary, rollup, scan
 from whodid.store.base import Assemble, Count, Facets, Histogram, Kept, Problem, Store, restore
 from whodid.store.moving import PROGRESS, Mark, Piece, decode_mark, encode_mark, refuse
@@ -96,8 +96,9 @@ class SQLiteStore(Store):
             writer.execute("DELETE FROM tile WHERE ws = ? AND level = 0 AND number < ?", (ws, first // 256))
             below = writer.value("SELECT max(number) FROM segment WHERE ws = ? AND start <= ?", (ws, first))
             below = min(below or 0, batch.head.sealed)
-            writer.execute("DELETE FROM segment WHERE ws = ? AND number < ?", (ws, below))
-            writer.execute("DELETE FROM postings WHERE ws = ? AND number < ?", (ws, below))
+            for table in ("segment", "postings", "second"):
+                writer.execute(f"DELETE FROM {table} WHERE ws = ? AND number < ?", (ws, below))
+            writer.execute("DELETE FROM volume_index WHERE ws = ? AND first < ?", (ws, below))
             self._write(writer, ws, batch)
         return batch
 
@@ -129,6 +130,10 @@ class SQLiteStore(Store):
         self._add_segments(writer, ws, batch.opened)
         if batch.sealed is not None:
             self._add_seal(writer, ws, batch.sealed, batch.postings)
+            self._add_second(writer, ws, {batch.sealed.number: batch.second})
+        if batch.bound is not None:
+            self._add_volume(writer, ws, batch.bound, batch.postings)
+            writer.execute("DELETE FROM second WHERE ws = ? AND number < ?", (ws, batch.head.unbound.first))
         writer.execute("UPDATE log SET head = ? WHERE ws = ?", (encode_head(batch.head), ws))
 
     def _keep(self, writer: Connection, ws: int, rows: Sequence[Row]) -> None:
@@ -174,6 +179,18 @@ class SQLiteStore(Store):
         writer.execute("INSERT INTO seal VALUES (?, ?, ?, ?)", (ws, sealed.number, pos, sealed.seal))
         if postings is not None:
             writer.execute("INSERT INTO postings VALUES (?, ?, ?)", (ws, sealed.number, pack_postings(postings)))
+
+    @staticmethod
+    def _add_second(writer: Connection, ws: int, second: Mapping[int, bytes]) -> None:
+        writer.executemany("INSERT INTO second VALUES (?, ?, ?)", [(ws, *one) for one in second.items()])
+
+    @staticmethod
+    def _add_volume(writer: Connection, ws: int, bound: Bound, postings: bytes | None) -> None:
+        pos = pos_of(ws, bound.index)
+        writer.execute("INSERT INTO volume VALUES (?, ?, ?, ?, ?)", (ws, bound.number, bound.first, pos, bound.volume))
+        if bound.salt is not None and postings is not None:
+            row = (ws, bound.number, bound.first, bound.salt, pack_postings(postings))
+            writer.execute("INSERT INTO volume_index VALUES (?, ?, ?, ?, ?)", row)
 
     @staticmethod
     def _grow_tile(writer: Connection, ws: int, gain: tile.Addition) -> None:
@@ -323,7 +340,32 @@ class SQLiteStore(Store):
         with self.engine.reading() as reader:
             ws = self.number(reader, workspace)
             row = reader.row("SELECT bytes FROM postings WHERE ws = ? AND number = ?", (ws, number))
-        return unpack_postings(row[0], number) if row else None
+        return unpack_postings(row[0], f"segment {number}") if row else None
+
+    def second(self, workspace: str, number: int) -> bytes | None:
+        with self.engine.reading() as reader:
+            ws = self.number(reader, workspace)
+            row = reader.row("SELECT bytes FROM second WHERE ws = ? AND number = ?", (ws, number))
+        return row[0] if row else None
+
+    def volumes(self, workspace: str) -> list[Bound]:
+        with self.engine.reading() as reader:
+            ws = self.number(reader, workspace)
+            rows = reader.rows(
+                "SELECT v.number, v.pos, v.bytes, v.first, i.salt FROM volume v "
+                "LEFT JOIN volume_index i ON i.ws = v.ws AND i.number = v.number WHERE v.ws = ? ORDER BY v.number",
+                (ws,),
+            )
+        return [
+            Bound(number=number, index=index_of(pos), volume=volume, first=first, salt=salt)
+            for number, pos, volume, first, salt in rows
+        ]
+
+    def volume_postings(self, workspace: str, number: int) -> bytes | None:
+        with self.engine.reading() as reader:
+            ws = self.number(reader, workspace)
+            row = reader.row("SELECT bytes FROM volume_index WHERE ws = ? AND number = ?", (ws, number))
+        return unpack_postings(row[0], f"volume {number}") if row else None
 
     # ---------------------------------------------------------------- keeping
 
@@ -380,6 +422,9 @@ class SQLiteStore(Store):
             self._add_segments(writer, ws, piece.segments)
             for sealed, postings in piece.seals:
                 self._add_seal(writer, ws, sealed, postings)
+            self._add_second(writer, ws, piece.second)
+            for bound, postings in piece.volumes:
+                self._add_volume(writer, ws, bound, postings)
             states = {**piece.states, PROGRESS: new}
             writer.executemany(
                 "INSERT OR REPLACE INTO state VALUES (?, ?, ?)",

@@ -24,19 +24,24 @@ from whodid.model import Content, Entry
 from whodid.proof import leaf, tree
 from whodid.proof.seal import NOTHING, origin_id, salt_commitment
 from whodid.query import Shape, shape_of, words
+from whodid.sequence.parts import Binding, Bound, Head, Sealed, Sealing, Segment, Unbound
 
 __all__ = [
     "DAY",
     "SEGMENT_ENTRIES",
     "Batch",
+    "Binding",
+    "Bound",
     "Head",
     "Prepared",
     "Row",
     "Sealed",
     "Sealing",
     "Segment",
+    "Unbound",
     "assemble",
     "begin",
+    "bind",
     "close",
     "due",
     "prepare",
@@ -48,75 +53,6 @@ __all__ = [
 
 SEGMENT_ENTRIES = 65_536
 DAY = 86_400_000_000  # in microseconds
-
-
-class Segment(Struct, frozen=True, kw_only=True):
-    """A run of entries whose tags share one salt, closed at UTC midnight or when it is full.
-
-    Args:
-        number: Zero-based.
-        start: Index of its first entry.
-        salt: 32 random bytes.
-    """
-
-    number: int
-    start: int
-    salt: bytes
-
-
-class Sealed(Struct, frozen=True, kw_only=True):
-    """The seal of a segment, as it is kept beside its entry.
-
-    Args:
-        number: Of the segment.
-        index: Of the entry that carries the seal.
-        seal: The encoded seal.
-    """
-
-    number: int
-    index: int
-    seal: bytes
-
-
-class Head(Struct, frozen=True, kw_only=True):
-    """What the log of a workspace is right now.
-
-    Args:
-        origin: Name of the log in its checkpoints.
-        size: Number of leaves.
-        root: RFC 6962 root of the tree of that size, 32 bytes.
-        frontier: Roots of the maximal complete subtrees, largest first.
-        first: Index below which all content was purged.
-        recorded_at: Microseconds since 1970 of the newest entry; the next is never earlier.
-        segment: The open segment.
-        day: The UTC day of its first entry but a seal, in days since 1970.
-        next: Salt of the segment after it; None until the segment before it is sealed.
-        chain: Hash of the newest seal, 32 bytes.
-        commitments: To the salts of the first two segments; they outlive those salts.
-    """
-
-    origin: str
-    size: int
-    root: bytes
-    frontier: tuple[bytes, ...]
-    first: int
-    recorded_at: int
-    segment: Segment
-    day: int
-    next: bytes | None
-    chain: bytes
-    commitments: tuple[bytes, bytes]
-
-    @property
-    def sealed(self) -> int:
-        """How many segments are sealed: all before the open one, or all but the last of those."""
-        return self.segment.number - (self.next is None)
-
-    @property
-    def bare(self) -> bool:
-        """Whether the open segment holds nothing but the seal of the one before: closing it would only add a seal."""
-        sealed_here = self.segment.number > 0 and self.next is not None
-        return self.size - self.segment.start <= sealed_here
 
 
 class Prepared(NamedTuple):
@@ -180,7 +116,9 @@ class Batch(NamedTuple):
         opened: Segments that began within these rows.
         rewritten: What takes the place of entries whose content goes in the same transaction, each at its own index.
         sealed: The seal that one of these rows carries, if any does.
-        postings: The stored index of the sealed segment.
+        postings: The stored index of the sealed segment, or of the bound volume.
+        second: The second tags of the sealed segment, in the order of its index; kept until it is bound.
+        bound: The volume that one of these rows carries, if any does.
     """
 
     rows: tuple[Row, ...]
@@ -190,26 +128,8 @@ class Batch(NamedTuple):
     rewritten: tuple[Row, ...] = ()
     sealed: Sealed | None = None
     postings: bytes = b""
-
-
-class Sealing(NamedTuple):
-    """A seal with what it brings.
-
-    Args:
-        number: Of the sealed segment.
-        seal: Encoded.
-        hash: Of the seal.
-        previous: Hash of the seal before it.
-        postings: The stored index of the segment.
-        salt: 32 bytes, of the segment after the open one; the seal commits to it.
-    """
-
-    number: int
-    seal: bytes
-    hash: bytes
-    previous: bytes
-    postings: bytes
-    salt: bytes
+    second: bytes = b""
+    bound: Bound | None = None
 
 
 def prepare(content: Content, seed: bytes, kind: int = leaf.EVENT) -> Prepared:
@@ -332,11 +252,45 @@ def seal(head: Head, ready: Prepared, now: datetime, sealing: Sealing) -> Batch 
     """
     if head.next is not None or head.segment.number != sealing.number + 1 or head.chain != sealing.previous:
         return None
+    if head.unbound.salt not in {None, sealing.volume_salt}:
+        return None
     batch = assemble(head, (ready,), now)
+    unbound = replace(head.unbound, salt=sealing.volume_salt)
     return batch._replace(
-        head=replace(batch.head, next=sealing.salt, chain=sealing.hash),
+        head=replace(batch.head, next=sealing.salt, chain=sealing.hash, unbound=unbound),
         sealed=Sealed(number=sealing.number, index=head.size, seal=sealing.seal),
         postings=sealing.postings,
+        second=sealing.second,
+    )
+
+
+def bind(head: Head, ready: Prepared, now: datetime, binding: Binding) -> Batch | None:
+    """Append the entry that binds segments to a volume.
+
+    Args:
+        head: The head under the store's lock.
+        ready: The entry, of kind SEAL.
+        now: UTC.
+        binding: What the volume says and brings.
+
+    Returns:
+        The batch, or None when another volume holds these segments, or one of them was purged meanwhile.
+    """
+    unbound = head.unbound
+    if (unbound.volumes, unbound.first) != (binding.number, binding.first) or head.first >= binding.least:
+        return None
+    batch = assemble(head, (ready,), now)
+    # A salt serves one volume; that of the second tags still waits where another one was taken, or none.
+    salt = None if binding.salt == unbound.salt else unbound.salt
+    following = Unbound(
+        volumes=binding.number + 1, first=binding.last + 1, start=binding.stop, chain=binding.hash, salt=salt
+    )
+    return batch._replace(
+        head=replace(batch.head, unbound=following),
+        postings=binding.postings,
+        bound=Bound(
+            number=binding.number, index=head.size, volume=binding.volume, first=binding.first, salt=binding.salt
+        ),
     )
 
 
@@ -402,6 +356,7 @@ def assemble(head: Head, prepared: Sequence[Prepared], now: datetime) -> Batch:
         next=following,
         chain=head.chain,
         commitments=head.commitments,
+        unbound=head.unbound,
     )
     return Batch(tuple(rows), tuple(nodes), after, tuple(opened))
 
