@@ -17,6 +17,7 @@ import { Questions } from "./questions.js";
 import { Standing } from "./standing.js";
 import { Suggest } from "./suggest.js";
 import { Views } from "./views.js";
+import { Welcome } from "./welcome.js";
 
 /** The parts of the first file that those of the third work with. */
 export interface Shared {
@@ -38,6 +39,7 @@ export class More {
   readonly questions: Questions;
   readonly #standing: Standing;
   readonly #views: Views;
+  readonly #welcome: Welcome;
 
   constructor(host: Host, list: List, { feed, bar, activity, fetch }: Shared) {
     this.questions = new Questions(host);
@@ -47,7 +49,8 @@ export class More {
       const made = ({ Export: Dialog }: typeof import("../export.js")): void => void (this.exporter = new Dialog(host, feed, bar, () => void this.print.report()));
       void fetch<typeof import("../export.js")>("export.js", made).then(() => (this.exporter ? this.exporter.open() : host.say(host.words.t("menu.failed"))));
     };
-    this.help = new Help(host);
+    this.#welcome = new Welcome(host, fetch);
+    this.help = new Help(host, this.#welcome.start);
     this.live = new Live(host, feed, list, activity);
     this.#standing = new Standing(host, feed, activity);
     this.#views = new Views(host, bar);
@@ -79,6 +82,6 @@ export class More {
   }
 
   render(): unknown {
-    return [this.menus.render(), this.badge.card(), this.#views.card(), this.exporter?.render(), this.questions.render(), this.help.render()];
+    return [this.menus.render(), this.badge.card(), this.#views.card(), this.exporter?.render(), this.questions.render(), this.help.render(), this.#welcome.render()];
   }
 }
