@@ -71,9 +71,22 @@ reference: $(TEST_READY) ## rewrite the generated pages of docs/reference
 	@$(BIN)/python scripts/reference.py
 
 .PHONY: constraints
-constraints: $(TEST_READY) ## resolve the newest versions again and write constraints.txt
+constraints: $(TEST_READY) ## resolve the newest versions again and write constraints.txt and requirements.lock
 	@$(PIP) install --quiet --group lock
 	@$(BIN)/python scripts/constraints.py
+	@$(BIN)/python scripts/supply.py lock
+
+.PHONY: supply
+supply: $(TEST_READY) ## check licences and known vulnerabilities, and write dist/whodid.cdx.json, the bill of materials
+	@$(BIN)/python scripts/supply.py licences
+	@mkdir -p dist && $(BIN)/python scripts/supply.py sbom dist/whodid.cdx.json
+	@$(PIP) install --quiet --group lock
+	@$(BIN)/uv tool run pip-audit@2.10.1 --strict --no-deps --disable-pip --requirement requirements.lock
+
+.PHONY: wheel
+wheel: $(TEST_READY) ## build the wheel; the same commit gives the same bytes
+	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m hatchling build --target wheel
+	@sha256sum dist/whodid-*.whl
 
 .PHONY: clean
 clean: ## remove .venv and everything that was built; data in var/ stays

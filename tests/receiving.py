@@ -22,7 +22,8 @@ from cryptography.x509.oid import NameOID
 class Got:
     """One request that was received."""
 
-    def __init__(self, path: str, headers: dict[str, str], body: bytes) -> None:
+    def __init__(self, method: str, path: str, headers: dict[str, str], body: bytes) -> None:
+        self.method = method
         self.path = path
         self.headers = headers
         self.body = body
@@ -43,6 +44,7 @@ class Receiver:
         self.statuses: list[int] = []
         self.refuses: Callable[[bytes], bool] = lambda _: False
         self.location = ""
+        self.body = b""
         self.flood = 0
         self.drip = threading.Event()
 
@@ -67,20 +69,24 @@ def receiving(tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            receiver.got.append(Got(self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            receiver.got.append(Got(self.command, self.path, headers, body))
             if receiver.drip.is_set():
                 self._drip()
                 return
             self.send_response(receiver.next_status(body))
             if receiver.location:
                 self.send_header("Location", receiver.location)
-            self.send_header("Content-Length", str(receiver.flood))
+            self.send_header("Content-Length", str(len(receiver.body) + receiver.flood))
             self.end_headers()
             try:
+                self.wfile.write(receiver.body)
                 for _ in range(receiver.flood // 65536):
                     self.wfile.write(b"x" * 65536)
             except OSError:
                 self.close_connection = True
+
+        do_PUT = do_POST  # noqa: N815 - the name that the base class looks for
 
         def _drip(self) -> None:
             """Answer a byte at a time, and never to the end."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -122,6 +123,39 @@ def test_a_restored_backup_reads_and_records_but_does_not_sign(run: Run, tmp_pat
         record(log, [event(1_000)])
         with pytest.raises(StoreCorrupt, match="were signed already"):
             log.checkpoint(HOME)
+
+
+@pytest.mark.skipif(
+    not shutil.which("litestream"),
+    reason="Litestream is missing: go install github.com/benbjohnson/litestream/cmd/litestream@v0.5.18",
+)
+def test_litestream_brings_back_what_it_had_copied(tmp_path: Path) -> None:
+    """Writer and Litestream are killed; what had reached the other place is a whole log, up to some moment."""
+    url, replica = f"sqlite:///{tmp_path}/audit.db", f"file://{tmp_path}/replica"
+    with whodid.open(url) as log:
+        record(log, (event(number) for number in range(50)), "w")
+    copier = subprocess.Popen(
+        ["litestream", "replicate", f"{tmp_path}/audit.db", replica], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    writer = start(url, "meanwhile", threads=1)
+    try:
+        restored, size, until = tmp_path / "restored.db", 0, time.monotonic() + 120
+        while size <= 50:
+            assert time.monotonic() < until
+            restored.unlink(missing_ok=True)
+            command = ["litestream", "restore", "-o", str(restored), replica]
+            if subprocess.run(command, capture_output=True, check=False).returncode:
+                continue
+            with whodid.open(f"sqlite:///{restored}", key=f"{tmp_path}/audit.db.key") as log:
+                size = log.head("w").size
+    finally:
+        writer.kill()
+        copier.kill()
+        writer.communicate()
+        copier.communicate()
+    with whodid.open(f"sqlite:///{restored}", key=f"{tmp_path}/audit.db.key") as log:
+        assert [entry.index for entry in log.read("w")] == list(range(size))
+        assert log.verify("w").ok
 
 
 # --------------------------------------------------------------------------------------------------------- PostgreSQL

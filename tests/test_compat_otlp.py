@@ -12,7 +12,9 @@ from typing import Any
 
 import httpx2
 import pytest
+import requests
 from google.protobuf.json_format import MessageToDict
+from google.rpc.status_pb2 import Status
 from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
@@ -73,11 +75,20 @@ def http(log: Log) -> Iterator[TestClient]:
         yield opened
 
 
-def emit(server: CompatServer, *records: LogRecord, key: str | None = None, how: Compression | None = None) -> None:
+def emit(
+    server: CompatServer,
+    *records: LogRecord,
+    key: str | None = None,
+    how: Compression | None = None,
+    session: requests.Session | None = None,
+) -> None:
     """Send records as an application does: through a provider, a batch processor and the exporter."""
     provider = LoggerProvider(resource=Resource({"service.name": "billing"}))
     exporter = OTLPLogExporter(
-        endpoint=f"{server.url}/v1/logs", headers={"Authorization": f"Bearer {key or server.key}"}, compression=how
+        endpoint=f"{server.url}/v1/logs",
+        headers={"Authorization": f"Bearer {key or server.key}"},
+        compression=how,
+        session=session,
     )
     provider.add_log_record_processor(BatchLogRecordProcessor(exporter))
     logger = provider.get_logger("app", "1.0")
@@ -180,6 +191,50 @@ def test_the_exporter_waits_for_a_store_that_is_away(server: CompatServer, monke
     emit(server, said())
     assert len(calls) == 2
     assert len(server.entries("invoice.sent")) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "code"), [("full", 503, 14), ("ending", 503, 14), ("busy", 503, 14), ("key", 401, 16)]
+)
+def test_the_exporter_is_refused_in_protobuf(
+    server: CompatServer, monkeypatch: pytest.MonkeyPatch, fault: str, status: int, code: int
+) -> None:
+    """Whoever refuses, the route or what is around it: a Status (google.rpc), as OTLP/HTTP asks; then it comes back."""
+    real = server.log.record_many
+    answers: list[requests.Response] = []
+
+    def failing(workspace: str, events: Any) -> Any:
+        if fault == "full" and not answers:
+            raise StoreFull("The disk is full", "Make room")
+        return real(workspace, events)
+
+    def heard(answer: requests.Response, **_: Any) -> None:
+        answers.append(answer)
+        monkeypatch.setattr("whodid.server.app._MOST_WAITING", 128)
+
+    monkeypatch.setattr(server.log, "record_many", failing)
+    server.faults = [fault] if fault == "ending" else []
+    if fault == "busy":
+        monkeypatch.setattr("whodid.server.app._MOST_WAITING", -1_000)
+    session = requests.Session()
+    session.hooks["response"].append(heard)
+    emit(server, said(), key="wk_false" if fault == "key" else None, session=session)
+    assert (answers[0].status_code, answers[0].headers["content-type"]) == (status, "application/x-protobuf")
+    told = Status.FromString(answers[0].content)
+    assert told.code == code
+    assert len(told.message) > 10
+    assert ("retry-after" in answers[0].headers) is (status == 503)
+    assert len(server.entries("invoice.sent")) == (1 if status == 503 else 0)
+
+
+def test_what_is_too_large_is_refused_in_the_form_of_the_request(http: TestClient) -> None:
+    """Before anybody reads it, too."""
+    large = b" " * (LARGEST_BODY + 1)
+    answer = http.post("/v1/logs", content=large, headers={"content-type": "application/x-protobuf; v=1"})
+    assert (answer.status_code, answer.headers["content-type"]) == (413, "application/x-protobuf")
+    assert Status.FromString(answer.content).code == 8
+    answer = http.post("/v1/logs", content=large, headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (413, 8)
 
 
 def test_one_bad_record_keeps_no_other_out(server: CompatServer) -> None:
@@ -312,7 +367,8 @@ def test_load_is_always_503(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
 
             monkeypatch.setattr(log, "record_many", failing)
             answer = http.post("/v1/logs", json=request(plain()), headers=key)
-            assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+            assert answer.status_code == 503
+            assert 1 <= int(answer.headers["retry-after"]) <= 2
 
 
 def test_too_many_records_are_refused_whole(http: TestClient, log: Log) -> None:

@@ -330,9 +330,12 @@ def test_a_server_with_too_many_requests_says_so_as_clients_retry(
     monkeypatch.setattr("whodid.server.app._MOST_WAITING", 0)
     with client(log, threads=0, compat=("workos", "retraced")) as http:
         busy = send(http, key, said(), "k")
-        other = http.post(f"/auditlog/publisher/v1/project/{HOME}/event", json={})
+        other = http.post("/auditlog/viewer/v1/viewersession", json={})
+        monkeypatch.setattr("whodid.server.app._MOST_KEEPING", 0)
+        last = http.post(f"/auditlog/publisher/v1/project/{HOME}/event", json={})
     assert (busy.status_code, busy.headers["retry-after"], "message" in busy.json()) == (503, "2", True)
     assert (other.status_code, other.headers["retry-after"], other.json()["type"]) == (503, "2", "UNAVAILABLE")
+    assert (last.status_code, last.headers["retry-after"], last.json()["type"]) == (503, "2", "UNAVAILABLE")
     assert other.headers["x-retraced-requestid"]
     assert count(log) == 0
 

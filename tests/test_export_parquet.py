@@ -15,8 +15,9 @@ import pytest
 from tests.keeping import HOME, MARIA, Clock, event, full_event, opened, record
 from whodid import Log
 from whodid.errors import InvalidSetting
-from whodid.export import export, parquet
+from whodid.export import export
 from whodid.export.csv import COLUMNS
+from whodid.files import parquet
 
 
 @pytest.fixture

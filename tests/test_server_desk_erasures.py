@@ -29,7 +29,8 @@ def test_a_person_is_erased_after_a_look(http: TestClient, log: Log) -> None:
     page = desk.send(http, f"{PLACE}/preview", **ANA).text
     assert BUTTON in page
     assert "values in" in page
-    assert "what detection knows and said, files of exports that the server keeps, newsletter." in page
+    told = "what receivers of sinks answered, what detection knows and said, files of exports that the server keeps"
+    assert f"{told}, newsletter, what reviews say." in page
     assert "Not reached: backups, files that somebody fetched, what was delivered to sinks." in page
     assert log.count(HOME, "action:audit.erased").value == 0
 

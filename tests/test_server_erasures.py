@@ -29,7 +29,7 @@ def test_a_person_is_foretold_erased_and_listed(http: TestClient, log: Log, admi
     assert (seen["person"], seen["held"], seen["elsewhere"]) == (
         "contact:con_ana",
         [],
-        ["detection", "exports", "reviews"],
+        ["answers", "detection", "exports", "reviews"],
     )
     assert seen["entries"] > 0
     assert seen["beyond"] == ["backups", "downloads", "sinks"]

@@ -6,12 +6,28 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
-from tests.serving import AWAY, EXPORT, HOME, JOAO, PII, READ, Clock, bearer, client, finished, open_log, token
+from tests.serving import (
+    AWAY,
+    EXPORT,
+    HOME,
+    JOAO,
+    PII,
+    READ,
+    Clock,
+    bearer,
+    client,
+    event,
+    finished,
+    open_log,
+    record,
+    token,
+)
 
 
 @pytest.fixture
@@ -56,8 +72,44 @@ def test_an_estimate_tells_what_the_file_will_be(http: TestClient) -> None:
     assert http.get("/v1/exports", headers=rights()).json()["items"] == []
     job = order(http, rights())
     none = {"value": 0, "exact": True}
-    assert told.json() == {"count": {"value": 7, "exact": True}, "size": job["estimate"], "hidden": none}
+    seven = {"value": 7, "exact": True}
+    assert told.json() == {"count": seven, "size": job["estimate"], "hidden": none, "split": None}
     assert job["size"] == job["estimate"]  # the sample is the whole
+
+
+@pytest.mark.parametrize(
+    ("large", "wish", "split"),
+    [
+        (7, {}, "month"),  # 8 entries, of which no month has more than 7
+        (3, {}, 3),
+        (8, {}, None),
+        (3, {"split": None}, None),
+        (6, {"split": 2}, 2),
+        (3, {"format": "ndjson"}, None),
+        (3, {"format": "parquet"}, None),
+        (1, {"q": "ana -category:audit"}, 1),  # nobody counts beyond a bound what words match
+        (7, {"tz": "Pacific/Kiritimati"}, "month"),
+    ],
+)
+def test_a_large_table_is_made_in_files_that_a_spreadsheet_opens(
+    monkeypatch: pytest.MonkeyPatch, large: int, wish: dict[str, Any], split: str | int | None
+) -> None:
+    """Unless somebody chose: the estimate says how, and the job does it."""
+    monkeypatch.setattr("whodid.server.sizing.LARGE", large)
+    asked = {"format": "csv", "q": "-category:audit"} | wish
+    with open_log(Clock()) as log, client(log) as http:
+        record(log, HOME, [event(70, "contact.created", ago=timedelta(days=40))])
+        told = http.post("/v1/exports/estimate", json=asked, headers=rights()).json()
+        job = order(http, rights(), **wish)
+        content = http.get(f"/v1/exports/{job['id']}/file", headers=rights()).content
+    assert told["split"] == split
+    assert (job["state"], job["split"]) == ("ready", split)
+    assert job["filename"].endswith(".zip" if split else f".{asked['format']}")
+    if split:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            files = json.loads(archive.read("manifest.json"))["files"]
+        assert sum(one["count"] for one in files) == job["done"]
+        assert max(one["count"] for one in files) <= large
 
 
 def test_an_estimate_of_proofs_is_larger(http: TestClient) -> None:

@@ -59,7 +59,7 @@ def test_a_route_cannot_be_without_a_description() -> None:
         Handler("GET", "/v1/things", lambda _: Answer())
 
     assert Handler("GET", "/things", lambda _: Answer()).endpoints == ()
-    assert Handler("POST", "/v1/logs", lambda _: Answer(), spoken=lambda answer: answer).endpoints == ()
+    assert Handler("POST", "/v1/logs", lambda _: Answer(), spoken=lambda answer, _: answer).endpoints == ()
 
 
 def test_every_route_is_in_the_document(log: Log, document: dict[str, Any]) -> None:

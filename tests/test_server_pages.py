@@ -62,6 +62,26 @@ def test_the_texts_come_along_with_the_code(http: TestClient, wishes: str, langu
     assert "Accept-Language" in page.headers["vary"]
 
 
+def test_the_alerts_are_a_page_of_their_own(http: TestClient) -> None:
+    """The log leads to it and it leads back, in the reader's language, under the same policy."""
+    log, alerts = http.get("/"), http.get("/alerts", headers={"Accept-Language": "ar"})
+    assert 'alerts="/alerts"' in log.text
+    assert '<audit-log-alerts api="/" log="/"' in alerts.text.replace('api=""', 'api="/"')
+    assert re.search(r'<a href="/">‹ \S', alerts.text)
+    assert re.search(r'src="/static/alerts\.js\?v=[0-9a-f]{16}"', alerts.text)
+    assert alerts.headers["content-security-policy"] == log.headers["content-security-policy"]
+    assert re.findall(r"<script(?![^>]*\ssrc=)|<style|\sstyle=", alerts.text) == []
+
+
+def test_the_exports_have_an_address(http: TestClient) -> None:
+    """It leads to the log with the dialog open; filters come along, whatever they hold."""
+    answer = http.get("/exports?q=kind:delete&dialog=questions&range=30d", follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (307, "/?q=kind%3Adelete&range=30d&dialog=exports")
+    hostile = http.get("/exports?q=//evil.example&x=%22%3E", follow_redirects=False)
+    assert hostile.headers["location"] == "/?q=%2F%2Fevil.example&x=%22%3E&dialog=exports"
+    check_problem(http.get("/exports?q=a%0D%0ASet-Cookie:%20x", follow_redirects=False), 400, "bad-request")
+
+
 def test_files_are_kept_for_ever_under_the_address_with_their_digest(http: TestClient) -> None:
     """The address in the page is immutable; one without digest, or with an old one, is asked again."""
     address = re.search(r'src="(/static/page\.js\?v=[0-9a-f]{16})"', http.get("/").text)

@@ -271,9 +271,9 @@ def test_a_letter_holds_a_head_that_can_be_checked(log: Log, tmp_path: Path, at_
 @pytest.mark.parametrize(
     ("refuses", "fault"),
     [
-        ({"RCPT": "550 no such person"}, "The server refuses the people: 550 no such person"),
-        ({"MAIL": "451 later"}, "The server answered 451: later"),
-        ({"DATA": "554 spam"}, "The server answered 554: spam"),
+        ({"RCPT": "550 no such person"}, "The server refuses the people: 550: “no such person”"),
+        ({"MAIL": "451 later"}, "The server answered 451: “later”"),
+        ({"DATA": "554 spam"}, "The server answered 554: “spam”"),
     ],
 )
 def test_what_a_server_refuses_is_told(log: Log, refuses: dict[str, str], fault: str) -> None:

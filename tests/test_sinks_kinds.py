@@ -198,8 +198,8 @@ def test_elastic_refuses_some_for_good(log: Log, secret: str) -> None:
         turn(SinkWorker(log))
 
     assert [(one.index, one.fault) for one in only(log).position.quarantine] == [
-        (2, 'status 400: {"type":"e400"}'),
-        (7, 'status 400: {"type":"e400"}'),
+        (2, 'status 400: “{"type":"e400"}”'),
+        (7, 'status 400: “{"type":"e400"}”'),
     ]
     assert len(bulk.kept) == 29
 
@@ -268,7 +268,7 @@ def test_otlp_that_rejects_a_record_sets_it_aside(log: Log, number: int | str) -
         turn(SinkWorker(log))
 
     (one,) = only(log).position.quarantine
-    assert one.fault == "The receiver rejected records: no con_20"
+    assert one.fault == "The receiver rejected records: “no con_20”"
     assert list(log.read(HOME))[one.index].resource.id == "con_20"
 
 

@@ -9,10 +9,13 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from cryptography import x509
 from msgspec.structs import replace
@@ -30,8 +33,10 @@ from whodid.cli.outside import Outside
 from whodid.errors import InvalidSetting, MalformedProof, ProofError, Refuted, WitnessError
 from whodid.evidence import ask, extract, make, verify
 from whodid.evidence.document import Anchor, decode, encode
+from whodid.export import export, verify_export
+from whodid.export.ndjson import Manifest, seal
 from whodid.log import MOST_STAMPS, Stamp, keep_stamp, read_stamp, stamped
-from whodid.proof.checkpoint import Checkpoint, sign_checkpoint
+from whodid.proof.checkpoint import Checkpoint, parse_checkpoint, sign_checkpoint
 from whodid.proof.note import Signer, format_note, parse_note
 from whodid.proof.seal import NOTHING, anchor_hash
 from whodid.server.witnessing import StampWorker
@@ -298,6 +303,69 @@ def test_an_evidence_file_carries_what_others_saw(log: Log, stamper: Stamper) ->
     assert not Outside(None, stamper.certificates).of_heads(heads[:1], vkey).good
 
 
+def exported(log: Log, query: str = "") -> list[bytes]:
+    """Export with proofs, and return the lines."""
+    out = BytesIO()
+    export(log, HOME, query, "ndjson", out, actor=MARIA, proofs=True)
+    return out.getvalue().splitlines(keepends=True)
+
+
+def test_an_export_carries_what_others_saw(log: Log, stamper: Stamper) -> None:
+    """As an evidence file does: the first stamp that covers its entries, and the newest cosigned head, each linked."""
+    key = log.verifier_key(HOME)
+    plain = exported(log)
+    assert b'"anchors"' not in plain[-1]
+    assert verify_export(plain, plain[-1], trusted=[key]).anchors == ()
+    made = stamp_head(log, HOME, authority(stamper), send=stamper)
+    grow(log, 2)
+    stamp_head(log, HOME, authority(stamper), send=stamper)
+    note = log.checkpoint(HOME)
+    log.add_cosignatures(HOME, note, [NORTH.sign(parse_note(note)[0], 1_800_000_000)])
+    grow(log, 2)
+    lines = exported(log, "index:0..3")
+    report = verify_export(lines, lines[-1], trusted=[key])
+    assert report.ok, report.problems
+    assert [(one.size, bool(one.stamp)) for one in report.anchors] == [(made.size, True), (parsed(note), False)]
+    heads = [(one.checkpoint, one.stamp) for one in report.anchors]
+    for witness, good in ((NORTH, True), (SOUTH, False)):
+        assert Outside(policy(witness), stamper.certificates).of_heads(heads, key).good == good
+
+
+def test_a_wrong_anchor_of_an_export_is_found(log: Log, stamper: Stamper) -> None:
+    """Swapped, doubled, with another path, of another history, or no head at all; with a digest that fits."""
+    stamp_head(log, HOME, authority(stamper), send=stamper)
+    grow(log, 2)
+    note = log.checkpoint(HOME)
+    log.add_cosignatures(HOME, note, [NORTH.sign(parse_note(note)[0], 1_800_000_000)])
+    grow(log, 3)
+    lines = exported(log, "index:0..1")
+    manifest = msgspec.json.decode(lines[-1], type=Manifest)
+    one, two = manifest.anchors
+    wrong = {
+        "swapped": [two, one],
+        "twice": [one, one],
+        "another path": [replace(one, consistency=two.consistency)],
+        "no path": [replace(one, consistency="")],
+        "another head": [replace(one, checkpoint=note)],
+        "another log": [replace(one, checkpoint=furnished("forger").checkpoint)],
+        "no head": [replace(one, checkpoint="")],
+        "no base64": [replace(one, stamp="?")],
+        "a short path": [replace(one, consistency=b64encode(b64decode(one.consistency)[:-1]).decode())],
+    }
+    for name, anchors in wrong.items():
+        forged = [*lines[:-1], seal(replace(manifest, anchors=anchors), sha256(b"".join(lines[:-1]))).encode()]
+        report = verify_export(forged, forged[-1])
+        assert not report.ok, name
+        assert "somebody outside has seen" in report.problems[0].fact, name
+    left_out = [*lines[:-1], seal(replace(manifest, anchors=[one]), sha256(b"".join(lines[:-1]))).encode()]
+    assert [anchor.size for anchor in verify_export(left_out, left_out[-1]).anchors] == [5]
+
+
+def parsed(note: str) -> int:
+    """Return the size of a head."""
+    return parse_checkpoint(parse_note(note)[0]).size
+
+
 # ------------------------------------------------------------------------------------------------------------- program
 
 
@@ -343,7 +411,11 @@ def test_the_program_stamps_and_verifies(stamper: Stamper, tmp_path: Path) -> No
         refused = run(tmp_path, "stamp", *store, "--url", url, "--certificates", str(other.folder / "tsa.pem"))
         assert (refused.returncode, "is a root" in refused.stderr) == (2, True)
     assert run(tmp_path, "evidence", *store, "-o", "page.html", "resource:contact:con_1").returncode == 0
-    for what in (store, ("page.html", "--key", key)):
+    told = run(tmp_path, "export", *store, "--format", "ndjson", "--proofs", "-o", "all.ndjson")
+    assert told.returncode == 0, told.stderr
+    named = run(tmp_path, "verify", "all.ndjson", "--key", key).stdout
+    assert "it went on from a head of 3 entries, with a time stamp" in named
+    for what in (store, ("page.html", "--key", key), ("all.ndjson", "--key", key)):
         held = run(tmp_path, "verify", *what, "--stamps", good)
         assert (held.returncode, "3 entries existed on 20" in held.stderr) == (0, True), held.stderr
         failed = run(tmp_path, "verify", *what, "--stamps", str(other.folder / "root.pem"), "--json")

@@ -5,9 +5,12 @@ import { html, LitElement, nothing, unsafeCSS, type PropertyValues, type Templat
 import { asProblem, Client, type GetToken, type Problem } from "./lib/api.js";
 import { Clock } from "./lib/format.js";
 import { Words, type Key } from "./lib/i18n.js";
+import { beside } from "./lib/files.js";
 import { icon } from "./lib/icons.js";
+import { reason, shown, type Numbers } from "./lib/reason.js";
 import { isZone } from "./lib/time.js";
 import { CATALOGUES, type AlertKey } from "./alerts/words.js";
+import type { Edited, Editor } from "./rules.js";
 import sheet from "./styles/alerts.css";
 import base from "./styles/base.css";
 import tokens from "./styles/tokens.css";
@@ -38,6 +41,8 @@ interface Alert {
   level: "info" | "low" | "medium" | "high" | "critical";
   status: "open" | "acknowledged" | "resolved" | "muted" | "inhibited";
   reason: string | { $: string };
+  template: string | null;
+  numbers: Numbers;
   respond: string;
   harmless: string[];
   person: Who | null;
@@ -51,9 +56,7 @@ interface Alert {
   verdict: (typeof VERDICTS)[number] | null;
 }
 
-interface Rule {
-  name: string;
-  title: string;
+interface Rule extends Edited {
   level: Alert["level"];
   active: boolean;
   always: boolean;
@@ -61,6 +64,11 @@ interface Rule {
   last_at: string | null;
   recent: number;
   mutes: { person: Who; until: string }[];
+}
+
+interface Budget {
+  weekly: number;
+  recent: number;
 }
 
 interface Row {
@@ -95,12 +103,15 @@ export class AuditLogAlerts extends LitElement {
   #alerts: Alert[] | null = null;
   #next: string | null = null;
   #rules: Rule[] = [];
+  #budget: Budget | null = null;
+  #editor: Editor | null = null;
   #available = true;
   #open = 0;
   #manage = false;
   #problem: Problem | null = null;
   #said = "";
   #busy = false;
+  #editing = false;
   readonly #rows = new Map<string, Row[]>();
   #timer: number | undefined;
 
@@ -143,6 +154,9 @@ export class AuditLogAlerts extends LitElement {
       const { language } = new Words(wanted);
       this.#words = new Words(wanted, CATALOGUES[language]);
       this.#clock = new Clock(this.#words.locale, isZone(this.zone) ? this.zone : OWN_ZONE);
+      this.#editor?.speak(this.#words, this.#clock);
+      // Titles, sentences and reasons are of the server.
+      if (this.#alerts) void this.#load();
     }
   }
 
@@ -153,8 +167,8 @@ export class AuditLogAlerts extends LitElement {
     if (quiet && this.#busy) return;
     try {
       const [list, rules] = await Promise.all([
-        this.#client.get<{ items: Alert[]; open: number; manage: boolean; next: string | null }>("alerts", { status: this.#filter }),
-        this.#client.get<{ items: Rule[]; available: boolean }>("alert-rules"),
+        this.#client.get<{ items: Alert[]; open: number; manage: boolean; next: string | null }>("alerts", { status: this.#filter, lang: this.#words.language }),
+        this.#client.get<{ items: Rule[]; available: boolean; budget: Budget }>("alert-rules", { lang: this.#words.language }),
       ]);
       this.#alerts = list.items;
       this.#next = list.next;
@@ -162,6 +176,7 @@ export class AuditLogAlerts extends LitElement {
       this.#manage = list.manage;
       this.#rules = rules.items;
       this.#available = rules.available;
+      this.#budget = rules.budget;
       this.#problem = null;
       this.dispatchEvent(new CustomEvent("alv-alerts", { detail: { open: list.open }, bubbles: true, composed: true }));
     } catch (error) {
@@ -172,7 +187,7 @@ export class AuditLogAlerts extends LitElement {
   }
 
   readonly #more = async (): Promise<void> => {
-    const page = await this.#client.get<{ items: Alert[]; next: string | null }>("alerts", { status: this.#filter, after: this.#next });
+    const page = await this.#client.get<{ items: Alert[]; next: string | null }>("alerts", { status: this.#filter, after: this.#next, lang: this.#words.language });
     this.#alerts = [...(this.#alerts ?? []), ...page.items];
     this.#next = page.next;
     this.requestUpdate();
@@ -209,19 +224,65 @@ export class AuditLogAlerts extends LitElement {
     return this.#words.t(key as unknown as Key, slots);
   }
 
-  #title(rule: string, title: string): string {
-    return this.#words.maybe(`rule.${rule}`) ?? title;
+  /** The sentence of a rule, with its numbers. */
+  #spoken({ form, numbers }: Rule): string {
+    const known = new Map(numbers.map((one) => [one.name, one]));
+    return form.replace(/\{(\w+)\}/g, (_, name: string) => {
+      const one = known.get(name);
+      return one ? shown(this.#words, one.unit === "seconds" ? "span" : one.unit === "share" ? "rare" : name, one.value, "") : name;
+    });
+  }
+
+  /** Open the editor, fetching its file first, for a rule, for a new one, or for the budget. */
+  async #edit(what: Rule | Budget | null): Promise<void> {
+    try {
+      const file = (await import(beside("rules.js"))) as typeof import("./rules.js");
+      for (const text of file.sheets) {
+        const sheet = new CSSStyleSheet();
+        sheet.replaceSync(text);
+        const root = this.renderRoot as ShadowRoot;
+        if (!this.#editing) root.adoptedStyleSheets.push(sheet);
+        this.#editing = true;
+      }
+      this.#editor = new file.Editor({
+        client: this.#client,
+        words: this.#words,
+        clock: this.#clock,
+        zone: isZone(this.zone) ? this.zone : OWN_ZONE,
+        unsaid: () => this.#t("unsaid"),
+        level: (name) => this.#t(`level.${name}`),
+        link: (query, text) => this.#link(query, text),
+        update: () => this.requestUpdate(),
+        close: (said) => {
+          this.#editor = null;
+          this.#said = said;
+          void this.#load().then(() => this.renderRoot.querySelector<HTMLElement>("#rules")?.focus());
+        },
+      });
+      if (what && "weekly" in what) this.#editor.openBudget(what.weekly);
+      else void this.#editor.open(what);
+      this.#said = "";
+    } catch (error) {
+      this.#said = asProblem(error).detail || this.#t("failed");
+    }
+    this.requestUpdate();
+    await this.updateComplete;
+    this.renderRoot.querySelector<HTMLElement>("#editor")?.focus();
   }
 
   protected override render(): TemplateResult {
     return html`<div class="alerts" dir=${this.#words.direction} lang=${this.#words.language}>
       <header><h1>${this.#t("title")}</h1><p>${this.#t("about")}</p></header>
       <p class="said" role="status" aria-live="polite">${this.#said}</p>
+      ${this.#editor?.render() ?? nothing}
       <div class="cols">
         <section aria-labelledby="alerts"><div class="head"><h2 id="alerts" tabindex="-1">${this.#t("open.count", { n: this.#open })}</h2>
           <div class="seg" role="group" aria-label=${this.#t("filter")}>${FILTERS.map((one) => html`<button aria-pressed=${this.#filter === one} @click=${() => this.#choose(one)}>${this.#t(`filter.${one}`)}</button>`)}</div></div>
           ${this.#list()}</section>
-        <section aria-labelledby="rules"><div class="head"><h2 id="rules">${this.#t("rules")}</h2></div>
+        <section aria-labelledby="rules"><div class="head"><h2 id="rules" tabindex="-1">${this.#t("rules")}</h2>
+          ${this.#available && this.#manage ? html`<button class="btn sm" @click=${() => this.#edit(null)}>${icon("plus")} ${this.#t("rules.write")}</button>` : nothing}</div>
+          ${this.#available && this.#budget ? html`<p class="budget">${this.#t("budget", { n: this.#budget.recent, budget: this.#budget.weekly })}
+            ${this.#manage ? html`<button class="lk" @click=${() => this.#edit(this.#budget)}>${this.#t("rules.change")}</button>` : nothing}</p>` : nothing}
           ${this.#available ? html`<ul class="rules">${this.#rules.map((rule) => this.#rule(rule))}</ul>` : html`<p class="empty">${this.#t("rules.none")}</p>`}</section>
       </div></div>`;
   }
@@ -247,22 +308,22 @@ export class AuditLogAlerts extends LitElement {
 
   #alert(alert: Alert): TemplateResult {
     const active = alert.status === "open" || alert.status === "acknowledged";
-    const reason = typeof alert.reason === "string" ? alert.reason : "";
+    const why = alert.template ? reason(this.#words, alert.template, alert.numbers, this.#t("unsaid")) : typeof alert.reason === "string" ? alert.reason : "";
     const hidden = typeof alert.reason !== "string";
     return html`<li class="alert ${alert.level}" id=${alert.id}>
-      <h3>${this.#title(alert.rule, alert.title)}</h3>
+      <h3><bdi>${alert.title}</bdi></h3>
       <p class="tags"><span class="tag ${alert.level}">${this.#t(`level.${alert.level}`)}</span>${alert.status === "open" ? nothing : html`<span class="tag">${this.#t(`status.${alert.status}`)}</span>`}
         ${alert.verdict ? html`<span class="tag">${this.#t(`verdict.${alert.verdict}`)}</span>` : nothing}
         <time datetime=${alert.last_at}>${this.#clock.full(alert.last_at)}</time>${alert.times > 1 ? html`<span>${this.#t("times", { n: alert.times })}</span>` : nothing}
         ${alert.person ? html`<span><bdi>${alert.person.name ?? alert.person.id}</bdi></span>` : nothing}</p>
-      ${reason ? html`<p class="why" lang="en"><bdi>${reason}</bdi></p>` : html`<p class="why dim">${this.#t(hidden ? "hidden" : "erased")}</p>`}
+      ${why ? html`<p class="why" lang=${alert.template ? this.#words.language : "en"}>${alert.template ? why : html`<bdi>${why}</bdi>`}</p>` : html`<p class="why dim">${this.#t(hidden ? "hidden" : "erased")}</p>`}
       ${[alert.acknowledged, alert.resolved].map((act) => (act ? this.#done(act) : nothing))}
       <details @toggle=${(event: Event) => (event.target as HTMLDetailsElement).open && void this.#show(alert)}>
         <summary>${this.#t("evidence", { n: alert.entries.length })}</summary>
         <ol class="rows">${(this.#rows.get(alert.id) ?? []).map((row) => html`<li><time datetime=${row.at}>${this.#clock.full(row.at)}</time> ${this.#link(`?range=all&entry=${row.index}`, row.text)}</li>`)}</ol>
         ${this.log && alert.entries.length ? html`<p>${this.#link(`?range=all&q=${encodeURIComponent(`index:${alert.entries[0]}..${alert.entries.at(-1)}`)}`, this.#t("log"))} · ${this.#link(`?range=all&story=entry:${alert.index}`, this.#t("story"))}</p>` : nothing}
-        <dl lang="en">${alert.respond ? html`<dt lang=${this.#words.language}>${this.#t("respond")}</dt><dd>${alert.respond}</dd>` : nothing}
-          ${alert.harmless.length ? html`<dt lang=${this.#words.language}>${this.#t("harmless")}</dt>${alert.harmless.map((one) => html`<dd>${one}</dd>`)}` : nothing}</dl>
+        <dl>${alert.respond ? html`<dt>${this.#t("respond")}</dt><dd>${alert.respond}</dd>` : nothing}
+          ${alert.harmless.length ? html`<dt>${this.#t("harmless")}</dt>${alert.harmless.map((one) => html`<dd>${one}</dd>`)}` : nothing}</dl>
       </details>
       ${active && this.#manage ? this.#form(alert) : nothing}</li>`;
   }
@@ -271,14 +332,14 @@ export class AuditLogAlerts extends LitElement {
     return html`<p class="act">${this.#t("done", { who: by.name ?? by.id, at: this.#clock.full(at) })}${note ? html` <q><bdi>${note}</bdi></q>` : nothing}</p>`;
   }
 
-  #link(query: string, text: string): TemplateResult {
+  #link(query: string, text: unknown): TemplateResult {
     return this.log ? html`<a href=${this.log + query}><bdi>${text}</bdi></a>` : html`<bdi>${text}</bdi>`;
   }
 
   #form(alert: Alert): TemplateResult {
     const note = (): string => (this.renderRoot.querySelector<HTMLInputElement>(`#note-${alert.id}`)?.value ?? "").trim();
     const send = (path: string, body: object, done: AlertKey): void => void this.#act(() => this.#client.post(`alerts/${alert.id}/${path}`, { note: note(), ...body }), this.#t(done));
-    return html`<div class="acts" role="group" aria-label=${this.#t("acts", { title: this.#title(alert.rule, alert.title) })}>
+    return html`<div class="acts" role="group" aria-label=${this.#t("acts", { title: alert.title })}>
       <label class="sr" for="note-${alert.id}">${this.#t("note")}</label>
       <input id="note-${alert.id}" type="text" maxlength="1000" autocomplete="off" placeholder=${this.#t("note")}>
       ${alert.status === "open" ? html`<button class="btn p sm" ?disabled=${this.#busy} @click=${() => send("acknowledge", {}, "acknowledged")}>${this.#t("acknowledge")}</button>` : nothing}
@@ -287,14 +348,15 @@ export class AuditLogAlerts extends LitElement {
   }
 
   #rule(rule: Rule): TemplateResult {
-    const title = this.#title(rule.name, rule.title);
+    const form = this.#spoken(rule);
     const turn = (): void => void this.#act(() => this.#client.post(`alert-rules/${rule.name}`, { active: !rule.active }, "PUT"), this.#t("switched"));
-    return html`<li><div><span id="rule-${rule.name}">${title}</span>
-      <small>${this.#t(`level.${rule.level}`)} · ${rule.recent ? this.#t("recent", { n: rule.recent }) : this.#t("recent.none")}${rule.mutes.map((mute) => html`<br>${this.#t("muted.until", { who: mute.person.name ?? mute.person.id, at: this.#clock.full(mute.until) })}`)}
-      ${rule.failed ? html`<br><span class="bad">${this.#t("broken")}</span>` : nothing}</small></div>
+    return html`<li><div><span id="rule-${rule.name}"><bdi>${rule.title}</bdi></span>${form ? html`<p class="form">${form}</p>` : nothing}
+      <small>${this.#t(`level.${rule.level}`)} · ${rule.own ? `${this.#t("rules.own")} · ` : ""}${rule.recent ? this.#t("recent", { n: rule.recent }) : this.#t("recent.none")}${rule.mutes.map((mute) => html`<br>${this.#t("muted.until", { who: mute.person.name ?? mute.person.id, at: this.#clock.full(mute.until) })}`)}
+      ${rule.failed ? html`<br><span class="bad">${this.#t("broken")}: <bdi lang="en">${rule.failed}</bdi></span>` : nothing}</small>
+      ${this.#manage && (rule.own ? rule.text !== null : rule.numbers.length > 0) ? html`<button class="lk" aria-label=${this.#t("rules.change.of", { title: rule.title })} @click=${() => this.#edit(rule)}>${this.#t("rules.change")}</button>` : nothing}</div>
       ${rule.always
         ? html`<span class="tag">${this.#t("always")}</span>`
-        : html`<button class="switch" role="switch" aria-checked=${rule.active} aria-labelledby="rule-${rule.name}" ?disabled=${!this.#manage || this.#busy || rule.failed !== null} @click=${turn}><span></span></button>`}</li>`;
+        : html`<button class="switch" role="switch" aria-checked=${rule.active} aria-labelledby="rule-${rule.name}" ?disabled=${!this.#manage || this.#busy} @click=${turn}><span></span></button>`}</li>`;
   }
 }
 

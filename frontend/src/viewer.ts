@@ -6,22 +6,22 @@ import { asProblem, Client, type GetToken } from "./lib/api.js";
 import { Clock } from "./lib/format.js";
 import type { Host } from "./lib/host.js";
 import { Words } from "./lib/i18n.js";
-import { icon } from "./lib/icons.js";
 import { command, prints } from "./lib/keys.js";
 import { Labels } from "./lib/labels.js";
 import { keep, recall } from "./lib/local.js";
-import { narrow, split } from "./lib/query.js";
+import { narrow } from "./lib/query.js";
 import { isZone, ownZone } from "./lib/time.js";
 import type { CatalogPage, Retention } from "./lib/types.js";
-import { filterKey, mergeSearch, readState, START, writeState, type State } from "./lib/url.js";
+import { filterKey, mergeSearch, readState, START, WHOLE, writeState, type State } from "./lib/url.js";
 import { Bar } from "./parts/bar.js";
+import { Bell } from "./parts/bell.js";
 import { obey, type Parts } from "./parts/commands.js";
 import { Compact } from "./parts/compact.js";
+import { foot, head } from "./parts/edges.js";
 import { Feed } from "./parts/feed.js";
 import { Activity } from "./parts/histogram.js";
 import { Later } from "./parts/later.js";
 import { List } from "./parts/list.js";
-import { link } from "./parts/row.js";
 import { States } from "./parts/states.js";
 import { Voice } from "./parts/voice.js";
 import sheets from "./styles/index.js";
@@ -30,16 +30,10 @@ const NARROW = 760;
 const WIDE = 1000;
 const LEAD = 60;
 const SHORTCUTS = "alv-shortcuts";
-/** A compact view tells everything there is. */
-const WHOLE: Pick<State, "chips" | "text" | "range" | "since" | "until"> = { chips: [], text: "", range: "all", since: null, until: null };
-
-/** What the log says of its own retention. */
-const KEEPING: Partial<State> = { ...WHOLE, ...split("action:audit.retention_changed,audit.purged") };
-
 export class AuditLogViewer extends LitElement implements Host {
   static override readonly styles = sheets.map((sheet) => unsafeCSS(sheet));
   static override readonly properties = {
-    api: {}, locale: {}, theme: { reflect: true }, docs: {}, zone: {}, resource: {}, view: { reflect: true },
+    api: {}, locale: {}, theme: { reflect: true }, docs: {}, alerts: {}, zone: {}, resource: {}, view: { reflect: true },
     urlSync: { type: Boolean, attribute: "url-sync" }, openTypes: { attribute: "open-types" },
     tellHeight: { type: Boolean, attribute: "tell-height" },
   };
@@ -51,6 +45,8 @@ export class AuditLogViewer extends LitElement implements Host {
   declare theme: "auto" | "light" | "dark";
   /** Where the first steps are explained; linked from the empty log. */
   declare docs: string;
+  /** Address of the page with the alerts; without it the viewer does not speak of them. */
+  declare alerts: string;
   /** IANA zone of the workspace, in which times are shown at first; the reader's own by default. */
   declare zone: string;
   /** `history`: only what happened to `resource`, as a short list for a page of the host. */
@@ -78,6 +74,7 @@ export class AuditLogViewer extends LitElement implements Host {
   readonly #bar = new Bar(this, (act) => this.#later.withMore(({ menus }) => act(menus)));
   readonly #feed = new Feed(this);
   readonly #activity = new Activity(this);
+  readonly #bell = new Bell(this, this.#feed);
   readonly #list = new List(this, this.#feed, (item) => this.#show(item.index));
   readonly #states = new States(this, this.#feed, this.#bar);
   readonly #compact = new Compact(this, this.#feed, (item) => this.#show(item.index));
@@ -100,7 +97,7 @@ export class AuditLogViewer extends LitElement implements Host {
 
   constructor() {
     super();
-    this.api = this.docs = this.zone = this.openTypes = this.resource = "";
+    this.api = this.docs = this.alerts = this.zone = this.openTypes = this.resource = "";
     this.view = "log";
     this.locale = "";
     this.theme = "auto";
@@ -153,6 +150,7 @@ export class AuditLogViewer extends LitElement implements Host {
       this.words = new Words(this.locale || document.documentElement.lang || navigator.language);
       void this.#speak(this.words);
     }
+    if (changed.has("alerts") && this.#started) void this.#bell.ask();
     if (!this.#settled) return;
     const zone = this.state.tz ?? this.#zones[0]?.[1] ?? "UTC";
     if (this.clock.zone !== zone || this.clock.locale !== this.words.locale) this.clock = new Clock(this.words.locale, zone);
@@ -192,6 +190,7 @@ export class AuditLogViewer extends LitElement implements Host {
   protected override updated(): void {
     if (this.about) this.#compact.placed(this.state.entry !== null && this.#drawer !== null);
     this.#activity.placed();
+    if (this.words.ready && !this.about) this.#more?.stand(this.state.dialog);
     if (this.tellHeight) requestAnimationFrame(() => this.#measured());
   }
 
@@ -222,6 +221,7 @@ export class AuditLogViewer extends LitElement implements Host {
     });
     this.#more?.menus.refresh();
     void this.#inspect();
+    this.#stand();
   }
 
   /** Have the drawer show the entry of the state, fetching its code first if need be. */
@@ -258,6 +258,7 @@ export class AuditLogViewer extends LitElement implements Host {
     if (catalog) this.labels.catalog = catalog;
     this.retention = retention;
     this.requestUpdate();
+    void this.#bell.ask();
   }
 
   go(patch: Partial<State>, how: "push" | "replace" = "push"): void {
@@ -279,6 +280,12 @@ export class AuditLogViewer extends LitElement implements Host {
     }
     this.dispatchEvent(new CustomEvent("alv-state", { detail: { query }, bubbles: true, composed: true }));
     void this.#inspect(how === "push");
+    this.#stand();
+  }
+
+  /** Have the code of a dialog here that the state has open. */
+  #stand(): void {
+    if (this.state.dialog && !this.about) this.#later.withMore(() => this.requestUpdate());
   }
 
   /** The zones that times are shown in by turns: that of the page around first, each once. */
@@ -314,6 +321,7 @@ export class AuditLogViewer extends LitElement implements Host {
     this.state = readState(query);
     this.requestUpdate();
     void this.#inspect();
+    this.#stand();
   }
 
   get about(): string | null {
@@ -431,13 +439,13 @@ export class AuditLogViewer extends LitElement implements Host {
     const replaced = this.#states.render();
     return html`<div class="v ${this.narrow ? "narrow" : ""} ${this.#short ? "short" : ""} ${open ? "open" : ""} ${this.clock.twelve ? "h12" : ""}" dir=${this.words.direction} lang=${this.words.language} role=${this.closest("main") ? "region" : "main"} aria-labelledby="title">
       <div class="page" ?inert=${open && !this.wide} @pointerover=${this.#hover} @focusin=${this.#hover}>
-        <div class="head" part="head">${this.#head()}${this.#bar.render(this.#feed.problem)}</div>
+        <div class="head" part="head">${head(this, this.#more, this.#bell, this.#feed)}${this.#bar.render(this.#feed.problem)}</div>
         ${this.#more?.print.render()}
         ${this.#activity.render(this.#feed.problem !== null)}
         ${this.#states.banners(this.#offline)}
         ${this.#more?.live.pill()}
         ${replaced === nothing ? this.#list.render() : replaced}
-        ${this.#foot()}
+        ${foot(this, this.#more, this.#bell, this.#feed, this.#activity.total, () => this.#later.withMore(({ help }) => help.open()))}
       </div>
       ${this.#drawer?.render(shown) ?? nothing}
       ${this.#more?.render()}
@@ -450,31 +458,6 @@ export class AuditLogViewer extends LitElement implements Host {
       ${this.#compact.render(details, () => this.#drawer?.close())}${this.#more?.help.render()}
       ${this.#voice.render()}
     </div>`;
-  }
-
-  #head(): TemplateResult {
-    const { words, retention } = this;
-    return html`<div class="h1row"><div><h1 id="title">${words.t("title")}</h1>
-        <p class="sub"><span class="dk">${words.t("subtitle")} </span>${retention ? link(this, KEEPING, words.t("kept", { n: retention.days })) : nothing}</p></div>
-      <div class="acts" ?inert=${this.covered}>${this.#more?.badge.render()}${this.narrow ? nothing : this.#more?.live.toggler()}<button class="btn p" aria-label=${words.t("export")} @click=${() => this.#later.withMore((all) => all.export())}>${icon("download")}<span class="t">${words.t("export")}</span></button></div></div>`;
-  }
-
-  #foot(): TemplateResult {
-    const { words } = this;
-    const { items, count, before, complete } = this.#feed;
-    // Where the list stopped counting the chart went on: its bars hold every entry.
-    const whole = count && !count.exact ? this.#activity.total : null;
-    const total = count ? (whole === null ? `${words.n(count.value)}${count.exact ? "" : "+"}` : words.n(whole)) : "";
-    const text = !items.length || !count
-      ? "\u00a0"
-      : complete && !before
-        ? words.t("foot.all", { n: items.length })
-        : words.t("foot.some", { from: before + 1, to: before + items.length, total });
-    const keys: [string[], string][] = [[["J", "K"], words.t("foot.move")], [["↵"], words.t("foot.open")], [["F"], words.t("foot.filter")]];
-    return html`<div class="foot"><span class="num">${text}</span><span class="sp"></span>${this.narrow
-      ? this.#more?.live.toggler()
-      : html`${keys.map(([names, does]) => html`<span class="dk" aria-hidden="true">${names.map((name) => html`<kbd>${name}</kbd>`)} ${does}</span>`)}
-          <button class="dk" @click=${() => this.#later.withMore(({ help }) => help.open())}><kbd>?</kbd> ${words.t("foot.help")}</button>`}</div>`;
   }
 }
 

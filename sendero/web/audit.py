@@ -61,6 +61,11 @@ def reviews(visit: Visit) -> Response:
     return visit.render("reviews.html")
 
 
+def exports(visit: Visit) -> Response:
+    """Show the audit log with the files that were exported."""
+    return visit.go("/settings/audit-logs?dialog=exports")
+
+
 def token(visit: Visit) -> Response:
     """Hand a viewer token to our own page."""
     actor = actor_of(visit.viewer)
@@ -92,6 +97,7 @@ PAGES = (
         action="audit.viewer_opened",
         title="Audit logs",
     ),
+    Page(path="/settings/audit-logs/exports", answer=exports, needs="audit:read", action="audit.viewer_opened"),
     Page(path="/settings/alerts", answer=alerts, needs="audit:read", action="audit.viewer_opened", title="Alerts"),
     Page(path="/settings/reviews", answer=reviews, needs="audit:read", action="audit.viewer_opened", title="Reviews"),
     Page(path="/audit-token", method="POST", answer=token, needs="audit:read", action="audit.viewer_opened"),

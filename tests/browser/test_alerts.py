@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 
@@ -37,6 +39,12 @@ def test_an_alert_is_seen_and_looked_after(owner: Person) -> None:
         found = Axe().run(owner.page, context="audit-log-alerts", options=RULES).response["violations"]
         assert [(one["id"], one["nodes"][0]["target"]) for one in found] == [], theme
 
+    owner.open_log()
+    bell = owner.viewer.get_by_role("link", name="open alert")
+    expect(bell.locator(".n")).to_have_text(re.compile(r"\d"))
+    bell.click()
+    expect(owner.page).to_have_url(re.compile("/settings/alerts$"))
+
     alert.get_by_label("Note, kept in the log").fill("It is my own key")
     alert.get_by_role("button", name="Acknowledge", exact=True).click()
     expect(owner.page.get_by_role("status")).to_have_text("Acknowledged.")
@@ -63,3 +71,79 @@ def test_it_fits_and_speaks_five_languages(owner: Person, width: int) -> None:
         expect(page.get_by_role("heading", level=1)).to_have_text(title)
         assert page.locator(".alerts").get_attribute("dir") == ("rtl" if language == "ar" else "ltr")
         assert owner.page.evaluate(WIDE) == [], language
+
+
+def test_a_rule_is_written_tried_and_saved(owner: Person) -> None:
+    """As a sentence: nothing is saved that was not tried, in any language; then changed as Sigma, and deleted."""
+    owner.watch.foresee("status of 422")
+    owner.page.goto("/settings/alerts")
+    page = owner.page.locator("audit-log-alerts")
+    page.get_by_role("button", name="Write a rule").click()
+    expect(page.get_by_role("heading", name="Write a rule")).to_be_focused()
+    save = page.get_by_role("button", name="Save", exact=True)
+    page.get_by_label("Title").fill("Contacts by night")
+    page.get_by_label("does").fill("Contacts: everything")
+    page.get_by_label("does").press("Enter")
+    page.get_by_label("at", exact=True).select_option("hours")
+    expect(save).to_be_disabled()
+    page.get_by_role("button", name="Try on the last 30 days").click()
+    expect(page.get_by_role("heading", name="It would have raised")).to_be_visible()
+    expect(save).to_be_enabled()
+    page.get_by_label("how many times").fill("2")
+    page.get_by_label("how many times").blur()
+    expect(save).to_be_disabled()
+    page.get_by_role("button", name="Try on the last 30 days").click()
+    expect(save).to_be_enabled()
+
+    found = Axe().run(owner.page, context="audit-log-alerts", options=RULES).response["violations"]
+    assert [(one["id"], one["nodes"][0]["target"]) for one in found] == []
+    owner.page.set_viewport_size({"width": 320, "height": 800})
+    for language in ("ar", "hi", "es", "pt", "en"):
+        page.evaluate("(page, language) => { page.locale = language; }", language)
+        expect(page.locator(".alerts")).to_have_attribute("lang", language)
+        assert owner.page.evaluate(WIDE) == [], language
+    owner.page.set_viewport_size({"width": 1_280, "height": 900})
+
+    page.get_by_role("button", name="Try on the last 30 days").click()
+    save.click()
+    expect(owner.page.get_by_role("status").first).to_have_text("The rule was saved.")
+    rule = page.locator(".rules li").filter(has_text="Contacts by night")
+    expect(rule).to_contain_text("written here")
+
+    rule.get_by_role("button", name="Change: Contacts by night").click()
+    page.get_by_role("button", name="As Sigma").click()
+    text = page.get_by_role("textbox", name="The rule")
+    text.fill(text.input_value().replace("Contacts by night", "Contacts late").replace("gte", "lte"))
+    page.get_by_role("button", name="Try on the last 30 days").click()
+    expect(page.locator(".wrong")).to_contain_text("a window begins empty")
+    text.fill(text.input_value().replace("lte", "gte"))
+    page.get_by_role("button", name="Try on the last 30 days").click()
+    save.click()
+    rule = page.locator(".rules li").filter(has_text="Contacts late")
+    rule.get_by_role("button", name="Change: Contacts late").click()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_role("button", name="Yes, delete").click()
+    expect(owner.page.get_by_role("status").first).to_have_text("The rule was deleted.")
+    expect(rule).to_have_count(0)
+
+    owner.open_log()
+    owner.search("action:audit.alert_rule_changed")
+    assert owner.newest() == "Aisha Khan changed alert rule Contacts late"
+
+
+def test_a_number_of_a_rule_is_changed_in_its_sentence(owner: Person) -> None:
+    """With the same trial before; the sentence then says the new number."""
+    owner.page.goto("/settings/alerts")
+    page = owner.page.locator("audit-log-alerts")
+    page.get_by_role("button", name="Change: Guessing the password of one person").click()
+    page.get_by_label("Number in the sentence: attempts").fill("7")
+    page.get_by_label("Number in the sentence: attempts").blur()
+    page.get_by_role("button", name="Try on the last 30 days").click()
+    page.get_by_role("button", name="Save", exact=True).click()
+    rule = page.locator(".rules li").filter(has_text="Guessing the password of one person")
+    expect(rule).to_contain_text("When 7 sign-ins fail within 10 minutes for one person")
+    page.get_by_role("button", name="Change: Guessing the password of one person").click()
+    page.get_by_role("button", name="Usual numbers").click()
+    page.get_by_role("button", name="Try on the last 30 days").click()
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(rule).to_contain_text("When 5 sign-ins fail")

@@ -22,6 +22,7 @@ const SHAPES = {
   time: { ...clock, second: "2-digit" }, // 14:21:41
   hour: clock, // 14:21
   day: { weekday: "long", day: "numeric", month: "long", year: "other" }, // Friday 20 November
+  slimDay: { weekday: "short", ...day, year: "other" }, // Fri 20 Nov
   weekday: { weekday: "long" }, // Friday
   monthDay: { day: "numeric", month: "long", year: "other" }, // 20 November
   month: { month: "long", year: "numeric" }, // November 2026

@@ -16,6 +16,8 @@ export interface Host extends ReactiveControllerHost {
   readonly state: State;
   readonly retention: Retention | null;
   readonly docs: string;
+  /** Address of the page with the alerts; empty where there is none. */
+  readonly alerts: string;
   readonly openTypes: string;
   /** Whether the address of the page follows the state. */
   readonly urlSync: boolean;

@@ -8,6 +8,9 @@ export const TABS = ["changes", "history", "json", "proof"] as const;
 export type Tab = (typeof TABS)[number];
 export type Range = Preset | "all" | "custom";
 
+export const DIALOGS = ["exports", "questions"] as const;
+export type Dialog = (typeof DIALOGS)[number];
+
 export interface State {
   chips: Term[];
   text: string;
@@ -19,13 +22,18 @@ export interface State {
   tz: string | null;
   entry: string | null;
   tab: Tab;
+  /** What stands over the page. */
+  dialog: Dialog | null;
 }
 
 export const START: State = {
-  chips: [], text: "", range: "7d", since: null, until: null, tz: null, entry: null, tab: "changes",
+  chips: [], text: "", range: "7d", since: null, until: null, tz: null, entry: null, tab: "changes", dialog: null,
 };
 
-const NAMES = ["q", "since", "until", "range", "tz", "entry", "tab"];
+/** A compact view tells everything there is. */
+export const WHOLE: Pick<State, "chips" | "text" | "range" | "since" | "until"> = { chips: [], text: "", range: "all", since: null, until: null };
+
+const NAMES = ["q", "since", "until", "range", "tz", "entry", "tab", "dialog"];
 
 /** Read a state; what cannot be understood is treated as absent. */
 export function readState(search: string): State {
@@ -35,6 +43,7 @@ export function readState(search: string): State {
   const range = given.get("range") ?? "";
   const tz = given.get("tz");
   const tab = given.get("tab") as Tab;
+  const dialog = given.get("dialog") as Dialog;
   return {
     ...split(given.get("q") ?? ""),
     range: since || until ? "custom" : ["7d", "30d", "90d", "all"].includes(range) ? (range as Range) : "7d",
@@ -43,6 +52,7 @@ export function readState(search: string): State {
     tz: tz && isZone(tz) ? tz : null,
     entry: /^[\w-]{1,64}$/.test(given.get("entry") ?? "") ? given.get("entry") : null,
     tab: TABS.includes(tab) ? tab : "changes",
+    dialog: DIALOGS.includes(dialog) ? dialog : null,
   };
 }
 
@@ -57,6 +67,7 @@ export function writeState(state: State): string {
     state.tz,
     state.entry,
     state.entry && state.tab !== "changes" ? state.tab : null,
+    state.dialog,
   ];
   values.forEach((value, at) => value && written.append(NAMES[at] as string, value));
   return written.toString().replace(/%3A/g, ":").replace(/%2C/g, ",").replace(/%2F/g, "/");
@@ -72,7 +83,7 @@ export function mergeSearch(search: string, state: State): string {
 
 /** What of a state decides which entries are listed; equal texts, equal lists. */
 export function filterKey(state: State): string {
-  return writeState({ ...state, entry: null });
+  return writeState({ ...state, entry: null, dialog: null });
 }
 
 function moment(text: string | null): string | null {

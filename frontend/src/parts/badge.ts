@@ -8,7 +8,6 @@ import { icon, type Icon } from "../lib/icons.js";
 import { toHex } from "../lib/bytes.js";
 import type { Summary } from "../lib/types.js";
 import type { Feed } from "./feed.js";
-import type { Questions } from "./questions.js";
 import { save } from "./files.js";
 import { link } from "./row.js";
 
@@ -42,10 +41,8 @@ export class Badge {
   readonly #checker: Checker;
   readonly #host: Host;
   readonly #feed: Feed;
-  readonly #questions: Questions;
 
-  constructor(host: Host, feed: Feed, questions: Questions) {
-    this.#questions = questions;
+  constructor(host: Host, feed: Feed) {
     this.#host = host;
     this.#feed = feed;
     this.#checker = new Checker(host.client);
@@ -160,7 +157,7 @@ export class Badge {
     const { narrow } = this.#host;
     // Little room: the colour says that something is gone, the card says what.
     const short = narrow && look === "gap" ? words.t("badge.verified") : text;
-    return html`${narrow ? nothing : this.#questions.button()}<button class="btn proof ${look}" part="badge" popovertarget="seal" title=${title || nothing} aria-label=${narrow ? text : nothing}>${icon(glyph)}<span class="t">${short} ${count}</span></button>`;
+    return html`<button class="btn proof ${look}" part="badge" popovertarget="seal" title=${title || nothing} aria-label=${narrow ? text : nothing}>${icon(glyph)}<span class="t">${short} ${count}</span></button>`;
   }
 
   /** The card behind it. */

@@ -53,7 +53,7 @@ export function obey(what: Command, host: Host, { bar, list, drawer, more, show 
     case "json":
       return does(shown && (() => shown.copyJson()));
     case "export":
-      return does(host.about === null && (() => more((all) => all.export())));
+      return does(host.about === null && (() => host.go({ dialog: "exports" }, "replace")));
     case "live":
       return does(host.about === null && (() => more(({ live }) => live.toggle())));
     case "top":

@@ -66,11 +66,11 @@ export class Export {
     this.shown = true;
     this.#host.requestUpdate();
     void this.#look();
-    void this.#host.updateComplete.then(() => this.#dialog?.showModal());
   }
 
   /** The element left the page, or shows another log: whoever comes back finds the file in the list. */
   stop(): void {
+    this.shown = false;
     this.#watching.abort();
     clearTimeout(this.#again);
     this.#layout.forget();
@@ -79,7 +79,7 @@ export class Export {
     this.#recent = [];
   }
 
-  get #dialog(): HTMLDialogElement | null {
+  get dialog(): HTMLDialogElement | null {
     return this.#host.renderRoot.querySelector("#export");
   }
 
@@ -186,6 +186,8 @@ export class Export {
 
   readonly #closed = (): void => {
     this.shown = false;
+    // Another one may stand by now.
+    if (this.#host.state.dialog === "exports") this.#host.go({ dialog: null }, "replace");
     this.#host.requestUpdate();
   };
 

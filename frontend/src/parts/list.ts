@@ -140,7 +140,7 @@ export class List {
     const back = [0, -1].find((days) => midnight(at, zone) === midnight(clock.now(), zone, days));
     return back === undefined
       ? html`${capital(clock.as("weekday", at))} <span>${clock.as("monthDay", at)}</span>`
-      : html`${capital(clock.relative(back, "day"))} <span>${clock.as("day", at)}</span>`;
+      : html`${capital(clock.relative(back, "day"))} <span>${clock.as(this.#host.narrow ? "slimDay" : "day", at)}</span>`;
   }
 
   #zone(at: number): TemplateResult {

@@ -2,6 +2,7 @@
 // first file but what their constructors say.
 
 import type { Host } from "../lib/host.js";
+import type { Dialog } from "../lib/url.js";
 import { Badge } from "./badge.js";
 import type { Bar } from "./bar.js";
 import type { Export } from "./export.js";
@@ -30,8 +31,6 @@ export interface Shared {
 export class More {
   readonly badge: Badge;
   exporter: Export | null = null;
-  /** Open the dialog of exports, which is in a file of its own. */
-  readonly export: () => void;
   readonly help: Help;
   readonly live: Live;
   readonly menus: Menus;
@@ -40,14 +39,21 @@ export class More {
   readonly #standing: Standing;
   readonly #views: Views;
   readonly #welcome: Welcome;
+  readonly #fetchExporter: () => Promise<void>;
+  #fetching = false;
 
   constructor(host: Host, list: List, { feed, bar, activity, fetch }: Shared) {
     this.questions = new Questions(host);
-    this.badge = new Badge(host, feed, this.questions);
+    this.badge = new Badge(host, feed);
     this.print = new Print(host, feed, bar);
-    this.export = (): void => {
-      const made = ({ Export: Dialog }: typeof import("../export.js")): void => void (this.exporter = new Dialog(host, feed, bar, () => void this.print.report()));
-      void fetch<typeof import("../export.js")>("export.js", made).then(() => (this.exporter ? this.exporter.open() : host.say(host.words.t("menu.failed"))));
+    // In a file of its own.
+    this.#fetchExporter = async () => {
+      this.#fetching = true;
+      await fetch<typeof import("../export.js")>("export.js", ({ Export: Made }) => (this.exporter = new Made(host, feed, bar, () => void this.print.report())));
+      this.#fetching = false;
+      if (this.exporter) return;
+      host.go({ dialog: null }, "replace");
+      host.say(host.words.t("menu.failed"));
     };
     this.#welcome = new Welcome(host, fetch);
     this.help = new Help(host, this.#welcome.start);
@@ -56,6 +62,17 @@ export class More {
     this.#views = new Views(host, bar);
     bar.menus = this.menus = new Menus(host, feed);
     bar.helper = new Suggest(host, bar);
+  }
+
+  /** Have the dialog of the state stand, and no other. */
+  stand(dialog: Dialog | null): void {
+    if (dialog === "exports" && !this.exporter && !this.#fetching) void this.#fetchExporter();
+    for (const [name, part] of [["exports", this.exporter], ["questions", this.questions]] as const) {
+      if (!part) continue;
+      if (name !== dialog) part.dialog?.close();
+      else if (!part.shown) part.open();
+      else if (!part.dialog?.open) part.dialog?.showModal();
+    }
   }
 
   /** The list was asked for anew and is here. */

@@ -59,8 +59,8 @@ export class Questions {
     this.#chosen = question;
     this.#answer = this.#problem = null;
     this.shown = true;
+    this.#host.go({ dialog: "questions" }, "replace");
     this.#host.requestUpdate();
-    void this.#host.updateComplete.then(() => this.#dialog?.showModal());
     void this.#run(async (signal) => {
       const { words } = this.#host;
       this.#items = (await this.#host.client.get<{ items: Question[] }>("answers", { lang: words.language }, signal)).items;
@@ -72,12 +72,13 @@ export class Questions {
 
   /** Another log, another language or other rights, or no page any more. */
   stop(): void {
+    this.shown = false;
     this.#asking.abort();
     this.#items = [];
     this.#answer = null;
   }
 
-  get #dialog(): HTMLDialogElement | null {
+  get dialog(): HTMLDialogElement | null {
     return this.#host.renderRoot.querySelector("#questions");
   }
 
@@ -95,7 +96,7 @@ export class Questions {
 
   /** The way here from the page. */
   button(): TemplateResult {
-    return html`<button class="btn asks" aria-label=${this.#host.words.t("questions.open")} title=${this.#host.words.t("questions.open")} @click=${() => this.open()}>${icon("inbox")}<span class="t">${this.#host.words.t("questions.open")}</span></button>`;
+    return html`<button class="btn asks" aria-label=${this.#host.words.t("questions.open")} title=${this.#host.words.t("questions.open")} @click=${() => this.#host.go({ dialog: "questions" }, "replace")}>${icon("ask")}<span class="t">${this.#host.words.t("questions.open")}</span></button>`;
   }
 
   render(): unknown {
@@ -105,6 +106,8 @@ export class Questions {
       this.#asking.abort();
       this.shown = false;
       if (this.#host.urlSync) standAt("");
+      // Another one may stand by now.
+      if (this.#host.state.dialog === "questions") this.#host.go({ dialog: null }, "replace");
       this.#host.requestUpdate();
     };
     return html`<dialog id="questions" class="dlg" aria-labelledby="questions-title" @close=${closed} @keydown=${(event: Event) => event.stopPropagation()}>
@@ -144,8 +147,8 @@ export class Questions {
   #show(event: MouseEvent, index: number): void {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    this.#dialog?.close();
-    this.#host.go({ entry: String(index) });
+    this.dialog?.close();
+    this.#host.go({ entry: String(index), dialog: null });
   }
 
   #set({ chosen }: { chosen: string }): void {

@@ -16,7 +16,7 @@ from whodid.evidence import Question, Verdict, as_shipped, extract, verify
 from whodid.evidence.document import decode
 from whodid.log import Log
 
-__all__ = ["PAGE", "recorded_as", "verify_page"]
+__all__ = ["PAGE", "anchor_words", "recorded_as", "verify_page"]
 
 PAGE = b"<!doctype html>"
 """How a page begins, in lower case."""
@@ -67,6 +67,16 @@ def recorded_as(log: Log, workspace: str, digest: str) -> int | None:
     return None
 
 
+def anchor_words(size: int, *, stamped: bool, after: int | None = None) -> str:
+    """Say what an anchor that holds says of the log.
+
+    Args:
+        after: Index from which on entries were recorded after its time stamp, as far as that is known.
+    """
+    later = f"; entries from {after:,} on were recorded after that" if after is not None else ""
+    return f"it went on from a head of {size:,} entries{', with a time stamp' * stamped}{later}"
+
+
 def _told(verdict: Verdict, *, shipped: bool, entry: int | None) -> dict[str, Any]:
     found: dict[str, Any] = msgspec.to_builtins(verdict)
     found["problems"] = [{**msgspec.to_builtins(one), "fact": one.fact} for one in verdict.problems]
@@ -91,10 +101,7 @@ def _tell(verdict: Verdict, *, shipped: bool, asked: bool, recorded: int | None)
         since = "the beginning of the log" if cover.first == 0 else f"entry {cover.start} (nothing is said before)"
         until = f", recorded until {time_text(from_micros(cover.recorded_last))}" if cover.recorded_last else ""
         rows.append(("Reaches", f"from {since} to entry {cover.stop - 1}{until}"))
-    for one in verdict.anchors:
-        rows.append(
-            ("Anchor", f"it went on from a head of {one.size:,} entries{', with a time stamp' * bool(one.stamp)}")
-        )
+    rows += [("Anchor", anchor_words(one.size, stamped=bool(one.stamp), after=one.after)) for one in verdict.anchors]
     for name in ("c0", "c1", "c2", "c3", "c4"):
         level = getattr(verdict.levels, name)
         state = "not provable" if name == "c4" else _STATES[level.state]

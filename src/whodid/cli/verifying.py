@@ -12,7 +12,7 @@ import msgspec
 from whodid.cli import ui
 from whodid.cli.opening import every, open_store, read_keys
 from whodid.cli.outside import Outside
-from whodid.cli.verdicts import PAGE, recorded_as, verify_page
+from whodid.cli.verdicts import PAGE, anchor_words, recorded_as, verify_page
 from whodid.errors import InvalidSetting
 from whodid.export import Report as FileReport
 from whodid.export import files, verify_export
@@ -131,7 +131,8 @@ def _verify_file(
         report = verify_export(_counted(files.lines(file), progress), manifest, trusted=trusted or owners)
         if log is not None and report.trusted:
             vouched = _vouched(log, owners[report.vkey], report)
-    found = outside.of_heads([(_note(manifest), b"")] if report.ok else [], report.vkey)
+    heads = [(_note(manifest), b""), *[(one.checkpoint, one.stamp) for one in report.anchors]] if report.ok else []
+    found = outside.of_heads(heads, report.vkey)
     good = report.ok and (vouched is None or vouched.fault is None) and found.good
     if as_json:
         known = None if vouched is None else vouched.entry
@@ -208,6 +209,7 @@ def _tell(report: FileReport, vouched: _Vouched | None) -> None:
             ("Key", f"{report.vkey} ({'trusted' if report.trusted else 'nobody vouches for it'})"),
             ("Complete", _completeness(report)),
         ]
+        rows += [("Anchor", anchor_words(one.size, stamped=bool(one.stamp))) for one in report.anchors]
         if vouched is not None:
             found = f"this very file, as entry {vouched.entry}" if vouched.entry is not None else "not this file"
             rows.append(("Recorded", found))

@@ -17,7 +17,7 @@ import msgspec
 
 from whodid.canonical import time_text
 from whodid.errors import InvalidSetting
-from whodid.export.handed import Handed
+from whodid.files.handed import Handed
 from whodid.model import Entry
 
 __all__ = ["MANIFEST", "MOST_FILES", "render"]

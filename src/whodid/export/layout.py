@@ -15,7 +15,8 @@ from msgspec import Struct
 
 from whodid import canonical
 from whodid.errors import InvalidSetting
-from whodid.export import bundle, csv, ndjson, parquet
+from whodid.export import bundle, csv, ndjson
+from whodid.files import parquet
 from whodid.log import Log
 from whodid.model import Entry
 from whodid.query import Query

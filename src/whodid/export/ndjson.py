@@ -5,7 +5,7 @@ Pure renderers: bytes in, bytes out. A file with proofs looks like this::
     {"workspace":"acme","index":7, … ,"proof":{"kind":1,"path":["…"],"salts":["…"],"tags":["…"]}}
     …
     {"whodid":"export","version":1,"workspace":"acme","origin":"…","query":"…","count":1,"size":8,"exported_at":"…",
-     "checkpoint":"…","vkey":"…","sha256":"…"}
+     "checkpoint":"…","vkey":"…","anchors":[…],"sha256":"…"}
 
 Each entry carries what binds it to the signed checkpoint of the last line, the manifest (one line in the file). Lines
 are in the order of `Log.stream`: newest first by (occurred_at, index). Hashes and salts are base64. `sha256` covers
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     # The verifier reads these structs too, and it must not need a log.
     from whodid.log import ProvenEntry
 
-__all__ = ["VERSION", "Manifest", "Proof", "render", "render_proven", "seal"]
+__all__ = ["VERSION", "Anchor", "Manifest", "Proof", "render", "render_proven", "seal"]
 
 VERSION = 1
 
@@ -55,6 +55,20 @@ class Proof(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
     hidden: tuple[str, ...] = ()
 
 
+class Anchor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An earlier head of the log, or this one, that somebody outside has seen; as in evidence (docs/spec/anchors.md).
+
+    Args:
+        checkpoint: Signed note; signatures of witnesses stand in it.
+        consistency: From the tree of that head to the one of the manifest: hashes in one, base64.
+        stamp: Time stamp of that head (RFC 3161), base64, or empty.
+    """
+
+    checkpoint: str
+    consistency: str
+    stamp: str
+
+
 class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The last line of a file with proofs.
 
@@ -64,6 +78,7 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         size: Entries in the log at the checkpoint.
         checkpoint: Signed note over the tree of that size.
         vkey: The key that is said to have signed; whoever verifies gets it from elsewhere.
+        anchors: By size; the member is not there when there are none.
         sha256: Over the file as described above, hexadecimal.
     """
 
@@ -77,11 +92,14 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     exported_at: datetime
     checkpoint: str
     vkey: str
+    anchors: list[Anchor] = []
     sha256: str = ""
 
     def encode(self) -> bytes:
         """Return the only spelling of the line, with its newline."""
         fields = {**msgspec.structs.asdict(self), "exported_at": canonical.time_text(self.exported_at)}
+        if not self.anchors:
+            del fields["anchors"]
         return msgspec.json.encode(fields) + b"\n"
 
 

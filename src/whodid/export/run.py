@@ -8,6 +8,7 @@ grow with the number of entries.
 from __future__ import annotations
 
 import os
+from base64 import b64encode
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from hashlib import sha256
@@ -207,6 +208,7 @@ class _Export:
         self._digest = sha256()
         self._count = 0
         self._size = 0
+        self._stop = 0  # index after the last entry in the file
 
     def counted(self, items: Iterable[_Item]) -> Iterator[_Item]:
         """Pass items on and count them."""
@@ -229,10 +231,24 @@ class _Export:
             exported_at=started,
             checkpoint=note,
             vkey=self._log.verifier_key(self._workspace),
+            anchors=self._anchors(checkpoint.size),
         )
         yield ndjson.seal(manifest, self._digest).encode()
 
+    def _anchors(self, size: int) -> list[ndjson.Anchor]:
+        """Return the heads that somebody outside has seen, linked to the head of this size."""
+        found = self._log.snapshot(self._workspace).anchors(self._stop, size=size)
+        return [
+            ndjson.Anchor(
+                checkpoint=one.checkpoint,
+                consistency=b64encode(b"".join(one.consistency)).decode(),
+                stamp=b64encode(one.stamp).decode(),
+            )
+            for one in found
+        ]
+
     def _hidden(self, proven: ProvenEntry) -> tuple[ProvenEntry, Sequence[str]]:
+        self._stop = max(self._stop, proven.entry.index + 1)
         paths = self._hiding.paths(proven.entry)
         return hide_proven(proven, paths), paths
 

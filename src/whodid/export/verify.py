@@ -28,7 +28,7 @@ from whodid.proof import leaf, tree
 from whodid.proof.checkpoint import Checkpoint, open_checkpoint
 from whodid.proof.note import Verifier, decode_base64
 
-__all__ = ["MAX_LINE", "Problem", "Report", "verify_export"]
+__all__ = ["MAX_LINE", "Anchored", "Problem", "Report", "verify_export"]
 
 MAX_LINE = 16 * 1024 * 1024
 """Bytes; no line that was exported is longer."""
@@ -53,6 +53,19 @@ class Problem(Struct, frozen=True, kw_only=True):
     fact: str
 
 
+class Anchored(Struct, frozen=True, kw_only=True):
+    """A head that the log went on from, which somebody outside may have seen.
+
+    Args:
+        checkpoint: The signed note. Who else signed it is for a policy to say (`whodid.proof.policy`).
+        stamp: Its time stamp (RFC 3161), which is not checked here; empty when there is none.
+    """
+
+    size: int
+    checkpoint: str
+    stamp: bytes
+
+
 class Report(Struct, frozen=True, kw_only=True):
     """What a verification found.
 
@@ -65,6 +78,7 @@ class Report(Struct, frozen=True, kw_only=True):
         hidden: Fields that whoever made the file hid in it.
         gapless: Whether the indexes run without a gap up to the size of the log.
         first: Lowest index in the file, or None for an empty file.
+        anchors: Heads that somebody outside has seen; those that hold, by size.
         digest: SHA-256 of the whole file, hexadecimal, as the `audit.exported` entry of the log has it.
         problems: At most 100: lines in their order, then the manifest's.
     """
@@ -81,6 +95,7 @@ class Report(Struct, frozen=True, kw_only=True):
     hidden: int = 0
     gapless: bool = False
     first: int | None = None
+    anchors: tuple[Anchored, ...] = ()
     digest: str = ""
     problems: tuple[Problem, ...] = ()
 
@@ -122,10 +137,12 @@ class _Verification:
         self._hidden = 0
         self._lowest: int | None = None
         self._last: tuple[datetime, int] | None = None
+        self._anchors: list[Anchored] = []
 
     def run(self, lines: Iterable[bytes], manifest: bytes) -> Report:
         try:
             self._manifest, self._checkpoint = self._open(manifest)
+            self._anchored(self._manifest, self._checkpoint)
         except WhodidError as error:
             self._problems.append(Problem(line=None, fact=error.fact))
         held: bytes | None = None
@@ -166,6 +183,23 @@ class _Verification:
         checkpoint, _ = open_checkpoint(manifest.checkpoint, own)
         self._trusted = bool(self._keys)
         return checkpoint
+
+    def _anchored(self, manifest: Manifest, checkpoint: Checkpoint) -> None:
+        """Check that the log went on from every head that somebody outside is said to have seen."""
+        below = 0
+        for anchor in manifest.anchors:
+            try:
+                earlier, _ = open_checkpoint(anchor.checkpoint, Verifier(manifest.vkey))
+                stamp, path = decode_base64(anchor.stamp), decode_base64(anchor.consistency)
+                if not below < earlier.size <= checkpoint.size:
+                    raise MalformedProof("The anchors do not ascend, or lie beyond the signed head")
+                hashes = [path[at : at + tree.HASH_SIZE] for at in range(0, len(path), tree.HASH_SIZE)]
+                tree.check_consistency(earlier.size, checkpoint.size, earlier.root, checkpoint.root, hashes)
+            except (WhodidError, ValueError):
+                self._add("The head that somebody outside has seen is not an earlier state of this log")
+            else:
+                below = earlier.size
+                self._anchors.append(Anchored(size=earlier.size, checkpoint=anchor.checkpoint, stamp=stamp))
 
     def _entry(self, line: bytes) -> None:
         if self._checkpoint is None or self._manifest is None or len(self._problems) >= _MAX_PROBLEMS:
@@ -228,6 +262,7 @@ class _Verification:
             hidden=self._hidden,
             gapless=self._lowest is not None and not problems and self._proven == known.size - self._lowest,
             first=self._lowest,
+            anchors=tuple(self._anchors),
             digest=digest,
             problems=problems,
         )

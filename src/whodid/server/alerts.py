@@ -14,7 +14,18 @@ import msgspec
 from whodid.canonical import time_text
 from whodid.catalog import type_label
 from whodid.catalog.labels import pick
-from whodid.detect import Alert, Alerts, Rule, RuleSettings, code_in, read_settings, rules_of, slots, translated
+from whodid.detect import (
+    Alert,
+    Alerts,
+    Finding,
+    Rule,
+    RuleSettings,
+    code_in,
+    read_settings,
+    rules_of,
+    slots,
+    translated,
+)
 from whodid.errors import InvalidQuery, InvalidSetting
 from whodid.log import Log
 from whodid.server.acting import MANAGE, Acts, came, may, who
@@ -25,7 +36,7 @@ from whodid.server.sessions import Session, Sessions
 from whodid.viewer import PERSONAL, asks
 from whodid.viewer.veil import HIDDEN
 
-__all__ = ["AlertRoutes", "explained", "told_rules", "who"]
+__all__ = ["AlertRoutes", "explained", "spoken", "told_rules", "who"]
 
 _STATUSES: tuple[str, ...] = get_args(ALERTS.query[0].type)
 _MOST = 100
@@ -143,18 +154,14 @@ def explained(session: Session, id_: str, lang: str) -> dict[str, Any]:
 
 def _view(alert: Alert, session: Session, rules: Mapping[str, Rule], lang: str) -> dict[str, Any]:
     """Return an alert as JSON; its reason may hold addresses, so it takes the permission for personal values."""
-    rule, personal = rules.get(alert.rule), session.claims.may(PERSONAL)
-    # A rule may have another reason now than when it held.
-    spoken = rule is not None and bool(alert.reason) and personal and slots(rule.reason) <= alert.numbers.keys()
+    rule = rules.get(alert.rule)
     return {
         "id": alert.id,
         "rule": alert.rule,
         "title": alert.title if rule is None else rule.title,
         "level": alert.level,
         "status": alert.status,
-        "reason": alert.reason if personal else HIDDEN,
-        "template": rule.reason if rule is not None and spoken else None,
-        "numbers": _numbers(alert, session, rules, lang) if spoken else {},
+        **spoken(alert, session, rules, lang),
         "respond": alert.respond if rule is None else rule.respond,
         "harmless": list(alert.harmless if rule is None else rule.harmless),
         "person": None if alert.person is None else who(alert.person),
@@ -171,10 +178,22 @@ def _view(alert: Alert, session: Session, rules: Mapping[str, Rule], lang: str) 
     }
 
 
-def _numbers(alert: Alert, session: Session, rules: Mapping[str, Rule], lang: str) -> dict[str, Any]:
+def spoken(found: Alert | Finding, session: Session, rules: Mapping[str, Rule], lang: str) -> dict[str, Any]:
+    """Return why, as far as a session may see that: as it was said, and as a sentence in a language with its values."""
+    rule, personal = rules.get(found.rule), session.claims.may(PERSONAL)
+    # A rule may have another reason now than when it held.
+    known = rule is not None and bool(found.reason) and personal and slots(rule.reason) <= found.numbers.keys()
+    return {
+        "reason": found.reason if personal else HIDDEN,
+        "template": rule.reason if rule is not None and known else None,
+        "numbers": _numbers(found.numbers, session, rules, lang) if known else {},
+    }
+
+
+def _numbers(numbers: Mapping[str, Any], session: Session, rules: Mapping[str, Rule], lang: str) -> dict[str, Any]:
     """Return the values of a reason; rules, actions, kinds of things and codes as people call them."""
-    found = dict(alert.numbers)
-    for name, value in alert.numbers.items():
+    found = dict(numbers)
+    for name, value in numbers.items():
         if name == "resource.type":
             found[name] = type_label(str(value), lang)
         elif name in _CODES:

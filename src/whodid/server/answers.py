@@ -17,7 +17,7 @@ from whodid.errors import InvalidSetting
 from whodid.model import Context, Source
 from whodid.server.described import Description, Endpoint
 
-__all__ = ["READING", "Answer", "Call", "Handler", "answer_json", "network_context"]
+__all__ = ["READING", "Answer", "Call", "Handler", "answer_json", "media_type_of", "network_context"]
 
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing."""
@@ -70,9 +70,10 @@ class Handler(Struct, frozen=True):
     Args:
         path: Pattern with `{name}` for one segment and `{name:path}` for the rest.
         largest: Bytes that a body may have.
-        spoken: Turns every answer into the form that the clients of this route read, problems above all.
+        spoken: Turns every answer into the form that the clients of this route read, problems above all; it is told
+            the media type of the request.
         apart: Whether it does not wait for its turn with those that work on the store.
-        keeps: Whether its clients never send again: it has threads of its own, is not turned away when many wait, and
+        keeps: Whether its clients never send again: it has threads of its own, many more of them may wait, and it
             takes in to the last, while the server stops as well.
         described: What the reference says about it; under `/v1` there is no handler without, except for those that
             speak in the form of another product.
@@ -82,7 +83,7 @@ class Handler(Struct, frozen=True):
     path: str
     answer: Callable[[Call], Answer]
     largest: int = 64 * 1024
-    spoken: Callable[[Answer], Answer] | None = None
+    spoken: Callable[[Answer, str], Answer] | None = None
     apart: bool = False
     keeps: bool = False
     described: Description | None = None
@@ -106,6 +107,11 @@ def answer_json(
 ) -> Answer:
     """Answer with a JSON value."""
     return Answer(status=status, body=encode(value), media_type=media_type, headers=headers)
+
+
+def media_type_of(header: str) -> str:
+    """Return what Content-Type names, without its parameters."""
+    return header.partition(";")[0].strip().lower()
 
 
 def network_context(source: Source, client: str | None, agent: str, request_id: str) -> Context:

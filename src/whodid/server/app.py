@@ -30,7 +30,7 @@ from whodid.server.about import About
 from whodid.server.administration import Administration
 from whodid.server.alerts import AlertRoutes
 from whodid.server.answering import AnswerRoutes
-from whodid.server.answers import READING, Answer, Call, Handler
+from whodid.server.answers import READING, Answer, Call, Handler, media_type_of
 from whodid.server.callers import Callers
 from whodid.server.compat import Shared, doors
 from whodid.server.concurrency import CancelScope, CapacityLimiter, fail_after, run_sync, sleep
@@ -72,6 +72,7 @@ _log = logging.getLogger("whodid.server")
 _LONGEST_ADDRESS = 8192
 _BODY_SECONDS = 15
 _MOST_WAITING = 128
+_MOST_KEEPING = 512
 _APART = 2
 _REST = 1.0
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
@@ -225,7 +226,8 @@ class _Door:
         self._apart = CapacityLimiter(_APART)
         self._keeping = CapacityLimiter(threads)
         self._inside = 0
-        meter.watch("requests_inside", lambda: self._inside)
+        self._kept = 0
+        meter.watch("requests_inside", lambda: self._inside + self._kept)
 
     def endpoint(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         async def respond(request: Request) -> Response:
@@ -235,7 +237,9 @@ class _Door:
                 answer = leaving(request_id)
             else:
                 answer = await self._answer(handler, request, request_id)
-            return self._response(handler.spoken(answer) if handler.spoken else answer, request_id)
+            if handler.spoken is not None:
+                answer = handler.spoken(answer, media_type_of(request.headers.get("content-type", "")))
+            return self._response(answer, request_id)
 
         return respond
 
@@ -243,9 +247,10 @@ class _Door:
         read = await self._call(request, request_id, handler.largest)
         if isinstance(read, Answer):
             return read
-        if handler.apart or handler.keeps:
-            limiter = self._apart if handler.apart else self._keeping
-            return await run_sync(self._guarded, handler, read, limiter=limiter)
+        if handler.apart:
+            return await run_sync(self._guarded, handler, read, limiter=self._apart)
+        if handler.keeps:
+            return await self._keep(handler, read)
         # Counted here, where nothing is awaited in between: all that look together would get into the queue.
         if self._inside >= self._threads + _MOST_WAITING:
             return problem(503, request_id, headers=(("Retry-After", "2"),))
@@ -254,6 +259,16 @@ class _Door:
             return await run_sync(self._guarded, handler, read, limiter=self._working)
         finally:
             self._inside -= 1
+
+    async def _keep(self, handler: Handler, call: Call) -> Answer:
+        """Take in what is never sent again: of these many more may wait, apart from the others."""
+        if self._kept >= _MOST_KEEPING:
+            return problem(503, call.request_id, headers=(("Retry-After", "2"),))
+        self._kept += 1
+        try:
+            return await run_sync(self._guarded, handler, call, limiter=self._keeping)
+        finally:
+            self._kept -= 1
 
     async def _call(self, request: Request, request_id: str, largest: int) -> Call | Answer:
         raw: bytes = request.scope["query_string"]

@@ -16,6 +16,7 @@ import zstandard
 from whodid.errors import InvalidEvent
 from whodid.intake import decode_batch, decode_event
 from whodid.model import Event
+from whodid.server.answers import media_type_of
 from whodid.server.reserved import reserved
 
 __all__ = ["LARGEST_BODY", "MOST_EVENTS", "Refused", "Sent", "read_events", "unpack_body"]
@@ -159,7 +160,7 @@ def read_events(body: bytes, media_type: str) -> Sent:
     Raises:
         Refused: The body cannot be told apart, or holds too many events.
     """
-    match media_type.partition(";")[0].strip().lower():
+    match media_type_of(media_type):
         case "application/json":
             return _of_json(body)
         case "application/x-ndjson":

@@ -13,7 +13,7 @@ from whodid.evidence import ask, make, policy, verifier
 from whodid.export import stem_of
 from whodid.log import Log
 from whodid.retention import hiding
-from whodid.server.answers import Answer, Call, Handler
+from whodid.server.answers import Answer, Call, Handler, media_type_of
 from whodid.server.described import Description, Form, Parameter, Reply
 from whodid.server.problems import problem, refusal
 from whodid.server.sessions import Session, Sessions, context_of
@@ -96,7 +96,7 @@ class EvidenceRoutes:
         session.require("audit:read")
         session.require("audit:export")
         asks.parameters(call.query)
-        if call.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        if media_type_of(call.headers.get("content-type", "")) != "application/json":
             return problem(415, call.request_id)
         try:
             wish = _decode_wish(call.body)

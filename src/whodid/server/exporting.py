@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from whodid.export import Format, Layout
 from whodid.export.jobs import State
@@ -44,7 +44,8 @@ class ExportWish(Filters, frozen=True, kw_only=True, forbid_unknown_fields=True)
     Args:
         columns: Which columns, in the order wanted; all when empty. Not for ndjson, which holds whole entries.
         split: `month`, or how many rows a file has: a zip archive of several files, with a manifest. Months are those
-            of `tz`. One plain file when absent.
+            of `tz`. One plain file when null. When absent, one plain file too, except for csv of more than 250,000
+            entries: by month, or by 250,000 rows where a month has more.
         proofs: Each entry with its proof; ndjson in one file only.
         bom: A byte order mark at the beginning, for spreadsheets; csv only.
         hide: Fields to hide, as for evidence; proofs hold without them.
@@ -53,7 +54,7 @@ class ExportWish(Filters, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     format: Format
     columns: tuple[Annotated[str, Meta(max_length=40)], ...] = ()
-    split: Literal["month"] | Annotated[int, Meta(ge=1)] | None = None
+    split: Literal["month"] | Annotated[int, Meta(ge=1)] | UnsetType | None = UNSET
     proofs: bool = False
     bom: bool = False
     hide: Annotated[tuple[str, ...], Meta(max_length=100)] = ()
@@ -66,7 +67,7 @@ class ExportWish(Filters, frozen=True, kw_only=True, forbid_unknown_fields=True)
             columns=self.columns,
             proofs=self.proofs,
             bom=self.bom,
-            split=self.split,
+            split=None if self.split is UNSET else self.split,
             zone=self.tz or "UTC",
         )
 
@@ -79,11 +80,13 @@ class ExportEstimate(Struct, frozen=True, kw_only=True):
         size: About how many bytes the file will have, by what its newest entries take.
         hidden: How many fields `hide` and `hide_people` hide in it, of those that this viewer sees; of so many at least
             when not exact.
+        split: Where files of an archive end, whoever chose that; null for one plain file.
     """
 
     count: Count
     size: int
     hidden: Count
+    split: Literal["month"] | int | None
 
 
 class ExportOrderer(Struct, frozen=True, kw_only=True):
@@ -210,7 +213,7 @@ ESTIMATE = Description(
     does="Tell how large an export will be",
     answers=(
         "`count`: how many entries match; `size`: about how many bytes the file will have; `hidden`: how many fields "
-        "`hide` and `hide_people` hide in it"
+        "`hide` and `hide_people` hide in it; `split`: in which files it will be"
     ),
     more="It takes what `POST /v1/exports` takes, and refuses what that refuses; nothing is made.",
     needs=_NEEDS,
@@ -227,6 +230,7 @@ ESTIMATE = Description(
                         "count": {"value": 12800, "exact": True},
                         "size": 1510400,
                         "hidden": {"value": 0, "exact": True},
+                        "split": None,
                     },
                 ),
             ),

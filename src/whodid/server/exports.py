@@ -19,22 +19,11 @@ from pathlib import Path
 from typing import IO
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from whodid import canonical, query
 from whodid.errors import Denied, InvalidQuery, NotFound
-from whodid.export import (
-    SAMPLE,
-    Exported,
-    ExportWorker,
-    Job,
-    JobFolder,
-    Layout,
-    estimate,
-    estimate_proven,
-    export,
-    stem_of,
-)
+from whodid.export import Exported, ExportWorker, Job, JobFolder, Layout, export, stem_of
 from whodid.export.run import Progress
 from whodid.log import Hiding, Log
 from whodid.query import Query, quote
@@ -62,11 +51,12 @@ from whodid.server.ordering import read_order
 from whodid.server.places import add_places
 from whodid.server.problems import problem, refusal
 from whodid.server.sessions import Session, Sessions, context_of
+from whodid.server.sizing import choose_split, guess_size
 from whodid.server.tickets import LIFE, Pending, Tickets, digest
 from whodid.viewer import PERSONAL, Reader, asks
 from whodid.viewer.shapes import Count
 
-__all__ = ["Exports", "export_worker", "guess_size", "send_job"]
+__all__ = ["Exports", "export_worker", "send_job"]
 
 _STATE = "export_links"
 _PURPOSE = "whodid export link 1"
@@ -211,6 +201,9 @@ class Exports:
         hidden = hiding(self._log, session.claims.workspace, wish.hide, wish.hide_people)  # what cannot be is told now
         self._log.head(session.claims.workspace)  # a log that is not there is told now
         count = reader.count(asked)
+        if wish.split is UNSET:
+            split = choose_split(reader, asked, layout, count=count.value, exact=count.exact)
+            layout = msgspec.structs.replace(layout, split=split)
         size = guess_size(reader, asked, layout, count=count.value)
         wanted = _Wanted(
             asked=asked,
@@ -231,7 +224,8 @@ class Exports:
                 looked += 1
                 value += wanted.hiding.count(entry) if looked <= _MOST_LOOKED_AT else 0
             hidden = Count(value=value, exact=looked <= _MOST_LOOKED_AT)
-        return answer_json(ExportEstimate(count=wanted.count, size=wanted.size, hidden=hidden))
+        told = ExportEstimate(count=wanted.count, size=wanted.size, hidden=hidden, split=wanted.layout.split)
+        return answer_json(told)
 
     def _accept(self, wanted: _Wanted, call: Call, session: Session) -> Answer:
         now, claims, reader, layout = self._log.now(), session.claims, session.reader, wanted.layout
@@ -395,19 +389,6 @@ class Exports:
             hiding=hiding(self._log, job.workspace, job.hide, job.hide_people),
             progress=progress,
         )
-
-
-def guess_size(reader: Reader, asked: Query, layout: Layout, *, count: int) -> int:
-    """Return about how many bytes an export will have, by what its newest entries take.
-
-    Args:
-        asked: Not narrowed by the locked filter yet.
-        count: How many entries it will have.
-    """
-    if layout.proofs:
-        return estimate_proven(reader.log, reader.workspace, reader.within(asked), count=count)
-    sample = [seen.shown for seen in reader.find(asked, limit=SAMPLE).items]
-    return estimate(layout, sample, count=count, at=reader.log.now())
 
 
 def send_job(folder: JobFolder, job: Job, call: Call) -> Answer:

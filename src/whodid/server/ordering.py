@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from whodid.query import Query
-from whodid.server.answers import Answer, Call
+from whodid.server.answers import Answer, Call, media_type_of
 from whodid.server.bodies import Refused, unpack_body
 from whodid.server.problems import problem
 from whodid.viewer import FILTERS, asks
@@ -57,7 +57,7 @@ def read_order(call: Call, decoder: msgspec.json.Decoder[_T]) -> _T | Answer:
         The value; or a problem: 415 for another media type or encoding, 413 for a body that unpacks to too much, 400
         for one that does not unpack, 422 with a JSON Pointer where the decoder names a place.
     """
-    if call.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+    if media_type_of(call.headers.get("content-type", "")) != "application/json":
         return problem(415, call.request_id)
     try:
         return decoder.decode(unpack_body(call.body, call.headers.get("content-encoding", ""), largest=_LARGEST))

@@ -1,4 +1,4 @@
-"""The standalone page, the page for iframes, and the files they need.
+"""The standalone pages of the log and of its alerts, the page for iframes, and the files they need.
 
 Files are read once, when the application is made, and served from memory by name: what is not in the list does not
 exist. The page names each file with the digest of its content, so that a browser keeps it for ever and never shows an
@@ -12,11 +12,12 @@ import html
 from collections.abc import Iterator
 from importlib import resources
 from importlib.resources.abc import Traversable
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from msgspec import Struct
 
 from whodid.server.answers import Answer, Call, Handler
+from whodid.server.printing import words
 from whodid.server.problems import problem
 from whodid.viewer.asks import language
 
@@ -50,17 +51,18 @@ _HEAD = """<!doctype html>
 <title>Audit logs</title>
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="{style}">
-<link rel="preload" as="fetch" crossorigin href="{words}">
-<script type="module" src="{page}"></script>
+{words}<script type="module" src="{page}"></script>
 <script type="module" src="{viewer}"></script>
 </head>
+"""
+_WORDS = """<link rel="preload" as="fetch" crossorigin href="{words}">
 """
 
 _PAGE = (
     _HEAD
     + """<body>
 <p data-notice role="alert" hidden></p>
-<audit-log-viewer api="{base}" theme="auto" url-sync{tokens}></audit-log-viewer>
+<audit-log-viewer api="{base}" alerts="{base}/alerts" theme="auto" url-sync{tokens}></audit-log-viewer>
 <noscript><p>This page needs JavaScript. <code>whodid search</code> reads the same log.</p></noscript>
 </body>
 </html>
@@ -73,6 +75,18 @@ _CONSOLE = (
 <header><a href="{back}">‹ <bdi>{workspace}</bdi></a></header>
 <p data-notice role="alert" hidden></p>
 <audit-log-viewer api="{base}" theme="auto" url-sync{tokens}></audit-log-viewer>
+</body>
+</html>
+"""
+)
+
+_ALERTS = (
+    _HEAD
+    + """<body class="beside">
+<header><a href="{base}/">‹ {back}</a></header>
+<p data-notice role="alert" hidden></p>
+<audit-log-alerts api="{base}" log="{base}/" theme="auto"{tokens}></audit-log-alerts>
+<noscript><p>This page needs JavaScript.</p></noscript>
 </body>
 </html>
 """
@@ -95,7 +109,7 @@ class _File(Struct, frozen=True):
 
 
 class Pages:
-    """The page at `/` and the files under `/static`.
+    """The page at `/`, that of the alerts, and the files under `/static`.
 
     Args:
         token_address: Where the page fetches viewer tokens, as an absolute path or relative to the page; None when
@@ -111,6 +125,8 @@ class Pages:
         self._versions = {versioned(name, file.digest): name for name, file in self._files.items()}
         self.handlers = (
             Handler("GET", "/", self._page),
+            Handler("GET", "/alerts", self._alerts),
+            Handler("GET", "/exports", self._exports),
             Handler("GET", "/embed", self._embed),
             Handler("GET", "/static/{name:path}", self._file),
         )
@@ -118,13 +134,25 @@ class Pages:
     def _page(self, call: Call) -> Answer:
         return self._viewer(call, _PAGE, self._token_address)
 
+    def _alerts(self, call: Call) -> Answer:
+        back = html.escape(words()[_language(call)]["title"])
+        return self._viewer(call, _ALERTS, self._token_address, element="alerts.js", back=back)
+
+    def _exports(self, call: Call) -> Answer:
+        """Lead to the log with the dialog of exports open; filters come along."""
+        kept = [(name, value) for name, value in call.query if name != "dialog"]
+        place = f"{call.base}/?{urlencode([*kept, ('dialog', 'exports')])}"
+        return Answer(status=307, headers=(("Location", place), ("Cache-Control", "no-store")))
+
     def console(self, call: Call, workspace: str) -> Answer:
         """Answer with the log of one workspace for an operator, with a way back to the console."""
         tokens = f"session/token?workspace={quote(workspace)}"
         back = html.escape(f"{call.base}/console/workspaces/{quote(workspace, safe=':')}")
         return self._viewer(call, _CONSOLE, tokens, back=back, workspace=html.escape(workspace))
 
-    def _viewer(self, call: Call, template: str, tokens: str | None, **slots: str) -> Answer:
+    def _viewer(
+        self, call: Call, template: str, tokens: str | None, *, element: str = "viewer.js", **slots: str
+    ) -> Answer:
         if tokens is not None and not tokens.startswith("/"):
             tokens = f"{call.base}/{tokens}"
         body = template.format(
@@ -133,8 +161,8 @@ class Pages:
             page=self.address(call.base, "page.js"),
             style=self.address(call.base, "page.css"),
             tokens=f' data-tokens="{html.escape(tokens)}"' if tokens is not None else "",
-            viewer=self.address(call.base, "viewer.js"),
-            words=self._words(call),
+            viewer=self.address(call.base, element),
+            words=self._words(call) if element == "viewer.js" else "",
         ).encode()
         return Answer(
             body=body,
@@ -163,9 +191,8 @@ class Pages:
         return Answer(body=body, media_type="text/html; charset=utf-8", headers=tuple(headers))
 
     def _words(self, call: Call) -> str:
-        """Return the address of the texts that the viewer will want, so that they come along with its code."""
-        wishes = [one.partition(";")[0].strip() for one in call.headers.get("accept-language", "").split(",")]
-        return self.address(call.base, f"locales/{language(*wishes)}.json")
+        """Name the texts that the viewer will want, so that they come along with its code."""
+        return _WORDS.format(words=self.address(call.base, f"locales/{_language(call)}.json"))
 
     def address(self, base: str, name: str) -> str:
         """Return the address of a file, with its digest, as it stands in HTML."""
@@ -187,6 +214,12 @@ class Pages:
         if f'"{file.digest}"' in call.headers.get("if-none-match", ""):
             return Answer(status=304, headers=headers)
         return Answer(body=file.body, media_type=file.media_type, headers=headers)
+
+
+def _language(call: Call) -> str:
+    """Return the language that the reader's browser asks for, as far as it is spoken here."""
+    wishes = [one.partition(";")[0].strip() for one in call.headers.get("accept-language", "").split(",")]
+    return language(*wishes)
 
 
 def versioned(name: str, digest: str) -> str:

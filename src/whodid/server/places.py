@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from whodid import detect, review
+from whodid import detect, review, sinks
 from whodid.export import forget_exports
 from whodid.log import Log
 
@@ -19,5 +19,6 @@ def add_places(log: Log, *, exports: Path | None) -> None:
     """
     log.elsewhere.add("detection", lambda workspace, person: detect.erase(log, workspace, person))
     log.elsewhere.add("reviews", lambda workspace, person: review.erase(log, workspace, person))
+    log.elsewhere.add("answers", lambda workspace, _: sinks.erase(log, workspace))
     if exports is not None:
         log.elsewhere.add("exports", lambda workspace, _: forget_exports(exports, workspace))

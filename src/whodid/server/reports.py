@@ -21,7 +21,7 @@ from whodid.errors import NotFound
 from whodid.log import Log
 from whodid.model import Actor
 from whodid.query import Cursor, Query
-from whodid.server.answers import Answer, Call, Handler, answer_json
+from whodid.server.answers import Answer, Call, Handler, answer_json, media_type_of
 from whodid.server.described import PACKED, Description, Form, Reply
 from whodid.server.ordering import Filters, read_order
 from whodid.server.pages import Pages
@@ -154,7 +154,7 @@ class Reports:
 
     def _posted(self, call: Call) -> Answer:
         """Answer a form: the filters in the address as everywhere, the token in the body and nothing else there."""
-        if call.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
+        if media_type_of(call.headers.get("content-type", "")) != _FORM:
             return problem(415, call.request_id, "The body is not a form.", f"Send Content-Type: {_FORM}.")
         try:
             fields = dict(parse_qsl(call.body.decode("ascii"), keep_blank_values=True, max_num_fields=4))

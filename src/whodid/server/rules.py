@@ -31,20 +31,20 @@ from whodid.detect import (
     preview,
     read_settings,
     rules_of,
+    translated,
     written,
 )
 from whodid.detect import Draft as Written
 from whodid.errors import InvalidRule, InvalidSetting, NotFound
 from whodid.log import Log
 from whodid.server.acting import MANAGE, Acts, came, who
-from whodid.server.alerts import told_rules
+from whodid.server.alerts import spoken, told_rules
 from whodid.server.answers import Answer, Call, answer_json
 from whodid.server.ordering import read_order
 from whodid.server.problems import problem
 from whodid.server.ruling import BUDGET, CHANGE, CREATE, DELETE, PREVIEW, RULES, Budget, Change, Draft, Trial
 from whodid.server.sessions import Session, Sessions
 from whodid.viewer import PERSONAL
-from whodid.viewer.veil import HIDDEN
 
 __all__ = ["RuleRoutes"]
 
@@ -180,7 +180,7 @@ class RuleRoutes:
         wish = read_order(call, _trial)
         if isinstance(wish, Answer):
             return wish
-        shown = self._shown(session, call)
+        shown = self._shown(session, call, wish.lang)
         text = None
         if wish.numbers is not None and wish.rule in shown.rules and wish.sentence is None and not wish.text:
             rule = shown.rules[wish.rule]
@@ -198,7 +198,7 @@ class RuleRoutes:
             check_preview(rule.title, tried, self._log.now())
         except InvalidRule as error:
             refused = str(error)
-        return {**shown.preview(tried, rule.name), "text": text, "refused": refused}
+        return {**shown.preview(tried, rule), "text": text, "refused": refused}
 
     def _with_numbers(self, shown: _Shown, rule: Rule, values: Mapping[str, float]) -> Sequence[Rule]:
         """Return the built-in rules, one with other numbers."""
@@ -225,6 +225,7 @@ class _Shown:
     def __init__(self, log: Log, session: Session, lang: str) -> None:
         self._session = session
         self._now = log.now()
+        self._lang = lang
         workspace = session.claims.workspace
         self.settings: Settings = read_settings(log, workspace)
         self.rules = told_rules(log, workspace, lang)
@@ -277,11 +278,11 @@ class _Shown:
         recent = sum(self._now - one.at <= _WEEK for one in self._told())
         return {"weekly": self.settings.budget, "recent": recent}
 
-    def preview(self, tried: Preview, name: str) -> dict[str, Any]:
+    def preview(self, tried: Preview, rule: Rule) -> dict[str, Any]:
         """Return what a rule would have done, as JSON."""
-        others = [one for one in self._told() if one.rule != name and self._now - one.at <= _MONTH]
+        others = [one for one in self._told() if one.rule != rule.name and self._now - one.at <= _MONTH]
         weekly, rest = tried.weekly(self._now), len(others) * _WEEK / _MONTH
-        personal = self._session.claims.may(PERSONAL)
+        rules = {**self.rules, rule.name: translated(rule, self._lang)}
         return {
             "since": time_text(tried.since),
             "entries": tried.entries,
@@ -297,7 +298,7 @@ class _Shown:
                     "at": time_text(one.at),
                     "index": one.index,
                     "level": one.level,
-                    "reason": one.reason if personal else HIDDEN,
+                    **spoken(one, self._session, rules, self._lang),
                     "entries": list(one.entries),
                 }
                 for one in tried.last

@@ -49,9 +49,11 @@ class Trial(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         numbers: Of a built-in rule, by name; the others stay as they are.
         sentence: A rule as choices.
         text: A rule as Sigma.
+        lang: Language of the reasons.
     """
 
     rule: str | None = None
+    lang: Annotated[str, Meta(max_length=40)] | None = None
     numbers: _Numbers | None = None
     sentence: Sentence | None = None
     text: _Text = ""
@@ -156,6 +158,8 @@ class Found(Struct, frozen=True, kw_only=True):
     Args:
         index: Of the entry that completed it.
         reason: Why, in plain words; an object for a viewer without `audit:pii`.
+        template: The reason in the language that was asked for; `{name}` stands for one of `numbers`.
+        numbers: The values that the reason holds, by name.
         entries: Indexes of the entries that it rests on, the last 50 at most.
     """
 
@@ -163,6 +167,8 @@ class Found(Struct, frozen=True, kw_only=True):
     index: int
     level: Level
     reason: str | dict[str, str]
+    template: str | None
+    numbers: dict[str, Any]
     entries: list[int]
 
 
@@ -245,7 +251,8 @@ _PREVIEW: dict[str, Any] = {
     "last": [
         {
             "at": "2026-11-18T22:10:00.000000Z", "index": 57, "level": "medium",
-            "reason": "Maria Torres: contact.exported, exp_1.", "entries": [57],
+            "reason": "Maria Torres: contact.exported, exp_1.", "entries": [57], "template": "{who}: {action}, {what}.",
+            "numbers": {"who": "Maria Torres", "action": "Contacts exported", "what": "exp_1"},
         }
     ],
     "text": _SIGMA, "refused": None,

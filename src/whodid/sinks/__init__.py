@@ -5,6 +5,7 @@ becomes on the way (`formats`), what it is handed to (`kinds`), and the threads 
 `worker`). What does not: finite files, and anything that knows of a terminal or of our own HTTP API.
 """
 
+from whodid.sinks.forgetting import erase
 from whodid.sinks.formats import FORMATS
 from whodid.sinks.health import Health
 from whodid.sinks.kinds import KINDS
@@ -14,4 +15,15 @@ from whodid.sinks.settings import Sink
 from whodid.sinks.sinks import Sinks
 from whodid.sinks.worker import SinkWorker
 
-__all__ = ["FORMATS", "KINDS", "Health", "Position", "Quarantined", "Sink", "SinkWorker", "Sinks", "generate_secret"]
+__all__ = [
+    "FORMATS",
+    "KINDS",
+    "Health",
+    "Position",
+    "Quarantined",
+    "Sink",
+    "SinkWorker",
+    "Sinks",
+    "erase",
+    "generate_secret",
+]

@@ -18,11 +18,12 @@ from msgspec import Struct
 from whodid.errors import InvalidSetting
 from whodid.log import Holder, Log, leased
 from whodid.model import Actor, Context, Entry
-from whodid.query import parse
+from whodid.query import narrow, parse
 from whodid.query.match import compile_query
 from whodid.sinks.formats import FORMATS, Notice
 from whodid.sinks.heads import HEAD, make_head, size_of
 from whodid.sinks.kinds import KINDS, Message, Opening, Receiver, Result
+from whodid.sinks.kinds.schedule import read_schedule
 from whodid.sinks.position import Position, Quarantined, read_position, swap_position
 from whodid.sinks.secrets import secrets_of
 from whodid.sinks.settings import STATE, Sink, pause_by_itself
@@ -34,7 +35,6 @@ WAITS = (5.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0, 36_000.0)
 
 _LEASE = timedelta(seconds=30)
 _RENEW = timedelta(seconds=8)
-_MOST_BYTES = 1024 * 1024
 _MOST_READ = 10_000
 _QUARANTINE = 100
 _REFUSED_IN_A_ROW = 10
@@ -59,7 +59,27 @@ def due(log: Log, workspace: str, sink: Sink, position: Position) -> bool:
         return False
     if sink.format == HEAD:
         return position.next < log.head(workspace).size and _silent(sink, position, now)
-    return position.next < log.head(workspace).size or _silent(sink, position, now)
+    behind = log.head(workspace).size - position.next
+    return _ready(log, workspace, sink, position, behind) if behind > 0 else _silent(sink, position, now)
+
+
+def _ready(log: Log, workspace: str, sink: Sink, position: Position, behind: int) -> bool:
+    """Tell whether what waits is to go now: enough of it waits, it waits for long enough, and nobody is asleep."""
+    usual, schedule = KINDS[sink.kind].gathers, read_schedule(sink.options)
+    if (usual is None and schedule is None) or position.again:
+        return True
+    first = next(log.read(workspace, position.next), None)
+    if first is None:
+        return True
+    if usual is not None:
+        wait = timedelta(seconds=int(sink.options.get("every", usual)))
+        return behind >= sink.batch or log.now() - first.recorded_at >= wait
+    if schedule is None or schedule.lets(first.recorded_at, log.now()):
+        return True
+    if not schedule.urgent:
+        return False
+    urgent = parse(f"index:>={position.next} severity:{','.join(schedule.urgent)}", now=log.now())
+    return bool(log.find(workspace, narrow(parse(sink.query, now=log.now()), urgent), limit=1).entries)
 
 
 def open_receiver(log: Log, workspace: str, sink: Sink, *, again: bool) -> Receiver:
@@ -202,7 +222,7 @@ class Turn:
         """Yield what is left of the log, in deliveries."""
         query = parse(self._sink.query, now=self._log.now())
         wanted = compile_query(query)
-        write = FORMATS[self._sink.format].entry
+        write, largest = FORMATS[self._sink.format].entry, KINDS[self._sink.kind].largest
         start, stop = self._position.next, self._log.head(self._workspace).size
         messages: list[Message] = []
         size = read = 0
@@ -213,7 +233,7 @@ class Turn:
                 message = make_message(entry, write(entry))
                 messages.append(message)
                 size += len(message.body)
-            if len(messages) >= self._sink.batch or size >= _MOST_BYTES or read >= _MOST_READ:
+            if len(messages) >= self._sink.batch or size >= largest or read >= _MOST_READ:
                 yield _Batch(tuple(messages), entry.index + 1, entry.index + 1 - first - read)
                 messages, size, read, first = [], 0, 0, entry.index + 1
         if first < stop:

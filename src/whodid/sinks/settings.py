@@ -16,6 +16,7 @@ from whodid.capture.events import uuid7
 from whodid.errors import NotFound
 from whodid.log import Announced, Log
 from whodid.model import Actor, Change, Context, Event, Outcome, Reason, Related, Resource
+from whodid.sinks.said import without_words
 
 __all__ = [
     "STATE",
@@ -128,7 +129,7 @@ def record_try(
         action: What was tried.
         fault: Why it did not work; empty when it did.
     """
-    why = Reason(code="sink_failed", text=fault[:1_000]) if fault else None
+    why = Reason(code="sink_failed", text=without_words(fault)[:1_000]) if fault else None
     outcome: Outcome = "failed" if fault else "success"
     log.record(workspace, _event(log, workspace, sink, action, outcome, actor=actor, context=context, reason=why))
 
@@ -161,13 +162,13 @@ def _event(
 
 
 def pause_by_itself(log: Log, workspace: str, sink: str, why: str, *, actor: Actor, context: Context) -> None:
-    """Pause a sink that cannot go on; the reason is recorded.
+    """Pause a sink that cannot go on; the reason is recorded, without the words of the receiver.
 
     Args:
         sink: Its id.
         why: In words, for people.
     """
-    text = Reason(code="sink_failed", text=why[:1_000])
+    text = Reason(code="sink_failed", text=without_words(why)[:1_000])
     change_sinks(log, workspace, pausing(sink, log.now(), why[:1_000]), actor=actor, context=context, reason=text)
 
 

@@ -19,7 +19,7 @@ import msgspec
 from whodid.canonical import encode
 from whodid.errors import ConflictingEvent, InvalidEvent, WhodidError
 from whodid.export.import_.foreign import read_time
-from whodid.server.answers import Answer, Call, Handler
+from whodid.server.answers import Answer, Call, Handler, media_type_of
 from whodid.server.bodies import LARGEST_BODY, MOST_EVENTS, Refused, unpack_body
 from whodid.server.compat.saying import Arrived, Said, make_event, nested, settle
 from whodid.server.compat.shared import Refusal, Shared, bearer, find_caller, make_buckets
@@ -93,7 +93,7 @@ def _fault(at: int, fault: WhodidError) -> dict[str, Any]:
 def _read(call: Call) -> list[Any]:
     """Return the events of a request as JSON, each still unchecked."""
     body = unpack_body(call.body, call.headers.get("content-encoding", ""))
-    media_type = call.headers.get("content-type", "").partition(";")[0].strip().lower()
+    media_type = media_type_of(call.headers.get("content-type", ""))
     if media_type == _STRUCTURED:
         return [_json(body)]
     if media_type == _BATCH:

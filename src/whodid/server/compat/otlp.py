@@ -10,7 +10,7 @@ from typing import Any
 
 from whodid.canonical import encode
 from whodid.errors import InvalidEvent, InvalidSetting, WhodidError
-from whodid.server.answers import Answer, Call, Handler, answer_json
+from whodid.server.answers import Answer, Call, Handler, answer_json, media_type_of
 from whodid.server.bodies import LARGEST_BODY, Refused, unpack_body
 from whodid.server.compat.otlp_records import make_events, read_json
 from whodid.server.compat.saying import MOST_MESSAGES, settle
@@ -44,20 +44,20 @@ class OTLP:
         self.handlers = [Handler("POST", _PATH, self._answer, largest=LARGEST_BODY, spoken=_spoken)]
 
     def _answer(self, call: Call) -> Answer:
-        media_type = call.headers.get("content-type", "").partition(";")[0].strip().lower()
+        asked = media_type_of(call.headers.get("content-type", ""))
         try:
-            return self._taken(call, media_type)
+            return self._taken(call, asked)
         except Refusal as refusal:
-            return _refused(refusal, media_type)
+            return _refused(refusal, asked)
         except Refused as refused:
-            return _refused(Refusal(refused.status, f"{refused.fact}. {refused.remedy}."), media_type)
+            return _refused(Refusal(refused.status, f"{refused.fact}. {refused.remedy}."), asked)
 
-    def _taken(self, call: Call, media_type: str) -> Answer:
+    def _taken(self, call: Call, asked: str) -> Answer:
         admitted = find_caller(self._shared, bearer(call), call, "write", route=f"POST {_PATH}")
-        if media_type not in {_PROTOBUF, _JSON}:
+        if asked not in {_PROTOBUF, _JSON}:
             raise Refusal(415, f"The body is neither {_PROTOBUF} nor {_JSON}. Send one of these.")
         body = unpack_body(call.body, call.headers.get("content-encoding", ""))
-        records = read_json(body) if media_type == _JSON else self._wire.read_protobuf(body)
+        records = read_json(body) if asked == _JSON else self._wire.read_protobuf(body)
         self._take(admitted, max(1, len(records)))
         told = settle(
             self._log,
@@ -68,7 +68,7 @@ class OTLP:
         )
         faults = [(at, one) for at, one in enumerate(told) if one is not None]
         message = _message(*faults[0], len(faults)) if faults else ""
-        if media_type == _PROTOBUF:
+        if asked == _PROTOBUF:
             return Answer(body=self._wire.write_answer(len(faults), message), media_type=_PROTOBUF)
         partial = {"partialSuccess": {"rejectedLogRecords": str(len(faults)), "errorMessage": message}}
         return answer_json(partial if faults else {})
@@ -81,14 +81,14 @@ def _message(at: int, fault: WhodidError, count: int) -> str:
     return f"Record {at} was refused: {place}{fact}. {fault.remedy}.{more}"
 
 
-def _refused(refusal: Refusal, media_type: str = _JSON) -> Answer:
+def _refused(refusal: Refusal, asked: str) -> Answer:
     """Answer with a Status (google.rpc): the code and the message, in the form of the request."""
     status = 503 if refusal.status in _PASSING else refusal.status
     code = _CODES.get(status, _INTERNAL)
     headers: tuple[tuple[str, str], ...] = (("Cache-Control", "no-store"),)
     if status == 503:
         headers = (*headers, ("Retry-After", str(refusal.again or 1)))
-    if media_type != _PROTOBUF:
+    if asked != _PROTOBUF:
         return Answer(status=status, body=encode(_status(code, refusal.fact)), media_type=_JSON, headers=headers)
     message = refusal.fact.encode()
     # Field 1 is a number, field 2 a text; no message here takes more than two bytes to say how long it is.
@@ -101,7 +101,10 @@ def _status(code: int, message: str) -> dict[str, Any]:
     return {"code": code, "message": message}
 
 
-def _spoken(answer: Answer) -> Answer:
+def _spoken(answer: Answer, asked: str) -> Answer:
     """Turn a problem into the form that exporters read."""
     told = read_problem(answer)
-    return answer if told is None else _refused(Refusal(told.status, told.fact))
+    if told is None:
+        return answer
+    again = next((int(value) for name, value in answer.headers if name == "Retry-After" and value.isdigit()), None)
+    return _refused(Refusal(told.status, told.fact, again=again), asked)

@@ -206,9 +206,9 @@ class Viewing:
         return Answer(status=204)
 
 
-def _spoken(answer: Answer) -> Answer:
+def _spoken(answer: Answer, asked: str) -> Answer:
     """Turn an answer into the form that viewers read, on pages of whatever origin."""
-    made = spoken(answer)
+    made = spoken(answer, asked)
     return replace(made, headers=(*made.headers, *_ORIGINS))
 
 

@@ -83,7 +83,7 @@ def _refused(refusal: Refusal) -> Answer:
     return answer_json(body, status=refusal.status, headers=refusal.headers)
 
 
-def spoken(answer: Answer) -> Answer:
+def spoken(answer: Answer, _: str) -> Answer:
     """Turn a problem into the form that the clients read; what is not valid is a bad request there."""
     told = read_problem(answer)
     if told is None:

@@ -206,7 +206,7 @@ def _answer(code: int, more: dict[str, Any] | None = None, *, again: int | None 
     return answer_json({"text": _TEXTS[code], "code": code} | (more or {}), status=status, headers=headers)
 
 
-def _spoken(answer: Answer) -> Answer:
+def _spoken(answer: Answer, _: str) -> Answer:
     """Turn a problem into the form that clients read."""
     told = read_problem(answer)
     if told is None:

@@ -25,10 +25,11 @@ from whodid.query import Query, Term, Value
 from whodid.server.answers import Answer, Call, answer_json
 from whodid.server.compat.shared import KeptList, Refusal, Shared, asked_action, our_type, read_object
 from whodid.server.compat.workos_lists import idempotency, missing, own, refused, reused
-from whodid.server.exports import guess_size, send_job
+from whodid.server.exports import send_job
 from whodid.server.gate import Admitted
 from whodid.server.sessions import context_of
 from whodid.server.signing import mac, pack, same, unpack
+from whodid.server.sizing import guess_size
 from whodid.viewer import Reader
 
 __all__ = ["WorkOSExports"]

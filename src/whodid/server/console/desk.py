@@ -22,7 +22,7 @@ from whodid.log import Log
 from whodid.model import Reason, Resource
 from whodid.retention import STANDARD, Policy, change_policy, preview, read_holds, read_policy
 from whodid.server.administration import LONGEST_OVERLAP
-from whodid.server.answers import Answer, Call, Handler
+from whodid.server.answers import Answer, Call, Handler, media_type_of
 from whodid.server.console import keys_views, retention_views, views
 from whodid.server.console.acts import FAULTS, Act, Do, Look, Wrong, checked, onward, place_of, told
 from whodid.server.console.forgetting import ErasureDesk
@@ -360,7 +360,7 @@ class Desk:
 
 def _read(call: Call) -> Form | None:
     """Return the fields of a form, or None for a body that is none."""
-    if call.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
+    if media_type_of(call.headers.get("content-type", "")) != _FORM:
         return None
     try:
         values = parse_qs(

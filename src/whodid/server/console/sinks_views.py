@@ -274,7 +274,7 @@ def _acts(frame: Frame, workspace: str, found: Health, form: Form) -> list[Child
     named = (
         ("sink_test", test),
         ("sink_pause" if sink.active else "sink_resume", pause),
-        ("sink_backfill", backfill),
+        *((("sink_backfill", backfill),) if found.position.next else ()),
         ("sink_secret", secret),
         ("sink_remove", remove),
     )

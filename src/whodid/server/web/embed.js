@@ -5,7 +5,9 @@
 const viewer = document.querySelector("audit-log-viewer");
 const allowed = document.body.dataset.origins.split(" ").filter(Boolean);
 const EVENTS = ["state", "open-resource", "open-log", "error", "height", "ready"];
-const ATTRIBUTES = ["locale", "theme", "zone", "view", "resource", "open-types", "docs"];
+const ATTRIBUTES = ["locale", "theme", "zone", "view", "resource", "open-types", "docs", "alerts"];
+/** Attributes that are addresses of pages. */
+const PAGES = ["docs", "alerts"];
 const AGAIN = 400;
 const PATIENCE = 15_000;
 
@@ -20,8 +22,12 @@ function tell(whodid, detail = {}) {
 
 function dress(settings) {
   for (const name of ATTRIBUTES) {
-    if (typeof settings[name] === "string") viewer.setAttribute(name, settings[name]);
+    if (typeof settings[name] === "string" && (!PAGES.includes(name) || isPage(settings[name]))) viewer.setAttribute(name, settings[name]);
   }
+}
+
+function isPage(address) {
+  return URL.canParse(address, location.href) && /^https?:$/.test(new URL(address, location.href).protocol);
 }
 
 /** The origin that a token names; what it says beyond that is the server's to judge. */

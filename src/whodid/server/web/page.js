@@ -1,7 +1,7 @@
-// The page around the viewer: exchanges a sign-in link for a session and fetches viewer tokens.
+// The page around the viewer, or around the alerts: exchanges a sign-in link for a session and fetches viewer tokens.
 // Nothing of what it handles is kept: the code leaves the address bar before anything else happens.
 
-const viewer = document.querySelector("audit-log-viewer");
+const viewer = document.querySelector("audit-log-viewer, audit-log-alerts");
 const notice = document.querySelector("[data-notice]");
 const base = viewer.getAttribute("api");
 const tokens = viewer.dataset.tokens;
@@ -54,7 +54,7 @@ if (tokens !== undefined) {
     return asked;
   };
   // Set before the element is defined, the property would hide the one that the element has.
-  customElements.whenDefined("audit-log-viewer").then(() => {
+  customElements.whenDefined(viewer.localName).then(() => {
     viewer.getToken = getToken;
   });
 }

@@ -111,6 +111,9 @@ class Kind(Struct, frozen=True, kw_only=True):
         batch: How many entries go in one delivery unless the sink says otherwise.
         most: How many can go at most.
         secret: Whether it works only with a secret.
+        largest: How many bytes go in one delivery, about.
+        gathers: Seconds that entries may wait for others, unless the option `every` says otherwise; None for a kind to
+            which they go at once.
         open: Makes a receiver; connects to nothing yet. Raises InvalidSetting for what cannot work.
     """
 
@@ -119,6 +122,8 @@ class Kind(Struct, frozen=True, kw_only=True):
     batch: int
     most: int
     secret: bool
+    largest: int = 1024 * 1024
+    gathers: int | None = None
     open: Callable[[Opening], Receiver]
 
 

@@ -14,12 +14,12 @@ from msgspec import Struct
 from whodid.errors import InvalidSetting
 from whodid.sinks.kinds.base import Kind, Message, Opening, Result
 from whodid.sinks.kinds.http import OPTIONS, Way
+from whodid.sinks.said import said_by
 
 __all__ = ["ELASTIC"]
 
 _THERE_ALREADY = 409
 _BUSY = frozenset({408, 429, *range(500, 600)})
-_TOLD = 300
 
 
 class _Item(Struct):
@@ -78,7 +78,7 @@ def _judge(items: Sequence[_Item]) -> Result:
     for at, item in enumerate(items):
         if 200 <= item.status < 300 or item.status == _THERE_ALREADY:
             continue
-        told = f"status {item.status}: {msgspec.json.encode(item.error).decode()[:_TOLD]}"
+        told = f"status {item.status}: {said_by(msgspec.json.encode(item.error))}"
         if item.status in _BUSY:
             # What was taken of it is there under its id, and is not written twice.
             return Result(fault=f"The receiver could not write all of it, {told}")

@@ -22,7 +22,9 @@ from whodid import egress
 from whodid.errors import InvalidSetting
 from whodid.sinks.kinds.base import TAKEN, Kind, Message, Opening, Result
 from whodid.sinks.kinds.http import OPTIONS, make_trust, network_fault, split_address
+from whodid.sinks.kinds.schedule import SCHEDULE, read_schedule
 from whodid.sinks.kinds.wording import LINK, lines
+from whodid.sinks.said import said_by
 
 __all__ = ["EMAIL"]
 
@@ -46,6 +48,8 @@ class _Email:
         if len(self._to) > _MOST_PEOPLE:
             raise InvalidSetting(f"A letter goes to {_MOST_PEOPLE} people at most", "Use the address of a list")
         self._heads = opening.sink.format == "head"
+        if read_schedule(opening.sink.options) is not None and self._heads:
+            raise InvalidSetting("Heads have a schedule of their own", "Set --heartbeat, not hours or a digest")
         self._link = opening.option("link")
         self._user = opening.option("user")
         if bool(self._user) != bool(opening.secrets):
@@ -69,12 +73,13 @@ class _Email:
             return Result(fault=f"The server does not know the name and the password ({error.smtp_code})")
         except smtplib.SMTPRecipientsRefused as error:
             code, said = next(iter(error.recipients.values()))
-            return Result(fault=f"The server refuses the people: {code} {_words(said)}", lasting=code in _LASTING)
+            return Result(fault=f"The server refuses the people: {code}: {said_by(said)}", lasting=code in _LASTING)
         except smtplib.SMTPResponseException as error:
-            told = f"The server answered {error.smtp_code}: {_words(error.smtp_error)}"
+            told = f"The server answered {error.smtp_code}: {said_by(error.smtp_error)}"
             return Result(fault=told, lasting=error.smtp_code in _LASTING)
         except smtplib.SMTPException as error:
-            return Result(fault=str(error) or "The server does not speak SMTP")
+            told = f": {said_by(str(error))}" if str(error) else ""
+            return Result(fault=f"The server does not speak SMTP{told}")
         except (OSError, ValueError, InvalidSetting) as error:
             return Result(fault=network_fault(error))
         return TAKEN
@@ -184,11 +189,6 @@ def _address(text: str, name: str) -> str:
     return text.strip()
 
 
-def _words(said: bytes | str) -> str:
-    text = said.decode(errors="replace") if isinstance(said, bytes) else said
-    return " ".join(text.split())[:300]
-
-
 EMAIL = Kind(
     formats=("head", "whodid"),
     options={
@@ -197,6 +197,7 @@ EMAIL = Kind(
         "from": "who sends it",
         "user": "name at the server, with a secret as its password",
         **LINK,
+        **SCHEDULE,
     },
     batch=20,
     most=100,

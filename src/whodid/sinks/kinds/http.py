@@ -21,6 +21,7 @@ from msgspec import Struct
 from whodid import egress
 from whodid.errors import InvalidSetting
 from whodid.sinks.kinds.base import TAKEN, Opening, Result
+from whodid.sinks.said import said_by
 
 __all__ = ["OPTIONS", "Answer", "Way", "make_trust", "network_fault", "split_address"]
 
@@ -30,7 +31,6 @@ OPTIONS = {"ca": "file with the authority that signed the receiver's certificate
 _SECONDS = 10.0
 _LONGEST_ANSWER = 4 * 1024 * 1024
 _LONGEST_WAIT = 24 * 3600.0
-_TOLD = 300
 _SUCCESS = range(200, 300)
 _REDIRECT = range(300, 400)
 _LASTING = frozenset({400, 409, 413, 414, 415, 422})
@@ -57,9 +57,8 @@ class Answer(Struct, frozen=True, kw_only=True):
             return TAKEN
         if self.status in _REDIRECT:
             return Result(fault=f"The receiver redirects (status {self.status}), which is not followed")
-        said = " ".join(self.body[:_TOLD].decode(errors="replace").split())
         return Result(
-            fault=f"The receiver answered {self.status}" + (f": {said}" if said else ""),
+            fault=f"The receiver answered {self.status}" + (f": {said_by(self.body)}" if self.body.strip() else ""),
             lasting=self.status in _LASTING,
             gone=self.status == 410,
             retry_after=self.retry_after,
@@ -86,12 +85,20 @@ class Way:
         self._connection: egress.Connection | None = None
 
     def post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """Send a body and read the answer."""
+        """Send a body to the address and read the answer."""
+        return self.request("POST", self._path, body, headers)
+
+    def request(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Send a request to the host of the address and read the answer.
+
+        Args:
+            path: From the root, percent-encoded.
+        """
         used = self._connection is not None
-        answer = self._try(body, headers)
+        answer = self._try(method, path, body, headers)
         if answer is None and used:
             # A receiver may close a connection that was idle; only a new one tells whether it is there.
-            answer = self._try(body, headers)
+            answer = self._try(method, path, body, headers)
         return answer or Answer(fault=_CLOSED)
 
     def close(self) -> None:
@@ -100,7 +107,7 @@ class Way:
             self._connection.close()
             self._connection = None
 
-    def _try(self, body: bytes, headers: Mapping[str, str]) -> Answer | None:
+    def _try(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer | None:
         """Send once; None when the connection turned out to be closed."""
         connection = self._connection or egress.Connection(
             self._url, self._trust, private=self._private, seconds=_SECONDS
@@ -110,7 +117,7 @@ class Way:
         late.daemon = True
         late.start()
         try:
-            connection.request("POST", self._path, body, dict(headers))
+            connection.request(method, path, body, dict(headers))
             response = connection.getresponse()
             found = response.read(_LONGEST_ANSWER)
             kept = response.isclosed() and not response.will_close

@@ -13,6 +13,7 @@ from whodid import canonical
 from whodid.sinks.formats import JSON_FORMATS
 from whodid.sinks.kinds.base import TAKEN, Kind, Message, Opening, Result
 from whodid.sinks.kinds.http import OPTIONS, Way
+from whodid.sinks.said import said_by
 
 __all__ = ["OTLP"]
 
@@ -53,7 +54,7 @@ class _Otlp:
         with suppress(msgspec.DecodeError, UnicodeDecodeError, ValueError):
             partial = _decoder.decode(answer.body).partial
             if partial is not None and int(partial.rejected) > 0:
-                return Result(fault=f"The receiver rejected records: {partial.message[:300]}", lasting=True)
+                return Result(fault=f"The receiver rejected records: {said_by(partial.message)}", lasting=True)
         return TAKEN
 
     def close(self) -> None:

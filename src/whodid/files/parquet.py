@@ -16,10 +16,10 @@ from msgspec import UNSET
 
 from whodid.canonical import encode
 from whodid.errors import InvalidSetting
-from whodid.export.handed import Handed
+from whodid.files.handed import Handed
 from whodid.model import Change, Context, Entry
 
-__all__ = ["ROW_GROUP", "render"]
+__all__ = ["ROW_GROUP", "read_ids", "render", "require"]
 
 ROW_GROUP = 10_000
 
@@ -42,13 +42,9 @@ def render(
     Raises:
         InvalidSetting: pyarrow is not installed.
     """
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError:
-        raise InvalidSetting(
-            "Parquet needs pyarrow, which is not installed", "Run: pip install 'whodid[parquet]'"
-        ) from None
+    require()
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     text, names = pa.string(), pa.dictionary(pa.int32(), pa.string())
     at = pa.timestamp("us", tz="UTC")
@@ -107,6 +103,37 @@ def render(
             writer.write_table(pa.Table.from_pylist(rows, schema=schema), row_group_size=ROW_GROUP)
             yield sink.take()
     yield sink.take()
+
+
+def read_ids(file: bytes) -> list[str]:
+    """Return the ids of the entries in a file that `render` wrote; none for anything else.
+
+    Raises:
+        InvalidSetting: pyarrow is not installed.
+    """
+    require()
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        found: list[str] = pq.read_table(pa.BufferReader(file), columns=["id"]).column("id").to_pylist()
+    except (pa.ArrowException, KeyError):
+        return []
+    return found
+
+
+def require() -> None:
+    """Insist on what Parquet needs.
+
+    Raises:
+        InvalidSetting: pyarrow is not installed.
+    """
+    try:
+        import pyarrow.parquet  # noqa: F401
+    except ImportError:
+        raise InvalidSetting(
+            "Parquet needs pyarrow, which is not installed", "Run: pip install 'whodid[parquet]'"
+        ) from None
 
 
 def _row(entry: Entry) -> dict[str, Any]:
