@@ -1,4 +1,4 @@
-"""What whodid is made of: all of it locked with hashes, licensed and listed, and the wheel the same whoever builds it."""
+"""What whodid is made of: all of it locked, licensed and listed, and the wheel the same whoever builds it."""
 
 from __future__ import annotations
 

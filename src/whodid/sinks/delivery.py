@@ -18,11 +18,12 @@ from msgspec import Struct
 from whodid.errors import InvalidSetting
 from whodid.log import Holder, Log, leased
 from whodid.model import Actor, Context, Entry
-from whodid.query import parse
+from whodid.query import narrow, parse
 from whodid.query.match import compile_query
 from whodid.sinks.formats import FORMATS, Notice
 from whodid.sinks.heads import HEAD, make_head, size_of
 from whodid.sinks.kinds import KINDS, Message, Opening, Receiver, Result
+from whodid.sinks.kinds.schedule import read_schedule
 from whodid.sinks.position import Position, Quarantined, read_position, swap_position
 from whodid.sinks.secrets import secrets_of
 from whodid.sinks.settings import STATE, Sink, pause_by_itself
@@ -59,16 +60,26 @@ def due(log: Log, workspace: str, sink: Sink, position: Position) -> bool:
     if sink.format == HEAD:
         return position.next < log.head(workspace).size and _silent(sink, position, now)
     behind = log.head(workspace).size - position.next
-    return (behind > 0 and _gathered(log, workspace, sink, position, behind)) or _silent(sink, position, now)
+    return _ready(log, workspace, sink, position, behind) if behind > 0 else _silent(sink, position, now)
 
 
-def _gathered(log: Log, workspace: str, sink: Sink, position: Position, behind: int) -> bool:
-    """Tell whether enough waits for a delivery, or the first of it waits for long enough."""
-    usual = KINDS[sink.kind].gathers
-    if usual is None or behind >= sink.batch or position.again:
+def _ready(log: Log, workspace: str, sink: Sink, position: Position, behind: int) -> bool:
+    """Tell whether what waits is to go now: enough of it waits, it waits for long enough, and nobody is asleep."""
+    usual, schedule = KINDS[sink.kind].gathers, read_schedule(sink.options)
+    if (usual is None and schedule is None) or position.again:
         return True
     first = next(log.read(workspace, position.next), None)
-    return first is None or log.now() - first.recorded_at >= timedelta(seconds=int(sink.options.get("every", usual)))
+    if first is None:
+        return True
+    if usual is not None:
+        wait = timedelta(seconds=int(sink.options.get("every", usual)))
+        return behind >= sink.batch or log.now() - first.recorded_at >= wait
+    if schedule is None or schedule.lets(first.recorded_at, log.now()):
+        return True
+    if not schedule.urgent:
+        return False
+    urgent = parse(f"index:>={position.next} severity:{','.join(schedule.urgent)}", now=log.now())
+    return bool(log.find(workspace, narrow(parse(sink.query, now=log.now()), urgent), limit=1).entries)
 
 
 def open_receiver(log: Log, workspace: str, sink: Sink, *, again: bool) -> Receiver:
