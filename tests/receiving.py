@@ -47,6 +47,7 @@ class Receiver:
         self.refuses: Callable[[bytes], bool] = lambda _: False
         self.location = ""
         self.body = b""
+        self.echoes = False
         self.flood = 0
         self.drip = threading.Event()
 
@@ -85,6 +86,8 @@ def receiving(tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
             if receiver.drip.is_set():
                 self._drip()
                 return
+            if receiver.echoes:
+                receiver.body = f"{self.path} {headers}".encode()
             self.send_response(receiver.next_status(body))
             if receiver.location:
                 self.send_header("Location", receiver.location)
@@ -119,7 +122,7 @@ def receiving(tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     receiver = Receiver(server.server_address[1], "http" if tls is None else "https")
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield receiver
