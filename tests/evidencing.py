@@ -21,7 +21,7 @@ from whodid.proof import leaf, tree
 from whodid.proof.checkpoint import Checkpoint, parse_checkpoint, sign_checkpoint
 from whodid.proof.index import Index, Lookup
 from whodid.proof.note import Signer, parse_note
-from whodid.proof.seal import NOTHING, Seal, origin_id, salt_commitment
+from whodid.proof.seal import NOTHING, Seal, anchor_hash, origin_id, salt_commitment
 from whodid.proof.volume import Volume, seals_root, volume_salt_commitment
 
 START = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
@@ -77,6 +77,7 @@ class Workshop:
         self.checkpoint = ""
         self.first = 0
         self.seen_outside: list[tuple[str, bytes]] = []
+        self.stamp = b""
 
     # ------------------------------------------------------------------------------------------------------- writing
 
@@ -139,7 +140,7 @@ class Workshop:
             root=index.root,
             commitment=salt_commitment(number + 2, self.salts[number + 2]),
             previous=self.seals[-1][0].hash if self.seals else NOTHING,
-            anchor=NOTHING,
+            anchor=anchor_hash(self.stamp) if self.stamp else NOTHING,
         )
         self.indexes[number] = index
         self._open = _Open(stop, self.salts[number + 1])
@@ -258,7 +259,7 @@ class Workshop:
     def consistency(self, size: int) -> Sequence[bytes]:
         return tree.consistency_proof(size, len(self.hashes), self._roots)
 
-    def anchors(self, stop: int) -> Sequence[Anchored]:
+    def anchors(self, stop: int, before: SnapshotSegment | None = None) -> Sequence[Anchored]:
         return [
             Anchored(note, stamp, self.consistency(parse_checkpoint(parse_note(note)[0]).size))
             for note, stamp in self.seen_outside

@@ -45,6 +45,8 @@ def test_a_question_from_the_bar(visit: Callable[..., Visit], world: World, tmp_
     expect(dialog.locator(".found")).to_contain_text("Campaign guard paused campaign Diwali early access")
     expect(dialog.locator(".told li")).to_have_count(2)
     expect(dialog.locator(".limits")).to_contain_text("What the application does not record, no log can show")
+    expect(dialog.locator(".levels li.absent")).to_have_count(5)
+    expect(dialog.locator(".levels")).to_contain_text("Nothing is sealed yet; evidence seals first")
     assert Axe().run(opened.page, options=RULES).response["violations"] == []
     with opened.page.expect_download() as saved:
         dialog.get_by_role("button", name="Download the evidence").click()
@@ -52,6 +54,10 @@ def test_a_question_from_the_bar(visit: Callable[..., Visit], world: World, tmp_
     verdict = verify(extract((tmp_path / "why.html").read_bytes()), trusted=[world.log.verifier_key(HOME)])
     assert verdict.ok
     assert [one.index for one in verdict.answers] == [2, 3]
+    dialog.get_by_role("button", name="Ask", exact=True).click()
+    expect(dialog.locator(".levels li.held")).to_have_count(3)
+    expect(dialog.locator(".levels")).to_contain_text(re.compile(r"From entry 0 to entry \d+, no entry .* is missing"))
+    opened.page.screenshot(path=tmp_path / "levels.png")
     dialog.locator(".rests a").first.click()
     expect(opened.viewer.locator(".drawer h2")).to_contain_text("paused campaign Diwali early access")
 

@@ -33,6 +33,7 @@ THERE = {
     "question": "deletion",
     "name": "new_country",
     "number": "1",
+    "size": "7",
 }
 
 

@@ -153,7 +153,10 @@ export interface Sealed {
   hash: Uint8Array;
 }
 
-export type Seal = Sealed;
+export interface Seal extends Sealed {
+  /** Hexadecimal. */
+  anchor: string;
+}
 
 export interface Volume extends Sealed {
   first: number;
@@ -162,7 +165,7 @@ export interface Volume extends Sealed {
 }
 
 export function readSeal(data: Uint8Array): Seal {
-  return read("seal", data, 189, 5, 4, 61);
+  return { ...read("seal", data, 189, 5, 4, 61), anchor: toHex(data.subarray(157)) };
 }
 
 export function readVolume(data: Uint8Array): Volume {

@@ -9,7 +9,7 @@ import { verify } from "./verify.js";
 import { question, tell, time, type Told } from "./words.js";
 
 const STATES: Record<State, string> = { held: "Proven", part: "Proven in part", failed: "Not proven", absent: "Not in this file" };
-const PLACES: Partial<Record<Code, string>> = { salt: "Segment", index: "Segment", anchor: "Anchor" };
+const PLACES: Partial<Record<Code, string>> = { salt: "Segment", index: "Segment", dated: "Segment", volume: "Volume", anchor: "Anchor" };
 const LEVELS = {
   c0: ["C0", "Order"],
   c1: ["C1", "Every header"],
@@ -129,9 +129,9 @@ function signature({ signed, trusted }: Verdict): HTMLElement {
 
 /** Heads that somebody outside may have seen: that the log went on from them is checked here, who they are is not. */
 function anchors({ anchors }: Verdict): HTMLElement[] {
-  return anchors.map(({ size, others, stamped }) => {
-    const who = [others.length ? `signatures that name ${others.join(", ")}` : "", stamped ? "a time stamp (RFC 3161)" : ""].filter(Boolean).join(", and ");
-    return line("part", "Anchor", "Linked", `The log went on from a head of ${many(size, "entry", "entries")}${who ? ` that carries ${who}: not checked here, whodid verify does it with --policy and --stamps` : ""}.`);
+  return anchors.map(({ size, others, stamp, after }) => {
+    const who = [others.length ? `signatures that name ${others.join(", ")}` : "", stamp ? "a time stamp (RFC 3161)" : ""].filter(Boolean).join(", and ");
+    return line("part", "Anchor", "Linked", `The log went on from a head of ${many(size, "entry", "entries")}${who ? ` that carries ${who}: not checked here, whodid verify does it with --policy and --stamps` : ""}.${after === null ? "" : ` Entries from ${after} on were recorded after it.`}`);
   });
 }
 

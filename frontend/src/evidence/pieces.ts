@@ -5,7 +5,7 @@ import { equal, toHex } from "../lib/bytes.js";
 import { leafHash, rootOf } from "../lib/merkle.js";
 import { ascend, demand, type Bound, type Evidence, type Stretch } from "./document.js";
 import {
-  base64, checkChain, checkVolumes, cut, headerOf, readSeal, readVolume, SEAL, type Head, type Seal, type Sealed, type Volume,
+  base64, checkChain, checkVolumes, cut, headerOf, readSeal, readVolume, SEAL, type Head, type Seal, type Volume,
 } from "./mathematics.js";
 import { details } from "./said.js";
 
@@ -22,7 +22,7 @@ export interface Piece {
   stretch: Stretch;
   first: number;
   last: number;
-  sealed: Sealed;
+  sealed: Seal | Volume;
 }
 
 /** A segment whose salt is here; without its seal, or with nothing that covers it, the salt is of no use. */
@@ -101,9 +101,26 @@ export function readPieces({ segments, bound }: Evidence, known: Known): Piece[]
 
 /** The segments whose salts are here: the covered ones, then those below volumes. */
 export function listSalted({ bound }: Evidence, known: Known, covered: Piece[]): Salted[] {
-  const own = covered.filter(({ code }) => code === "index").map((piece) => ({ number: piece.first, salt: piece.stretch.salt, seal: piece.sealed, piece }));
+  const own = covered.filter(({ code }) => code === "index").map((piece) => ({ number: piece.first, salt: piece.stretch.salt, seal: known.seals.get(piece.first), piece }));
   const below = (bound?.salts ?? []).map(([number, salt]) => ({
     number, salt, seal: known.seals.get(number), piece: covered.find(({ code, first, last }) => code === "volume" && first <= number && number <= last),
   }));
   return [...own, ...below];
+}
+
+/** Hold seals against the time stamps that they name: each was there before the seal. Segments where that cannot be; and since when. */
+export function datedBy({ sealed }: Evidence, { seals }: Known, sizes: ReadonlyMap<string, number>): { wrong: number[]; after: Map<string, number> } {
+  const wrong: number[] = [];
+  const after = new Map<string, number>();
+  let least = 0;
+  for (const [number, { anchor }] of [...seals].sort(([a], [b]) => a - b)) {
+    const size = sizes.get(anchor);
+    if (size === undefined) continue;
+    const following = seals.get(number + 1);
+    const carrier = following ? following.stop - 1 : sealed;
+    if (size < least || size > carrier) wrong.push(number);
+    least = Math.max(least, size);
+    if (!after.has(anchor)) after.set(anchor, carrier + 1);
+  }
+  return { wrong, after };
 }

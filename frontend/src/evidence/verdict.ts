@@ -11,6 +11,7 @@ export const FACTS = {
   seal: "The newest seal is not an entry of the log",
   chain: "The seals do not follow one another",
   bound: "The newest volume is not an entry of the log, or volumes and seals do not follow one another",
+  dated: "The seal of this segment names a time stamp of a head that was not there yet",
   origin: "The name of the log does not commit to the salts of its first segments",
   segments: "The segments leave a gap, or one of them is not sealed",
   period: "The segments do not reach over the whole asked period",
@@ -72,8 +73,10 @@ export interface Anchored {
   size: number;
   /** Names that signed besides the log. Whether they may is not checked here. */
   others: string[];
-  /** Whether there is a time stamp. What it says is not checked here. */
-  stamped: boolean;
+  /** What a seal says of its time stamp, hexadecimal, or nothing when there is none. What the stamp says is not checked here. */
+  stamp: string;
+  /** Index from which on entries were recorded after that stamp, because a seal before them names it. */
+  after: number | null;
 }
 
 export interface Verdict {

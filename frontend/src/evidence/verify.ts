@@ -6,10 +6,10 @@ import { extendsTree, Frontier, leafHash, rootOf } from "../lib/merkle.js";
 import { decode, demand, namedEntries, withheld, type Evidence, type Opened, type Reason } from "./document.js";
 import { digest } from "./hash.js";
 import {
-  base64, checkOrigin, cut, DIMENSIONS, headerOf, holds, keyOf, openCheckpoint, readHeader, readKey, RECORDS, saltHolds, signers, tagOf, valueOf,
+  base64, bytes, checkOrigin, cut, DIMENSIONS, headerOf, holds, keyOf, openCheckpoint, readHeader, readKey, RECORDS, saltHolds, signers, tagOf, valueOf,
   type Head, type Header, type Seal, type Sealed,
 } from "./mathematics.js";
-import { checkCarried, listSalted, readBound, readChain, readPieces, type Known, type Piece } from "./pieces.js";
+import { checkCarried, datedBy, listSalted, readBound, readChain, readPieces, type Known, type Piece } from "./pieces.js";
 import { details, said } from "./said.js";
 import type { Anchored, Code, Counts, Cover, Verdict } from "./verdict.js";
 import { levels } from "./verdict.js";
@@ -90,6 +90,9 @@ class Verification {
     await this.#anchored(evidence, head);
     const known = await this.#opened(evidence, head);
     const covered = await this.#basis("segments", () => readPieces(evidence, known));
+    const { wrong, after } = datedBy(evidence, known, new Map(this.anchors.filter(({ stamp }) => stamp).map(({ stamp, size }) => [stamp, size])));
+    for (const number of wrong) this.#add("dated", number);
+    for (const anchor of this.anchors) anchor.after = after.get(anchor.stamp) ?? null;
     await this.#covered(evidence, head, known, covered);
     await this.#lookups(evidence, covered);
     const leaves = await this.#entries(evidence, head, covered);
@@ -114,11 +117,11 @@ class Verification {
     for (const [at, { checkpoint, consistency, stamp }] of anchors.entries()) {
       await this.#step("anchor", at, async () => {
         const earlier = openCheckpoint(checkpoint, own);
-        const [stamped, path] = [base64(stamp).length > 0, cut(base64(consistency), 32)];
+        const [said, path] = [base64(stamp), cut(base64(consistency), 32)];
         demand(below < earlier.size && earlier.size <= head.size);
         await extendsTree(earlier.size, head.size, earlier.root, head.root, path);
         below = earlier.size;
-        this.anchors.push({ size: earlier.size, others: signers(checkpoint).filter((name) => name !== head.origin), stamped });
+        this.anchors.push({ size: earlier.size, others: signers(checkpoint).filter((name) => name !== head.origin), stamp: said.length ? toHex(digest(bytes("whodid/anchor/v1\n"), said)) : "", after: null });
       });
     }
   }

@@ -109,8 +109,12 @@ class Source(Protocol):
         """Prove that the signed tree begins with the one of this size."""
         ...
 
-    def anchors(self, stop: int) -> Sequence[Anchored]:
-        """Return heads that somebody outside has seen, by size, best of entries before `stop`."""
+    def anchors(self, stop: int, before: SnapshotSegment | None) -> Sequence[Anchored]:
+        """Return heads that somebody outside has seen, by size: best of entries before `stop`, and what a seal names.
+
+        Args:
+            before: Whose seal was written before the first entry that matters.
+        """
         ...
 
     def record(self, position: int) -> int | None:
@@ -209,7 +213,7 @@ class _Work:
             checkpoint=self.source.checkpoint,
             anchors=[
                 Anchor(checkpoint=one.checkpoint, consistency=_text(b"".join(one.consistency)), stamp=_text(one.stamp))
-                for one in self.source.anchors(stop)
+                for one in self.source.anchors(stop, self._before(known, covered[0].seal.number))
             ],
             vkey=self.source.vkey,
             origin=[_text(one) for one in self.source.origin] if min(salts, default=2) < 2 else [],
@@ -258,6 +262,11 @@ class _Work:
         since = self.question.since
         before = next((one.seal for one in known if one.seal.number == first.number - 1), None)
         return None if since is not None and before is not None and before.recorded_last >= since else since
+
+    @staticmethod
+    def _before(known: Sequence[SnapshotSegment], first: int) -> SnapshotSegment | None:
+        """Return the newest segment whose seal stands before the first entry of another one."""
+        return next((one for one in known if one.seal.number == first - 2), None)
 
     def _volumes(self, covered: Sequence[SnapshotSegment]) -> list[SnapshotVolume]:
         """Return the volumes that stand for covered segments: those that hold nothing else, and have their index."""
@@ -318,7 +327,9 @@ class _Work:
                 salted[one.seal.number] = _text(one.salt)
         inner = {number for one in volumes for number in range(one.volume.first, one.volume.last + 1)}
         single = [one.seal.number for one in covered if one.seal.number not in inner]
-        edges = (covered[0].seal.number - 1, covered[-1].seal.number + 1, every[-1].last)
+        begin = covered[0].seal.number
+        # The seal two before may name a time stamp, and the one after it says from where on that counts.
+        edges = (begin - 2, begin - 1, covered[-1].seal.number + 1, every[-1].last)
         needed = {at for number in (*salted, *single) for at in (number, number - 2)} | {*edges}
         chain = max(0, every[-1].last - 1)
         shown = sorted(at for at in needed if 0 <= at < chain or at == every[-1].last)

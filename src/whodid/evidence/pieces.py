@@ -7,7 +7,7 @@ covered ones leave no gap. Whatever does not fit raises `Refused` with the code 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -23,7 +23,7 @@ from whodid.proof.note import decode_base64
 from whodid.proof.seal import Seal, check_chain, salt_commitment
 from whodid.proof.volume import Volume, check_seal, check_volumes, volume_salt_commitment
 
-__all__ = ["UNREADABLE", "Piece", "Refused", "Salted", "Sealed", "opened", "pieces", "salt_holds", "salted"]
+__all__ = ["UNREADABLE", "Piece", "Refused", "Salted", "Sealed", "dated", "opened", "pieces", "salt_holds", "salted"]
 
 UNREADABLE = (
     WhodidError,
@@ -183,6 +183,33 @@ def salted(document: Document, sealed: Sealed, covered: list[Piece]) -> Iterator
     for number, salt in () if document.bound is UNSET else document.bound.salts:
         over = next((one for one in covered if one.code == "volume" and one.first <= number <= one.last), None)
         yield Salted(number, salt, sealed.seals.get(number), over)
+
+
+def dated(document: Document, sealed: Sealed, sizes: Mapping[bytes, int]) -> tuple[list[int], dict[bytes, int]]:
+    """Hold seals against the time stamps that they name: a stamp was there before the seal that names it.
+
+    Args:
+        sizes: What a seal says of a stamp (`anchor_hash`) → size of the stamped head.
+
+    Returns:
+        Segments whose seals name a stamp of a head that cannot have been there, and for each stamp that is named the
+        index from which on entries were recorded after it.
+    """
+    wrong: list[int] = []
+    after: dict[bytes, int] = {}
+    least = 0
+    for number, seal in sorted(sealed.seals.items()):
+        size = sizes.get(seal.anchor)
+        if size is None:
+            continue
+        following = sealed.seals.get(number + 1)
+        # The entry that carries the seal stands in the next segment.
+        carrier = document.sealed if following is None else following.stop - 1
+        if not least <= size <= carrier:
+            wrong.append(number)
+        least = max(least, size)
+        after.setdefault(seal.anchor, carrier + 1)
+    return wrong, after
 
 
 def salt_holds(number: int, text: str, commitment: bytes | None, *, volume: bool = False) -> bool:

@@ -24,6 +24,7 @@ FACTS = {
     "seal": "The newest seal is not an entry of the log",
     "chain": "The seals do not follow one another",
     "bound": "The newest volume is not an entry of the log, or volumes and seals do not follow one another",
+    "dated": "The seal of this segment names a time stamp of a head that was not there yet",
     "origin": "The name of the log does not commit to the salts of its first segments",
     "segments": "The segments leave a gap, or one of them is not sealed",
     "period": "The segments do not reach over the whole asked period",
@@ -42,7 +43,7 @@ FACTS = {
 """What can be wrong, by its code, in the order in which it is looked for."""
 
 
-_PLACES = {"salt": "segment", "volume": "volume", "index": "segment", "anchor": "anchor"}
+_PLACES = {"dated": "segment", "salt": "segment", "volume": "volume", "index": "segment", "anchor": "anchor"}
 
 
 class Problem(Struct, frozen=True, kw_only=True):
@@ -50,8 +51,8 @@ class Problem(Struct, frozen=True, kw_only=True):
 
     Args:
         code: A key of FACTS.
-        index: The entry, for `salt` and `index` the segment, for `volume` the volume, for `anchor` its place among the
-            anchors; None for the file as a whole.
+        index: The entry, for `dated`, `salt` and `index` the segment, for `volume` the volume, for `anchor` its place
+            among the anchors; None for the file as a whole.
     """
 
     code: str
@@ -108,11 +109,14 @@ class Anchored(Struct, frozen=True, kw_only=True):
     Args:
         checkpoint: The signed note. Who else signed it is for a policy to say (`whodid.proof.policy`).
         stamp: Its time stamp (RFC 3161), which is not checked here; empty when there is none.
+        after: Index from which on entries were recorded after that stamp, because a seal before them names it; None
+            when no seal in the file does.
     """
 
     size: int
     checkpoint: str
     stamp: bytes
+    after: int | None = None
 
 
 class Cover(Struct, frozen=True, kw_only=True):

@@ -16,11 +16,12 @@ from hashlib import sha256
 from itertools import chain, pairwise
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from whodid.errors import InvalidSetting, MalformedProof
 from whodid.evidence.document import ERASED, PURGED, Document, Opened, Reason, decode
 from whodid.evidence.levels import levels
-from whodid.evidence.pieces import UNREADABLE, Piece, Refused, Salted, Sealed, opened, pieces, salt_holds, salted
+from whodid.evidence.pieces import UNREADABLE, Piece, Refused, Salted, Sealed, dated, opened, pieces, salt_holds, salted
 from whodid.evidence.reading import (
     MOST,
     agree,
@@ -39,7 +40,7 @@ from whodid.proof import index, leaf, tree
 from whodid.proof.checkpoint import Checkpoint, open_checkpoint
 from whodid.proof.leaf import Header
 from whodid.proof.note import ED25519, Verifier, decode_base64
-from whodid.proof.seal import Seal, check_origin
+from whodid.proof.seal import Seal, anchor_hash, check_origin
 from whodid.proof.volume import Volume
 
 __all__ = ["verify"]
@@ -134,6 +135,7 @@ class _Verification:
             covered = pieces(document, sealed)
         except Refused as refusal:
             raise self._end(str(refusal)) from None
+        self._dated(document, sealed)
         self._covered(document, sealed, covered)
         self._lookups(document, covered)
         leaves = self._entries(document, checkpoint, covered)
@@ -185,6 +187,13 @@ class _Verification:
             else:
                 below = earlier.size
                 self.anchors.append(Anchored(size=earlier.size, checkpoint=anchor.checkpoint, stamp=stamp))
+
+    def _dated(self, document: Document, sealed: Sealed) -> None:
+        """Check that no seal names a time stamp that was not there yet; from where on is a stamp older than all?"""
+        wrong, after = dated(document, sealed, {anchor_hash(one.stamp): one.size for one in self.anchors if one.stamp})
+        for number in wrong:
+            self._add("dated", number)
+        self.anchors = [replace(one, after=after.get(anchor_hash(one.stamp))) for one in self.anchors]
 
     # ------------------------------------------------------------------------------------------------- the segments
 
