@@ -246,7 +246,7 @@ def test_the_catalog_holds_the_actions_of_the_host() -> None:
     )
     view = present.catalog_view(builtin().declare(own), "es")
     assert {"name": "shop.opened", "kind": "create", "category": "shop", "label": "Tienda abierta"} in view["actions"]
-    assert len(view["actions"]) == 84
+    assert len(view["actions"]) == 85
     assert {one["value"] for one in view["kinds"]} == {"create", "update", "delete", "status", "security"}
     assert "shop" in {one["value"] for one in view["types"]}
     assert all(one["label"] for part in view.values() for one in part)

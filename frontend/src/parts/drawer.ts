@@ -174,12 +174,16 @@ export class Drawer {
   }
 
   /** The way to the questions about what the entry is about; a compact view has none. */
-  #question({ entry: { resource, kind } }: Answer): unknown {
+  #question({ entry: { index, resource, kind, action, context } }: Answer): unknown {
     const { words, about } = this.#host;
-    if (about !== null || resource.type === "log") return nothing;
+    if (about !== null) return nothing;
     const deleted = kind === "delete";
     const name = shown(this.#host, resource.name, resource.id);
-    return html`<p class="ask"><button class="btn" @click=${() => this.#ask({ subject: `${resource.type}:${resource.id}`, deleted })}>${icon("ask")}<span>${words.t(deleted ? "questions.deleted" : "questions.about", { name })}</span></button></p>`;
+    // Also a sign-in without an id has a story: until the next one.
+    const story = context?.session ? `session:${context.session}` : /^auth\.(sso_)?login$/.test(action) ? `entry:${index}` : "";
+    const ask = (detail: About, text: string): TemplateResult => html`<button class="btn" @click=${() => this.#ask(detail)}>${icon("ask")}<span>${text}</span></button>`;
+    return html`<p class="ask">${resource.type === "log" ? nothing : ask({ subject: `${resource.type}:${resource.id}`, deleted }, words.t(deleted ? "questions.deleted" : "questions.about", { name }))}
+      ${story ? ask({ subject: story, deleted: false, question: "session" }, words.t("questions.session")) : nothing}</p>`;
   }
 
   #ask(detail: About): void {
