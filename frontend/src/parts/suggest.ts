@@ -144,9 +144,11 @@ export class Suggest implements Helper {
   #show(options: Option[]): void {
     const field = this.#bar.field;
     const focused = field !== null && (this.#host.renderRoot as ShadowRoot).activeElement === field;
+    // An answer that comes late takes no choice away that it has too.
+    const chosen = this.#options[this.#active]?.term;
     this.#options = focused ? options : [];
     this.open = this.#options.length > 0;
-    this.#active = -1;
+    this.#active = this.#options.findIndex(({ term }) => term === chosen);
     this.#host.requestUpdate();
   }
 
