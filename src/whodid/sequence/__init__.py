@@ -198,16 +198,17 @@ def row_of(entry: Entry, kind: int, secret: bytes, payload: bytes) -> Row:
     )
 
 
-def begin(deployment: str, salts: tuple[bytes, bytes]) -> Head:
+def begin(deployment: str, salts: tuple[bytes, bytes], kind: str = "audit") -> Head:
     """Return the head of a log that has no entry yet.
 
     Args:
         deployment: First part of the log's origin; never the customer's name, because witnesses see it.
         salts: 32 fresh random bytes for each of the first two segments; the origin commits to them.
+        kind: What the log is, as its origin says: `audit`, or `anchors` for the one of the deployment.
     """
     commitments = (salt_commitment(0, salts[0]), salt_commitment(1, salts[1]))
     return Head(
-        origin=f"{deployment}/audit/{origin_id(*commitments)}",
+        origin=f"{deployment}/{kind}/{origin_id(*commitments)}",
         size=0,
         root=tree.root(()),
         frontier=(),

@@ -107,6 +107,8 @@ class Engine:
         self._idle: list[Connection] = []
         self._idle_lock = threading.Lock()
         self._closed = False
+        self._known = 0  # until it is migrated
+        self._schema_version: int | None = None
         # A new file is its owner's alone, as its key is; SQLite gives its -wal and -shm the same rights, and says why
         # where it cannot be made.
         with suppress(OSError):
@@ -114,6 +116,7 @@ class Engine:
         with translated(path):
             self.writer = self._connect()
             self._migrate()
+            self._known = migrate.newest("sqlite")
 
     def _connect(self) -> Connection:
         connection = Connection(self.path)
@@ -127,6 +130,15 @@ class Engine:
         connection.execute("PRAGMA cache_size = -16384")
         connection.execute("PRAGMA trusted_schema = OFF")
         return connection
+
+    def _check_version(self, connection: Connection) -> None:
+        """Refuse a database that a newer program has migrated while it was open here."""
+        # The number in the file's header changes with any change of any table; it is there without reading a page.
+        version = connection.value("PRAGMA schema_version")
+        if version != self._schema_version:
+            if self._known:
+                migrate.check_current(connection.value("SELECT max(number) FROM migration"), self._known)
+            self._schema_version = version
 
     def _migrate(self) -> None:
         writer = self.writer
@@ -149,6 +161,7 @@ class Engine:
             # IMMEDIATE: a deferred transaction that reads first can fail to upgrade when another process writes.
             self.writer.execute("BEGIN IMMEDIATE")
             try:
+                self._check_version(self.writer)
                 yield self.writer
                 self.writer.execute("COMMIT")
             except BaseException:
@@ -218,6 +231,7 @@ class Engine:
                 connection.execute("PRAGMA query_only = ON")
             connection.execute("BEGIN")
             try:
+                self._check_version(connection)
                 yield connection
             finally:
                 connection.execute("COMMIT")
