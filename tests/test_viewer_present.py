@@ -152,6 +152,9 @@ def test_codes_have_names_in_each_language(log: Log, lang: str, kept: str) -> No
     assert present.values(wire, "en", builtin()) == {
         "details.events": {"contact.merged": "Contacts merged"},
     }
+    since = {"path": "consent.marketing", "survivor": "opted_in 2025-03-03", "absorbed": "opted_out of it all"}
+    merged = present.values({"details": {"fields": [since]}}, "en", builtin())["consent.marketing"]
+    assert merged["opted_in 2025-03-03"] == "opted in \u20662025-03-03\u2069"
 
 
 @pytest.mark.parametrize(("lang", "called"), [("en", "Somebody not signed in"), ("es", "Alguien sin iniciar sesión")])

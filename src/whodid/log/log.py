@@ -29,7 +29,7 @@ from whodid.log.naming import ANCHORS, check_name
 from whodid.log.owning import DEPLOYMENT, own
 from whodid.log.proofs import Proofs
 from whodid.log.sealing import SealedSegment, Sealer
-from whodid.model import Context, Entry, Event
+from whodid.model import Content, Context, Entry, Event
 from whodid.proof import leaf
 from whodid.proof.checkpoint import parse_checkpoint
 from whodid.proof.note import parse_note
@@ -156,15 +156,19 @@ class Log(Proofs):
         check_name(workspace)
         now = self._clock()
         results: list[Receipt | WhodidError | None] = []
-        ready: list[sequence.Prepared] = []
+        checked: list[tuple[Content, bytes]] = []
         for event in events:
             try:
-                content = self._intake.check(event, workspace, now)
+                checked.append(self._intake.encoded(event, workspace, now))
+                results.append(None)
             except WhodidError as refusal:
                 results.append(refusal)
-            else:
-                ready.append(sequence.prepare(content, self._draw(leaf.SEED_SIZE)))
-                results.append(None)
+        # Drawn at once: each draw asks the system, and lets other threads go first.
+        seeds, size = self._draw(leaf.SEED_SIZE * len(checked)), leaf.SEED_SIZE
+        ready = [
+            sequence.prepare(content, seeds[at * size : (at + 1) * size], payload=payload)
+            for at, (content, payload) in enumerate(checked)
+        ]
         placed = iter(self._commit.submit(workspace, ready) if ready else ())
         return [next(placed) if result is None else result for result in results]
 
