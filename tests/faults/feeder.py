@@ -1,4 +1,4 @@
-"""A process that feeds sinks until somebody ends it. Usage: feeder.py URL [SECONDS]."""
+"""A process that feeds sinks until somebody ends it. Usage: feeder.py URL [LEASE], seconds of a lease (0.1)."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class _Chat(ABC):
     """Words entries and posts them."""
 
     def __init__(self, opening: Opening) -> None:
-        self._way = Way(Opening(replace(opening.sink, address=_secret(opening)), (), opening.now))
+        self._way = Way(replace(opening, sink=replace(opening.sink, address=_secret(opening))))
         read_schedule(opening.sink.options)
         self._link = opening.option("link")
         if self._link and urlsplit(self._link).scheme != "https":
