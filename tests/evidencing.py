@@ -15,7 +15,7 @@ from whodid import canonical
 from whodid.evidence.build import build
 from whodid.evidence.document import Document
 from whodid.evidence.question import Question
-from whodid.log import Anchored, Disclosed, SnapshotSegment, SnapshotVolume
+from whodid.log import Anchored, Disclosed, Linked, SnapshotSegment, SnapshotVolume
 from whodid.model import Actor, Change, Context, Entry, Related, Resource
 from whodid.proof import leaf, tree
 from whodid.proof.checkpoint import Checkpoint, parse_checkpoint, sign_checkpoint
@@ -78,6 +78,7 @@ class Workshop:
         self.first = 0
         self.seen_outside: list[tuple[str, bytes]] = []
         self.stamp = b""
+        self.linking: list[Linked] = []
 
     # ------------------------------------------------------------------------------------------------------- writing
 
@@ -264,6 +265,9 @@ class Workshop:
             Anchored(note, stamp, self.consistency(parse_checkpoint(parse_note(note)[0]).size))
             for note, stamp in self.seen_outside
         ]
+
+    def linked(self, stop: int) -> Sequence[Linked]:
+        return self.linking
 
     def record(self, position: int) -> int | None:
         return self.records.get(position)

@@ -27,8 +27,8 @@ KEPT = 301
 def path(tmp_path: Path) -> Path:
     """Return a file that a release with the first schema closed."""
     found = tmp_path / "audit.db"
-    found.write_bytes(gzip.decompress((DATA / "schema_1.db.gz").read_bytes()))
-    shutil.copy(DATA / "schema_1.db.key", f"{found}.key")
+    found.write_bytes(gzip.decompress((DATA / "sqlite_1.db.gz").read_bytes()))
+    shutil.copy(DATA / "sqlite_1.key", f"{found}.key")
     return found
 
 

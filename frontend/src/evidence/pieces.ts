@@ -2,10 +2,12 @@
 // whodid.evidence.pieces. Whatever does not fit throws.
 
 import { equal, toHex } from "../lib/bytes.js";
-import { leafHash, rootOf } from "../lib/merkle.js";
-import { ascend, demand, type Bound, type Evidence, type Stretch } from "./document.js";
+import { extendsTree, leafHash, rootOf } from "../lib/merkle.js";
+import { ascend, demand, type Bound, type Evidence, type Link, type Stretch } from "./document.js";
+import { digest } from "./hash.js";
 import {
-  base64, checkChain, checkVolumes, cut, headerOf, readSeal, readVolume, SEAL, type Head, type Seal, type Volume,
+  anchorsKey, base64, bytes, checkChain, checkVolumes, cut, fromHex, headerOf, holds, LOG_LINK, number, openCheckpoint, readSeal, readVolume, SEAL,
+  type Head, type Key, type Seal, type Volume,
 } from "./mathematics.js";
 import { details } from "./said.js";
 
@@ -40,6 +42,21 @@ export async function checkCarried({ entries }: Evidence, head: Head, at: number
   const header = headerOf(entry);
   const root = await rootOf(at, head.size, await leafHash(header), cut(base64(entry.path), 32));
   demand(equal(root, head.root) && header[1] === SEAL && details(entry)[member] === toHex(base64(data)));
+}
+
+/** Demand that a head stood in the map of the anchor log, and that the signed one continues it. */
+export async function checkLink({ checkpoint, stamp, entry, size, root, path, consistency }: Link, own: Key, head: Head): Promise<void> {
+  const anchored = openCheckpoint(checkpoint, anchorsKey(own, checkpoint.split("\n")[0] as string));
+  const header = headerOf(entry);
+  const { map } = details(entry);
+  demand(equal(await rootOf(entry.index, anchored.size, await leafHash(header), cut(base64(entry.path), 32)), anchored.root));
+  demand(header[1] === LOG_LINK && typeof map === "string" && /^(?:[0-9a-f]{2})*$/.test(map));
+  base64(stamp);
+  const known = base64(root);
+  const [key, value] = [digest(bytes("whodid/anchored-log/v1\n"), bytes(head.origin)), digest(bytes("whodid/anchored-head/v1\n"), number(size, 8), known)];
+  holds(fromHex(map), key, key, value, base64(path));
+  demand(size > 0 && size <= head.size);
+  await extendsTree(size, head.size, known, head.root, cut(base64(consistency), 32));
 }
 
 /** The seals that are chained by hash. */

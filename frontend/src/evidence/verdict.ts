@@ -8,6 +8,7 @@ export const FACTS = {
   key: "The file names another key than a trusted one",
   signature: "The signed head of the log does not hold",
   anchor: "The head that somebody outside has seen is not an earlier state of this log",
+  linked: "The head that stood in the anchor log of the deployment is not an earlier state of this log",
   seal: "The newest seal is not an entry of the log",
   chain: "The seals do not follow one another",
   bound: "The newest volume is not an entry of the log, or volumes and seals do not follow one another",
@@ -79,12 +80,23 @@ export interface Anchored {
   after: number | null;
 }
 
+export interface Linked {
+  size: number;
+  /** Of the anchor log. */
+  name: string;
+  /** Names that signed besides it. Whether they may is not checked here. */
+  others: string[];
+  /** Its time stamp, or nothing. What it says is not checked here. */
+  stamp: string;
+}
+
 export interface Verdict {
   ok: boolean;
   trusted: boolean;
   problems: { code: Code; index: number | null }[];
   signed: Signed | null;
   anchors: Anchored[];
+  linked: Linked[];
   evidence: Evidence | null;
   cover: Cover | null;
   counts: Counts;

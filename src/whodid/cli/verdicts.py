@@ -48,7 +48,7 @@ def verify_page(file: bytes, trusted: Sequence[str], log: Log | None, outside: O
     heads: list[tuple[str, bytes]] = []
     if verdict.ok:
         heads = [(decode(data).checkpoint, b""), *[(one.checkpoint, one.stamp) for one in verdict.anchors]]
-    found = outside.of_heads(heads, verdict.signed.vkey if verdict.signed else "")
+    found = outside.of_heads(heads, verdict.signed.vkey if verdict.signed else "", verdict.linked if verdict.ok else ())
     if as_json:
         ui.json({**_told(verdict, shipped=shipped, entry=entry), **found.told()})
     else:
@@ -102,6 +102,10 @@ def _tell(verdict: Verdict, *, shipped: bool, asked: bool, recorded: int | None)
         until = f", recorded until {time_text(from_micros(cover.recorded_last))}" if cover.recorded_last else ""
         rows.append(("Reaches", f"from {since} to entry {cover.stop - 1}{until}"))
     rows += [("Anchor", anchor_words(one.size, stamped=bool(one.stamp), after=one.after)) for one in verdict.anchors]
+    rows += [
+        ("Anchor log", f"{anchor_words(one.size, stamped=bool(one.stamp))}, in {one.checkpoint.partition(chr(10))[0]}")
+        for one in verdict.linked
+    ]
     for name in ("c0", "c1", "c2", "c3", "c4"):
         level = getattr(verdict.levels, name)
         state = "not provable" if name == "c4" else _STATES[level.state]

@@ -27,6 +27,7 @@ from whodid.evidence.document import (
     Bound,
     Document,
     Found,
+    Link,
     Opened,
     Reason,
     Span,
@@ -36,7 +37,7 @@ from whodid.evidence.document import (
 )
 from whodid.evidence.question import Question
 from whodid.evidence.reading import named, tags_of
-from whodid.log import Anchored, Disclosed, SnapshotSegment, SnapshotVolume
+from whodid.log import Anchored, Disclosed, Linked, SnapshotSegment, SnapshotVolume
 from whodid.model import Actor, Entry
 from whodid.proof import leaf
 from whodid.proof.index import Lookup
@@ -115,6 +116,10 @@ class Source(Protocol):
         Args:
             before: Whose seal was written before the first entry that matters.
         """
+        ...
+
+    def linked(self, stop: int) -> Sequence[Linked]:
+        """Return heads that somebody outside has seen in the anchor log, by size, best of entries before `stop`."""
         ...
 
     def record(self, position: int) -> int | None:
@@ -199,9 +204,10 @@ class _Work:
         first = max(0, from_ - 2)
         extension = self._bound(known, covered, volumes, bundles) if volumes else None
         salts = [one.number for one in stretches] + ([one for one, _ in extension.salts] if extension else [])
+        linked = [self._link(one) for one in self.source.linked(stop)]
         return Document(
             whodid=FORM,
-            version=VERSION if extension is None else VERSION_2,
+            version=VERSION if extension is None and not linked else VERSION_2,
             statement=Statement(
                 asks=list(self.question.asks),
                 since=since,
@@ -225,6 +231,7 @@ class _Work:
             span=self._span(headers, inside) if self.headers else None,
             reasons=self._reasons(),
             bound=UNSET if extension is None else extension,
+            linked=linked or UNSET,
         )
 
     def _covered(self, known: Sequence[SnapshotSegment]) -> list[SnapshotSegment]:
@@ -262,6 +269,18 @@ class _Work:
         since = self.question.since
         before = next((one.seal for one in known if one.seal.number == first.number - 1), None)
         return None if since is not None and before is not None and before.recorded_last >= since else since
+
+    def _link(self, one: Linked) -> Link:
+        inclusion = _text(b"".join(one.inclusion))
+        return Link(
+            checkpoint=one.checkpoint,
+            stamp=_text(one.stamp),
+            entry=_opened(Disclosed(one.entry, one.header, one.salts), inclusion, None, plain=True),
+            size=one.head.size,
+            root=_text(one.head.root),
+            path=_text(one.path),
+            consistency=_text(b"".join(self.source.consistency(one.head.size))),
+        )
 
     @staticmethod
     def _before(known: Sequence[SnapshotSegment], first: int) -> SnapshotSegment | None:

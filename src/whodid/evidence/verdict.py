@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from whodid.evidence.document import Opened, Statement
 
-__all__ = ["FACTS", "Anchored", "Counts", "Cover", "Level", "Levels", "Problem", "Signed", "State", "Verdict"]
+__all__ = ["FACTS", "Anchored", "Counts", "Cover", "Level", "Levels", "Linked", "Problem", "Signed", "State", "Verdict"]
 
 State = Literal["held", "part", "failed", "absent"]
 """Proven; proven but for what is withheld; refuted, or not reached; not claimed by this file."""
@@ -21,6 +21,7 @@ FACTS = {
     "key": "The file names another key than a trusted one",
     "signature": "The signed head of the log does not hold",
     "anchor": "The head that somebody outside has seen is not an earlier state of this log",
+    "linked": "The head that stood in the anchor log of the deployment is not an earlier state of this log",
     "seal": "The newest seal is not an entry of the log",
     "chain": "The seals do not follow one another",
     "bound": "The newest volume is not an entry of the log, or volumes and seals do not follow one another",
@@ -43,7 +44,14 @@ FACTS = {
 """What can be wrong, by its code, in the order in which it is looked for."""
 
 
-_PLACES = {"dated": "segment", "salt": "segment", "volume": "volume", "index": "segment", "anchor": "anchor"}
+_PLACES = {
+    "dated": "segment",
+    "salt": "segment",
+    "volume": "volume",
+    "index": "segment",
+    "anchor": "anchor",
+    "linked": "link",
+}
 
 
 class Problem(Struct, frozen=True, kw_only=True):
@@ -52,7 +60,7 @@ class Problem(Struct, frozen=True, kw_only=True):
     Args:
         code: A key of FACTS.
         index: The entry, for `dated`, `salt` and `index` the segment, for `volume` the volume, for `anchor` its place
-            among the anchors; None for the file as a whole.
+            among the anchors, for `linked` among the links; None for the file as a whole.
     """
 
     code: str
@@ -119,6 +127,22 @@ class Anchored(Struct, frozen=True, kw_only=True):
     after: int | None = None
 
 
+class Linked(Struct, frozen=True, kw_only=True):
+    """A head that the log went on from, which stood in the anchor log of its deployment.
+
+    Args:
+        size: Of that head of this log.
+        checkpoint: Signed note of the anchor log. Who else signed it is for a policy to say (`whodid.proof.policy`).
+        stamp: Time stamp of that note (RFC 3161), which is not checked here; empty when there is none.
+        vkey: Key of the anchor log.
+    """
+
+    size: int
+    checkpoint: str
+    stamp: bytes
+    vkey: str
+
+
 class Cover(Struct, frozen=True, kw_only=True):
     """How far the file reaches.
 
@@ -170,6 +194,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
         trusted: Whether the caller trusts the key; otherwise the file brought it along.
         signed: None when the signature does not hold.
         anchors: Those that hold, by size.
+        linked: Likewise those in the anchor log of the deployment.
         cover: None when it was not reached.
         statement: What the file claims; its workspace, maker and time are only said. None when it cannot be read.
         answers: The entries that answer the question, by index; only with `ok` they are to be believed.
@@ -179,6 +204,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     trusted: bool
     signed: Signed | None
     anchors: tuple[Anchored, ...]
+    linked: tuple[Linked, ...]
     statement: Statement | None
     cover: Cover | None
     levels: Levels

@@ -11,6 +11,7 @@ from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from whodid.errors import StoreCorrupt
+from whodid.log.anchoring import AnchorLog, Linked
 from whodid.log.anchors import Anchored, named_stamp, read_stamp, stamped
 from whodid.log.completing import covering, purges
 from whodid.log.keys import DeploymentKey
@@ -78,6 +79,7 @@ class Snapshot:
     def __init__(self, store: Store, workspace: str, head: Head, key: DeploymentKey) -> None:
         self._store = store
         self._workspace = workspace
+        self._key = key
         self._prover = Prover(store, workspace, head, key)
         self.head = head
         self.checkpoint = self._prover.checkpoint()
@@ -179,6 +181,11 @@ class Snapshot:
             for seen, note, answer in sorted(found)
             if seen <= until and self.reaches(seen)
         ]
+
+    def linked(self, stop: int) -> list[Linked]:
+        """Return heads that somebody outside has seen in the anchor log, by size, best of entries before `stop`."""
+        found = AnchorLog(self._store, self._key).linked(self.head.origin, self.head.size, stop)
+        return [one for one in found if self.reaches(one.head.size)]
 
     def record(self, position: int) -> int | None:
         """Return the index of the entry that recorded the purge of another, if it is still there."""

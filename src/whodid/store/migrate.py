@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from whodid.errors import StoreVersion
 
-__all__ = ["Migration", "migrations", "pending"]
+__all__ = ["Migration", "check_current", "migrations", "newest", "pending"]
 
 
 class Migration(NamedTuple):
@@ -39,6 +39,24 @@ def migrations(engine: str) -> list[Migration]:
             text = file.read_text(encoding="utf-8")
             found.append(Migration(int(number), name, text, sha256(text.encode()).hexdigest()))
     return sorted(found)
+
+
+def newest(engine: str) -> int:
+    """Return the number of the newest migration that this program knows."""
+    return migrations(engine)[-1].number
+
+
+def check_current(found: int, known: int) -> None:
+    """Refuse to go on with a database that a newer program has migrated since it was opened.
+
+    Raises:
+        StoreVersion: Its schema is newer than the one that this program knows; nothing was written.
+    """
+    if found > known:
+        raise StoreVersion(
+            f"The database was brought to schema {found} while this program, which knows schema {known}, was running",
+            "Restart it with the newer whodid; nothing was written",
+        )
 
 
 def pending(engine: str, applied: dict[int, str]) -> list[Migration]:

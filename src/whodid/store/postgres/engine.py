@@ -19,12 +19,14 @@ from psycopg.rows import TupleRow
 
 from whodid.errors import InvalidSetting, StoreCorrupt, StoreError, StoreFull, StoreUnavailable
 from whodid.store import migrate
+from whodid.store.postgres.older import for_15
 
 Values = Sequence[Any] | Mapping[str, Any]
 
 __all__ = ["Connection", "Engine", "Retry"]
 
 _OLDEST = 150_000
+_SAYS_STORAGE = 160_000  # from here on in CREATE TABLE
 _CONNECTIONS = 10
 _CONNECT_S = 10
 _WAIT_S = 30
@@ -325,14 +327,17 @@ class Engine:
         with self._transaction(_BEGIN_WRITING) as writer:
             writer.row("SELECT pg_advisory_xact_lock(%s)", (_MIGRATING,))
             if writer.value("SELECT to_regclass('whodid.migration') IS NULL"):
-                writer.execute("CREATE SCHEMA IF NOT EXISTS whodid")
+                # Asked first: without the right to make schemas, IF NOT EXISTS is an error even where it is there.
+                if writer.value("SELECT to_regnamespace('whodid') IS NULL"):
+                    writer.execute("CREATE SCHEMA whodid")
                 writer.execute(
                     "CREATE TABLE whodid.migration "
                     "(number integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL)"
                 )
             applied = dict(writer.rows("SELECT number, checksum FROM whodid.migration"))
             for step in migrate.pending("postgres", applied):
-                writer.raw.execute(step.text, prepare=False)
+                old = writer.raw.info.server_version < _SAYS_STORAGE
+                writer.raw.execute(for_15(step.text) if old else step.text, prepare=False)
                 writer.execute(
                     "INSERT INTO whodid.migration VALUES (%s, %s, %s)", (step.number, step.name, step.checksum)
                 )

@@ -10,18 +10,21 @@ from itertools import groupby
 from whodid.errors import InvalidSetting, StoreCorrupt
 from whodid.proof import tile
 from whodid.sequence import Batch, Bound, Head, Row, Sealed, Segment
+from whodid.store import migrate
 from whodid.store.moving import Mark, Piece, decode_mark, refuse
 from whodid.store.packing import decode_head, encode_head, pack_postings
 from whodid.store.postgres.engine import Connection
 from whodid.store.postgres.rewrite import note_rewriting
 from whodid.store.postgres.rows import ENTRY, TOUCH, Coding, Columns, encode_entry, encode_touch
 from whodid.store.postgres.weeks import Weeks, drop_whole, name_of, start_of, week_of
-from whodid.store.tally import Tally, count_in
+from whodid.store.tally import Tally, count_in, folded
 
 __all__ = ["Writing", "locked", "mark_in"]
 
 _MARK = "SELECT value FROM whodid.setting WHERE name = 'mark'"
-_LOOK = f"SELECT name, head, ({_MARK}) FROM whodid.log WHERE ws = %s FOR UPDATE"
+_VERSION = "SELECT max(number) FROM whodid.migration"
+_LOOK = f"SELECT name, head, ({_MARK}), ({_VERSION}) FROM whodid.log WHERE ws = %s FOR UPDATE"
+_KNOWN = migrate.newest("postgres")
 _SPANS = "unnest(%b::int8[], %b::int8[]) AS r(low, high)"
 _INSIDE = "e.ws = %s AND e.index >= r.low AND e.index < r.high"
 _CLOSED = 86_400_000_000  # a week is over a day after its end, whatever the clocks of servers say
@@ -47,6 +50,7 @@ def locked(writer: Connection, ws: int, workspace: str, *, copying: bool = False
         row = writer.row(_LOOK, (ws,))
     if row is None or row[0] != workspace:
         raise InvalidSetting(f"The workspace {workspace} has the same number as another one", "Use another name")
+    migrate.check_current(row[3], _KNOWN)
     if not copying:
         refuse(decode_mark(row[2]))
     return None if row[1] is None else decode_head(row[1])
@@ -271,7 +275,8 @@ class Writing:
         writer.execute(f"DELETE FROM whodid.tally t USING {gone} WHERE {same} AND t.n <= 0", (*columns, ws))
 
 
-def _columns(tally: Tally) -> tuple[list[int], list[int], list[int], list[int]]:
+def _columns(counted: Tally) -> tuple[list[int], list[int], list[int], list[int]]:
+    tally = folded(counted)
     places = list(tally)
     return (
         [scale for scale, _, _ in places],

@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from whodid.store import migrate
 __all__ = ["Connection", "Engine", "translated"]
 
 _BUSY_MS = 30_000
+_AT_ONCE = (64, 8, 1)
 _MINIMUM = 3_051_003  # earlier versions can lose the WAL at a reset
 
 
@@ -58,6 +60,26 @@ class Connection(apsw.Connection):
         """Iterate over the rows of a statement without holding them all."""
         return self.execute(statement, values)
 
+    def insert(self, into: str, rows: Sequence[tuple[Any, ...]], then: str = "") -> None:
+        """Insert rows, many with each statement: a step of a statement lets other threads go first.
+
+        Args:
+            into: Such as `INSERT INTO entry`.
+            rows: All of one length.
+            then: What follows the values, such as ON CONFLICT.
+        """
+        at = 0
+        for many in _AT_ONCE:
+            if len(rows) - at < many:
+                continue
+            marks = f"({', '.join('?' * len(rows[0]))})"
+            statement = f"{into} VALUES {', '.join([marks] * many)} {then}"
+            stop = at + (len(rows) - at) // many * many
+            self.executemany(
+                statement, [tuple(chain.from_iterable(rows[one : one + many])) for one in range(at, stop, many)]
+            )
+            at = stop
+
     def row(self, statement: str, values: Sequence[Any] = ()) -> tuple[Any, ...] | None:
         """Return the first row of a statement, or None."""
         return self.execute(statement, values).fetchone()
@@ -85,6 +107,8 @@ class Engine:
         self._idle: list[Connection] = []
         self._idle_lock = threading.Lock()
         self._closed = False
+        self._known = 0  # until it is migrated
+        self._schema_version: int | None = None
         # A new file is its owner's alone, as its key is; SQLite gives its -wal and -shm the same rights, and says why
         # where it cannot be made.
         with suppress(OSError):
@@ -92,6 +116,7 @@ class Engine:
         with translated(path):
             self.writer = self._connect()
             self._migrate()
+            self._known = migrate.newest("sqlite")
 
     def _connect(self) -> Connection:
         connection = Connection(self.path)
@@ -105,6 +130,15 @@ class Engine:
         connection.execute("PRAGMA cache_size = -16384")
         connection.execute("PRAGMA trusted_schema = OFF")
         return connection
+
+    def _check_version(self, connection: Connection) -> None:
+        """Refuse a database that a newer program has migrated while it was open here."""
+        # The number in the file's header changes with any change of any table; it is there without reading a page.
+        version = connection.value("PRAGMA schema_version")
+        if version != self._schema_version:
+            if self._known:
+                migrate.check_current(connection.value("SELECT max(number) FROM migration"), self._known)
+            self._schema_version = version
 
     def _migrate(self) -> None:
         writer = self.writer
@@ -127,6 +161,7 @@ class Engine:
             # IMMEDIATE: a deferred transaction that reads first can fail to upgrade when another process writes.
             self.writer.execute("BEGIN IMMEDIATE")
             try:
+                self._check_version(self.writer)
                 yield self.writer
                 self.writer.execute("COMMIT")
             except BaseException:
@@ -196,6 +231,7 @@ class Engine:
                 connection.execute("PRAGMA query_only = ON")
             connection.execute("BEGIN")
             try:
+                self._check_version(connection)
                 yield connection
             finally:
                 connection.execute("COMMIT")
