@@ -3,9 +3,10 @@
 Method: a whodid log on SQLite takes the corpus of 90 days, a segment a day, sealed as the days end, with twelve entries
 about one contact spread over it. The evidence about that contact is made (its own verification included), and checked:
 in Python from the bytes of the file (best and median of 50), in Chromium by opening the file from the disk (the time
-that the page itself states; best and median of 9 openings, and the first). Then the same for every header of one day.
+that the page itself states; best and median of 9 openings, and the first), with `--firefox` in Firefox too. Then the
+same for every header of one day.
 
-    python -m benchmarks.evidence [--entries 1000000]
+    python -m benchmarks.evidence [--entries 1000000] [--firefox]
 """
 
 from __future__ import annotations
@@ -88,7 +89,20 @@ def in_a_browser(file: Path, times: int) -> list[float]:
     return found
 
 
-def measured(log: whodid.Log, question: Question, folder: Path) -> list[str]:
+def in_firefox(file: Path, times: int) -> list[float]:
+    """Do the same in Firefox."""
+    from tests.firefoxing import firefox_started
+
+    found = []
+    with tempfile.TemporaryDirectory(prefix="whodid-bench-") as profile, firefox_started(Path(profile)) as browser:
+        for _ in range(times):
+            browser.open(file)
+            found.append(float(browser.until("document.querySelector('main').dataset.took")))
+            assert browser.run("return document.querySelector('main').dataset.verdict") == "ok"
+    return found
+
+
+def measured(log: whodid.Log, question: Question, folder: Path, *, firefox: bool) -> list[str]:
     """Make the evidence for a question, and check it."""
     actor = whodid.Actor(type="user", id="usr_auditor")
     made = []
@@ -99,13 +113,13 @@ def measured(log: whodid.Log, question: Question, folder: Path) -> list[str]:
     python = [timed(partial(lambda: verify(extract(one.file), trusted=[key]))).wall * 1e3 for _ in range(50)]
     file = folder / "evidence.html"
     file.write_bytes(one.file)
-    first, *later = in_a_browser(file, 10)
+    opened = [in_a_browser(file, 10), *([in_firefox(file, 10)] if firefox else [])]
     return [
         f"{one.count:,}",
         f"{len(one.file) / 1024:,.1f}",
         f"{making.wall:.2f}",
         f"{min(python):.1f} / {statistics.median(python):.1f}",
-        f"{first:.0f} / {min(later):.0f} / {statistics.median(later):.0f}",
+        *[f"{one[0]:.0f} / {min(one[1:]):.0f} / {statistics.median(one[1:]):.0f}" for one in opened],
     ]
 
 
@@ -113,6 +127,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--entries", type=int, default=1_000_000)
+    parser.add_argument("--firefox", action="store_true")
     options = parser.parse_args()
     print(f"Evidence.\n{machine()}")
     clock = Clock()
@@ -125,8 +140,8 @@ def main() -> None:
         day = START + timedelta(days=DAYS // 2)
         whole = ask(["action:contact.merged"], catalog=log.catalog, since=day, until=day + timedelta(days=1))
         rows = [
-            ["one contact, all days", *measured(log, about, Path(name))],
-            ["merges of one day", *measured(log, whole, Path(name))],
+            ["one contact, all days", *measured(log, about, Path(name), firefox=options.firefox)],
+            ["merges of one day", *measured(log, whole, Path(name), firefox=options.firefox)],
         ]
     columns = (
         "question",
@@ -135,6 +150,7 @@ def main() -> None:
         "s to make",
         f"ms in Python, best / median ({_BUDGET_PYTHON})",
         f"ms in Chromium, first / best / median ({_BUDGET_BROWSER})",
+        *(["the same in Firefox"] if options.firefox else []),
     )
     table(f"{options.entries:,} entries in {DAYS} days, recorded and sealed in {filling.wall:,.0f} s", columns, rows)
 

@@ -73,12 +73,16 @@ def main() -> None:
             "nobody": ask(["actor:user:usr_nobody"], catalog=log.catalog),
             "one contact": ask(["resource:contact:con_wanted"], catalog=log.catalog),
         }
-        rows += [[name, "no volume", *measured(log, question, folder)] for name, question in asked.items()]
+        rows += [
+            [name, "no volume", *measured(log, question, folder, firefox=False)] for name, question in asked.items()
+        ]
         took = timed(partial(log.bind, "bench"))
-        rows += [[name, "one volume", *measured(log, question, folder)] for name, question in asked.items()]
+        rows += [
+            [name, "one volume", *measured(log, question, folder, firefox=False)] for name, question in asked.items()
+        ]
     with filled(options.segments, options.entries, least=binding.VOLUME_SEGMENTS) as (log, folder):
         by_itself = f"volumes of {binding.VOLUME_SEGMENTS}"
-        rows += [[name, by_itself, *measured(log, question, folder)] for name, question in asked.items()]
+        rows += [[name, by_itself, *measured(log, question, folder, firefox=False)] for name, question in asked.items()]
     columns = (
         "question",
         "bound",

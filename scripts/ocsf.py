@@ -2,7 +2,8 @@
 
     python scripts/ocsf.py CHECKOUT > tests/ocsf/schema-1.8.0.json
 
-CHECKOUT is the root of ocsf/ocsf-schema at the tag v1.8.0. Inheritance, included profiles and the dictionary are
+CHECKOUT is the root of ocsf/ocsf-schema at the tag v1.8.0, or of a later one: what only that has (the objects of
+`record_integrity`) is compiled where it is there. Inheritance, included profiles and the dictionary are
 resolved. An attribute that a profile brings carries its name, unless the class makes it its own (`"profile": null`),
 and constraints are those of the nearest ancestor that has some. Descriptions are left out.
 """
@@ -23,6 +24,9 @@ OBJECTS = (
     "actor", "api", "device", "finding_info", "group", "http_request", "location", "managed_entity", "metadata",
     "network_endpoint", "policy", "product", "resource_details", "service", "user", "web_resource", "object",
 )  # fmt: skip
+
+LATER = ("attestation", "fingerprint", "prev_event")
+"""Objects that are written only in the format of 1.9."""
 
 NUMBERS = ("category_uid", "class_uid", "type_uid")
 """Follow from the class; the schema lists their values nowhere."""
@@ -117,7 +121,8 @@ def main() -> None:
         source, number = schema.read(f"events/{path}.json"), schema.category(f"events/{path}.json")
         uid = number * 1000 + source.get("uid", 0)
         classes[str(uid)] = {"name": source["name"], "category_uid": number} | schema.compiled(f"events/{path}.json")
-    objects = {name: schema.compiled(schema.names["objects", name]) for name in OBJECTS}
+    attested = LATER if ("objects", "attestation") in schema.names else ()
+    objects = {name: schema.compiled(schema.names["objects", name]) for name in (*OBJECTS, *attested)}
     json.dump({"version": schema.read("version.json")["version"], "classes": classes, "objects": objects}, sys.stdout)
 
 

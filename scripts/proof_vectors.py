@@ -10,14 +10,20 @@ import json
 from pathlib import Path
 from typing import Any
 
+from msgspec import UNSET
+from msgspec.structs import replace
+
 from tests.evidencing import Workshop, furnished, veiled
+from tests.test_anchor_log import Anchoring
 from tests.test_evidence import ABOUT, QUESTIONS, TAMPERED
 from tests.test_evidence_volumes import LEANING
 from tests.test_evidence_volumes import TAMPERED as TAMPERED_VOLUMES
 from whodid.evidence.document import Document, encode
 from whodid.evidence.question import Question
 from whodid.evidence.verify import verify
-from whodid.proof import leaf
+from whodid.proof import leaf, tree
+from whodid.proof.anchoring import AnchorMap, anchors_key
+from whodid.proof.checkpoint import Checkpoint
 from whodid.proof.index import Index, key_of, value_of
 from whodid.proof.seal import NOTHING, Seal, anchor_hash, origin_id, salt_commitment
 from whodid.proof.volume import Volume, seal_path, seals_root, volume_salt_commitment
@@ -144,6 +150,31 @@ def _looked_up(index: Index, salt: bytes, value: str) -> dict[str, Any]:
     }
 
 
+def anchor_log() -> dict[str, Any]:
+    """Put five heads into a map, and the map into an entry of an anchor log."""
+    shop = furnished("vectors", segments=1, entries=5)
+    frontier, _ = tree.extend((), 0, shop.hashes)
+    mine = Checkpoint(origin=shop.signer.name, size=len(shop.hashes), root=tree.root(frontier))
+    others = [Checkpoint(origin=f"localhost/audit/{at:040x}", size=at, root=bytes([at]) * 32) for at in range(1, 5)]
+    made = AnchorMap.of([mine, *others])
+    found = Anchoring(shop).link(mine.size)
+    return {
+        "heads": [{"origin": one.origin, "size": one.size, "root": one.root.hex()} for one in (mine, *others)],
+        "root": made.root.hex(),
+        "paths": [made.path(one.origin).hex() for one in (mine, *others)],
+        "vkey": shop.vkey,
+        "anchors_vkey": anchors_key(shop.vkey, found.checkpoint.partition("\n")[0]).vkey,
+        "entry": {
+            "checkpoint": found.checkpoint,
+            "index": found.entry.index,
+            "leaf": found.header.encode().hex(),
+            "inclusion": [one.hex() for one in found.inclusion],
+            "map": (found.entry.details or {})["map"],
+            "path": found.path.hex(),
+        },
+    }
+
+
 def evidence_2() -> dict[str, Any]:
     """Make files of version 2 that hold and that do not."""
     shop = furnished("vectors", segments=8, entries=5)
@@ -152,6 +183,12 @@ def evidence_2() -> dict[str, Any]:
     shop.close()
     plain = shop.evidence(ABOUT)
     made = {name: shop.evidence(QUESTIONS[name]) for name in LEANING}
+    anchoring = Anchoring(shop)
+    shop.linking = [anchoring.link(11), anchoring.link(25)]
+    made["linked to the anchor log"] = linked = shop.evidence(ABOUT)
+    links = [] if linked.linked is UNSET else linked.linked
+    made["tampered: links swapped"] = replace(linked, linked=links[::-1])
+    made["tampered: another head in the anchor log"] = replace(linked, linked=[replace(links[0], root=links[1].root)])
     made |= {
         f"tampered: {name}": tamper(plain) for name, (tamper, _) in TAMPERED_VOLUMES.items() if tamper(plain) != plain
     }
@@ -208,6 +245,7 @@ if __name__ == "__main__":
     for file, content in (
         ("seal.json", seals()),
         ("volume.json", volumes()),
+        ("anchor-log.json", anchor_log()),
         ("evidence.json", evidence()),
         ("evidence-2.json", evidence_2()),
     ):

@@ -3,8 +3,8 @@
 A test that needs something which a machine may lack (a browser, Node.js) skips itself and says why. On the machine
 that decides, nothing may be skipped by accident: the variable WHODID_REQUIRE names the parts (separated by spaces)
 that have to run, and a skipped test of such a part fails there. A test belongs to a part by its marker of that name
-(`browser`, `frontend`, `faults`, `go`, `postgres`) or, without a marker, by the part's name in the name of its file or
-folder (`sqlite`).
+(`browser`, `firefox`, `frontend`, `faults`, `go`, `postgres`) or, without a marker, by the part's name in the name of
+its file or folder (`sqlite`).
 """
 
 from __future__ import annotations

@@ -14,6 +14,8 @@ START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0"
 SAFARI = "Mozilla/5.0 (Macintosh; Intel Mac OS X 14_6) AppleWebKit/605.1.15 Safari/605.1.15"
 
+PEOPLE = ((0, "usr_1"), (1, "usr_2"))
+
 RULE = """
 title: Under test
 name: tested
@@ -103,3 +105,19 @@ def findings(rules: Any, entries: list[Entry]) -> list[Finding]:
     """Return all that rules find in entries."""
     run = Run(rules if not isinstance(rules, str) else read(rules, "test.yml"))
     return [finding for one in entries for finding in run.take(one)]
+
+
+def history() -> list[Entry]:
+    """Sixty sign-ins of two people at nine, from Madrid."""
+    days = [
+        (START + day * timedelta(days=1) + timedelta(seconds=second), person)
+        for day in range(60)
+        for second, person in PEOPLE
+    ]
+    return [sign_in(index, at, person) for index, (at, person) in enumerate(days)]
+
+
+def story(*made: Entry) -> list[Entry]:
+    """Put entries after the history."""
+    past = history()
+    return past + [msgspec.structs.replace(one, index=len(past) + place) for place, one in enumerate(made)]

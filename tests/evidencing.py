@@ -15,13 +15,13 @@ from whodid import canonical
 from whodid.evidence.build import build
 from whodid.evidence.document import Document
 from whodid.evidence.question import Question
-from whodid.log import Anchored, Disclosed, SnapshotSegment, SnapshotVolume
+from whodid.log import Anchored, Disclosed, Linked, SnapshotSegment, SnapshotVolume
 from whodid.model import Actor, Change, Context, Entry, Related, Resource
 from whodid.proof import leaf, tree
 from whodid.proof.checkpoint import Checkpoint, parse_checkpoint, sign_checkpoint
 from whodid.proof.index import Index, Lookup
 from whodid.proof.note import Signer, parse_note
-from whodid.proof.seal import NOTHING, Seal, origin_id, salt_commitment
+from whodid.proof.seal import NOTHING, Seal, anchor_hash, origin_id, salt_commitment
 from whodid.proof.volume import Volume, seals_root, volume_salt_commitment
 
 START = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
@@ -77,6 +77,8 @@ class Workshop:
         self.checkpoint = ""
         self.first = 0
         self.seen_outside: list[tuple[str, bytes]] = []
+        self.stamp = b""
+        self.linking: list[Linked] = []
 
     # ------------------------------------------------------------------------------------------------------- writing
 
@@ -139,7 +141,7 @@ class Workshop:
             root=index.root,
             commitment=salt_commitment(number + 2, self.salts[number + 2]),
             previous=self.seals[-1][0].hash if self.seals else NOTHING,
-            anchor=NOTHING,
+            anchor=anchor_hash(self.stamp) if self.stamp else NOTHING,
         )
         self.indexes[number] = index
         self._open = _Open(stop, self.salts[number + 1])
@@ -258,11 +260,14 @@ class Workshop:
     def consistency(self, size: int) -> Sequence[bytes]:
         return tree.consistency_proof(size, len(self.hashes), self._roots)
 
-    def anchors(self, stop: int) -> Sequence[Anchored]:
+    def anchors(self, stop: int, before: SnapshotSegment | None = None) -> Sequence[Anchored]:
         return [
             Anchored(note, stamp, self.consistency(parse_checkpoint(parse_note(note)[0]).size))
             for note, stamp in self.seen_outside
         ]
+
+    def linked(self, stop: int) -> Sequence[Linked]:
+        return self.linking
 
     def record(self, position: int) -> int | None:
         return self.records.get(position)

@@ -6,12 +6,14 @@ import datetime as dt
 import ipaddress
 import socket
 import ssl
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -45,6 +47,7 @@ class Receiver:
         self.refuses: Callable[[bytes], bool] = lambda _: False
         self.location = ""
         self.body = b""
+        self.echoes = False
         self.flood = 0
         self.drip = threading.Event()
 
@@ -58,6 +61,15 @@ class Receiver:
         if self.statuses:
             return self.statuses.pop(0)
         return 422 if self.refuses(body) else 200
+
+
+class _Server(ThreadingHTTPServer):
+    """Says nothing of senders that leave in the middle."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Tell of everything else."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 @contextmanager
@@ -74,6 +86,8 @@ def receiving(tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
             if receiver.drip.is_set():
                 self._drip()
                 return
+            if receiver.echoes:
+                receiver.body = f"{self.path} {headers}".encode()
             self.send_response(receiver.next_status(body))
             if receiver.location:
                 self.send_header("Location", receiver.location)
@@ -103,12 +117,12 @@ def receiving(tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
         def log_message(self, format: str, *args: object) -> None:
             """Stay silent."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     receiver = Receiver(server.server_address[1], "http" if tls is None else "https")
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield receiver

@@ -110,7 +110,10 @@ def test_an_older_copy_cannot_link_to_what_was_seen_of_the_newer_one() -> None:
 
 
 def test_after_a_purge_at_every_size_everything_left_is_provable() -> None:
-    """From 1 to 600 entries purged, one after the other: inclusion, consistency and a signed head at every cut."""
+    """From 1 to 600 entries purged, one after the other: inclusion, consistency and a signed head at every cut.
+
+    At most cuts of a few entries and heads; at both ends, and around the ends of tiles, of all that is left.
+    """
     clock = Clock()
     with whodid.open("memory://", clock=clock) as log:
         record(log, [event(number) for number in range(1, SIZES + 4)])
@@ -121,13 +124,16 @@ def test_after_a_purge_at_every_size_everything_left_is_provable() -> None:
             assert (done.entries, done.first) == (1, cut)
             head, _ = open_checkpoint(log.checkpoint(HOME), Verifier(log.verifier_key(HOME)))
             signed[head.size] = head.root
-            for at in {cut, (cut + head.size) // 2, head.size - 1}:
+            whole = cut in {1, 255, 256, 257, 511, 512, 513, SIZES}
+            places = range(cut, head.size) if whole else {cut, (cut + head.size) // 2, head.size - 1}
+            for at in places:
                 found = log.prove(HOME, at)
                 tree.check_inclusion(at, head.size, tree.leaf_hash(found.leaf), found.path, head.root)
-            for old in _spread([size for size in signed if size >= cut], 4):
+            left = [size for size in signed if size >= cut]
+            for old in left if whole else _spread(left, 4):
                 proof = log.prove_consistency(HOME, old, head.size)
                 tree.check_consistency(old, head.size, signed[old], head.root, proof)
-            if not cut % 100 or cut in {255, 256, 257, 511, 512, 513}:  # around the ends of tiles
+            if whole:
                 assert log.verify(HOME).ok
         assert log.verify(HOME).ok
 

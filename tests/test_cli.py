@@ -25,12 +25,15 @@ ON_A_STORE = (
     "retention",
 )
 COMMANDS = (
-    *ON_A_STORE,
+    *ON_A_STORE[:8],
+    "review",
+    *ON_A_STORE[8:],
     "backup",
     "copy",
     "hold",
     "erase",
     "erasures",
+    "anchor",
     "cosign",
     "stamp",
     "witness",

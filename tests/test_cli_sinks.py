@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import whodid
@@ -33,7 +34,7 @@ def test_from_adding_to_removing(run: Run, store: str, tmp_path: Path) -> None:
     assert run("sinks", "test", "siem").err == "The receiver took it.\n"
     waiting = run("sinks", "list")
     assert (waiting.code, waiting.out.split("\t")[:4]) == (0, ["siem", "file", "active", "32"])
-    assert "the first that waits is 0 s old" in waiting.out
+    assert re.search(r"the first that waits is \d+ s old", waiting.out)
 
     feed(store)
     assert run("sinks", "list").out == f"siem\tfile\tactive\t0\t\t{HOME}\n"
@@ -41,7 +42,7 @@ def test_from_adding_to_removing(run: Run, store: str, tmp_path: Path) -> None:
 
     assert run("sinks", "pause", "siem", "--reason", "Too loud").code == 0
     paused = run("sinks", "list")
-    assert (paused.code, paused.out.split("\t")[2]) == (1, "paused for 0 s")
+    assert (paused.code, paused.out.split("\t")[2].partition(" for ")[0]) == (1, "paused")
     assert run("sinks", "backfill", added.out.strip(), "30").code == 0
     assert run("sinks", "resume", "siem").code == 0
     feed(store)

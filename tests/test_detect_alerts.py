@@ -10,7 +10,7 @@ import pytest
 
 from tests.alerting import MARIA, alerts, follow, guess, settle, signed_in, told
 from tests.keeping import HOME, NOW, STORES, Clock, opened
-from whodid.detect import ALWAYS, Alerts, RuleSettings, read_settings
+from whodid.detect import ALWAYS, Alerts, DetectionWorker, RuleSettings, read_settings
 from whodid.detect import alert as values
 from whodid.errors import InvalidSetting, NotFound
 from whodid.log import Log
@@ -187,3 +187,42 @@ def test_alerts_go_with_the_entries_that_they_rest_on(log: Log, monkeypatch: pyt
     monkeypatch.setattr(Log, "head", lambda *_: type("Head", (), {"first": head.size, "size": head.size})())
     by_owner(log).clear()
     assert alerts(log) == []
+
+
+def test_people_are_told_again_of_what_nobody_looked_at(log: Log, clock: Clock) -> None:
+    """Once a day while a grave alert is open, a week at most; what somebody looks after is left to them."""
+    (low,) = alerts(log)
+    grave = by_owner(log).raise_by_hand(log.get(HOME, 0), "This is odd", level="high")
+    other = by_owner(log).raise_by_hand(log.get(HOME, 1), "This is odd, too", level="critical")
+    assert by_owner(log).remind() == 0
+    clock.advance(hours=24)
+    by_owner(log).acknowledge(other.id)
+    assert Alerts(log, HOME).remind() == 1
+    assert Alerts(log, HOME).remind() == 0
+    clock.advance(hours=24)
+    assert Alerts(log, HOME).remind() == 1
+    raised = [entry for entry in log.read(HOME) if entry.action == "audit.alert_raised"]
+    assert [(one.details or {}).get("reminder") for one in raised] == [None, None, None, 1, 2]
+    assert {(one.details or {})["alert"] for one in raised[3:]} == {grave.id}
+    assert (raised[-1].severity, raised[-1].actor.id) == ("warning", "detection")
+    for _ in range(10):
+        clock.advance(hours=24)
+        Alerts(log, HOME).remind()
+    assert by_owner(log).get(grave.id).reminders == values.MOST_REMINDERS
+    assert by_owner(log).get(low.id).reminders == by_owner(log).get(other.id).reminders == 0
+
+
+def test_whoever_follows_the_log_reminds(log: Log, clock: Clock) -> None:
+    """Without a new entry in it; one of two processes does, once."""
+    by_owner(log).raise_by_hand(log.get(HOME, 0), "This is odd", level="high")
+    first, second = DetectionWorker(log), DetectionWorker(log)
+    try:
+        for worker in (first, second, first, second):
+            clock.advance(hours=12, minutes=1)
+            worker.round()
+    finally:
+        first.stop()
+        second.stop()
+    found = [(entry.details or {}).get("reminder") for entry in log.read(HOME) if entry.action == "audit.alert_raised"]
+    assert found[-1] is not None
+    assert found[2:] == [*range(1, len(found) - 1)]

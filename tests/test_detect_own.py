@@ -20,6 +20,7 @@ from whodid.detect import (
     compiled,
     erase,
     is_personal,
+    look,
     read_settings,
     rules_of,
     written,
@@ -164,3 +165,20 @@ def test_hours_and_days_are_those_of_the_zone() -> None:
     assert [fires(f"2026-03-07T{time}:00+00:00") for time in ("16:29", "16:30", "18:29", "18:30", "12:00")] == [
         False, True, True, False, False,
     ]  # fmt: skip
+
+
+def test_looking_back_finds_what_following_found(log: Log, clock: Clock) -> None:
+    """With rules of the workspace and other numbers: a rule looks at nothing older than itself."""
+    settings = RuleSettings(log, HOME, actor=OWNER)
+    settings.number("many_keys", "Many keys", {"keys": 1}, {"keys": 3})
+    log.record(HOME, exported(1))
+    clock.advance(seconds=1)
+    write(log)
+    keys = [event(10 + n, "api_key.created", NOW + timedelta(minutes=10 + n), actor=OWNER) for n in range(2)]
+    log.record_many(HOME, [exported(2), *keys])
+    follow(log)
+    found = list(look(log, HOME, rules_of(read_settings(log, HOME)).all))
+    assert {(one.rule, one.index) for one in found if one.level != "info"} == {
+        (one.rule, one.index) for one in alerts(log)
+    }
+    assert {"own_1", "many_keys"} == {one.rule for one in found} - {"risky_key"}

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from tests import shell
-from tests.detecting import SAFARI, START, entry, failed, findings, rule_text, sign_in
+from tests.detecting import SAFARI, START, entry, failed, findings, history, rule_text, sign_in, story
 from tests.keeping import STORES, Clock, event, opened
 from tests.shell import Run as Command
 from whodid.detect import Finding, Run, built_in, look, read
@@ -21,21 +21,6 @@ run, store = shell.run, shell.store
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 THEN = START + 60 * DAY
 NIGHT = THEN + timedelta(hours=12)
-
-
-def history() -> list[Entry]:
-    """Sixty sign-ins of two people at nine, from Madrid."""
-    days = [(START + day * DAY + timedelta(seconds=second), person) for day in range(60) for second, person in PEOPLE]
-    return [sign_in(index, at, person) for index, (at, person) in enumerate(days)]
-
-
-PEOPLE = ((0, "usr_1"), (1, "usr_2"))
-
-
-def story(*made: Entry) -> list[Entry]:
-    """Put entries after the history."""
-    past = history()
-    return past + [msgspec.structs.replace(one, index=len(past) + place) for place, one in enumerate(made)]
 
 
 def by_rule(entries: list[Entry]) -> dict[str, Finding]:

@@ -221,6 +221,15 @@ def test_what_retention_removed_is_said(visit: Callable[..., Visit], world: Worl
     seen.viewer.get_by_role("button", name="Verify everything").click()
     expect(seen.viewer.locator("#seal [role=status]")).to_contain_text("was verified at")
 
+    # A link of before: what it led to is gone, in the reader's language, and the record of that is one step away.
+    seen = visit("?range=all&entry=0", forgive="410")
+    expect(seen.drawer.get_by_role("alert")).to_contain_text("Retention removed what this entry held")
+    seen.viewer.evaluate("viewer => { viewer.locale = 'es'; }")
+    expect(seen.drawer.get_by_role("alert")).to_contain_text("La retención eliminó el contenido de esta entrada")
+    seen.drawer.get_by_role("link", name="Lo que eliminó la retención").click()
+    expect(seen.viewer.locator(".row[data-index]")).to_have_count(1)
+    expect(seen.viewer.locator(".row .code")).to_have_text("audit.purged")
+
 
 def test_where_the_browser_cannot_check(visit: Callable[..., Visit]) -> None:
     """Without the means (http, an old browser) the badge says who checked."""

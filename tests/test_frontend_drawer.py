@@ -69,6 +69,10 @@ def test_two_entries_of_a_history_are_compared(visit: Callable[..., Visit]) -> N
     """What changed between them in sum: the first before and the last after, and nothing that came and went."""
     seen = visit()
     past(seen)
+    boxes_of = [row.bounding_box() for row in seen.drawer.locator(".past .row").all()]
+    rows = [box for box in boxes_of if box is not None]
+    assert [row["width"] for row in rows] == [seen.drawer.evaluate("drawer => drawer.clientWidth")] * 3
+    assert [row["y"] for row in rows] == sorted({row["y"] for row in rows})
     compare = seen.drawer.get_by_role("button", name="Compare")
     expect(compare).to_be_disabled()
     boxes = seen.drawer.get_by_role("checkbox")

@@ -79,6 +79,14 @@ def test_no_right_to_read(visit: Callable[..., Visit], world: World) -> None:
     expect(seen.viewer.get_by_role("alert")).to_contain_text("audit:read")
 
 
+def test_an_entry_that_never_was(visit: Callable[..., Visit]) -> None:
+    """A link to a number that the log has not reached says so, and can be closed."""
+    seen = visit("?entry=99999", forgive="404")
+    expect(seen.drawer.get_by_role("alert")).to_have_text("There is no such entry")
+    seen.page.keyboard.press("Escape")
+    expect(seen.drawer).to_have_count(0)
+
+
 def test_nothing_matches(visit: Callable[..., Visit]) -> None:
     """Every filter is offered for removal with the count that this would give."""
     seen = visit("?q=kind:delete+action:contact.created")

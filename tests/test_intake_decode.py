@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
+from typing import Any
 
 import msgspec
 import pytest
@@ -173,6 +174,16 @@ def test_a_bad_event_never_spoils_the_others(raw: bytes, expected: list[str]) ->
     assert [
         one if one.startswith("contact") else one[: len(want)] for one, want in zip(found, expected, strict=True)
     ] == expected
+
+
+@pytest.mark.parametrize("more", [{}, {"outcome": "success"}, {"reason": None, "changes": [], "kind": None}])
+def test_what_goes_without_saying_may_be_said(more: dict[str, Any]) -> None:
+    """It makes the same event; and a key that is repeated beside it is found all the same."""
+    raw = dumped(**more)
+    assert decode_event(raw) == decode_event(dumped())
+    for added in (b',"action":"a.b"}', b',"outcome":"success","outcome":"success"}', rb',"\u0069d":"x"}'):
+        with pytest.raises(InvalidEvent, match="twice"):
+            decode_event(raw[:-1] + added)
 
 
 def test_a_batch_has_a_limit() -> None:

@@ -10,7 +10,9 @@ import pytest
 
 from tests.test_evidence_agree import agree
 from whodid.evidence.verdict import FACTS
-from whodid.proof import leaf
+from whodid.proof import leaf, tree
+from whodid.proof.anchoring import AnchorMap, anchors_key, check_anchored
+from whodid.proof.checkpoint import Checkpoint, open_checkpoint
 from whodid.proof.index import Index, Lookup, check_absence, check_presence, key_of
 from whodid.proof.seal import Seal, check_chain, check_origin, origin_id, salt_commitment
 from whodid.proof.volume import Volume, check_seal, check_volumes, seals_root, volume_salt_commitment
@@ -18,6 +20,7 @@ from whodid.proof.volume import Volume, check_seal, check_volumes, seals_root, v
 FOLDER = Path(__file__).parent / "vectors"
 SEALS = json.loads((FOLDER / "seal.json").read_text(encoding="utf-8"))
 VOLUMES = json.loads((FOLDER / "volume.json").read_text(encoding="utf-8"))
+ANCHORED = json.loads((FOLDER / "anchor-log.json").read_text(encoding="utf-8"))
 CASES = [
     case
     for file in ("evidence.json", "evidence-2.json")
@@ -70,6 +73,25 @@ def test_volumes() -> None:
         assert (seal.number, data) == (number, SEALS["segments"][number]["seal"])
     assert seals_root([bytes.fromhex(one) for one in VOLUMES["without_index"]["seals"]]) == second.seals
     assert second.root.hex() == SEALS["empty_index_root"]
+
+
+def test_the_anchor_log() -> None:
+    """From heads to the map and its paths, and from the map to the signed head of the anchor log."""
+    heads = [
+        Checkpoint(origin=one["origin"], size=one["size"], root=bytes.fromhex(one["root"])) for one in ANCHORED["heads"]
+    ]
+    made = AnchorMap.of(heads)
+    assert made.root.hex() == ANCHORED["root"]
+    for head, path in zip(heads, ANCHORED["paths"], strict=True):
+        check_anchored(made.root, head, bytes.fromhex(path))
+    entry = ANCHORED["entry"]
+    key = anchors_key(ANCHORED["vkey"], entry["checkpoint"].partition("\n")[0])
+    assert key.vkey == ANCHORED["anchors_vkey"]
+    head, _ = open_checkpoint(entry["checkpoint"], key)
+    hash_ = tree.leaf_hash(bytes.fromhex(entry["leaf"]))
+    inclusion = [bytes.fromhex(one) for one in entry["inclusion"]]
+    tree.check_inclusion(entry["index"], head.size, hash_, inclusion, head.root)
+    check_anchored(bytes.fromhex(entry["map"]), heads[0], bytes.fromhex(entry["path"]))
 
 
 def _look_up(root: bytes, salt: bytes, found: dict[str, Any]) -> None:

@@ -32,6 +32,8 @@ THERE = {
     "tile": "0/000",
     "question": "deletion",
     "name": "new_country",
+    "number": "1",
+    "size": "7",
 }
 
 

@@ -90,6 +90,7 @@ def test_the_matrix_covers_every_route(log: Log) -> None:
         "/v1/holds",
         "/v1/holds/preview",
         "/v1/holds/{id}/release",
+        "/v1/anchor",
         "/v1/stamps",
         "/v1/stamps/{size}",
         "/v1/alerts",

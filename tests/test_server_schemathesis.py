@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -18,11 +20,13 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events, from_schema
 
 from tests.serving import ALL, HOME, MARIA, READ, SECRET, Clock, open_log, token
+from tests.stamping import Stamper
 from whodid import Log
 from whodid.server import asgi
 from whodid.server.keys import KeyRing
 from whodid.server.live import Live
 from whodid.server.openapi import plain_path
+from whodid.witness.stamp import Authority
 
 MOST = int(os.environ.get("WHODID_FUZZ", "0"))
 
@@ -56,11 +60,14 @@ def refused_alone(check: str, interaction: Any) -> bool:
     return any(one["status"] == "refused" for one in results)
 
 
-def faults(log: Log, kind: str, *, few: int, coverage: bool) -> tuple[dict[str, str], Counter[tuple[str, int]]]:
+def faults(
+    log: Log, stamper: Stamper, kind: str, *, few: int, coverage: bool
+) -> tuple[dict[str, str], Counter[tuple[str, int]]]:
     """Run it, and return what it found, with what was answered how often."""
     found: dict[str, str] = {}
     answered: Counter[tuple[str, int]] = Counter()
-    app = asgi(log, secret=SECRET, rate=0, read_rate=0)
+    authority = Authority(url="https://tsa.example/", certificates=stamper.certificates)
+    app = asgi(log, secret=SECRET, rate=0, read_rate=0, stamps=authority)
     config = SchemathesisConfig.from_dict(
         {
             "seed": 20261120,
@@ -80,7 +87,7 @@ def faults(log: Log, kind: str, *, few: int, coverage: bool) -> tuple[dict[str, 
         }
     )
     schema = schemathesis.openapi.from_asgi("/v1/openapi.json", app, config=config)
-    for event in executed(schema):
+    for event in executed(schema, stamper):
         if isinstance(event, events.NonFatalError):
             found[f"{event.label}: not run"] = str(event.value)
         elif isinstance(event, events.FatalError):
@@ -98,12 +105,13 @@ def faults(log: Log, kind: str, *, few: int, coverage: bool) -> tuple[dict[str, 
     return found, answered
 
 
-def executed(schema: Any) -> Iterator[Any]:
-    """Run everything; a stream ends at once, or the requests would wait for one another."""
-    with patch.object(Live, "ends", lambda *_: "stopping"):
+def executed(schema: Any, stamper: Stamper) -> Iterator[Any]:
+    """Run everything; a stream ends at once, or the requests would wait for one another, and heads are stamped here."""
+    with patch.object(Live, "ends", lambda *_: "stopping"), patch("whodid.witness.stamp.post", stamper):
         yield from from_schema(schema).execute()
 
 
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is missing: it is the authority of stamps")
 @pytest.mark.parametrize(
     ("kind", "few", "coverage"),
     [
@@ -115,10 +123,10 @@ def executed(schema: Any) -> Iterator[Any]:
         ("nobody", 3, False),
     ],
 )
-def test_every_answer_is_described(kind: str, few: int, *, coverage: bool) -> None:
+def test_every_answer_is_described(tmp_path: Path, kind: str, few: int, *, coverage: bool) -> None:
     """Whoever asks whatever: no failure of the server, no status, header or body beyond the document."""
     with open_log(Clock()) as log:
-        found, answered = faults(log, kind, few=few, coverage=coverage)
+        found, answered = faults(log, Stamper(tmp_path / "tsa"), kind, few=few, coverage=coverage)
     assert found == {}
     # The address of the document itself is where the requests come from; it is none that they try.
     tried = {label for label, _ in answered} | {"GET /v1/openapi.json"}

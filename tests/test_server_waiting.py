@@ -11,14 +11,16 @@ from unittest.mock import patch
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from tests.serving import HOME, MARIA, Clock, client, open_log
-from whodid import Event, Log, Resource
+from whodid import Event, Log, Reason, Related, Resource
 from whodid.capture.remote.files import Segment
 from whodid.errors import StoreFull, StoreUnavailable
 from whodid.model import Context
+from whodid.retention import erase_person
 from whodid.server.gate import KEPT_SECONDS, LATELY, Gate
 from whodid.server.keys import KeyRing
 from whodid.server.meter import Meter
@@ -313,6 +315,31 @@ def test_what_the_log_refuses_at_last_is_set_aside(log: Log, tmp_path: Path) -> 
         settled(waiting)
     assert recorded(log) == ["2"]
     assert b"already belongs to entry" in (tmp_path / "spool" / "refused.ndjson").read_bytes()
+
+
+def test_what_was_set_aside_leaves_with_the_person(log: Log, tmp_path: Path) -> None:
+    """An erasure takes the refused events that name the person, as actor, resource or related, and no others."""
+    ids = [entry.id for entry in log.read(HOME)]
+    juan = Resource(type="contact", id="con_juan", name="Juan Secreto")
+    kin = Related(type="contact", id="con_juan", rel="owner", name="Juan Secreto")
+    clashes = [
+        replace(_event(1, log.now(), id_=ids[0]), resource=juan),
+        replace(_event(2, log.now(), id_=ids[1]), related=(kin,)),
+        replace(_event(3, log.now(), id_=ids[2]), resource=Resource(type="contact", id="con_ana", name="Ana Stays")),
+    ]
+    with waiting_in(log, tmp_path) as waiting:
+        with away(keys=False):
+            commit_or_keep(log, Meter(), HOME, clashes, waiting)
+        settled(waiting)
+        file = tmp_path / "spool" / "refused.ndjson"
+        with file.open("ab") as cut:
+            cut.write(b'{"workspace":"wsp_home","event":{"resource":{"name":"Juan Secreto')
+        assert file.read_bytes().count(b"Juan Secreto") == 3
+        done = erase_person(log, HOME, "contact:con_juan", actor=MARIA, reason=Reason(text="Request 7"))
+        assert done.elsewhere["spool"] == 2
+    left = b"".join(path.read_bytes() for path in (tmp_path / "spool").rglob("*") if path.is_file())
+    assert b"Juan Secreto" not in left
+    assert left.count(b"Ana Stays") == 1
 
 
 def test_splunks_handler_is_answered_with_success(log: Log, key: str, tmp_path: Path) -> None:

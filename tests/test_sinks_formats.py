@@ -140,6 +140,7 @@ def test_notices_are_told_from_entries(name: str, what: Any) -> None:
             "cloudevents": lambda: read["data"],
             "ecs": lambda: read["whodid"],
             "ocsf": lambda: read["unmapped"]["whodid"],
+            "ocsf-1.9": lambda: read["unmapped"]["whodid"],
         }[name]()
     elif name == "cef":
         said = json.loads(read_cef(line)[1]["msg"])

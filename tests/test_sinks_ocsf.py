@@ -27,40 +27,42 @@ _JSON: dict[str, type | tuple[type, ...]] = {
     "boolean_t": bool,
     "float_t": (int, float),
 }
-_PROFILES = {"host"}
+_PROFILES = {"1.8.0": {"host"}, "1.9.0-dev": {"host", "record_integrity"}}
 _OPEN = {"object"}
 
 
 @cache
-def schema() -> dict[str, Any]:
-    """Read the compiled schema."""
-    found: dict[str, Any] = json.loads(Path(__file__).with_name("ocsf").joinpath("schema-1.8.0.json").read_bytes())
+def schema(version: str) -> dict[str, Any]:
+    """Read a compiled schema."""
+    path = Path(__file__).with_name("ocsf").joinpath(f"schema-{version}.json")
+    found: dict[str, Any] = json.loads(path.read_bytes())
     return found
 
 
 def faults(event: dict[str, Any]) -> list[str]:
-    """Return what a validator of the schema says against an event; nothing if it is valid."""
-    kind = schema()["classes"].get(str(event["class_uid"]))
+    """Return what a validator of the schema that an event names says against it; nothing if it is valid."""
+    version = event["metadata"]["version"]
+    kind = schema(version)["classes"].get(str(event["class_uid"]))
     if kind is None:
         return [f"no class {event['class_uid']}"]
-    found = list(of_object(event, kind, ""))
+    found = list(of_object(event, kind, "", version))
     if event["category_uid"] != kind["category_uid"]:
         found.append("category_uid of another class")
     if event["type_uid"] != event["class_uid"] * 100 + event["activity_id"]:
         found.append("type_uid is not class and activity")
-    if set(event["metadata"]["profiles"]) != _PROFILES:
+    if set(event["metadata"]["profiles"]) != _PROFILES[version]:
         found.append("profiles are not declared")
     return found
 
 
-def of_object(value: dict[str, Any], shape: dict[str, Any], where: str) -> Any:
+def of_object(value: dict[str, Any], shape: dict[str, Any], where: str, version: str) -> Any:
     """Yield what is wrong with an object and what is in it."""
     known = shape["attributes"]
     for name in value:
         if name not in known:
             yield f"{where}{name} is unknown"
     for name, about in known.items():
-        applies = about.get("profile") is None or about["profile"] in _PROFILES
+        applies = about.get("profile") is None or about["profile"] in _PROFILES[version]
         if name in value:
             if not applies:
                 yield f"{where}{name} is of the profile {about['profile']}"
@@ -68,7 +70,7 @@ def of_object(value: dict[str, Any], shape: dict[str, Any], where: str) -> Any:
             if about.get("is_array") and not isinstance(one, list):
                 yield f"{where}{name} is not a list"
             for item in one if isinstance(one, list) else [one]:
-                yield from of_value(item, about, f"{where}{name}")
+                yield from of_value(item, about, f"{where}{name}", version)
         elif about.get("requirement") == "required" and applies:
             yield f"{where}{name} is missing"
     for rule, names in shape.get("constraints", {}).items():
@@ -77,15 +79,15 @@ def of_object(value: dict[str, Any], shape: dict[str, Any], where: str) -> Any:
             yield f"{where or 'event'}: {rule} of {names}"
 
 
-def of_value(value: Any, about: dict[str, Any], where: str) -> Any:
+def of_value(value: Any, about: dict[str, Any], where: str, version: str) -> Any:
     """Yield what is wrong with one value."""
     if about["type"] == "object":
         if not isinstance(value, dict):
             yield f"{where} is not an object"
-        elif about["object"] not in _OPEN | schema()["objects"].keys():
+        elif about["object"] not in _OPEN | schema(version)["objects"].keys():
             yield f"{where}: the object {about['object']} is not among those that are checked"
         elif about["object"] not in _OPEN:
-            yield from of_object(value, schema()["objects"][about["object"]], f"{where}.")
+            yield from of_object(value, schema(version)["objects"][about["object"]], f"{where}.", version)
         return
     expected = _JSON[about["type"]]
     if not isinstance(value, expected) or (expected is int and isinstance(value, bool)):
@@ -116,9 +118,10 @@ def made(action: str, actor: Actor = AISHA, resource: Resource | None = None, **
 
 
 def written(entry: Entry) -> dict[str, Any]:
-    """Write an entry and read it back, valid."""
+    """Write an entry and read it back, valid by both schemas."""
     event: dict[str, Any] = json.loads(FORMATS["ocsf"].entry(entry))
     assert faults(event) == []
+    assert faults(json.loads(FORMATS["ocsf-1.9"].entry(entry))) == []
     return event
 
 

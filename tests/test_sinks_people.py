@@ -15,6 +15,7 @@ from tests.receiving import Receiver, receiving
 from tests.sinking import managed, only, turn
 from tests.test_sinks_heads import posting
 from whodid import Log, Resource
+from whodid.detect import Alerts
 from whodid.errors import InvalidSetting
 from whodid.sinks import SinkWorker
 
@@ -24,9 +25,15 @@ ALERTS = "action:audit.alert_raised"
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Iterator[Log]:
+def clock() -> Clock:
+    """Return the clock of the log."""
+    return Clock()
+
+
+@pytest.fixture
+def log(tmp_path: Path, clock: Clock) -> Iterator[Log]:
     """Open a log."""
-    with opened("memory", tmp_path, Clock()) as made:
+    with opened("memory", tmp_path, clock) as made:
         made.record(HOME, event(1))
         yield made
 
@@ -156,3 +163,18 @@ def test_other_entries_are_their_sentence(log: Log, receiver: Receiver, tmp_path
     assert section["text"]["text"].startswith(
         "Maria Torres deleted contact Contact 7\ncontact.deleted, wsp_home, entry "
     )
+
+
+def test_a_reminder_says_that_it_is_one(log: Log, receiver: Receiver, tmp_path: Path, clock: Clock) -> None:
+    """So that nobody looks for a second alert."""
+    added(log, "slack", receiver, tmp_path)
+    alerts = Alerts(log, HOME)
+    alerts.raise_by_hand(log.get(HOME, 0), "This is odd", level="high")
+    clock.advance(days=1)
+    assert alerts.remind() == 1
+    turn(SinkWorker(log))
+    (post,) = [json.loads(got.body) for got in receiver.got]
+    assert [block["text"]["text"].split("\n")[0] for block in post["blocks"]] == [
+        "High alert: Raised by a person",
+        "Still open: high alert: Raised by a person",
+    ]

@@ -209,13 +209,16 @@ _CODE = "<Error><Code>{}</Code></Error>"
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        ((403, "<Error><Code>SignatureDoesNotMatch</Code><Message>No</Message></Error>"), "SignatureDoesNotMatch, No"),
-        ((503, _CODE.format("SlowDown")), "503: SlowDown"),
-        ((301, _CODE.format("PermanentRedirect")), "301: PermanentRedirect"),
+        (
+            (403, "<Error><Code>SignatureDoesNotMatch</Code><Message>No</Message></Error>"),
+            "403: “SignatureDoesNotMatch, No”",
+        ),
+        ((503, _CODE.format("SlowDown")), "503: “SlowDown”"),
+        ((301, _CODE.format("PermanentRedirect")), "301: “PermanentRedirect”"),
         ((501, _CODE.format("NotImplemented")), "set the option replace=yes"),
-        ((400, "<html>"), "The receiver answered 400: <html>"),
+        ((400, "<html>"), "The receiver answered 400: “<html>”"),
         ((410, ""), "The receiver answered 410"),
-        ((409, _CODE.format("ConditionalRequestConflict")), "409: ConditionalRequestConflict"),
+        ((409, _CODE.format("ConditionalRequestConflict")), "409: “ConditionalRequestConflict”"),
     ],
 )
 def test_no_entry_is_at_fault_for_what_a_bucket_says(

@@ -152,6 +152,9 @@ def test_codes_have_names_in_each_language(log: Log, lang: str, kept: str) -> No
     assert present.values(wire, "en", builtin()) == {
         "details.events": {"contact.merged": "Contacts merged"},
     }
+    since = {"path": "consent.marketing", "survivor": "opted_in 2025-03-03", "absorbed": "opted_out of it all"}
+    merged = present.values({"details": {"fields": [since]}}, "en", builtin())["consent.marketing"]
+    assert merged["opted_in 2025-03-03"] == "opted in \u20662025-03-03\u2069"
 
 
 @pytest.mark.parametrize(("lang", "called"), [("en", "Somebody not signed in"), ("es", "Alguien sin iniciar sesión")])
@@ -243,7 +246,7 @@ def test_the_catalog_holds_the_actions_of_the_host() -> None:
     )
     view = present.catalog_view(builtin().declare(own), "es")
     assert {"name": "shop.opened", "kind": "create", "category": "shop", "label": "Tienda abierta"} in view["actions"]
-    assert len(view["actions"]) == 84
+    assert len(view["actions"]) == 85
     assert {one["value"] for one in view["kinds"]} == {"create", "update", "delete", "status", "security"}
     assert "shop" in {one["value"] for one in view["types"]}
     assert all(one["label"] for part in view.values() for one in part)

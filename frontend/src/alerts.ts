@@ -321,7 +321,7 @@ export class AuditLogAlerts extends LitElement {
       <details @toggle=${(event: Event) => (event.target as HTMLDetailsElement).open && void this.#show(alert)}>
         <summary>${this.#t("evidence", { n: alert.entries.length })}</summary>
         <ol class="rows">${(this.#rows.get(alert.id) ?? []).map((row) => html`<li><time datetime=${row.at}>${this.#clock.full(row.at)}</time> ${this.#link(`?range=all&entry=${row.index}`, row.text)}</li>`)}</ol>
-        ${this.log && alert.entries.length ? html`<p>${this.#link(`?range=all&q=${encodeURIComponent(`index:${alert.entries[0]}..${alert.entries.at(-1)}`)}`, this.#t("log"))}</p>` : nothing}
+        ${this.log && alert.entries.length ? html`<p>${this.#link(`?range=all&q=${encodeURIComponent(`index:${alert.entries[0]}..${alert.entries.at(-1)}`)}`, this.#t("log"))} · ${this.#link(`?range=all&story=entry:${alert.index}`, this.#t("story"))}</p>` : nothing}
         <dl>${alert.respond ? html`<dt>${this.#t("respond")}</dt><dd>${alert.respond}</dd>` : nothing}
           ${alert.harmless.length ? html`<dt>${this.#t("harmless")}</dt>${alert.harmless.map((one) => html`<dd>${one}</dd>`)}` : nothing}</dl>
       </details>

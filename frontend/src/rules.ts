@@ -359,8 +359,8 @@ export class Editor {
         ${s.who ? html`<input type="text" required maxlength="2000" autocomplete="off" aria-label=${this.#t("who.names")} placeholder=${this.#t("who.names")} .value=${(s.names ?? []).join(", ")} @change=${(event: Event) => this.#set({ names: listed(text(event)) })}>` : nothing}`)}
       ${this.#line("what", this.#actions(s.actions ?? []))}
       ${this.#line("outcome", this.#select("outcome", s.outcome ?? "any", [["any", this.#t("outcome.any")], ...pairs(this.#catalog?.outcomes)], (outcome) => this.#set({ outcome })))}
-      ${this.#line("target", html`${this.#select("target", s.resource_type ?? "", [["", this.#t("target.any")], ...pairs(this.#catalog?.types)], (resource_type) => this.#set({ resource_type }))}
-        <input type="text" maxlength="200" autocomplete="off" aria-label=${this.#t("target.id")} placeholder=${this.#t("target.id")} .value=${s.resource_id ?? ""} @change=${(event: Event) => this.#set({ resource_id: text(event).trim() })}>`)}
+      ${this.#line("resource", html`${this.#select("resource", s.resource_type ?? "", [["", this.#t("resource.any")], ...pairs(this.#catalog?.types)], (resource_type) => this.#set({ resource_type }))}
+        <input type="text" maxlength="200" autocomplete="off" aria-label=${this.#t("resource.id")} placeholder=${this.#t("resource.id")} .value=${s.resource_id ?? ""} @change=${(event: Event) => this.#set({ resource_id: text(event).trim() })}>`)}
       ${this.#line("when", this.#hours(s))}
       ${this.#days(s.weekdays ?? [])}
       ${this.#line("count", html`<input id="count" type="number" min="1" max="1000" required .value=${String(s.count ?? 1)} @change=${(event: Event) => this.#set({ count: number(event) })}>
@@ -371,7 +371,7 @@ export class Editor {
       ${this.#line("respond", html`<input id="respond" type="text" maxlength="500" autocomplete="off" .value=${s.respond ?? ""} @change=${(event: Event) => this.#set({ respond: text(event) })}>`)}`;
   }
 
-  #line(name: "title" | "who" | "what" | "outcome" | "target" | "when" | "count" | "level" | "respond", fields: TemplateResult): TemplateResult {
+  #line(name: "title" | "who" | "what" | "outcome" | "resource" | "when" | "count" | "level" | "respond", fields: TemplateResult): TemplateResult {
     return html`<div class="line"><label for=${name}>${this.#t(name)}</label><div class="fields">${fields}</div></div>`;
   }
 

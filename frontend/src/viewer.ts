@@ -333,7 +333,7 @@ export class AuditLogViewer extends LitElement implements Host {
   }
 
   href(patch: Partial<State>): string {
-    return mergeSearch(this.urlSync ? location.search : "", { ...this.state, ...patch }) || "?";
+    return mergeSearch(this.urlSync ? location.search : "", { ...this.state, dialog: null, ...patch }) || "?";
   }
 
   tell(text: string): void {

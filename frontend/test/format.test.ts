@@ -46,6 +46,11 @@ test("relative times go from seconds to days of the calendar", () => {
   assert.equal(clock("es").relative(-1, "day"), "ayer");
 });
 
+test("columns of a calendar have short names, and shorter ones where those are whole words", () => {
+  assert.deepEqual(new Clock("en-GB", "UTC").weekdays(0)[0], { slim: "Mon", whole: "Monday" });
+  assert.deepEqual(new Clock("ar", "UTC").weekdays(5)[0], { slim: "س", whole: "السبت" });
+});
+
 test("a day is the same day in every zone", () => {
   for (const zone of ["America/Los_Angeles", "Pacific/Kiritimati", "UTC"]) {
     assert.equal(clock("en-GB", zone).as("date", "2026-08-28"), "28 Aug 2026");

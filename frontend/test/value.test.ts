@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { Clock } from "../src/lib/format.js";
 import type { Host } from "../src/lib/host.js";
 import { Words, type Catalogue } from "../src/lib/i18n.js";
 import type { Marker } from "../src/lib/types.js";
-import { isWithheld, plain, why } from "../src/parts/value.js";
+import { isWithheld, naming, plain, raw, why } from "../src/parts/value.js";
 
 const host = (language: string): Host =>
   ({ words: new Words(language, JSON.parse(readFileSync(`src/locales/${language}.json`, "utf8")) as Catalogue) }) as Host;
@@ -21,6 +22,23 @@ const markers: [Marker, string, string][] = [
   [{ $: "bytes", length: 12 }, "Binary data: 12 byte", "Datos binarios: 12 B"],
   [{ $: "redacted", fp: "9f2c41d07be85ae1" }, "Hidden before it was stored", "Oculto antes de guardarse"],
 ];
+
+test("a day of no year is a day, and what runs the other way stands by itself", () => {
+  const clock = new Clock("en-GB", "Asia/Tokyo");
+  assert.equal(plain({ ...host("en"), clock }, "--02-29"), "29 February");
+  assert.equal(raw("--02-29"), "--02-29");
+  assert.equal(plain(host("en"), ["vip", "lamps"]), "vip and lamps");
+  assert.equal(plain(host("ar"), ["vip", "lamps"]), "\u200f\u2068vip\u2069 و\u2068lamps\u2069");
+});
+
+test("codes are said as the server names them, languages as the browser does", () => {
+  const values = { status: { paused: "en pausa" } };
+  assert.equal(plain(host("es"), "paused", naming(host("es"), values, "status", "paused")), "en pausa");
+  assert.equal(raw("paused", values.status), "paused");
+  assert.equal(plain(host("es"), "paused", naming(host("es"), values, "tags", "paused")), "paused");
+  assert.equal(plain(host("es"), "pt_BR", naming(host("es"), values, "language", "pt_BR")), "portugués de Brasil");
+  assert.equal(plain(host("es"), ["es", "!"], naming(host("es"), values, "details.languages", ["es", "!"])), "español y !");
+});
 
 test("every marker has words in each language", () => {
   for (const [marker, english, spanish] of markers) {

@@ -1,6 +1,6 @@
-// Lets the viewer, or the page of alerts, in, and brings the reader from an entry to the thing it is about.
+// Lets the viewer, or the page of alerts or of reviews, in, and brings the reader from an entry to the thing it is about.
 
-const viewer = document.querySelector("audit-log-viewer, audit-log-alerts");
+const viewer = document.querySelector("audit-log-viewer, audit-log-alerts, audit-log-reviews");
 
 viewer.getToken = async () => {
   const answer = await fetch("/audit-token", { method: "POST", redirect: "error" });

@@ -1,4 +1,4 @@
-"""Settings → Audit logs and Alerts: the pages, the token that lets them in, and the way to the thing itself."""
+"""Settings → Audit logs, Alerts, Reviews: the pages, the token that lets them in, and the way to the thing itself."""
 
 from __future__ import annotations
 
@@ -56,6 +56,11 @@ def alerts(visit: Visit) -> Response:
     return visit.render("alerts.html")
 
 
+def reviews(visit: Visit) -> Response:
+    """Show what somebody looks at every week, and what was signed."""
+    return visit.render("reviews.html")
+
+
 def exports(visit: Visit) -> Response:
     """Show the audit log with the files that were exported."""
     return visit.go("/settings/audit-logs?dialog=exports")
@@ -94,6 +99,7 @@ PAGES = (
     ),
     Page(path="/settings/audit-logs/exports", answer=exports, needs="audit:read", action="audit.viewer_opened"),
     Page(path="/settings/alerts", answer=alerts, needs="audit:read", action="audit.viewer_opened", title="Alerts"),
+    Page(path="/settings/reviews", answer=reviews, needs="audit:read", action="audit.viewer_opened", title="Reviews"),
     Page(path="/audit-token", method="POST", answer=token, needs="audit:read", action="audit.viewer_opened"),
     Page(path="/go/{type}/{id:path}", answer=go),
 )

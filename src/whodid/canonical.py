@@ -62,6 +62,10 @@ _MICROSECOND = timedelta(microseconds=1)
 encode = msgspec.json.Encoder(order="sorted").encode
 """Encode a JSON value or a struct canonically (RFC 8785, for values that intake lets in)."""
 
+_in_order = msgspec.json.Encoder().encode
+"""The same for texts, numbers and lists, and for objects whose members stand in their order already: it sorts nothing,
+which is a third of the time."""
+
 
 class _Payload(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`Content` less what the store keeps in columns of its own."""
@@ -269,29 +273,37 @@ def _order(related: int, changes: int) -> tuple[bytes, ...]:
 
 
 def _fields(content: Content) -> list[tuple[bytes, bytes]]:
-    listed = [(b"core", encode(_core(content)))]
+    listed = [(b"core", _in_order(_core(content)))]
     add = listed.append
     _add_actor(content.actor, add)
     resource = content.resource
-    add((b"resource.id", encode({"id": resource.id, "type": resource.type})))
+    add((b"resource.id", _in_order({"id": resource.id, "type": resource.type})))
     if resource.name is not None:
-        add((b"resource.name", encode(resource.name)))
+        add((b"resource.name", _in_order(resource.name)))
     if content.related:
-        add((b"related", encode([{"id": r.id, "rel": r.rel, "type": r.type} for r in content.related])))
+        add((b"related", _in_order([{"id": r.id, "rel": r.rel, "type": r.type} for r in content.related])))
         for at, related in enumerate(content.related):
             if related.name is not None:
-                add((b"related.%d.name" % at, encode(related.name)))
+                add((b"related.%d.name" % at, _in_order(related.name)))
     if content.reason is not None:
         add((b"reason", encode(content.reason)))
     if content.details is not None:
         add((b"details", encode(content.details)))
     context = content.context
     if context is not None:
-        place = {name: value for name in _PLACE if (value := getattr(context, name)) is not None}
+        place: dict[str, str] = {}
+        if context.city is not None:
+            place["city"] = context.city
+        if context.country is not None:
+            place["country"] = context.country
+        if context.forwarded_ip is not None:
+            place["forwarded_ip"] = context.forwarded_ip
+        if context.ip is not None:
+            place["ip"] = context.ip
         if place:
-            add((b"context.place", encode(place)))
+            add((b"context.place", _in_order(place)))
         if context.user_agent is not None:
-            add((b"context.user_agent", encode(context.user_agent)))
+            add((b"context.user_agent", _in_order(context.user_agent)))
     for at, change in enumerate(content.changes):
         values = _values(change)
         if values:
@@ -372,68 +384,67 @@ def tag_values(content: Content) -> list[tuple[int, bytes]]:
 
 
 def _core(content: Content) -> dict[str, Any]:
-    """Gather what stays for the whole life of an entry."""
-    core: dict[str, Any] = {
-        "action": content.action,
-        "id": content.id,
-        "kind": content.kind,
-        "occurred_at": time_text(content.occurred_at),
-        "outcome": content.outcome,
-        "schema": SCHEMA,
-        "severity": content.severity,
-    }
+    """Gather what stays for the whole life of an entry, in the order of RFC 8785."""
+    context = content.context
+    core: dict[str, Any] = {"action": content.action}
     if content.batch is not None:
         core["batch"] = content.batch
     if content.cause is not None:
         core["cause"] = content.cause
-    if content.marks:
-        core["marks"] = content.marks
     if content.changes:
         core["changes"] = [_outline(change) for change in content.changes]
-    context = content.context
-    if context is not None:
-        if context.request is not None:
-            core["request"] = context.request
-        if context.session is not None:
-            core["session"] = context.session
-        if context.source is not None:
-            core["source"] = context.source
+    core["id"] = content.id
+    core["kind"] = content.kind
+    if content.marks:
+        core["marks"] = content.marks
+    core["occurred_at"] = time_text(content.occurred_at)
+    core["outcome"] = content.outcome
+    if context is not None and context.request is not None:
+        core["request"] = context.request
+    core["schema"] = SCHEMA
+    if context is not None and context.session is not None:
+        core["session"] = context.session
+    core["severity"] = content.severity
+    if context is not None and context.source is not None:
+        core["source"] = context.source
     return core
 
 
 def _add_actor(actor: Actor, add: Callable[[tuple[bytes, bytes]], None]) -> None:
-    who = {"id": actor.id, "type": actor.type}
+    who = {"id": actor.id}
     if actor.role is not None:
         who["role"] = actor.role
-    add((b"actor.id", encode(who)))
+    who["type"] = actor.type
+    add((b"actor.id", _in_order(who)))
     if actor.name is not None:
-        add((b"actor.name", encode(actor.name)))
+        add((b"actor.name", _in_order(actor.name)))
     if actor.email is not None:
-        add((b"actor.email", encode(actor.email)))
+        add((b"actor.email", _in_order(actor.email)))
     if actor.on_behalf_of is not None:
         add((b"actor.on_behalf_of", encode(actor.on_behalf_of)))
 
 
 def _outline(change: Change) -> dict[str, str]:
-    outline = {"class": change.class_, "op": change.op, "path": change.path}
+    outline: dict[str, str] = {"class": change.class_}
     if change.from_ is not None:
         outline["from"] = change.from_
+    outline["op"] = change.op
+    outline["path"] = change.path
     return outline
 
 
 def _values(change: Change) -> dict[str, Any]:
-    values: dict[str, Any] = {
-        name: value
-        for name, value in (
-            ("added", change.added),
-            ("after", change.after),
-            ("before", change.before),
-            ("removed", change.removed),
-        )
-        if value is not UNSET
-    }
-    if change.before_fp is not None:
-        values["before_fp"] = change.before_fp
+    values: dict[str, Any] = {}
+    if change.added is not UNSET:
+        values["added"] = change.added
+    if change.after is not UNSET:
+        values["after"] = change.after
     if change.after_fp is not None:
         values["after_fp"] = change.after_fp
+    if change.before is not UNSET:
+        values["before"] = change.before
+    if change.before_fp is not None:
+        values["before_fp"] = change.before_fp
+    if change.removed is not UNSET:
+        values["removed"] = change.removed
     return values

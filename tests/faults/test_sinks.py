@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import whodid
+from benchmarks.streaming import streaming
 from tests.faults.test_kill import ROUNDS
 from tests.faults.writer import event
 from tests.receiving import receiving
@@ -82,3 +83,20 @@ def test_kill_9_leaves_no_gap(tmp_path: Path, record_property: Callable[[str, ob
     assert repeated <= 2 * rounds * 10
     record_property("delivered", size)
     record_property("repeated", repeated)
+
+
+@pytest.mark.timeout(300)
+def test_real_receivers_miss_nothing(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
+    """A file, a webhook that verifies, a bucket, and rsyslog; `benchmarks/streaming.py` does it for longer."""
+    rounds = max(3, ROUNDS // 12)
+    found, _ = streaming(tmp_path, rounds, 500 * rounds, 20261127, lease=0.2)
+    assert {"file", "webhook", "s3"} <= found.keys()
+    size = 500 * rounds + len(found) + 1
+    for name, came in found.items():
+        assert (name, came.entries, came.missing) == (name, size, 0)
+        # A kill can repeat one delivery, and so can a process that has lost its lease to the other.
+        assert came.twice <= 2 * rounds * 20, name
+        record_property(name, came.twice)
+    # What they can compare with what they have comes once: the end of the file, and the objects of the bucket.
+    assert found["file"].twice == found["s3"].twice == 0
+    assert found["file"].disordered == found["webhook"].disordered == 0

@@ -56,6 +56,17 @@ export interface Bound {
   salts: [number: number, salt: string][];
 }
 
+/** An earlier head in the anchor log of the deployment, of which somebody outside has seen a head. */
+export interface Link {
+  checkpoint: string;
+  stamp: string;
+  entry: Opened;
+  size: number;
+  root: string;
+  path: string;
+  consistency: string;
+}
+
 export interface Evidence {
   whodid: string;
   version: number;
@@ -71,8 +82,9 @@ export interface Evidence {
   asides: { index: number; header: string; path: string }[];
   span: { start: number; frontier: string; leaves: string[]; consistency: string } | null;
   reasons: Reason[];
-  /** Only in files of version 2. */
+  /** Only in files of version 2, both or one. */
   bound?: Bound;
+  linked?: Link[];
 }
 
 /** Whatever does not fit; which step of the verification that refutes is for its caller to say. */
@@ -107,9 +119,11 @@ const object = (members: Record<string, Shape>): Shape => (value) => {
 
 const STRETCHES = list(tuple(count, text, list(tuple(list(count), text, text, text))));
 
-const MEMBERS = {
+const OPENED = object({ index: count, kind: count, recorded_at: count, tags: text, fields: list(tuple(text, text, text)), path: text });
+
+const MEMBERS: Record<string, Shape> = {
   whodid: one("evidence"),
-  version: (value: unknown): void => demand(value === 1 || value === 2),
+  version: count,
   statement: object({
     asks: list(object({ dimension: one("actor", "action", "resource", "entry"), values: list(list(text)) })),
     since: maybe(count), until: maybe(count), workspace: text, made_at: count,
@@ -117,16 +131,16 @@ const MEMBERS = {
   }),
   checkpoint: text, anchors: list(object({ checkpoint: text, consistency: text, stamp: text })), vkey: text, origin: list(text), seals: list(text), sealed: count,
   segments: STRETCHES,
-  entries: list(object({ index: count, kind: count, recorded_at: count, tags: text, fields: list(tuple(text, text, text)), path: text })),
+  entries: list(OPENED),
   asides: list(object({ index: count, header: text, path: text })),
   span: maybe(object({ start: count, frontier: text, leaves: list(text), consistency: text })),
   reasons: list(object({ index: count, stop: count, why: one("purged", "erased"), record: maybe(count) })),
 };
 
-const FORMS = [object(MEMBERS), object({
-  ...MEMBERS,
+const MORE: Record<string, Shape> = {
   bound: object({ volumes: list(text), carried: count, covered: STRETCHES, seals: list(tuple(text, text)), salts: list(tuple(count, text)) }),
-})];
+  linked: list(object({ checkpoint: text, stamp: text, entry: OPENED, size: count, root: text, path: text, consistency: text })),
+};
 
 /** RFC 8785 for what a document holds: texts, lists, objects with plain names, whole numbers, null. */
 function canonical(value: unknown): string {
@@ -150,7 +164,9 @@ function unpacked({ segments, bound, ...written }: Written): Evidence {
 export function decode(data: string): Evidence {
   const found: unknown = JSON.parse(data);
   demand(typeof found === "object" && found !== null && "version" in found);
-  (FORMS[found.version === 2 ? 1 : 0] as Shape)(found);
+  const more = Object.entries(MORE).filter(([name]) => Object.hasOwn(found, name));
+  object({ ...MEMBERS, ...Object.fromEntries(more) })(found);
+  demand(found.version === (more.length ? 2 : 1));
   demand(canonical(found).replaceAll("<", "\\u003c") === data);
   const evidence = unpacked(found as Written);
   checkForm(evidence);
@@ -171,7 +187,7 @@ export function namedEntries({ asks }: Statement): number[] | undefined {
   return asks.find(({ dimension }) => dimension === "entry")?.values.map(([index]) => Number(index));
 }
 
-function checkForm({ statement, segments, seals, entries, asides, reasons, span, bound }: Evidence): void {
+function checkForm({ statement, segments, seals, entries, asides, reasons, span, bound, linked }: Evidence): void {
   const dimensions = statement.asks.map(({ dimension }) => dimension);
   demand(dimensions.join() === (["actor", "action", "resource", "entry"] as const).filter((name) => dimensions.includes(name)).join());
   for (const { dimension, values } of statement.asks) {
@@ -192,7 +208,8 @@ function checkForm({ statement, segments, seals, entries, asides, reasons, span,
   }
   const opened = new Set(entries.map(({ index }) => index));
   demand(!asides.some(({ index }) => opened.has(index)));
-  for (const entry of entries) {
+  demand(!linked || linked.length > 0);
+  for (const entry of [...entries, ...(linked ?? []).map((one) => one.entry)]) {
     const paths = entry.fields.map(([path]) => path).filter(Boolean);
     demand(new Set(paths).size === paths.length && withheld(entry).every(([, , why]) => why === "redacted" || why === "erased"));
   }

@@ -30,6 +30,10 @@ export function cut(data: Uint8Array, width: number): Uint8Array[] {
   return Array.from({ length: Math.ceil(data.length / width) }, (_, at) => data.subarray(at * width, (at + 1) * width));
 }
 
+export function fromHex(text: string): Uint8Array {
+  return Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16));
+}
+
 // ------------------------------------------------------------------------------------------------------------------- notes
 
 const SPACE = "\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
@@ -58,6 +62,13 @@ export function readKey(vkey: string): Key {
   const known = digest(bytes(`${name}\n`), material).slice(0, 4);
   demand(toHex(known) === id);
   return { name, id: known, public: material.slice(1) };
+}
+
+/** The key of a deployment's anchor log, which is that of its other logs under another name. */
+export function anchorsKey({ name, public: material }: Key, origin: string): Key {
+  const [, deployment] = /^(.*)\/[^/]*\/[^/]*$/u.exec(name) ?? [];
+  demand(deployment !== undefined && origin.startsWith(`${deployment}/anchors/`) && /^[a-zA-Z0-9]+$/.test(origin.slice(deployment.length + 9)));
+  return { name: origin, id: digest(bytes(`${origin}\n`), Uint8Array.of(1), material).slice(0, 4), public: material };
 }
 
 /** Open a C2SP checkpoint (signed-note, tlog-checkpoint) with the key of its log. */
@@ -95,6 +106,7 @@ export function signers(note: string): string[] {
 // ------------------------------------------------------------------------------------------------------------------ leaves
 
 export const SEAL = 2;
+export const LOG_LINK = 6;
 export const RECORDS = { erased: 3, purged: 4 };
 export const DIMENSIONS = { actor: 1, resource: 2, action: 3 };
 
@@ -153,7 +165,10 @@ export interface Sealed {
   hash: Uint8Array;
 }
 
-export type Seal = Sealed;
+export interface Seal extends Sealed {
+  /** Hexadecimal. */
+  anchor: string;
+}
 
 export interface Volume extends Sealed {
   first: number;
@@ -162,7 +177,7 @@ export interface Volume extends Sealed {
 }
 
 export function readSeal(data: Uint8Array): Seal {
-  return read("seal", data, 189, 5, 4, 61);
+  return { ...read("seal", data, 189, 5, 4, 61), anchor: toHex(data.subarray(157)) };
 }
 
 export function readVolume(data: Uint8Array): Volume {

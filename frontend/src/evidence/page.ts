@@ -9,7 +9,7 @@ import { verify } from "./verify.js";
 import { question, tell, time, type Told } from "./words.js";
 
 const STATES: Record<State, string> = { held: "Proven", part: "Proven in part", failed: "Not proven", absent: "Not in this file" };
-const PLACES: Partial<Record<Code, string>> = { salt: "Segment", index: "Segment", anchor: "Anchor" };
+const PLACES: Partial<Record<Code, string>> = { salt: "Segment", index: "Segment", dated: "Segment", volume: "Volume", anchor: "Anchor", linked: "Link" };
 const LEVELS = {
   c0: ["C0", "Order"],
   c1: ["C1", "Every header"],
@@ -128,11 +128,15 @@ function signature({ signed, trusted }: Verdict): HTMLElement {
 }
 
 /** Heads that somebody outside may have seen: that the log went on from them is checked here, who they are is not. */
-function anchors({ anchors }: Verdict): HTMLElement[] {
-  return anchors.map(({ size, others, stamped }) => {
-    const who = [others.length ? `signatures that name ${others.join(", ")}` : "", stamped ? "a time stamp (RFC 3161)" : ""].filter(Boolean).join(", and ");
-    return line("part", "Anchor", "Linked", `The log went on from a head of ${many(size, "entry", "entries")}${who ? ` that carries ${who}: not checked here, whodid verify does it with --policy and --stamps` : ""}.`);
-  });
+function anchors({ anchors, linked }: Verdict): HTMLElement[] {
+  const told = (size: number, others: string[], stamp: string, more: string): HTMLElement => {
+    const who = [others.length ? `signatures that name ${others.join(", ")}` : "", stamp ? "a time stamp (RFC 3161)" : ""].filter(Boolean).join(", and ");
+    return line("part", "Anchor", "Linked", `The log went on from a head of ${many(size, "entry", "entries")}${more}${who ? ` that carries ${who}: not checked here, whodid verify does it with --policy and --stamps` : ""}.`);
+  };
+  return [
+    ...anchors.map(({ size, others, stamp, after }) => told(size, others, stamp, after === null ? "" : `, and entries from ${after} on were recorded after it,`)),
+    ...linked.map(({ size, name, others, stamp }) => told(size, others, stamp, `, by a head of the anchor log ${name}`)),
+  ];
 }
 
 function level(name: keyof typeof LEVELS, { state, words }: Level): HTMLElement {

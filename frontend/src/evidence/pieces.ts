@@ -2,10 +2,12 @@
 // whodid.evidence.pieces. Whatever does not fit throws.
 
 import { equal, toHex } from "../lib/bytes.js";
-import { leafHash, rootOf } from "../lib/merkle.js";
-import { ascend, demand, type Bound, type Evidence, type Stretch } from "./document.js";
+import { extendsTree, leafHash, rootOf } from "../lib/merkle.js";
+import { ascend, demand, type Bound, type Evidence, type Link, type Stretch } from "./document.js";
+import { digest } from "./hash.js";
 import {
-  base64, checkChain, checkVolumes, cut, headerOf, readSeal, readVolume, SEAL, type Head, type Seal, type Sealed, type Volume,
+  anchorsKey, base64, bytes, checkChain, checkVolumes, cut, fromHex, headerOf, holds, LOG_LINK, number, openCheckpoint, readSeal, readVolume, SEAL,
+  type Head, type Key, type Seal, type Volume,
 } from "./mathematics.js";
 import { details } from "./said.js";
 
@@ -22,7 +24,7 @@ export interface Piece {
   stretch: Stretch;
   first: number;
   last: number;
-  sealed: Sealed;
+  sealed: Seal | Volume;
 }
 
 /** A segment whose salt is here; without its seal, or with nothing that covers it, the salt is of no use. */
@@ -40,6 +42,21 @@ export async function checkCarried({ entries }: Evidence, head: Head, at: number
   const header = headerOf(entry);
   const root = await rootOf(at, head.size, await leafHash(header), cut(base64(entry.path), 32));
   demand(equal(root, head.root) && header[1] === SEAL && details(entry)[member] === toHex(base64(data)));
+}
+
+/** Demand that a head stood in the map of the anchor log, and that the signed one continues it. */
+export async function checkLink({ checkpoint, stamp, entry, size, root, path, consistency }: Link, own: Key, head: Head): Promise<void> {
+  const anchored = openCheckpoint(checkpoint, anchorsKey(own, checkpoint.split("\n")[0] as string));
+  const header = headerOf(entry);
+  const { map } = details(entry);
+  demand(equal(await rootOf(entry.index, anchored.size, await leafHash(header), cut(base64(entry.path), 32)), anchored.root));
+  demand(header[1] === LOG_LINK && typeof map === "string" && /^(?:[0-9a-f]{2})*$/.test(map));
+  base64(stamp);
+  const known = base64(root);
+  const [key, value] = [digest(bytes("whodid/anchored-log/v1\n"), bytes(head.origin)), digest(bytes("whodid/anchored-head/v1\n"), number(size, 8), known)];
+  holds(fromHex(map), key, key, value, base64(path));
+  demand(size > 0 && size <= head.size);
+  await extendsTree(size, head.size, known, head.root, cut(base64(consistency), 32));
 }
 
 /** The seals that are chained by hash. */
@@ -101,9 +118,26 @@ export function readPieces({ segments, bound }: Evidence, known: Known): Piece[]
 
 /** The segments whose salts are here: the covered ones, then those below volumes. */
 export function listSalted({ bound }: Evidence, known: Known, covered: Piece[]): Salted[] {
-  const own = covered.filter(({ code }) => code === "index").map((piece) => ({ number: piece.first, salt: piece.stretch.salt, seal: piece.sealed, piece }));
+  const own = covered.filter(({ code }) => code === "index").map((piece) => ({ number: piece.first, salt: piece.stretch.salt, seal: known.seals.get(piece.first), piece }));
   const below = (bound?.salts ?? []).map(([number, salt]) => ({
     number, salt, seal: known.seals.get(number), piece: covered.find(({ code, first, last }) => code === "volume" && first <= number && number <= last),
   }));
   return [...own, ...below];
+}
+
+/** Hold seals against the time stamps that they name: each was there before the seal. Segments where that cannot be; and since when. */
+export function datedBy({ sealed }: Evidence, { seals }: Known, sizes: ReadonlyMap<string, number>): { wrong: number[]; after: Map<string, number> } {
+  const wrong: number[] = [];
+  const after = new Map<string, number>();
+  let least = 0;
+  for (const [number, { anchor }] of [...seals].sort(([a], [b]) => a - b)) {
+    const size = sizes.get(anchor);
+    if (size === undefined) continue;
+    const following = seals.get(number + 1);
+    const carrier = following ? following.stop - 1 : sealed;
+    if (size < least || size > carrier) wrong.push(number);
+    least = Math.max(least, size);
+    if (!after.has(anchor)) after.set(anchor, carrier + 1);
+  }
+  return { wrong, after };
 }

@@ -8,9 +8,11 @@ export const FACTS = {
   key: "The file names another key than a trusted one",
   signature: "The signed head of the log does not hold",
   anchor: "The head that somebody outside has seen is not an earlier state of this log",
+  linked: "The head that stood in the anchor log of the deployment is not an earlier state of this log",
   seal: "The newest seal is not an entry of the log",
   chain: "The seals do not follow one another",
   bound: "The newest volume is not an entry of the log, or volumes and seals do not follow one another",
+  dated: "The seal of this segment names a time stamp of a head that was not there yet",
   origin: "The name of the log does not commit to the salts of its first segments",
   segments: "The segments leave a gap, or one of them is not sealed",
   period: "The segments do not reach over the whole asked period",
@@ -72,8 +74,20 @@ export interface Anchored {
   size: number;
   /** Names that signed besides the log. Whether they may is not checked here. */
   others: string[];
-  /** Whether there is a time stamp. What it says is not checked here. */
-  stamped: boolean;
+  /** What a seal says of its time stamp, hexadecimal, or nothing when there is none. What the stamp says is not checked here. */
+  stamp: string;
+  /** Index from which on entries were recorded after that stamp, because a seal before them names it. */
+  after: number | null;
+}
+
+export interface Linked {
+  size: number;
+  /** Of the anchor log. */
+  name: string;
+  /** Names that signed besides it. Whether they may is not checked here. */
+  others: string[];
+  /** Its time stamp, or nothing. What it says is not checked here. */
+  stamp: string;
 }
 
 export interface Verdict {
@@ -82,6 +96,7 @@ export interface Verdict {
   problems: { code: Code; index: number | null }[];
   signed: Signed | null;
   anchors: Anchored[];
+  linked: Linked[];
   evidence: Evidence | null;
   cover: Cover | null;
   counts: Counts;

@@ -6,12 +6,12 @@ import { extendsTree, Frontier, leafHash, rootOf } from "../lib/merkle.js";
 import { decode, demand, namedEntries, withheld, type Evidence, type Opened, type Reason } from "./document.js";
 import { digest } from "./hash.js";
 import {
-  base64, checkOrigin, cut, DIMENSIONS, headerOf, holds, keyOf, openCheckpoint, readHeader, readKey, RECORDS, saltHolds, signers, tagOf, valueOf,
+  base64, bytes, checkOrigin, cut, DIMENSIONS, fromHex, headerOf, holds, keyOf, openCheckpoint, readHeader, readKey, RECORDS, saltHolds, signers, tagOf, valueOf,
   type Head, type Header, type Seal, type Sealed,
 } from "./mathematics.js";
-import { checkCarried, listSalted, readBound, readChain, readPieces, type Known, type Piece } from "./pieces.js";
+import { checkCarried, checkLink, datedBy, listSalted, readBound, readChain, readPieces, type Known, type Piece } from "./pieces.js";
 import { details, said } from "./said.js";
-import type { Anchored, Code, Counts, Cover, Verdict } from "./verdict.js";
+import type { Anchored, Code, Counts, Cover, Linked, Verdict } from "./verdict.js";
 import { levels } from "./verdict.js";
 
 const MOST = 100;
@@ -35,6 +35,7 @@ export async function verify(data: string, trusted: readonly string[] = []): Pro
     problems: problems.slice(0, MOST),
     signed: head && { origin: head.origin, size: head.size, root: toHex(head.root), vkey: evidence?.vkey ?? "", fingerprint: toHex(digest(head.public)), public: head.public, ...head.signed },
     anchors: work.anchors,
+    linked: work.linked,
     evidence,
     cover,
     counts,
@@ -47,6 +48,7 @@ class Verification {
   evidence: Evidence | null = null;
   head: Head | null = null;
   readonly anchors: Anchored[] = [];
+  readonly linked: Linked[] = [];
   cover: Cover | null = null;
   readonly problems: { code: Code; index: number | null }[] = [];
   readonly counts: Counts = { answers: 0, shown: 0, purged: 0, redacted: 0, erased: 0, unchecked: 0, headers: 0 };
@@ -88,8 +90,12 @@ class Verification {
     this.evidence = evidence;
     const head = await this.#signature(evidence);
     await this.#anchored(evidence, head);
+    await this.#linked(evidence, head);
     const known = await this.#opened(evidence, head);
     const covered = await this.#basis("segments", () => readPieces(evidence, known));
+    const { wrong, after } = datedBy(evidence, known, new Map(this.anchors.filter(({ stamp }) => stamp).map(({ stamp, size }) => [stamp, size])));
+    for (const number of wrong) this.#add("dated", number);
+    for (const anchor of this.anchors) anchor.after = after.get(anchor.stamp) ?? null;
     await this.#covered(evidence, head, known, covered);
     await this.#lookups(evidence, covered);
     const leaves = await this.#entries(evidence, head, covered);
@@ -114,11 +120,23 @@ class Verification {
     for (const [at, { checkpoint, consistency, stamp }] of anchors.entries()) {
       await this.#step("anchor", at, async () => {
         const earlier = openCheckpoint(checkpoint, own);
-        const [stamped, path] = [base64(stamp).length > 0, cut(base64(consistency), 32)];
+        const [said, path] = [base64(stamp), cut(base64(consistency), 32)];
         demand(below < earlier.size && earlier.size <= head.size);
         await extendsTree(earlier.size, head.size, earlier.root, head.root, path);
         below = earlier.size;
-        this.anchors.push({ size: earlier.size, others: signers(checkpoint).filter((name) => name !== head.origin), stamped });
+        this.anchors.push({ size: earlier.size, others: signers(checkpoint).filter((name) => name !== head.origin), stamp: said.length ? toHex(digest(bytes("whodid/anchor/v1\n"), said)) : "", after: null });
+      });
+    }
+  }
+
+  /** And from every head that stood in the anchor log of the deployment. */
+  async #linked({ linked, vkey }: Evidence, head: Head): Promise<void> {
+    for (const [at, link] of (linked ?? []).entries()) {
+      await this.#step("linked", at, async () => {
+        await checkLink(link, readKey(vkey), head);
+        demand(link.size >= (this.linked.at(-1)?.size ?? 0));
+        const name = link.checkpoint.split("\n")[0] as string;
+        this.linked.push({ size: link.size, name, others: signers(link.checkpoint).filter((one) => one !== name), stamp: link.stamp });
       });
     }
   }
@@ -428,8 +446,4 @@ function readSalt(text: string): Uint8Array | null {
   } catch {
     return null;
   }
-}
-
-function fromHex(text: string): Uint8Array {
-  return Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16));
 }

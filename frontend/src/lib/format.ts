@@ -22,6 +22,7 @@ const SHAPES = {
   time: { ...clock, second: "2-digit" }, // 14:21:41
   hour: clock, // 14:21
   day: { weekday: "long", day: "numeric", month: "long", year: "other" }, // Friday 20 November
+  yearly: { day: "numeric", month: "long" }, // 20 November, of any year
   slimDay: { weekday: "short", ...day, year: "other" }, // Fri 20 Nov
   weekday: { weekday: "long" }, // Friday
   monthDay: { day: "numeric", month: "long", year: "other" }, // 20 November
@@ -34,6 +35,9 @@ const SHAPES = {
   number: { day: "numeric" }, // 20
   span: { ...day, year: "other" }, // 20 Nov
 } as const;
+
+/** Letters that a column of a calendar has room for. */
+const WIDEST = 4;
 
 export type Shape = keyof typeof SHAPES;
 
@@ -85,10 +89,16 @@ export class Clock {
     return this.#format(whole ? "span" : "short", since).formatRange(since, whole ? until - 1 : until).replace(/\s?[–-]\s?/, " – ");
   }
 
-  /** Short names of the days of a week that begins so many days after Monday. */
-  weekdays(first: number): string[] {
-    const names = new Intl.DateTimeFormat(this.locale, { weekday: "short", timeZone: "UTC" });
-    return [0, 1, 2, 3, 4, 5, 6].map((n) => names.format(Date.UTC(2024, 0, 1 + first + n)));
+  /** Names of the days of a week that begins so many days after Monday: short ones for heads of columns, and whole ones. */
+  weekdays(first: number): { slim: string; whole: string }[] {
+    const named = (weekday: "long" | "short" | "narrow"): string[] => {
+      const names = new Intl.DateTimeFormat(this.locale, { weekday, timeZone: "UTC" });
+      return [0, 1, 2, 3, 4, 5, 6].map((n) => names.format(Date.UTC(2024, 0, 1 + first + n)));
+    };
+    const short = named("short");
+    // In some languages the short names are the whole ones.
+    const slim = short.some((name) => name.length > WIDEST) ? named("narrow") : short;
+    return named("long").map((whole, at) => ({ slim: slim[at] as string, whole }));
   }
 
   /** `13 min ago`; whole days by the calendar of the zone. */

@@ -19,6 +19,8 @@ export interface Host extends ReactiveControllerHost {
   /** Address of the page with the alerts; empty where there is none. */
   readonly alerts: string;
   readonly openTypes: string;
+  /** Whether the address of the page follows the state. */
+  readonly urlSync: boolean;
   /** The one resource, `type:id`, that a compact view is about; null in the full viewer. */
   readonly about: string | null;
   /** Under 760 px of the element's own width. */

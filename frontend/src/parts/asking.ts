@@ -8,4 +8,6 @@ export interface About {
   subject: string;
   /** Whether it was deleted: then that is the question. */
   deleted: boolean;
+  /** Which question; when absent, the one that the subject suggests. */
+  question?: string;
 }

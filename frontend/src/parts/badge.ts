@@ -14,6 +14,8 @@ import { link } from "./row.js";
 /** Rows are checked when the page has come to rest, and those that come by themselves a few at a time. */
 const SOON = 150;
 const LATER = 3000;
+/** As wide as the style sheet has the card. */
+const CARD = 400;
 
 type Look = "busy" | "ok" | "pending" | "server" | "gap" | "bad" | "none";
 
@@ -249,6 +251,7 @@ export class Badge {
     const box = this.#host.renderRoot.querySelector(".proof")?.getBoundingClientRect();
     if (!box) return;
     card.style.top = `${box.bottom + 6}px`;
-    card.style.left = `${Math.max(8, Math.min(box.left, document.documentElement.clientWidth - 408))}px`;
+    const start = this.#host.words.direction === "rtl" ? box.right - CARD : box.left;
+    card.style.left = `${Math.max(8, Math.min(start, document.documentElement.clientWidth - CARD - 8))}px`;
   };
 }

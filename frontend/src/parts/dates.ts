@@ -107,7 +107,7 @@ export class Dates {
     };
     const weeks = Math.ceil((lead + days) / 7);
     return html`<table class="mon"><caption>${clock.as("month", instant({ year, month, day: 15, hour: 12, minute: 0, second: 0 }, zone))}</caption>
-      <thead><tr>${clock.weekdays(first).map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
+      <thead><tr>${clock.weekdays(first).map(({ slim, whole }) => html`<th scope="col" aria-label=${whole}>${slim}</th>`)}</tr></thead>
       <tbody>${Array.from({ length: weeks }, (_, week) => html`<tr>${Array.from({ length: 7 }, (_, n) => cell(week * 7 + n - lead + 1))}</tr>`)}</tbody></table>`;
   }
 

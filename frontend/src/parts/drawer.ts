@@ -5,9 +5,9 @@ import { asProblem } from "../lib/api.js";
 import type { Host } from "../lib/host.js";
 import { actionIcon, icon, type Icon } from "../lib/icons.js";
 import type { Key } from "../lib/i18n.js";
-import { narrow } from "../lib/query.js";
+import { narrow, split } from "../lib/query.js";
 import type { Detail as Answer, Summary } from "../lib/types.js";
-import { TABS, type Tab } from "../lib/url.js";
+import { TABS, WHOLE, type Tab } from "../lib/url.js";
 import { QUESTION, type About } from "./asking.js";
 import { changes } from "./changes.js";
 import { Detail } from "./detail.js";
@@ -17,7 +17,10 @@ import { Json } from "./json.js";
 import { History } from "./history.js";
 import type { List } from "./list.js";
 import { proofCard, proofTab } from "./proof.js";
-import { sentence, shown, tile } from "./row.js";
+import { link, sentence, shown, tile } from "./row.js";
+
+/** What retention removed, and when. */
+const PURGES = { ...WHOLE, ...split("action:audit.purged") };
 
 export class Drawer {
   sideBySide = false;
@@ -171,12 +174,16 @@ export class Drawer {
   }
 
   /** The way to the questions about what the entry is about; a compact view has none. */
-  #question({ entry: { resource, kind } }: Answer): unknown {
+  #question({ entry: { index, resource, kind, action, context } }: Answer): unknown {
     const { words, about } = this.#host;
-    if (about !== null || resource.type === "log") return nothing;
+    if (about !== null) return nothing;
     const deleted = kind === "delete";
     const name = shown(this.#host, resource.name, resource.id);
-    return html`<p class="ask"><button class="btn" @click=${() => this.#ask({ subject: `${resource.type}:${resource.id}`, deleted })}>${icon("inbox")}<span>${words.t(deleted ? "questions.deleted" : "questions.about", { name })}</span></button></p>`;
+    // Also a sign-in without an id has a story: until the next one.
+    const story = context?.session ? `session:${context.session}` : /^auth\.(sso_)?login$/.test(action) ? `entry:${index}` : "";
+    const ask = (detail: About, text: string): TemplateResult => html`<button class="btn" @click=${() => this.#ask(detail)}>${icon("ask")}<span>${text}</span></button>`;
+    return html`<p class="ask">${resource.type === "log" ? nothing : ask({ subject: `${resource.type}:${resource.id}`, deleted }, words.t(deleted ? "questions.deleted" : "questions.about", { name }))}
+      ${story ? ask({ subject: story, deleted: false, question: "session" }, words.t("questions.session")) : nothing}</p>`;
   }
 
   #ask(detail: About): void {
@@ -202,7 +209,9 @@ export class Drawer {
   #problem(): TemplateResult {
     const { words } = this.#host;
     const problem = this.#detail.problem as NonNullable<Detail["problem"]>;
-    return html`<div class="empty" role="alert">${icon(actionIcon("", "delete"))}<h2 tabindex="-1">${problem.title || words.t("drawer.failed")}</h2><p>${problem.detail} ${problem.remedy}</p>
-      ${problem.status === 404 || problem.status === 410 ? nothing : html`<button class="btn" @click=${() => this.#detail.retry()}>${words.t("retry")}</button>`}</div>`;
+    const told = (title: string, text: unknown): TemplateResult => html`<div class="empty" role="alert">${icon(actionIcon("", "delete"))}<h2 tabindex="-1">${title}</h2>${text}</div>`;
+    if (problem.status === 404) return told(words.t("drawer.missing"), nothing);
+    if (problem.status === 410) return told(words.t("drawer.gone"), html`<p>${words.t("drawer.gone.text")}</p>${link(this.#host, { ...PURGES, entry: null }, words.t("drawer.gone.link"))}`);
+    return told(problem.title || words.t("drawer.failed"), html`<p>${problem.detail} ${problem.remedy}</p><button class="btn" @click=${() => this.#detail.retry()}>${words.t("retry")}</button>`);
   }
 }

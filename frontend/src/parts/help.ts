@@ -8,9 +8,11 @@ import { SHORTCUTS } from "../lib/keys.js";
 export class Help {
   shown = false;
   readonly #host: Host;
+  readonly #tour: () => void;
 
-  constructor(host: Host) {
+  constructor(host: Host, tour: () => void) {
     this.#host = host;
+    this.#tour = tour;
   }
 
   open(): void {
@@ -30,6 +32,6 @@ export class Help {
       <form method="dialog"><div class="top"><h2 id="help-title">${words.t("help.title")}</h2></div>
         <div class="bd"><dl class="keys">${SHORTCUTS.map(([name, keys]) => html`<dt>${keys.map((key) => html`<kbd>${key}</kbd>`)}</dt><dd>${words.t(`key.${name}` as Key)}</dd>`)}</dl>
           <label class="ckl"><input type="checkbox" .checked=${this.#host.shortcuts} @change=${(event: Event) => (this.#host.shortcuts = (event.target as HTMLInputElement).checked)}>${words.t("help.enabled")}</label></div>
-        <div class="ft"><span class="sp"></span><button class="btn p">${words.t("close")}</button></div></form></dialog>`;
+        <div class="ft">${this.#host.about === null ? html`<button class="btn" @click=${this.#tour}>${words.t("tour")}</button>` : nothing}<span class="sp"></span><button class="btn p">${words.t("close")}</button></div></form></dialog>`;
   }
 }

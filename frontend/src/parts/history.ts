@@ -51,7 +51,7 @@ export class History {
     return html`${several
         ? html`<div class="dtool"><span>${words.t("compare.hint")}</span><button class="btn sm" ?disabled=${this.#picked.length !== 2} @click=${() => void this.#compare(history)}>${words.t("compare")}</button></div>`
         : nothing}
-      <ol class="past ${several ? "pick" : ""}">${history.items.map((item) => row(this.#host, item, {
+      <ol class="past ${several ? "pairs" : ""}">${history.items.map((item) => row(this.#host, item, {
         selected: item.index === data.entry.index, current: true, past: true, open, aside: several ? this.#box(item) : nothing,
       }))}</ol>
       ${history.next ? html`<p class="end">${link(this.#host, all, words.t("history.all"))}</p>` : nothing}`;

@@ -139,11 +139,11 @@ export class Menus {
     this.#abort?.abort();
     const abort = new AbortController();
     this.#abort = abort;
-    const { client, state, clock } = this.#host;
+    const { client, state, clock, words } = this.#host;
     const own = OWN[this.open ?? "dates"];
     const ask = (field: string, without: string[]): Promise<Facets> => {
       const chips = state.chips.filter((chip) => !without.includes(chip.field) || chip.negated);
-      return client.get<Facets>("facets", { ...filters({ ...state, chips }, clock.zone), field, limit: 200 }, abort.signal);
+      return client.get<Facets>("facets", { ...filters({ ...state, chips }, clock.zone), field, limit: 200, lang: words.language }, abort.signal);
     };
     try {
       this.#failed = false;

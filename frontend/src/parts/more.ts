@@ -18,6 +18,7 @@ import { Questions } from "./questions.js";
 import { Standing } from "./standing.js";
 import { Suggest } from "./suggest.js";
 import { Views } from "./views.js";
+import { Welcome } from "./welcome.js";
 
 /** The parts of the first file that those of the third work with. */
 export interface Shared {
@@ -37,6 +38,7 @@ export class More {
   readonly questions: Questions;
   readonly #standing: Standing;
   readonly #views: Views;
+  readonly #welcome: Welcome;
   readonly #fetchExporter: () => Promise<void>;
   #fetching = false;
 
@@ -53,7 +55,8 @@ export class More {
       host.go({ dialog: null }, "replace");
       host.say(host.words.t("menu.failed"));
     };
-    this.help = new Help(host);
+    this.#welcome = new Welcome(host, fetch);
+    this.help = new Help(host, this.#welcome.start);
     this.live = new Live(host, feed, list, activity);
     this.#standing = new Standing(host, feed, activity);
     this.#views = new Views(host, bar);
@@ -96,6 +99,6 @@ export class More {
   }
 
   render(): unknown {
-    return [this.menus.render(), this.badge.card(), this.#views.card(), this.exporter?.render(), this.questions.render(), this.help.render()];
+    return [this.menus.render(), this.badge.card(), this.#views.card(), this.exporter?.render(), this.questions.render(), this.help.render(), this.#welcome.render()];
   }
 }

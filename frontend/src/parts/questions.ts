@@ -8,6 +8,7 @@ import type { Summary } from "../lib/types.js";
 import { QUESTION, type About } from "./asking.js";
 import { evidence } from "./evidence.js";
 import { sentenceText } from "./row.js";
+import { standAt, storyIn } from "./story.js";
 
 interface Question {
   question: string;
@@ -49,11 +50,13 @@ export class Questions {
   constructor(host: Host) {
     this.#host = host;
     host.renderRoot.addEventListener(QUESTION, (event) => this.open((event as CustomEvent<About>).detail));
+    const story = host.urlSync ? storyIn(location.search) : "";
+    if (story) this.open({ subject: story, deleted: false, question: "session" });
   }
 
-  open({ subject, deleted }: About = { subject: "", deleted: false }): void {
+  open({ subject, deleted, question = deleted ? "deletion" : "" }: About = { subject: "", deleted: false }): void {
     this.#subject = subject;
-    this.#chosen = deleted ? "deletion" : "";
+    this.#chosen = question;
     this.#answer = this.#problem = null;
     this.shown = true;
     this.#host.go({ dialog: "questions" }, "replace");
@@ -102,6 +105,7 @@ export class Questions {
     const closed = (): void => {
       this.#asking.abort();
       this.shown = false;
+      if (this.#host.urlSync) standAt("");
       // Another one may stand by now.
       if (this.#host.state.dialog === "questions") this.#host.go({ dialog: null }, "replace");
       this.#host.requestUpdate();
@@ -175,6 +179,7 @@ export class Questions {
     const period = this.#items.find(({ question }) => question === this.#chosen)?.period;
     const asked = { subject: this.#subject, on: period ? this.#on : "", tz: clock.zone, lang: words.language };
     this.#answer = await client.get<Answer>(`answers/${this.#chosen}`, { ...asked, completeness: "no" }, signal);
+    if (this.#host.urlSync) standAt(this.#chosen === "session" ? this.#subject : "");
     this.#host.requestUpdate();
     // Proving takes longer than finding: the answer does not wait for it.
     this.#answer = await client.get<Answer>(`answers/${this.#chosen}`, asked, signal);

@@ -3,6 +3,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { isDay } from "../lib/format.js";
 import type { Host } from "../lib/host.js";
+import type { Words } from "../lib/i18n.js";
 import { icon } from "../lib/icons.js";
 import type { Change, Marker, Names } from "../lib/types.js";
 import { isTree } from "../lib/words.js";
@@ -37,7 +38,14 @@ export function isEmpty(value: unknown): boolean {
   return value === undefined || value === null || value === "" || (typeof value === "object" && !isMarker(value) && !isTree(value));
 }
 
+/** A day of no year: a birthday. */
+const YEARLY = /^--\d\d-\d\d$/;
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;
+
+/** Several texts, whose letters may run either way: where the language runs to the left the list does, each in its own way. */
+function listed(words: Words, texts: string[]): string {
+  return words.direction === "rtl" ? `\u200f${words.list(texts.map((text) => `\u2068${text}\u2069`))}` : words.list(texts);
+}
 
 /** A value as one line of text. */
 export function plain(host: Host, value: unknown, names?: Names): string {
@@ -47,8 +55,9 @@ export function plain(host: Host, value: unknown, names?: Names): string {
   if (isMarker(value)) return reasons.has(value.$) ? words.t(`marker.${value.$}`) : JSON.stringify(value);
   if (typeof value === "boolean") return words.t(value ? "value.yes" : "value.no");
   if (typeof value === "number") return words.n(value);
-  if (typeof value === "string") return TIME.test(value) ? clock.as("short", value) : isDay(value) ? clock.as("date", value) : value;
-  if (Array.isArray(value) && value.every((one) => !isTree(one))) return words.list(value.map((one) => plain(host, one, names)));
+  if (isDay(value)) return clock.as("date", value);
+  if (typeof value === "string") return TIME.test(value) ? clock.as("short", value) : YEARLY.test(value) ? clock.as("yearly", `2024${value.slice(1)}`) : value;
+  if (Array.isArray(value) && value.every((one) => !isTree(one))) return listed(words, value.map((one) => plain(host, one, names)));
   return JSON.stringify(value);
 }
 
@@ -71,7 +80,7 @@ function isNamed(value: unknown, names: Names | undefined): value is string {
 export function raw(value: unknown, names?: Names): string | typeof nothing {
   if (Array.isArray(value) && value.some((one) => isNamed(one, names))) return value.join(", ");
   if (isNamed(value, names)) return value;
-  if (typeof value === "number" || isDay(value) || (typeof value === "string" && TIME.test(value))) return String(value);
+  if (typeof value === "number" || isDay(value) || (typeof value === "string" && YEARLY.test(value)) || (typeof value === "string" && TIME.test(value))) return String(value);
   return nothing;
 }
 

@@ -11,6 +11,7 @@ from whodid.answers.deletion import deletion
 from whodid.answers.find import Work, declared
 from whodid.answers.keys import keys
 from whodid.answers.roles import roles
+from whodid.answers.session import session
 from whodid.answers.shape import Answer, Basis, Reader, Row, Said, Subject
 from whodid.answers.standing import Prove, stand
 from whodid.answers.stop import stop
@@ -32,15 +33,19 @@ class Asked(NamedTuple):
         marks: Of the catalog's actions that answer it; none where their kind says it.
         subject: Whether it is about one thing; otherwise that is optional.
         period: Whether it is about a day or a period.
+        about: Types of resources that it can be asked about, where the catalog does not say it.
     """
 
     find: _Finder
     marks: tuple[str, ...] = ()
     subject: bool = False
     period: bool = False
+    about: tuple[str, ...] = ()
 
     def types(self, catalog: Catalog) -> tuple[str, ...]:
         """Name the types of resources that it can be asked about."""
+        if self.about:
+            return self.about
         known = declared(catalog, *self.marks) if self.marks else _deletable(catalog)
         return tuple(dict.fromkeys(catalog[name].resource_type for name in known if catalog[name].resource_type))
 
@@ -51,8 +56,10 @@ QUESTIONS: dict[str, Asked] = {
     "roles": Asked(roles, ("role",), period=True),
     "keys": Asked(keys, ("key_made", "key_ended"), period=True),
     "stop": Asked(stop, ("stop",), subject=True),
+    "session": Asked(session, subject=True, about=("session", "entry")),
 }
-"""Who deleted this; how did it get approved; who had which role; which API keys existed; why did it stop."""
+"""Who deleted this; how did it get approved; who had which role; which API keys existed; why did it stop; what happened
+in this session."""
 
 
 def answer(
@@ -99,7 +106,7 @@ def answer(
         until=until,
         finding=finding,
         rows=rows,
-        basis=basis if basis.actions else None,
+        basis=basis if basis.actions or basis.indexes else None,
         entries=entries,
         limits=(*work.limits, *_limits(work, asked, rows, entries)),
         standing=stand(prove, basis, entries, size=kept.size, narrowed=reader.narrowed) if prove is not None else None,
@@ -127,7 +134,7 @@ def _limits(work: Work, asked: Asked, rows: tuple[Row, ...], entries: tuple[Entr
         limits.append(Said("limit.narrowed"))
     if not work.reader.personal:
         limits.append(Said("limit.hidden"))
-    return [*limits, Said("limit.unrecorded"), Said("limit.unproven")]
+    return [*limits, Said("limit.unrecorded"), Said("limit.genuine" if asked.about else "limit.unproven")]
 
 
 def _deletable(catalog: Catalog) -> tuple[str, ...]:

@@ -84,7 +84,7 @@ class Work:
         subject = self.about()
         known = _names(self.catalog, lambda action: action.kind in kinds, subject.type)
         query = Query(terms=(term("resource", f"{subject.type}:{subject.id}"), term("kind", *kinds)))
-        seen = {entry.action for entry in self._bounded(query) if entry.resource.type == subject.type}
+        seen = {entry.action for entry in self.bounded(query) if entry.resource.type == subject.type}
         return (*known, *sorted(seen - set(known)))
 
     def entries(self, basis: Basis) -> tuple[Entry, ...]:
@@ -101,12 +101,17 @@ class Work:
         wanted, actions = set(basis.resources), set(basis.actions)
         return tuple(
             entry
-            for entry in self._bounded(Query(terms=tuple(terms)))
+            for entry in self.bounded(Query(terms=tuple(terms)))
             # The query language also finds by name, and actions by their verb.
             if entry.action in actions and (not wanted or any((one.type, one.id) in wanted for one in concerned(entry)))
         )
 
-    def _bounded(self, query: Query) -> Iterable[Entry]:
+    def bounded(self, query: Query) -> Iterable[Entry]:
+        """Read the entries that match, newest first.
+
+        Raises:
+            InvalidQuery: There are too many for one answer.
+        """
         for count, entry in enumerate(self.reader.find(query)):
             if count == MOST:
                 raise InvalidQuery(f"The answer would rest on more than {MOST:,} entries", "Ask about one thing")

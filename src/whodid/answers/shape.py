@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from whodid.errors import InvalidQuery
 from whodid.model import Actor, Entry, Related, Resource
-from whodid.query import Query, quote
+from whodid.query import Query, quote, spans
 
 __all__ = [
     "Answer",
@@ -85,13 +85,18 @@ class Basis(Struct, frozen=True, kw_only=True):
 
     Args:
         resources: (type, id), as resource or related; none for any.
+        indexes: The entries themselves, ascending, where nothing that an index of a segment knows selects them; then
+            there are no actions.
     """
 
-    actions: tuple[str, ...]
+    actions: tuple[str, ...] = ()
     resources: tuple[tuple[str, str], ...] = ()
+    indexes: tuple[int, ...] = ()
 
     def terms(self) -> list[str]:
         """Return the same as the parts of a question that an evidence file is asked with."""
+        if self.indexes:
+            return [f"entry:{spans(self.indexes)}"]
         asked = [f"action:{','.join(self.actions)}"]
         if self.resources:
             asked.append(f"resource:{','.join(':'.join(one) for one in self.resources)}")

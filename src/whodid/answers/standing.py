@@ -53,7 +53,7 @@ def stand(prove: Prove, basis: Basis, entries: tuple[Entry, ...], *, size: int, 
     if narrowed:
         return _absent("narrowed")
     if not basis.actions:
-        return _absent("nothing")
+        return _absent("named" if basis.indexes else "nothing")
     try:
         proved = prove(basis)
     except NotFound:

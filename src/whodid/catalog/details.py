@@ -58,6 +58,7 @@ DETAILS: Mapping[str, tuple[str, str]] = {
     "known_country": ("Known country", "País conocido"),
     "known_device": ("Known device", "Dispositivo conocido"),
     "languages": ("Languages", "Idiomas"),
+    "last": ("Last entry", "Última entrada"),
     "last_at": ("Last at", "Última vez"),
     "last_used_at": ("Last used on", "Último uso"),
     "level": ("Level", "Nivel"),
@@ -69,6 +70,7 @@ DETAILS: Mapping[str, tuple[str, str]] = {
     "method": ("Method", "Método"),
     "moved": ("Moved", "Trasladado"),
     "notes": ("Notes", "Notas"),
+    "number": ("Number", "Número"),
     "people": ("People", "Personas"),
     "permission": ("Permission", "Permiso"),
     "person": ("Person", "Persona"),
@@ -116,6 +118,7 @@ DETAILS: Mapping[str, tuple[str, str]] = {
     "updated": ("Updated", "Actualizados"),
     "variables": ("Variables", "Variables"),
     "verdict": ("Verdict", "Veredicto"),
+    "volume": ("Volume of the log", "Volumen del registro"),
     "waiting": ("Waiting", "En espera"),
     "words_changed": ("Words changed", "Palabras cambiadas"),
 }

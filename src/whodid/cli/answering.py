@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from whodid.answers import QUESTIONS, Answer, Reading, Said, Speaker, Standing, answer, subject_of, title
+from whodid.answers import QUESTIONS, Answer, Basis, Reading, Said, Speaker, Standing, answer, subject_of, title
 from whodid.catalog import LANGUAGES
 from whodid.cli import ui
 from whodid.cli.evidencing import dates
 from whodid.cli.opening import CONTEXT, caller, choose, open_store
 from whodid.errors import InvalidQuery, NotFound
-from whodid.evidence import Made, about, make, prove
+from whodid.evidence import Made, Question, about, ask, make, prove
 from whodid.export import files
 from whodid.log import Log
 from whodid.query import parse
@@ -52,6 +52,7 @@ def answering(
     whodid answer roles --on 2026-11-20            Who had which role?
     whodid answer keys --on 2026-11                Which API keys existed?
     whodid answer stop campaign:cmp_8Q2F -o why.html    Why did this stop?
+    whodid answer session session:ses_9VX4         What happened in this session?
     """
     with open_store(store, key_file) as log:
         workspace = choose(log, workspace)
@@ -95,7 +96,7 @@ def _write(log: Log, workspace: str, found: Answer, path: Path, *, force: bool) 
         made = make(
             log,
             workspace,
-            about(found.basis.actions, found.basis.resources),
+            _asking(log, found.basis),
             actor=caller(),
             context=CONTEXT,
         )
@@ -113,6 +114,13 @@ def _standing(standing: Standing | None, speaker: Speaker) -> list[str]:
     if standing.stop and standing.unsealed:
         lines.append(f"{speaker.say(Said.of('level.open', count=standing.unsealed))}.")
     return lines
+
+
+def _asking(log: Log, basis: Basis) -> Question:
+    """Return what the evidence is asked for."""
+    if basis.indexes:
+        return ask(basis.terms(), catalog=log.catalog)
+    return about(basis.actions, basis.resources)
 
 
 def _view(found: Answer, speaker: Speaker, made: Made | None, output: str | None) -> dict[str, object]:

@@ -35,25 +35,28 @@ def detect(
 ) -> None:
     r"""Find what is unusual in stored entries, oldest first.
 
-    The built-in rules look at every entry from the first on, as they would have
-    when it was recorded. A rule of yours is Sigma in a file, tried on its own
-    fixtures before.
+    The rules of the workspace, built-in ones with its numbers and those that it
+    wrote, look at every entry from the first on, as they would have when it was
+    recorded. A rule in a file is Sigma, tried on its own fixtures before.
 
     \b
     whodid detect --since 30d
     whodid detect --rule night-exports.yml --json
     """
     # Without the extra `detect` the help is there, and the command says what it lacks.
-    from whodid.detect import Geo, Run, built_in, load, look
+    from whodid.detect import Geo, Run, built_in, load, look, read_settings, rules_of
 
-    rules: list[Rule] = list(built_in())
-    own: set[str] = set()
+    beside = built_in()
+    added: list[Rule] = []
     for file in rule_files:
-        added = load(file, beside=rules)
-        rules += added
-        own |= {rule.name for rule in added}
+        added += load(file, beside=[*beside, *added])
+    own = {rule.name for rule in added}
     with open_store(store, key_file) as log:
         workspace = choose(log, workspace)
+        theirs = rules_of(read_settings(log, workspace))
+        for rule, why in theirs.broken.items():
+            ui.note(f"Rule {rule} of the workspace is left out: {why}")
+        rules = [*theirs.all, *added]
         wanted = compile_query(parse(f'date:>="{since}"' if since else "", now=log.now()))
         run = Run(rules, geo=Geo(Path(geo)) if geo is not None else None)
         found = look(log, workspace, rules, wanted=wanted, run=run)

@@ -58,7 +58,8 @@ def erase(
     ids and every proof stay. Files that somebody fetched are not reached.
     """
     with open_store(store, key_file) as log:
-        add_places(log, exports=Path(exports) if exports else default_folder(store or ""))
+        made = Path(exports) if exports else default_folder(store or "")
+        add_places(log, exports=made, spool=default_folder(store or "", "spool"))
         at = choose(log, workspace)
         found = preview_erasure(log, at, person)
         if dry_run:
@@ -165,7 +166,7 @@ def replay(*, file: str | None, as_json: bool, workspace: str | None, store: str
     What is erased already is skipped, so it may be run at any time.
     """
     with open_store(store, key_file) as log:
-        add_places(log, exports=default_folder(store or ""))
+        add_places(log, exports=default_folder(store or ""), spool=default_folder(store or "", "spool"))
         known = set(every(log, workspace))
         noted = read_register(Path(file).read_bytes() if file else log.elsewhere.noted())
         done = [

@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 import msgspec
 from cryptography.x509 import Certificate
 from msgspec import Struct
+from msgspec.structs import replace
 
+from whodid.evidence.verdict import Linked
 from whodid.log import Log
 from whodid.proof.policy import Policy
 from whodid.witness import Seen, seen
@@ -70,13 +72,27 @@ class Outside(NamedTuple):
             stamps=tuple(kept(log, workspace, self.certificates)) if self.certificates else None,
         )
 
-    def of_heads(self, heads: Sequence[tuple[str, bytes]], vkey: str) -> Said:
-        """Look at verified heads of one log that a file holds, each with its time stamp or none."""
+    def of_heads(self, heads: Sequence[tuple[str, bytes]], vkey: str, linked: Sequence[Linked] = ()) -> Said:
+        """Look at verified heads of one log that a file holds, each with its time stamp or none.
+
+        Args:
+            linked: Heads of it that stood in the anchor log of its deployment: what was said of that one is said of
+                them.
+        """
         witnesses = None
         if self.policy is not None:
-            found = [seen(note, vkey, self.policy) for note, _ in heads] or [seen(None, vkey, self.policy)]
-            witnesses = max(found, key=lambda one: (one.met, len(one.present), one.size))
+            policy = self.policy
+            found = [seen(note, vkey, policy) for note, _ in heads]
+            found += [replace(seen(one.checkpoint, one.vkey, policy), size=one.size) for one in linked]
+            witnesses = max(found or [seen(None, vkey, policy)], key=lambda one: (one.met, len(one.present), one.size))
         stamps = None
         if self.certificates:
-            stamps = tuple(dated(stamp, note, self.certificates) for note, stamp in heads if stamp)
+            stamps = (
+                *(dated(stamp, note, self.certificates) for note, stamp in heads if stamp),
+                *(
+                    replace(dated(one.stamp, one.checkpoint, self.certificates), size=one.size)
+                    for one in linked
+                    if one.stamp
+                ),
+            )
         return Said(witnesses=witnesses, stamps=stamps)

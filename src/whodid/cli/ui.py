@@ -79,6 +79,7 @@ _COMMANDS = {
     "hold": ("holding", "Place, list and release legal holds."),
     "erase": ("erasing", "Erase a person; entries and proofs stay."),
     "erasures": ("erasing", "List erasures; erase again after a restore."),
+    "anchor": ("witnessing", "Put the heads of all workspaces into the anchor log."),
     "cosign": ("witnessing", "Have witnesses cosign the newest head."),
     "stamp": ("witnessing", "Have the newest head stamped with the time."),
     "witness": ("witnessing", "Be a witness for logs of others."),

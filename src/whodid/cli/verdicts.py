@@ -48,7 +48,7 @@ def verify_page(file: bytes, trusted: Sequence[str], log: Log | None, outside: O
     heads: list[tuple[str, bytes]] = []
     if verdict.ok:
         heads = [(decode(data).checkpoint, b""), *[(one.checkpoint, one.stamp) for one in verdict.anchors]]
-    found = outside.of_heads(heads, verdict.signed.vkey if verdict.signed else "")
+    found = outside.of_heads(heads, verdict.signed.vkey if verdict.signed else "", verdict.linked if verdict.ok else ())
     if as_json:
         ui.json({**_told(verdict, shipped=shipped, entry=entry), **found.told()})
     else:
@@ -67,9 +67,14 @@ def recorded_as(log: Log, workspace: str, digest: str) -> int | None:
     return None
 
 
-def anchor_words(size: int, *, stamped: bool) -> str:
-    """Say what an anchor that holds says of the log."""
-    return f"it went on from a head of {size:,} entries{', with a time stamp' * stamped}"
+def anchor_words(size: int, *, stamped: bool, after: int | None = None) -> str:
+    """Say what an anchor that holds says of the log.
+
+    Args:
+        after: Index from which on entries were recorded after its time stamp, as far as that is known.
+    """
+    later = f"; entries from {after:,} on were recorded after that" if after is not None else ""
+    return f"it went on from a head of {size:,} entries{', with a time stamp' * stamped}{later}"
 
 
 def _told(verdict: Verdict, *, shipped: bool, entry: int | None) -> dict[str, Any]:
@@ -96,7 +101,11 @@ def _tell(verdict: Verdict, *, shipped: bool, asked: bool, recorded: int | None)
         since = "the beginning of the log" if cover.first == 0 else f"entry {cover.start} (nothing is said before)"
         until = f", recorded until {time_text(from_micros(cover.recorded_last))}" if cover.recorded_last else ""
         rows.append(("Reaches", f"from {since} to entry {cover.stop - 1}{until}"))
-    rows += [("Anchor", anchor_words(one.size, stamped=bool(one.stamp))) for one in verdict.anchors]
+    rows += [("Anchor", anchor_words(one.size, stamped=bool(one.stamp), after=one.after)) for one in verdict.anchors]
+    rows += [
+        ("Anchor log", f"{anchor_words(one.size, stamped=bool(one.stamp))}, in {one.checkpoint.partition(chr(10))[0]}")
+        for one in verdict.linked
+    ]
     for name in ("c0", "c1", "c2", "c3", "c4"):
         level = getattr(verdict.levels, name)
         state = "not provable" if name == "c4" else _STATES[level.state]

@@ -16,7 +16,7 @@ from whodid.cli.verdicts import PAGE, anchor_words, recorded_as, verify_page
 from whodid.errors import InvalidSetting
 from whodid.export import Report as FileReport
 from whodid.export import files, verify_export
-from whodid.log import Log
+from whodid.log import ANCHORS, Log
 from whodid.log import Report as LogReport
 from whodid.witness import read_policy
 from whodid.witness.stamp import read_certificates
@@ -71,7 +71,10 @@ def _verify_store(
     store: str | None, key_file: str | None, workspace: str | None, outside: Outside, *, as_json: bool
 ) -> None:
     with open_store(store, key_file) as log:
-        reports = [_verified(log, name) for name in every(log, workspace)]
+        names = every(log, workspace)
+        if workspace is None and log.has_anchors():
+            names.append(ANCHORS)
+        reports = [_verified(log, name) for name in names]
         found = [outside.of_log(log, one.workspace) for one in reports]
     good = all(report.ok for report in reports) and all(one.good for one in found)
     if as_json:

@@ -13,20 +13,52 @@ import msgspec
 from whodid.cli import ui
 from whodid.cli.opening import CONTEXT, caller, every, open_store, read_keys
 from whodid.errors import InvalidSetting
+from whodid.log import ANCHORS, Log
 from whodid.proof.note import ED25519, Verifier
 from whodid.witness import cosign as ask
 from whodid.witness import read_policy
-from whodid.witness.stamp import Authority, order_stamp, read_certificates
+from whodid.witness.stamp import Authority, Ordered, order_stamp, read_certificates, stamp_head
 
 __all__ = ["COMMANDS"]
 
 
 @ui.command
+@ui.json_option
+@ui.store_options
+def anchor(*, as_json: bool, store: str | None, key_file: str | None) -> None:
+    """Put the newest heads of all workspaces into the anchor log.
+
+    The anchor log is one more log of the deployment, for witnesses and time
+    stamps: `--anchors` of `whodid cosign` and `whodid stamp` shows them that one.
+    `whodid serve` does it by itself when anchor_log is set.
+    """
+    with open_store(store, key_file) as log:
+        index = log.anchor(lambda workspace, error: ui.note(f"{workspace}: {error.fact}."))
+        heads = log.workspaces()
+        size = log.head(ANCHORS).size if heads else 0
+        vkey = log.verifier_key(ANCHORS) if heads else None
+    if as_json:
+        ui.json({"index": index, "size": size, "workspaces": len(heads), "vkey": vkey})
+    elif index is None:
+        ui.note("No head is newer than those in the anchor log.")
+    else:
+        ui.table(
+            (">Entry", ">Workspaces", "Key of the anchor log"), [(f"{index:,}", f"{len(heads):,}", vkey or "")], wide=2
+        )
+
+
+_anchors = ui.option("--anchors", is_flag=True, help="Of the anchor log, in the place of all workspaces.")
+
+
+@ui.command
 @ui.option("--policy", required=True, metavar="FILE", help="Witnesses and quorum (C2SP tlog-policy).")
+@_anchors
 @ui.json_option
 @ui.workspace_option
 @ui.store_options
-def cosign(*, policy: str, as_json: bool, workspace: str | None, store: str | None, key_file: str | None) -> None:
+def cosign(
+    *, policy: str, anchors: bool, as_json: bool, workspace: str | None, store: str | None, key_file: str | None
+) -> None:
     """Ask witnesses to cosign the newest head, of one workspace or of all.
 
     `whodid serve` does it by itself when witness_policy is set.
@@ -35,7 +67,7 @@ def cosign(*, policy: str, as_json: bool, workspace: str | None, store: str | No
     """
     rules = read_policy(policy)
     with open_store(store, key_file) as log:
-        done = [(name, ask(log, name, rules)) for name in every(log, workspace)]
+        done = [(name, ask(log, name, rules)) for name in _logs(log, workspace, anchors=anchors)]
     if as_json:
         ui.json([{"workspace": name, **msgspec.to_builtins(one)} for name, one in done])
     else:
@@ -50,11 +82,19 @@ def cosign(*, policy: str, as_json: bool, workspace: str | None, store: str | No
 @ui.command
 @ui.option("--url", required=True, metavar="URL", help="Where the authority takes requests (RFC 3161 over HTTP).")
 @ui.option("--certificates", required=True, metavar="FILE", help="Its certificates, at least the root; PEM.")
+@_anchors
 @ui.json_option
 @ui.workspace_option
 @ui.store_options
 def stamp(
-    *, url: str, certificates: str, as_json: bool, workspace: str | None, store: str | None, key_file: str | None
+    *,
+    url: str,
+    certificates: str,
+    anchors: bool,
+    as_json: bool,
+    workspace: str | None,
+    store: str | None,
+    key_file: str | None,
 ) -> None:
     """Have the newest head stamped with the time, of one workspace or of all.
 
@@ -63,9 +103,16 @@ def stamp(
     """
     authority = Authority(url=url, certificates=read_certificates(certificates))
     with open_store(store, key_file) as log:
-        made = [
-            (name, order_stamp(log, name, authority, actor=caller(), context=CONTEXT)) for name in every(log, workspace)
-        ]
+        made: list[tuple[str, Ordered | None]]
+        if anchors:
+            # The anchor log holds nothing but heads: what is done to it is no entry of it.
+            (name,) = _logs(log, workspace, anchors=True)
+            made = [(name, Ordered(stamp_head(log, name, authority), new=True))]
+        else:
+            made = [
+                (one, order_stamp(log, one, authority, actor=caller(), context=CONTEXT))
+                for one in every(log, workspace)
+            ]
     done = [(name, one.stamp) for name, one in made if one is not None]
     for name in (name for name, one in made if one is None):
         ui.note(f"{name}: somebody else has it stamped at this moment.")
@@ -108,6 +155,13 @@ def witness(*, logs: tuple[str, ...], key: str, state: str, name: str | None, ho
             door.serve_forever()
 
 
+def _logs(log: Log, workspace: str | None, *, anchors: bool) -> list[str]:
+    """Return what is shown to outsiders: the anchor log, or the workspaces that were named."""
+    if anchors and workspace is not None:
+        raise InvalidSetting("--anchors and --workspace are given at once", "Use one of them")
+    return [ANCHORS] if anchors else every(log, workspace)
+
+
 @contextmanager
 def _signals_stop(door: object) -> Iterator[None]:
     """End `serve_forever` on SIGINT and SIGTERM; it is told from a thread, for it waits for itself otherwise."""
@@ -123,4 +177,4 @@ def _signals_stop(door: object) -> Iterator[None]:
             signal.signal(one, handler)
 
 
-COMMANDS = {"cosign": cosign, "stamp": stamp, "witness": witness}
+COMMANDS = {"anchor": anchor, "cosign": cosign, "stamp": stamp, "witness": witness}

@@ -22,6 +22,8 @@ from whodid.model import Actor, Entry, Resource
 __all__ = [
     "EVIDENCE",
     "MOST_ACTIVE",
+    "MOST_REMINDERS",
+    "REMIND_AFTER",
     "Act",
     "Alert",
     "Book",
@@ -46,6 +48,13 @@ MOST_ACTIVE = 200
 EVIDENCE = 50
 """Entries that an alert names at most: the last ones."""
 
+REMIND_AFTER = timedelta(days=1)
+"""How long a grave alert may stay open before people are told again."""
+
+MOST_REMINDERS = 7
+"""How often they are; whoever did not look then is not helped by an eighth."""
+
+_GRAVE = frozenset({"high", "critical"})
 _EVERYTHING: frozenset[str] = frozenset()
 _SWALLOWS: dict[str, frozenset[str]] = {
     "takeover": _EVERYTHING,
@@ -79,6 +88,8 @@ class Alert(Struct, frozen=True, kw_only=True, omit_defaults=True):
         last_at: When the last one did.
         times: How many findings it stands for.
         raised_at: When it was raised, last at a higher level than before.
+        reminded_at: When people were told again because nobody looked after it.
+        reminders: How often they were.
         within: Id of the alert that stands for it.
         verdict: What it was, once resolved: `confirmed`, `harmless`, or `mine` (it was the person).
     """
@@ -101,6 +112,8 @@ class Alert(Struct, frozen=True, kw_only=True, omit_defaults=True):
     last_at: datetime
     times: int = 1
     raised_at: datetime
+    reminded_at: datetime | None = None
+    reminders: int = 0
     acknowledged: Act | None = None
     resolved: Act | None = None
     verdict: Verdict | None = None
@@ -110,6 +123,12 @@ class Alert(Struct, frozen=True, kw_only=True, omit_defaults=True):
     def active(self) -> bool:
         """Whether it is neither resolved nor silent."""
         return self.status in {"open", "acknowledged"}
+
+    def forgotten(self, now: datetime) -> bool:
+        """Tell whether people are to be told again: it is grave, and nobody has looked after it for a day."""
+        if self.status != "open" or self.level not in _GRAVE or self.reminders >= MOST_REMINDERS:
+            return False
+        return now - (self.reminded_at or self.raised_at) >= REMIND_AFTER
 
     def key(self) -> str:
         """Return what orders alerts by age."""

@@ -258,6 +258,25 @@ class Alerts:
         _BOOK.change(self._log, self._workspace, make)
         return told[0] if told else None
 
+    def remind(self) -> int:
+        """Tell again of grave alerts that nobody looked after; each time is an entry. Return of how many."""
+        now = self._log.now()
+
+        def again(id: str) -> Callable[[Book], tuple[Book, Event] | None]:
+            def make(book: Book) -> tuple[Book, Event] | None:
+                alert = next((one for one in book.active if one.id == id and one.forgotten(now)), None)
+                if alert is None:
+                    return None
+                done = replace(alert, reminded_at=now, reminders=alert.reminders + 1)
+                return book.having(done), self._event(RAISED, done, more={"reminder": done.reminders})
+
+            return make
+
+        found = [one.id for one in self._book().active if one.forgotten(now)]
+        for id in found:
+            _BOOK.change(self._log, self._workspace, again(id))
+        return len(found)
+
     def clear(self) -> None:
         """Remove pages of alerts that all rest on entries which retention removed."""
         first = self._log.head(self._workspace).first

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping
 from math import ceil
 from typing import Any
 
@@ -81,8 +82,8 @@ class Baseline(Struct, frozen=True, omit_defaults=True):
         net_types: Kinds of networks that are not ordinary, from which the person came.
         stop: Where the last successful sign-in was, if that is known.
         failures: Failed sign-ins of the last 15 minutes: time and network.
-        deletes: Deletions of the last 10 minutes: time and batch; one batch counts once.
-        exports: Rows exported in the last 24 hours: time and number.
+        deletes: Deletions of the last day and 10 minutes, by time, with batch; one batch counts once.
+        exports: Rows exported in the last 48 hours: time and number.
         delete_peaks: The most deletions in 10 minutes, per day (days since 1970), of the last 30 days.
         export_peaks: The most rows in 24 hours, per day, of the last 30 days.
         actions: What the person has done before.
@@ -195,8 +196,8 @@ def _sign_in(known: Baseline, entry: Entry, at: int, features: dict[str, Any], p
 
 
 def _deleted(known: Baseline, entry: Entry, at: int, features: dict[str, Any], limits: Limits) -> dict[str, Any]:
-    recent = (*(one for one in known.deletes if at - one[0] <= 10 * _MINUTE), (at, entry.batch or ""))[-_RECENT:]
-    count = sum(1 for _, batch in recent if not batch) + len({batch for _, batch in recent if batch})
+    recent = _kept(known.deletes, (at, entry.batch or ""), 10 * _MINUTE)
+    count = max(map(_times, _windows(recent, at, 10 * _MINUTE)))
     limit = ceil(max(limits.deletes, limits.deletes_times * _usual(known.delete_peaks, at)))
     features |= {"deletes_10m": count, "deletes_limit": limit, "bulk_delete": count >= limit}
     return {"deletes": recent, "delete_peaks": _peak(known.delete_peaks, at, count)}
@@ -207,11 +208,35 @@ def _exported(known: Baseline, entry: Entry, at: int, features: dict[str, Any], 
     if not isinstance(said, int) or isinstance(said, bool) or said < 0:
         features["missing"] = ["count"]
         return {}
-    recent = (*(one for one in known.exports if at - one[0] <= DAY), (at, said))[-_RECENT:]
-    rows = sum(number for _, number in recent)
+    recent = _kept(known.exports, (at, said), DAY)
+    rows = max(sum(number for _, number in window) for window in _windows(recent, at, DAY))
     limit = ceil(max(limits.exported, limits.exported_times * _usual(known.export_peaks, at)))
     features |= {"exported_24h": rows, "exported_limit": limit, "bulk_export": rows >= limit}
     return {"exports": recent, "export_peaks": _peak(known.export_peaks, at, rows)}
+
+
+_Done = tuple[tuple[int, Any], ...]
+
+
+def _kept(done: _Done, one: tuple[int, Any], span: int) -> _Done:
+    """Return acts with one more in its place, for as long as a late one may need them; the last 1,000 at most."""
+    place = bisect_right(done, one[0], key=_when)
+    found = (*done[:place], one, *done[place:])
+    return found[bisect_left(found, found[-1][0] - span - DAY, key=_when) :][-_RECENT:]
+
+
+def _windows(done: _Done, at: int, span: int) -> Iterator[_Done]:
+    """Yield the windows of a length that hold a time, each ending with an act: one, unless others came before it."""
+    for end in range(bisect_right(done, at, key=_when), bisect_right(done, at + span, key=_when) + 1):
+        yield done[bisect_left(done, done[end - 1][0] - span, key=_when) : end] if end else ()
+
+
+def _when(done: tuple[int, Any]) -> int:
+    return done[0]
+
+
+def _times(deletes: _Done) -> int:
+    return sum(1 for _, batch in deletes if not batch) + len({batch for _, batch in deletes if batch})
 
 
 def _device(agent: str) -> str:

@@ -34,6 +34,7 @@ __all__ = ["DetectionWorker", "erase", "reach"]
 
 _STATE, _LEASE, _ERASURES = "detection", "detection.lease", "detection.erasures"
 _SPAN, _RENEW = timedelta(seconds=60), timedelta(seconds=20)
+_REMIND = timedelta(minutes=5)
 _SAVE_ENTRIES, _SAVE_AFTER = 20_000, timedelta(minutes=5)
 _AT_ONCE = 5_000
 _KEPT = 500
@@ -59,7 +60,7 @@ class _Follow:
         self.run = run
         self.saved: bytes | None = None
         self.erasures: bytes | None = None
-        self.saved_at = self.renewed_at = now
+        self.saved_at = self.renewed_at = self.reminded_at = now
         self.saved_next = run.state.next
         self.reported: frozenset[str] = frozenset()
 
@@ -130,6 +131,9 @@ class DetectionWorker(Worker):
         """
         size = self._log.head(workspace).size
         follow = self._follows.get(workspace)
+        if follow is not None and self._log.now() - follow.reminded_at >= _REMIND:
+            follow.reminded_at = self._log.now()
+            Alerts(self._log, workspace).remind()
         if follow is not None and follow.run.state.next >= size and not self._due(follow):
             return 0
         if follow is None:

@@ -27,6 +27,7 @@ from whodid.evidence.document import (
     Bound,
     Document,
     Found,
+    Link,
     Opened,
     Reason,
     Span,
@@ -36,7 +37,7 @@ from whodid.evidence.document import (
 )
 from whodid.evidence.question import Question
 from whodid.evidence.reading import named, tags_of
-from whodid.log import Anchored, Disclosed, SnapshotSegment, SnapshotVolume
+from whodid.log import Anchored, Disclosed, Linked, SnapshotSegment, SnapshotVolume
 from whodid.model import Actor, Entry
 from whodid.proof import leaf
 from whodid.proof.index import Lookup
@@ -109,8 +110,16 @@ class Source(Protocol):
         """Prove that the signed tree begins with the one of this size."""
         ...
 
-    def anchors(self, stop: int) -> Sequence[Anchored]:
-        """Return heads that somebody outside has seen, by size, best of entries before `stop`."""
+    def anchors(self, stop: int, before: SnapshotSegment | None) -> Sequence[Anchored]:
+        """Return heads that somebody outside has seen, by size: best of entries before `stop`, and what a seal names.
+
+        Args:
+            before: Whose seal was written before the first entry that matters.
+        """
+        ...
+
+    def linked(self, stop: int) -> Sequence[Linked]:
+        """Return heads that somebody outside has seen in the anchor log, by size, best of entries before `stop`."""
         ...
 
     def record(self, position: int) -> int | None:
@@ -195,9 +204,10 @@ class _Work:
         first = max(0, from_ - 2)
         extension = self._bound(known, covered, volumes, bundles) if volumes else None
         salts = [one.number for one in stretches] + ([one for one, _ in extension.salts] if extension else [])
+        linked = [self._link(one) for one in self.source.linked(stop)]
         return Document(
             whodid=FORM,
-            version=VERSION if extension is None else VERSION_2,
+            version=VERSION if extension is None and not linked else VERSION_2,
             statement=Statement(
                 asks=list(self.question.asks),
                 since=since,
@@ -209,7 +219,7 @@ class _Work:
             checkpoint=self.source.checkpoint,
             anchors=[
                 Anchor(checkpoint=one.checkpoint, consistency=_text(b"".join(one.consistency)), stamp=_text(one.stamp))
-                for one in self.source.anchors(stop)
+                for one in self.source.anchors(stop, self._before(known, covered[0].seal.number))
             ],
             vkey=self.source.vkey,
             origin=[_text(one) for one in self.source.origin] if min(salts, default=2) < 2 else [],
@@ -221,6 +231,7 @@ class _Work:
             span=self._span(headers, inside) if self.headers else None,
             reasons=self._reasons(),
             bound=UNSET if extension is None else extension,
+            linked=linked or UNSET,
         )
 
     def _covered(self, known: Sequence[SnapshotSegment]) -> list[SnapshotSegment]:
@@ -258,6 +269,23 @@ class _Work:
         since = self.question.since
         before = next((one.seal for one in known if one.seal.number == first.number - 1), None)
         return None if since is not None and before is not None and before.recorded_last >= since else since
+
+    def _link(self, one: Linked) -> Link:
+        inclusion = _text(b"".join(one.inclusion))
+        return Link(
+            checkpoint=one.checkpoint,
+            stamp=_text(one.stamp),
+            entry=_opened(Disclosed(one.entry, one.header, one.salts), inclusion, None, plain=True),
+            size=one.head.size,
+            root=_text(one.head.root),
+            path=_text(one.path),
+            consistency=_text(b"".join(self.source.consistency(one.head.size))),
+        )
+
+    @staticmethod
+    def _before(known: Sequence[SnapshotSegment], first: int) -> SnapshotSegment | None:
+        """Return the newest segment whose seal stands before the first entry of another one."""
+        return next((one for one in known if one.seal.number == first - 2), None)
 
     def _volumes(self, covered: Sequence[SnapshotSegment]) -> list[SnapshotVolume]:
         """Return the volumes that stand for covered segments: those that hold nothing else, and have their index."""
@@ -318,7 +346,9 @@ class _Work:
                 salted[one.seal.number] = _text(one.salt)
         inner = {number for one in volumes for number in range(one.volume.first, one.volume.last + 1)}
         single = [one.seal.number for one in covered if one.seal.number not in inner]
-        edges = (covered[0].seal.number - 1, covered[-1].seal.number + 1, every[-1].last)
+        begin = covered[0].seal.number
+        # The seal two before may name a time stamp, and the one after it says from where on that counts.
+        edges = (begin - 2, begin - 1, covered[-1].seal.number + 1, every[-1].last)
         needed = {at for number in (*salted, *single) for at in (number, number - 2)} | {*edges}
         chain = max(0, every[-1].last - 1)
         shown = sorted(at for at in needed if 0 <= at < chain or at == every[-1].last)

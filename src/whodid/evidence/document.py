@@ -33,6 +33,7 @@ __all__ = [
     "Bound",
     "Document",
     "Found",
+    "Link",
     "Opened",
     "Reason",
     "Span",
@@ -41,6 +42,7 @@ __all__ = [
     "Whose",
     "decode",
     "encode",
+    "version_of",
 ]
 
 FORM = "evidence"
@@ -217,6 +219,28 @@ class Bound(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     salts: list[tuple[int, str]]
 
 
+class Link(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An earlier head, or this one, in the anchor log of the deployment, of which somebody outside has seen a head.
+
+    Args:
+        checkpoint: Signed note of the anchor log; signatures of witnesses stand in it.
+        stamp: Time stamp of that head of the anchor log (RFC 3161), or empty.
+        entry: An entry of the anchor log, opened.
+        size: Of the head of this log that its map has.
+        root: Likewise.
+        path: In the map, steps of 33 bytes, leaf to root.
+        consistency: From the tree of that head to the signed one.
+    """
+
+    checkpoint: str
+    stamp: str
+    entry: Opened
+    size: int
+    root: str
+    path: str
+    consistency: str
+
+
 class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole of it.
 
@@ -234,7 +258,8 @@ class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         asides: By index.
         span: None when the file carries no headers beside its entries.
         reasons: By index.
-        bound: Only in files of version 2.
+        bound: Only in files of version 2, where volumes stand for segments.
+        linked: Only in files of version 2, where the deployment has an anchor log. By size.
     """
 
     whodid: str
@@ -252,9 +277,15 @@ class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     span: Span | None
     reasons: list[Reason]
     bound: Bound | UnsetType = UNSET
+    linked: list[Link] | UnsetType = UNSET
 
 
 _decode = msgspec.json.Decoder(Document).decode
+
+
+def version_of(document: Document) -> int:
+    """Return the version of the format that a document needs."""
+    return VERSION if document.bound is UNSET and document.linked is UNSET else VERSION_2
 
 
 def encode(document: Document) -> bytes:
@@ -273,7 +304,7 @@ def decode(data: bytes) -> Document:
         same = encode(document) == data
     except (msgspec.DecodeError, UnicodeError, RecursionError, ValueError, OverflowError) as error:
         raise MalformedProof(f"This is not an evidence document: {error}") from None
-    if (document.whodid, document.version) != (FORM, VERSION if document.bound is UNSET else VERSION_2):
+    if (document.whodid, document.version) != (FORM, version_of(document)):
         raise MalformedProof("The evidence is of another version", "Verify with a newer whodid")
     if not same:
         raise MalformedProof("The evidence is not written as it was made")

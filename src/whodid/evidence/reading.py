@@ -29,6 +29,7 @@ __all__ = [
     "expected",
     "hashes",
     "leaf_of",
+    "links",
     "named",
     "tags_of",
     "withheld",
@@ -51,6 +52,8 @@ def check_form(document: Document) -> None:
         width = 1 if ask.dimension in {"action", ENTRY} else 2
         if not ask.values or any(len(value) != width or "\0" in "".join(value) for value in ask.values):
             raise MalformedProof("A part of the question asks for nothing that can be found")
+    if document.linked is not UNSET and not document.linked:
+        raise MalformedProof("The document is linked to nothing")
     if ENTRY in dimensions:
         _check_named(document)
     _check_pieces(document)
@@ -66,7 +69,7 @@ def check_form(document: Document) -> None:
         reasons = [one for one in document.reasons if one.why == why]
         if any(one.stop <= one.index for one in reasons) or any(a.stop > b.index for a, b in pairwise(reasons)):
             raise MalformedProof("Reasons stand at the wrong place, or speak of nothing")
-    for entry in document.entries:
+    for entry in (*document.entries, *links(document)):
         paths = [path for path, _, _ in entry.fields if path]
         if len(set(paths)) != len(paths) or any(why not in {REDACTED, ERASED} for _, _, why in withheld(entry)):
             raise MalformedProof("A field is there twice, or withheld for no known reason")
@@ -112,7 +115,9 @@ def _numbers(document: Document) -> Iterator[int]:
         yield stretch.number
         for found in stretch.found:
             yield from found.positions
-    for entry in document.entries:
+    for link in () if document.linked is UNSET else document.linked:
+        yield link.size
+    for entry in (*document.entries, *links(document)):
         yield from (entry.index, entry.kind, entry.recorded_at)
     for aside in document.asides:
         yield aside.index
@@ -120,6 +125,11 @@ def _numbers(document: Document) -> Iterator[int]:
         yield from (reason.index, reason.stop, reason.record or 0)
     if document.span is not None:
         yield document.span.start
+
+
+def links(document: Document) -> list[Opened]:
+    """List the entries of the anchor log that are opened."""
+    return [] if document.linked is UNSET else [one.entry for one in document.linked]
 
 
 def asked(document: Document) -> list[tuple[int, bytes]]:

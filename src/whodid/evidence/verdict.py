@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from whodid.evidence.document import Opened, Statement
 
-__all__ = ["FACTS", "Anchored", "Counts", "Cover", "Level", "Levels", "Problem", "Signed", "State", "Verdict"]
+__all__ = ["FACTS", "Anchored", "Counts", "Cover", "Level", "Levels", "Linked", "Problem", "Signed", "State", "Verdict"]
 
 State = Literal["held", "part", "failed", "absent"]
 """Proven; proven but for what is withheld; refuted, or not reached; not claimed by this file."""
@@ -21,9 +21,11 @@ FACTS = {
     "key": "The file names another key than a trusted one",
     "signature": "The signed head of the log does not hold",
     "anchor": "The head that somebody outside has seen is not an earlier state of this log",
+    "linked": "The head that stood in the anchor log of the deployment is not an earlier state of this log",
     "seal": "The newest seal is not an entry of the log",
     "chain": "The seals do not follow one another",
     "bound": "The newest volume is not an entry of the log, or volumes and seals do not follow one another",
+    "dated": "The seal of this segment names a time stamp of a head that was not there yet",
     "origin": "The name of the log does not commit to the salts of its first segments",
     "segments": "The segments leave a gap, or one of them is not sealed",
     "period": "The segments do not reach over the whole asked period",
@@ -42,7 +44,14 @@ FACTS = {
 """What can be wrong, by its code, in the order in which it is looked for."""
 
 
-_PLACES = {"salt": "segment", "volume": "volume", "index": "segment", "anchor": "anchor"}
+_PLACES = {
+    "dated": "segment",
+    "salt": "segment",
+    "volume": "volume",
+    "index": "segment",
+    "anchor": "anchor",
+    "linked": "link",
+}
 
 
 class Problem(Struct, frozen=True, kw_only=True):
@@ -50,8 +59,8 @@ class Problem(Struct, frozen=True, kw_only=True):
 
     Args:
         code: A key of FACTS.
-        index: The entry, for `salt` and `index` the segment, for `volume` the volume, for `anchor` its place among the
-            anchors; None for the file as a whole.
+        index: The entry, for `dated`, `salt` and `index` the segment, for `volume` the volume, for `anchor` its place
+            among the anchors, for `linked` among the links; None for the file as a whole.
     """
 
     code: str
@@ -108,11 +117,30 @@ class Anchored(Struct, frozen=True, kw_only=True):
     Args:
         checkpoint: The signed note. Who else signed it is for a policy to say (`whodid.proof.policy`).
         stamp: Its time stamp (RFC 3161), which is not checked here; empty when there is none.
+        after: Index from which on entries were recorded after that stamp, because a seal before them names it; None
+            when no seal in the file does.
     """
 
     size: int
     checkpoint: str
     stamp: bytes
+    after: int | None = None
+
+
+class Linked(Struct, frozen=True, kw_only=True):
+    """A head that the log went on from, which stood in the anchor log of its deployment.
+
+    Args:
+        size: Of that head of this log.
+        checkpoint: Signed note of the anchor log. Who else signed it is for a policy to say (`whodid.proof.policy`).
+        stamp: Time stamp of that note (RFC 3161), which is not checked here; empty when there is none.
+        vkey: Key of the anchor log.
+    """
+
+    size: int
+    checkpoint: str
+    stamp: bytes
+    vkey: str
 
 
 class Cover(Struct, frozen=True, kw_only=True):
@@ -166,6 +194,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
         trusted: Whether the caller trusts the key; otherwise the file brought it along.
         signed: None when the signature does not hold.
         anchors: Those that hold, by size.
+        linked: Likewise those in the anchor log of the deployment.
         cover: None when it was not reached.
         statement: What the file claims; its workspace, maker and time are only said. None when it cannot be read.
         answers: The entries that answer the question, by index; only with `ok` they are to be believed.
@@ -175,6 +204,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     trusted: bool
     signed: Signed | None
     anchors: tuple[Anchored, ...]
+    linked: tuple[Linked, ...]
     statement: Statement | None
     cover: Cover | None
     levels: Levels

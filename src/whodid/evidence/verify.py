@@ -16,11 +16,24 @@ from hashlib import sha256
 from itertools import chain, pairwise
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from whodid.errors import InvalidSetting, MalformedProof
 from whodid.evidence.document import ERASED, PURGED, Document, Opened, Reason, decode
 from whodid.evidence.levels import levels
-from whodid.evidence.pieces import UNREADABLE, Piece, Refused, Salted, Sealed, opened, pieces, salt_holds, salted
+from whodid.evidence.pieces import (
+    UNREADABLE,
+    Piece,
+    Refused,
+    Salted,
+    Sealed,
+    check_link,
+    dated,
+    opened,
+    pieces,
+    salt_holds,
+    salted,
+)
 from whodid.evidence.reading import (
     MOST,
     agree,
@@ -34,12 +47,12 @@ from whodid.evidence.reading import (
     named,
     withheld,
 )
-from whodid.evidence.verdict import Anchored, Counts, Cover, Problem, Signed, Verdict
+from whodid.evidence.verdict import Anchored, Counts, Cover, Linked, Problem, Signed, Verdict
 from whodid.proof import index, leaf, tree
 from whodid.proof.checkpoint import Checkpoint, open_checkpoint
 from whodid.proof.leaf import Header
 from whodid.proof.note import ED25519, Verifier, decode_base64
-from whodid.proof.seal import Seal, check_origin
+from whodid.proof.seal import Seal, anchor_hash, check_origin
 from whodid.proof.volume import Volume
 
 __all__ = ["verify"]
@@ -75,6 +88,7 @@ class _Verification:
         self.trusted = False
         self.signed: Signed | None = None
         self.anchors: list[Anchored] = []
+        self.linked: list[Linked] = []
         self.cover: Cover | None = None
         self.counts = Counts()
         self.answers: list[Opened] = []
@@ -98,6 +112,7 @@ class _Verification:
             trusted=self.trusted,
             signed=self.signed,
             anchors=tuple(self.anchors),
+            linked=tuple(self.linked),
             statement=None if document is None else document.statement,
             cover=self.cover,
             levels=levels(document, self.cover, self.counts, {problem.code for problem in self.problems}, ended=ended),
@@ -129,11 +144,13 @@ class _Verification:
             raise AssertionError
         checkpoint = self._signature(document)
         self._anchored(document, checkpoint)
+        self._linked(document, checkpoint)
         try:
             sealed = opened(document, checkpoint)
             covered = pieces(document, sealed)
         except Refused as refusal:
             raise self._end(str(refusal)) from None
+        self._dated(document, sealed)
         self._covered(document, sealed, covered)
         self._lookups(document, covered)
         leaves = self._entries(document, checkpoint, covered)
@@ -185,6 +202,29 @@ class _Verification:
             else:
                 below = earlier.size
                 self.anchors.append(Anchored(size=earlier.size, checkpoint=anchor.checkpoint, stamp=stamp))
+
+    def _linked(self, document: Document, checkpoint: Checkpoint) -> None:
+        """Check that the log went on from every head that stood in the anchor log of its deployment."""
+        below = 0
+        for at, link in enumerate(() if document.linked is UNSET else document.linked):
+            try:
+                vkey = check_link(link, document.vkey, checkpoint)
+                if link.size < below:
+                    raise MalformedProof("The heads do not ascend")
+            except UNREADABLE:
+                self._add("linked", at)
+            else:
+                below = link.size
+                self.linked.append(
+                    Linked(size=link.size, checkpoint=link.checkpoint, stamp=decode_base64(link.stamp), vkey=vkey)
+                )
+
+    def _dated(self, document: Document, sealed: Sealed) -> None:
+        """Check that no seal names a time stamp that was not there yet; from where on is a stamp older than all?"""
+        wrong, after = dated(document, sealed, {anchor_hash(one.stamp): one.size for one in self.anchors if one.stamp})
+        for number in wrong:
+            self._add("dated", number)
+        self.anchors = [replace(one, after=after.get(anchor_hash(one.stamp))) for one in self.anchors]
 
     # ------------------------------------------------------------------------------------------------- the segments
 

@@ -4,6 +4,6 @@ It decodes and checks; it gives no place, writes nothing and knows no store.
 """
 
 from whodid.intake.check import Intake
-from whodid.intake.decode import decode_batch, decode_event
+from whodid.intake.decode import decode_batch, decode_event, decode_parts
 
-__all__ = ["Intake", "decode_batch", "decode_event"]
+__all__ = ["Intake", "decode_batch", "decode_event", "decode_parts"]

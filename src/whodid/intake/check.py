@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from whodid.canonical import payload
 from whodid.catalog import Catalog
 from whodid.errors import InvalidEvent
 from whodid.intake.changes import check_changes
@@ -44,7 +45,6 @@ _MEMO = 4096
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
-_encode = msgspec.json.Encoder().encode
 
 
 class _Plan:
@@ -101,6 +101,10 @@ class Intake:
     decode_batch = staticmethod(decode_batch)
 
     def check(self, event: Event, workspace: str, now: datetime) -> Content:
+        """Check an event and complete it; see `encoded`."""
+        return self.encoded(event, workspace, now)[0]
+
+    def encoded(self, event: Event, workspace: str, now: datetime) -> tuple[Content, bytes]:
         """Check an event and complete it.
 
         Args:
@@ -110,7 +114,7 @@ class Intake:
 
         Returns:
             The content: time in UTC, integral floats as integers, secrets as fingerprints, kind and severity from the
-            catalog, marks in alphabetical order.
+            catalog, marks in alphabetical order; and its `canonical.payload`, in which some faults show first.
 
         Raises:
             InvalidEvent: With the JSON Pointer to the fault and the remedy, and never with a value of the event.
@@ -153,8 +157,7 @@ class Intake:
             marks = (("late", late), ("redacted", hider.hid), ("sensitive", plan.sensitive))
             named = (*marks, ("undeclared", not plan.declared))
             content = replace(content, marks=tuple([mark for mark, holds in named if holds]))
-        _check_encoding(content)
-        return content
+        return content, _encoded(content)
 
     def _plan(self, action: Any) -> _Plan:
         if type(action) is not str:
@@ -257,10 +260,10 @@ def _details(details: Any, hider: Hider) -> dict[str, Any]:
         raise fault.at("details") from None
 
 
-def _check_encoding(content: Content) -> None:
+def _encoded(content: Content) -> bytes:
     """Refuse what shows only in the encoding: halves of surrogate pairs, the size, control characters."""
     try:
-        data = _encode(content)
+        data = payload(content)
     except UnicodeEncodeError:
         at = _find(_SURROGATES, msgspec.to_builtins(content)) or ""
         raise InvalidEvent(at, "Text holds half of a surrogate pair", "Send valid Unicode") from None
@@ -276,6 +279,7 @@ def _check_encoding(content: Content) -> None:
             raise InvalidEvent(
                 found, "Text holds a control character", "Remove it; tabs and line breaks may stay in free text"
             )
+    return data
 
 
 def _find(characters: re.Pattern[str], value: Any, *at: str | int) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from itertools import accumulate, islice
 from typing import Any, NoReturn, get_args
@@ -33,11 +33,12 @@ from whodid.model import (
     Source,
 )
 
-__all__ = ["decode_batch", "decode_event"]
+__all__ = ["decode_batch", "decode_event", "decode_parts"]
 
 _RAW_BYTES = 4 * EVENT_BYTES
 """An event may be written with spaces and escapes; what is larger than this is not even read."""
 
+_event = msgspec.json.Decoder(Event).decode
 _value = msgspec.json.Decoder().decode
 _whole = msgspec.json.Decoder(msgspec.Raw).decode
 _elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -110,16 +111,24 @@ def decode_event(raw: bytes) -> Event:
         raise InvalidEvent("", "The event takes more than 1 MiB as sent", "Keep an event below 256 KiB")
     if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _depth(raw) > MAX_DEPTH:
         raise InvalidEvent(_deep_place(raw), f"Values are nested deeper than {MAX_DEPTH} levels", "Flatten them")
+    # A repeated key is lost in reading, and with it at least the two quotation marks around it. So is a member that
+    # says what goes without saying; then only the text as a whole tells the two apart.
+    event: Event | None = None
+    try:
+        event = _event(raw)
+        if _quotes(_encode(event)) == _quotes(raw):
+            return event
+    except _UNREADABLE:
+        pass  # told below, in the order in which a reader finds it
     try:
         value = _value(raw)
     except _UNREADABLE as error:
         _explain(raw, error)
-    # A repeated key is lost in reading, and with it at least the two quotation marks around it.
     again = _encode(value)
     if again != raw and _quotes(again) != _quotes(raw):
         _explain(raw, None)
     try:
-        return msgspec.convert(value, Event)
+        return msgspec.convert(value, Event) if event is None else event
     except msgspec.ValidationError as error:
         raise _refusal(str(error)) from None
 
@@ -146,6 +155,19 @@ def decode_batch(raw: bytes, *, limit: int = 1_000) -> list[Event | InvalidEvent
         lines = [line for line in raw.split(b"\n") if line.strip()]
         alone = len(lines) > 1 and not lines[0].rstrip().endswith(b"}") and _is_one(raw)
         parts = iter([raw] if alone else lines)
+    return decode_parts(parts, limit=limit)
+
+
+def decode_parts(parts: Iterable[bytes | InvalidEvent], *, limit: int = 1_000) -> list[Event | InvalidEvent]:
+    """Read events that are taken apart already, as `decode_batch` does.
+
+    Args:
+        parts: Each one event as JSON in UTF-8, or why it could not be told from the others.
+        limit: Events that one batch may hold.
+
+    Raises:
+        InvalidEvent: There are more events than the limit; none was read.
+    """
     taken = list(islice(parts, limit + 1))
     if len(taken) > limit:
         raise InvalidEvent("", f"The batch holds more than {limit:,} events", "Send several smaller batches")

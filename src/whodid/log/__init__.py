@@ -1,5 +1,6 @@
 """The hall: record, find, prove and verify, over any store."""
 
+from whodid.log.anchoring import ANCHORING, Linked
 from whodid.log.anchors import MOST_STAMPS, Anchored, Stamp, Stamped, keep_stamp, read_stamp, stamped
 from whodid.log.announced import Announced
 from whodid.log.backing import back_up
@@ -14,6 +15,7 @@ from whodid.log.keys import DeploymentKey
 from whodid.log.lease import Holder, leased
 from whodid.log.log import Log
 from whodid.log.moving import Moved, abandon_between, move_between
+from whodid.log.naming import ANCHORS
 from whodid.log.opening import open_log
 from whodid.log.proving import Inclusion, ProvenEntry
 from whodid.log.sealing import SEALING, SealedSegment
@@ -24,6 +26,8 @@ from whodid.store import scan
 from whodid.store.base import Count, Facet, Facets, Histogram
 
 __all__ = [
+    "ANCHORING",
+    "ANCHORS",
     "COVER",
     "HIDDEN",
     "MOST_STAMPS",
@@ -47,6 +51,7 @@ __all__ = [
     "Histogram",
     "Holder",
     "Inclusion",
+    "Linked",
     "Log",
     "Moved",
     "ProvenEntry",

@@ -22,7 +22,17 @@ from whodid.proof.seal import NOTHING, anchor_hash
 if TYPE_CHECKING:
     from whodid.log.log import Log
 
-__all__ = ["MOST_STAMPS", "Anchored", "Stamp", "Stamped", "keep_stamp", "newest_anchor", "read_stamp", "stamped"]
+__all__ = [
+    "MOST_STAMPS",
+    "Anchored",
+    "Stamp",
+    "Stamped",
+    "keep_stamp",
+    "named_stamp",
+    "newest_anchor",
+    "read_stamp",
+    "stamped",
+]
 
 MOST_STAMPS = 400
 """How many are kept of one log: a year of one a day, and some."""
@@ -94,6 +104,20 @@ def newest_anchor(state: Callable[[str], bytes | None]) -> bytes:
     listed = stamped(state)
     stamp = read_stamp(state, listed[-1].size) if listed else None
     return anchor_hash(stamp.answer) if stamp is not None else NOTHING
+
+
+def named_stamp(state: Callable[[str], bytes | None], anchor: bytes, carrier: int) -> Stamp | None:
+    """Return the stamp that a seal names, or None when it names none that is kept.
+
+    Args:
+        anchor: What the seal says.
+        carrier: Index of the entry that carries the seal: the stamped head is not larger.
+    """
+    for one in reversed([one for one in stamped(state) if one.size <= carrier] if anchor != NOTHING else []):
+        stamp = read_stamp(state, one.size)
+        if stamp is not None and anchor_hash(stamp.answer) == anchor:
+            return stamp
+    return None
 
 
 def keep_stamp(log: Log, workspace: str, stamp: Stamp) -> None:

@@ -13,7 +13,6 @@ from datetime import datetime
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
 from whodid import canonical, sequence
 from whodid.errors import ConflictingEvent, StoreUnavailable, WhodidError
@@ -137,21 +136,22 @@ class GroupCommit:
             head = self._begin()
         kept = known([ready.id for job in group for ready in job.prepared])
         fresh: dict[bytes, Prepared] = {}
-        outcomes.extend([self._place(ready, head, kept, fresh, workspace) for ready in job.prepared] for job in group)
-        if not fresh:
-            return None
-        batch = sequence.assemble(head, list(fresh.values()), self._clock())
-        at = canonical.from_micros(batch.head.recorded_at)
-        for results in outcomes:
-            results[:] = [
-                replace(one, recorded_at=at) if isinstance(one, Receipt) and one.index >= head.size else one
-                for one in results
-            ]
-        return batch
+        now = self._clock()
+        at = canonical.from_micros(sequence.recorded_at(head, now))
+        outcomes.extend(
+            [self._place(ready, head, kept, fresh, workspace, at=at) for ready in job.prepared] for job in group
+        )
+        return sequence.assemble(head, list(fresh.values()), now) if fresh else None
 
     @staticmethod
     def _place(
-        ready: Prepared, head: Head, kept: dict[bytes, Kept], fresh: dict[bytes, Prepared], workspace: str
+        ready: Prepared,
+        head: Head,
+        kept: dict[bytes, Kept],
+        fresh: dict[bytes, Prepared],
+        workspace: str,
+        *,
+        at: datetime,
     ) -> Receipt | WhodidError:
         """Tell what becomes of one event: a place of its own, the place it already has, or a conflict."""
         id_ = ready.content.id
@@ -159,19 +159,16 @@ class GroupCommit:
         if old is not None:
             if not _same(old, ready, workspace):
                 return ConflictingEvent(id_, old.index)
-            at = canonical.from_micros(old.recorded_at)
-            return Receipt(id=id_, index=old.index, recorded_at=at, duplicate=True)
+            before = canonical.from_micros(old.recorded_at)
+            return Receipt(id=id_, index=old.index, recorded_at=before, duplicate=True)
         twin = fresh.get(ready.id)
         if twin is None:
             fresh[ready.id] = ready
-            return Receipt(id=id_, index=head.size + len(fresh) - 1, recorded_at=_UNPLACED)
+            return Receipt(id=id_, index=head.size + len(fresh) - 1, recorded_at=at)
         index = head.size + list(fresh).index(ready.id)
         if twin.content != ready.content:
             return ConflictingEvent(id_, index)
-        return Receipt(id=id_, index=index, recorded_at=_UNPLACED, duplicate=True)
-
-
-_UNPLACED = canonical.from_micros(0)  # until the batch has its time
+        return Receipt(id=id_, index=index, recorded_at=at, duplicate=True)
 
 
 def _same(kept: Kept, ready: Prepared, workspace: str) -> bool:

@@ -18,18 +18,21 @@ from whodid import canonical, sequence
 from whodid.catalog import Catalog
 from whodid.errors import InvalidQuery, WhodidError
 from whodid.intake import Intake
+from whodid.log.anchoring import AnchorLog
 from whodid.log.binding import Binder, BoundVolume
 from whodid.log.commit import GroupCommit, Receipt
 from whodid.log.elsewhere import Elsewhere
 from whodid.log.erasing import Erasure, erase
 from whodid.log.forgetting import Forgotten, Making, forget
 from whodid.log.keys import DeploymentKey
-from whodid.log.naming import check_name
+from whodid.log.naming import ANCHORS, check_name
 from whodid.log.owning import DEPLOYMENT, own
 from whodid.log.proofs import Proofs
 from whodid.log.sealing import SealedSegment, Sealer
-from whodid.model import Context, Entry, Event
+from whodid.model import Content, Context, Entry, Event
 from whodid.proof import leaf
+from whodid.proof.checkpoint import parse_checkpoint
+from whodid.proof.note import parse_note
 from whodid.query import Cursor, Page, Query
 from whodid.sequence import Head
 from whodid.store.base import Count, Facets, Histogram, Store, restore
@@ -69,6 +72,7 @@ class Log(Proofs):
         self.elsewhere = Elsewhere(key.register)
         self.vault = key.vault
         self._draw = draw
+        self._name = name
         self._intake = Intake(catalog, strict=strict, fingerprint=key.fingerprint)
         self._commit = GroupCommit(store, clock, lambda: sequence.begin(name, (draw(32), draw(32))))
         own(store, key)
@@ -153,15 +157,19 @@ class Log(Proofs):
         check_name(workspace)
         now = self._clock()
         results: list[Receipt | WhodidError | None] = []
-        ready: list[sequence.Prepared] = []
+        checked: list[tuple[Content, bytes]] = []
         for event in events:
             try:
-                content = self._intake.check(event, workspace, now)
+                checked.append(self._intake.encoded(event, workspace, now))
+                results.append(None)
             except WhodidError as refusal:
                 results.append(refusal)
-            else:
-                ready.append(sequence.prepare(content, self._draw(leaf.SEED_SIZE)))
-                results.append(None)
+        # Drawn at once: each draw asks the system, and lets other threads go first.
+        seeds, size = self._draw(leaf.SEED_SIZE * len(checked)), leaf.SEED_SIZE
+        ready = [
+            sequence.prepare(content, seeds[at * size : (at + 1) * size], payload=payload)
+            for at, (content, payload) in enumerate(checked)
+        ]
         placed = iter(self._commit.submit(workspace, ready) if ready else ())
         return [next(placed) if result is None else result for result in results]
 
@@ -239,6 +247,36 @@ class Log(Proofs):
             StoreError: A step failed; the steps before it stand.
         """
         return tuple(self._binder(workspace).run(everything=True, context=context))
+
+    def anchor(self, on_error: Callable[[str, WhodidError], None] = lambda _workspace, _error: None) -> int | None:
+        """Put the newest heads of all workspaces into the anchor log of the deployment, if there is a newer one.
+
+        Witnesses and time stamp authorities may then be asked for that one log, under the name `ANCHORS`.
+
+        Args:
+            on_error: Called with each workspace whose head cannot be signed; the one that it had there stays.
+
+        Returns:
+            The index of the new entry of the anchor log, or None.
+
+        Raises:
+            StoreError: Nothing was written.
+        """
+        heads = []
+        for workspace in self.workspaces():
+            try:
+                heads.append(parse_checkpoint(parse_note(self.checkpoint(workspace))[0]))
+            except WhodidError as error:
+                on_error(workspace, error)
+        check = partial(self._intake.check, workspace=ANCHORS, now=self._clock())
+        making = Making(check, self._clock, self._draw(leaf.SEED_SIZE))
+        salts = (self._draw(32), self._draw(32))
+        anchors = AnchorLog(self._store, self._key)
+        return anchors.add(heads, lambda: sequence.begin(self._name, salts, "anchors"), making)
+
+    def has_anchors(self) -> bool:
+        """Tell whether the deployment has an anchor log."""
+        return self._store.head(ANCHORS) is not None
 
     def awaits_seal(self, workspace: str) -> bool:
         """Tell, from the head alone, whether `seal` has something to do without being told to close."""
@@ -354,7 +392,7 @@ class Log(Proofs):
 
     def workspaces(self) -> list[str]:
         """Name the workspaces that have a log, sorted."""
-        return self._store.workspaces()
+        return [name for name in self._store.workspaces() if name != ANCHORS]
 
     def head(self, workspace: str) -> Head:
         """Return the newest head.
@@ -375,7 +413,8 @@ class Log(Proofs):
 
     def swap_state(self, workspace: str, name: str, old: bytes | None, new: bytes | None) -> bool:
         """Replace a named value if it still is `old` (None: absent); say whether it was."""
-        check_name(workspace)
+        if workspace != ANCHORS:
+            check_name(workspace)
         return self._store.swap_state(workspace, name, old, new)
 
     def shared_state(self, name: str) -> bytes | None:

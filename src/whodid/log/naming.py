@@ -7,7 +7,11 @@ from uuid import UUID
 
 from whodid.errors import InvalidSetting
 
-__all__ = ["check_name", "id_of"]
+__all__ = ["ANCHORS", "check_name", "id_of"]
+
+ANCHORS = "/anchors"
+"""Under this name a store keeps the anchor log of the deployment: no workspace can have it."""
+
 
 _CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:-")
 _LONGEST = 100

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from whodid.errors import Purged
 from whodid.log.access import Access
+from whodid.log.anchoring import AnchorLog, Linked
 from whodid.log.completing import Complete, Headers, complete, headers
 from whodid.log.proving import Inclusion, ProvenEntry
 from whodid.log.snapshot import Snapshot
@@ -101,6 +102,14 @@ class Proofs(Access):
         note = prover.checkpoint()
         kept = self._store.stream(workspace, self._query(query), prover.head.size)
         return note, (prover.proven(one, restore(one, workspace)) for one in kept)
+
+    def anchored(self, workspace: str) -> Linked:
+        """Return the newest head of a workspace in the anchor log of the deployment, with its proofs.
+
+        Raises:
+            NotFound: Nothing was recorded, or no head of it is in an anchor log.
+        """
+        return AnchorLog(self._store, self._key).newest(self._existing(workspace).origin)
 
     def snapshot(self, workspace: str) -> Snapshot:
         """Return the log as it is now, signed, with everything that evidence is made of; seal first (`seal`)."""

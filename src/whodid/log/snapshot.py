@@ -11,7 +11,8 @@ from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from whodid.errors import StoreCorrupt
-from whodid.log.anchors import Anchored, read_stamp, stamped
+from whodid.log.anchoring import AnchorLog, Linked
+from whodid.log.anchors import Anchored, named_stamp, read_stamp, stamped
 from whodid.log.completing import covering, purges
 from whodid.log.keys import DeploymentKey
 from whodid.log.proving import Prover
@@ -78,6 +79,7 @@ class Snapshot:
     def __init__(self, store: Store, workspace: str, head: Head, key: DeploymentKey) -> None:
         self._store = store
         self._workspace = workspace
+        self._key = key
         self._prover = Prover(store, workspace, head, key)
         self.head = head
         self.checkpoint = self._prover.checkpoint()
@@ -152,31 +154,38 @@ class Snapshot:
         """Tell whether the log continues an earlier state; True as well when retention took what would tell."""
         return self._prover.continues(earlier)
 
-    def anchors(self, stop: int, *, size: int | None = None) -> list[Anchored]:
-        """Return heads that somebody outside has seen, by size: at most one that was stamped, one that was cosigned.
+    def anchors(self, stop: int, before: SnapshotSegment | None = None, *, size: int | None = None) -> list[Anchored]:
+        """Return heads that somebody outside has seen, by size: at most two that were stamped, one that was cosigned.
 
         Args:
             stop: Index after the last entry that matters. The first stamp of a head that holds them all says the
                 earliest that they were there; without such a one, the newest stamp says it of the most.
+            before: A segment whose seal was written before the first entry that matters: the stamp that it names
+                says the earliest that they can have been recorded.
             size: Of the head that they are linked to; this one when not given.
         """
         until = self.head.size if size is None else size
         sizes = [one.size for one in stamped(self._state) if one.size <= until]
         after = [size for size in sizes if size >= stop] or sizes[-1:]
-        stamp = read_stamp(self._state, after[0]) if after else None
-        notes = {stamp.note: stamp.answer} if stamp is not None else {}
+        stamps = [read_stamp(self._state, after[0]) if after else None]
+        if before is not None:
+            stamps.append(named_stamp(self._state, before.seal.anchor, before.entry))
+        notes = {parse_note(one.note)[0]: (one.note, one.answer) for one in stamps if one is not None}
         cosigned = self._prover.cosigned()
         if cosigned is not None:
-            if stamp is not None and parse_note(cosigned)[0] == parse_note(stamp.note)[0]:
-                notes = {cosigned: stamp.answer}
-            else:
-                notes[cosigned] = b""
-        found = [(parse_checkpoint(parse_note(note)[0]).size, note, answer) for note, answer in notes.items()]
+            text, _ = parse_note(cosigned)
+            notes[text] = (cosigned, notes[text][1] if text in notes else b"")
+        found = [(parse_checkpoint(text).size, note, answer) for text, (note, answer) in notes.items()]
         return [
             Anchored(note, answer, self._prover.consistency(seen, until))
             for seen, note, answer in sorted(found)
             if seen <= until and self.reaches(seen)
         ]
+
+    def linked(self, stop: int) -> list[Linked]:
+        """Return heads that somebody outside has seen in the anchor log, by size, best of entries before `stop`."""
+        found = AnchorLog(self._store, self._key).linked(self.head.origin, self.head.size, stop)
+        return [one for one in found if self.reaches(one.head.size)]
 
     def record(self, position: int) -> int | None:
         """Return the index of the entry that recorded the purge of another, if it is still there."""

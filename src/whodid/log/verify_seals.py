@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from whodid.errors import ProofError, StoreError
+from whodid.log.anchors import MOST_STAMPS, read_stamp, stamped
 from whodid.proof import leaf, tile, tree
 from whodid.proof.index import Index
-from whodid.proof.seal import NOTHING, Seal, check_chain, check_origin, salt_commitment
+from whodid.proof.seal import NOTHING, Seal, anchor_hash, check_chain, check_origin, salt_commitment
 from whodid.sequence import DAY, Head, Segment
 from whodid.store.base import Kept, Store
 
@@ -103,6 +104,7 @@ class SealCheck:
                 if segment is not None and segment.start != start:
                     add(segment.start, f"Segment {number} does not begin where the seals say")
         self._salts(seals)
+        self._anchors(seals)
         self._day()
 
     def frozen(self, index: int, details: dict[str, Any], past: tree.Hashes) -> None:
@@ -150,6 +152,32 @@ class SealCheck:
             if salt_commitment(number, salt) != commitments.get(number):
                 self._add(None, f"The salt of segment {number} is not the one that was committed to")
         self._told(lambda: check_origin(head.origin, *head.commitments))
+
+    def _anchors(self, seals: Iterable[Seal]) -> None:
+        """Hold the seals against the time stamps that are kept: each names the newest that there was."""
+
+        def state(name: str) -> bytes | None:
+            return self._store.state(self._workspace, name)
+
+        listed = stamped(state)
+        kept = [stamp for one in listed if (stamp := read_stamp(state, one.size)) is not None]
+        sizes = {anchor_hash(one.answer): one.size for one in kept}
+        carriers = {one.number: one.index for one in self._kept}
+        before, named = 0, False
+        for seal in seals:
+            name = f"The seal of segment {seal.number}"
+            if seal.anchor == NOTHING:
+                if named:
+                    self._add(carriers[seal.number], f"{name} names no time stamp, and an earlier one does")
+                continue
+            named = True
+            size = sizes.get(seal.anchor)
+            if size is not None and not before <= size <= carriers[seal.number]:
+                self._add(carriers[seal.number], f"{name} names a time stamp of a head that was not there yet")
+            # The oldest stamps go when there are too many; until then every one that was named is kept.
+            if size is None and (before or len(listed) < MOST_STAMPS):
+                self._add(carriers[seal.number], f"{name} names a time stamp that is not kept")
+            before = max(before, size or 0)
 
     def _told(self, check: Callable[[], None]) -> None:
         try:

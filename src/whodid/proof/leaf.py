@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 from hashlib import sha256, shake_256
 from typing import NamedTuple
 
@@ -167,8 +168,14 @@ def commitments(seed: bytes, fields: Sequence[tuple[bytes, bytes]]) -> list[byte
     for path, value in fields:
         salt = stream[at : at + SALT_SIZE]
         at += SALT_SIZE
-        found.append(sha256(_FIELD + salt + len(path).to_bytes(2) + path + len(value).to_bytes(4) + value).digest())
+        found.append(sha256(b"".join((_FIELD, salt, _framed(path), len(value).to_bytes(4), value))).digest())
     return found
+
+
+@lru_cache(maxsize=1024)
+def _framed(path: bytes) -> bytes:
+    """Return a path with its length before it; there are few."""
+    return len(path).to_bytes(2) + path
 
 
 def puncture(openings: Sequence[bytes], fields: Sequence[Field], gone: Collection[bytes]) -> bytes:

@@ -45,6 +45,7 @@ __all__ = [
     "close",
     "due",
     "prepare",
+    "recorded_at",
     "rewritten",
     "row_of",
     "runs",
@@ -132,30 +133,31 @@ class Batch(NamedTuple):
     bound: Bound | None = None
 
 
-def prepare(content: Content, seed: bytes, kind: int = leaf.EVENT) -> Prepared:
+def prepare(content: Content, seed: bytes, kind: int = leaf.EVENT, payload: bytes | None = None) -> Prepared:
     """Do for an entry what does not depend on its place.
 
     Args:
         content: Checked content.
         seed: Fresh random bytes, `leaf.SEED_SIZE`.
         kind: Leaf kind.
+        payload: Its `canonical.payload`, from whoever has it already.
 
     Returns:
         A value that `assemble` can place, in any batch.
     """
     return Prepared(
-        content=content,
-        kind=kind,
-        id=bytes.fromhex(content.id.replace("-", "")),
-        occurred_at=canonical.micros(content.occurred_at),
-        shape=shape_of(content),
-        actor=content.actor.id,
-        touched=_touched(content),
-        text=" ".join(words(content)),
-        seed=seed,
-        payload=canonical.payload(content),
-        root=canonical.content_root(content, seed),
-        tags=tuple(canonical.tag_values(content)),
+        content,
+        kind,
+        bytes.fromhex(content.id.replace("-", "")),
+        canonical.micros(content.occurred_at),
+        shape_of(content),
+        content.actor.id,
+        _touched(content),
+        " ".join(words(content)),
+        seed,
+        canonical.payload(content) if payload is None else payload,
+        canonical.content_root(content, seed),
+        tuple(canonical.tag_values(content)),
     )
 
 
@@ -196,16 +198,17 @@ def row_of(entry: Entry, kind: int, secret: bytes, payload: bytes) -> Row:
     )
 
 
-def begin(deployment: str, salts: tuple[bytes, bytes]) -> Head:
+def begin(deployment: str, salts: tuple[bytes, bytes], kind: str = "audit") -> Head:
     """Return the head of a log that has no entry yet.
 
     Args:
         deployment: First part of the log's origin; never the customer's name, because witnesses see it.
         salts: 32 fresh random bytes for each of the first two segments; the origin commits to them.
+        kind: What the log is, as its origin says: `audit`, or `anchors` for the one of the deployment.
     """
     commitments = (salt_commitment(0, salts[0]), salt_commitment(1, salts[1]))
     return Head(
-        origin=f"{deployment}/audit/{origin_id(*commitments)}",
+        origin=f"{deployment}/{kind}/{origin_id(*commitments)}",
         size=0,
         root=tree.root(()),
         frontier=(),
@@ -294,11 +297,17 @@ def bind(head: Head, ready: Prepared, now: datetime, binding: Binding) -> Batch 
     )
 
 
+def recorded_at(head: Head, now: datetime) -> int:
+    """Return when what comes after a head is recorded, in microseconds since 1970.
+
+    A clock that went back does not show: that is never earlier than the newest entry's, because verifiers demand that
+    it does not decrease along the index.
+    """
+    return max(canonical.micros(now), head.recorded_at)
+
+
 def assemble(head: Head, prepared: Sequence[Prepared], now: datetime) -> Batch:
     """Give prepared content its places at the end of a log.
-
-    A clock that went back does not show: `recorded_at` is never earlier than the newest entry's, because verifiers
-    demand that it does not decrease along the index.
 
     Args:
         head: The head under the store's lock.
@@ -308,8 +317,8 @@ def assemble(head: Head, prepared: Sequence[Prepared], now: datetime) -> Batch:
     Returns:
         The batch that makes `head` its own `batch.head`.
     """
-    recorded_at = max(canonical.micros(now), head.recorded_at)
-    today = recorded_at // DAY
+    at = recorded_at(head, now)
+    today = at // DAY
     segment, following, day = head.segment, head.next, head.day
     opened: list[Segment] = []
     if head.size == 0:
@@ -327,14 +336,14 @@ def assemble(head: Head, prepared: Sequence[Prepared], now: datetime) -> Batch:
             opened.append(segment)
         salt = segment.salt
         tags = tuple([_tag(salt, dimension, value) for dimension, value in ready.tags])
-        leaves.append(tree.leaf_hash(leaf.Header(ready.kind, recorded_at, ready.root, tags).encode()))
+        leaves.append(tree.leaf_hash(leaf.Header(ready.kind, at, ready.root, tags).encode()))
         rows.append(
             Row(
                 index,
                 ready.kind,
                 ready.id,
                 ready.occurred_at,
-                recorded_at,
+                at,
                 ready.shape,
                 ready.actor,
                 ready.touched,
@@ -350,7 +359,7 @@ def assemble(head: Head, prepared: Sequence[Prepared], now: datetime) -> Batch:
         root=tree.root(frontier),
         frontier=frontier,
         first=head.first,
-        recorded_at=recorded_at,
+        recorded_at=at,
         segment=segment,
         day=day,
         next=following,

@@ -29,6 +29,7 @@ from whodid.log import Log
 from whodid.server.about import About
 from whodid.server.administration import Administration
 from whodid.server.alerts import AlertRoutes
+from whodid.server.anchoring import AnchorRoutes
 from whodid.server.answering import AnswerRoutes
 from whodid.server.answers import READING, Answer, Call, Handler, media_type_of
 from whodid.server.callers import Callers
@@ -156,6 +157,7 @@ def asgi(
         *Administration(log, callers).handlers,
         *Holds(log, callers).handlers,
         *StampRoutes(log, sessions, callers, authority=stamps).handlers,
+        *AnchorRoutes(log, sessions).handlers,
         *Erasures(log, callers).handlers,
         *SinkRoutes(log, callers, secret=secret).handlers,
         *_console_handlers(log, console, pages, secret, sign_on),

@@ -9,12 +9,13 @@ from __future__ import annotations
 import io
 import re
 import zlib
+from collections.abc import Callable
 
 import msgspec
 import zstandard
 
 from whodid.errors import InvalidEvent
-from whodid.intake import decode_batch, decode_event
+from whodid.intake import decode_batch, decode_event, decode_parts
 from whodid.model import Event
 from whodid.server.answers import media_type_of
 from whodid.server.reserved import reserved
@@ -164,7 +165,7 @@ def read_events(body: bytes, media_type: str) -> Sent:
         case "application/json":
             return _of_json(body)
         case "application/x-ndjson":
-            return Sent(single=False, events=_batch(body))
+            return Sent(single=False, events=_within(lambda: decode_batch(body, limit=MOST_EVENTS)))
     raise Refused(
         415, "The body is neither JSON nor lines of JSON", "Send Content-Type: application/json or application/x-ndjson"
     )
@@ -189,17 +190,17 @@ def _of_json(body: bytes) -> Sent:
         # Whatever else the object holds (a second list too) is no JSON array and ends here.
         if not brace or after.strip():
             raise msgspec.DecodeError
-        _list(inner)
+        elements = _list(inner)
     except _UNREADABLE:
         raise Refused(
             400, 'The body is not JSON of the form {"events": […]}', "Send that, with nothing else beside it"
         ) from None
-    return Sent(single=False, events=_batch(inner))
+    return Sent(single=False, events=_within(lambda: decode_parts(map(bytes, elements), limit=MOST_EVENTS)))
 
 
-def _batch(raw: bytes) -> list[Event | InvalidEvent]:
+def _within(read: Callable[[], list[Event | InvalidEvent]]) -> list[Event | InvalidEvent]:
     try:
-        events = decode_batch(raw, limit=MOST_EVENTS)
+        events = read()
     except InvalidEvent as refusal:
         raise Refused(413, refusal.fact.removeprefix("The event: "), refusal.remedy) from None
     return [one if isinstance(one, InvalidEvent) else reserved(one) or one for one in events]

@@ -68,6 +68,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         threads: How many requests may work on the store at once.
         connections: How many connections and requests under way there may be at once; more are told to come back.
         downloads: How many exports may be made at once.
+        anchor_log: Whether to keep an anchor log: witnesses and the time stamp authority then see that one in the
+            place of the logs of all workspaces. For deployments with many of them.
         witness_policy: File that names witnesses (C2SP tlog-policy); each new head is sent to them, once a minute.
         stamp_url: Address of a time stamp authority (RFC 3161); each head that grew is stamped, once a day. Needs
             the next one, and the extra `stamps`.
@@ -117,6 +119,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     threads: Annotated[int, Meta(ge=1, le=128)] = 8
     connections: Annotated[int, Meta(ge=8, le=65_535)] = 512
     downloads: Annotated[int, Meta(ge=1, le=64)] = 4
+    anchor_log: bool = False
     witness_policy: Annotated[str, Meta(min_length=1)] | None = None
     stamp_url: Annotated[str, Meta(pattern=r"^https?://[^\s#]+$")] | None = None
     stamp_certificates: Annotated[str, Meta(min_length=1)] | None = None

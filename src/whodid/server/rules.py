@@ -103,7 +103,8 @@ class RuleRoutes:
         wish = read_order(call, _draft)
         if isinstance(wish, Answer):
             return wish
-        return self._saved(session, call, wish, None)
+        made = self._saved(session, call, wish, None)
+        return made if isinstance(made, Answer) else answer_json(self._answered(session, call, made), status=201)
 
     def _changed(self, session: Session, call: Call) -> Any:
         wish, name = read_order(call, _change), call.path["name"]
@@ -115,21 +116,31 @@ class RuleRoutes:
         if own is None and rule is None:
             raise NotFound(f"There is no rule {name[:80]!r}", "Look at the list of rules")
         title = own.title if own is not None else rule.title if rule is not None else name
-        if wish.active is not None:
-            self._settings(session, call).switch(name, title, on=wish.active)
         if wish.numbers is not None and rule is not None:
-            rules = self._with_numbers(shown, rule, wish.numbers)
-            tried = self._tried(session, call, rules, rule)
-            if isinstance(tried, Answer):
-                return tried
-            check_preview(title, tried, self._log.now())
-            usual = {one.name: one.usual for one in rule.numbers}
-            self._settings(session, call).number(name, title, wish.numbers, usual)
+            refused = self._numbered(session, call, shown, rule, wish.numbers)
+            if refused is not None:
+                return refused
         if wish.sentence is not None or wish.text:
             if own is None:
                 raise InvalidSetting(f"The workspace did not write {title!r}", "Change its numbers, or write a rule")
-            return self._saved(session, call, Draft(sentence=wish.sentence, text=wish.text), name)
+            made = self._saved(session, call, Draft(sentence=wish.sentence, text=wish.text), name)
+            if isinstance(made, Answer):
+                return made
+        if wish.active is not None:
+            self._settings(session, call).switch(name, title, on=wish.active)
         return self._answered(session, call, name)
+
+    def _numbered(
+        self, session: Session, call: Call, shown: _Shown, rule: Rule, values: Mapping[str, float]
+    ) -> Answer | None:
+        """Give a built-in rule other numbers, or return why that cannot be done now."""
+        tried = self._tried(session, call, self._with_numbers(shown, rule, values), rule)
+        if isinstance(tried, Answer):
+            return tried
+        check_preview(rule.title, tried, self._log.now())
+        usual = {one.name: one.usual for one in rule.numbers}
+        self._settings(session, call).number(rule.name, rule.title, values, usual)
+        return None
 
     def _delete(self, session: Session, call: Call) -> Any:
         name = call.path["name"]
@@ -147,8 +158,8 @@ class RuleRoutes:
         self._settings(session, call).budget(wish.weekly)
         return self._shown(session, call).budget()
 
-    def _saved(self, session: Session, call: Call, wish: Draft, name: str | None) -> Any:
-        """Check and keep a rule of the workspace."""
+    def _saved(self, session: Session, call: Call, wish: Draft, name: str | None) -> str | Answer:
+        """Check and keep a rule of the workspace; return its name, or why that cannot be done now."""
         draft = Written(sentence=wish.sentence, text=wish.text)
         text = written(draft)
         rules = compiled(name or "own", text)
@@ -158,11 +169,9 @@ class RuleRoutes:
         if isinstance(tried, Answer):
             return tried
         check_preview(rule.title, tried, self._log.now())
-        made = self._settings(session, call).write(
+        return self._settings(session, call).write(
             wish.sentence, wish.text, rule.title, text, personal=is_personal(draft, text), name=name
         )
-        answer = self._answered(session, call, made)
-        return answer_json(answer, status=200 if name is not None else 201)
 
     def _answered(self, session: Session, call: Call, name: str) -> dict[str, Any]:
         shown = self._shown(session, call)

@@ -42,7 +42,7 @@ from whodid.server.logs import written_as_lines
 from whodid.server.meter import Meter
 from whodid.server.metrics import PrometheusMeter
 from whodid.server.waiting import Waiting
-from whodid.server.witnessing import StampWorker, WitnessWorker
+from whodid.server.witnessing import AnchorWorker, StampWorker, WitnessWorker
 from whodid.sinks import SinkWorker
 from whodid.witness import read_policy
 from whodid.witness.stamp import Authority, read_certificates
@@ -118,10 +118,13 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             SealingWorker(log, on_round=meter.sealed, on_error=partial(_failed, "Sealing", meter.seal_failed))
         )
         stack.enter_context(LapseWorker(log))
+        anchored = settings.anchor_log
+        if anchored:
+            stack.enter_context(AnchorWorker(log))
         if settings.witness_policy is not None:
-            stack.enter_context(WitnessWorker(log, read_policy(settings.witness_policy)))
+            stack.enter_context(WitnessWorker(log, read_policy(settings.witness_policy), anchored=anchored))
         if authority is not None:
-            stack.enter_context(StampWorker(log, authority))
+            stack.enter_context(StampWorker(log, authority, anchored=anchored))
         stack.enter_context(exports)
         meter.watch_sinks(stack.enter_context(SinkWorker(log)).healths)
         undetected = _detect(settings, log, geo, meter, stack)

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+from whodid.capture.remote.files import forget_refused
 from whodid.capture.remote.sender import Sender
 from whodid.capture.remote.spool import Spool
 from whodid.capture.remote.transport import Later, Result
@@ -45,6 +46,7 @@ class Waiting:
 
     def __init__(self, log: Log, folder: Path, *, most_bytes: int, meter: Meter) -> None:
         self._log = log
+        log.elsewhere.add("spool", lambda workspace, person: forget_refused(folder, workspace, person))
         self._spool = Spool(folder, max_bytes=most_bytes, wait_ms=0, durability="power")
         self._sender = Sender(self._spool, lambda: _Straight(log, meter), in_order=True, longest=_LONGEST_PAUSE)
         self.slots = threading.BoundedSemaphore(_AT_ONCE)

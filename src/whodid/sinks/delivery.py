@@ -18,11 +18,13 @@ from msgspec import Struct
 from whodid.errors import InvalidSetting
 from whodid.log import Holder, Log, leased
 from whodid.model import Actor, Context, Entry
-from whodid.query import parse
+from whodid.query import narrow, parse
 from whodid.query.match import compile_query
-from whodid.sinks.formats import FORMATS, Notice
+from whodid.sinks.formats import CHAINED, FORMATS, Notice
+from whodid.sinks.formats.integrity import Chain, Link, chained
 from whodid.sinks.heads import HEAD, make_head, size_of
 from whodid.sinks.kinds import KINDS, Message, Opening, Receiver, Result
+from whodid.sinks.kinds.schedule import read_schedule
 from whodid.sinks.position import Position, Quarantined, read_position, swap_position
 from whodid.sinks.secrets import secrets_of
 from whodid.sinks.settings import STATE, Sink, pause_by_itself
@@ -59,16 +61,26 @@ def due(log: Log, workspace: str, sink: Sink, position: Position) -> bool:
     if sink.format == HEAD:
         return position.next < log.head(workspace).size and _silent(sink, position, now)
     behind = log.head(workspace).size - position.next
-    return (behind > 0 and _gathered(log, workspace, sink, position, behind)) or _silent(sink, position, now)
+    return _ready(log, workspace, sink, position, behind) if behind > 0 else _silent(sink, position, now)
 
 
-def _gathered(log: Log, workspace: str, sink: Sink, position: Position, behind: int) -> bool:
-    """Tell whether enough waits for a delivery, or the first of it waits for long enough."""
-    usual = KINDS[sink.kind].gathers
-    if usual is None or behind >= sink.batch or position.again:
+def _ready(log: Log, workspace: str, sink: Sink, position: Position, behind: int) -> bool:
+    """Tell whether what waits is to go now: enough of it waits, it waits for long enough, and nobody is asleep."""
+    usual, schedule = KINDS[sink.kind].gathers, read_schedule(sink.options)
+    if (usual is None and schedule is None) or position.again:
         return True
     first = next(log.read(workspace, position.next), None)
-    return first is None or log.now() - first.recorded_at >= timedelta(seconds=int(sink.options.get("every", usual)))
+    if first is None:
+        return True
+    if usual is not None:
+        wait = timedelta(seconds=int(sink.options.get("every", usual)))
+        return behind >= sink.batch or log.now() - first.recorded_at >= wait
+    if schedule is None or schedule.lets(first.recorded_at, log.now()):
+        return True
+    if not schedule.urgent:
+        return False
+    urgent = parse(f"index:>={position.next} severity:{','.join(schedule.urgent)}", now=log.now())
+    return bool(log.find(workspace, narrow(parse(sink.query, now=log.now()), urgent), limit=1).entries)
 
 
 def open_receiver(log: Log, workspace: str, sink: Sink, *, again: bool) -> Receiver:
@@ -80,11 +92,12 @@ def open_receiver(log: Log, workspace: str, sink: Sink, *, again: bool) -> Recei
     return KINDS[sink.kind].open(Opening(sink, secrets_of(log, workspace, sink), log.now, again))
 
 
-def make_message(entry: Entry, body: bytes) -> Message:
+def make_message(entry: Entry, body: bytes, link: Link | None = None) -> Message:
     """Make the message with an entry.
 
     Args:
         body: In the format of the sink.
+        link: What the next event of a chain refers to.
     """
     return Message(
         id=entry.id,
@@ -94,6 +107,7 @@ def make_message(entry: Entry, body: bytes) -> Message:
         action=entry.action,
         severity=entry.severity,
         body=body,
+        link=link,
     )
 
 
@@ -211,7 +225,7 @@ class Turn:
         """Yield what is left of the log, in deliveries."""
         query = parse(self._sink.query, now=self._log.now())
         wanted = compile_query(query)
-        write, largest = FORMATS[self._sink.format].entry, KINDS[self._sink.kind].largest
+        write, largest = self._writer(), KINDS[self._sink.kind].largest
         start, stop = self._position.next, self._log.head(self._workspace).size
         messages: list[Message] = []
         size = read = 0
@@ -219,7 +233,7 @@ class Turn:
         for entry in self._log.read(self._workspace, start, stop):
             read += 1
             if wanted(entry):
-                message = make_message(entry, write(entry))
+                message = write(entry)
                 messages.append(message)
                 size += len(message.body)
             if len(messages) >= self._sink.batch or size >= largest or read >= _MOST_READ:
@@ -227,6 +241,22 @@ class Turn:
                 messages, size, read, first = [], 0, 0, entry.index + 1
         if first < stop:
             yield _Batch(tuple(messages), stop, stop - first - read)
+
+    def _writer(self) -> Callable[[Entry], Message]:
+        """Return what writes entries, one after the other; of a chain, each refers to the one before."""
+        if self._sink.format != CHAINED:
+            write = FORMATS[self._sink.format].entry
+            return lambda entry: make_message(entry, write(entry))
+        authority = self._log.head(self._workspace).origin
+        began, last = self._position.chain, self._position.link
+
+        def chain(entry: Entry) -> Message:
+            nonlocal began, last
+            began = entry.index if began is None else began
+            body, last = chained(entry, Chain(f"{self._sink.id}-{began}", authority), last)
+            return make_message(entry, body, last)
+
+        return chain
 
     def _deliver(self, receiver: Receiver, messages: Sequence[Message]) -> None:
         """Deliver messages, in halves if the whole is refused for good; keep the position after each delivery."""
@@ -259,13 +289,18 @@ class Turn:
             again = self._in_a_row
             self._save(
                 next=quarantine[-again].index,
+                chain=None,
+                link=None,
                 quarantine=quarantine[:-again][-_QUARANTINE:],
                 refused=self._position.refused + len(new) - again,
                 fault=new[-1].fault,
             )
             self._pause(f"The receiver refuses every entry: {new[-1].fault}")
+        chain = messages[0].index if self._position.link is None else self._position.chain
         self._sent(
             next=(messages[-1].index or 0) + 1,
+            chain=chain if messages[-1].link is not None else None,
+            link=messages[-1].link,
             delivered=self._position.delivered + taken,
             refused=self._position.refused + len(new),
             quarantine=quarantine[-_QUARANTINE:],

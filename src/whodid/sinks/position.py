@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from whodid.errors import StoreCorrupt
 from whodid.log import Log
+from whodid.sinks.formats.integrity import Link
 
 __all__ = ["Position", "Quarantined", "forget_position", "read_position", "swap_position"]
 
@@ -41,6 +42,8 @@ class Position(Struct, frozen=True, kw_only=True):
         fault: Why the last one did.
         failing_since: When the first of them failed.
         retry_at: When the next one is due.
+        chain: Index of the entry with which the chain of its events began; None before that, and without a chain.
+        link: What the next event of the chain refers to.
         again: Whether entries are to be delivered that were delivered before, until the first of them are.
     """
 
@@ -55,6 +58,8 @@ class Position(Struct, frozen=True, kw_only=True):
     failing_since: datetime | None = None
     retry_at: datetime | None = None
     again: bool = False
+    chain: int | None = None
+    link: Link | None = None
 
 
 _encode = msgspec.json.Encoder().encode

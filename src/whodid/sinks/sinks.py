@@ -211,7 +211,7 @@ class Sinks:
             return sinks, find_sink(sinks, sink.id), (Change(path="next", before=position.next, after=start),)
 
         found = self._change(change, reason)
-        self._reset(found, next=start, again=True)
+        self._reset(found, next=start, again=True, chain=None, link=None)
         return found
 
     def test(self, name: str) -> Result:

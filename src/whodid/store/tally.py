@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-__all__ = ["ACTOR_SCALES", "SHAPE_SCALES", "Scales", "Tally", "count_in"]
+__all__ = ["ACTOR_SCALES", "SHAPE_SCALES", "Scales", "Tally", "count_in", "folded"]
 
 _DAY, _HOUR, _QUARTER = 86_400_000_000, 3_600_000_000, 900_000_000
 
@@ -19,8 +19,16 @@ Tally = Counter[tuple[int, int, int]]
 
 
 def count_in(tally: Tally, occurred_at: int, shape: int, actor: int) -> None:
-    """Count one entry in every roll-up."""
-    for scale, unit in SHAPE_SCALES:
-        tally[scale, occurred_at // unit, shape] += 1
-    for scale, unit in ACTOR_SCALES:
-        tally[scale, occurred_at // unit, actor] += 1
+    """Count one entry by the finest units; `folded` makes the other roll-ups of them."""
+    tally[2, occurred_at // _QUARTER, shape] += 1
+    tally[4, occurred_at // _HOUR, actor] += 1
+
+
+def folded(tally: Tally) -> Tally:
+    """Return what `count_in` counted in every roll-up: a bucket of a larger unit is the sum of smaller ones."""
+    whole = Counter(tally)
+    for (scale, bucket, value), n in tally.items():
+        finest, *larger = reversed(SHAPE_SCALES if scale == 2 else ACTOR_SCALES)
+        for up, unit in larger:
+            whole[up, bucket * finest[1] // unit, value] += n
+    return whole

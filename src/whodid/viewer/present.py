@@ -187,7 +187,11 @@ def _code(name: str, code: str, lang: str, catalog: Catalog) -> str | None:
     declared = catalog.get(code) if name in _OF_ACTIONS else None
     if declared is not None:
         return declared.label.get(lang, declared.label["en"])
-    return value_label(name, code, lang)
+    # A comparison tells since when something was so: the code, and a day.
+    head, space, rest = code.partition(" ")
+    said = value_label(name, head, lang)
+    # Isolated, so that the parts of the day keep their order beside letters that run to the left.
+    return f"{said}{space}\u2066{rest}\u2069" if said is not None and rest else said
 
 
 def _words(seen: Seen, lang: str, catalog: Catalog) -> dict[str, Any]:

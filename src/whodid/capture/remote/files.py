@@ -29,6 +29,7 @@ __all__ = [
     "Place",
     "Segment",
     "folder_bytes",
+    "forget_refused",
     "keyed",
     "open_folder",
     "owners",
@@ -222,7 +223,10 @@ def folder_bytes(folder: Path, *, without: str = "") -> int:
 
 def set_aside(folder: Path, lines: list[dict[str, Any]]) -> None:
     """Keep refused events with the reasons, for somebody to look at."""
-    data = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
+    _append(folder, b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+
+
+def _append(folder: Path, data: bytes) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
     descriptor = os.open(folder / _REFUSED, flags, 0o600)
     try:
@@ -242,6 +246,46 @@ def take_refused(folder: Path) -> list[Path]:
     with suppress(FileNotFoundError):
         path.rename(folder / f"refused.{secrets.token_hex(8)}.ndjson")
     return sorted(folder.glob("refused.*.ndjson"))
+
+
+def forget_refused(folder: Path, workspace: str, person: str) -> int:
+    """Remove the events that were set aside of a workspace and name a person: as actor, resource or related.
+
+    Args:
+        folder: Of a spool; nothing happens when it is not there.
+        person: `type:id`.
+
+    Returns:
+        How many they were.
+    """
+    if not folder.is_dir():
+        return 0
+    type_, _, id_ = person.partition(":")
+    gone = 0
+    for path in take_refused(folder):
+        kept = []
+        for line in path.read_bytes().splitlines(keepends=True):
+            try:
+                said = msgspec.json.decode(line, type=dict[str, Any])
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                continue  # a line that was cut when its process ended is an event that nobody can send again
+            if said.get("workspace") == workspace and _names(said.get("event"), type_, id_):
+                gone += 1
+            else:
+                kept.append(line)
+        if kept:
+            _append(folder, b"".join(kept))
+        path.unlink(missing_ok=True)
+    return gone
+
+
+def _names(value: Any, type_: str, id_: str) -> bool:
+    """Tell whether somebody or something of this id stands anywhere in an event, whatever shape it has."""
+    if isinstance(value, list):
+        return any(_names(one, type_, id_) for one in value)
+    if not isinstance(value, dict):
+        return False
+    return (value.get("type"), value.get("id")) == (type_, id_) or _names([*value.values()], type_, id_)
 
 
 def spool_error(error: OSError, folder: Path) -> SpoolError:

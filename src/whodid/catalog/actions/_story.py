@@ -24,6 +24,7 @@ CRM_SYNC: _Json = {"type": "api_key", "id": "key_3C", "name": "CRM sync"}
 GUARD: _Json = {"type": "system", "id": "campaign_guard", "name": "Campaign guard"}
 DETECTION: _Json = {"type": "system", "id": "detection", "name": "Detection"}
 RETENTION: _Json = {"type": "system", "id": "retention", "name": "Retention"}
+ANCHORING: _Json = {"type": "system", "id": "anchoring", "name": "Anchoring"}
 SEALING: _Json = {"type": "system", "id": "sealing", "name": "Sealing"}
 SPOOL: _Json = {"type": "system", "id": "whodid.client", "name": "whodid client"}
 VERIFIER: _Json = {"type": "system", "id": "verifier", "name": "Verifier"}

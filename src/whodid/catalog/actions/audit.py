@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from whodid.catalog.actions._story import AISHA, JOB, LOG, MADRID, RETENTION, SEALING, SPOOL, VERIFIER, said
+from whodid.catalog.actions._story import AISHA, ANCHORING, JOB, LOG, MADRID, RETENTION, SEALING, SPOOL, VERIFIER, said
 from whodid.catalog.catalog import Action, Wording
 
 _SPLUNK = {"type": "sink", "id": "snk_1S", "name": "Splunk", "rel": "sink"}
@@ -199,6 +199,34 @@ ACTIONS = (
             SEALING,
             LOG,
             details={"segment": 86, "entries": 412, "start": 31_250, "stop": 31_662, "seal": "01" + 188 * "00"},
+            context=JOB,
+        ),
+    ),
+    Action(
+        name="audit.anchored",
+        kind="security",
+        severity="info",
+        resource_type="log",
+        label={"en": "Heads of all logs anchored", "es": "Cabezas de todos los registros ancladas"},
+        sentences={
+            "en": Wording(
+                success="{actor} put the heads of all logs into the anchor log",
+                denied="{actor} was not allowed to put heads into the anchor log",
+                failed="{actor} tried to put heads into the anchor log without success",
+            ),
+            "es": Wording(
+                success="{actor} llevó las cabezas de todos los registros al registro de anclas",
+                denied="{actor} no tuvo permiso para llevar cabezas al registro de anclas",
+                failed="{actor} intentó sin éxito llevar cabezas al registro de anclas",
+            ),
+        },
+        example=said(
+            75,
+            "2026-11-20T00:01:00.118Z",
+            "audit.anchored",
+            ANCHORING,
+            LOG,
+            details={"map": 32 * "00"},
             context=JOB,
         ),
     ),

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from whodid import canonical
 from whodid.model import Entry
-from whodid.sinks.formats import cloudevents, ecs, ocsf, siem
+from whodid.sinks.formats import cloudevents, ecs, integrity, ocsf, siem
 from whodid.sinks.formats.notice import Notice
 
-__all__ = ["FORMATS", "JSON_FORMATS", "LINE_FORMATS", "Format", "Notice"]
+__all__ = ["CHAINED", "FORMATS", "JSON_FORMATS", "LINE_FORMATS", "Format", "Notice"]
 
 
 class Format(NamedTuple):
@@ -29,10 +29,14 @@ FORMATS = {
     "cloudevents": Format(cloudevents.entry, cloudevents.notice),
     "ecs": Format(ecs.entry, ecs.notice),
     "ocsf": Format(ocsf.entry, ocsf.notice),
+    "ocsf-1.9": Format(integrity.alone, ocsf.notice),
     "cef": Format(siem.cef, siem.cef_notice),
     "leef": Format(siem.leef, siem.leef_notice),
 }
 """By name."""
 
-JSON_FORMATS: tuple[str, ...] = ("whodid", "cloudevents", "ecs", "ocsf")
+CHAINED = "ocsf-1.9"
+"""The format whose events refer to one another; a sink writes them with `integrity.chained`."""
+
+JSON_FORMATS: tuple[str, ...] = ("whodid", "cloudevents", "ecs", "ocsf", CHAINED)
 LINE_FORMATS: tuple[str, ...] = (*FORMATS, "head")

@@ -19,7 +19,7 @@ from whodid import canonical
 from whodid.model import Actor, Entry, Resource
 from whodid.sinks.formats.notice import Notice
 
-__all__ = ["entry", "notice"]
+__all__ = ["entry", "event", "notice"]
 
 _VERSION = "1.8.0"
 _OTHER = 99
@@ -67,6 +67,11 @@ _OPENID = 4
 
 def entry(entry: Entry) -> bytes:
     """Write an entry."""
+    return msgspec.json.encode(event(entry))
+
+
+def event(entry: Entry) -> dict[str, Any]:
+    """Return what an entry becomes, before it is encoded."""
     kind, activity = _classified(entry)
     event = _common(kind, activity, entry.occurred_at)
     event["severity_id"] = _SEVERITIES[entry.severity]
@@ -100,7 +105,7 @@ def entry(entry: Entry) -> bytes:
         event["src_endpoint"] = source
     event |= _about(kind, entry)
     event["unmapped"] = {"whodid": Raw(canonical.wire(entry))}
-    return msgspec.json.encode(event)
+    return event
 
 
 def notice(notice: Notice) -> bytes:

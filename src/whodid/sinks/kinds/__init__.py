@@ -1,5 +1,6 @@
 """What entries are handed to: one file per kind of destination, and what the kinds share (`base`, `http`)."""
 
+from whodid.sinks.kinds.apprise import APPRISE
 from whodid.sinks.kinds.base import Kind, Message, Opening, Receiver, Result, read_secrets
 from whodid.sinks.kinds.chat import SLACK, TEAMS
 from whodid.sinks.kinds.datadog import DATADOG
@@ -26,5 +27,6 @@ KINDS = {
     "elastic": ELASTIC,
     "datadog": DATADOG,
     "s3": S3,
+    "apprise": APPRISE,
 }
 """By name."""

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from whodid.errors import InvalidSetting
 from whodid.model import Severity
+from whodid.sinks.formats.integrity import Link
 from whodid.sinks.settings import Sink
 
 __all__ = [
@@ -39,6 +40,7 @@ class Message(Struct, frozen=True, kw_only=True):
         index: Of the entry; None for a notice.
         at: When it happened.
         body: In the format of the sink, without a line break.
+        link: What the next message of a chain refers to.
     """
 
     id: str
@@ -48,6 +50,7 @@ class Message(Struct, frozen=True, kw_only=True):
     action: str
     severity: Severity
     body: bytes
+    link: Link | None = None
 
 
 class Result(Struct, frozen=True, kw_only=True):

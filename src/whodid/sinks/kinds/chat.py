@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from whodid.errors import InvalidSetting
 from whodid.sinks.kinds.base import TAKEN, Kind, Message, Opening, Result
 from whodid.sinks.kinds.http import OPTIONS, Way, split_address
+from whodid.sinks.kinds.schedule import SCHEDULE, read_schedule
 from whodid.sinks.kinds.wording import LINK, Line, lines
 
 __all__ = ["SLACK", "TEAMS"]
@@ -27,7 +28,8 @@ class _Chat(ABC):
     """Words entries and posts them."""
 
     def __init__(self, opening: Opening) -> None:
-        self._way = Way(Opening(replace(opening.sink, address=_secret(opening)), (), opening.now))
+        self._way = Way(replace(opening, sink=replace(opening.sink, address=_secret(opening))))
+        read_schedule(opening.sink.options)
         self._link = opening.option("link")
         if self._link and urlsplit(self._link).scheme != "https":
             raise InvalidSetting(f"The option link cannot be {self._link!r}", "Begin it with https://")
@@ -114,6 +116,6 @@ def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-_OPTIONS = {**OPTIONS, **LINK}
+_OPTIONS = {**OPTIONS, **LINK, **SCHEDULE}
 SLACK = Kind(formats=("whodid",), options=_OPTIONS, batch=_BATCH, most=_MOST, secret=True, open=_Slack)
 TEAMS = Kind(formats=("whodid",), options=_OPTIONS, batch=_BATCH, most=_MOST, secret=True, open=_Teams)

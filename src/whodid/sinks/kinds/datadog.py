@@ -47,7 +47,7 @@ class _Datadog:
 DATADOG = Kind(
     formats=JSON_FORMATS,
     options={**OPTIONS, "service": "(whodid)", "tags": "further tags, as in env:prod,team:security"},
-    batch=200,
+    batch=100,
     most=1_000,  # of their interface
     secret=True,
     open=_Datadog,

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from whodid.errors import InvalidSetting
+from whodid.sinks.formats import JSON_FORMATS
 from whodid.sinks.kinds.base import Kind, Message, Opening, Result
 from whodid.sinks.kinds.http import OPTIONS, Way
 from whodid.sinks.said import said_by
@@ -87,7 +88,7 @@ def _judge(items: Sequence[_Item]) -> Result:
 
 
 ELASTIC = Kind(
-    formats=("ecs", "whodid", "cloudevents", "ocsf"),
+    formats=("ecs", *(name for name in JSON_FORMATS if name != "ecs")),
     options={**OPTIONS, "index": "index or data stream; it must be set"},
     batch=500,
     most=5_000,

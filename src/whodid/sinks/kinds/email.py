@@ -22,6 +22,7 @@ from whodid import egress
 from whodid.errors import InvalidSetting
 from whodid.sinks.kinds.base import TAKEN, Kind, Message, Opening, Result
 from whodid.sinks.kinds.http import OPTIONS, make_trust, network_fault, split_address
+from whodid.sinks.kinds.schedule import SCHEDULE, read_schedule
 from whodid.sinks.kinds.wording import LINK, lines
 from whodid.sinks.said import said_by
 
@@ -47,6 +48,8 @@ class _Email:
         if len(self._to) > _MOST_PEOPLE:
             raise InvalidSetting(f"A letter goes to {_MOST_PEOPLE} people at most", "Use the address of a list")
         self._heads = opening.sink.format == "head"
+        if read_schedule(opening.sink.options) is not None and self._heads:
+            raise InvalidSetting("Heads have a schedule of their own", "Set --heartbeat, not hours or a digest")
         self._link = opening.option("link")
         self._user = opening.option("user")
         if bool(self._user) != bool(opening.secrets):
@@ -194,6 +197,7 @@ EMAIL = Kind(
         "from": "who sends it",
         "user": "name at the server, with a secret as its password",
         **LINK,
+        **SCHEDULE,
     },
     batch=20,
     most=100,

@@ -79,6 +79,7 @@ class Way:
     def __init__(self, opening: Opening, path: str = "") -> None:
         self._url = split_address(opening, ("https", "http"), clear="http")
         self._private = opening.sink.private
+        self._hushed = _sayings(opening.secrets)
         self._trust = make_trust(opening) if self._url.scheme == "https" else None
         query = f"?{self._url.query}" if self._url.query else ""
         self._path = (self._url.path.rstrip("/") + path or "/") + query
@@ -120,6 +121,8 @@ class Way:
             connection.request(method, path, body, dict(headers))
             response = connection.getresponse()
             found = response.read(_LONGEST_ANSWER)
+            # http.client takes a body that breaks off for the whole of it.
+            whole = response.isclosed() or not (response.read(1) or response.length)
             kept = response.isclosed() and not response.will_close
         except (ConnectionResetError, BrokenPipeError):  # http.client's RemoteDisconnected is one of the former
             connection.close()
@@ -133,12 +136,26 @@ class Way:
             # http.client takes headers that break off for the whole of them.
             connection.close()
             return Answer(fault=_LATE)
+        if not whole:
+            connection.close()
+            return Answer(fault=_UNENDING if len(found) == _LONGEST_ANSWER else _BROKEN)
         if kept:
             self._connection = connection
         else:
             connection.close()
+        if response.status not in _SUCCESS:
+            # A receiver may repeat what it was sent, and what it says is shown to people.
+            for secret in self._hushed:
+                found = found.replace(secret, "…".encode())
         wait = _seconds(response.headers.get("Retry-After", ""))
         return Answer(status=response.status, body=found, retry_after=wait)
+
+
+def _sayings(secrets: tuple[str, ...]) -> tuple[bytes, ...]:
+    """Return the forms in which a receiver could repeat secrets: as they are, and the path of an address."""
+    return tuple(
+        form.encode() for secret in secrets for form in (secret, urlsplit(secret).path.strip("/")) if len(form) > 1
+    )
 
 
 def split_address(opening: Opening, schemes: tuple[str, ...], *, clear: str) -> SplitResult:
@@ -182,6 +199,8 @@ def make_trust(opening: Opening) -> ssl.SSLContext:
 
 
 _CLOSED = "The receiver closed the connection without an answer"
+_BROKEN = "The receiver broke off in the middle of its answer"
+_UNENDING = "The receiver answers without an end"
 _LATE = f"The receiver did not answer within {_SECONDS:.0f} seconds"
 
 

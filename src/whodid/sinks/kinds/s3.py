@@ -15,9 +15,11 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from whodid.errors import InvalidSetting
+from whodid.sinks.formats import JSON_FORMATS
 from whodid.sinks.kinds.base import TAKEN, Kind, Message, Opening, Result, option_number
 from whodid.sinks.kinds.http import OPTIONS, Answer, Way, split_address
 from whodid.sinks.kinds.objects import FILES, File
+from whodid.sinks.said import said_by
 
 __all__ = ["S3"]
 
@@ -154,14 +156,15 @@ def _fault(answer: Answer, *, conditional: bool = False) -> Result:
     if answer.fault or found is None:
         fault = answer.result().fault
     else:
-        fault = f"The receiver answered {answer.status}: {found[1]}" + (f", {found[2]}" if found[2] else "")
+        told = found[1] + (f", {found[2]}" if found[2] else "")
+        fault = f"The receiver answered {answer.status}: {said_by(told)}"
     if conditional and answer.status in _UNCONDITIONAL and found is not None and found[1] == "NotImplemented":
         fault += ". If it knows no If-None-Match, set the option replace=yes"
     return Result(fault=fault, retry_after=answer.retry_after)
 
 
 S3 = Kind(
-    formats=("whodid", "cloudevents", "ecs", "ocsf"),
+    formats=JSON_FORMATS,
     options={
         **OPTIONS,
         "region": "(us-east-1)",

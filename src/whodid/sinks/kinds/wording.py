@@ -51,7 +51,10 @@ def _line(message: Message) -> Line:
     named = {one.rel: _plain(one.name or one.id) for one in entry.related}
     details = entry.details or {}
     about = f"about {named['person']}, " if "person" in named else ""
-    title = f"{str(details.get('level', '')).capitalize()} alert: {named.get('rule', '')}"
+    level = str(details.get("level", ""))
+    title = f"{level.capitalize()} alert: {named.get('rule', '')}"
+    if details.get("reminder"):
+        title = f"Still open: {level} alert: {named.get('rule', '')}"
     seen = len(details.get("entries", ()))
     return Line(grave, _plain(title), _plain(f"{about}{message.workspace}, from {seen} entries, {at}"))
 

@@ -18,7 +18,7 @@ from whodid.store.base import Problem, restore
 from whodid.store.postgres.engine import Connection, Engine
 from whodid.store.postgres.rows import COLUMNS, Coding, keep, words_of
 from whodid.store.search import Row
-from whodid.store.tally import Tally, count_in
+from whodid.store.tally import Tally, count_in, folded
 
 __all__ = ["problems"]
 
@@ -126,8 +126,9 @@ class _Comparison:
                 "SELECT scale, bucket, value, n FROM whodid.tally WHERE ws = %s", (self.ws,)
             )
         }
-        if stored != self.tally:
-            scale, bucket, _ = min(set(stored.items()) ^ set(self.tally.items()))[0]
+        counted = folded(self.tally)
+        if stored != counted:
+            scale, bucket, _ = min(set(stored.items()) ^ set(counted.items()))[0]
             yield Problem(None, f"The roll-up of scale {scale} does not fit the entries of bucket {bucket}")
         if self.reader.value("SELECT count(*) FROM whodid.entry_id WHERE ws = %s", (self.ws,)) != self.seen:
             yield Problem(None, "There are ids of entries that are not there")

@@ -17,7 +17,7 @@ from whodid.store.postgres.engine import Connection
 from whodid.store.postgres.rewrite import note_rewriting
 from whodid.store.postgres.rows import ENTRY, TOUCH, Coding, Columns, encode_entry, encode_touch
 from whodid.store.postgres.weeks import Weeks, drop_whole, name_of, start_of, week_of
-from whodid.store.tally import Tally, count_in
+from whodid.store.tally import Tally, count_in, folded
 
 __all__ = ["Writing", "locked", "mark_in"]
 
@@ -275,7 +275,8 @@ class Writing:
         writer.execute(f"DELETE FROM whodid.tally t USING {gone} WHERE {same} AND t.n <= 0", (*columns, ws))
 
 
-def _columns(tally: Tally) -> tuple[list[int], list[int], list[int], list[int]]:
+def _columns(counted: Tally) -> tuple[list[int], list[int], list[int], list[int]]:
+    tally = folded(counted)
     places = list(tally)
     return (
         [scale for scale, _, _ in places],

@@ -18,7 +18,7 @@ from whodid.query import shape_of, words
 from whodid.store.base import Problem, restore
 from whodid.store.sqlite.engine import Connection, Engine
 from whodid.store.sqlite.rows import COLUMNS, ZERO, Coding, index_of, keep, pos_of
-from whodid.store.tally import Tally, count_in
+from whodid.store.tally import Tally, count_in, folded
 
 __all__ = ["problems"]
 
@@ -115,8 +115,9 @@ class _Comparison:
         except apsw.Error as error:
             yield Problem(None, f"The roll-ups cannot be read: {error}")
         else:
-            if stored != self.tally:
-                scale, bucket, _ = min(set(stored.items()) ^ set(self.tally.items()))[0]
+            counted = folded(self.tally)
+            if stored != counted:
+                scale, bucket, _ = min(set(stored.items()) ^ set(counted.items()))[0]
                 yield Problem(None, f"The roll-up of scale {scale} does not fit the entries of bucket {bucket}")
         yield from self._compare_touches()
         yield from self._compare_texts()

@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from whodid.store import migrate
 __all__ = ["Connection", "Engine", "translated"]
 
 _BUSY_MS = 30_000
+_AT_ONCE = (64, 8, 1)
 _MINIMUM = 3_051_003  # earlier versions can lose the WAL at a reset
 
 
@@ -57,6 +59,26 @@ class Connection(apsw.Connection):
     def each(self, statement: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """Iterate over the rows of a statement without holding them all."""
         return self.execute(statement, values)
+
+    def insert(self, into: str, rows: Sequence[tuple[Any, ...]], then: str = "") -> None:
+        """Insert rows, many with each statement: a step of a statement lets other threads go first.
+
+        Args:
+            into: Such as `INSERT INTO entry`.
+            rows: All of one length.
+            then: What follows the values, such as ON CONFLICT.
+        """
+        at = 0
+        for many in _AT_ONCE:
+            if len(rows) - at < many:
+                continue
+            marks = f"({', '.join('?' * len(rows[0]))})"
+            statement = f"{into} VALUES {', '.join([marks] * many)} {then}"
+            stop = at + (len(rows) - at) // many * many
+            self.executemany(
+                statement, [tuple(chain.from_iterable(rows[one : one + many])) for one in range(at, stop, many)]
+            )
+            at = stop
 
     def row(self, statement: str, values: Sequence[Any] = ()) -> tuple[Any, ...] | None:
         """Return the first row of a statement, or None."""

@@ -36,7 +36,7 @@ from whodid.store.sqlite import check
 from whodid.store.sqlite.engine import Connection, Engine
 from whodid.store.sqlite.find import SQLiteSearch
 from whodid.store.sqlite.rows import COLUMNS, ZERO, Coding, Keys, Shapes, index_of, keep, pos_of
-from whodid.store.tally import Tally, count_in
+from whodid.store.tally import Tally, count_in, folded
 
 __all__ = ["SQLiteStore"]
 
@@ -157,14 +157,14 @@ class SQLiteStore(Store):
             touches.extend((key(ws, touched), occurred_at, pos) for touched in row.touched)
             texts.append((pos, row.text))
             count_in(tally, row.occurred_at, shape, actor)
-        writer.executemany("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", entries)
+        writer.insert("INSERT INTO entry", entries)
         touches.sort()
-        writer.executemany("INSERT OR IGNORE INTO touch VALUES (?, ?, ?)", touches)
-        writer.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", texts)
-        writer.executemany(
-            "INSERT INTO tally VALUES (?, ?, ?, ?, ?) "
+        writer.insert("INSERT OR IGNORE INTO touch", touches)
+        writer.insert("INSERT INTO words (rowid, text)", texts)
+        writer.insert(
+            "INSERT INTO tally",
+            [(ws, *place, n) for place, n in folded(tally).items()],
             "ON CONFLICT (ws, scale, bucket, value) DO UPDATE SET n = n + excluded.n",
-            [(ws, *place, n) for place, n in tally.items()],
         )
 
     @staticmethod
@@ -229,8 +229,9 @@ class SQLiteStore(Store):
         # The index has no copy of the texts: what it is to forget must be what it was told.
         writer.executemany("INSERT INTO words (words, rowid, text) VALUES ('delete', ?, ?)", texts)
         same = "ws = ? AND scale = ? AND bucket = ? AND value = ?"
-        writer.executemany(f"UPDATE tally SET n = n - ? WHERE {same}", [(n, ws, *place) for place, n in tally.items()])
-        writer.executemany(f"DELETE FROM tally WHERE {same} AND n <= 0", [(ws, *place) for place in tally])
+        whole = folded(tally)
+        writer.executemany(f"UPDATE tally SET n = n - ? WHERE {same}", [(n, ws, *place) for place, n in whole.items()])
+        writer.executemany(f"DELETE FROM tally WHERE {same} AND n <= 0", [(ws, *place) for place in whole])
         writer.execute("DELETE FROM entry WHERE pos >= ? AND pos < ?", bounds)
 
     # ---------------------------------------------------------------- reading
