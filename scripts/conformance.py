@@ -2,9 +2,9 @@
 
     python scripts/conformance.py postgresql://postgres@db.example/empty [--role whodid] [pytest's arguments]
 
-The address is that of a superuser and of a database for nothing else: the schema `whodid` in it is removed before each
-test. The role must exist, and owns that schema. Where the extension Citus is installed, the tables are distributed first,
-as docs/operate/cluster.md does it. Ends with pytest's exit code.
+The address is a superuser's, of a database for nothing else: the schema `whodid` in it is removed before every test.
+The role must exist, and owns that schema. Where the extension Citus is installed, the tables are distributed first, as
+docs/operate/cluster.md does it. Ends with pytest's exit code.
 """
 
 from __future__ import annotations
