@@ -36,7 +36,9 @@ def prepare(url: str, role: str) -> str:
         connection.execute(f"CREATE SCHEMA whodid AUTHORIZATION {role}".encode())
         PostgresStore(own).close()
         if connection.execute("SELECT 1 FROM pg_extension WHERE extname = 'citus'").fetchone():
-            connection.execute((resources.files("whodid.store") / "sql/citus/distribute.sql").read_bytes())
+            # One by one, as psql does: Citus sends some of them to its workers as they are.
+            for statement in (resources.files("whodid.store") / "sql/citus/distribute.sql").read_text().split(";\n"):
+                connection.execute(statement.encode())
     return own
 
 
