@@ -6,6 +6,7 @@ not fit raises; which step of the verification that refutes is for `verify` to s
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
@@ -22,6 +23,7 @@ from whodid.proof.note import decode_base64
 __all__ = [
     "MOST",
     "agree",
+    "among",
     "asked",
     "check_form",
     "covers",
@@ -271,3 +273,9 @@ def covers(details: dict[str, Any], reason: Reason) -> bool:
         if type(low) is int and type(high) is int and low <= at < high:
             at = high
     return at >= reason.stop
+
+
+def among(reasons: Sequence[Reason], at: int) -> bool:
+    """Tell whether one of some ascending reasons speaks of an entry."""
+    place = bisect_right(reasons, at, key=lambda reason: reason.index) - 1
+    return place >= 0 and at < reasons[place].stop

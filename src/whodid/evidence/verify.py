@@ -10,7 +10,7 @@ collected, so that the first one that is told is the first in the order of the s
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable
 from hashlib import sha256
 from itertools import chain, pairwise
@@ -37,6 +37,7 @@ from whodid.evidence.pieces import (
 from whodid.evidence.reading import (
     MOST,
     agree,
+    among,
     asked,
     check_form,
     covers,
@@ -435,7 +436,7 @@ class _Verification:
         for at in missing:
             if at in opened and at in wanted:
                 self._shown(opened[at], erased)
-            elif at not in self.headers and _among(purged, at):
+            elif at not in self.headers and among(purged, at):
                 self.counts.purged += at in wanted
             else:
                 self._add("lacking", at)
@@ -494,9 +495,3 @@ class _Verification:
     def _known(self, seal: Seal | Volume) -> list[int]:
         """Return the entries of a segment whose headers are here, by index."""
         return self.order[bisect_left(self.order, seal.start) : bisect_left(self.order, seal.stop)]
-
-
-def _among(reasons: list[Reason], at: int) -> bool:
-    """Tell whether one of some ascending reasons speaks of an entry."""
-    place = bisect_right(reasons, at, key=lambda reason: reason.index) - 1
-    return place >= 0 and at < reasons[place].stop

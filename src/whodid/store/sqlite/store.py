@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from hashlib import sha256
@@ -130,7 +130,7 @@ class SQLiteStore(Store):
         self._add_segments(writer, ws, batch.opened)
         if batch.sealed is not None:
             self._add_seal(writer, ws, batch.sealed, batch.postings)
-            self._add_second(writer, ws, {batch.sealed.number: batch.second})
+            writer.execute("INSERT INTO second VALUES (?, ?, ?)", (ws, batch.sealed.number, batch.second))
         if batch.bound is not None:
             self._add_volume(writer, ws, batch.bound, batch.postings)
             writer.execute("DELETE FROM second WHERE ws = ? AND number < ?", (ws, batch.head.unbound.first))
@@ -178,10 +178,6 @@ class SQLiteStore(Store):
         writer.execute("INSERT INTO seal VALUES (?, ?, ?, ?)", (ws, sealed.number, pos, sealed.seal))
         if postings is not None:
             writer.execute("INSERT INTO postings VALUES (?, ?, ?)", (ws, sealed.number, pack_postings(postings)))
-
-    @staticmethod
-    def _add_second(writer: Connection, ws: int, second: Mapping[int, bytes]) -> None:
-        writer.executemany("INSERT INTO second VALUES (?, ?, ?)", [(ws, *one) for one in second.items()])
 
     @staticmethod
     def _add_volume(writer: Connection, ws: int, bound: Bound, postings: bytes | None) -> None:
@@ -422,7 +418,7 @@ class SQLiteStore(Store):
             self._add_segments(writer, ws, piece.segments)
             for sealed, postings in piece.seals:
                 self._add_seal(writer, ws, sealed, postings)
-            self._add_second(writer, ws, piece.second)
+            writer.executemany("INSERT INTO second VALUES (?, ?, ?)", [(ws, *one) for one in piece.second.items()])
             for bound, postings in piece.volumes:
                 self._add_volume(writer, ws, bound, postings)
             states = {**piece.states, PROGRESS: new}
