@@ -392,7 +392,8 @@ function expected({ statement, entries, span }: Evidence, covered: Piece[]): Set
   const { asks } = statement;
   const indexes = namedEntries(statement);
   // Nothing says under what an entry beyond the covered pieces was filed: shown, it is no answer.
-  if (indexes) return new Set(indexes.filter((at) => !entries.some(({ index }) => index === at) || covered.some(({ sealed: { start, stop } }) => at >= start && at < stop)));
+  const opened = new Set(entries.map(({ index }) => index));
+  if (indexes) return new Set(indexes.filter((at) => !opened.has(at) || covered.some(({ sealed: { start, stop } }) => at >= start && at < stop)));
   const all = new Set<number>();
   for (const { stretch: { found }, sealed: { start, stop } } of covered) {
     if (!asks.length) for (let position = Math.max(start, span?.start ?? 0); position < stop; position++) all.add(position);
