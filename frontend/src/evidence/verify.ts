@@ -328,10 +328,6 @@ class Verification {
     const purged = reasons.filter(({ why }) => why === "purged");
     const erased = new Set(reasons.filter(({ why }) => why === "erased").map(({ index }) => index));
     const wanted = expected(evidence, covered);
-    for (const at of namedEntries(statement) ?? []) {
-      // Nothing here says under what it was filed.
-      if (opened.has(at) && !covered.some(({ sealed: { start, stop } }) => at >= start && at < stop)) this.#add("lacking", at);
-    }
     const outside = new Set([...wanted].filter((at) => this.#headers.has(at) && this.#outside(evidence, at)));
     const missing = [...new Set([...wanted, ...this.#gone])].filter((one) => !outside.has(one)).sort((a, b) => a - b);
     for (const at of missing) {
@@ -392,10 +388,13 @@ function asked({ statement: { asks } }: Evidence): { dimension: number; value: s
 }
 
 /** The positions that answer the question. */
-function expected({ statement, span }: Evidence, covered: Piece[]): Set<number> {
+function expected({ statement, entries, span }: Evidence, covered: Piece[]): Set<number> {
   const { asks } = statement;
-  const all = new Set<number>(namedEntries(statement));
-  if (all.size) return all;
+  const indexes = namedEntries(statement);
+  // Nothing says under what an entry beyond the covered pieces was filed: shown, it is no answer.
+  const opened = new Set(entries.map(({ index }) => index));
+  if (indexes) return new Set(indexes.filter((at) => !opened.has(at) || covered.some(({ sealed: { start, stop } }) => at >= start && at < stop)));
+  const all = new Set<number>();
   for (const { stretch: { found }, sealed: { start, stop } } of covered) {
     if (!asks.length) for (let position = Math.max(start, span?.start ?? 0); position < stop; position++) all.add(position);
     let place = 0;

@@ -162,7 +162,9 @@ def expected(document: Document, covered: Iterable[tuple[Stretch, int, int]]) ->
     least = 0 if document.span is None else document.span.start
     indexes = named(document.statement.asks)
     if indexes is not None:
-        yield indexes
+        # Nothing says under what an entry beyond the covered pieces was filed: shown, it is no answer.
+        pieces, opened = list(covered), {entry.index for entry in document.entries}
+        yield [at for at in indexes if at not in opened or any(start <= at < stop for _, start, stop in pieces)]
         return
     for stretch, start, stop in covered:
         found = iter(stretch.found)

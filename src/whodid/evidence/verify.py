@@ -45,7 +45,6 @@ from whodid.evidence.reading import (
     expected,
     hashes,
     leaf_of,
-    named,
     withheld,
 )
 from whodid.evidence.verdict import Anchored, Counts, Cover, Linked, Problem, Signed, Verdict
@@ -428,9 +427,6 @@ class _Verification:
         records = {reason.record for reason in document.reasons}
         asked_of = [(one.stretch, one.sealed.start, one.sealed.stop) for one in covered]
         wanted = set(chain.from_iterable(expected(document, asked_of)))
-        for at in named(document.statement.asks) or ():
-            if at in opened and not covered[0].sealed.start <= at < covered[-1].sealed.stop:
-                self._add("lacking", at)  # nothing here says under what it was filed
         outside = {at for at in wanted if at in self.headers and self._outside(document, at)}
         missing = sorted((wanted | self.gone) - outside)
         for at in missing:
