@@ -30,7 +30,7 @@ from whodid.evidence.document import encode
 from whodid.evidence.verify import verify
 from whodid.export.import_.read import read as read_import
 from whodid.export.verify import verify_export
-from whodid.intake.decode import decode_batch, decode_event
+from whodid.intake.decode import decode_batch, decode_event, decode_parts
 from whodid.proof import note, tile
 from whodid.proof.checkpoint import parse_checkpoint
 from whodid.proof.cosign import format_request, parse_request
@@ -51,6 +51,7 @@ from whodid.server.compat.shared import Refusal
 from whodid.server.compat.syslog_addresses import read_address
 from whodid.server.signing import unpack
 from whodid.server.tokens import verify_token
+from whodid.sinks.kinds.schedule import read_schedule
 from whodid.store.moving import decode_mark
 from whodid.store.packing import decode_head, decode_shape, unpack_postings
 
@@ -168,6 +169,11 @@ PARSERS: dict[str, Parser] = {
         (b"".join(frame("w", 5, decode_event(EVENT)) for _ in range(3)),),
     ),
     "capture.open_payload": Parser(open_payload, (b'["w",5,' + EVENT + b"]",)),
+    "intake.decode_parts": Parser(lambda data: decode_parts(data.split(b"\n")), (EVENT + b"\n" + EVENT,)),
+    "sinks.read_schedule": Parser(
+        text(lambda given: read_schedule({"hours": given, "digest": given, "zone": given, "urgent": given})),
+        (b"mon-fri 08:00-18:00", b"09:00", b"Europe/Madrid", b"warning,critical"),
+    ),
     "proof.parse_note": Parser(text(note.parse_note), (NOTE.encode(),)),
     "proof.parse_note of bytes": Parser(note.parse_note, (NOTE.encode(),)),
     "proof.parse_checkpoint": Parser(text(parse_checkpoint), (NOTE.partition("\n\n")[0].encode() + b"\n",)),

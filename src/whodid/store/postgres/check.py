@@ -24,7 +24,7 @@ __all__ = ["problems"]
 
 _CHUNK = 1_000
 _MAX_REPORTED = 20
-_MORE = "e.actor, e.resource, e.words, i.index, i.recorded_at"
+_MORE = "e.actor, e.resource, e.words"
 
 
 def problems(engine: Engine, coding: Coding, workspace: str) -> Iterator[Problem]:
@@ -60,11 +60,18 @@ class _Comparison:
         low = 0
         while True:
             rows = self.reader.rows(
-                f"SELECT {COLUMNS}, {_MORE} FROM (SELECT * FROM whodid.entry WHERE ws = %s AND index >= %s "
-                f"ORDER BY index LIMIT {_CHUNK}) AS e LEFT JOIN whodid.entry_id i ON i.ws = e.ws AND i.id = e.id "
-                "ORDER BY e.index",
+                f"SELECT {COLUMNS}, {_MORE} FROM whodid.entry e WHERE e.ws = %s AND e.index >= %s "
+                f"ORDER BY e.index LIMIT {_CHUNK}",
                 (self.ws, low),
             )
+            # Asked apart: an outer join of these two takes a coordinator of Citus 13 down.
+            places = {
+                id_: place
+                for id_, *place in self.reader.rows(
+                    "SELECT id, index, recorded_at FROM whodid.entry_id WHERE ws = %s AND id = ANY(%b::bytea[])",
+                    (self.ws, [row[2] for row in rows]),
+                )
+            }
             touched = self._touched(low, rows)
             for row in rows:
                 index = row[0]
@@ -75,7 +82,7 @@ class _Comparison:
                 except StoreCorrupt as error:
                     yield Problem(index, error.fact)
                     continue
-                for fact in self._faults(row, entry, touched.get(index, set())):
+                for fact in self._faults(row, entry, touched.get(index, set()), places.get(row[2])):
                     yield Problem(index, fact)
             if len(rows) < _CHUNK:
                 return
@@ -93,7 +100,9 @@ class _Comparison:
         self.strays += sorted(found.keys() - {row[0] for row in rows})
         return found
 
-    def _faults(self, row: Row, entry: Entry, touched: set[tuple[int, int, int]]) -> Iterator[str]:
+    def _faults(
+        self, row: Row, entry: Entry, touched: set[tuple[int, int, int]], place: list[int] | None
+    ) -> Iterator[str]:
         key = self.coding.keys.key
         resource = key(self.ws, entry.resource.id)
         columns = (key(self.ws, entry.actor.id), resource)
@@ -101,7 +110,7 @@ class _Comparison:
             yield "Its search columns do not fit its content"
         if words_of(row[10], self.mark) != {word.encode() for word in words(entry)}:
             yield "The text index does not fit its content"
-        if (row[11], row[12]) != (row[0], row[4]):
+        if place != [row[0], row[4]]:
             yield f"The id {UUID(bytes=row[2])} does not lead to it"
         related = {key(self.ws, one.id) for one in entry.related} - {resource}
         if touched != {(one, row[3], row[4]) for one in related}:

@@ -94,7 +94,7 @@ def _exists(connection: Connection, week: int) -> bool:
 def drop_whole(writer: Connection, week: int, entries: int) -> bool:
     """Drop a week if it holds so many entries and no more, which the caller knows to go; say whether it was dropped."""
     # The week's own table, because a week belongs to all workspaces and a policy would hide the others.
-    held = f"SELECT count(*) FROM (SELECT FROM {name_of('entry', week)} LIMIT {entries + 1}) AS counted"
+    held = f"SELECT count(*) FROM (SELECT 1 FROM {name_of('entry', week)} LIMIT {entries + 1}) AS counted"
     if writer.value(held) != entries:
         return False
     dropped = False

@@ -1,0 +1,120 @@
+"""One command that measures what people ask first, prints the tables, and draws the rates of writing.
+
+Method: the scripts of this folder, one after the other, each in a process of its own, with the sizes below; what each
+does is written in it. `--quick` takes sizes for a look (minutes), otherwise those of the claims (about an hour).
+`--plot` writes the first table, entries per second against the bare engine, as an SVG file.
+
+    python -m benchmarks [--quick] [--only append --only read] [--plot docs/images/append.svg]
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+from html import escape
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.measure import machine
+
+__all__ = ["QUICK", "SCRIPTS", "Table", "bars", "tables"]
+
+SCRIPTS: dict[str, tuple[str, ...]] = {
+    "append": (),
+    "record": (),
+    "spool": (),
+    "ingest": (),
+    "sealing": (),
+    "capture": (),
+    "read": ("--entries", "1000000"),
+}
+QUICK: dict[str, tuple[str, ...]] = {
+    "append": ("--rounds", "2", "--warm", "5000"),
+    "record": ("--rounds", "3"),
+    "spool": ("--rounds", "2", "--events", "5000"),
+    "ingest": ("--rounds", "1"),
+    "read": ("--entries", "100000", "--tries", "20"),
+}
+_WIDTH, _LEFT, _RIGHT, _BAR, _GAP = 640, 90, 110, 16, 14
+_FONT = 'font-family="sans-serif" font-size="12"'
+_COLOURS = ("#2f6f4f", "#b8bfc6")
+
+
+class Table(NamedTuple):
+    """A table in Markdown, as the scripts print it."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def tables(text: str) -> list[Table]:
+    """Find the tables in what a script printed."""
+    found = []
+    for match in re.finditer(r"^(?P<title>[^|\n].*)\n\n(?P<lines>(?:\|.*\n)+)", text, re.MULTILINE):
+        head, _, *lines = [_cells(line) for line in match["lines"].splitlines()]
+        found.append(Table(match["title"], head, tuple(lines)))
+    return found
+
+
+def _cells(line: str) -> tuple[str, ...]:
+    return tuple(cell.strip() for cell in line.strip().strip("|").split("|"))
+
+
+def bars(table: Table, columns: tuple[str, ...], label: str, note: str) -> str:
+    """Draw columns of a table as horizontal bars, in groups of one row each.
+
+    Args:
+        columns: Those with numbers, such as `12,345`.
+        label: Of which column a group's name is made: its heading and its value.
+        note: What stands below: the machine.
+    """
+    at = [table.columns.index(name) for name in columns]
+    name = table.columns.index(label)
+    values = [[float(row[place].replace(",", "")) for place in at] for row in table.rows]
+    most = max(max(group) for group in values)
+    height = 60 + len(values) * (len(columns) * _BAR + _GAP) + 40
+    out = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" {_FONT}>',
+        f"<title>{escape(table.title)}</title>",
+        f'<rect width="{_WIDTH}" height="{height}" fill="#fff"/>',
+        f'<text x="8" y="20" font-size="14">{escape(table.title.partition(";")[0])}</text>',
+    ]
+    for number, column in enumerate(columns):
+        x = 8 + number * 120
+        out.append(f'<rect x="{x}" y="32" width="10" height="10" fill="{_COLOURS[number]}"/>')
+        out.append(f'<text x="{x + 15}" y="41">{escape(column.removesuffix("/s"))}</text>')
+    y = 60
+    for row, group in zip(table.rows, values, strict=True):
+        out.append(f'<text x="8" y="{y + _BAR * len(group) / 2 + 4:g}">{escape(f"{label} {row[name]}")}</text>')
+        for number, value in enumerate(group):
+            width = (_WIDTH - _LEFT - _RIGHT) * value / most
+            out.append(f'<rect x="{_LEFT}" y="{y}" width="{width:.1f}" height="{_BAR - 2}" fill="{_COLOURS[number]}"/>')
+            out.append(f'<text x="{_LEFT + width + 6:.1f}" y="{y + 11}">{value:,.0f}</text>')
+            y += _BAR
+        y += _GAP
+    out.append(f'<text x="8" y="{height - 12}" font-size="10" fill="#555">{escape(note)}</text>')
+    return "\n".join([*out, "</svg>", ""])
+
+
+def main() -> None:
+    """Run the scripts."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", action="append", choices=SCRIPTS)
+    parser.add_argument("--plot", type=Path, metavar="FILE")
+    given = parser.parse_args()
+    chosen = QUICK if given.quick else SCRIPTS
+    for name in given.only or chosen:
+        command = [sys.executable, "-m", f"benchmarks.{name}", *chosen.get(name, ())]
+        ran = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        sys.stdout.write(f"\n## {name}\n\n{ran.stdout}")
+        sys.stdout.flush()
+        if name == "append" and given.plot is not None:
+            given.plot.write_text(bars(tables(ran.stdout)[0], ("whodid/s", "engine/s"), "batch", machine()))
+
+
+if __name__ == "__main__":
+    main()
