@@ -2,7 +2,8 @@
 
 Method: a whodid log on SQLite takes the corpus. It is exported as NDJSON into a file; then a sink delivers all of it to
 a file (each delivery synced to the disk), and a sink of another kind delivers it to a receiver on this machine, a
-process of its own that reads each request and answers 200. Deliveries, positions, leases and signatures are as in a
+process of its own that reads each request and answers 200, as a webhook and as a bucket (objects of 5,000 entries,
+compressed and signed). Deliveries, positions, leases and signatures are as in a
 server.
 Rounds take turns; ratios are of medians.
 
@@ -42,6 +43,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         self.rfile.read(int(self.headers["Content-Length"]))
         self.wfile.write(b"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n")
+
+    do_PUT = do_POST
 
     def log_message(self, *_):
         pass
@@ -87,9 +90,10 @@ def _measure(log: whodid.Log, folder: Path, receiver: subprocess.Popen[str], ent
     supply = events(entries)
     for _ in range(0, entries, 500):
         log.record_many(_WORKSPACE, [event for event, _ in zip(supply, range(500), strict=False)])
-    secret = folder / "secret"
-    secret.write_text(_SECRET)
-    secret.chmod(0o600)
+    secret, keys = folder / "secret", folder / "keys"
+    for path, text in ((secret, _SECRET), (keys, "AKIDEXAMPLE:wJalrXUtnFEMI")):
+        path.write_text(text)
+        path.chmod(0o600)
     assert receiver.stdout is not None
     address = f"http://127.0.0.1:{receiver.stdout.readline().strip()}/in"
     sinks, worker = Sinks(log, _WORKSPACE, actor=_ACTOR), SinkWorker(log)
@@ -102,10 +106,12 @@ def _measure(log: whodid.Log, folder: Path, receiver: subprocess.Popen[str], ent
             ("file, 500 a delivery", "file", str(folder / f"sink-{number}.ndjson"), 500),
             ("webhook, 25 a delivery", "webhook", address, 25),
             ("webhook, 500 a delivery", "webhook", address, 500),
+            ("bucket, 5,000 an object", "s3", address, 5_000),
         ):
             sinks.add(
                 "sink", kind, where, batch=batch, start=0, private=True,
-                secret="" if kind == "file" else f"file:{secret}",
+                secret="" if kind == "file" else f"file:{keys if kind == 's3' else secret}",
+                options={"every": "0"} if kind == "s3" else {},
             )  # fmt: skip
             took = timed(partial(delivered, worker)).wall
             position = sinks.get("sink").position

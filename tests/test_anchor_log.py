@@ -187,6 +187,16 @@ def test_the_worker_anchors_and_witnesses_see_that_log_alone(log: Log, tmp_path:
     assert all(log.head(name).origin not in body for name in NAMES for body in asked)
 
 
+def test_a_deployment_may_have_been_renamed(log: Log) -> None:
+    """Its anchor log is called as its first logs are, and links those that have another name."""
+    with_new_name = Log(log._store, log._key, log.catalog, name="new.example")
+    with_new_name.record("dora", event("dora", 1))
+    assert with_new_name.anchor() == 0
+    assert with_new_name.head(ANCHORS).origin.startswith("audit.example/anchors/")
+    assert log.head("dora").origin.startswith("new.example/audit/")
+    assert shown(log, "dora").size == 1
+
+
 # ----------------------------------------------------------------------------------------------------------- in a file
 
 
@@ -305,7 +315,6 @@ def test_both_verifiers_follow_a_link_and_find_what_is_wrong_with_it() -> None:
     assert document.linked is not UNSET
     one, two = document.linked
     forger = Signer(anchoring.signer.name, b"\1" * 32)
-    stranger = Signer("elsewhere/anchors/77ab", _seed(shop))
     audit = Signer("localhost/audit/77ab", _seed(shop))
     lying = {
         "another head": anchoring.link(11, lie=lambda head: head_of(head.origin, head.size, bytes(32))),
@@ -313,7 +322,6 @@ def test_both_verifiers_follow_a_link_and_find_what_is_wrong_with_it() -> None:
         "no head": anchoring.link(11, lie=lambda head: head_of("localhost/audit/z", head.size, head.root)),
         "another kind": anchoring.link(11, kind=leaf.EVENT),
         "another key": anchoring.link(11, key=forger),
-        "another deployment": anchoring.link(11, key=stranger),
         "a log that is no anchor log": anchoring.link(11, key=audit),
     }
     wrong: dict[str, list[Link]] = {
@@ -389,14 +397,18 @@ def test_an_anchor_log_has_the_key_of_its_deployment() -> None:
     """Under its own name; no other log is taken for one."""
     key = Signer("d.example/audit/77", bytes(32)).vkey
     assert anchors_key(key, "d.example/anchors/5a").vkey == Signer("d.example/anchors/5a", bytes(32)).vkey
-    for origin in (
+    renamed = anchors_key(key, "new.example/of/d/anchors/5a")
+    assert renamed.vkey == Signer("new.example/of/d/anchors/5a", bytes(32)).vkey, "the key counts, not the name"
+    wrong = (
         "d.example/audit/5a",
-        "e.example/anchors/5a",
+        "/anchors/5a",
         "d.example/anchors/",
         "d.example/anchors/5a/6",
+        "d/anchors/é",
         "x",
         "",
-    ):
+    )
+    for origin in wrong:
         with pytest.raises(MalformedProof):
             anchors_key(key, origin)
     assert len(b64decode(key.split("+", 2)[2])) == 33

@@ -94,6 +94,8 @@ _WHODIDS_OWN = {
     "audit.review_started": "test_server_reviews.py::test_who_may_not_manage_only_looks",
     "audit.review_signed": "test_server_reviews.py::test_a_signed_review_reads_like_a_report",
     "audit.viewer_opened": "test_server_api.py::test_opening_the_log_is_recorded_once_a_day",
+    "audit.anchored": "test_anchor_log.py::test_one_entry_holds_the_heads_of_all",
+    "audit.bound": "test_log_binding.py::test_many_segments_are_bound_by_themselves",
     "audit.stamped": "test_server_stamps.py::test_an_order_is_an_entry",
     "audit.asked": "test_compat_mcp.py::test_each_use_is_an_entry",
     "audit.purged": "browser/test_ninety_days_later.py::test_retention_removes_and_the_rest_verifies",

@@ -43,6 +43,7 @@ ELSEWHERE = {
     "audit.alert_rule_changed", "audit.stream_changed", "audit.stream_tested",  # nobody has a stream, or changed a rule
     "auth.impersonation_started", "auth.impersonation_ended",  # Sendero lets nobody act as somebody else
     "audit.asked",  # no model is let in
+    "audit.anchored", "audit.bound",  # a server does both while it runs
     "audit.stamped",  # nobody needed the time of an authority
     "audit.capture_stopped", "audit.capture_resumed",  # nobody changes anything unrecorded
     "contact.emptied",  # a job empties whom somebody deleted thirty days ago while the workspace runs

@@ -187,10 +187,12 @@ def test_a_setting_without_a_value_is_refused(capsys: pytest.CaptureFixture[str]
 def test_options_of_their_own_reach_their_settings(capsys: pytest.CaptureFixture[str]) -> None:
     """Those with another name, and one that is repeated."""
     options = ["--origin", "https://a.example", "--origin", "https://b.example", "--proxies", "2", "--strict"]
+    options += ["--compat", "workos,otlp", "--compat", "retraced"]
     assert ui.run(["serve", "--check", "--store", "memory://", "--key-file", "k", *options]) == 0
     told = tomllib.loads(capsys.readouterr().out)
     assert told["origins"] == ["https://a.example", "https://b.example"]
     assert (told["trusted_proxies"], told["strict"], told["key"]) == (2, True, "k")
+    assert told["compat"] == ["workos", "otlp", "retraced"]
 
 
 def test_every_setting_can_be_given_in_each_place(capsys: pytest.CaptureFixture[str]) -> None:

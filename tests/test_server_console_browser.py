@@ -16,6 +16,7 @@ import httpx2
 import pytest
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from msgspec.structs import replace
 
 from tests import oidc_running
 from tests.browsing import Browser, Page, expect, watched
@@ -29,6 +30,8 @@ from whodid.retention import read_policy
 from whodid.server import asgi
 from whodid.server.console import Console
 from whodid.server.keys import KeyRing
+from whodid.sinks import Quarantined, Sinks, generate_secret
+from whodid.sinks.position import read_position, swap_position
 
 pytestmark = pytest.mark.browser
 provider = oidc_running.provider
@@ -60,10 +63,26 @@ def bed() -> Iterator[Bed]:
         ring.rotate(ring.create("CRM sync", scopes=("write", "read"), rate=500).key.id)
         ring.revoke(ring.create("Old website widget").key.id)
         ring.create("A key with a long name that has to be broken over several lines on a telephone", scopes=("admin",))
+        fill(log)
         clock.advance(days=20)
         console = Console(secret=SECRET, clock=clock)
         with served(log, console) as address:
             yield Bed(log, console, address)
+
+
+def fill(log: Log) -> None:
+    """Add a sink that is failing, with two entries in quarantine, and one that is paused."""
+    sinks = Sinks(log, HOME, actor=MARIA)
+    address = "https://a-receiver-with-a-long-name.security.example.com/services/collector/audit"
+    sink = sinks.add("A SIEM with a long name that has to be broken on a telephone", "otlp", address, start=0)
+    old = read_position(log, HOME, sink.id)
+    assert old is not None
+    fault = f"The receiver answered 422: “{'field_too_long_' * 12}”"
+    refused = tuple(Quarantined(index=at, id=str(at), at=log.now(), fault=fault) for at in range(2))
+    new = replace(old, next=3, refused=2, quarantine=refused, attempts=1, fault=fault, failing_since=log.now())
+    swap_position(log, HOME, sink.id, old, new)
+    sinks.add("off", "webhook", "https://hooks.example.com", kept=generate_secret())
+    sinks.pause("off")
 
 
 @contextmanager
@@ -234,7 +253,8 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(bed: Bed, chromium: Brow
     place = f"/console/workspaces/{HOME}"
     with operator(chromium, bed, color_scheme=scheme, viewport=size) as page:
         looks = ("/console", "/console?q=zzz", "/console/sessions")
-        for path in (*looks, place, f"{place}/retention", f"{place}/keys/wk_{key.id}"):
+        sinks = [f"{place}/sinks/{one.sink.id}" for one in Sinks(bed.log, HOME, actor=MARIA).all()]
+        for path in (*looks, place, f"{place}/retention", f"{place}/keys/wk_{key.id}", f"{place}/sinks", *sinks):
             page.goto(f"{bed.address}{path}")
             page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
             check(page, path)

@@ -163,12 +163,15 @@ def test_a_signed_review_reads_like_a_report(http: TestClient, log: Log) -> None
     check_problem(http.get("/v1/reviews/first", headers=HERS), 400, "invalid-query")
 
 
-def test_what_people_wrote_takes_the_permission_for_personal_values(http: TestClient) -> None:
-    """And evidence the one for exports."""
-    signed(http, comment="Spoke to Juan Pérez")
+def test_what_people_wrote_stays_but_for_an_address(http: TestClient) -> None:
+    """As in the entry itself; and evidence takes the permission for exports."""
+    for item in begun(http)["items"]:
+        mark(http, item["id"], comment="Spoke to him")
+    http.post("/v1/reviews/open/sign", json={"comment": "juan@mail.example"}, headers=HERS)
     found = http.get("/v1/reviews/1", headers=bearer(token(HOME, (READ,)))).json()
     assert (found["comment"], found["evidence"]) == ({"$": "hidden"}, None)
-    assert "Spoke to" not in str(found)
+    assert found["items"][0]["seen"]["comment"] == "Spoke to him"
+    assert http.get("/v1/reviews/1", headers=HERS).json()["comment"] == "juan@mail.example"
 
 
 def test_who_may_not_manage_only_looks(http: TestClient, log: Log) -> None:

@@ -62,7 +62,7 @@ def test_an_alert_is_seen_and_looked_after(owner: Person) -> None:
 
 @pytest.mark.parametrize("width", [320, 1_440])
 def test_it_fits_and_speaks_five_languages(owner: Person, width: int) -> None:
-    """Nothing scrolls sideways, whatever the language and its direction."""
+    """Nothing scrolls sideways, whatever the language; axe finds nothing in either direction, in either theme."""
     owner.page.set_viewport_size({"width": width, "height": 800})
     owner.page.goto("/settings/alerts")
     page = owner.page.locator("audit-log-alerts")
@@ -71,6 +71,10 @@ def test_it_fits_and_speaks_five_languages(owner: Person, width: int) -> None:
         expect(page.get_by_role("heading", level=1)).to_have_text(title)
         assert page.locator(".alerts").get_attribute("dir") == ("rtl" if language == "ar" else "ltr")
         assert owner.page.evaluate(WIDE) == [], language
+        for theme in ("light", "dark") if language in {"en", "ar"} else ():
+            page.evaluate("(page, theme) => { page.theme = theme; }", theme)
+            found = Axe().run(owner.page, context="audit-log-alerts", options=RULES).response["violations"]
+            assert [(one["id"], one["nodes"][0]["target"]) for one in found] == [], (language, theme)
 
 
 def test_a_rule_is_written_tried_and_saved(owner: Person) -> None:

@@ -65,9 +65,8 @@ export function readKey(vkey: string): Key {
 }
 
 /** The key of a deployment's anchor log, which is that of its other logs under another name. */
-export function anchorsKey({ name, public: material }: Key, origin: string): Key {
-  const [, deployment] = /^(.*)\/[^/]*\/[^/]*$/u.exec(name) ?? [];
-  demand(deployment !== undefined && origin.startsWith(`${deployment}/anchors/`) && /^[a-zA-Z0-9]+$/.test(origin.slice(deployment.length + 9)));
+export function anchorsKey({ public: material }: Key, origin: string): Key {
+  demand(NAME.test(origin) && /^.+\/anchors\/[a-zA-Z0-9]+$/u.test(origin));
   return { name: origin, id: digest(bytes(`${origin}\n`), Uint8Array.of(1), material).slice(0, 4), public: material };
 }
 

@@ -63,6 +63,7 @@ DETAILS: Mapping[str, tuple[str, str]] = {
     "last_used_at": ("Last used on", "Último uso"),
     "level": ("Level", "Nivel"),
     "link_by": ("Link made by", "Enlace creado por"),
+    "map": ("Root of the map", "Raíz del mapa"),
     "matched_by": ("Matched by", "Coinciden en"),
     "member": ("Member", "Miembro"),
     "messages": ("Messages", "Mensajes"),

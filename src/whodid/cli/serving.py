@@ -33,8 +33,9 @@ _SETTINGS = {"key_file": "key", "proxies": "trusted_proxies", "origin": "origins
 @ui.option("--strict/--lenient", default=None, help="Refuse or mark undeclared actions.")
 @ui.option(
     "--compat",
+    multiple=True,
     metavar="PRODUCTS",
-    help="Clients to let in: workos,retraced,otlp …",
+    help="Clients to let in: workos,retraced,otlp …; repeatable.",
 )
 @ui.option("--syslog", multiple=True, metavar="URL", help="Take syslog at tls://HOST:PORT …; repeatable.")
 @ui.option("--link", is_flag=True, help="Only print a link to a running server.")
@@ -61,7 +62,8 @@ def serve(
     for name, value in options.items():
         # What comes from a variable is read, and named, by the configuration itself.
         if value not in {None, ()} and not ui.from_environment(name):
-            arguments[_SETTINGS.get(name, name)] = value
+            # What is repeated is a list like one that is written as one text.
+            arguments[_SETTINGS.get(name, name)] = " ".join(value) if isinstance(value, tuple) else value
     if check:
         _show(settings.explain(arguments, file=config))
         return

@@ -72,7 +72,6 @@ class Log(Proofs):
         self.elsewhere = Elsewhere(key.register)
         self.vault = key.vault
         self._draw = draw
-        self._name = name
         self._intake = Intake(catalog, strict=strict, fingerprint=key.fingerprint)
         self._commit = GroupCommit(store, clock, lambda: sequence.begin(name, (draw(32), draw(32))))
         own(store, key)
@@ -271,8 +270,10 @@ class Log(Proofs):
         check = partial(self._intake.check, workspace=ANCHORS, now=self._clock())
         making = Making(check, self._clock, self._draw(leaf.SEED_SIZE))
         salts = (self._draw(32), self._draw(32))
+        # As the other logs are called, whatever the deployment is called to whoever happens to begin this one.
+        name = heads[0].origin.rsplit("/", 2)[0] if heads else ""
         anchors = AnchorLog(self._store, self._key)
-        return anchors.add(heads, lambda: sequence.begin(self._name, salts, "anchors"), making)
+        return anchors.add(heads, lambda: sequence.begin(name, salts, "anchors"), making)
 
     def has_anchors(self) -> bool:
         """Tell whether the deployment has an anchor log."""

@@ -95,22 +95,23 @@ class AnchorMap:
 
 
 def anchors_key(vkey: str, origin: str) -> Verifier:
-    """Return the key of a deployment's anchor log from that of one of its other logs.
+    """Return the key of a deployment's anchor log from that of one of its other logs: the same, under another name.
+
+    The deployment may have had another name when one of them began; what holds them together is the key.
 
     Args:
         vkey: Verifier key of the log.
         origin: Name of the anchor log.
 
     Raises:
-        MalformedProof: It is not the name of an anchor log of the same deployment.
+        MalformedProof: It is not the name of an anchor log.
     """
-    name, _, material = vkey.split("+", 2)
-    deployment, *others = name.rsplit("/", 2)
-    prefix = f"{deployment}/anchors/"
-    if len(others) < 2 or not origin.startswith(prefix) or not origin.removeprefix(prefix).isalnum():
-        raise MalformedProof("The name is not that of an anchor log of this deployment")
-    id_ = key_id(origin, decode_base64(material)[1:], ED25519)
-    return Verifier(f"{origin}+{id_.hex()}+{material}")
+    _, _, material = vkey.split("+", 2)
+    deployment, kind, id_ = origin.rsplit("/", 2) if origin.count("/") > 1 else ("", "", "")
+    if not deployment or kind != "anchors" or not (id_.isascii() and id_.isalnum()):
+        raise MalformedProof("The name is not that of an anchor log")
+    known = key_id(origin, decode_base64(material)[1:], ED25519)
+    return Verifier(f"{origin}+{known.hex()}+{material}")
 
 
 def check_anchored(root: bytes, head: Checkpoint, path: bytes) -> None:

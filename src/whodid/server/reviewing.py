@@ -59,7 +59,7 @@ class SeenMark(Struct, frozen=True, kw_only=True):
     """Who looked at an item.
 
     Args:
-        comment: An object for a viewer without `audit:pii`.
+        comment: In words; an object where it is nothing but an address that this viewer may not see.
     """
 
     at: datetime

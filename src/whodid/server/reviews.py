@@ -33,7 +33,7 @@ from whodid.server.reviewing import (
 from whodid.server.sessions import Session, Sessions
 from whodid.viewer import PERSONAL, asks
 from whodid.viewer.present import summary
-from whodid.viewer.veil import HIDDEN
+from whodid.viewer.veil import HIDDEN, formed_personal
 
 __all__ = ["ReviewRoutes"]
 
@@ -221,8 +221,8 @@ def _lang(session: Session, call: Call) -> str:
 
 
 def _text(text: str, session: Session) -> Any:
-    """Return what people wrote; it may hold anything, so it takes the permission for personal values."""
-    return text if not text or session.claims.may(PERSONAL) else HIDDEN
+    """Return what people wrote: prose, which stays as in the entry, but for what is nothing but somebody's address."""
+    return HIDDEN if formed_personal(text) and not session.claims.may(PERSONAL) else text
 
 
 def _short(entry: Entry, session: Session) -> dict[str, Any]:

@@ -215,6 +215,7 @@ class Sender:
                 return
         if self._in_order and self._spool.clear(self.settled):
             self._own = None
+            self._spool.look_around()
         with self._answer:
             self._answered = asked
             self._answer.notify_all()

@@ -157,8 +157,7 @@ class SQLiteStore(Store):
             texts.append((pos, row.text))
             count_in(tally, row.occurred_at, shape, actor)
         writer.insert("INSERT INTO entry", entries)
-        touches.sort()
-        writer.insert("INSERT OR IGNORE INTO touch", touches)
+        writer.insert("INSERT OR IGNORE INTO touch", sorted(touches))
         writer.insert("INSERT INTO words (rowid, text)", texts)
         writer.insert(
             "INSERT INTO tally",
