@@ -45,7 +45,6 @@ _READ_CHUNK = 500
 _LOOK_UPS = 500  # ids in one statement
 _DICTIONARY_SIZES = (5_000, 100_000)  # entries from which the second and the third dictionary are trained
 _MAX_WORKSPACES = 1 << 22
-_MARK = "SELECT value FROM setting WHERE name = 'mark'"
 _TILE = "ws = ? AND level = ? AND number = ?"
 
 
@@ -492,5 +491,4 @@ class SQLiteStore(Store):
 
 
 def _mark_in(connection: Connection) -> Mark | None:
-    row = connection.row(_MARK)
-    return decode_mark(row[0] if row else None)
+    return decode_mark(connection.value("SELECT value FROM setting WHERE name = 'mark'"))
