@@ -127,7 +127,9 @@ def test_each_role_reaches_what_it_may_and_nothing_else(lumen: Lumen, role: str)
     for page in GUARDED:
         if page.method == "GET":
             answer = browser.get(address(lumen, page))
-            assert answer.status_code == (200 if page.needs in may else 403), page.path
+            # One address only leads to another one, with a dialog open.
+            answers = (303,) if page.path == "/settings/audit-logs/exports" else (200,)
+            assert answer.status_code in (answers if page.needs in may else (403,)), page.path
             if answer.status_code == 403:
                 refused.append(page)
 

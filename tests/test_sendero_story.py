@@ -43,6 +43,7 @@ ELSEWHERE = {
     "audit.alert_rule_changed", "audit.stream_changed", "audit.stream_tested",  # nobody has a stream, or changed a rule
     "auth.impersonation_started", "auth.impersonation_ended",  # Sendero lets nobody act as somebody else
     "audit.asked",  # no model is let in
+    "audit.review_started", "audit.review_signed",  # nobody has looked through a week yet
     "audit.anchored", "audit.bound",  # a server does both while it runs
     "audit.stamped",  # nobody needed the time of an authority
     "audit.capture_stopped", "audit.capture_resumed",  # nobody changes anything unrecorded
@@ -192,7 +193,7 @@ class TestThreads:
         """Aisha revoked it, and it was tried again."""
         told = entries(home, 'resource:"Old website widget"')
         assert [one.action for one in told] == ["api_key.denied"] * 3 + ["api_key.revoked"]
-        assert said(home, told[0]) == "API key Old website widget was refused | Revoked, from 203.0.113.9"
+        assert said(home, told[0]) == "API key Old website widget was refused | It was revoked, from 203.0.113.9"
         assert told[3].actor.name == "Aisha Khan"
 
     def test_what_came_by_the_api_key(self, home: Installation) -> None:

@@ -129,7 +129,7 @@ def test_settings(owner: Person) -> None:
             resource="Guide hook",
             changes={
                 "Address": ("removed https://hooks.example.com/v1", "added https://hooks.example.com/v2"),
-                "Events": ("added + contact.deleted",),
+                "Events": ("added + Contact deleted",),
             },
         ),
     )

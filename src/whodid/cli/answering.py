@@ -22,7 +22,7 @@ __all__ = ["COMMANDS"]
 @ui.command
 @ui.argument("question", type=ui.Choice(tuple(QUESTIONS)))
 @ui.argument("subject", required=False)
-@ui.option("--on", metavar="DATES", help="The day or period asked about: 2026-11-20, 2026-11, 30d.")
+@ui.option("--on", metavar="DATES", help="Day or period: 2026-11-20, 2026-11, 30d.")
 @ui.option("-o", "--output", metavar="FILE", help="Write the evidence for the answer to this file as well.")
 @ui.option("--force", is_flag=True, help="Replace the file if it exists.")
 @ui.option("--lang", type=ui.Choice(LANGUAGES), default="en", show_default=True, help="Language of the answer.")
