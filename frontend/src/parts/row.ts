@@ -10,7 +10,7 @@ import { narrow } from "../lib/query.js";
 import type { Change, Sentence, Shown, Summary } from "../lib/types.js";
 import type { State } from "../lib/url.js";
 import { isProse } from "../lib/words.js";
-import { isEmpty, isMarker, plain } from "./value.js";
+import { isEmpty, isMarker, naming, plain } from "./value.js";
 
 /** A text that may be kept back from this reader. */
 export function shown(host: Host, value: Shown | null | undefined, otherwise = ""): string {
@@ -75,12 +75,13 @@ function glimpse(host: Host, change: Change): TemplateResult {
     return html`<span class="c">${label} <span class="tag">${icon("lock", "s")}${host.words.t("tag.changed")}</span></span>`;
   }
   const [plus = [], minus = []] = [change.added, change.removed];
+  const names = naming(host, {}, change.path, change.before, change.after, plus, minus);
   if (plus.length || minus.length) {
-    return html`<span class="c">${label} ${plus.map((value) => html`<span class="n">+ <bdi>${plain(host, value)}</bdi></span> `)}${minus.map((value) => html`<span class="n">− <bdi>${plain(host, value)}</bdi></span> `)}</span>`;
+    return html`<span class="c">${label} ${plus.map((value) => html`<span class="n">+ <bdi>${plain(host, value, names)}</bdi></span> `)}${minus.map((value) => html`<span class="n">− <bdi>${plain(host, value, names)}</bdi></span> `)}</span>`;
   }
   if (isProse(change.before, change.after)) return html`<span class="c">${label} <span class="n">${host.words.t("tag.changed")}</span></span>`;
   const [old, now] = [isEmpty(change.before), isEmpty(change.after)];
-  return html`<span class="c">${label} ${old && !now ? nothing : html`<span class="o"><bdi>${plain(host, change.before)}</bdi></span>`} ${old || now ? nothing : html`<span class="arrow">→</span>`} ${now ? nothing : html`<span class="n"><bdi>${plain(host, change.after)}</bdi></span>`}</span>`;
+  return html`<span class="c">${label} ${old && !now ? nothing : html`<span class="o"><bdi>${plain(host, change.before, names)}</bdi></span>`} ${old || now ? nothing : html`<span class="arrow">→</span>`} ${now ? nothing : html`<span class="n"><bdi>${plain(host, change.after, names)}</bdi></span>`}</span>`;
 }
 
 /** What needs a word of its own: outcome, risk, lateness, a hidden value. */
