@@ -18,13 +18,15 @@ interface Question {
   period: boolean;
 }
 
+interface Level { level: string; state: "held" | "part" | "failed" | "absent"; words: string }
+
 interface Answer {
   title: string;
   finding: string;
   rows: { subject: { label: string }; said: string; entries: number[]; proven: boolean }[];
   limits: string[];
   /** Null until it is worked out, after the answer. */
-  completeness: { levels: { level: string; state: "held" | "part" | "failed" | "absent"; words: string }[]; words: string | null } | null;
+  completeness: { levels: Level[]; words: string | null } | null;
   items: Summary[];
   count: { value: number };
   evidence: { ask: string[] } | null;
@@ -139,7 +141,7 @@ export class Questions {
       <h3>${words.t("questions.rests")} <small class="num">${words.t("count.entries", { n: count.value })}</small></h3>
       <ul class="rests">${items.map((item) => html`<li><a href=${this.#host.href({ entry: String(item.index) })} @click=${(event: MouseEvent) => this.#show(event, item.index)}><span class="num">${item.index}</span> <bdi>${sentenceText(this.#host, item.sentence)}</bdi></a></li>`)}</ul>
       <h3>${words.t("questions.complete")}</h3>
-      <ul class="levels">${completeness === null ? html`<li>${words.t(this.#busy ? "questions.busy" : "questions.unknown")}</li>` : completeness.levels.map(({ level, state, words: said }) => html`<li class=${state}>${icon(LOOKS[state], "s")}<b>${level}</b> <bdi>${said}</bdi></li>`)}${completeness?.words ? html`<li class="part">${icon(LOOKS.part, "s")}<bdi>${completeness.words}</bdi></li>` : nothing}</ul>
+      <ul class="levels">${completeness === null ? html`<li>${words.t(this.#busy ? "questions.busy" : "questions.unknown")}</li>` : joined(completeness.levels).map(({ level, state, words: said }) => html`<li class=${state}>${icon(LOOKS[state], "s")}<b>${level}</b> <bdi>${said}</bdi></li>`)}${completeness?.words ? html`<li class="part">${icon(LOOKS.part, "s")}<bdi>${completeness.words}</bdi></li>` : nothing}</ul>
       <h3>${words.t("questions.limits")}</h3>
       <ul class="limits">${limits.map((limit) => html`<li><bdi>${limit}</bdi></li>`)}</ul>`;
   }
@@ -206,4 +208,15 @@ export class Questions {
     this.#busy = false;
     this.#host.requestUpdate();
   }
+}
+
+/** Levels of which the same is said are one line: C0–C3. */
+function joined(levels: Level[]): Level[] {
+  const lines: Level[] = [];
+  for (const one of levels) {
+    const last = lines.at(-1);
+    if (last?.words === one.words && last.state === one.state) last.level = `${last.level.split("–")[0]}–${one.level}`;
+    else lines.push({ ...one });
+  }
+  return lines;
 }
