@@ -165,6 +165,22 @@ def test_columns_and_files_are_chosen_and_the_size_is_told_before(visit: Callabl
     assert len(lines) == 1 + 3
 
 
+def test_a_large_file_is_split_by_itself(
+    visit: Callable[..., Visit], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nobody chose, the server does: the dialog shows what it chose, and the file has several."""
+    monkeypatch.setattr("whodid.server.sizing.LARGE", 2)
+    seen = visit("?q=type:contact+-action:contact.updated")
+    seen.viewer.get_by_role("button", name="Export").click()
+    files = seen.viewer.get_by_role("dialog").get_by_label("Files")
+    expect(files.locator("option:checked")).not_to_have_text("One file")
+    with seen.page.expect_download() as download:
+        seen.viewer.get_by_role("dialog").get_by_role("button", name="Download", exact=True).click()
+    download.value.save_as(tmp_path / "saved.zip")
+    with zipfile.ZipFile(tmp_path / "saved.zip") as archive:
+        assert len([one for one in archive.namelist() if one.endswith(".csv")]) == 2
+
+
 def test_the_dialog_hides_fields_and_people(visit: Callable[..., Visit], world: World, tmp_path: Path) -> None:
     """It says how many values will be hidden; the file verifies, and neither the value nor the name is in it."""
     seen = visit("?q=type:contact+-action:contact.updated", bypass_csp=True)

@@ -13,6 +13,7 @@ export interface Wish {
   proofs: boolean;
   /** All when there are none. */
   columns?: readonly string[];
+  /** Chosen by the server when it is left out. */
   split?: "month" | number | null;
   [filter: string]: unknown;
 }

@@ -263,6 +263,8 @@ export interface ExportEstimate {
   size: number;
   /** Values that the file hides as it was ordered. */
   hidden: Count;
+  /** Where its files end, whoever chose that. */
+  split: "month" | number | null;
 }
 
 /** An export that is made, or was made, on the server. */

@@ -30,7 +30,8 @@ const REST = 200;
 
 export class Layout {
   #off = new Set<Key>();
-  #split: Split = "one";
+  /** Null while nobody chose: the server does then. */
+  #split: Split | null = null;
   #estimate: ExportEstimate | null = null;
   #asked = "";
   #timer: number | undefined;
@@ -43,7 +44,7 @@ export class Layout {
   /** What is ordered: the filters, and the choices as far as a format has them. */
   wish(format: string, proofs: boolean, filtered: Params): Wish {
     const columns = format === "ndjson" || !this.#off.size ? [] : GROUPS.flatMap(([group, names]) => (this.#off.has(group) ? [] : names));
-    return { ...filtered, format, proofs, columns, split: proofs ? null : SPLITS[this.#split] };
+    return { ...filtered, format, proofs, columns, ...(this.#split && !proofs ? { split: SPLITS[this.#split] } : {}) };
   }
 
   render(wish: Wish): TemplateResult {
@@ -81,10 +82,13 @@ export class Layout {
 
   #files(): TemplateResult {
     const { words } = this.#host;
-    const large = (this.#estimate?.count.value ?? 0) > LARGE;
+    const { count, split } = this.#estimate ?? { count: { value: 0 }, split: null };
+    const chosen = this.#split ?? (typeof split === "number" ? "rows" : (split ?? "one"));
+    const rows = this.#split || typeof split !== "number" ? SPLITS.rows : split;
+    const large = count.value > LARGE;
     return html`<label class="ckl">${words.t("export.split")} <select @change=${(event: Event) => this.#cut((event.target as HTMLSelectElement).value as Split)}>${(Object.keys(SPLITS) as Split[]).map(
-        (one) => html`<option value=${one} ?selected=${one === this.#split}>${words.t(`export.split.${one}`, { n: SPLITS.rows })}</option>`,
-      )}</select></label>${large && this.#split === "one" ? html`<p class="mute">${words.t("export.large", { n: LARGE })}</p>` : nothing}`;
+        (one) => html`<option value=${one} ?selected=${one === chosen}>${words.t(`export.split.${one}`, { n: rows })}</option>`,
+      )}</select></label>${large && chosen === "one" ? html`<p class="mute">${words.t("export.large", { n: LARGE })}</p>` : nothing}`;
   }
 
   #turn(group: Key): void {
