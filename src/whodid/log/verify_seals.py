@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from whodid.errors import ProofError, StoreError
+from whodid.errors import ProofError
 from whodid.log.anchors import MOST_STAMPS, read_stamp, stamped
+from whodid.log.verify_index import check_index
 from whodid.proof import leaf, tile, tree
-from whodid.proof.index import Index
 from whodid.proof.seal import NOTHING, Seal, anchor_hash, check_chain, check_origin, salt_commitment
 from whodid.sequence import DAY, Head, Segment
 from whodid.store.base import Kept, Store
@@ -60,26 +60,17 @@ class SealCheck:
         if segment.number >= self._head.sealed or seal is None:
             return
         name = f"of segment {segment.number}"
-        try:
-            stored = self._store.postings(self._workspace, segment.number)
-            index = None if stored is None else Index.decode(stored)
-        except (ProofError, StoreError) as error:
-            self._add(None, error.fact)
-            return
-        if index is None:
-            self._add(None, f"The index {name} is missing")
-            return
-        if index.root != seal.root or len(index.postings) != seal.keys:
-            self._add(None, f"The index {name} is not the one that was sealed")
-        for tag, carrying in found.items():
-            for position in set(carrying).difference(index.postings.get(tag, ())):
-                self._add(position, f"The index {name} leaves it out")
-        for tag, positions in index.postings.items():
-            for position in present.intersection(positions).difference(found.get(tag, ())):
-                self._add(position, f"The index {name} has it under a tag that it does not carry")
-            if positions[0] < seal.start or positions[-1] >= seal.stop:
-                self._add(None, f"The index {name} reaches beyond its segment")
-        if len(present) > seal.indexed:
+        compared = check_index(
+            lambda: self._store.postings(self._workspace, segment.number),
+            seal,
+            found,
+            present,
+            self._add,
+            name=name,
+            done="sealed",
+            within="its segment",
+        )
+        if compared and len(present) > seal.indexed:
             self._add(None, f"The seal {name} counts {seal.indexed} entries, and {len(present)} are there")
 
     def chain(self) -> None:

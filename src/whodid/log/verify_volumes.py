@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 from whodid import canonical
 from whodid.errors import ProofError, StoreError
+from whodid.log.verify_index import check_index
 from whodid.model import Entry
 from whodid.proof import leaf
 from whodid.proof.index import Index
@@ -108,28 +109,17 @@ class VolumeCheck:
 
     def _compare(self, volume: Volume) -> None:
         """Compare the index of a volume with its entries, all of which were given."""
-        found, name = self._found, f"of volume {volume.number}"
-        self._found = {}
-        try:
-            stored = self._store.volume_postings(self._workspace, volume.number)
-            index = None if stored is None else Index.decode(stored)
-        except (ProofError, StoreError) as error:
-            self._add(None, error.fact)
-            return
-        if index is None:
-            self._add(None, f"The index {name} is missing")
-            return
-        if index.root != volume.root or len(index.postings) != volume.keys:
-            self._add(None, f"The index {name} is not the one that was bound")
-        present = {position for carrying in found.values() for position in carrying}
-        for tag, carrying in found.items():
-            for position in set(carrying).difference(index.postings.get(tag, ())):
-                self._add(position, f"The index {name} leaves it out")
-        for tag, positions in index.postings.items():
-            for position in present.intersection(positions).difference(found.get(tag, ())):
-                self._add(position, f"The index {name} has it under a tag that it does not carry")
-            if positions[0] < volume.start or positions[-1] >= volume.stop:
-                self._add(None, f"The index {name} reaches beyond its segments")
+        found, self._found = self._found, {}
+        check_index(
+            lambda: self._store.volume_postings(self._workspace, volume.number),
+            volume,
+            found,
+            {position for carrying in found.values() for position in carrying},
+            self._add,
+            name=f"of volume {volume.number}",
+            done="bound",
+            within="its segments",
+        )
 
     def _second_of(self, segment: int) -> Mapping[bytes, bytes]:
         """Return the second tags of a segment by its first ones, as far as it has any and its index can be read."""
