@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.keeping import HOME, Clock, event, opened
-from tests.receiving import Receiver, receiving
+from tests.channel import clock, log, receiver
+from tests.keeping import HOME
+from tests.receiving import Receiver
 from tests.sinking import managed, only, turn
 from tests.test_sinks_people import ALERTS, HOSTILE, PLAIN, alert
 from whodid import Log
@@ -21,19 +21,7 @@ from whodid.sinks import SinkWorker
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 
 
-@pytest.fixture
-def log(tmp_path: Path) -> Iterator[Log]:
-    """Open a log."""
-    with opened("memory", tmp_path, Clock()) as made:
-        made.record(HOME, event(1))
-        yield made
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    """Run a service."""
-    with receiving() as made:
-        yield made
+__all__ = ["clock", "log", "receiver"]
 
 
 def secret_of(folder: Path, url: str) -> str:

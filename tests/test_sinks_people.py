@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.alerting import follow, wrong
-from tests.keeping import HOME, Clock, event, opened
-from tests.receiving import Receiver, receiving
+from tests.channel import clock, log, receiver
+from tests.keeping import HOME, Clock, event
+from tests.receiving import Receiver
 from tests.sinking import managed, only, turn
 from tests.test_sinks_heads import posting
 from whodid import Log, Resource
@@ -19,30 +19,11 @@ from whodid.detect import Alerts
 from whodid.errors import InvalidSetting
 from whodid.sinks import SinkWorker
 
+__all__ = ["clock", "log", "receiver"]
+
 HOSTILE = "<!channel> *b* [x](http://evil.example) </at> & \r\nBcc: eve@evil.example \u202e"
 PLAIN = "<!channel> *b* [x](http://evil.example) </at> & Bcc: eve@evil.example"
 ALERTS = "action:audit.alert_raised"
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """Return the clock of the log."""
-    return Clock()
-
-
-@pytest.fixture
-def log(tmp_path: Path, clock: Clock) -> Iterator[Log]:
-    """Open a log."""
-    with opened("memory", tmp_path, clock) as made:
-        made.record(HOME, event(1))
-        yield made
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    """Run a channel."""
-    with receiving() as made:
-        yield made
 
 
 def alert(log: Log, times: int = 5) -> None:

@@ -3,43 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.keeping import HOME, Clock, event, opened
-from tests.receiving import Receiver, receiving
+from tests.channel import clock, log, receiver
+from tests.keeping import HOME, Clock, event
+from tests.receiving import Receiver
 from tests.sinking import managed, only, turn
 from whodid import Log
 from whodid.errors import InvalidSetting
 from whodid.sinks import SinkWorker
 from whodid.sinks.kinds.schedule import read_schedule
 
+__all__ = ["clock", "log", "receiver"]
+
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """Return a clock that stands at a Friday, 14:00 UTC."""
-    return Clock()
-
-
-@pytest.fixture
-def log(tmp_path: Path, clock: Clock) -> Iterator[Log]:
-    """Open a log."""
-    with opened("memory", tmp_path, clock) as made:
-        made.record(HOME, event(1))
-        yield made
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    """Run a channel."""
-    with receiving() as made:
-        yield made
 
 
 def at(text: str) -> datetime:
