@@ -345,6 +345,18 @@ class TestFixture:
         handle.remove()
         engine.dispose()
 
+    def test_pytest_knows_the_fixture_once_whodid_is_installed(self, tmp_path: Path) -> None:
+        (tmp_path / "test_host.py").write_text("def test_host(audit_log):\n    assert audit_log.all() == []\n")
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "/dev/null", "test_host.py"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert "1 passed" in done.stdout, done.stdout + done.stderr
+
 
 PLAIN = """
 import sys
