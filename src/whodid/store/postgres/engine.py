@@ -378,6 +378,10 @@ class Engine:
             raise Retry(f"{self.name} is changing under this transaction: {error}", "Try again") from error
         except errors.DiskFull as error:
             raise StoreFull(f"The disk of {self.name} is full: {error}", "Free space; nothing was written") from error
+        except errors.IoError as error:
+            raise StoreUnavailable(
+                f"The disk of {self.name} failed: {error}", "Have it examined; nothing was written"
+            ) from error
         except (errors.DataCorrupted, errors.IndexCorrupted) as error:
             raise StoreCorrupt(
                 f"{self.name} is damaged: {error}", "Run whodid verify, then restore a backup"
