@@ -1,4 +1,4 @@
-"""PostgreSQL on a disk that is full or fails: nothing acknowledged is lost, and writing goes on by itself afterwards."""
+"""PostgreSQL on a disk that is full or fails: nothing acknowledged is lost, and writing goes on by itself after it."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from hashlib import sha256
 
+from whodid.canonical import from_micros
 from whodid.errors import StoreUnavailable
 from whodid.query import Cursor, Page, Query
 from whodid.sequence import Batch, Bound, Head, Sealed, Segment
@@ -261,6 +262,10 @@ class PostgresStore(Store):
         return unpack_postings(row[0], f"volume {number}") if row else None
 
     # ---------------------------------------------------------------- keeping
+
+    def now(self) -> datetime:
+        with self.engine.listing() as reader:
+            return from_micros(reader.value("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::int8"))
 
     def state(self, workspace: str, name: str) -> bytes | None:
         ws = self.coding.keys.workspace(workspace)
