@@ -18,7 +18,7 @@ from tests.proxying import Network
 from tests.remoting import WORKSPACE, Server, serving
 from tests.sending import wire
 from tests.serving import bearer
-from whodid import Log
+from whodid import Log, Receipt
 from whodid.errors import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -118,11 +118,11 @@ def test_a_commit_that_the_network_swallowed_is_settled(
             monkeypatch.setattr("whodid.store.postgres.store._APPEND_S", 1.0)
         network.mode = mode
         refused = 0
-        while True:
+        receipt: Receipt | None = None
+        while receipt is None:
             # The database keeps the lock of whoever it cannot hear for a while, and not for longer.
             try:
                 receipt = log.record("w", event("a", 1))
-                break
             except StoreUnavailable:
                 refused += 1
         assert receipt.index == 1
