@@ -2,10 +2,10 @@
 
 Method: two servers on one database, and for each a client with a spool that records all the time through it. In each
 turn one of the servers gets SIGKILL, before or after it began to listen, and is started again at once; a third and two
-thirds of the way through (once, when it is short), PostgreSQL is killed as well and started again some turns later. While it is away no server
-may say that it is ready; when it is back, both must. In the end the spools are delivered and the log is read: every
-event that a client was told is safe is there once, places have no gap, the sink got everything in order, and `verify`
-finds nothing.
+thirds of the way through (once, when it is short), PostgreSQL is killed as well and started again some turns later.
+While it is away no server may say that it is ready; when it is back, both must. In the end the spools are delivered and
+the log is read: every event that a client was told is safe is there once, places have no gap, the sink got everything
+in order, and `verify` finds nothing.
 
     python -m benchmarks.storming [--restarts 100] [--seed 1]
 """
