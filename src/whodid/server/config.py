@@ -66,7 +66,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         origins: Web origins of other pages that may load the viewer, read the API and frame `/embed`; a list, or one
             text with spaces or commas between.
         threads: How many requests may work on the store at once.
-        connections: How many connections and requests under way there may be at once; more are told to come back.
+        connections: How many connections there may be at once; beyond that each ends with its answer, to make room for
+            others, and twice as many are the most.
         downloads: How many exports may be made at once.
         anchor_log: Whether to keep an anchor log: witnesses and the time stamp authority then see that one in the
             place of the logs of all workspaces. For deployments with many of them.
