@@ -252,10 +252,10 @@ class _Sender:
         while (passed := time.perf_counter() - self._began) < self._orders.seconds:
             due = int(self._orders.rate * passed)
             for at in range(sent, due):
-                if not self._idle and self._open >= self._orders.connections:
+                line = self._rested()
+                if line is None and self._open >= self._orders.connections:
                     self._seen.unsent += 1
                     continue
-                line = self._idle.pop() if self._idle else None
                 self._open += line is None
                 task = asyncio.create_task(self._one(line, self._began + at / self._orders.rate))
                 self._under_way.add(task)
@@ -263,15 +263,20 @@ class _Sender:
             sent = due
             await asyncio.sleep(_TICK)
 
+    def _rested(self) -> _Line | None:
+        """Return a connection that waits for its next request; the server may have closed it meanwhile."""
+        while self._idle:
+            line = self._idle.pop()
+            if line.transport is not None and not line.transport.is_closing():
+                return line
+            self._open -= 1
+        return None
+
     async def _one_by_one(self) -> None:
-        self._open += 1
-        await self._one(None, time.perf_counter())
         while time.perf_counter() - self._began < self._orders.seconds:
-            if self._idle:
-                await self._one(self._idle.pop(), time.perf_counter())
-            else:
-                self._open += 1
-                await self._one(None, time.perf_counter())
+            line = self._rested()
+            self._open += line is None
+            await self._one(line, time.perf_counter())
 
     async def _one(self, line: _Line | None, due: float) -> None:
         first, request = self._next()

@@ -79,6 +79,7 @@ class Served:
 
     def __init__(self, where: Place, *settings: str) -> None:
         self._where = where
+        self.url = where.url
         self._settings = settings
         self.key_file = where.folder / "log.key"
         self.port = 0
@@ -86,7 +87,7 @@ class Served:
 
     def __enter__(self) -> Self:
         more = [part for one in self._settings for part in ("--set", one)]
-        command = [sys.executable, "-m", "whodid", "serve", "--store", self._where.url, "--port", "0"]
+        command = [sys.executable, "-m", "whodid", "serve", "--store", self.url, "--port", "0"]
         command += ["--key-file", str(self.key_file), "--secret-file", str(self._where.folder / "secret"), *more]
         self._said = self._where.folder / "server.err"
         with self._said.open("wb") as said:
@@ -113,7 +114,7 @@ class Served:
 
     def log(self) -> whodid.Log:
         """Open the log of the store in this process."""
-        return whodid.open(self._where.url, key=self.key_file)
+        return whodid.open(self.url, key=self.key_file)
 
     def key(self, workspace: str, *scopes: str) -> str:
         """Make an API key."""
