@@ -29,6 +29,7 @@ SCRIPTS: dict[str, tuple[str, ...]] = {
     "sealing": (),
     "capture": (),
     "read": ("--entries", "1000000"),
+    "overload": (),
 }
 QUICK: dict[str, tuple[str, ...]] = {
     "append": ("--rounds", "2", "--warm", "5000"),
@@ -36,6 +37,7 @@ QUICK: dict[str, tuple[str, ...]] = {
     "spool": ("--rounds", "2", "--events", "5000"),
     "ingest": ("--rounds", "1"),
     "read": ("--entries", "100000", "--tries", "20"),
+    "overload": ("--seconds", "20", "--warm", "5"),
 }
 _WIDTH, _LEFT, _RIGHT, _BAR, _GAP = 640, 90, 110, 16, 14
 _FONT = 'font-family="sans-serif" font-size="12"'

@@ -121,6 +121,13 @@ def test_what_is_larger_than_everything_gets_in_alone() -> None:
     assert not Bound(lambda: 0).take("one")
 
 
+def test_nothing_takes_no_room_and_is_not_remembered() -> None:
+    """The empty end of a body, from whomever: a bound does not grow with the number of those who came by."""
+    bound = Bound(lambda: 10)
+    assert [bound.take(f"sender {number}", 0) for number in range(3)] == [True] * 3
+    assert bound._held == {}
+
+
 @given(st.lists(st.tuples(st.sampled_from("abcd"), st.integers(1, 9)), max_size=60), st.integers(1, 12))
 def test_a_bound_holds(asked: list[tuple[str, int]], share: int) -> None:
     """Whoever asks for whatever: no more is inside than the whole, or one thing alone, and all of it is given back."""

@@ -116,7 +116,8 @@ def asgi(
         token_address: Where the page fetches its viewer token (POST, same origin); the console's when not given.
         origins: Web origins of other pages that may load the viewer, read the API and frame `/embed`; the origin
             that a token names may read the API in any case.
-        threads: How many requests may work on the store at once.
+        threads: How many requests may work on the store at once: as many that read, that send through the doors of
+            other products, and that send through those that must not be turned away.
         downloads: How many exports, and how many evidence files, may be made at once.
         exports: Makes them (`export_worker`); one with a temporary folder of its own when not given.
         rate: Events per second that each API key may send on average; 0 for no limit.

@@ -42,6 +42,8 @@ class Bound:
 
         What is larger than everything is let in where nothing else is inside: it would never be otherwise.
         """
+        if not count:
+            return True
         share, held = self._share(), self.held(who)
         free = 2 * share - self.total
         if share <= 0 or (self.total and (count > free or (held and held + count > free))):

@@ -65,7 +65,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             looked at for places that nobody told.
         origins: Web origins of other pages that may load the viewer, read the API and frame `/embed`; a list, or one
             text with spaces or commas between.
-        threads: How many requests may work on the store at once.
+        threads: How many requests may work on the store at once: as many that read, that send through the doors of
+            other products, and that send through those that must not be turned away.
         connections: How many connections there may be at once; beyond that each ends with its answer, to make room for
             others, and twice as many are the most.
         downloads: How many exports may be made at once.
