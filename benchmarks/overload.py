@@ -99,6 +99,7 @@ def overload(served: Served, given: argparse.Namespace) -> None:
                 points.append((time.monotonic() - began, served.taken()))
             seen = result(sender)
         finally:
+            sender.kill()
             for one in others.values():
                 one.__exit__()
         after = served.taken()

@@ -136,16 +136,17 @@ def soak(where: Place, served: Served, given: argparse.Namespace, stack: ExitSta
                 time.sleep(_SAMPLE)
             seen = result(sender)
         finally:
+            sender.kill()
             stopping.set()
             for thread in threads:
                 thread.join()
     settle(log)
     samples_end = sample(where, served, log)
     served.stop()
+    show(_Story(samples, samples_end, seen, rate, done, reader))
     acknowledged = numbers(told)
     size = served.check(_WORKSPACE, acknowledged, base.batch)
     check_sink(log, sunk, first, acknowledged, base.batch)
-    show(_Story(samples, samples_end, seen, rate, done, reader))
     live = log.stats(_WORKSPACE)["entries"]
     print(
         f"\nEvery acknowledged event is in the log once and in the file of the sink once, and the log of {size:,} "
@@ -163,7 +164,7 @@ def add_sinks(log: whodid.Log, folder: Path, sunk: Path, start: int, stack: Exit
     secret.write_text(SECRET)
     secret.chmod(0o600)
     sinks = Sinks(log, _WORKSPACE, actor=ACTOR)
-    sinks.add("file", "file", str(sunk), start=start)
+    sinks.add("file", "file", str(sunk), start=start, options={"rotate_mb": "0"})
     address = f"http://127.0.0.1:{receiver.stdout.readline().strip()}/in"
     sinks.add("hook", "webhook", address, start=start, private=True, secret=f"file:{secret}", batch=500)
 
@@ -300,7 +301,8 @@ def show(story: _Story) -> None:
         f"\nAnswers {seen.statuses}, not sent {seen.unsent}; accepted p50 {seen.whole[0]:,.0f} ms, "
         f"p99 {seen.whole[1]:,.0f} ms; newest page p50 {reader.told()[3]} ms, p99 {reader.told()[4]} ms, "
         f"{reader.refused + reader.broken} refused; {done['exports']} exports, {done['live views']} live views, "
-        f"{done['policies']} shorter policies"
+        f"{done['policies']} shorter policies",
+        flush=True,
     )
 
 
