@@ -15,7 +15,7 @@ from whodid.catalog import Action, Catalog
 from whodid.errors import InvalidQuery
 from whodid.evidence.document import DIMENSIONS, ENTRY, Ask
 from whodid.model import ACTORS
-from whodid.query import indexes_of, quote, spans
+from whodid.query import Query, Term, Value, indexes_of, quote, spans
 
 __all__ = ["PRESETS", "Question", "about", "ask"]
 
@@ -24,6 +24,9 @@ PRESETS: dict[str, Callable[[Action], bool]] = {
     "approvals": lambda action: action.category == "template",
 }
 """Ready-made sets of actions: changes of access rights, approval records of templates."""
+
+_FIELDS = {"actor": "actor", "action": "action", "resource": "resource", ENTRY: "index"}
+"""Dimension → field of the query language."""
 
 
 class Question(NamedTuple):
@@ -48,6 +51,12 @@ class Question(NamedTuple):
     def has(self, recorded_at: int) -> bool:
         """Tell whether the period contains a moment, microseconds since 1970."""
         return (self.since is None or recorded_at >= self.since) and (self.until is None or recorded_at < self.until)
+
+    def query(self) -> Query:
+        """Ask the same in the query language, which knows actors by their ids and a period by when entries occurred."""
+        terms = [Term(field=_FIELDS[one.dimension], values=_sought(one)) for one in self.asks]
+        since, until = [None if at is None else canonical.from_micros(at) for at in self[1:]]
+        return Query(terms=tuple(terms), since=since, until=until)
 
 
 def ask(
@@ -94,6 +103,11 @@ def _spelt(ask: Ask) -> str:
     if ask.dimension == ENTRY:
         return spans(int(value) for (value,) in ask.values)
     return ",".join(":".join(value) for value in ask.values)
+
+
+def _sought(ask: Ask) -> tuple[Value, ...]:
+    texts = (value[-1] if ask.dimension == "actor" else ":".join(value) for value in ask.values)
+    return tuple(Value(text) for text in dict.fromkeys(texts))
 
 
 def _read(term: str, catalog: Catalog) -> tuple[str, list[tuple[str, ...]]]:
