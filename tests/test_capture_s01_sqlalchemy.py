@@ -86,7 +86,9 @@ class TestInstalling:
 
         def installed() -> list[weakref.ref[Any]]:
             sessions = sessionmaker(sa.create_engine("sqlite://"))
-            captured, outbox = capture(), Outbox(sessions.kw["bind"])
+            # As in an application, where what is called belongs to an object that has the sessions.
+            captured = Capture(builtin(), lambda *_: f"{sessions}", workspace="w1", strict=True)
+            outbox = Outbox(sessions.kw["bind"])
             end = outbox.on_commit(sessions, lambda: captured)
             handle = install(sessions, captured, outbox, models=(Note,))
             handle.remove()
