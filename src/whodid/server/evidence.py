@@ -86,8 +86,8 @@ _MAKE = Description(
     answers="one HTML file that answers a question and [proves itself offline](../spec/evidence.md)",
     more=(
         "A part is `resource:TYPE:ID`, `actor:TYPE:ID` or `action:NAME` (also `action:contact.*`), with commas between "
-        "alternatives, `access` (all changes of access rights) or `approvals` (all actions of templates); or "
-        "`entry:5,7..9` alone, for exactly these entries. Values that "
+        "alternatives, `access` (all changes of access rights) or `approvals` (how things such as templates got "
+        "approved); or `entry:5,7..9` alone, for exactly these entries. Values that "
         "the reader may not see are withheld, and so is what `hide` and `hide_people` name; "
         "all proofs still hold. A reader with a locked filter cannot have "
         "evidence. The file is recorded in the log."
