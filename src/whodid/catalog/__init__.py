@@ -24,11 +24,13 @@ from whodid.catalog.labels import (
 from whodid.catalog.secrets import SHORTEST, holds_secret, is_credential, without_secrets
 from whodid.catalog.sentences import ChangeLine, SecondLine, Sentence, second_line, sentence
 from whodid.catalog.templates import Part, Said
+from whodid.catalog.topics import TOPICS, Topic, topics
 
 __all__ = [
     "ANSWERS",
     "LANGUAGES",
     "SHORTEST",
+    "TOPICS",
     "Action",
     "Catalog",
     "ChangeLine",
@@ -37,6 +39,7 @@ __all__ = [
     "Said",
     "SecondLine",
     "Sentence",
+    "Topic",
     "Wording",
     "actor_label",
     "builtin",
@@ -54,6 +57,7 @@ __all__ = [
     "severity_label",
     "source_label",
     "stricter",
+    "topics",
     "type_label",
     "value_label",
     "without_secrets",

@@ -20,6 +20,7 @@ from whodid.errors import InvalidQuery, WhodidError
 from whodid.intake import Intake
 from whodid.log.anchoring import AnchorLog
 from whodid.log.binding import Binder, BoundVolume
+from whodid.log.carrying import Carrying
 from whodid.log.commit import GroupCommit, Receipt
 from whodid.log.elsewhere import Elsewhere
 from whodid.log.erasing import Erasure, erase
@@ -218,16 +219,9 @@ class Log(Proofs):
             NotFound: Nothing was ever recorded for this workspace.
             StoreError: A step failed; the steps before it stand, and the next call goes on after them.
         """
-        binder = self._binder(workspace)
-        check = partial(self._intake.check, workspace=workspace, now=self._clock())
-        sealer = Sealer(
-            self._store,
-            workspace,
-            check,
-            self._clock,
-            self._draw,
-            sealed=lambda: binder.run(everything=False, context=None),
-        )
+        carrying = self._carrying(workspace)
+        binder = Binder(carrying)
+        sealer = Sealer(carrying, sealed=lambda: binder.run(everything=False, context=None))
         return tuple(sealer.run(close=close, context=context))
 
     def bind(self, workspace: str, *, context: Context | None = None) -> tuple[BoundVolume, ...]:
@@ -245,7 +239,7 @@ class Log(Proofs):
             NotFound: Nothing was ever recorded for this workspace.
             StoreError: A step failed; the steps before it stand.
         """
-        return tuple(self._binder(workspace).run(everything=True, context=context))
+        return tuple(Binder(self._carrying(workspace)).run(everything=True, context=context))
 
     def anchor(self, on_error: Callable[[str, WhodidError], None] = lambda _workspace, _error: None) -> int | None:
         """Put the newest heads of all workspaces into the anchor log of the deployment, if there is a newer one.
@@ -428,7 +422,7 @@ class Log(Proofs):
 
     # ---------------------------------------------------------------- helpers
 
-    def _binder(self, workspace: str) -> Binder:
+    def _carrying(self, workspace: str) -> Carrying:
         self._existing(workspace)
         check = partial(self._intake.check, workspace=workspace, now=self._clock())
-        return Binder(self._store, workspace, check, self._clock, self._draw)
+        return Carrying(self._store, workspace, check, self._clock, self._draw)
