@@ -14,6 +14,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from whodid.catalog import Catalog
 from whodid.errors import InvalidSetting
 from whodid.model import Severity
 from whodid.sinks.formats.integrity import Link
@@ -92,12 +93,14 @@ class Opening(Struct, frozen=True):
     Args:
         secrets: The newest first.
         now: Returns the log's present time.
+        catalog: Declares the actions of the log.
         again: Whether what comes may have come before, and is wanted all the same.
     """
 
     sink: Sink
     secrets: tuple[str, ...]
     now: Callable[[], datetime]
+    catalog: Catalog
     again: bool = False
 
     def option(self, name: str, default: str = "") -> str:
