@@ -19,7 +19,16 @@ from whodid.server.answers import Answer, Call, Handler, answer_json
 from whodid.server.callers import Caller, Callers
 from whodid.server.described import Description
 from whodid.server.refusals import Refusals
-from whodid.server.sinking import (
+from whodid.server.sinks.bodies import (
+    Backfill,
+    Dropped,
+    NewSecret,
+    NewSink,
+    Paused,
+    Reasoned,
+    Retried,
+)
+from whodid.server.sinks.descriptions import (
     ADD_SINK,
     BACKFILL_SINK,
     DROP,
@@ -32,13 +41,6 @@ from whodid.server.sinking import (
     SINK,
     SINKS,
     TEST_SINK,
-    Backfill,
-    Dropped,
-    NewSecret,
-    NewSink,
-    Paused,
-    Reasoned,
-    Retried,
 )
 from whodid.sinks import Health, Sink, Sinks, generate_secret
 
