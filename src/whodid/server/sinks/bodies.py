@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from whodid.sinks import Signature
 
 __all__ = [
     "Backfill",
+    "ChangedSink",
     "DropView",
     "Dropped",
     "NewSecret",
@@ -41,6 +44,7 @@ class NewSink(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         format: What an entry becomes; the usual one of the kind when absent.
         query: Which entries go there, in the query language without dates; empty for all.
         secret: The secret of its kind; it is kept encrypted and never answered. A webhook without one is given one.
+        signature: How the secret that a webhook is given signs; nothing to any other sink.
         options: Of the kind.
         private: Whether addresses that are not on the public internet may be reached; an operator alone may say so.
         batch: How many entries go in one delivery at most; the usual number of the kind when absent.
@@ -54,6 +58,7 @@ class NewSink(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     format: Annotated[str, Meta(max_length=40)] | None = None
     query: Annotated[str, Meta(max_length=2_000)] = ""
     secret: _Secret | None = None
+    signature: Signature = "hmac"
     options: dict[str, Annotated[str, Meta(max_length=2_000)]] = {}
     private: bool = False
     batch: int | None = None
@@ -61,15 +66,41 @@ class NewSink(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     start: _Index | None = None
 
 
+class ChangedSink(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is to change about a sink; what is not named stays.
+
+    Args:
+        address: Where entries go; checked as for a new sink.
+        query: Which entries go there from now on.
+        options: Those that change, by name; null removes one, and the others stay.
+        private: As for a new sink; an operator alone may say so.
+        secret: Another secret, where the address or the options want one; it is kept encrypted and never answered.
+        reason: Why; it is recorded.
+    """
+
+    name: Annotated[str, Meta(min_length=1, max_length=100)] | UnsetType = UNSET
+    address: Annotated[str, Meta(min_length=1, max_length=2_000)] | UnsetType = UNSET
+    format: Annotated[str, Meta(max_length=40)] | UnsetType = UNSET
+    query: Annotated[str, Meta(max_length=2_000)] | UnsetType = UNSET
+    options: dict[str, Annotated[str, Meta(max_length=2_000)] | None] = {}
+    private: bool | UnsetType = UNSET
+    batch: int | UnsetType = UNSET
+    heartbeat: int | UnsetType = UNSET
+    secret: _Secret | None = None
+    reason: _Why | None = None
+
+
 class NewSecret(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Another secret for a sink.
 
     Args:
         secret: The secret; a webhook without one is given one.
+        signature: How the secret that a webhook is given signs.
         beside: Whether the one before stays good for now: a webhook is signed with both until the next change.
     """
 
     secret: _Secret | None = None
+    signature: Signature = "hmac"
     beside: bool = False
 
 
@@ -129,6 +160,8 @@ class SinkView(Struct, frozen=True, kw_only=True):
     Args:
         query: Which entries go there; empty for all.
         secret: Where its secret is: nowhere, in the store, or in a file or a variable of the server.
+        public_keys: What the receiver of a webhook checks signatures with, the newest first; empty where it shares the
+            secret, and where the server cannot read it.
         private: Whether addresses that are not on the public internet may be reached.
         status: `failing`: the last delivery failed, the next one is due at `retry_at`.
         next: Index of the entry that comes next.
@@ -156,6 +189,7 @@ class SinkView(Struct, frozen=True, kw_only=True):
     format: str
     query: str
     secret: Literal["none", "kept", "file", "env"]
+    public_keys: list[str]
     options: dict[str, str]
     private: bool
     batch: int
@@ -183,7 +217,7 @@ class SinkMade(SinkView, frozen=True, kw_only=True):
     """A sink whose secret was set.
 
     Args:
-        secret_text: The secret, where the server made one, shown this once; null where it was sent.
+        secret_text: The secret, where the server made one that the receiver needs, shown this once; null otherwise.
     """
 
     secret_text: str | None

@@ -8,6 +8,7 @@ from whodid.server.described import Description, Form, Parameter, Reply
 from whodid.server.managing import WORKSPACE_HEADER
 from whodid.server.sinks.bodies import (
     Backfill,
+    ChangedSink,
     Dropped,
     DropView,
     NewSecret,
@@ -26,6 +27,7 @@ from whodid.server.sinks.bodies import (
 __all__ = [
     "ADD_SINK",
     "BACKFILL_SINK",
+    "CHANGE_SINK",
     "DROP",
     "PAUSE_SINK",
     "QUARANTINE",
@@ -50,6 +52,7 @@ _SHOWN: dict[str, Any] = {
     "format": "ocsf",
     "query": "severity:warning,critical",
     "secret": "kept",
+    "public_keys": [],
     "options": {},
     "private": False,
     "batch": 25,
@@ -86,8 +89,13 @@ _LEFT: dict[str, Any] = {
 }
 
 
-def _one(means: str = "The sink.", example: dict[str, Any] = _SHOWN) -> tuple[Reply, ...]:
-    return (Reply(200, means, (Form(SinkView, example=example),)),)
+_TAG = (Parameter("ETag", "names these settings; send it as If-Match to change no others"),)
+
+
+def _one(
+    means: str = "The sink.", example: dict[str, Any] = _SHOWN, headers: tuple[Parameter, ...] = ()
+) -> tuple[Reply, ...]:
+    return (Reply(200, means, (Form(SinkView, example=example),), headers),)
 
 
 SINKS = Description(
@@ -108,7 +116,7 @@ SINK = Description(
     needs=_NEEDS,
     path=_PATH,
     headers=WORKSPACE_HEADER,
-    replies=_one(),
+    replies=_one(headers=_TAG),
     problems=(404,),
 )
 ADD_SINK = Description(
@@ -118,7 +126,8 @@ ADD_SINK = Description(
     answers="201 and the sink; `secret_text` is the secret of a webhook that brought none, shown this once",
     more=(
         "Whoever adds a sink lets whole entries out, personal values included. A kind that writes on the server "
-        "(`file`), the option `ca`, and `private` take an operator. The act is an entry."
+        "(`file`), the option `ca`, and `private` take an operator. With `signature` `ed25519` a webhook is given a "
+        "secret that nobody is shown; `public_keys` has its public key. The act is an entry."
     ),
     needs=_NEEDS,
     headers=WORKSPACE_HEADER,
@@ -139,21 +148,48 @@ ADD_SINK = Description(
             201,
             "The sink.",
             (Form(SinkMade, example={**_SHOWN, "status": "active", "fault": "", "secret_text": "whsec_…"}),),
+            _TAG,
         ),
     ),
     problems=(404,),
+)
+CHANGE_SINK = Description(
+    name="changeSink",
+    area=_AREA,
+    does="Change a sink",
+    answers="the sink with its new settings; it goes on where it was, and one that is failing is tried at once",
+    more=(
+        "What is not named stays. What cannot work is refused as for a new sink, and nothing changes. With `If-Match` "
+        "the sink changes only while its settings are those that were read: 412 otherwise. A sink that reaches into "
+        "the server (kind `file`, option `ca`, `private`), or that shall, takes an operator. The act is an entry with "
+        "what was and what is, without secrets."
+    ),
+    needs=_NEEDS,
+    path=_PATH,
+    headers=(*WORKSPACE_HEADER, Parameter("If-Match", "the ETag of the sink as it was read")),
+    body=(
+        Form(
+            ChangedSink,
+            example={"query": "severity:critical", "options": {"zone": "Europe/Madrid"}, "reason": "Too many"},
+        ),
+    ),
+    replies=_one(headers=_TAG),
+    problems=(404, 412),
 )
 SECRET = Description(
     name="setSinkSecret",
     area=_AREA,
     does="Give a sink another secret",
     answers="the sink; `secret_text` is the secret of a webhook when none was sent, shown this once",
-    more="With `beside` a webhook is signed with both, the new one first. The act is an entry, without the secret.",
+    more=(
+        "With `beside` a webhook is signed with both, the new one first; they may be of two kinds. The act is an "
+        "entry, without the secret."
+    ),
     needs=_NEEDS,
     path=_PATH,
     headers=WORKSPACE_HEADER,
     body=(Form(NewSecret, example={"beside": True}),),
-    replies=(Reply(200, "The sink.", (Form(SinkMade, example={**_SHOWN, "secret_text": "whsec_…"}),)),),
+    replies=(Reply(200, "The sink.", (Form(SinkMade, example={**_SHOWN, "secret_text": "whsec_…"}),), _TAG),),
     problems=(404,),
 )
 PAUSE_SINK = Description(
