@@ -89,7 +89,7 @@ def open_receiver(log: Log, workspace: str, sink: Sink, *, again: bool) -> Recei
     Raises:
         InvalidSetting: Its settings or its secret cannot be used.
     """
-    return KINDS[sink.kind].open(Opening(sink, secrets_of(log, workspace, sink), log.now, again))
+    return KINDS[sink.kind].open(Opening(sink, secrets_of(log, workspace, sink), log.now, log.catalog, again))
 
 
 def make_message(entry: Entry, body: bytes, link: Link | None = None) -> Message:
