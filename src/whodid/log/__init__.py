@@ -13,7 +13,7 @@ from whodid.log.erasing import Erasure
 from whodid.log.forgetting import Forgotten
 from whodid.log.hiding import COVER, HIDDEN, Hiding, hide_proven
 from whodid.log.keys import DeploymentKey
-from whodid.log.lease import Holder, leased
+from whodid.log.lease import Holder, leased, passed
 from whodid.log.log import Log
 from whodid.log.moving import Moved, abandon_between, move_between
 from whodid.log.naming import ANCHORS
@@ -72,6 +72,7 @@ __all__ = [
     "leased",
     "move_between",
     "open_log",
+    "passed",
     "read_stamp",
     "scan",
     "stamped",

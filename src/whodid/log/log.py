@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from itertools import pairwise
 from typing import Self
@@ -36,7 +36,7 @@ from whodid.proof.checkpoint import parse_checkpoint
 from whodid.proof.note import parse_note
 from whodid.query import Cursor, Page, Query
 from whodid.sequence import Head
-from whodid.store.base import Count, Facets, Histogram, Store, restore
+from whodid.store.base import Count, Facets, Histogram, Store, restore, utc_now
 from whodid.store.moving import refuse
 
 __all__ = ["Log"]
@@ -53,7 +53,7 @@ class Log(Proofs):
         catalog: The declared actions.
         name: The deployment's name, first part of every new log's origin; it must not name a customer.
         strict: Whether undeclared actions are refused.
-        clock: Returns now, UTC.
+        clock: Returns now, UTC; the machine's clock when not given, and for leases that of the store.
         draw: Returns that many random bytes.
     """
 
@@ -65,9 +65,11 @@ class Log(Proofs):
         *,
         name: str = "localhost",
         strict: bool = False,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] | None = None,
         draw: Callable[[int], bytes] = os.urandom,
     ) -> None:
+        self._shared_clock = clock or store.now
+        clock = clock or utc_now
         super().__init__(store, key, clock)
         self.catalog = catalog
         self.elsewhere = Elsewhere(key.register)
@@ -90,6 +92,10 @@ class Log(Proofs):
     def now(self) -> datetime:
         """Return the log's present time, UTC."""
         return self._clock()
+
+    def shared_now(self) -> datetime:
+        """Return the time by the clock that all processes on the store share, UTC: what leases are counted by."""
+        return self._shared_clock()
 
     def fingerprint(self, workspace: str, value: bytes) -> str:
         """Return the keyed fingerprint of a secret value, the same that intake would write."""
