@@ -52,9 +52,15 @@ def _version(place: Path) -> int:
 
 
 class Server:
-    """One server with a database directory of its own."""
+    """One server with a database directory of its own.
 
-    def __init__(self, place: Path) -> None:
+    Args:
+        place: Folder of its programs.
+        of: Whose streaming replica it is; None for a server of its own.
+        tiny: Whether to keep its files small, for what is copied.
+    """
+
+    def __init__(self, place: Path, *, of: Server | None = None, tiny: bool = False) -> None:
         # Short: the path of a socket may have 107 characters.
         self.folder = Path(tempfile.mkdtemp(prefix="wpg-", dir="/tmp" if Path("/tmp").is_dir() else None))
         self.data = self.folder / "data"
@@ -67,7 +73,13 @@ class Server:
                 # The programs lie below a folder that is root's alone.
                 place = Path(shutil.copytree(place.parent, self.folder / "programs", symlinks=True)) / "bin"
         self._place = place
-        self.run("initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale", "C")
+        if of is not None:
+            # -R writes down whom to follow. The files may be lost with the machine: tests need not wait for the disk.
+            self.run("pg_basebackup", "-D", str(self.data), "-d", of.url("postgres", "postgres"), "-R", "-N", "-cfast")
+            self.start()
+            return
+        small = ("--wal-segsize=1", "-N") if tiny else ()
+        self.run("initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale", "C", *small)
         self.start()
         with self.connect("postgres") as connection:
             connection.execute(f"CREATE ROLE {ROLE} LOGIN NOSUPERUSER NOBYPASSRLS")
@@ -122,6 +134,15 @@ class Server:
         self._process.wait()
         while any(Path(f"/proc/{pid}").exists() and _parent(pid) for pid in children):
             time.sleep(0.01)
+
+    def follow(self, primary: Server) -> None:
+        """Wait until this replica has replayed what the primary has written."""
+        with primary.connect("postgres") as there, self.connect("postgres") as here:
+            told = there.execute("SELECT pg_current_wal_lsn()::text").fetchone()
+            end = time.monotonic() + 60
+            while here.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", told).fetchone() != (True,):
+                assert time.monotonic() < end, "The replica did not follow within a minute"
+                time.sleep(0.01)
 
     def make_folder(self, path: Path) -> None:
         """Make a folder that the server can write to."""

@@ -48,6 +48,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     Args:
         store: Address of the store, such as `sqlite:///audit.db`.
+        replicas: Addresses of streaming replicas of a PostgreSQL store, which answer what is only read: lists, counts,
+            search, proofs, exports; a list, as `origins`.
+        replica_lag_seconds: How far behind a replica may be; one that is further behind is left out until it is back.
+        replica_wait_ms: How long a request may wait for a replica to have what the primary has, before the primary
+            answers it.
         workspace: The workspace whose log the printed link opens; the only one, or else the console, when not given.
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one.
@@ -103,6 +108,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
 
     store: Annotated[str, Meta(min_length=1)]
+    replicas: tuple[str, ...] = ()
+    replica_lag_seconds: Annotated[int, Meta(ge=1, le=3_600)] = 10
+    replica_wait_ms: Annotated[int, Meta(ge=0, le=10_000)] = 200
     workspace: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:\-]{1,100}$")] | None = None
     host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8321
@@ -153,7 +161,8 @@ class Setting(NamedTuple):
     source: str
 
 
-_LISTS = frozenset({"compat", "oidc_operators", "origins", "syslog"})
+_LISTS = frozenset({"compat", "oidc_operators", "origins", "replicas", "syslog"})
+_ADDRESSES = frozenset({"store", "replicas"})
 _OIDC = ("url", "oidc_issuer", "oidc_client_id", "oidc_secret_file", "oidc_operators")
 _NAMES = tuple(field.name for field in msgspec.structs.fields(Settings))
 
@@ -193,11 +202,18 @@ def explain(
     return [
         Setting(
             name,
-            masked(settings.store) if name == "store" else getattr(settings, name),
+            _shown(name, getattr(settings, name)),
             found[name].source if name in found else "default",
         )
         for name in _NAMES
     ]
+
+
+def _shown(name: str, value: Any) -> Any:
+    """Return the value of a setting without passwords of databases."""
+    if name not in _ADDRESSES:
+        return value
+    return masked(value) if isinstance(value, str) else tuple(masked(one) for one in value)
 
 
 def variable(name: str) -> str:

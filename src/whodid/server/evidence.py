@@ -117,7 +117,7 @@ class EvidenceRoutes:
         found = asks.parameters([(name, value) for name, value in pairs if value], *asks.FILTERS)
         period = asks.question(found, now=now, viewer=claims.viewer.id)
         made = make(
-            self._log,
+            reader.log,
             claims.workspace,
             ask(wish.ask, catalog=self._log.catalog, since=period.since, until=period.until),
             actor=claims.viewer,

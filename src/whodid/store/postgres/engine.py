@@ -23,12 +23,15 @@ from whodid.store.postgres.older import for_15
 
 Values = Sequence[Any] | Mapping[str, Any]
 
-__all__ = ["Connection", "Engine", "Retry"]
+__all__ = ["Connection", "Engine", "Retry", "TookTooLong"]
 
 _OLDEST = 150_000
 _SAYS_STORAGE = 160_000  # from here on in CREATE TABLE
 _CONNECTIONS = 10
 _CONNECT_S = 10
+_CONNECT_ASIDE_S = 2
+# A replica that went away without a word is to be noticed before whoever waits for it gives up.
+_ASIDE = {"tcp_user_timeout": 5_000, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2}
 _WAIT_S = 30
 _LOCK_MS, _WRITE_MS, _READ_MS = 30_000, 60_000, 60_000
 _MIGRATING = 0x77686F646964  # advisory lock, one per database
@@ -48,6 +51,10 @@ _BEGIN_READING = (
 
 class Retry(StoreUnavailable):
     """The transaction met another one, or a week that came or went: do it again from the beginning."""
+
+
+class TookTooLong(StoreUnavailable):
+    """A statement ran into its limit: elsewhere it would take as long."""
 
 
 class Connection:
@@ -140,6 +147,8 @@ class Engine:
 
     Args:
         url: A libpq connection URI.
+        aside: Whether it is a copy that is only read: nothing is asked of it before its first use, and whether it is
+            there is found out sooner.
 
     Raises:
         InvalidSetting: The URI cannot be read, or the server must not hold a log.
@@ -147,7 +156,7 @@ class Engine:
         StoreVersion: It was written by another version of the schema.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, aside: bool = False) -> None:
         try:
             parts = conninfo_to_dict(url)
         except psycopg.ProgrammingError as error:
@@ -156,11 +165,14 @@ class Engine:
             ) from None
         # Never with the password: this name goes into messages.
         self.name = f"{parts.get('host') or 'localhost'}/{parts.get('dbname') or parts.get('user') or ''}"
-        self._url = make_conninfo(url, **{"connect_timeout": _CONNECT_S, "application_name": "whodid", **parts})
+        timing = {"connect_timeout": _CONNECT_ASIDE_S, **_ASIDE} if aside else {"connect_timeout": _CONNECT_S}
+        self._url = make_conninfo(url, **{**timing, "application_name": "whodid", **parts})
         self._idle: list[psycopg.Connection[TupleRow]] = []
         self._idle_lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(_CONNECTIONS)
         self._closed = False
+        if aside:
+            return
         try:
             with self.translated():
                 self._examine()
@@ -290,7 +302,7 @@ class Engine:
                 f"{self.name} is damaged: {error}", "Run whodid verify, then restore a backup"
             ) from error
         except (errors.LockNotAvailable, errors.QueryCanceled) as error:
-            raise StoreUnavailable(
+            raise TookTooLong(
                 f"{self.name} did not answer in time: {error}", "Try again; nothing was written"
             ) from error
         except (errors.ReadOnlySqlTransaction, errors.InsufficientResources) as error:
