@@ -72,7 +72,7 @@ class Server:
             if not self._runs(place):
                 # The programs lie below a folder that is root's alone.
                 place = Path(shutil.copytree(place.parent, self.folder / "programs", symlinks=True)) / "bin"
-        self._place = place
+        self.place = place
         if of is not None:
             # -R writes down whom to follow. The files may be lost with the machine: tests need not wait for the disk.
             self.run("pg_basebackup", "-D", str(self.data), "-d", of.url("postgres", "postgres"), "-R", "-N", "-cfast")
@@ -94,7 +94,7 @@ class Server:
     def run(self, program: str, *arguments: str) -> None:
         """Run one of the server's programs, as whom the server runs as, and insist that it succeeds."""
         done = subprocess.run(
-            [self._place / program, *arguments], capture_output=True, text=True, cwd="/", check=False, **self._as
+            [self.place / program, *arguments], capture_output=True, text=True, cwd="/", check=False, **self._as
         )
         assert done.returncode == 0, f"{program} failed:\n{done.stdout}{done.stderr}"
 
@@ -106,9 +106,10 @@ class Server:
             "max_connections": "100",
             "shared_buffers": "128MB",
             "log_destination": "stderr",
+            "wal_retrieve_retry_interval": "50ms",  # a replica whose primary was away looks for it at once
             **settings,
         }
-        command = [str(self._place / "postgres"), "-D", str(self.data)]
+        command = [str(self.place / "postgres"), "-D", str(self.data)]
         for name, value in chosen.items():
             command += ["-c", f"{name}={value}"]
         with (self.folder / "log").open("ab") as log:

@@ -247,7 +247,8 @@ class Replicas:
                 if self._has(one, ws, newest):
                     return one
             now = time.monotonic()
-            if now + rest > end:
+            asked = [one for one in asked if one.standing == "ok"]
+            if not asked or now + rest > end:
                 break
             time.sleep(rest)
             rest = min(2 * rest, longest)
@@ -256,8 +257,6 @@ class Replicas:
         return None
 
     def _has(self, one: _Replica, ws: int, newest: bytes | None) -> bool:
-        if one.standing != "ok":
-            return False
         try:
             with one.engine.reading(ws) as reader:
                 recovering, head = reader.rows(_LOOK_ASIDE, (ws,))[0]
