@@ -190,6 +190,14 @@ class Server:
             connection.execute("DROP SCHEMA IF EXISTS whodid CASCADE")
         return self.url(name)
 
+    @property
+    def cpu(self) -> float:
+        """Processor seconds that all its processes have taken, those that ended included."""
+        assert self._process is not None
+        master = self._process.pid
+        ticks = sum(_ticks(pid) for pid in (master, *(one for one in _pids() if _parent(one) == master)))
+        return ticks / os.sysconf("SC_CLK_TCK")
+
     @cached_property
     def version(self) -> str:
         """The server's version."""
@@ -199,6 +207,15 @@ class Server:
 
 def _pids() -> Iterator[int]:
     return (int(one.name) for one in Path("/proc").iterdir() if one.name.isdigit())
+
+
+def _ticks(pid: int) -> int:
+    """Return the clock ticks that a process and its children that ended have taken; 0 when it is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return sum(int(field) for field in fields[11:15])
 
 
 def _parent(pid: int) -> int:

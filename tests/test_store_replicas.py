@@ -475,7 +475,7 @@ def test_a_promoted_replica_is_not_read_as_one(opened: Open, replicated: Pair) -
         for _ in range(3):
             assert moved.copies is not None
             moved.copies.look()
-            assert state_of(moved).standing == "behind"
+            assert state_of(moved).standing == "unknown"
         assert [one.id[-1] for one in moved.reading().find("w", Query(), None, 1).entries] == [
             prepared(3, 1)[0].content.id[-1]
         ]

@@ -127,7 +127,7 @@ class Problem(Struct, frozen=True):
 
 
 Standing = Literal["ok", "unknown", "unreachable", "promoted", "foreign", "behind"]
-"""Whether a replica is read, or why not: not looked at yet, gone, a primary now, of other data, too far behind."""
+"""Whether a replica is read, or why not: not yet seen to follow, gone, a primary now, of other data, too far behind."""
 
 
 class ReplicaState(Struct, frozen=True):

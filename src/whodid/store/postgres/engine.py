@@ -218,30 +218,47 @@ class Engine:
         with self._transaction(f"{_BEGIN_WRITING}; {_DURABLE}") as connection:
             yield connection
 
+    def glance(self, ws: int, select: str) -> tuple[Any, ...]:
+        """Return the one row of a statement without values within a workspace, with one message to the server."""
+        with self._slot():
+            raw, told = self._begun(f"{_BEGIN_READING}; SET LOCAL whodid.workspace = '{ws}'; {select}; COMMIT")
+            try:
+                while told.description is None:
+                    told.nextset()
+                return told.fetchall()[0]
+            finally:
+                self._take_back(raw)
+
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[Connection]:
+        with self._slot():
+            connection = Connection(self._begun(begin)[0])
+            try:
+                yield connection
+                connection.committing = True
+                connection.raw.execute("COMMIT", prepare=False)
+                connection.committing = False
+            except BaseException:
+                if not connection.broken:
+                    with suppress(psycopg.Error):
+                        connection.raw.rollback()
+                raise
+            finally:
+                self._take_back(connection.raw)
+
+    @contextmanager
+    def _slot(self) -> Iterator[None]:
+        """Take one of the places for connections for the length of the block."""
         with self.translated():
             if not self._slots.acquire(timeout=_WAIT_S):
                 raise StoreUnavailable(f"All connections to {self.name} are in use", "Try again; nothing was written")
             try:
-                connection = Connection(self._begun(begin))
-                try:
-                    yield connection
-                    connection.committing = True
-                    connection.raw.execute("COMMIT", prepare=False)
-                    connection.committing = False
-                except BaseException:
-                    if not connection.broken:
-                        with suppress(psycopg.Error):
-                            connection.raw.rollback()
-                    raise
-                finally:
-                    self._take_back(connection.raw)
+                yield
             finally:
                 self._slots.release()
 
-    def _begun(self, begin: str) -> psycopg.Connection[TupleRow]:
-        """Return a connection in a new transaction; one that died while idle is replaced."""
+    def _begun(self, begin: str) -> tuple[psycopg.Connection[TupleRow], psycopg.Cursor[TupleRow]]:
+        """Return a connection on which this was executed, and its results; one that died while idle is replaced."""
         while True:
             with self._idle_lock:
                 if self._closed:
@@ -251,8 +268,7 @@ class Engine:
             if raw is None:
                 raw = self._connect()
             try:
-                raw.execute(begin, prepare=False)
-                return raw
+                return raw, raw.execute(begin, prepare=False)
             except BaseException as error:
                 raw.close()
                 if fresh or not isinstance(error, _ENDINGS):

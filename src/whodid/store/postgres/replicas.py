@@ -38,7 +38,7 @@ _BEACON = "beacon"
 _MOST_BEACONS = 256
 
 _STARTED = "extract(epoch FROM pg_postmaster_start_time())::float8"
-_HEAD = "(SELECT head FROM whodid.log WHERE ws = %s)"
+_HEAD = "(SELECT head FROM whodid.log WHERE ws = whodid.workspace())"
 _LOOK = f"SELECT {_STARTED}, {_HEAD}"
 _LOOK_ASIDE = f"SELECT pg_is_in_recovery(), {_HEAD}"
 _IDENTITY = "(SELECT system_identifier FROM pg_control_system())"
@@ -57,7 +57,7 @@ _Found = TypeVar("_Found")
 
 _FACTS: dict[Standing, str] = {
     "ok": "answers reads",
-    "unknown": "was not looked at yet",
+    "unknown": "has not shown yet that it follows the primary",
     "unreachable": "cannot be read",
     "promoted": "is no replica: it takes writes itself",
     "foreign": "is a copy of another database",
@@ -72,6 +72,7 @@ class _Replica:
         self.engine = Engine(url, aside=True)
         self.standing: Standing = "unknown"
         self.as_of: float | None = None  # when, by our clock, the primary still had what this one shows
+        self.since = time.monotonic()  # since when it is waited for to show something
         self.answered = 0
         self.impatient_until = 0.0
 
@@ -173,7 +174,7 @@ class Replicas:
                 _, identity, beacon = writer.rows(_ASK)[0]
         if now != started:
             for one in self._all:
-                one.as_of = None
+                one.as_of, one.since = None, time.monotonic()
             self._beacons.clear()
             self._started = now
         self._beacons.pop(beacon, None)  # the one that was seen last stands last
@@ -197,15 +198,16 @@ class Replicas:
             now = time.monotonic()
             # A beacon that this process did not see, because another server wrote the next one, says nothing.
             one.as_of = now if shown == beacon else self._beacons.get(shown, one.as_of)
-            behind = one.as_of is None or now - one.as_of > self._lag
-            if behind:
+            if now - (one.since if one.as_of is None else one.as_of) > self._lag:
                 self._left_out(one, "behind")
+            elif one.as_of is None:
+                one.standing = "unknown"
             elif one.standing != "ok":
                 self._stands(one, "ok", logging.INFO)
 
     def _left_out(self, one: _Replica, standing: Standing, error: Exception | None = None) -> None:
         if standing != "behind":
-            one.as_of = None
+            one.as_of, one.since = None, time.monotonic()
         if one.standing != standing:
             self._stands(one, standing, logging.WARNING, error)
 
@@ -227,8 +229,7 @@ class Replicas:
         usable = [one for one in self._all if one.standing == "ok"]
         if not usable:
             return None
-        with self._primary.reading(ws) as reader:
-            started, newest = reader.rows(_LOOK, (ws,))[0]
+        started, newest = self._primary.glance(ws, _LOOK)
         if started != self._started:
             self._wake.set()
             return None
@@ -258,8 +259,7 @@ class Replicas:
 
     def _has(self, one: _Replica, ws: int, newest: bytes | None) -> bool:
         try:
-            with one.engine.reading(ws) as reader:
-                recovering, head = reader.rows(_LOOK_ASIDE, (ws,))[0]
+            recovering, head = one.engine.glance(ws, _LOOK_ASIDE)
         except (StoreError, InvalidSetting) as error:
             self.failed(one, error)
             return False
