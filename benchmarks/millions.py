@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,9 +35,11 @@ class Budget(NamedTuple):
     """A promise, and how it is written.
 
     Args:
+        name: Short, for programs.
         least: Whether the figure must be at least the limit, not at most; None where nothing was promised.
     """
 
+    name: str
     what: str
     limit: float
     unit: str
@@ -58,21 +59,28 @@ class Budget(NamedTuple):
 
 
 BUDGETS = (
-    LIST := Budget("a list: the slowest question, p95", 20, "ms"),
-    SUM := Budget("histogram and facets of 90 days: the slowest, p95", 50, "ms"),
-    BYTES := Budget("bytes per entry, everything included (SQLite)", 450, "", form=",.0f"),
-    BYTES_SERVER := Budget("bytes per entry, everything included (PostgreSQL)", 0, "", least=None, form=",.0f"),
-    APPEND := Budget("append, batches of 100, proofs on", 0, "/s", least=None, form=",.0f"),
-    EXPORT := Budget("export to NDJSON", 100_000, "/s", least=True, form=",.0f"),
-    MEMORY := Budget("memory that the second half of an export adds", 8, "MiB"),
-    VERIFY := Budget("verify", 200_000, "leaves/s", least=True, form=",.0f"),
-    FILE := Budget("evidence of twelve entries: size", 150, "KiB", form=",.0f"),
-    CHECK := Budget("evidence of twelve entries: checking it", 10, "ms"),
-    STEP := Budget("purge of one day of ninety: the longest step", 1, "s", form=".2f"),
-    WAIT := Budget("purge of one day of ninety: the longest wait of an append meanwhile", 1, "s", form=".2f"),
-    GROWN := Budget("growth when as many are recorded again, by their own size", 0.5, "", form=".2f"),
-    START := Budget("start of the server", 1, "s", form=".2f"),
-    IDLE := Budget("memory of the idle server", 120, "MiB", form=",.0f"),
+    LIST := Budget("list", "a list: the slowest question, p95", 20, "ms"),
+    SUM := Budget("sum", "histogram and facets of 90 days: the slowest, p95", 50, "ms"),
+    BYTES := Budget("bytes", "bytes per entry, everything included (SQLite)", 450, "", form=",.0f"),
+    BYTES_SERVER := Budget(
+        "bytes", "bytes per entry, everything included (PostgreSQL)", 0, "", least=None, form=",.0f"
+    ),
+    APPEND := Budget("append", "append, batches of 100, proofs on", 0, "/s", least=None, form=",.0f"),
+    EXPORT := Budget("export", "export to NDJSON", 100_000, "/s", least=True, form=",.0f"),
+    MEMORY := Budget("memory", "memory that the second half of an export adds", 8, "MiB"),
+    LEAVES := Budget(
+        "leaves", "verify: headers of leaves, hashed up to the root", 200_000, "/s", least=True, form=",.0f"
+    ),
+    VERIFY := Budget(
+        "verify", "verify: everything, contents, indexes and counts included", 0, "/s", least=None, form=",.0f"
+    ),
+    FILE := Budget("file", "evidence of twelve entries: size", 150, "KiB", form=",.0f"),
+    CHECK := Budget("check", "evidence of twelve entries: checking it", 10, "ms"),
+    STEP := Budget("step", "purge of one day of ninety: the longest step", 1, "s", form=".2f"),
+    WAIT := Budget("wait", "purge of one day of ninety: the longest wait of an append meanwhile", 1, "s", form=".2f"),
+    GROWN := Budget("grown", "growth when as many are recorded again, by their own size", 0.5, "", form=".2f"),
+    START := Budget("start", "start of the server", 1, "s", form=".2f"),
+    IDLE := Budget("idle", "memory of the idle server", 120, "MiB", form=",.0f"),
 )
 
 Figures = dict[Budget, float]
@@ -89,40 +97,42 @@ def questions(log: whodid.Log, tries: int) -> tuple[Asked, Asked]:
     return found[0], found[1]
 
 
-def measured(folder: Path, engine: str, count: int, tries: int, told: Callable[[str], None]) -> tuple[Figures, Asked]:
+def measured(folder: Path, engine: str, count: int, tries: int, *, verify: bool) -> tuple[Figures, Asked]:
     """Measure one store."""
     found: Figures = {}
     with place(folder, engine) as at:
         now = [whole.END]
         with whodid.open(at.url, key=at.key, clock=lambda: now[0]) as log:
             size = log.head(WORKSPACE).size
-            told(f"{_NAMES[engine]}, {size:,} entries")
+            tell(f"{_NAMES[engine]}, {size:,} entries")
             found[BYTES if engine == "sqlite" else BYTES_SERVER] = log.stats(WORKSPACE)["bytes"] / size
             asked, summed = questions(log, tries)
             found[LIST], found[SUM] = max(asked.values()), max(summed.values())
-            told("questions")
+            tell("questions")
             drawn = sample(log, 400)
-        exported = whole.exported(at, max(1, DAYS * _EXPORTED // max(count, _EXPORTED)))
-        found[EXPORT], found[MEMORY] = exported.rate, exported.grown / _MIB
-        told(f"export of {exported.entries:,}")
         with whole.copied(at, folder) as copy:
+            exported = whole.exported(copy, max(1, DAYS * _EXPORTED // max(count, _EXPORTED)))
+            found[EXPORT], found[MEMORY] = exported.rate, exported.grown / _MIB
+            tell(f"export of {exported.entries:,}")
             found[START], idle = whole.started(copy)
             found[IDLE] = idle / _MIB
-            told("start")
+            tell("start")
             with whodid.open(copy.url, key=copy.key, clock=lambda: now[0]) as log:
-                begun = time.perf_counter()
-                report = log.verify(WORKSPACE)
-                found[VERIFY] = size / (time.perf_counter() - begun)
-                assert report.ok, report.problems
-                told("verify")
+                found[LEAVES] = whole.leaves()
+                if verify:
+                    begun = time.perf_counter()
+                    report = log.verify(WORKSPACE)
+                    found[VERIFY] = size / (time.perf_counter() - begun)
+                    assert report.ok, report.problems
+                tell("verify")
                 entries, length, _, found[CHECK] = whole.evidence(log, drawn)
                 found[FILE] = length / 1024
-                told(f"evidence of {entries}")
+                tell(f"evidence of {entries}")
                 found[APPEND] = max(whole.written(log, _APPENDED, seed) for seed in (5, 6))
-                told("append")
+                tell("append")
                 left = whole.left(log, now)
                 found[STEP], found[WAIT], found[GROWN] = left.step, left.wait, left.grown
-                told(f"purge of {left.entries:,} in {left.seconds:.1f} s, {left.steps} steps")
+                tell(f"purge of {left.entries:,} in {left.seconds:.1f} s, {left.steps} steps")
     return found, {**asked, **summed}
 
 
@@ -168,6 +178,7 @@ def main() -> None:
     parser.add_argument("--entries", type=int, action="append")
     parser.add_argument("--engine", action="append", choices=ENGINES)
     parser.add_argument("--tries", type=int, default=40)
+    parser.add_argument("--verify", action="store_true", help="verify everything, too: minutes a million")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
     options = parser.parse_args()
     sizes = options.entries or [1_000_000, 10_000_000]
@@ -180,13 +191,18 @@ def main() -> None:
             folder = (options.folder / str(count)).resolve()
             filled(folder, engine, count)
             name = column(engine, count)
-            figures[name], asked[name] = measured(folder, engine, count, options.tries, tell)
+            figures[name], asked[name] = measured(folder, engine, count, options.tries, verify=options.verify)
     show(figures, asked)
     if len(sizes) > 1:
         for engine in engines:
             flat(asked, engine, sizes)
     if options.json:
-        kept = {name: {budget.what: figure for budget, figure in one.items()} for name, one in figures.items()}
+        kept = [
+            {"engine": engine, "entries": count, **{one.name: figure for one, figure in found.items()}}
+            for count in sizes
+            for engine in engines
+            if (found := figures[column(engine, count)])
+        ]
         options.json.write_text(json.dumps({"machine": machine(), "figures": kept, "asked": asked}, indent=1) + "\n")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import random
 import re
 import resource as limits
 import shutil
@@ -30,14 +31,16 @@ from benchmarks.stores import WORKSPACE, Place
 from whodid import Actor
 from whodid.evidence import ask, extract, make, verify
 from whodid.export import export
+from whodid.proof import leaf, tree
 from whodid.retention import purge
 
-__all__ = ["END", "Export", "Left", "copied", "evidence", "exported", "left", "started", "written"]
+__all__ = ["END", "Export", "Left", "copied", "evidence", "exported", "leaves", "left", "started", "written"]
 
 END = START + timedelta(days=DAYS)
 _AUDITOR = Actor(type="user", id="usr_auditor", name="Auditor")
 _WANTED = 12
 _BATCH = 100
+_LEAVES = 50_000
 _IDLE_SECONDS = 3
 _PORT = re.compile(r"http://127\.0\.0\.1:(\d+)")
 
@@ -119,6 +122,21 @@ def _export(url: str, key: str, days: int) -> None:
         out: Any = _Nowhere(log.count(WORKSPACE, query).value // 2)
         took = timed(lambda: export(log, WORKSPACE, query, "ndjson", out, actor=_AUDITOR))
     print(json.dumps([out.written, out.written / took.wall, _peak() - out.peak]))
+
+
+def leaves() -> float:
+    """Return how many leaf headers a second are read, hashed and folded to the root of a tree; the best of three."""
+    draw = random.Random(7)
+    headers = [
+        leaf.Header(leaf.EVENT, number, draw.randbytes(32), tuple(draw.randbytes(16) for _ in range(3))).encode()
+        for number in range(_LEAVES)
+    ]
+
+    def build() -> None:
+        hashes = [tree.leaf_hash(leaf.Header.decode(one).encode()) for one in headers]
+        tree.root(tree.extend((), 0, hashes)[0])
+
+    return _LEAVES / min(timed(build).wall for _ in range(3))
 
 
 def evidence(log: whodid.Log, drawn: list[whodid.Entry]) -> tuple[int, int, float, float]:
