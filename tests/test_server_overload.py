@@ -187,6 +187,19 @@ def test_a_commit_holds_no_more_than_it_should() -> None:
     ]
 
 
+def test_who_has_waited_too_long_is_taken_out() -> None:
+    """Of each workspace those in front; nothing is left of a workspace of which nobody waits any more."""
+    turns = Turns()
+    jobs = [job("a"), job("a"), job("b")]
+    for at, one in enumerate(jobs):
+        one.since = float(at)
+        turns.add(one)
+    jobs[2].since = 0.5
+    assert turns.since(1.0) == [jobs[0], jobs[2]]
+    assert turns.since(1.0) == []
+    assert turns.group(100) == [jobs[1]]
+
+
 # --------------------------------------------------------------------------------------------------------------- events
 
 

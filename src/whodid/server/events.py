@@ -19,7 +19,7 @@ from typing import Any
 from msgspec import UNSET
 
 from whodid.capture.middleware import Proxies
-from whodid.errors import ConflictingEvent, InvalidEvent, StoreError, StoreFull, WhodidError
+from whodid.errors import ConflictingEvent, InvalidEvent, StoreError, StoreFull, StoreUnavailable, WhodidError
 from whodid.log import Log, Receipt
 from whodid.model import Context, Event
 from whodid.server.answers import Answer, answer_json, network_context
@@ -55,6 +55,8 @@ _BEHIND_SECONDS = 1.0
 _COMMIT_SECONDS = 0.25
 _LEAST_BYTES = 128 * 1024
 _MOST_BYTES = 32 * 1024 * 1024
+# Who has waited that long to be written has mostly given up and will send again: the store is spared writing it now.
+_PATIENCE_S = 15.0
 _LARGE = 64 * 1024
 
 
@@ -342,12 +344,21 @@ class Events:
             self._busy = True
             try:
                 while not job.done:
-                    await self._write_group(self._waiting.group(_COMMIT_SECONDS * self._drained.rate))
+                    self._give_up()
+                    if group := self._waiting.group(_COMMIT_SECONDS * self._drained.rate):
+                        await self._write_group(group)
             finally:
                 following = self._waiting.next()
                 self._busy = following is not None
                 if following is not None:
                     following.turn.set()
+
+    def _give_up(self) -> None:
+        """Refuse those that have waited too long for a slow store."""
+        for one in self._waiting.since(time.monotonic() - _PATIENCE_S):
+            one.error = StoreUnavailable("The store is too slow for what is sent", "Send it again")
+            one.turn.set()
+            self._meter.store_failed(StoreUnavailable.__name__)
 
     async def _write_group(self, group: list[Job]) -> None:
         began = time.perf_counter()

@@ -5,6 +5,7 @@ Nothing here is safe between threads: it belongs to the event loop.
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict, deque
 
 from whodid.errors import WhodidError
@@ -28,6 +29,7 @@ class Job:
         """Set when it is done, and when it is on it to write for everybody who waits."""
         self.results: list[Receipt | WhodidError] | None = None
         self.error: Exception | None = None
+        self.since = time.monotonic()
 
     @property
     def done(self) -> bool:
@@ -49,6 +51,16 @@ class Turns:
     def add(self, job: Job) -> None:
         """Put a job behind those of its workspace."""
         self._waiting.setdefault(job.workspace, deque()).append(job)
+
+    def since(self, moment: float) -> list[Job]:
+        """Take out those that wait since before a moment (monotonic seconds)."""
+        late: list[Job] = []
+        for workspace, jobs in list(self._waiting.items()):
+            while jobs and jobs[0].since < moment:
+                late.append(jobs.popleft())
+            if not jobs:
+                del self._waiting[workspace]
+        return late
 
     def next(self) -> Job | None:
         """Return the job whose turn it is; it stays."""
