@@ -40,6 +40,7 @@ _LOCK_MS, _WRITE_MS, _READ_MS = 30_000, 60_000, 60_000
 _SILENT_WRITING_MS, _SILENT_READING_MS = 20_000, 600_000
 # In a pipeline it does not count silence; from version 17 on it counts the transaction as a whole.
 _WHOLE = "; SET LOCAL transaction_timeout = {0:.0f}"
+_REUSED_S = 5.0  # for the answer of a connection that was idle and may have been forgotten by the network since
 _ANSWER_S = 70.0  # for an answer of any kind: longer than the server lets a statement run
 _MIGRATING = 0x77686F646964  # advisory lock, one per database
 _MARKING = 0x6D61726B  # advisory lock, one per database
@@ -335,7 +336,7 @@ class Engine:
 
     def _begun(self, begin: str, within: float | None) -> tuple[_Line, psycopg.Cursor[TupleRow]]:
         """Return a connection on which this was executed, and its results; those that died while idle are replaced."""
-        until = None if within is None else time.monotonic() + within
+        whole = None if within is None else time.monotonic() + within
         while True:
             with self._idle_lock:
                 if self._closed:
@@ -344,9 +345,11 @@ class Engine:
             fresh = raw is None
             if raw is None:
                 raw = self._connect()
-            raw.until = until
+            raw.until = whole if fresh else time.monotonic() + _REUSED_S
             try:
-                return raw, raw.execute(begin, prepare=False)
+                told = raw.execute(begin, prepare=False)
+                raw.until = whole
+                return raw, told
             except BaseException as error:
                 raw.close()
                 if fresh or not isinstance(error, _ENDINGS):

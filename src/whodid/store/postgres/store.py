@@ -34,7 +34,7 @@ __all__ = ["PostgresStore"]
 _Found = TypeVar("_Found")
 
 _TURNS = 5  # times that a transaction is begun before somebody else's conflict is an error
-_APPEND_S = 60.0  # for a whole append: who sent the events has given up by then, and others wait behind it
+_APPEND_S = 30.0  # for a whole append: who sent the events has given up by then, and others wait behind it
 _SETTLE_S = 10  # how long to wait for the database when it went away during a commit
 _DICTIONARY_SIZES = (5_000, 100_000)  # entries from which the second and the third dictionary are trained
 _SAMPLED_LOGS = 50
