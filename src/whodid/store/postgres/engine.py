@@ -34,6 +34,7 @@ _CONNECT_ASIDE_S = 2
 _ASIDE = {"tcp_user_timeout": 5_000, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2}
 _WAIT_S = 30
 _LOCK_MS, _WRITE_MS, _READ_MS = 30_000, 60_000, 60_000
+_LOCK_ASIDE_MS = 500  # what is locked at a replica is being replayed, and can be read at the primary meanwhile
 _MIGRATING = 0x77686F646964  # advisory lock, one per database
 _MARKING = 0x6D61726B  # advisory lock, one per database
 _ENDINGS = (psycopg.OperationalError, psycopg.InterfaceError)
@@ -44,9 +45,7 @@ _DURABLE = "SELECT set_config('synchronous_commit', 'on', true) WHERE current_se
 # Taken before the first statement, so that this one sees the mark that a move left, whoever waited for whom.
 _SHARE = f"SELECT pg_advisory_xact_lock_shared({_MARKING})"
 _BEGIN_WRITING = f"BEGIN ISOLATION LEVEL READ COMMITTED; {_SETTINGS.format(lock=_LOCK_MS, statement=_WRITE_MS)}"
-_BEGIN_READING = (
-    f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_SETTINGS.format(lock=_LOCK_MS, statement=_READ_MS)}"
-)
+_BEGIN_READING = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_SETTINGS}"
 
 
 class Retry(StoreUnavailable):
@@ -60,9 +59,17 @@ class TookTooLong(StoreUnavailable):
 class Connection:
     """A connection within a transaction, whose results are typed as what SQL gives: anything."""
 
-    def __init__(self, raw: psycopg.Connection[TupleRow]) -> None:
+    def __init__(self, raw: psycopg.Connection[TupleRow], begun: psycopg.Cursor[TupleRow] | None = None) -> None:
         self.raw = raw
         self.committing = False
+        self._begun = begun
+
+    def first(self) -> tuple[Any, ...]:
+        """Return the row that was asked for together with the beginning of the transaction."""
+        begun = self._begun
+        while begun is not None and begun.description is None:
+            begun.nextset()
+        return begun.fetchall()[0] if begun is not None else ()
 
     def rows(self, statement: str, values: Values = ()) -> list[tuple[Any, ...]]:
         """Return all rows of a statement."""
@@ -171,6 +178,9 @@ class Engine:
         self._idle_lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(_CONNECTIONS)
         self._closed = False
+        self._aside = aside
+        lock = _LOCK_ASIDE_MS if aside else _LOCK_MS
+        self._begin_reading = _BEGIN_READING.format(lock=lock, statement=_READ_MS)
         if aside:
             return
         try:
@@ -201,15 +211,19 @@ class Engine:
             yield connection
 
     @contextmanager
-    def reading(self, ws: int) -> Iterator[Connection]:
-        """Read within a workspace with one consistent state for the length of the block."""
-        with self._transaction(f"{_BEGIN_READING}; SET LOCAL whodid.workspace = '{ws}'") as connection:
+    def reading(self, ws: int, first: str = "") -> Iterator[Connection]:
+        """Read within a workspace with one consistent state for the length of the block.
+
+        Args:
+            first: A statement without values that is sent along; the connection's `first` has its row.
+        """
+        with self._transaction(f"{self._begin_reading}; SET LOCAL whodid.workspace = '{ws}'; {first}") as connection:
             yield connection
 
     @contextmanager
     def listing(self) -> Iterator[Connection]:
         """Read which workspaces there are, and what belongs to none."""
-        with self._transaction(f"{_BEGIN_READING}; SET LOCAL whodid.listing = 'on'") as connection:
+        with self._transaction(f"{self._begin_reading}; SET LOCAL whodid.listing = 'on'") as connection:
             yield connection
 
     @contextmanager
@@ -221,18 +235,16 @@ class Engine:
     def glance(self, ws: int, select: str) -> tuple[Any, ...]:
         """Return the one row of a statement without values within a workspace, with one message to the server."""
         with self._slot():
-            raw, told = self._begun(f"{_BEGIN_READING}; SET LOCAL whodid.workspace = '{ws}'; {select}; COMMIT")
+            connection = self._begun(f"{self._begin_reading}; SET LOCAL whodid.workspace = '{ws}'; {select}; COMMIT")
             try:
-                while told.description is None:
-                    told.nextset()
-                return told.fetchall()[0]
+                return connection.first()
             finally:
-                self._take_back(raw)
+                self._take_back(connection.raw)
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[Connection]:
         with self._slot():
-            connection = Connection(self._begun(begin)[0])
+            connection = self._begun(begin)
             try:
                 yield connection
                 connection.committing = True
@@ -257,8 +269,8 @@ class Engine:
             finally:
                 self._slots.release()
 
-    def _begun(self, begin: str) -> tuple[psycopg.Connection[TupleRow], psycopg.Cursor[TupleRow]]:
-        """Return a connection on which this was executed, and its results; one that died while idle is replaced."""
+    def _begun(self, begin: str) -> Connection:
+        """Return a connection on which this was executed; one that died while idle is replaced."""
         while True:
             with self._idle_lock:
                 if self._closed:
@@ -268,7 +280,7 @@ class Engine:
             if raw is None:
                 raw = self._connect()
             try:
-                return raw, raw.execute(begin, prepare=False)
+                return Connection(raw, raw.execute(begin, prepare=False))
             except BaseException as error:
                 raw.close()
                 if fresh or not isinstance(error, _ENDINGS):
@@ -318,7 +330,8 @@ class Engine:
                 f"{self.name} is damaged: {error}", "Run whodid verify, then restore a backup"
             ) from error
         except (errors.LockNotAvailable, errors.QueryCanceled) as error:
-            raise TookTooLong(
+            replaying = self._aside and isinstance(error, errors.LockNotAvailable)
+            raise (Retry if replaying else TookTooLong)(
                 f"{self.name} did not answer in time: {error}", "Try again; nothing was written"
             ) from error
         except (errors.ReadOnlySqlTransaction, errors.InsufficientResources) as error:
