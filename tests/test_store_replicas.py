@@ -233,6 +233,21 @@ def test_a_request_does_not_go_back_from_one_replica_to_another(opened: Open, re
     assert older.known_to(answer[1].head)
 
 
+def test_replicas_take_turns(opened: Open, replicated: Pair, replicated_url: tuple[str, str]) -> None:
+    """Requests are spread over all that are there, and one that is gone takes nothing from the others."""
+    store = opened(
+        replicas=[replicated_url[1], replicated_url[1], "postgresql://whodid@/nothing?host=/nowhere"], ok=False
+    )
+    append(store, "w", prepared(0, 1))
+    replicated[1].follow(replicated[0])
+    assert store.copies is not None
+    while [one.standing for one in store.replicas().replicas] != ["ok", "ok", "unreachable"]:
+        store.copies.look()
+    for _ in range(4):
+        assert indexes(store.reading()) == [0]
+    assert [one.answered for one in store.replicas().replicas] == [2, 2, 0]
+
+
 def test_replicas_that_nobody_looks_at_are_not_asked(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     """If looking should ever stop, so does what rests on it."""
     store = opened(lag=5.0)

@@ -171,22 +171,23 @@ class Replicas:
             self._wake.clear()
 
     def look(self) -> None:
-        """Have the primary show a beacon, and see which one each replica shows."""
+        """See which beacon the primary and each replica show, and have the primary show the next one."""
         with self._looking:
             try:
-                identity, beacon = self._sign()
+                identity, beacon = self._signed()
+                for one in self._all:
+                    self._look_at(one, identity, beacon)
+                # Last: until the next look the replicas have time to get it.
+                with self._primary.keeping() as writer:
+                    writer.execute(_SIGN, (os.urandom(8), _EVERY_S, _EVERY_S))
             except (StoreError, InvalidSetting) as error:
                 # Without the primary nothing is read anyway: what a replica shows is judged when it is back.
                 _logger.debug("the primary cannot be asked: %s", error)
-                return
-            for one in self._all:
-                self._look_at(one, identity, beacon)
 
-    def _sign(self) -> tuple[int, bytes]:
-        """Return the identity and the beacon of the primary, which gets a new one when its is old or it was started."""
+    def _signed(self) -> tuple[int, bytes]:
+        """Return the identity and the beacon of the primary, which begins with one of its own when it was started."""
         started = self._started
         with self._primary.keeping() as writer:
-            writer.execute(_SIGN, (os.urandom(8), _EVERY_S, _EVERY_S))
             now, identity, beacon = writer.rows(_ASK)[0]
             if now != started:
                 # What it showed before may come from a copy of it, or be shown by a copy of what it was.
@@ -248,6 +249,7 @@ class Replicas:
         """
         if not self._usable():
             return None
+        self._turn += 1
         started, head = self._primary.glance(ws, _LOOK)
         if started != self._started:
             self._wake.set()
@@ -257,8 +259,7 @@ class Replicas:
     def _usable(self) -> list[_Replica]:
         """Return the replicas that may be asked, whose turn it is first."""
         oldest = time.monotonic() - self._lag - _BLIND_S
-        usable = [one for one in self._all if one.standing == "ok" and (one.as_of or 0.0) >= oldest]
-        self._turn += 1
+        usable = [one for one in self._all if one.standing == "ok" and one.as_of is not None and one.as_of >= oldest]
         first = self._turn % len(usable) if usable else 0
         return usable[first:] + usable[:first]
 
