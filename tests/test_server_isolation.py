@@ -128,6 +128,7 @@ def test_the_matrix_covers_every_route(log: Log) -> None:
         "/v1/answers",
         "/v1/answers/{question}",
         "/v1/evidence",
+        "/v1/evidence/estimate",
         "/v1/exports/{id}",
         "/v1/exports/{id}/file",
         "/v1/exports/{id}/link",

@@ -440,6 +440,22 @@ def test_a_replica_that_dies_is_left_out_and_taken_back(
     assert said[1].startswith(f"replica {state_of(store).name} cannot be read: ")
 
 
+def test_a_replica_that_hangs_is_left_out(opened: Open, replicated: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes connections and never answers: whoever asked it is answered by the primary, and nobody asks again."""
+    store = opened()
+    append(store, "w", prepared(0, 3))
+    assert indexes(store.reading()) == [2, 1, 0]
+    monkeypatch.setattr("whodid.store.postgres.engine._BEGUN_ASIDE_S", 0.05)
+    with replicated[1].halted():
+        assert indexes(store.reading()) == [2, 1, 0]
+        assert state_of(store).standing == "unreachable"
+        assert indexes(store.reading()) == [2, 1, 0]
+    assert (state_of(store).answered, store.replicas().elsewhere) == (1, 2)
+    monkeypatch.undo()
+    looked_at(store)
+    assert indexes(store.reading()) == [2, 1, 0]
+
+
 def test_a_replica_that_is_too_far_behind_is_left_out(opened: Open, replicated: Pair) -> None:
     """It is not even asked, whatever the workspace, until it has caught up."""
     store = opened(lag=0.05)

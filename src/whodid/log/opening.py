@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from whodid.catalog import Catalog, builtin
@@ -29,7 +29,7 @@ def open_log(
     replicas: Sequence[str] = (),
     replica_lag: float = 10.0,
     replica_wait: float = 0.2,
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    clock: Callable[[], datetime] | None = None,
     draw: Callable[[int], bytes] = os.urandom,
 ) -> Log:
     """Open the logs of a deployment, creating the store and its key at first use.
@@ -46,7 +46,7 @@ def open_log(
         replicas: Addresses of streaming replicas of a PostgreSQL database, which answer what `log.reading()` is asked.
         replica_lag: Seconds that a replica may be behind; one that is further behind is left out.
         replica_wait: Seconds that a read may wait for a replica to have what the primary has.
-        clock: Returns now, UTC.
+        clock: Returns now, UTC; the machine's clock when not given, and the database's for what processes agree on.
         draw: Returns that many cryptographically random bytes.
 
     Returns:

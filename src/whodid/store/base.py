@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, NamedTuple
 from uuid import UUID
@@ -39,6 +39,7 @@ __all__ = [
     "Standing",
     "Store",
     "restore",
+    "utc_now",
 ]
 
 
@@ -163,8 +164,21 @@ Assemble = Callable[[Head | None, Known], Batch | None]
 """Makes a batch from the head (None: the workspace has no log yet); None writes nothing. Pure; may be called again."""
 
 
+def utc_now() -> datetime:
+    """Return the time by the clock of this machine, UTC."""
+    return datetime.now(UTC)
+
+
 class Store(ABC):
     """An engine behind the logs of many workspaces."""
+
+    def now(self) -> datetime:
+        """Return the time, UTC, by a clock that is the same for all processes on the store.
+
+        Raises:
+            StoreError: The clock cannot be read.
+        """
+        return utc_now()
 
     @abstractmethod
     def append(self, workspace: str, assemble: Assemble) -> Batch | None:

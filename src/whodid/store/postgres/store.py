@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from hashlib import sha256
 from typing import TypeVar
 
+from whodid.canonical import from_micros
 from whodid.errors import StoreUnavailable
 from whodid.sequence import Batch
 from whodid.store import dictionary
@@ -33,6 +35,7 @@ __all__ = ["PostgresStore"]
 _Found = TypeVar("_Found")
 
 _TURNS = 5  # times that a transaction is begun before somebody else's conflict is an error
+_APPEND_S = 60.0  # for a whole append: who sent the events has given up by then, and others wait behind it
 _SETTLE_S = 10  # how long to wait for the database when it went away during a commit
 _DICTIONARY_SIZES = (5_000, 100_000)  # entries from which the second and the third dictionary are trained
 _SAMPLED_LOGS = 50
@@ -105,7 +108,7 @@ class PostgresStore(Reading):
         batch: Batch | None = None
         connection: Connection | None = None
         try:
-            with self.engine.writing(ws) as connection:
+            with self.engine.writing(ws, within=None if ranges else _APPEND_S) as connection:
                 writer = connection
                 head = locked(writer, ws, workspace)
                 batch = assemble(head, lambda ids: known(writer, ws, ids, self.coding))
@@ -163,6 +166,10 @@ class PostgresStore(Reading):
         return sorted(name for (name,) in found)
 
     # ---------------------------------------------------------------- keeping
+
+    def now(self) -> datetime:
+        with self.engine.listing() as reader:
+            return from_micros(reader.value("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::int8"))
 
     def state(self, workspace: str, name: str) -> bytes | None:
         ws = self.coding.keys.workspace(workspace)
