@@ -127,7 +127,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     connections: Annotated[int, Meta(ge=8, le=65_535)] = 512
     downloads: Annotated[int, Meta(ge=1, le=64)] = 4
     replicas: tuple[str, ...] = ()
-    replica_lag_seconds: Annotated[int, Meta(ge=1, le=3_600)] = 10
+    replica_lag_seconds: Annotated[int, Meta(ge=3, le=3_600)] = 10
     replica_wait_ms: Annotated[int, Meta(ge=0, le=10_000)] = 200
     anchor_log: bool = False
     witness_policy: Annotated[str, Meta(min_length=1)] | None = None

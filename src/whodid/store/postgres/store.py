@@ -2,7 +2,7 @@
 
 One transaction writes an entry with its columns, search structures, roll-ups, tiles and the new head, so that no crash
 can part them; the row of its workspace in `log` is the lock under which it does. Writing lives in `write`, reading in
-`read` and `find`, comparing in `check`, replicas in `replicas`.
+`read` and `find`, comparing in `check`, replicas in `replicas` and `aside`.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from whodid.store.base import Assemble, Problem, ReplicaReport, Store
 from whodid.store.moving import PROGRESS, Mark, Piece, encode_mark, refuse
 from whodid.store.packing import Packer, decode_head, shipped_dictionary
 from whodid.store.postgres import check
+from whodid.store.postgres.aside import ReplicaReading
 from whodid.store.postgres.engine import Connection, Engine, Retry
 from whodid.store.postgres.read import Reading, known
-from whodid.store.postgres.replicas import ReplicaReading, Replicas
+from whodid.store.postgres.replicas import Replicas
 from whodid.store.postgres.rewrite import rewrite
 from whodid.store.postgres.rows import COLUMNS, Coding, Keys, Shapes, keep
 from whodid.store.postgres.weeks import Weeks, drop_whole, empty_before, week_of
