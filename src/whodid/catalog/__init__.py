@@ -25,11 +25,13 @@ from whodid.catalog.labels import (
 from whodid.catalog.secrets import SHORTEST, holds_secret, is_credential, without_secrets
 from whodid.catalog.sentences import ChangeLine, SecondLine, Sentence, second_line, sentence
 from whodid.catalog.templates import Part, Said
+from whodid.catalog.topics import TOPICS, Topic, topics
 
 __all__ = [
     "ANSWERS",
     "LANGUAGES",
     "SHORTEST",
+    "TOPICS",
     "Action",
     "Catalog",
     "ChangeLine",
@@ -38,6 +40,7 @@ __all__ = [
     "Said",
     "SecondLine",
     "Sentence",
+    "Topic",
     "Wording",
     "actor_label",
     "builtin",
@@ -56,6 +59,7 @@ __all__ = [
     "severity_label",
     "source_label",
     "stricter",
+    "topics",
     "type_label",
     "value_label",
     "without_secrets",
