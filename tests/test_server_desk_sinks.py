@@ -95,7 +95,14 @@ def test_a_sink_is_changed(http: TestClient, log: Log, receiver: Receiver) -> No
     assert 'value="SIEM &lt;b&gt;"' in page
     assert 'value="action:contact.created"' in page
     version, position = version_in(page), only(log).position.next
-    typed = {"name": "Lake", "address": receiver.url, "format": "ecs", "query": "", "private": "yes", "reason": "Why"}
+    typed: dict[str, Any] = {
+        "name": "Lake",
+        "address": receiver.url,
+        "format": "ecs",
+        "query": "",
+        "private": "yes",
+        "reason": "Why",
+    }
     done = desk.send(http, f"{one}/change", version=version, **typed)
     assert "The sink is changed." in done.text
     sink = only(log).sink
