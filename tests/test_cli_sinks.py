@@ -53,6 +53,18 @@ def test_a_sink_is_changed(run: Run, store: str, tmp_path: Path) -> None:
     ]
 
 
+def test_the_language_of_a_workspace(run: Run, store: str) -> None:
+    """It is printed and chosen, with a reason that is recorded; one that nobody speaks here is refused."""
+    assert run("sinks", "language").out == "en\n"
+    assert run("sinks", "language", "ar", "--reason", "We are in Dubai").out == "ar\n"
+    assert run("sinks", "language").out == "ar\n"
+    assert run("sinks", "language", "fr").code != 0
+    with whodid.open(store) as log:
+        entry = list(log.read(HOME, 30))[-1]
+    assert entry.reason is not None
+    assert entry.reason.text == "We are in Dubai"
+
+
 def test_a_secret_is_named_anew_with_the_address(run: Run, store: str, tmp_path: Path) -> None:
     """Elsewhere it is not sent by itself; two places at once are none."""
     first, second = tmp_path / "first", tmp_path / "second"

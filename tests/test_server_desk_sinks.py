@@ -16,7 +16,7 @@ from tests.serving import HOME
 from tests.sinking import turn
 from whodid import Log
 from whodid.server.console import OPERATOR
-from whodid.sinks import Health, Sinks, SinkWorker
+from whodid.sinks import Health, Sinks, SinkWorker, read_language
 
 clock, console, log, http = desk.clock, desk.console, desk.log, desk.http
 
@@ -117,6 +117,17 @@ def test_a_sink_is_changed(http: TestClient, log: Log, receiver: Receiver) -> No
     wrong = desk.send(http, f"{one}/change", version=version_in(late.text), **typed | {"query": "planet:mars"})
     assert (wrong.status_code, "planet" in wrong.text, 'value="planet:mars"' in wrong.text) == (422, True, True)
     assert only(log).sink == sink
+
+
+def test_the_language_of_the_workspace(http: TestClient, log: Log) -> None:
+    """The form shows the one that is chosen."""
+    assert '<option value="en" selected>English' in http.get(PLACE).text
+    page = desk.send(http, f"{PLACE}/language", lang="hi").text
+    assert "The language is set." in page
+    assert '<option value="hi" selected>Hindi' in page
+    assert read_language(log, HOME) == "hi"
+    wrong = desk.send(http, f"{PLACE}/language", lang="fr")
+    assert (wrong.status_code, "There is no language" in wrong.text) == (422, True)
 
 
 def test_a_webhook_with_a_pair_of_keys(http: TestClient, log: Log, receiver: Receiver) -> None:

@@ -271,6 +271,24 @@ def test_orders_are_what_is_described(http: TestClient, admin: dict[str, str], s
     check_problem(http.patch(f"/v1/sinks/{siem['id']}", json=wish, headers=admin), 422, "invalid-body")
 
 
+def test_the_language_of_the_workspace_is_chosen(http: TestClient, log: Log, admin: dict[str, str]) -> None:
+    """The choice is an entry; what is so already is none, and one that nobody speaks here is refused."""
+    assert http.get("/v1/language", headers=admin).json() == {"lang": "en", "languages": ["en", "es", "pt", "hi", "ar"]}
+    chosen = http.put("/v1/language", json={"lang": "pt", "reason": "We are in São Paulo"}, headers=admin)
+    assert chosen.json()["lang"] == "pt"
+    size = log.head(HOME).size
+    (entry,) = log.find(HOME, "action:audit.stream_changed", limit=1).entries
+    assert ([(one.path, one.before, one.after) for one in entry.changes], entry.related) == (
+        [("language", "en", "pt")],
+        (),
+    )
+    assert entry.reason is not None
+    assert entry.reason.text == "We are in São Paulo"
+    assert http.put("/v1/language", json={"lang": "pt"}, headers=admin).json()["lang"] == "pt"
+    check_problem(http.put("/v1/language", json={"lang": "fr"}, headers=admin), 422, "invalid-setting")
+    assert log.head(HOME).size == size
+
+
 def test_a_refused_reason_leaves_the_old_secret(
     http: TestClient, log: Log, admin: dict[str, str], siem: dict[str, Any]
 ) -> None:

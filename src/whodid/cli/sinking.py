@@ -7,12 +7,13 @@ from pathlib import Path
 import msgspec
 from msgspec import UNSET
 
+from whodid.catalog import LANGUAGES
 from whodid.cli import ui
 from whodid.cli.opening import CONTEXT, caller, choose, every, open_store
 from whodid.errors import InvalidSetting, NotFound
 from whodid.log import Log
 from whodid.model import Reason
-from whodid.sinks import FORMATS, KINDS, Health, SinkChange, Sinks
+from whodid.sinks import FORMATS, KINDS, Health, SinkChange, Sinks, change_language, read_language
 
 __all__ = ["COMMANDS"]
 
@@ -280,6 +281,25 @@ def backfill(
     """Deliver again from the entry with the index START on."""
     with open_store(store, key_file) as log:
         _sinks(log, choose(log, workspace)).backfill(name, start, reason=_reason(reason))
+
+
+@sinks.command("language")
+@ui.argument("lang", required=False, type=ui.Choice(LANGUAGES))
+@_why
+@ui.workspace_option
+@ui.store_options
+def language(
+    *, lang: str | None, reason: str | None, workspace: str | None, store: str | None, key_file: str | None
+) -> None:
+    """Print or choose the language in which people of a workspace are told.
+
+    It holds for mails and chats of sinks that name none with --set lang=….
+    """
+    with open_store(store, key_file) as log:
+        chosen = choose(log, workspace)
+        if lang is not None:
+            change_language(log, chosen, lang, actor=caller(), context=CONTEXT, reason=_reason(reason))
+        ui.line(read_language(log, chosen))
 
 
 _indexes = ui.option("--index", "indexes", type=int, multiple=True, metavar="INDEX", help="Repeatable. [default: all]")
