@@ -15,7 +15,7 @@ from tests.serving import HOME, check_problem
 from tests.sinking import turn
 from tests.test_server_sinks import AISHA, HOOK, signed
 from whodid import Log
-from whodid.sinks import Sinks, SinkWorker
+from whodid.sinks import Sink, SinkChange, Sinks, SinkWorker
 
 clock, log, ring, http = sending.clock, sending.log, sending.ring, sending.http
 admin, operator, receiver, hook = base.admin, base.operator, base.receiver, base.hook
@@ -207,6 +207,25 @@ def test_a_key_opens_no_way_into_the_server(
     (denied,) = log.find(HOME, "outcome:denied", limit=1).entries
     assert (denied.action, denied.details and denied.details["cause"]) == ("audit.stream_changed", "reach")
     assert (settings(log), log.head(HOME).size) == (before, size + 1)
+
+
+def test_what_a_key_may_is_told_of_the_settings_that_it_changes(
+    http: TestClient, log: Log, admin: dict[str, str], siem: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An operator lets the sink reach inside while the key's change is on its way: then it is too late for that."""
+    real, acts = Sinks.change, list[str]()
+
+    def late(sinks: Sinks, name: str, wish: SinkChange, **more: Any) -> Sink:
+        if not acts:
+            acts.append(name)
+            real(Sinks(log, HOME, actor=AISHA), name, SinkChange(private=True))
+        return real(sinks, name, wish, **more)
+
+    monkeypatch.setattr(Sinks, "change", late)
+    wish = {"address": "http://127.0.0.1:9/", "secret": "splunk-token-2"}
+    check_problem(http.patch(f"/v1/sinks/{siem['id']}", json=wish, headers=admin), 403, "denied")
+    (found,) = Sinks(log, HOME, actor=AISHA).all()
+    assert (acts, found.sink.address, found.sink.private) == ([siem["id"]], siem["address"], True)
 
 
 @pytest.mark.parametrize("wish", [{"private": True}, {"options": {"ca": "/etc/shadow"}}])

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from whodid.canonical import time_text
 from whodid.catalog import LANGUAGES
-from whodid.errors import Denied
+from whodid.errors import Denied, Outdated
 from whodid.log import Log
 from whodid.model import Reason, Resource
 from whodid.server.answers import Answer, Call, Handler, answer_json
@@ -142,16 +142,21 @@ class SinkRoutes:
         return _tagged(sinks, sink, status=201, secret_text=shared_part(made))
 
     def _change(self, call: Call, caller: Caller, wish: ChangedSink) -> Answer:
-        sinks = self._sinks(caller)
-        sink = sinks.get(call.path["id"]).sink
-        route = "PATCH /v1/sinks"
-        # What it reaches already counts as well: another address behind the same permission is another way in.
-        self._check_reach(caller, route, sink.kind, sink.options, private=sink.private)
-        self._check_reach(caller, route, sink.kind, wish.options, private=wish.private is True)
+        sinks, wanted, route = self._sinks(caller), _wanted(call), "PATCH /v1/sinks"
         named = {name: getattr(wish, name) for name in _PLAIN if getattr(wish, name) is not msgspec.UNSET}
         change = SinkChange(**named, options=wish.options, secret=wish.secret or "")
-        changed = sinks.change(sink.id, change, tag=_wanted(call), reason=_why(wish.reason))
-        return _tagged(sinks, changed)
+        while True:
+            # What the caller may do is told of these settings, so it is these that change, or none.
+            tag = sinks.tag(call.path["id"])
+            sink = sinks.get(call.path["id"]).sink
+            # What it reaches already counts as well: another address behind the same permission is another way in.
+            self._check_reach(caller, route, sink.kind, sink.options, private=sink.private)
+            self._check_reach(caller, route, sink.kind, wish.options, private=wish.private is True)
+            try:
+                return _tagged(sinks, sinks.change(sink.id, change, tag=wanted or tag, reason=_why(wish.reason)))
+            except Outdated:
+                if wanted is not None:
+                    raise
 
     def _set_secret(self, call: Call, caller: Caller, wish: NewSecret) -> Answer:
         sinks = self._sinks(caller)
