@@ -123,6 +123,27 @@ class Server:
         while any(Path(f"/proc/{pid}").exists() and _parent(pid) for pid in children):
             time.sleep(0.01)
 
+    @property
+    def gone(self) -> bool:
+        """Whether the server ended by itself, as one does that cannot recover from a crash."""
+        return self._process is None or self._process.poll() is not None
+
+    def move_wal(self, folder: Path) -> None:
+        """Stop, keep the write-ahead log in another folder from now on, and start."""
+        if not self.gone:
+            self.kill()
+        place = self.data / "pg_wal"
+        shutil.copytree(place, folder, dirs_exist_ok=True)
+        if self._as:
+            for one in folder.rglob("*"):
+                shutil.chown(one, self._as["user"], self._as["group"])
+        if place.is_symlink():
+            place.unlink()
+        else:
+            shutil.rmtree(place)
+        place.symlink_to(folder)
+        self.start()
+
     def make_folder(self, path: Path) -> None:
         """Make a folder that the server can write to."""
         path.mkdir(mode=0o700)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from itertools import pairwise
 from typing import Self
@@ -20,6 +20,7 @@ from whodid.errors import InvalidQuery, WhodidError
 from whodid.intake import Intake
 from whodid.log.anchoring import AnchorLog
 from whodid.log.binding import Binder, BoundVolume
+from whodid.log.carrying import Carrying
 from whodid.log.commit import GroupCommit, Receipt
 from whodid.log.elsewhere import Elsewhere
 from whodid.log.erasing import Erasure, erase
@@ -35,7 +36,7 @@ from whodid.proof.checkpoint import parse_checkpoint
 from whodid.proof.note import parse_note
 from whodid.query import Cursor, Page, Query
 from whodid.sequence import Head
-from whodid.store.base import Count, Facets, Histogram, Store, restore
+from whodid.store.base import Count, Facets, Histogram, Store, restore, utc_now
 from whodid.store.moving import refuse
 
 __all__ = ["Log"]
@@ -52,7 +53,7 @@ class Log(Proofs):
         catalog: The declared actions.
         name: The deployment's name, first part of every new log's origin; it must not name a customer.
         strict: Whether undeclared actions are refused.
-        clock: Returns now, UTC.
+        clock: Returns now, UTC; the machine's clock when not given, and for leases that of the store.
         draw: Returns that many random bytes.
     """
 
@@ -64,9 +65,11 @@ class Log(Proofs):
         *,
         name: str = "localhost",
         strict: bool = False,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] | None = None,
         draw: Callable[[int], bytes] = os.urandom,
     ) -> None:
+        self._shared_clock = clock or store.now
+        clock = clock or utc_now
         super().__init__(store, key, clock)
         self.catalog = catalog
         self.elsewhere = Elsewhere(key.register)
@@ -89,6 +92,10 @@ class Log(Proofs):
     def now(self) -> datetime:
         """Return the log's present time, UTC."""
         return self._clock()
+
+    def shared_now(self) -> datetime:
+        """Return the time by the clock that all processes on the store share, UTC: what leases are counted by."""
+        return self._shared_clock()
 
     def fingerprint(self, workspace: str, value: bytes) -> str:
         """Return the keyed fingerprint of a secret value, the same that intake would write."""
@@ -218,16 +225,9 @@ class Log(Proofs):
             NotFound: Nothing was ever recorded for this workspace.
             StoreError: A step failed; the steps before it stand, and the next call goes on after them.
         """
-        binder = self._binder(workspace)
-        check = partial(self._intake.check, workspace=workspace, now=self._clock())
-        sealer = Sealer(
-            self._store,
-            workspace,
-            check,
-            self._clock,
-            self._draw,
-            sealed=lambda: binder.run(everything=False, context=None),
-        )
+        carrying = self._carrying(workspace)
+        binder = Binder(carrying)
+        sealer = Sealer(carrying, sealed=lambda: binder.run(everything=False, context=None))
         return tuple(sealer.run(close=close, context=context))
 
     def bind(self, workspace: str, *, context: Context | None = None) -> tuple[BoundVolume, ...]:
@@ -245,7 +245,7 @@ class Log(Proofs):
             NotFound: Nothing was ever recorded for this workspace.
             StoreError: A step failed; the steps before it stand.
         """
-        return tuple(self._binder(workspace).run(everything=True, context=context))
+        return tuple(Binder(self._carrying(workspace)).run(everything=True, context=context))
 
     def anchor(self, on_error: Callable[[str, WhodidError], None] = lambda _workspace, _error: None) -> int | None:
         """Put the newest heads of all workspaces into the anchor log of the deployment, if there is a newer one.
@@ -428,7 +428,7 @@ class Log(Proofs):
 
     # ---------------------------------------------------------------- helpers
 
-    def _binder(self, workspace: str) -> Binder:
+    def _carrying(self, workspace: str) -> Carrying:
         self._existing(workspace)
         check = partial(self._intake.check, workspace=workspace, now=self._clock())
-        return Binder(self._store, workspace, check, self._clock, self._draw)
+        return Carrying(self._store, workspace, check, self._clock, self._draw)

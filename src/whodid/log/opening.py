@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from whodid.catalog import Catalog, builtin
@@ -26,7 +26,7 @@ def open_log(
     name: str = "localhost",
     strict: bool = False,
     key: str | os.PathLike[str] | None = None,
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    clock: Callable[[], datetime] | None = None,
     draw: Callable[[int], bytes] = os.urandom,
 ) -> Log:
     """Open the logs of a deployment, creating the store and its key at first use.
@@ -40,7 +40,7 @@ def open_log(
         key: The key file; by default the database's path with `.key` appended, with PostgreSQL the one that the
             variable WHODID_KEY_FILE names, or `whodid.key` in the working folder. Keep its backup apart from the
             database's.
-        clock: Returns now, UTC.
+        clock: Returns now, UTC; the machine's clock when not given, and the database's for what processes agree on.
         draw: Returns that many cryptographically random bytes.
 
     Returns:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID
@@ -25,7 +25,19 @@ from whodid.query import Cursor, Page, Query
 from whodid.sequence import Batch, Bound, Head, Sealed, Segment
 from whodid.store.moving import Mark, Piece
 
-__all__ = ["Assemble", "Count", "Facet", "Facets", "Histogram", "Kept", "Known", "Problem", "Store", "restore"]
+__all__ = [
+    "Assemble",
+    "Count",
+    "Facet",
+    "Facets",
+    "Histogram",
+    "Kept",
+    "Known",
+    "Problem",
+    "Store",
+    "restore",
+    "utc_now",
+]
 
 
 class Kept(Struct, frozen=True):
@@ -119,8 +131,21 @@ Assemble = Callable[[Head | None, Known], Batch | None]
 """Makes a batch from the head (None: the workspace has no log yet); None writes nothing. Pure; may be called again."""
 
 
+def utc_now() -> datetime:
+    """Return the time by the clock of this machine, UTC."""
+    return datetime.now(UTC)
+
+
 class Store(ABC):
     """An engine behind the logs of many workspaces."""
+
+    def now(self) -> datetime:
+        """Return the time, UTC, by a clock that is the same for all processes on the store.
+
+        Raises:
+            StoreError: The clock cannot be read.
+        """
+        return utc_now()
 
     @abstractmethod
     def append(self, workspace: str, assemble: Assemble) -> Batch | None:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from hashlib import sha256
 
+from whodid.canonical import from_micros
 from whodid.errors import StoreUnavailable
 from whodid.query import Cursor, Page, Query
 from whodid.sequence import Batch, Bound, Head, Sealed, Segment
@@ -33,6 +34,7 @@ __all__ = ["PostgresStore"]
 
 _READ_CHUNK = 1_000
 _TURNS = 5  # times that a transaction is begun before somebody else's conflict is an error
+_APPEND_S = 60.0  # for a whole append: who sent the events has given up by then, and others wait behind it
 _SETTLE_S = 10  # how long to wait for the database when it went away during a commit
 _DICTIONARY_SIZES = (5_000, 100_000)  # entries from which the second and the third dictionary are trained
 _SAMPLED_LOGS = 50
@@ -85,7 +87,7 @@ class PostgresStore(Store):
         batch: Batch | None = None
         connection: Connection | None = None
         try:
-            with self.engine.writing(ws) as connection:
+            with self.engine.writing(ws, within=None if ranges else _APPEND_S) as connection:
                 writer = connection
                 head = locked(writer, ws, workspace)
                 batch = assemble(head, lambda ids: self._known(writer, ws, ids))
@@ -260,6 +262,10 @@ class PostgresStore(Store):
         return unpack_postings(row[0], f"volume {number}") if row else None
 
     # ---------------------------------------------------------------- keeping
+
+    def now(self) -> datetime:
+        with self.engine.listing() as reader:
+            return from_micros(reader.value("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::int8"))
 
     def state(self, workspace: str, name: str) -> bytes | None:
         ws = self.coding.keys.workspace(workspace)
