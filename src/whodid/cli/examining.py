@@ -6,8 +6,10 @@ from typing import Any
 
 import msgspec
 
+from whodid.capture.triggers import Script
 from whodid.cli import ui
 from whodid.cli.opening import named
+from whodid.errors import InvalidSetting
 
 __all__ = ["COMMANDS"]
 
@@ -45,4 +47,34 @@ def _gaps(sessions: Any) -> list[Any]:
     return list(gaps(sessions))
 
 
-COMMANDS = {"doctor": doctor}
+@ui.command
+@ui.argument("sessions", metavar="MODULE:NAME")
+@ui.option("--remove", is_flag=True, help="Print the SQL that removes them.")
+def triggers(*, sessions: str, remove: bool) -> None:
+    r"""Print the SQL of the triggers that tell of changes in PostgreSQL.
+
+    MODULE:NAME is the sessionmaker that the application gave to
+    install(..., triggers=...), or a Script. Read what is printed, commit it as a
+    migration, and run it whenever a table or its description changes; it can be
+    run again at any time. Whether a database has it is told by doctor.
+
+    \b
+    whodid triggers shop.database:SessionLocal > triggers.sql
+    psql --single-transaction -v ON_ERROR_STOP=1 -f triggers.sql shop
+    """
+    script = _script(named(sessions), sessions)
+    ui.text(script.remove() if remove else script.install())
+
+
+def _script(found: Any, name: str) -> Script:
+    if isinstance(found, Script):
+        return found
+    from whodid.capture.sqlalchemy.install import installed
+
+    handle = installed(found)
+    if handle is None:
+        raise InvalidSetting(f"Nothing is installed on {name}", "Import the module that calls install(...)")
+    return handle.triggers()
+
+
+COMMANDS = {"doctor": doctor, "triggers": triggers}

@@ -121,15 +121,19 @@ class SessionHook:
 
     def named(self, mapper: Mapper[Any]) -> Plan | None:
         """Return how the rows of a mapper are named: also of one that triggers tell of."""
-        if (plan := self.plan(mapper)) is not None or not issubclass(mapper.class_, self._claimed):
+        if (plan := self.plan(mapper)) is not None or not self.claims(mapper):
             return plan
         if mapper not in self._named:
             self._named[mapper] = self._whole_plan(mapper)
         return self._named[mapper]
 
+    def claims(self, mapper: Mapper[Any]) -> bool:
+        """Tell whether triggers are to tell of the rows of a mapper, and not the hook."""
+        return issubclass(mapper.class_, self._claimed)
+
     def tables(self) -> tuple[Table, ...]:
         """Return the tables that triggers are to tell of."""
-        claimed = (plan for plan in self._all(self.named) if issubclass(plan.mapper.class_, self._claimed))
+        claimed = (plan for plan in self._all(self.named) if self.claims(plan.mapper))
         return (*described(claimed, self.capture), *self._further)
 
     def script(self) -> Script:
@@ -144,7 +148,7 @@ class SessionHook:
         return self.teller is not None and any(one.name.lower() == table for one in self.tables())
 
     def _make_plan(self, mapper: Mapper[Any]) -> Plan | None:
-        if self._claimed and issubclass(mapper.class_, self._claimed):
+        if self.claims(mapper):
             return None
         plan = self._whole_plan(mapper)
         if plan is None or not self._claimed or not plan.many:
@@ -153,7 +157,7 @@ class SessionHook:
         return replace(plan, many=tuple(many for many in plan.many if many.owns or not self._told_there(many)))
 
     def _told_there(self, many: Many) -> bool:
-        others = self.named(many.remote) if issubclass(many.remote.class_, self._claimed) else None
+        others = self.named(many.remote) if self.claims(many.remote) else None
         return others is not None and any(one.owns and one.secondary is many.secondary for one in others.many)
 
     def _whole_plan(self, mapper: Mapper[Any]) -> Plan | None:

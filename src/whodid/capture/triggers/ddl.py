@@ -22,7 +22,7 @@ from whodid.capture.triggers.tables import Column, Table
 from whodid.capture.triggers.veil import SHARED, shared
 from whodid.errors import InvalidSetting
 
-__all__ = ["OPERATIONS", "VERSION", "Script", "function_name", "trigger_name"]
+__all__ = ["OPERATIONS", "VERSION", "Script", "function_name", "literal", "qualified", "trigger_name"]
 
 VERSION = 1
 OPERATIONS = ("INSERT", "UPDATE", "DELETE", "TRUNCATE")
@@ -106,7 +106,7 @@ class Script(Struct, frozen=True, kw_only=True):
                 yield f"REVOKE ALL ON FUNCTION {_function(table, operation)} FROM PUBLIC;"
             for operation in OPERATIONS:
                 before, after = _trigger(table, operation)
-                yield before + _table(table) + after
+                yield before + qualified(table) + after
             yield _partitions(table)
 
     def remove(self) -> str:
@@ -325,7 +325,8 @@ def _function(table: Table, operation: str) -> str:
     return f"{identifier(table.schema)}.{identifier(function_name(table, operation))}()"
 
 
-def _table(table: Table) -> str:
+def qualified(table: Table) -> str:
+    """Return the name of a table with its schema, quoted."""
     return f"{identifier(table.schema)}.{identifier(table.name)}"
 
 
@@ -352,7 +353,7 @@ def _partitions(table: Table) -> str:
     )
     body = (
         f"\nDECLARE part regclass;\nBEGIN\n"
-        f"  FOR part IN SELECT relid FROM pg_partition_tree({literal(_table(table))}) WHERE level > 0 LOOP\n"
+        f"  FOR part IN SELECT relid FROM pg_partition_tree({literal(qualified(table))}) WHERE level > 0 LOOP\n"
         f"{lines}  END LOOP;\nEND\n"
     )
     return f"DO {_quote(body)}{body}{_quote(body)};"
