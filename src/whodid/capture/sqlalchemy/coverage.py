@@ -90,7 +90,7 @@ def _gaps(handle: Handle) -> Iterator[Gap]:
         for mapper in sorted(registry.mappers, key=lambda one: one.class_.__name__):
             name, plan = mapper.class_.__name__, hook.plan(mapper)
             if plan is None and hook.claims(mapper):
-                covered |= {one for one in _claimed_tables(handle, mapper)}
+                covered |= set(_claimed_tables(handle, mapper))
                 continue
             if plan is None:
                 covered |= {table for table in mapper.tables if isinstance(table, sa.Table)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
@@ -142,11 +143,15 @@ def install(
     capture.installed(hook)
     undo.append(lambda: capture.removed(hook))
     # A handle knows whose it is, so the entry would keep its own key, and with it all that was captured with.
-    undo.append(lambda: _handles.pop(owner, None))
+    undo.append(partial(_forget, owner))
     for engine in engines:
         hook.binds(engine)
     handle = _handles[owner] = Handle(hook, settings, undo)
     return handle
+
+
+def _forget(owner: Any) -> None:
+    _handles.pop(owner, None)
 
 
 def installed(sessions: Any) -> Handle | None:
