@@ -24,7 +24,7 @@ from whodid.log.snapshot import Disclosed, Snapshot, SnapshotSegment, SnapshotVo
 from whodid.log.verify import Report
 from whodid.log.worker import Worker
 from whodid.store import scan
-from whodid.store.base import Count, Facet, Facets, Histogram
+from whodid.store.base import Count, Facet, Facets, Histogram, ReplicaReport
 
 __all__ = [
     "ANCHORING",
@@ -57,6 +57,7 @@ __all__ = [
     "Moved",
     "ProvenEntry",
     "Receipt",
+    "ReplicaReport",
     "Report",
     "SealedSegment",
     "Snapshot",

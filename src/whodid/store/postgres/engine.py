@@ -23,13 +23,16 @@ from whodid.store.postgres.older import for_15
 
 Values = Sequence[Any] | Mapping[str, Any]
 
-__all__ = ["Connection", "Engine", "Retry"]
+__all__ = ["Connection", "Engine", "Retry", "TookTooLong"]
 
 _OLDEST = 150_000
 _SAYS_STORAGE = 160_000  # from here on in CREATE TABLE
 _LIMITS_TRANSACTIONS = 170_000
 _CONNECTIONS = 10
 _CONNECT_S = 10
+_CONNECT_ASIDE_S = 2
+# A replica that went away without a word is to be noticed before whoever waits for it gives up.
+_ASIDE = {"tcp_user_timeout": 5_000, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2}
 _WAIT_S = 30
 _LOCK_MS, _WRITE_MS, _READ_MS = 30_000, 60_000, 60_000
 # How long we may be silent within a transaction. A server that cannot be told that we are gone keeps our locks that
@@ -94,6 +97,10 @@ class _Line(psycopg.Connection[TupleRow]):
                 waits = gen.send(ready)
         except StopIteration as done:
             return done.value
+
+
+class TookTooLong(StoreUnavailable):
+    """A statement ran into its limit: elsewhere it would take as long."""
 
 
 class Connection:
@@ -186,6 +193,8 @@ class Engine:
 
     Args:
         url: A libpq connection URI.
+        aside: Whether it is a copy that is only read: nothing is asked of it before its first use, and whether it is
+            there is found out sooner.
 
     Raises:
         InvalidSetting: The URI cannot be read, or the server must not hold a log.
@@ -193,7 +202,7 @@ class Engine:
         StoreVersion: It was written by another version of the schema.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, aside: bool = False) -> None:
         try:
             parts = conninfo_to_dict(url)
         except psycopg.ProgrammingError as error:
@@ -202,9 +211,10 @@ class Engine:
             ) from None
         # Never with the password: this name goes into messages.
         self.name = f"{parts.get('host') or 'localhost'}/{parts.get('dbname') or parts.get('user') or ''}"
-        self._url = make_conninfo(
-            url, **{"connect_timeout": _CONNECT_S, "application_name": "whodid", **_NOTICED, **parts}
+        timing = (
+            {"connect_timeout": _CONNECT_ASIDE_S, **_ASIDE} if aside else {"connect_timeout": _CONNECT_S, **_NOTICED}
         )
+        self._url = make_conninfo(url, **{**timing, "application_name": "whodid", **parts})
         self._idle: list[_Line] = []
         self._idle_lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(_CONNECTIONS)
@@ -212,6 +222,8 @@ class Engine:
         self._limits = False
         self._trying = threading.Lock()
         self._closed = False
+        if aside:
+            return
         try:
             with self.translated():
                 self._examine()
@@ -261,51 +273,68 @@ class Engine:
         with self._transaction(f"{_BEGIN_WRITING}; {_DURABLE}") as connection:
             yield connection
 
+    def glance(self, ws: int, select: str) -> tuple[Any, ...]:
+        """Return the one row of a statement without values within a workspace, with one message to the server."""
+        with self._slot():
+            raw, told = self._tried(f"{_BEGIN_READING}; SET LOCAL whodid.workspace = '{ws}'; {select}; COMMIT")
+            try:
+                while told.description is None:
+                    told.nextset()
+                return told.fetchall()[0]
+            finally:
+                self._take_back(raw)
+
     @contextmanager
     def _transaction(self, begin: str, within: float | None = None) -> Iterator[Connection]:
+        with self._slot():
+            raw, _ = self._tried(begin, within)
+            connection = Connection(raw)
+            try:
+                yield connection
+                connection.committing = True
+                connection.raw.execute("COMMIT", prepare=False)
+                connection.committing = False
+            except BaseException:
+                if not connection.broken:
+                    with suppress(psycopg.Error):
+                        connection.raw.rollback()
+                raise
+            finally:
+                self._take_back(raw)
+
+    @contextmanager
+    def _slot(self) -> Iterator[None]:
+        """Take one of the places for connections for the length of the block."""
         with self.translated():
             if not self._slots.acquire(timeout=_WAIT_S):
                 raise StoreUnavailable(f"All connections to {self.name} are in use", "Try again; nothing was written")
             try:
-                with self._tried():
-                    raw = self._begun(begin, within)
-                connection = Connection(raw)
-                try:
-                    yield connection
-                    connection.committing = True
-                    connection.raw.execute("COMMIT", prepare=False)
-                    connection.committing = False
-                except BaseException:
-                    if not connection.broken:
-                        with suppress(psycopg.Error):
-                            connection.raw.rollback()
-                    raise
-                finally:
-                    self._take_back(raw)
+                yield
             finally:
                 self._slots.release()
 
-    @contextmanager
-    def _tried(self) -> Iterator[None]:
-        """Let one at a time find out whether a database that was away is back, which may take long; refuse the others.
+    def _tried(self, begin: str, within: float | None = None) -> tuple[_Line, psycopg.Cursor[TupleRow]]:
+        """Return what `_begun` does; of a database that was away one at a time finds out whether it is back.
 
-        Without this, whoever asks would wait for its own time-out, and more come than go.
+        That may take long. Without this, whoever asks would wait for its own time-out, and more come than go.
         """
         alone = self._away
         if alone and not self._trying.acquire(blocking=False):
             raise StoreUnavailable(f"{self.name} cannot be reached", "Try again later")
         try:
-            yield
-            self._away = False
+            begun = self._begun(begin, within)
         except _ENDINGS:
             self._away = True
             raise
+        else:
+            self._away = False
+            return begun
         finally:
             if alone:
                 self._trying.release()
 
-    def _begun(self, begin: str, within: float | None) -> _Line:
-        """Return a connection in a new transaction; those that died while idle are replaced."""
+    def _begun(self, begin: str, within: float | None) -> tuple[_Line, psycopg.Cursor[TupleRow]]:
+        """Return a connection on which this was executed, and its results; those that died while idle are replaced."""
         until = None if within is None else time.monotonic() + within
         while True:
             with self._idle_lock:
@@ -317,8 +346,7 @@ class Engine:
                 raw = self._connect()
             raw.until = until
             try:
-                raw.execute(begin, prepare=False)
-                return raw
+                return raw, raw.execute(begin, prepare=False)
             except BaseException as error:
                 raw.close()
                 if fresh or not isinstance(error, _ENDINGS):
@@ -387,7 +415,7 @@ class Engine:
                 f"{self.name} is damaged: {error}", "Run whodid verify, then restore a backup"
             ) from error
         except (errors.LockNotAvailable, errors.QueryCanceled) as error:
-            raise StoreUnavailable(
+            raise TookTooLong(
                 f"{self.name} did not answer in time: {error}", "Try again; nothing was written"
             ) from error
         except (errors.ReadOnlySqlTransaction, errors.InsufficientResources) as error:
