@@ -78,6 +78,18 @@ export interface Second {
   summary?: Sentence;
 }
 
+/** An alert, as far as an entry that it rests on has to say. */
+export interface Alert {
+  id: string;
+  title: string;
+  level: "info" | "low" | "medium" | "high" | "critical";
+  status: "open" | "acknowledged" | "resolved" | "muted" | "inhibited";
+  /** What the level, and the verdict if there is one, are called. */
+  called: { level: string; verdict?: string };
+  /** Indexes. */
+  entries: number[];
+}
+
 /** What a row needs. */
 export interface Summary {
   index: number;

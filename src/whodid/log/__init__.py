@@ -13,7 +13,7 @@ from whodid.log.erasing import Erasure
 from whodid.log.forgetting import Forgotten
 from whodid.log.hiding import COVER, HIDDEN, Hiding, hide_proven
 from whodid.log.keys import DeploymentKey
-from whodid.log.lease import Holder, leased
+from whodid.log.lease import Holder, leased, passed
 from whodid.log.log import Log
 from whodid.log.moving import Moved, abandon_between, move_between
 from whodid.log.naming import ANCHORS
@@ -24,7 +24,7 @@ from whodid.log.snapshot import Disclosed, Snapshot, SnapshotSegment, SnapshotVo
 from whodid.log.verify import Report
 from whodid.log.worker import Worker
 from whodid.store import scan
-from whodid.store.base import Count, Facet, Facets, Histogram
+from whodid.store.base import Count, Facet, Facets, Histogram, ReplicaReport
 
 __all__ = [
     "ANCHORING",
@@ -57,6 +57,7 @@ __all__ = [
     "Moved",
     "ProvenEntry",
     "Receipt",
+    "ReplicaReport",
     "Report",
     "SealedSegment",
     "Snapshot",
@@ -72,6 +73,7 @@ __all__ = [
     "leased",
     "move_between",
     "open_log",
+    "passed",
     "read_stamp",
     "scan",
     "stamped",

@@ -196,7 +196,7 @@ class EvidenceRoutes:
         claims, reader = session.claims, session.reader
         now = self._log.now()
         made = make(
-            self._log,
+            reader.log,
             claims.workspace,
             wanted.question,
             actor=claims.viewer,

@@ -362,9 +362,10 @@ class Exports:
         now = self._log.now()
         asked = query.parse(job.query, now=now)
         locked = query.parse(job.locked, now=now) if job.locked is not None else None
-        reader = Reader(self._log, job.workspace, locked=locked, personal=job.personal)
+        log = self._log.reading()
+        reader = Reader(log, job.workspace, locked=locked, personal=job.personal)
         return export(
-            self._log,
+            log,
             job.workspace,
             reader.within(asked),
             job.format,
