@@ -87,7 +87,7 @@ def measured(variant: str, postgres: str | None, rows: int, rounds: int, *, apar
             cursor.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
     call_command("migrate", verbosity=0)  # what has migrations, before what refers to it
     call_command("migrate", run_syncdb=True, verbosity=0)
-    _registered(variant, Item)
+    registered(variant, Item)
     connection.ensure_connection()
     server = connection.connection.info.backend_pid if postgres else None
     objs: list[Any] = []
@@ -146,7 +146,8 @@ def measured(variant: str, postgres: str | None, rows: int, rounds: int, *, apar
     return {name: statistics.median(values) for name, values in spent.items()}
 
 
-def _registered(variant: str, model: Any) -> None:
+def registered(variant: str, model: Any) -> None:
+    """Have a package watch a model, where that is not said at the model."""
     if variant == "django-auditlog":
         from auditlog.registry import auditlog
 

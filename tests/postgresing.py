@@ -56,13 +56,21 @@ class Server:
 
     Args:
         place: Folder of its programs.
+        folder: Where it is kept after `stop`, and taken from again; a temporary one that `stop` removes, if not given.
         of: Whose streaming replica it is; None for a server of its own.
         tiny: Whether to keep its files small, for what is copied.
+        settings: Of the server at this start.
     """
 
-    def __init__(self, place: Path, *, of: Server | None = None, tiny: bool = False) -> None:
-        # Short: the path of a socket may have 107 characters.
-        self.folder = Path(tempfile.mkdtemp(prefix="wpg-", dir="/tmp" if Path("/tmp").is_dir() else None))
+    def __init__(
+        self, place: Path, folder: Path | None = None, *, of: Server | None = None, tiny: bool = False, **settings: str
+    ) -> None:
+        self._kept = folder is not None
+        if folder is None:
+            # Short: the path of a socket may have 107 characters.
+            folder = Path(tempfile.mkdtemp(prefix="wpg-", dir="/tmp" if Path("/tmp").is_dir() else None))
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
         self.data = self.folder / "data"
         self._process: subprocess.Popen[bytes] | None = None
         self._as: dict[str, Any] = {}
@@ -71,16 +79,23 @@ class Server:
             shutil.chown(self.folder, "nobody", "nogroup")
             if not self._runs(place):
                 # The programs lie below a folder that is root's alone.
-                place = Path(shutil.copytree(place.parent, self.folder / "programs", symlinks=True)) / "bin"
+                programs = self.folder / "programs"
+                place = Path(shutil.copytree(place.parent, programs, symlinks=True, dirs_exist_ok=True)) / "bin"
         self.place = place
+        if (self.data / "PG_VERSION").exists():
+            if (self.data / "postmaster.pid").exists():  # whoever started it was killed, or the machine was
+                command = [place / "pg_ctl", "-D", self.data, "-m", "fast", "-w", "stop"]
+                subprocess.run(command, capture_output=True, cwd="/", check=False, **self._as)
+            self.start(**settings)
+            return
         if of is not None:
             # -R writes down whom to follow. The files may be lost with the machine: tests need not wait for the disk.
             self.run("pg_basebackup", "-D", str(self.data), "-d", of.url("postgres", "postgres"), "-R", "-N", "-cfast")
-            self.start()
+            self.start(**settings)
             return
         small = ("--wal-segsize=1", "-N") if tiny else ()
         self.run("initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale", "C", *small)
-        self.start()
+        self.start(**settings)
         with self.connect("postgres") as connection:
             connection.execute(f"CREATE ROLE {ROLE} LOGIN NOSUPERUSER NOBYPASSRLS")
 
@@ -188,11 +203,12 @@ class Server:
                 time.sleep(0.05)
 
     def stop(self) -> None:
-        """Stop without a last checkpoint, and remove everything."""
+        """Stop: with a last checkpoint where the folder is kept, else without one, and remove everything."""
         if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGQUIT)
-            self._process.wait(60)
-        shutil.rmtree(self.folder)
+            self._process.send_signal(signal.SIGINT if self._kept else signal.SIGQUIT)
+            self._process.wait(600)
+        if not self._kept:
+            shutil.rmtree(self.folder)
 
     def url(self, database: str, role: str = ROLE) -> str:
         """Return the address of a database."""
