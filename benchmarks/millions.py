@@ -78,7 +78,7 @@ BUDGETS = (
     CHECK := Budget("check", "evidence of twelve entries: checking it", 10, "ms"),
     STEP := Budget("step", "purge of one day of ninety: the longest step", 1, "s", form=".2f"),
     WAIT := Budget("wait", "purge of one day of ninety: the longest wait of an append meanwhile", 1, "s", form=".2f"),
-    GROWN := Budget("grown", "growth when as many are recorded again, by their own size", 0.5, "", form=".2f"),
+    GROWN := Budget("grown", "growth when as many are recorded again, by their own size (SQLite)", 0.5, "", form=".2f"),
     START := Budget("start", "start of the server", 1, "s", form=".2f"),
     IDLE := Budget("idle", "memory of the idle server", 120, "MiB", form=",.0f"),
 )
@@ -131,7 +131,9 @@ def measured(folder: Path, engine: str, count: int, tries: int, *, verify: bool)
                 found[APPEND] = max(whole.written(log, _APPENDED, seed) for seed in (5, 6))
                 tell("append")
                 left = whole.left(log, now)
-                found[STEP], found[WAIT], found[GROWN] = left.step, left.wait, left.grown
+                found[STEP], found[WAIT] = left.step, left.wait
+                if engine == "sqlite":  # PostgreSQL gives space back by the week
+                    found[GROWN] = left.grown
                 tell(f"purge of {left.entries:,} in {left.seconds:.1f} s, {left.steps} steps")
     return found, {**asked, **summed}
 
