@@ -13,6 +13,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,6 +120,33 @@ def postgres() -> Iterator[Server]:
     server = postgresing.Server(place)
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def replicated() -> Iterator[tuple[Server, Server]]:
+    """Lend a PostgreSQL of its own with a streaming replica, one pair per test process."""
+    pytest.importorskip("psycopg", reason="the driver is missing: pip install 'psycopg[binary]'")
+    from tests import postgresing
+
+    place = postgresing.programs()
+    if place is None or not (place / "pg_basebackup").exists():
+        pytest.skip(postgresing.MISSING)
+    with ExitStack() as stack:
+        primary = postgresing.Server(place, tiny=True)
+        stack.callback(primary.stop)
+        replica = postgresing.Server(place, of=primary)
+        stack.callback(replica.stop)
+        yield primary, replica
+
+
+@pytest.fixture
+def replicated_url(replicated: tuple[Server, Server], request: pytest.FixtureRequest) -> tuple[str, str]:
+    """Return the addresses of an empty database and of its replica, one per test file; the replica has caught up."""
+    primary, replica = replicated
+    name = f"t_{request.path.stem}"
+    url = primary.database(name)
+    replica.follow(primary)
+    return url, replica.url(name)
 
 
 @pytest.fixture

@@ -225,6 +225,10 @@ def test_evidence_of_the_dialog_hides_too(visit: Callable[..., Visit], tmp_path:
     dialog.get_by_text("Hide something").click()
     dialog.get_by_label("Names of resources", exact=True).check()
     expect(dialog.locator(".hid")).to_have_text("1 value will be hidden.")
+    about = dialog.get_by_label("About what the filters")
+    for question, told in (("access", "No value will be hidden"), ("approvals", "1 value"), ("filters", "1 value")):
+        about.select_option(question)
+        expect(dialog.locator(".hid")).to_contain_text(told)
     with seen.page.expect_download() as download:
         dialog.get_by_role("button", name="Download", exact=True).click()
     download.value.save_as(tmp_path / "saved.html")

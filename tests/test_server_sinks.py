@@ -229,6 +229,7 @@ def test_other_keys_and_viewers_are_refused(
             ("POST", "/v1/sinks", HOOK | {"name": "mine"}),
             ("GET", one, None),
             ("DELETE", one, None),
+            ("PATCH", one, {"name": "mine"}),
             ("POST", f"{one}/secret", {}),
             ("POST", f"{one}/pause", {"reason": "x"}),
             ("POST", f"{one}/resume", {}),

@@ -213,10 +213,14 @@ class Outbox:
         """The database that it delivers from."""
         return self._engine
 
-    def on_commit(self, sessions: sessionmaker[Session], wake: Callable[[], None]) -> None:
+    def on_commit(self, sessions: sessionmaker[Session], wake: Callable[[], None]) -> Callable[[], None]:
         """Call `wake` after each commit of a session that wrote to the outbox.
 
         It only wakes the relay: an entry never depends on a hook that runs after the commit.
+
+        Returns:
+            What ends that. SQLAlchemy keeps who listens to a factory of sessions for as long as the process lives, and
+            all that `wake` reaches with it.
         """
 
         def committed(session: Session) -> None:
@@ -225,6 +229,7 @@ class Outbox:
                 wake()
 
         sa.event.listen(sessions, "after_commit", committed)
+        return lambda: sa.event.remove(sessions, "after_commit", committed)
 
     @contextmanager
     def claim(self, limit: int) -> Iterator[_Claim]:

@@ -1,17 +1,18 @@
-"""Commands for sinks: list, add, remove, test, pause, resume, backfill, and what is in quarantine."""
+"""Commands for sinks: list, add, change, remove, test, pause, resume, backfill, and what is in quarantine."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import msgspec
+from msgspec import UNSET
 
 from whodid.cli import ui
 from whodid.cli.opening import CONTEXT, caller, choose, every, open_store
 from whodid.errors import InvalidSetting, NotFound
 from whodid.log import Log
 from whodid.model import Reason
-from whodid.sinks import FORMATS, KINDS, Health, Sinks
+from whodid.sinks import FORMATS, KINDS, Health, SinkChange, Sinks
 
 __all__ = ["COMMANDS"]
 
@@ -114,8 +115,7 @@ def add(
     whodid sinks add hook webhook https://hooks.example.com/audit \
       --secret-file hook.secret --filter 'severity:warning,critical'
     """
-    if secret_file and secret_env:
-        raise InvalidSetting("A secret is in a file or in a variable", "Name one of them")
+    place = _place(secret_file, secret_env)
     with open_store(store, key_file) as log:
         sink = _sinks(log, choose(log, workspace)).add(
             name,
@@ -123,7 +123,7 @@ def add(
             address,
             query=query,
             format=chosen,
-            secret=f"file:{Path(secret_file).resolve()}" if secret_file else f"env:{secret_env}" if secret_env else "",
+            secret=place,
             options=dict(_pair(option) for option in options),
             private=private,
             batch=batch,
@@ -131,6 +131,85 @@ def add(
             start=start,
         )
     ui.line(sink.id)
+
+
+@sinks.command("change")
+@ui.argument("name")
+@ui.option("--name", "new", metavar="NAME", help="Another name.")
+@ui.option("--address", metavar="ADDRESS", help="Another address.")
+@ui.option("--filter", "query", metavar="QUERY", help="Which entries; an empty one for all.")
+@ui.option("--format", "chosen", type=ui.Choice((*FORMATS, "head")), help="One that its kind takes.")
+@ui.option("--secret-file", metavar="PATH", help="File with its secret, from now on.")
+@ui.option("--secret-env", metavar="NAME", help="Variable with its secret, from now on.")
+@ui.option("--set", "options", multiple=True, metavar="NAME=VALUE", help="An option of the kind; repeatable.")
+@ui.option("--unset", "removed", multiple=True, metavar="NAME", help="An option that goes; repeatable.")
+@ui.option("--private/--no-private", "private", default=None, help="Allow addresses that are not on the internet.")
+@ui.option("--batch", type=int, metavar="N", help="Entries per delivery.")
+@ui.option("--heartbeat", type=int, metavar="SECONDS", help="0 for none.")
+@_why
+@ui.workspace_option
+@ui.store_options
+def change(
+    *,
+    name: str,
+    new: str | None,
+    address: str | None,
+    query: str | None,
+    chosen: str | None,
+    secret_file: str | None,
+    secret_env: str | None,
+    options: tuple[str, ...],
+    removed: tuple[str, ...],
+    private: bool | None,
+    batch: int | None,
+    heartbeat: int | None,
+    reason: str | None,
+    workspace: str | None,
+    store: str | None,
+    key_file: str | None,
+) -> None:
+    r"""Change a sink; what is not named stays, and it goes on where it was.
+
+    \b
+    whodid sinks change chat --filter 'severity:critical' --set lang=es
+    """
+    wish = SinkChange(
+        name=UNSET if new is None else new,
+        address=UNSET if address is None else address,
+        query=UNSET if query is None else query,
+        format=UNSET if chosen is None else chosen,
+        options={**dict.fromkeys(removed), **dict(_pair(option) for option in options)},
+        private=UNSET if private is None else private,
+        batch=UNSET if batch is None else batch,
+        heartbeat=UNSET if heartbeat is None else heartbeat,
+        place=_place(secret_file, secret_env),
+    )
+    with open_store(store, key_file) as log:
+        _sinks(log, choose(log, workspace)).change(name, wish, reason=_reason(reason))
+
+
+@sinks.command("public-key")
+@ui.argument("name")
+@ui.workspace_option
+@ui.store_options
+def public_key(*, name: str, workspace: str | None, store: str | None, key_file: str | None) -> None:
+    """Print what the receiver of a webhook checks Ed25519 signatures with.
+
+    One key per line, the newest first; several while the secret changes.
+    """
+    with open_store(store, key_file) as log:
+        keys = _sinks(log, choose(log, workspace)).public_keys(name)
+    if not keys:
+        raise InvalidSetting(f"The sink {name} has no public key", "Its secret begins with whsk_ if it has one")
+    for one in keys:
+        ui.line(one)
+
+
+def _place(secret_file: str | None, secret_env: str | None) -> str:
+    """Return where a secret is, as a setting says it; empty for nowhere."""
+    if secret_file and secret_env:
+        raise InvalidSetting("A secret is in a file or in a variable", "Name one of them")
+    return f"file:{Path(secret_file).resolve()}" if secret_file else f"env:{secret_env}" if secret_env else ""
 
 
 def _pair(option: str) -> tuple[str, str]:

@@ -184,7 +184,7 @@ class Snapshot:
 
     def linked(self, stop: int) -> list[Linked]:
         """Return heads that somebody outside has seen in the anchor log, by size, best of entries before `stop`."""
-        found = AnchorLog(self._store, self._key).linked(self.head.origin, self.head.size, stop)
+        found = AnchorLog(self._store.deciding, self._key).linked(self.head.origin, self.head.size, stop)
         return [one for one in found if self.reaches(one.head.size)]
 
     def record(self, position: int) -> int | None:

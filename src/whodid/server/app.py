@@ -145,7 +145,7 @@ def asgi(
     callers = Callers(log, sessions, gate, secret=secret)
     handlers: list[Handler] = [
         *Routes(log, sessions).handlers,
-        *Tiles(log, sessions).handlers,
+        *Tiles(sessions).handlers,
         *Exports(log, sessions, secret=secret, worker=worker).handlers,
         *AnswerRoutes(log, sessions).handlers,
         *EvidenceRoutes(log, sessions, at_once=downloads).handlers,

@@ -17,7 +17,7 @@ from typing import Any
 from msgspec import UNSET
 
 from whodid.capture.middleware import Proxies
-from whodid.errors import ConflictingEvent, InvalidEvent, StoreError, StoreFull, WhodidError
+from whodid.errors import ConflictingEvent, InvalidEvent, StoreError, StoreFull, StoreUnavailable, WhodidError
 from whodid.log import Log, Receipt
 from whodid.model import Context, Event
 from whodid.server.answers import Answer, answer_json, network_context
@@ -47,6 +47,8 @@ _DRAINED = 1024 * 1024
 _MOST_WAITING = 512
 _MOST_BYTES = 64 * 1024 * 1024
 _GROUP = 2_000
+# Who has waited that long to be written has mostly given up and will send again: the store is spared writing it now.
+_PATIENCE_S = 15.0
 _LARGE = 64 * 1024
 _AGAIN = (("Retry-After", "1"),)
 
@@ -59,6 +61,7 @@ class _Job:
         self.events = events
         self.results: list[Receipt | WhodidError] | None = None
         self.error: Exception | None = None
+        self.since = time.monotonic()
 
     @property
     def done(self) -> bool:
@@ -270,13 +273,18 @@ class Events:
         # What was taken from the queue must be written even if its request is given up meanwhile.
         with CancelScope(shield=True):
             async with self._door:
-                if not job.done:
-                    await run_sync(self._commit, self._group(), limiter=self._writing)
+                if not job.done and (group := self._group()):
+                    await run_sync(self._commit, group, limiter=self._writing)
 
     def _group(self) -> list[_Job]:
-        group = [self._waiting.popleft()]
-        count = len(group[0].events)
-        while self._waiting and count + len(self._waiting[0].events) <= _GROUP:
+        """Take the oldest waiting jobs, and refuse those that have waited too long for a slow store."""
+        group: list[_Job] = []
+        count = 0
+        oldest = time.monotonic() - _PATIENCE_S
+        while self._waiting and self._waiting[0].since < oldest:
+            self._waiting.popleft().error = StoreUnavailable("The store is too slow for what is sent", "Send it again")
+            self._meter.store_failed(StoreUnavailable.__name__)
+        while self._waiting and (not group or count + len(self._waiting[0].events) <= _GROUP):
             group.append(self._waiting.popleft())
             count += len(group[-1].events)
         return group

@@ -78,7 +78,15 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
         stack.enter_context(_signals_call(stopping.set))
         stack.enter_context(written_as_lines(settings.log_level))
         log = stack.enter_context(
-            open_log(settings.store, key=settings.key, name=settings.name, strict=settings.strict)
+            open_log(
+                settings.store,
+                key=settings.key,
+                name=settings.name,
+                strict=settings.strict,
+                replicas=settings.replicas,
+                replica_lag=settings.replica_lag_seconds,
+                replica_wait=settings.replica_wait_ms / 1000,
+            )
         )
         log.check_place()
         workspace = _workspace(settings, log)
@@ -90,6 +98,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             most_bytes=settings.exports_bytes,
             meter=meter,
         )
+        meter.watch_replicas(log.replicas)
         waiting = _waiting(settings, log, meter, stack)
         # A folder that was named and cannot be used is a mistake; a reader of rules that is not installed is a choice.
         geo = Geo(Path(settings.geo_folder)) if settings.detect and settings.geo_folder is not None else None
@@ -139,6 +148,8 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
         server = _Server(_uvicorn(settings, app), drain=settings.drain_seconds)
         address = _address(settings, listener)
         announce(f"whodid serves {workspace or _counted(log.workspaces())} of {masked(settings.store)}")
+        for replica in settings.replicas:
+            announce(f"Reads at  {masked(replica)}")
         announce(f"Address   {address}/")
         announce(f"Console   {address}/console")
         page = "/" if workspace else "/console"

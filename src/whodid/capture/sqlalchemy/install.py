@@ -127,6 +127,8 @@ def install(
     undo = [*prepared, hook.net.unwatch, *_listen(hook, class_), legacy_methods(hook, class_)]
     capture.installed(hook)
     undo.append(lambda: capture.removed(hook))
+    # A handle knows whose it is, so the entry would keep its own key, and with it all that was captured with.
+    undo.append(lambda: _handles.pop(owner, None))
     for engine in engines:
         hook.binds(engine)
     handle = _handles[owner] = Handle(hook, settings, undo)
