@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -162,6 +163,44 @@ def test_pages_of_alerts_follow_one_another(log: Log, clock: Clock) -> None:
     assert seen == [one.id for one in alerts(log)]
     assert len(seen) == 6
     assert [one.status for one in by_owner(log).page("active").items] == ["open"]
+
+
+def test_alerts_that_rest_on_some_entries_are_found_without_reading_the_others(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of closed ones the pages that reach there are read, be there ever so many; and of the log no entry at all."""
+    monkeypatch.setattr("whodid.detect.alerts._PAGE", 2)
+    log.record_many(HOME, [signed_in(100 + one, NOW) for one in range(40)])
+    raised = {}
+    for index in range(10, 30):
+        alert = by_owner(log).raise_by_hand(log.get(HOME, index), "Odd", entries=[index - 5])
+        by_owner(log).resolve(alert.id, "harmless")
+        raised[index] = alert.id
+    active = by_owner(log).raise_by_hand(log.get(HOME, 20), "Odd again")
+    read: list[str] = []
+    state = Log.state
+    monkeypatch.setattr(Log, "state", lambda self, workspace, name: read.append(name) or state(self, workspace, name))
+    monkeypatch.setattr(Log, "read", lambda *_: pytest.fail("an entry was read"))
+
+    found = by_owner(log).page("all", over=[20])
+    assert {one.id for one in found.items} == {raised[20], raised[25], active.id}
+    assert sum(name.startswith("alerts.page.") for name in read) <= 4
+    assert [one.id for one in by_owner(log).page("open", over={20, 21}).items] == [active.id]
+    read.clear()
+    assert by_owner(log).page("all", over=[60]).items == by_owner(log).page("all", over=()).items == ()
+    assert [name for name in read if name.startswith("alerts.page.")] == []
+
+
+def test_a_page_of_which_nobody_noted_where_it_reaches_is_read(log: Log) -> None:
+    """A book that an earlier version wrote loses nothing."""
+    (alert,) = alerts(log)
+    by_owner(log).resolve(alert.id, "harmless")
+    noted = log.state(HOME, "alerts")
+    assert noted is not None
+    old = re.sub(rb',"reach":\{[^}]*\}', b"", noted)
+    assert old != noted
+    assert log.swap_state(HOME, "alerts", noted, old)
+    assert [one.id for one in by_owner(log).page("all", over=[alert.entries[0]]).items] == [alert.id]
 
 
 def test_the_least_grave_gives_way(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,6 +78,19 @@ def test_an_alert_says_what_it_rests_on(http: TestClient, log: Log, id_: str) ->
     assert http.get(f"/v1/alerts/{id_}", headers=bearer(token(HOME))).json() == alert
 
 
+def test_alerts_are_found_by_the_entries_that_they_rest_on(http: TestClient, id_: str) -> None:
+    """Whatever their status; levels and verdicts are said in the language that was asked for."""
+    headers = bearer(token(HOME))
+    (alert,) = listed(http)["items"]
+    first, last = alert["entries"][0], alert["entries"][-1]
+    assert alert["called"] == {"level": "low"}
+    http.post(f"/v1/alerts/{id_}/resolve", json={"verdict": "mine"}, headers=headers)
+    found = http.get(f"/v1/alerts?status=all&at=0..2,{last}&lang=es", headers=headers).json()["items"]
+    assert [(one["id"], one["called"]) for one in found] == [(id_, {"level": "bajo", "verdict": "era la persona"})]
+    for query in (f"at={last}", f"status=all&at={last + 1}", f"status=all&at={first - 1}"):
+        assert http.get(f"/v1/alerts?{query}", headers=headers).json()["items"] == [], query
+
+
 def test_without_personal_values_there_is_no_reason(http: TestClient) -> None:
     """It may hold an address; and who may not act is told so."""
     found = listed(http, "", READ, EXPORT)
@@ -185,7 +198,7 @@ def test_rules_are_switched_but_for_the_one_that_watches_the_log(http: TestClien
 def test_what_is_asked_wrongly_is_said(http: TestClient, id_: str) -> None:
     """A status, a limit, a parameter, a verdict, an alert or a token that is none."""
     headers = bearer(token(HOME))
-    for query in ("status=x", "limit=101", "limit=0", "what=1"):
+    for query in ("status=x", "limit=101", "limit=0", "what=1", "at=x", "at=0..200", "at=1,,2"):
         assert http.get(f"/v1/alerts?{query}", headers=headers).status_code == 400, query
     for body in ({"verdict": "x"}, {}):
         assert http.post(f"/v1/alerts/{id_}/resolve", json=body, headers=headers).status_code == 422

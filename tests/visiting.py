@@ -49,12 +49,13 @@ class World:
     address: str = ""
     permissions: tuple[str, ...] = ALL
     expired: bool = False
+    locked: str = ""
     tokens: list[str] = field(default_factory=list)
 
     def token(self, _: Request) -> PlainTextResponse:
         """Say who is looking; an expired token if the test wants one."""
         age = timedelta(hours=1) if self.expired else timedelta()
-        self.tokens.append(token(permissions=self.permissions, now=NOW - age))
+        self.tokens.append(token(permissions=self.permissions, locked=self.locked or None, now=NOW - age))
         return PlainTextResponse(self.tokens[-1])
 
 
@@ -175,7 +176,7 @@ def visiting(browser: Browser, world: World) -> Iterator[Callable[..., Visit]]:
         return Visit(page, world).go(query)
 
     yield opening
-    world.permissions, world.expired = ALL, False
+    world.permissions, world.expired, world.locked = ALL, False, ""
     for context in contexts:
         context.close()
     assert complaints == []

@@ -106,6 +106,8 @@ export class AuditLogAlerts extends LitElement {
   #budget: Budget | null = null;
   #editor: Editor | null = null;
   #available = true;
+  /** Id of the alert that the address of the page names: it stands first. */
+  #named = new URLSearchParams(location.search).get("alert") ?? "";
   #open = 0;
   #manage = false;
   #problem: Problem | null = null;
@@ -170,7 +172,10 @@ export class AuditLogAlerts extends LitElement {
         this.#client.get<{ items: Alert[]; open: number; manage: boolean; next: string | null }>("alerts", { status: this.#filter, lang: this.#words.language }),
         this.#client.get<{ items: Rule[]; available: boolean; budget: Budget }>("alert-rules", { lang: this.#words.language }),
       ]);
-      this.#alerts = list.items;
+      const named = await this.#asked();
+      const first = named && !this.#alerts;
+      this.#alerts = named ? [named, ...list.items.filter(({ id }) => id !== named.id)] : list.items;
+      if (first) void this.#lead(named);
       this.#next = list.next;
       this.#open = list.open;
       this.#manage = list.manage;
@@ -188,10 +193,33 @@ export class AuditLogAlerts extends LitElement {
 
   readonly #more = async (): Promise<void> => {
     const page = await this.#client.get<{ items: Alert[]; next: string | null }>("alerts", { status: this.#filter, after: this.#next, lang: this.#words.language });
-    this.#alerts = [...(this.#alerts ?? []), ...page.items];
+    this.#alerts = [...(this.#alerts ?? []), ...page.items.filter(({ id }) => id !== this.#named)];
     this.#next = page.next;
     this.requestUpdate();
   };
+
+  /** The alert that the address names; one that is not there is said, once. */
+  async #asked(): Promise<Alert | null> {
+    if (!this.#named) return null;
+    try {
+      return await this.#client.get<Alert>(`alerts/${encodeURIComponent(this.#named)}`, { lang: this.#words.language });
+    } catch (error) {
+      const { status, detail } = asProblem(error);
+      if (status !== 404) throw error;
+      this.#said = detail;
+      this.#named = "";
+      return null;
+    }
+  }
+
+  /** Take the reader to the alert that was asked for, with its entries open. */
+  async #lead(alert: Alert): Promise<void> {
+    this.requestUpdate();
+    await this.updateComplete;
+    const card = this.renderRoot.querySelector<HTMLElement>(`#${CSS.escape(alert.id)}`);
+    card?.querySelector("details")?.setAttribute("open", "");
+    card?.querySelector<HTMLElement>("h3")?.focus();
+  }
 
   async #show(alert: Alert): Promise<void> {
     if (this.#rows.has(alert.id)) return;
@@ -290,6 +318,7 @@ export class AuditLogAlerts extends LitElement {
   #choose(filter: (typeof FILTERS)[number]): void {
     this.#filter = filter;
     this.#alerts = null;
+    this.#named = "";
     this.requestUpdate();
     void this.#load();
   }
@@ -310,8 +339,8 @@ export class AuditLogAlerts extends LitElement {
     const active = alert.status === "open" || alert.status === "acknowledged";
     const why = alert.template ? reason(this.#words, alert.template, alert.numbers, this.#t("unsaid")) : typeof alert.reason === "string" ? alert.reason : "";
     const hidden = typeof alert.reason !== "string";
-    return html`<li class="alert ${alert.level}" id=${alert.id}>
-      <h3><bdi>${alert.title}</bdi></h3>
+    return html`<li class="alert ${alert.level} ${alert.id === this.#named ? "named" : ""}" id=${alert.id}>
+      <h3 tabindex="-1"><bdi>${alert.title}</bdi></h3>
       <p class="tags"><span class="tag ${alert.level}">${this.#t(`level.${alert.level}`)}</span>${alert.status === "open" ? nothing : html`<span class="tag">${this.#t(`status.${alert.status}`)}</span>`}
         ${alert.verdict ? html`<span class="tag">${this.#t(`verdict.${alert.verdict}`)}</span>` : nothing}
         <time datetime=${alert.last_at}>${this.#clock.full(alert.last_at)}</time>${alert.times > 1 ? html`<span>${this.#t("times", { n: alert.times })}</span>` : nothing}
@@ -321,7 +350,7 @@ export class AuditLogAlerts extends LitElement {
       <details @toggle=${(event: Event) => (event.target as HTMLDetailsElement).open && void this.#show(alert)}>
         <summary>${this.#t("evidence", { n: alert.entries.length })}</summary>
         <ol class="rows">${(this.#rows.get(alert.id) ?? []).map((row) => html`<li><time datetime=${row.at}>${this.#clock.full(row.at)}</time> ${this.#link(`?range=all&entry=${row.index}`, row.text)}</li>`)}</ol>
-        ${this.log && alert.entries.length ? html`<p>${this.#link(`?range=all&q=${encodeURIComponent(`index:${alert.entries[0]}..${alert.entries.at(-1)}`)}`, this.#t("log"))} · ${this.#link(`?range=all&story=entry:${alert.index}`, this.#t("story"))}</p>` : nothing}
+        ${this.log && alert.entries.length ? html`<p>${this.#link(`?range=all&q=${encodeURIComponent(`index:${these(alert.entries)}`)}`, this.#t("log"))} · ${this.#link(`?range=all&story=entry:${alert.index}`, this.#t("story"))}</p>` : nothing}
         <dl>${alert.respond ? html`<dt>${this.#t("respond")}</dt><dd>${alert.respond}</dd>` : nothing}
           ${alert.harmless.length ? html`<dt>${this.#t("harmless")}</dt>${alert.harmless.map((one) => html`<dd>${one}</dd>`)}` : nothing}</dl>
       </details>
@@ -358,6 +387,12 @@ export class AuditLogAlerts extends LitElement {
         ? html`<span class="tag">${this.#t("always")}</span>`
         : html`<button class="switch" role="switch" aria-checked=${rule.active} aria-labelledby="rule-${rule.name}" ?disabled=${!this.#manage || this.#busy} @click=${turn}><span></span></button>`}</li>`;
   }
+}
+
+/** Exactly these entries, as a value of the query language. */
+function these(entries: readonly number[]): string {
+  const [first = 0, last = 0] = [entries[0], entries.at(-1)];
+  return last - first > 1 && last - first === entries.length - 1 ? `${first}..${last}` : entries.join();
 }
 
 /** A sentence as plain text. */

@@ -11,7 +11,7 @@ import { Labels } from "./lib/labels.js";
 import { keep, recall } from "./lib/local.js";
 import { narrow } from "./lib/query.js";
 import { isZone, ownZone } from "./lib/time.js";
-import type { CatalogPage, Retention } from "./lib/types.js";
+import type { Alert, CatalogPage, Retention } from "./lib/types.js";
 import { filterKey, mergeSearch, readState, START, WHOLE, writeState, type State } from "./lib/url.js";
 import { Bar } from "./parts/bar.js";
 import { Bell } from "./parts/bell.js";
@@ -22,6 +22,7 @@ import { Feed } from "./parts/feed.js";
 import { Activity } from "./parts/histogram.js";
 import { Later } from "./parts/later.js";
 import { List } from "./parts/list.js";
+import { Resting } from "./parts/resting.js";
 import { States } from "./parts/states.js";
 import { Voice } from "./parts/voice.js";
 import sheets from "./styles/index.js";
@@ -74,7 +75,8 @@ export class AuditLogViewer extends LitElement implements Host {
   readonly #bar = new Bar(this, (act) => this.#later.withMore(({ menus }) => act(menus)));
   readonly #feed = new Feed(this);
   readonly #activity = new Activity(this);
-  readonly #bell = new Bell(this, this.#feed);
+  readonly #resting = new Resting(this);
+  readonly #bell = new Bell(this, this.#feed, (may) => this.#resting.renew(may));
   readonly #list = new List(this, this.#feed, (item) => this.#show(item.index));
   readonly #states = new States(this, this.#feed, this.#bar);
   readonly #compact = new Compact(this, this.#feed, (item) => this.#show(item.index));
@@ -355,6 +357,10 @@ export class AuditLogViewer extends LitElement implements Host {
   filter(field: string, value: string, negated = false): void {
     const chips = narrow(this.state.chips, field, value, negated);
     this.go(this.wide ? { chips } : { chips, entry: null });
+  }
+
+  resting(index: number): readonly Alert[] | undefined {
+    return this.#resting.of(index);
   }
 
   report(problem: unknown): void {

@@ -44,6 +44,15 @@ def test_an_alert_is_seen_and_looked_after(owner: Person) -> None:
     expect(bell.locator(".n")).to_have_text(re.compile(r"\d"))
     bell.click()
     expect(owner.page).to_have_url(re.compile("/settings/alerts$"))
+    owner.open_log()
+    owner.viewer.locator(".row .al").filter(has_text=title).first.click()
+    expect(owner.page).to_have_url(re.compile("/settings/alerts[?]alert=alt_"))
+    expect(alert.get_by_role("heading", name=title)).to_be_focused()
+    expect(alert).to_contain_text("What to do")
+    evidence = alert.get_by_role("link", name="Open in the log").get_attribute("href") or ""
+    assert re.search(r"[?]range=all&q=index%3A[\d.%C]+$", evidence)
+    owner.page.goto("/settings/alerts?alert=alt_none")
+    expect(owner.page.get_by_role("status")).to_contain_text("There is no alert 'alt_none'")
 
     alert.get_by_label("Note, kept in the log").fill("It is my own key")
     alert.get_by_role("button", name="Acknowledge", exact=True).click()

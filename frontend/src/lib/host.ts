@@ -5,7 +5,7 @@ import type { Client } from "./api.js";
 import type { Clock } from "./format.js";
 import type { Words } from "./i18n.js";
 import type { Labels } from "./labels.js";
-import type { Retention } from "./types.js";
+import type { Alert, Retention } from "./types.js";
 import type { State } from "./url.js";
 
 export interface Host extends ReactiveControllerHost {
@@ -53,6 +53,8 @@ export interface Host extends ReactiveControllerHost {
   copyLink(): void;
   /** Put a filter in place; where the drawer covers the list, show the list. */
   filter(field: string, value: string, negated?: boolean): void;
+  /** The alerts that rest on an entry, the gravest first; undefined where none does, or this reader may not know. */
+  resting(index: number): readonly Alert[] | undefined;
   /** Report a failed request to the page around. */
   report(problem: unknown): void;
   openResource(type: string, id: string): void;

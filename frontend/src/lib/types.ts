@@ -78,6 +78,18 @@ export interface Second {
   summary?: Sentence;
 }
 
+/** An alert, as far as an entry that it rests on has to say. */
+export interface Alert {
+  id: string;
+  title: string;
+  level: "info" | "low" | "medium" | "high" | "critical";
+  status: "open" | "acknowledged" | "resolved" | "muted" | "inhibited";
+  /** What the level, and the verdict if there is one, are called. */
+  called: { level: string; verdict?: string };
+  /** Indexes. */
+  entries: number[];
+}
+
 /** What a row needs. */
 export interface Summary {
   index: number;
@@ -258,13 +270,14 @@ export interface Suggestions {
 }
 
 /** What an export will be. */
-export interface ExportEstimate {
+export interface Estimate {
   count: Count;
-  size: number;
+  /** Of an export, about how many bytes; of evidence nobody says. */
+  size?: number;
   /** Values that the file hides as it was ordered. */
   hidden: Count;
-  /** Where its files end, whoever chose that. */
-  split: "month" | number | null;
+  /** Where the files of an export end, whoever chose that. */
+  split?: "month" | number | null;
 }
 
 /** An export that is made, or was made, on the server. */

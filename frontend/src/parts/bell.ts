@@ -13,10 +13,13 @@ export class Bell {
   #seen: number | undefined;
   readonly #host: Host;
   readonly #feed: Feed;
+  readonly #counted: (may: boolean) => void;
 
-  constructor(host: Host, feed: Feed) {
+  /** `counted`: told after each count whether the reader may see alerts. */
+  constructor(host: Host, feed: Feed, counted: (may: boolean) => void) {
     this.#host = host;
     this.#feed = feed;
+    this.#counted = counted;
     host.addController({ hostUpdated: () => this.#look() });
   }
 
@@ -25,6 +28,7 @@ export class Bell {
     this.#seen = this.#newest;
     const counted = this.#host.alerts ? await this.#host.client.get<{ open: number }>("alerts", { status: "open", limit: 1 }).catch(() => null) : null;
     this.#open = counted?.open ?? null;
+    this.#counted(counted !== null);
     this.#host.requestUpdate();
   }
 

@@ -17,7 +17,7 @@ import { Json } from "./json.js";
 import { History } from "./history.js";
 import type { List } from "./list.js";
 import { proofCard, proofTab } from "./proof.js";
-import { link, sentence, shown, tile } from "./row.js";
+import { alertTag, link, sentence, shown, tile } from "./row.js";
 
 /** What retention removed, and when. */
 const PURGES = { ...WHOLE, ...split("action:audit.purged") };
@@ -121,8 +121,14 @@ export class Drawer {
     if (!known) return html`<div class="bone drawer-bone" role="status" aria-label=${this.#host.words.t("list.loading")}><i></i><i></i><i></i></div>`;
     const { action, kind } = "entry" in known ? known.entry : known;
     return html`<div class="dt ${kind}">${tile(action, kind)}<div><h2 tabindex="-1">${sentence(this.#host, known.sentence, 0, true)}</h2><p class="mono" translate="no"><bdi>${action}</bdi></p></div></div>
-      ${data ? html`${why(this.#host, data)}
+      ${data ? html`${this.#alerts(data.entry.index)}${why(this.#host, data)}
         ${facts(this.#host, data, (type, id) => this.history(type, id))}${this.#question(data)}${this.#tabs(data)}` : html`<div class="bone drawer-bone" role="status" aria-label=${this.#host.words.t("list.loading")}><i></i><i></i><i></i></div>`}`;
+  }
+
+  /** The alerts that rest on the entry. */
+  #alerts(index: number): unknown {
+    const found = this.#host.resting(index);
+    return found ? html`<p class="als">${found.map((alert) => alertTag(this.#host, alert, 0))}</p>` : nothing;
   }
 
   #tabs(data: Answer): TemplateResult {
@@ -196,7 +202,7 @@ export class Drawer {
     this.#making = true;
     this.#host.requestUpdate();
     try {
-      this.#host.say(words.t("evidence.saved", { file: await evidence(this.#host, [`resource:${resource}`]) }));
+      this.#host.say(words.t("evidence.saved", { file: await evidence(this.#host, { ask: [`resource:${resource}`] }) }));
     } catch (error) {
       const problem = asProblem(error);
       this.#host.say(`${problem.detail || problem.title || words.t("evidence.failed")} ${problem.remedy}`);

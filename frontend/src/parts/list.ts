@@ -127,9 +127,11 @@ export class List {
       const current = item.index === this.current;
       const count = why && !member ? rest.length + 1 : 0;
       const folded = count && why ? { count, open, why, toggle } : null;
-      const state = { selected: isSelected(item) || (!open && !member && rest.some(isSelected)), current, member, fresh: this.#feed.fresh.has(item.index), fold: folded, open: this.#open };
+      // A folded row says what its members have to say; all of them are asked about.
+      const alerts = [item, ...(open || member ? [] : rest)].map(({ index }) => this.#host.resting(index)).find(Boolean);
+      const state = { selected: isSelected(item) || (!open && !member && rest.some(isSelected)), current, member, fresh: this.#feed.fresh.has(item.index), fold: folded, alerts, open: this.#open };
       const { clock, words } = this.#host;
-      return guard([item, state.selected, current, state.fresh, count, open, clock, words, key], () => row(this.#host, item, state));
+      return guard([item, state.selected, current, state.fresh, count, open, alerts, clock, words, key], () => row(this.#host, item, state));
     };
     return [one(head, false), open ? rest.map((item) => one(item, true)) : nothing];
   }

@@ -7,7 +7,7 @@ import type { Host } from "../lib/host.js";
 import { actionIcon, actorIcon, icon, type Icon } from "../lib/icons.js";
 import { cut } from "../lib/i18n.js";
 import { narrow } from "../lib/query.js";
-import type { Change, Sentence, Shown, Summary } from "../lib/types.js";
+import type { Alert, Change, Sentence, Shown, Summary } from "../lib/types.js";
 import type { State } from "../lib/url.js";
 import { isProse } from "../lib/words.js";
 import { isEmpty, isMarker, naming, plain } from "./value.js";
@@ -98,6 +98,16 @@ export function tags(host: Host, item: Summary): TemplateResult[] {
   return listed;
 }
 
+/** The way to an alert that rests on an entry; `more` is how many others do. Out of a frame, as all of alerts is. */
+export function alertTag(host: Host, { id, title, level, status, called }: Alert, tab: number, more = 0): TemplateResult {
+  const { alerts, words } = host;
+  const active = status === "open" || status === "acknowledged";
+  const how = [called.level, called.verdict, more ? `+${more}` : ""].filter(Boolean).join(", ");
+  const text = words.t("alert", { title, how });
+  return html`<a class="tag al ${active ? { info: "", low: "", medium: "a", high: "r", critical: "r" }[level] : "off"}" tabindex=${tab} href="${alerts}${alerts.includes("?") ? "&" : "?"}alert=${id}"
+    target=${window.parent === window ? nothing : "_top"} aria-label=${text} title=${text}>${icon("bell", "s")}<bdi>${title}</bdi> <span>${how}</span></a>`;
+}
+
 /** Where it came from, in a few words. */
 export function source(host: Host, item: Summary): [Icon, string] {
   const { words } = host;
@@ -141,6 +151,8 @@ export interface RowState {
   aside?: unknown;
   /** In a history: with the date; `list` when the history is the list itself, and not one in the details. */
   past?: true | "list";
+  /** Alerts that rest on what the row stands for, where that is more than its entry. */
+  alerts?: readonly Alert[] | undefined;
   fold?: { count: number; open: boolean; why: "batch" | "repeat"; toggle: () => void } | null;
   open: (item: Summary) => void;
 }
@@ -151,6 +163,7 @@ export function row(host: Host, item: Summary, state: RowState): TemplateResult 
   const tab = state.current ? 0 : -1;
   const [glyph, from] = source(host, item);
   const folded = state.fold;
+  const [alert, ...others] = state.alerts ?? host.resting(item.index) ?? [];
   return html`<li part="row" class="row ${item.action === SEAL ? "quiet" : ""} ${state.selected ? "sel" : ""} ${state.member ? "member" : ""} ${state.fresh ? "fresh" : ""}" data-index=${state.past === true ? nothing : item.index}
     data-field="resource" data-value="${item.resource.type}:${item.resource.id}">
     <a class="hit" href=${host.href({ entry: String(item.index), tab: "changes" })} tabindex=${tab}
@@ -161,7 +174,7 @@ export function row(host: Host, item: Summary, state: RowState): TemplateResult 
     ${tile(item.action, item.kind)}
     <div class="m">
       <div class="s1">${sentence(host, item.sentence, tab)}</div>
-      <div class="s2">${secondLine(host, item)}${tags(host, item)}${folded
+      <div class="s2">${secondLine(host, item)}${alert ? alertTag(host, alert, tab, others.length) : nothing}${tags(host, item)}${folded
         ? html`<button class="tag fold" tabindex=${tab} aria-expanded=${folded.open} @click=${folded.toggle}>
             ${words.t(`fold.${folded.why}`, { n: folded.count })}${icon(folded.open ? "up" : "down", "s")}</button>`
         : nothing}</div>

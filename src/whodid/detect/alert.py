@@ -5,7 +5,7 @@ Findings of one rule about the same group are one alert while it is active. Pure
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Literal
@@ -144,6 +144,8 @@ class Book(Struct, frozen=True, kw_only=True):
         names: Fingerprints of those findings: a finding that comes again, after a crash, is known.
         active: Open and acknowledged alerts, oldest first.
         pages: How many pages of further alerts there are.
+        reach: By number of a page, the first and the last entry that one of its alerts rests on. A page that was
+            written by a version which did not note that has none.
     """
 
     begins: datetime | None = None
@@ -151,6 +153,7 @@ class Book(Struct, frozen=True, kw_only=True):
     names: tuple[str, ...] = ()
     active: tuple[Alert, ...] = ()
     pages: int = 0
+    reach: dict[str, tuple[int, int]] = {}
 
     def knows(self, finding: Finding) -> bool:
         """Tell whether a finding is in the book already."""
@@ -160,6 +163,17 @@ class Book(Struct, frozen=True, kw_only=True):
         """Return the book with a finding in it."""
         before = self.names if finding.index == self.seen else ()
         return replace(self, seen=finding.index, names=(*before, _fingerprint(finding)))
+
+    def holding(self, number: int, page: Sequence[Alert]) -> Book:
+        """Return the book with a page as it is now."""
+        rest = [at for one in page for at in one.entries]
+        reach = {**self.reach, str(number): (min(rest, default=0), max(rest, default=-1))}
+        return replace(self, pages=number + 1, reach=reach)
+
+    def reaches(self, number: int, entries: Iterable[int]) -> bool:
+        """Tell whether an alert of a page may rest on one of some entries."""
+        reach = self.reach.get(str(number))
+        return reach is None or any(reach[0] <= at <= reach[1] for at in entries)
 
     def having(self, alert: Alert) -> Book:
         """Return the book with an alert as it is now: among the active ones, or not."""

@@ -8,7 +8,7 @@ alert leaves the active ones, so a crash leaves it in both, and the active one c
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -93,17 +93,28 @@ class Alerts:
         """Return the alerts that are open or acknowledged, newest first."""
         return self._book().active[::-1]
 
-    def page(self, status: str = "all", *, after: str | None = None, limit: int = 50) -> Page:
+    def page(
+        self,
+        status: str = "all",
+        *,
+        over: Collection[int] | None = None,
+        after: str | None = None,
+        limit: int = 50,
+    ) -> Page:
         """Return alerts, newest first.
 
         Args:
             status: `open`, `acknowledged`, `active`, `resolved`, `muted`, `inhibited` or `all`.
+            over: Only those that rest on one of these entries, by index. No entry is read for that, and no alerts but
+                the active ones and those of the pages that reach there.
             after: Id of the last one of the page before.
             limit: How many.
         """
         found: list[Alert] = []
-        for alert in self._newest(closed=status not in {"open", "acknowledged", "active"}):
+        these = None if over is None else frozenset(over)
+        for alert in self._newest(closed=status not in {"open", "acknowledged", "active"}, over=these):
             wanted = status in {"all", alert.status} or (status == "active" and alert.active)
+            wanted &= these is None or not these.isdisjoint(alert.entries)
             if wanted and (after is None or alert.id < after):
                 found.append(alert)
                 if len(found) > limit:
@@ -317,13 +328,19 @@ class Alerts:
     def _book(self) -> Book:
         return _BOOK.read(self._log, self._workspace)
 
-    def _newest(self, *, closed: bool) -> Iterator[Alert]:
-        """Yield alerts, newest first within a page; an alert is closed when it is not active any more."""
+    def _newest(self, *, closed: bool, over: frozenset[int] | None = None) -> Iterator[Alert]:
+        """Yield alerts, newest first; an alert is closed when it is not active any more.
+
+        Args:
+            over: Pages that reach to none of these entries are left out.
+        """
         book = self._book()
         found = list(book.active)
         if closed:
             known = {one.id for one in book.active}
             for number in reversed(range(book.pages)):
+                if over is not None and not book.reaches(number, over):
+                    continue
                 kept = self._log.state(self._workspace, _page_name(number))
                 found += [one for one in (self._read(kept) if kept else ()) if one.id not in known]
         yield from sorted(found, key=Alert.key, reverse=True)
@@ -354,8 +371,9 @@ class Alerts:
             if len(page) >= _PAGE:
                 number += 1
                 continue
-            if self._log.swap_state(self._workspace, _page_name(number), kept, _encode([*page, alert])):
-                return replace(book.having(alert), pages=number + 1)
+            page.append(alert)
+            if self._log.swap_state(self._workspace, _page_name(number), kept, _encode(page)):
+                return book.having(alert).holding(number, page)
 
     def _read(self, kept: bytes) -> list[Alert]:
         try:

@@ -9,12 +9,13 @@ from msgspec import Meta, Struct
 
 from whodid.detect import LONGEST_MUTE, Level, Verdict
 from whodid.server.acting import MANAGE
-from whodid.server.described import LANG, Description, Form, Parameter, Reply
+from whodid.server.described import LANG, RUNS, Description, Form, Parameter, Reply
 
 __all__ = [
     "ACKNOWLEDGE",
     "ALERT",
     "ALERTS",
+    "MOST_OVER",
     "MUTE",
     "RESOLVE",
     "Muting",
@@ -22,6 +23,9 @@ __all__ = [
     "Resolution",
     "Who",
 ]
+
+MOST_OVER = 200
+"""Entries that one question for alerts names."""
 
 _Note = Annotated[str, Meta(max_length=1_000)]
 _Status = Literal["open", "acknowledged", "resolved", "muted", "inhibited"]
@@ -82,6 +86,7 @@ class AlertView(Struct, frozen=True, kw_only=True):
 
     Args:
         level: The highest so far.
+        called: What the level, and the verdict if there is one, are called in the language that was asked for.
         reason: Why, in plain words with its numbers; an object for a viewer without `audit:pii`, empty when a person in
             it was erased.
         template: The reason in the language that was asked for; `{name}` stands for one of `numbers`. Null where the
@@ -104,6 +109,7 @@ class AlertView(Struct, frozen=True, kw_only=True):
     title: str
     level: Level
     status: _Status
+    called: dict[str, str]
     reason: str | dict[str, str]
     template: str | None
     numbers: dict[str, Any]
@@ -146,6 +152,7 @@ _SHOWN: dict[str, Any] = {
     "title": "Somebody guesses a password",
     "level": "low",
     "status": "open",
+    "called": {"level": "low"},
     "reason": "6 failed sign-ins for Maria Torres within 10 minutes.",
     "template": "{count} failed sign-ins for {what} within {span}.",
     "numbers": {"count": 6, "what": "Maria Torres", "span": 600},
@@ -185,6 +192,12 @@ ALERTS = Description(
             "`open`, `acknowledged`, `active` (both), `resolved`, `muted`, `inhibited` or `all`; `active` when absent",
             Literal["open", "acknowledged", "active", "resolved", "muted", "inhibited", "all"],
             "active",
+        ),
+        Parameter(
+            "at",
+            "only alerts that rest on one of these entries: indexes and ranges of them, `3,7,10..109`; at most 200",
+            Annotated[str, Meta(max_length=2_000, pattern=RUNS)],
+            "52..57",
         ),
         Parameter("after", "the id after which to go on: `next`", Annotated[str, Meta(max_length=100)], _ID),
         Parameter("limit", "1 to 100; 50 when absent", Annotated[int, Meta(ge=1, le=100)], 50),

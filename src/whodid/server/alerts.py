@@ -13,7 +13,7 @@ import msgspec
 
 from whodid.canonical import time_text
 from whodid.catalog import type_label
-from whodid.catalog.labels import pick
+from whodid.catalog.labels import pick, value_label
 from whodid.detect import (
     Alert,
     Alerts,
@@ -28,8 +28,19 @@ from whodid.detect import (
 )
 from whodid.errors import InvalidQuery, InvalidSetting
 from whodid.log import Log
+from whodid.query import indexes_of
 from whodid.server.acting import MANAGE, Acts, came, may, who
-from whodid.server.alerting import ACKNOWLEDGE, ALERT, ALERTS, MUTE, RESOLVE, Muting, Noted, Resolution
+from whodid.server.alerting import (
+    ACKNOWLEDGE,
+    ALERT,
+    ALERTS,
+    MOST_OVER,
+    MUTE,
+    RESOLVE,
+    Muting,
+    Noted,
+    Resolution,
+)
 from whodid.server.answers import Answer, Call
 from whodid.server.ordering import read_order
 from whodid.server.sessions import Session, Sessions
@@ -75,7 +86,9 @@ class AlertRoutes:
         if status not in _STATUSES:
             raise InvalidQuery(f"There is no status {status!r}", f"Use one of {', '.join(_STATUSES)}")
         alerts = Alerts(self._log, session.claims.workspace)
-        page = alerts.page(status, after=found.get("after"), limit=asks.number(found, "limit", 50, 1, _MOST))
+        over = indexes_of(found["at"], most=MOST_OVER) if "at" in found else None
+        limit = asks.number(found, "limit", 50, 1, _MOST)
+        page = alerts.page(status, over=over, after=found.get("after"), limit=limit)
         self._sessions.opened(session, call)
         lang = session.lang(found.get("lang"), call)
         rules = told_rules(self._log, session.claims.workspace, lang)
@@ -161,6 +174,11 @@ def _view(alert: Alert, session: Session, rules: Mapping[str, Rule], lang: str) 
         "title": alert.title if rule is None else rule.title,
         "level": alert.level,
         "status": alert.status,
+        "called": {
+            name: value_label(name, code, lang) or code
+            for name, code in (("level", alert.level), ("verdict", alert.verdict))
+            if code is not None
+        },
         **spoken(alert, session, rules, lang),
         "respond": alert.respond if rule is None else rule.respond,
         "harmless": list(alert.harmless if rule is None else rule.harmless),

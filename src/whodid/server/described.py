@@ -36,6 +36,7 @@ __all__ = [
     "LANG",
     "LIMIT",
     "PACKED",
+    "RUNS",
     "Description",
     "Endpoint",
     "Form",
@@ -58,6 +59,9 @@ AREAS = {
     "About": "This description.",
 }
 """Areas of the API in their order, each with a sentence."""
+
+RUNS = r"^[0-9]+(\.\.[0-9]+)?(,[0-9]+(\.\.[0-9]+)?)*$"
+"""Indexes and ranges of them, as a pattern."""
 
 
 class Parameter(NamedTuple):

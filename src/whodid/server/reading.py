@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from whodid.server.described import CURSOR, FILTERS, LANG, LIMIT, Description, Form, Parameter, Reply
+from whodid.server.described import CURSOR, FILTERS, LANG, LIMIT, RUNS, Description, Form, Parameter, Reply
 from whodid.viewer import api, asks, shapes
 
 __all__ = [
@@ -131,9 +131,7 @@ PROOFS = Description(
         Parameter(
             "at",
             "indexes and ranges of them, `3,7,10..109`; at most 200",
-            Annotated[
-                str, Meta(min_length=1, max_length=2_000, pattern=r"^[0-9]+(\.\.[0-9]+)?(,[0-9]+(\.\.[0-9]+)?)*$")
-            ],
+            Annotated[str, Meta(min_length=1, max_length=2_000, pattern=RUNS)],
             "3,7,10..109",
             required=True,
         ),

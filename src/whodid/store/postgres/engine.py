@@ -23,21 +23,26 @@ from whodid.store.postgres.older import for_15
 
 Values = Sequence[Any] | Mapping[str, Any]
 
-__all__ = ["Connection", "Engine", "Retry"]
+__all__ = ["Connection", "Engine", "Retry", "TookTooLong"]
 
 _OLDEST = 150_000
 _SAYS_STORAGE = 160_000  # from here on in CREATE TABLE
 _LIMITS_TRANSACTIONS = 170_000
 _CONNECTIONS = 10
 _CONNECT_S = 10
+_CONNECT_ASIDE_S = 2
+# A replica that went away without a word is to be noticed before whoever waits for it gives up.
+_ASIDE = {"tcp_user_timeout": 5_000, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2}
 _WAIT_S = 30
 _LOCK_MS, _WRITE_MS, _READ_MS = 30_000, 60_000, 60_000
+_LOCK_ASIDE_MS = 500  # what is locked at a replica is being replayed, and can be read at the primary meanwhile
 # How long we may be silent within a transaction. A server that cannot be told that we are gone keeps our locks that
 # long; less than others wait for a lock, so that whoever looks after a lost commit finds out how it ended.
 _SILENT_WRITING_MS, _SILENT_READING_MS = 20_000, 600_000
 # In a pipeline it does not count silence; from version 17 on it counts the transaction as a whole.
 _WHOLE = "; SET LOCAL transaction_timeout = {0:.0f}"
-_REUSED_S = 5.0  # for the answer of a connection that was idle and may have been forgotten by the network since
+# For the beginning on a replica, or on a connection that was idle: the network may have forgotten it since.
+_BEGUN_S = 5.0
 _ANSWER_S = 70.0  # for an answer of any kind: longer than the server lets a statement run
 _MIGRATING = 0x77686F646964  # advisory lock, one per database
 _MARKING = 0x6D61726B  # advisory lock, one per database
@@ -60,9 +65,7 @@ _SHARE = f"SELECT pg_advisory_xact_lock_shared({_MARKING})"
 _BEGIN_WRITING = "BEGIN ISOLATION LEVEL READ COMMITTED; " + _SETTINGS.format(
     lock=_LOCK_MS, statement=_WRITE_MS, silent=_SILENT_WRITING_MS
 )
-_BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " + _SETTINGS.format(
-    lock=_LOCK_MS, statement=_READ_MS, silent=_SILENT_READING_MS
-)
+_BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " + _SETTINGS
 
 
 class Retry(StoreUnavailable):
@@ -97,12 +100,24 @@ class _Line(psycopg.Connection[TupleRow]):
             return done.value
 
 
+class TookTooLong(StoreUnavailable):
+    """A statement ran into its limit: elsewhere it would take as long."""
+
+
 class Connection:
     """A connection within a transaction, whose results are typed as what SQL gives: anything."""
 
-    def __init__(self, raw: psycopg.Connection[TupleRow]) -> None:
+    def __init__(self, raw: psycopg.Connection[TupleRow], begun: psycopg.Cursor[TupleRow] | None = None) -> None:
         self.raw = raw
         self.committing = False
+        self._begun = begun
+
+    def first(self) -> tuple[Any, ...]:
+        """Return the row that was asked for together with the beginning of the transaction."""
+        begun = self._begun
+        while begun is not None and begun.description is None:
+            begun.nextset()
+        return begun.fetchall()[0] if begun is not None else ()
 
     def rows(self, statement: str, values: Values = ()) -> list[tuple[Any, ...]]:
         """Return all rows of a statement."""
@@ -187,6 +202,8 @@ class Engine:
 
     Args:
         url: A libpq connection URI.
+        aside: Whether it is a copy that is only read: nothing is asked of it before its first use, and whether it is
+            there is found out sooner.
 
     Raises:
         InvalidSetting: The URI cannot be read, or the server must not hold a log.
@@ -194,7 +211,7 @@ class Engine:
         StoreVersion: It was written by another version of the schema.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, aside: bool = False) -> None:
         try:
             parts = conninfo_to_dict(url)
         except psycopg.ProgrammingError as error:
@@ -203,9 +220,10 @@ class Engine:
             ) from None
         # Never with the password: this name goes into messages.
         self.name = f"{parts.get('host') or 'localhost'}/{parts.get('dbname') or parts.get('user') or ''}"
-        self._url = make_conninfo(
-            url, **{"connect_timeout": _CONNECT_S, "application_name": "whodid", **_NOTICED, **parts}
+        timing = (
+            {"connect_timeout": _CONNECT_ASIDE_S, **_ASIDE} if aside else {"connect_timeout": _CONNECT_S, **_NOTICED}
         )
+        self._url = make_conninfo(url, **{**timing, "application_name": "whodid", **parts})
         self._idle: list[_Line] = []
         self._idle_lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(_CONNECTIONS)
@@ -213,6 +231,12 @@ class Engine:
         self._limits = False
         self._trying = threading.Lock()
         self._closed = False
+        self._aside = aside
+        self._begin_reading = _BEGIN_READING.format(
+            lock=_LOCK_ASIDE_MS if aside else _LOCK_MS, statement=_READ_MS, silent=_SILENT_READING_MS
+        )
+        if aside:
+            return
         try:
             with self.translated():
                 self._examine()
@@ -245,15 +269,19 @@ class Engine:
             yield connection
 
     @contextmanager
-    def reading(self, ws: int) -> Iterator[Connection]:
-        """Read within a workspace with one consistent state for the length of the block."""
-        with self._transaction(f"{_BEGIN_READING}; SET LOCAL whodid.workspace = '{ws}'") as connection:
+    def reading(self, ws: int, first: str = "") -> Iterator[Connection]:
+        """Read within a workspace with one consistent state for the length of the block.
+
+        Args:
+            first: A statement without values that is sent along; the connection's `first` has its row.
+        """
+        with self._transaction(f"{self._begin_reading}; SET LOCAL whodid.workspace = '{ws}'; {first}") as connection:
             yield connection
 
     @contextmanager
     def listing(self) -> Iterator[Connection]:
         """Read which workspaces there are, and what belongs to none."""
-        with self._transaction(f"{_BEGIN_READING}; SET LOCAL whodid.listing = 'on'") as connection:
+        with self._transaction(f"{self._begin_reading}; SET LOCAL whodid.listing = 'on'") as connection:
             yield connection
 
     @contextmanager
@@ -262,51 +290,66 @@ class Engine:
         with self._transaction(f"{_BEGIN_WRITING}; {_DURABLE}") as connection:
             yield connection
 
+    def glance(self, ws: int, select: str) -> tuple[Any, ...]:
+        """Return the one row of a statement without values within a workspace, with one message to the server."""
+        with self._slot():
+            raw, told = self._tried(f"{self._begin_reading}; SET LOCAL whodid.workspace = '{ws}'; {select}; COMMIT")
+            try:
+                return Connection(raw, told).first()
+            finally:
+                self._take_back(raw)
+
     @contextmanager
     def _transaction(self, begin: str, within: float | None = None) -> Iterator[Connection]:
+        with self._slot():
+            raw, begun = self._tried(begin, within)
+            connection = Connection(raw, begun)
+            try:
+                yield connection
+                connection.committing = True
+                connection.raw.execute("COMMIT", prepare=False)
+                connection.committing = False
+            except BaseException:
+                if not connection.broken:
+                    with suppress(psycopg.Error):
+                        connection.raw.rollback()
+                raise
+            finally:
+                self._take_back(raw)
+
+    @contextmanager
+    def _slot(self) -> Iterator[None]:
+        """Take one of the places for connections for the length of the block."""
         with self.translated():
             if not self._slots.acquire(timeout=_WAIT_S):
                 raise StoreUnavailable(f"All connections to {self.name} are in use", "Try again; nothing was written")
             try:
-                with self._tried():
-                    raw = self._begun(begin, within)
-                connection = Connection(raw)
-                try:
-                    yield connection
-                    connection.committing = True
-                    connection.raw.execute("COMMIT", prepare=False)
-                    connection.committing = False
-                except BaseException:
-                    if not connection.broken:
-                        with suppress(psycopg.Error):
-                            connection.raw.rollback()
-                    raise
-                finally:
-                    self._take_back(raw)
+                yield
             finally:
                 self._slots.release()
 
-    @contextmanager
-    def _tried(self) -> Iterator[None]:
-        """Let one at a time find out whether a database that was away is back, which may take long; refuse the others.
+    def _tried(self, begin: str, within: float | None = None) -> tuple[_Line, psycopg.Cursor[TupleRow]]:
+        """Return what `_begun` does; of a database that was away one at a time finds out whether it is back.
 
-        Without this, whoever asks would wait for its own time-out, and more come than go.
+        That may take long. Without this, whoever asks would wait for its own time-out, and more come than go.
         """
         alone = self._away
         if alone and not self._trying.acquire(blocking=False):
             raise StoreUnavailable(f"{self.name} cannot be reached", "Try again later")
         try:
-            yield
-            self._away = False
+            begun = self._begun(begin, within)
         except _ENDINGS:
             self._away = True
             raise
+        else:
+            self._away = False
+            return begun
         finally:
             if alone:
                 self._trying.release()
 
-    def _begun(self, begin: str, within: float | None) -> _Line:
-        """Return a connection in a new transaction; those that died while idle are replaced."""
+    def _begun(self, begin: str, within: float | None) -> tuple[_Line, psycopg.Cursor[TupleRow]]:
+        """Return a connection on which this was executed, and its results; those that died while idle are replaced."""
         whole = None if within is None else time.monotonic() + within
         while True:
             with self._idle_lock:
@@ -316,11 +359,11 @@ class Engine:
             fresh = raw is None
             if raw is None:
                 raw = self._connect()
-            raw.until = whole if fresh else time.monotonic() + _REUSED_S
+            raw.until = whole if fresh and not self._aside else time.monotonic() + _BEGUN_S
             try:
-                raw.execute(begin, prepare=False)
+                begun = raw.execute(begin, prepare=False)
                 raw.until = whole
-                return raw
+                return raw, begun
             except BaseException as error:
                 raw.close()
                 if fresh or not isinstance(error, _ENDINGS):
@@ -389,7 +432,8 @@ class Engine:
                 f"{self.name} is damaged: {error}", "Run whodid verify, then restore a backup"
             ) from error
         except (errors.LockNotAvailable, errors.QueryCanceled) as error:
-            raise StoreUnavailable(
+            replaying = self._aside and isinstance(error, errors.LockNotAvailable)
+            raise (Retry if replaying else TookTooLong)(
                 f"{self.name} did not answer in time: {error}", "Try again; nothing was written"
             ) from error
         except (errors.ReadOnlySqlTransaction, errors.InsufficientResources) as error:
