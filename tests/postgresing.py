@@ -84,7 +84,7 @@ class Server:
         self.place = place
         if (self.data / "PG_VERSION").exists():
             if (self.data / "postmaster.pid").exists():  # whoever started it was killed, or the machine was
-                command = [place / "pg_ctl", "-D", self.data, "-m", "fast", "-w", "stop"]
+                command: list[str | Path] = [place / "pg_ctl", "-D", self.data, "-m", "fast", "-w", "stop"]
                 subprocess.run(command, capture_output=True, cwd="/", check=False, **self._as)
             self.start(**settings)
             return
