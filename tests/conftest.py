@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
     from tests.postgresing import Server
+    from tests.visiting import Visit, World
     from tests.watching import Bed
 
 REQUIRED = frozenset(os.environ.get("WHODID_REQUIRE", "").split())
@@ -47,6 +48,15 @@ def chromium() -> Iterator[Browser]:
 
     with started() as browser:
         yield browser
+
+
+@pytest.fixture
+def visit(chromium: Browser, world: World) -> Iterator[Callable[..., Visit]]:
+    """Return a function that opens a page of a file's `world`; what the page complains about fails the test."""
+    from tests.visiting import visiting
+
+    with visiting(chromium, world) as opening:
+        yield opening
 
 
 @pytest.fixture(autouse=True)

@@ -89,7 +89,7 @@ class TestInstalling:
             # As in an application, where what is called belongs to an object that has the sessions.
             captured = Capture(builtin(), lambda *_: f"{sessions}", workspace="w1", strict=True)
             outbox = Outbox(sessions.kw["bind"])
-            end = outbox.on_commit(sessions, lambda: captured)
+            end = outbox.on_commit(sessions, lambda: captured.keep("w1", []))
             handle = install(sessions, captured, outbox, models=(Note,))
             handle.remove()
             end()

@@ -37,7 +37,7 @@ def topics(catalog: Mapping[str, Action], action: str, kind: Kind) -> frozenset[
         kind: Of the entry, which its event may have said itself.
     """
     declared = catalog.get(action)
-    found = {_NOUNS.get(action.partition(".")[0]), "deletions" if kind == "delete" else None}
+    found: set[Topic | None] = {_NOUNS.get(action.partition(".")[0]), "deletions" if kind == "delete" else None}
     if declared is not None:
         found |= {_ANSWERS.get(one) for one in declared.answers}
         found.add("access" if "A" in declared.sensitivity else None)

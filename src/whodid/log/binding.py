@@ -16,8 +16,8 @@ from itertools import takewhile
 from msgspec import Struct
 
 from whodid import sequence
-from whodid.errors import StoreCorrupt
 from whodid.log.carrying import Carrying
+from whodid.log.indexes import segment_index
 from whodid.log.sealing import gather
 from whodid.model import Context
 from whodid.proof import leaf
@@ -105,8 +105,9 @@ class Binder:
         elif self._store.second(self._workspace, seals[0].number) is not None:
             salt = head.unbound.salt
             for seal in seals:
-                tags = self._store.second(self._workspace, seal.number) or b""
-                _join(postings, self._index(seal), [tags[at : at + TAG_SIZE] for at in range(0, len(tags), TAG_SIZE)])
+                joined = self._store.second(self._workspace, seal.number) or b""
+                tags = [joined[at : at + TAG_SIZE] for at in range(0, len(joined), TAG_SIZE)]
+                _join(postings, segment_index(self._store, self._workspace, seal.number), tags)
         else:
             fresh = self._draw(32)
             found = self._of_content(seals, kept, postings, fresh)
@@ -181,7 +182,7 @@ class Binder:
             full = len(found) >= VOLUME_SEGMENTS or (len(found) > 1 and entries > VOLUME_ENTRIES)
             if full or self._store.second(self._workspace, seal.number) is not None:
                 break
-            index = self._index(seal)
+            index = segment_index(self._store, self._workspace, seal.number)
             read = self._store.read(self._workspace, seal.start, seal.stop)
             values = gather(read, kept[seal.number], self._workspace).values
             if not values.keys() >= index.postings.keys():
@@ -189,12 +190,6 @@ class Binder:
             _join(postings, index, [leaf.tag(salt, *values[tag]) for tag in index.postings])
             found.append(seal)
         return found
-
-    def _index(self, seal: Seal) -> Index:
-        stored = self._store.postings(self._workspace, seal.number)
-        if stored is None:
-            raise StoreCorrupt(f"The index of segment {seal.number} is missing", "Run whodid verify")
-        return Index.decode(stored)
 
 
 def due(head: Head) -> bool:

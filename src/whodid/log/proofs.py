@@ -71,8 +71,10 @@ class Proofs(Access):
     ) -> Complete:
         """Find every entry that carries a tag, with proof that there are no others.
 
-        Answered by the sealed segments that the range touches; `seal` with `close` first leaves no tail. Whoever
-        checks it (`whodid.proof.complete.check_answer`) needs the proof of the entry with the newest seal as well.
+        Answered by the sealed segments that the range touches, or by one volume for all of its segments, where the
+        range has them all; `seal` with `close` first leaves no tail. Whoever checks it
+        (`whodid.proof.complete.check_answer`) needs the proof of the entry with the newest seal as well, and where
+        volumes answer, of the one with the newest volume.
 
         Args:
             dimension: leaf.ACTOR, leaf.RESOURCE (related ones included) or leaf.ACTION.
