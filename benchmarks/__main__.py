@@ -31,6 +31,7 @@ SCRIPTS: dict[str, tuple[str, ...]] = {
     "capture": (),
     "peers": (),
     "millions": (),
+    "overload": (),
 }
 QUICK: dict[str, tuple[str, ...]] = {
     "append": ("--rounds", "2", "--warm", "5000"),
@@ -39,6 +40,7 @@ QUICK: dict[str, tuple[str, ...]] = {
     "ingest": ("--rounds", "1"),
     "peers": ("--rounds", "1", "--entries", "100"),
     "millions": ("--entries", "20000", "--entries", "40000", "--tries", "10"),
+    "overload": ("--seconds", "20", "--warm", "5"),
 }
 KEPT = {"millions"}
 """Scripts that are told a folder where they find again what they made."""

@@ -28,7 +28,7 @@ from benchmarks.stores import ENGINES, FILLING, WORKSPACE, StoryClock, fill, pla
 _NAMES = {"sqlite": "SQLite", "postgres": "PostgreSQL"}
 _MIB = 1 << 20
 _EXPORTED = 1_000_000
-_APPENDED = 10_000
+_APPENDED = 3_000
 
 
 class Budget(NamedTuple):
@@ -60,7 +60,9 @@ class Budget(NamedTuple):
 
 BUDGETS = (
     LIST := Budget("list", "a list: the slowest question, p95", 20, "ms"),
+    LIST_CPU := Budget("list_cpu", "the same in processor time (SQLite)", 20, "ms"),
     SUM := Budget("sum", "histogram and facets of 90 days: the slowest, p95", 50, "ms"),
+    SUM_CPU := Budget("sum_cpu", "the same in processor time (SQLite)", 50, "ms"),
     BYTES := Budget("bytes", "bytes per entry, everything included (SQLite)", 450, "", form=",.0f"),
     BYTES_SERVER := Budget(
         "bytes", "bytes per entry, everything included (PostgreSQL)", 0, "", least=None, form=",.0f"
@@ -78,7 +80,7 @@ BUDGETS = (
     CHECK := Budget("check", "evidence of twelve entries: checking it", 10, "ms"),
     STEP := Budget("step", "purge of one day of ninety: the longest step", 1, "s", form=".2f"),
     WAIT := Budget("wait", "purge of one day of ninety: the longest wait of an append meanwhile", 1, "s", form=".2f"),
-    GROWN := Budget("grown", "growth when as many are recorded again, by their own size", 0.5, "", form=".2f"),
+    GROWN := Budget("grown", "growth when as many are recorded again, by their own size (SQLite)", 0.5, "", form=".2f"),
     START := Budget("start", "start of the server", 1, "s", form=".2f"),
     IDLE := Budget("idle", "memory of the idle server", 120, "MiB", form=",.0f"),
 )
@@ -108,6 +110,9 @@ def measured(folder: Path, engine: str, count: int, tries: int, *, verify: bool)
             found[BYTES if engine == "sqlite" else BYTES_SERVER] = log.stats(WORKSPACE)["bytes"] / size
             asked, summed = questions(log, tries)
             found[LIST], found[SUM] = max(asked.values()), max(summed.values())
+            if engine == "sqlite":  # which works in this thread: what else the machine does is not counted
+                for budget, each in ((LIST_CPU, lists), (SUM_CPU, sums)):
+                    found[budget] = max(percentile(taken, 0.95) for _, taken in each(log, tries, time.thread_time))
             tell("questions")
             drawn = sample(log, 400)
         with whole.copied(at, folder) as copy:
@@ -128,10 +133,12 @@ def measured(folder: Path, engine: str, count: int, tries: int, *, verify: bool)
                 entries, length, _, found[CHECK] = whole.evidence(log, drawn)
                 found[FILE] = length / 1024
                 tell(f"evidence of {entries}")
-                found[APPEND] = max(whole.written(log, _APPENDED, seed) for seed in (5, 6))
+                found[APPEND] = max(whole.written(log, _APPENDED, seed) for seed in range(5, 10))
                 tell("append")
                 left = whole.left(log, now)
-                found[STEP], found[WAIT], found[GROWN] = left.step, left.wait, left.grown
+                found[STEP], found[WAIT] = left.step, left.wait
+                if engine == "sqlite":  # PostgreSQL gives space back by the week
+                    found[GROWN] = left.grown
                 tell(f"purge of {left.entries:,} in {left.seconds:.1f} s, {left.steps} steps")
     return found, {**asked, **summed}
 

@@ -8,10 +8,10 @@ Each contestant runs in its own process with an empty database, on SQLite and on
 rounds are interleaved. Printed: entries per second, and how many times as fast whodid was in the same round.
 
 The peers are no part of the project. They are installed by the first run, into a folder that nothing else uses
-(`--peers`). immudb is a program of its own and is measured where `--immudb` names it, or where it is on the path:
+(`--peers`). immudb is a program of its own, which `immudb.sh` builds; it is measured where `--immudb` names it or where
+it is on the path, and has its place beside SQLite, although its server is another process:
 
-    python -m benchmarks.peers [--rounds 3] [--entries 300] [--engine sqlite]
-    go mod init x && go get github.com/codenotary/immudb@v1.9.5 && go build github.com/codenotary/immudb/cmd/immudb
+    python -m benchmarks.peers [--rounds 3] [--entries 300] [--engine sqlite] [--immudb FILE]
 """
 
 from __future__ import annotations

@@ -30,6 +30,8 @@ ROOM = 2
 """The log twice: an upgrade or an erasure writes it anew beside the old one."""
 EXPORT_MIB = 40
 """For each export that runs at the same time; its memory does not grow with its length."""
+IN_A_FILE = 100_000_000
+"""Entries that one file is planned to hold: whatever writes it anew then takes an hour, not a day."""
 CASES = (10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000)
 _NAMES = {"sqlite": "SQLite in the application", "postgres": "one PostgreSQL"}
 
@@ -86,7 +88,7 @@ def plan(engines: dict[str, Engine], events: float, days: int) -> Plan:
         events: A day.
         days: How long content is kept.
     """
-    if events <= engines["sqlite"].planned:
+    if events <= engines["sqlite"].planned and events * days <= IN_A_FILE:
         chosen, servers, by = engines["sqlite"], 0, _NAMES["sqlite"]
     else:
         chosen = engines["postgres"]

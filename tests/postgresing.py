@@ -172,6 +172,20 @@ class Server:
         place.symlink_to(folder)
         self.start()
 
+    @contextlib.contextmanager
+    def halted(self) -> Iterator[None]:
+        """Let no process of the server run within the block: it takes connections and never answers."""
+        assert self._process is not None
+        master = self._process.pid
+        halted = [master, *(pid for pid in _pids() if _parent(pid) == master)]
+        for pid in halted:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in halted:
+                os.kill(pid, signal.SIGCONT)
+
     def follow(self, primary: Server) -> None:
         """Wait until this replica has replayed what the primary has written."""
         with primary.connect("postgres") as there, self.connect("postgres") as here:

@@ -1,9 +1,14 @@
-"""A network between a program and its PostgreSQL that can be told to be slow, to swallow what is sent, or to be cut."""
+"""A network between a program and its PostgreSQL that can be told to be slow, to swallow what is sent, or to be cut.
+
+As a program it only forwards, from within a network namespace: python -m tests.proxying ADDRESS SOCKET. It says which
+port it took, and ends with its standard input.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import socket
+import sys
 import threading
 import time
 from pathlib import Path
@@ -26,15 +31,16 @@ class Network:
 
     Args:
         place: The socket of the server.
+        address: Where to listen.
     """
 
-    def __init__(self, place: Path, *, delay: float = 0.02) -> None:
+    def __init__(self, place: Path, *, address: str = "127.0.0.1", delay: float = 0.02) -> None:
         self.mode = "fine"
         self.delay = delay
         self.swallowed = threading.Event()
         """Set once a commit, or its answer, was lost."""
         self._place = place
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self._listener = socket.create_server((address, 0), backlog=128)
         self.port: int = self._listener.getsockname()[1]
         self._lines: set[_Line] = set()
         self._halves: list[_Line] = []
@@ -58,6 +64,12 @@ class Network:
             lines = list(self._lines)
         for line in lines:
             line.end()
+
+    def forget(self) -> None:
+        """Forward nothing any more for the connections that there are, and everything for new ones."""
+        with self._lock:
+            for line in self._lines:
+                line.silent = True
 
     def heal(self) -> None:
         """Forward everything again; what was swallowed is gone for good, with the connection that it was in."""
@@ -100,7 +112,7 @@ class _Line:
         self._near = near
         self._far = socket.socket(socket.AF_UNIX)
         self._place = place
-        self._silent = False
+        self.silent = False
 
     def start(self) -> None:
         """Begin to forward."""
@@ -128,19 +140,32 @@ class _Line:
                 if network.mode == "slow":
                     time.sleep(network.delay)
                 if there and b"COMMIT\0" in piece and network.mode.endswith("COMMIT"):
-                    self._silent = True
+                    self.silent = True
                     if network.mode == "no answer to COMMIT":
                         sink.sendall(piece)
                     network.mode = "fine"
                     network.swallowed.set()
                 elif network.mode == "silent":
-                    self._silent = True
-                elif not self._silent:
+                    self.silent = True
+                elif not self.silent:
                     sink.sendall(piece)
         except OSError:
             pass
-        if self._silent:
+        if self.silent:
             # One side is not told that the other has gone: the network between them is what is broken.
             network.left(self, half=True)
             return
         self.end()
+
+
+def main(address: str, place: str) -> None:
+    """Forward until the standard input ends."""
+    network = Network(Path(place), address=address)
+    sys.stdout.write(f"{network.port}\n")
+    sys.stdout.flush()
+    sys.stdin.read()
+    network.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

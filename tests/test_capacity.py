@@ -7,7 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from scripts.capacity import CASES, FIGURES, HTTP, PAGE, PLANNED, Engine, page, plan, read, rows, size, written
+from scripts.capacity import (
+    CASES,
+    FIGURES,
+    HTTP,
+    IN_A_FILE,
+    PAGE,
+    PLANNED,
+    Engine,
+    page,
+    plan,
+    read,
+    rows,
+    size,
+    written,
+)
 
 ENGINES = {"sqlite": Engine(1_000, 500, 90), "postgres": Engine(2_000, 1_000, 100)}
 A_DAY = 1_000 * 86_400 * PLANNED
@@ -40,8 +54,15 @@ def test_figures_are_those_of_the_largest_log(tmp_path: Path) -> None:
 )
 def test_the_least_that_carries_it_is_chosen(events: float, by: str, servers: int) -> None:
     """At the border, and one event beyond it."""
-    found = plan(ENGINES, events, 90)
+    found = plan(ENGINES, events, 5)
     assert (found.by, found.servers) == (by, servers)
+
+
+def test_a_file_is_not_planned_to_grow_for_ever() -> None:
+    """What would be written fast enough is still too much to be written anew."""
+    a_day = IN_A_FILE // 90
+    assert plan(ENGINES, a_day, 90).servers == 0
+    assert plan(ENGINES, a_day + 1, 91).by == "one PostgreSQL"
 
 
 def test_disk_is_what_the_term_holds_twice() -> None:

@@ -202,7 +202,7 @@ def test_every_setting_can_be_given_in_each_place(capsys: pytest.CaptureFixture[
         "trusted_proxies": 1, "key": "k", "secret_file": "s", "strict": True, "name": "n", "retention_minutes": 1,
         "detect": False, "geo_folder": "g",
         "origins": ["https://a.example", "https://b.example"], "threads": 1, "connections": 9,
-        "downloads": 1, "replicas": ["postgresql://a.example/w"], "replica_lag_seconds": 2, "replica_wait_ms": 3,
+        "downloads": 1, "replicas": ["postgresql://a.example/w"], "replica_lag_seconds": 3, "replica_wait_ms": 3,
         "anchor_log": True, "witness_policy": "w",
         "stamp_url": "https://tsa.example/", "stamp_certificates": "c",
         "exports_folder": "f", "exports_bytes": 1048576, "spool_folder": "d", "spool_bytes": 1048576,

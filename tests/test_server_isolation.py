@@ -107,6 +107,7 @@ def test_the_matrix_covers_every_route(log: Log) -> None:
         "/v1/alert-rules",
         "/v1/alert-rules/preview",
         "/v1/alert-rules/{name}",
+        "/v1/language",
         "/v1/sinks",
         "/v1/sinks/{id}",
         "/v1/sinks/{id}/secret",

@@ -15,7 +15,7 @@ from tests.serving import HOME, check_problem
 from tests.sinking import turn
 from tests.test_server_sinks import AISHA, HOOK, signed
 from whodid import Log
-from whodid.sinks import Sinks, SinkWorker
+from whodid.sinks import Sink, SinkChange, Sinks, SinkWorker
 
 clock, log, ring, http = sending.clock, sending.log, sending.ring, sending.http
 admin, operator, receiver, hook = base.admin, base.operator, base.receiver, base.hook
@@ -209,6 +209,25 @@ def test_a_key_opens_no_way_into_the_server(
     assert (settings(log), log.head(HOME).size) == (before, size + 1)
 
 
+def test_what_a_key_may_is_told_of_the_settings_that_it_changes(
+    http: TestClient, log: Log, admin: dict[str, str], siem: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An operator lets the sink reach inside while the key's change is on its way: then it is too late for that."""
+    real, acts = Sinks.change, list[str]()
+
+    def late(sinks: Sinks, name: str, wish: SinkChange, **more: Any) -> Sink:
+        if not acts:
+            acts.append(name)
+            real(Sinks(log, HOME, actor=AISHA), name, SinkChange(private=True))
+        return real(sinks, name, wish, **more)
+
+    monkeypatch.setattr(Sinks, "change", late)
+    wish = {"address": "http://127.0.0.1:9/", "secret": "splunk-token-2"}
+    check_problem(http.patch(f"/v1/sinks/{siem['id']}", json=wish, headers=admin), 403, "denied")
+    (found,) = Sinks(log, HOME, actor=AISHA).all()
+    assert (acts, found.sink.address, found.sink.private) == ([siem["id"]], siem["address"], True)
+
+
 @pytest.mark.parametrize("wish", [{"private": True}, {"options": {"ca": "/etc/shadow"}}])
 def test_a_key_widens_no_sink(
     http: TestClient, log: Log, admin: dict[str, str], siem: dict[str, Any], wish: dict[str, Any]
@@ -269,6 +288,24 @@ def test_what_cannot_work_changes_nothing(  # noqa: PLR0917
 def test_orders_are_what_is_described(http: TestClient, admin: dict[str, str], siem: dict[str, Any], wish: Any) -> None:
     """The kind and the position are no settings, and what is not understood is not passed over."""
     check_problem(http.patch(f"/v1/sinks/{siem['id']}", json=wish, headers=admin), 422, "invalid-body")
+
+
+def test_the_language_of_the_workspace_is_chosen(http: TestClient, log: Log, admin: dict[str, str]) -> None:
+    """The choice is an entry; what is so already is none, and one that nobody speaks here is refused."""
+    assert http.get("/v1/language", headers=admin).json() == {"lang": "en", "languages": ["en", "es", "pt", "hi", "ar"]}
+    chosen = http.put("/v1/language", json={"lang": "pt", "reason": "We are in São Paulo"}, headers=admin)
+    assert chosen.json()["lang"] == "pt"
+    size = log.head(HOME).size
+    (entry,) = log.find(HOME, "action:audit.stream_changed", limit=1).entries
+    assert ([(one.path, one.before, one.after) for one in entry.changes], entry.related) == (
+        [("language", "en", "pt")],
+        (),
+    )
+    assert entry.reason is not None
+    assert entry.reason.text == "We are in São Paulo"
+    assert http.put("/v1/language", json={"lang": "pt"}, headers=admin).json()["lang"] == "pt"
+    check_problem(http.put("/v1/language", json={"lang": "fr"}, headers=admin), 422, "invalid-setting")
+    assert log.head(HOME).size == size
 
 
 def test_a_refused_reason_leaves_the_old_secret(

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from tests.channel import clock, log, receiver
-from tests.keeping import HOME, Clock, event, opened
+from tests.keeping import HOME, MARIA, Clock, event, opened
 from tests.receiving import Receiver
 from tests.sinking import managed, only, turn
 from tests.test_sinks_heads import posting
@@ -22,7 +22,7 @@ from whodid import Action, Log, Resource, builtin
 from whodid.catalog import LANGUAGES
 from whodid.detect import Alerts
 from whodid.errors import InvalidSetting
-from whodid.sinks import SinkWorker
+from whodid.sinks import SinkChange, SinkWorker, change_language
 from whodid.sinks.kinds.words import Words
 
 __all__ = ["clock", "log", "receiver"]
@@ -98,6 +98,20 @@ def test_several_and_a_reminder_are_told_in_the_language(
             f"sobre Maria Torres, {HOME}, a partir de 1 entrada, 21 de noviembre de 2026, 14:00:00 UTC",
         ],
     ]
+
+
+def test_a_sink_speaks_as_its_workspace_does(log: Log, receiver: Receiver, tmp_path: Path) -> None:
+    """Unless it names a language of its own; a choice holds for what is delivered from then on."""
+    added(log, "slack", receiver, tmp_path)
+    managed(log).test("slack")
+    assert change_language(log, HOME, "es", actor=MARIA)
+    assert not change_language(log, HOME, "es", actor=MARIA)
+    managed(log).test("slack")
+    managed(log).change("slack", SinkChange(options={"lang": "pt"}))
+    managed(log).test("slack")
+    assert [json.loads(got.body)["text"] for got in receiver.got] == ["Test", "Prueba", "Teste"]
+    with pytest.raises(InvalidSetting, match="no language 'fr'"):
+        change_language(log, HOME, "fr", actor=MARIA)
 
 
 def test_teams_is_told_the_language_and_its_direction(log: Log, receiver: Receiver, tmp_path: Path) -> None:

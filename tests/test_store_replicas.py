@@ -133,8 +133,7 @@ def test_the_second_wall_stands_at_the_replica(opened: Open) -> None:
     assert len(indexes(store.reading(), "a")) == 30
     assert store.copies is not None
     ws = store.coding.keys.workspace("b")
-    replica = store.copies.choose(ws)
-    assert replica is not None
+    (replica,) = store.copies._all
     tables = ("log", "segment", "entry", "entry_id", "touch", "shape", "tally", "tile")
     for table in tables:
         with replica.engine.reading(ws) as reader:
@@ -203,15 +202,61 @@ def test_nobody_waits_for_whom_somebody_waited_in_vain(opened: Open, replicated:
         append(store, "w", prepared(1, 1))
         assert store.copies is not None
         ws = store.coding.keys.workspace("w")
+        newest = store.copies.newest(ws)
+        assert newest is not None
         began = time.monotonic()
-        assert store.copies.choose(ws) is None
+        assert store.copies.ask(ws, newest, lambda reader: reader) is None
         assert time.monotonic() - began >= 0.03
         rested: list[float] = []
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("whodid.store.postgres.replicas.time.sleep", rested.append)
             patch.setattr("whodid.store.postgres.replicas.time.monotonic", lambda: began + 0.1)
-            assert store.copies.choose(ws) is None
+            assert store.copies.ask(ws, newest, lambda reader: reader) is None
         assert rested == []
+
+
+def test_a_request_does_not_go_back_from_one_replica_to_another(opened: Open, replicated: Pair) -> None:
+    """One that is older than what was seen is not asked, although it is as new as the primary was at the look."""
+    store, other = opened(wait=0.0), opened()
+    append(store, "w", prepared(0, 1))
+    replicated[1].follow(replicated[0])
+    assert store.copies is not None
+    ws = store.coding.keys.workspace("w")
+    older = store.copies.newest(ws)
+    assert older is not None
+    append(other, "w", prepared(1, 1))
+    replicated[1].follow(replicated[0])
+    answer = store.copies.ask(ws, older, lambda reader: reader.value("SELECT count(*) FROM whodid.entry"))
+    assert answer is not None
+    assert (answer[0], answer[1]) == (2, other.copies.newest(ws) if other.copies else None)
+    assert not answer[1].known_to(older.head)
+    assert older.known_to(answer[1].head)
+
+
+def test_replicas_take_turns(opened: Open, replicated: Pair, replicated_url: tuple[str, str]) -> None:
+    """Requests are spread over all that are there, and one that is gone takes nothing from the others."""
+    store = opened(
+        replicas=[replicated_url[1], replicated_url[1], "postgresql://whodid@/nothing?host=/nowhere"], ok=False
+    )
+    append(store, "w", prepared(0, 1))
+    replicated[1].follow(replicated[0])
+    assert store.copies is not None
+    while [one.standing for one in store.replicas().replicas] != ["ok", "ok", "unreachable"]:
+        store.copies.look()
+    for _ in range(4):
+        assert indexes(store.reading()) == [0]
+    assert [one.answered for one in store.replicas().replicas] == [2, 2, 0]
+
+
+def test_replicas_that_nobody_looks_at_are_not_asked(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If looking should ever stop, so does what rests on it."""
+    store = opened(lag=5.0)
+    append(store, "w", prepared(0, 1))
+    now = time.monotonic()
+    assert indexes(store.reading()) == [0]
+    monkeypatch.setattr("whodid.store.postgres.replicas.time.monotonic", lambda: now + 20.0)
+    assert indexes(store.reading()) == [0]
+    assert (state_of(store).answered, store.replicas().elsewhere) == (1, 1)
 
 
 def test_a_request_that_writes_reads_what_it_wrote(opened: Open, replicated: Pair) -> None:
@@ -253,7 +298,7 @@ def test_a_long_read_looks_again(opened: Open, replicated: Pair, monkeypatch: py
         assert [next(entries).index for _ in range(4)] == [0, 1, 2, 3]
         purge(other, "w", range(10), MONDAY + 5 * WEEK)
         now = time.monotonic()
-        monkeypatch.setattr("whodid.store.postgres.replicas.time.monotonic", lambda: now + 1.0)
+        monkeypatch.setattr("whodid.store.postgres.aside.time.monotonic", lambda: now + 1.0)
         assert [one.index for one in entries] == [10]
     assert (state_of(store).answered, store.replicas().elsewhere) == (1, 1)
 
@@ -322,6 +367,28 @@ def test_a_conflict_with_recovery_is_answered_by_the_primary(opened: Open, repli
     assert state_of(store).answered == 1
 
 
+def test_what_is_locked_by_replaying_is_read_at_the_primary(opened: Open, replicated: Pair) -> None:
+    """A purge or a rewriting whose end the replica has not replayed keeps its readers out, and nobody waits for it."""
+    primary, replica = replicated
+    store = opened()
+    append(store, "w", prepared(0, 3))
+    replica.follow(primary)
+    with primary.connect("t_test_store_replicas") as beside, replica.connect("t_test_store_replicas") as there:
+        with beside.transaction():
+            beside.execute("LOCK TABLE whodid.entry IN ACCESS EXCLUSIVE MODE")
+            assert store.swap_state("w", "x", None, b"1")  # whose commit brings the lock to the replica
+            held = "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND relation = %s::regclass"
+            while there.execute(held, ("whodid.entry",)).fetchone() == (0,):
+                time.sleep(0.01)
+            there.execute("SELECT pg_wal_replay_pause()")
+        with paused(replica):
+            assert indexes(store.reading()) == [2, 1, 0]
+            assert (state_of(store).standing, state_of(store).answered, store.replicas().elsewhere) == ("ok", 0, 1)
+    replica.follow(primary)
+    assert indexes(store.reading()) == [2, 1, 0]
+    assert state_of(store).answered == 1
+
+
 def test_what_takes_too_long_at_the_replica_is_not_tried_again(opened: Open) -> None:
     """The primary is not given what a replica could not do in a minute."""
     store = opened()
@@ -371,6 +438,22 @@ def test_a_replica_that_dies_is_left_out_and_taken_back(
     ]
     assert said[0] == said[2] == f"replica {state_of(store).name} answers reads"
     assert said[1].startswith(f"replica {state_of(store).name} cannot be read: ")
+
+
+def test_a_replica_that_hangs_is_left_out(opened: Open, replicated: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes connections and never answers: whoever asked it is answered by the primary, and nobody asks again."""
+    store = opened()
+    append(store, "w", prepared(0, 3))
+    assert indexes(store.reading()) == [2, 1, 0]
+    monkeypatch.setattr("whodid.store.postgres.engine._BEGUN_ASIDE_S", 0.05)
+    with replicated[1].halted():
+        assert indexes(store.reading()) == [2, 1, 0]
+        assert state_of(store).standing == "unreachable"
+        assert indexes(store.reading()) == [2, 1, 0]
+    assert (state_of(store).answered, store.replicas().elsewhere) == (1, 2)
+    monkeypatch.undo()
+    looked_at(store)
+    assert indexes(store.reading()) == [2, 1, 0]
 
 
 def test_a_replica_that_is_too_far_behind_is_left_out(opened: Open, replicated: Pair) -> None:

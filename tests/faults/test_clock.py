@@ -79,8 +79,10 @@ def test_a_clock_that_was_wrong_and_is_set_is_believed_after_a_day(log: Log, clo
     """A server that was off for months purges what is due a day later, without anybody's help."""
     assert rounds(log) == (0, [])
     clock.advance(days=120)
-    assert [len(rounds(log)[1]), clock.advance(hours=23), len(rounds(log)[1])] == [1, None, 1]
-    clock.advance(hours=1)
+    for hours in (23, 1):
+        gone, told = rounds(log)
+        assert (gone, len(told)) == (0, 1)
+        clock.advance(hours=hours)
     assert rounds(log) == (10, [])
     assert log.verify(HOME).ok
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,10 +20,10 @@ import pytest
 import whodid
 from tests.faults.writer import event
 from tests.proxying import Network
-from tests.remoting import WORKSPACE, Server, serving
+from tests.remoting import ROOT, WORKSPACE, Server, serving
 from tests.sending import wire
 from tests.serving import bearer
-from whodid import Log
+from whodid import Log, Receipt
 from whodid.errors import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -65,6 +70,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
     def hurry() -> None:
         monkeypatch.setattr(engine, "_ANSWER_S", 1.5)
+        monkeypatch.setattr(engine, "_REUSED_S", 1.0)
         begin = engine._BEGIN_WRITING.replace("lock_timeout = 30000", "lock_timeout = 600")
         monkeypatch.setattr(engine, "_BEGIN_WRITING", begin)
 
@@ -118,11 +124,11 @@ def test_a_commit_that_the_network_swallowed_is_settled(
             monkeypatch.setattr("whodid.store.postgres.store._APPEND_S", 1.0)
         network.mode = mode
         refused = 0
-        while True:
+        receipt: Receipt | None = None
+        while receipt is None:
             # The database keeps the lock of whoever it cannot hear for a while, and not for longer.
             try:
                 receipt = log.record("w", event("a", 1))
-                break
             except StoreUnavailable:
                 refused += 1
         assert receipt.index == 1
@@ -150,6 +156,23 @@ def test_a_silent_network_is_refused_in_bounded_time_and_recovered_from(
     check_recorded(server.log, range(2 * SENDERS))
     assert network.open <= 10
     assert threading.active_count() <= threads + 2 * 10
+
+
+def test_a_connection_that_the_network_forgot_is_replaced(
+    network: Network, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is found out soon, and once for all of those that are idle: who asks is answered, not refused."""
+    monkeypatch.setattr("whodid.store.postgres.engine._REUSED_S", 0.5)
+    with whodid.open(url) as log:
+        log.record("w", event("a", 0))
+        threads = [threading.Thread(target=lambda: log.find("w", "")) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        network.forget()
+        assert log.record("w", event("a", 1)).index == 1
+        assert len(log.find("w", "").entries) == 2
 
 
 def test_a_network_that_is_cut_and_healed(network: Network, server: Server, tmp_path: Path) -> None:
@@ -202,6 +225,68 @@ def test_who_waited_too_long_at_the_door_is_told_and_not_written(
     monkeypatch.setattr("whodid.server.events._PATIENCE_S", 60.0)
     insist(server, range(1, 2))
     check_recorded(server.log, range(2))
+
+
+@pytest.fixture
+def dropping(
+    postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[str, Callable[[bool], None]]]:
+    """Lend a host and port of the database in a network namespace, and what makes it drop its answers, or not."""
+    monkeypatch.setenv("WHODID_KEY_FILE", str(tmp_path / "whodid.key"))
+    name = f"wf{os.getpid()}"
+    ours, theirs = "10.213.77.1", "10.213.77.2"
+
+    def ip(*words: str, check: bool = True) -> None:
+        done = subprocess.run(["ip", *words], capture_output=True, text=True, check=False)
+        if done.returncode and check:
+            pytest.skip(f"cannot make a network ({done.stderr.strip()}); run the tests as root to enable this")
+
+    if shutil.which("ip") is None:
+        pytest.skip("ip is missing; install it (apt-get install iproute2) to enable this")
+    inside = ("netns", "exec", name, "ip")
+    try:
+        ip("netns", "add", name)
+        ip("link", "add", f"{name}a", "type", "veth", "peer", "name", f"{name}b", "netns", name)
+        ip("addr", "add", f"{ours}/30", "dev", f"{name}a")
+        ip("link", "set", f"{name}a", "up")
+        ip(*inside, "addr", "add", f"{theirs}/30", "dev", f"{name}b")
+        ip(*inside, "link", "set", f"{name}b", "up")
+        command = ["ip", "netns", "exec", name, sys.executable, "-m", "tests.proxying", theirs]
+        command.append(str(postgres.folder / ".s.PGSQL.5432"))
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as forwarder:
+            assert forwarder.stdout is not None
+
+            def drop(drops: bool) -> None:
+                ip(*inside, "route", "add" if drops else "del", "blackhole", f"{ours}/32")
+
+            yield f"{theirs}:{int(forwarder.stdout.readline())}", drop
+            forwarder.kill()
+    finally:
+        ip("netns", "del", name, check=False)
+
+
+def test_packets_that_are_dropped_are_noticed_by_the_kernel(
+    dropping: tuple[str, Callable[[bool], None]], postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A real network that answers nothing any more: refused, and recorded when it is back, once."""
+    from whodid.store.postgres import engine
+
+    monkeypatch.setattr(engine, "_NOTICED", engine._NOTICED | {"tcp_user_timeout": 500})
+    monkeypatch.setattr(engine, "_CONNECT_S", 2)
+    place, drop = dropping
+    with whodid.open(f"postgresql://whodid@{place}/{postgres_url.rpartition('@/')[2].partition('?')[0]}") as log:
+        log.record("w", event("a", 0))
+        drop(True)
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable):
+                log.record("w", event("a", 1))
+        drop(False)
+        receipt: Receipt | None = None
+        while receipt is None:
+            with suppress(StoreUnavailable):
+                receipt = log.record("w", event("a", 1))
+        assert (receipt.index, receipt.duplicate) == (1, False)
+        assert log.verify("w").ok
 
 
 def test_the_line_is_watched_by_our_end(network: Network, url: str) -> None:

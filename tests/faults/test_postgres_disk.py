@@ -121,10 +121,12 @@ def key_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(own: Postgres, *statements: str) -> list[tuple[object, ...]]:
     """Execute statements as the operator; return the rows of the last."""
+    rows: list[tuple[object, ...]] = []
     with own.connect("postgres") as connection:
         for statement in statements:
             cursor = connection.execute(statement.encode())
-        return cursor.fetchall() if cursor.description else []
+            rows = cursor.fetchall() if cursor.description else []
+    return rows
 
 
 def said(own: Postgres, what: str) -> int:

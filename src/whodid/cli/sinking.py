@@ -7,12 +7,13 @@ from pathlib import Path
 import msgspec
 from msgspec import UNSET
 
+from whodid.catalog import LANGUAGES
 from whodid.cli import ui
 from whodid.cli.opening import CONTEXT, caller, choose, every, open_store
-from whodid.errors import InvalidSetting, NotFound
+from whodid.errors import InvalidSetting
 from whodid.log import Log
 from whodid.model import Reason
-from whodid.sinks import FORMATS, KINDS, Health, SinkChange, Sinks
+from whodid.sinks import FORMATS, KINDS, Health, SinkChange, Sinks, change_language, read_language
 
 __all__ = ["COMMANDS"]
 
@@ -282,6 +283,25 @@ def backfill(
         _sinks(log, choose(log, workspace)).backfill(name, start, reason=_reason(reason))
 
 
+@sinks.command("language")
+@ui.argument("lang", required=False, type=ui.Choice(LANGUAGES))
+@_why
+@ui.workspace_option
+@ui.store_options
+def language(
+    *, lang: str | None, reason: str | None, workspace: str | None, store: str | None, key_file: str | None
+) -> None:
+    """Print or choose the language in which people of a workspace are told.
+
+    It holds for mails and chats of sinks that name none with --set lang=….
+    """
+    with open_store(store, key_file) as log:
+        chosen = choose(log, workspace)
+        if lang is not None:
+            change_language(log, chosen, lang, actor=caller(), context=CONTEXT, reason=_reason(reason))
+        ui.line(read_language(log, chosen))
+
+
 _indexes = ui.option("--index", "indexes", type=int, multiple=True, metavar="INDEX", help="Repeatable. [default: all]")
 
 
@@ -346,44 +366,6 @@ def drop(
     ui.note(f"{dropped:,} left quarantine.")
 
 
-@ui.group
-def head() -> None:
-    """Show the signed head of a log, and send it to those who keep it.
-
-    Sinks with --format head get it once a day by themselves.
-    """
-
-
-@head.command("show")
-@ui.workspace_option
-@ui.store_options
-def show_head(*, workspace: str | None, store: str | None, key_file: str | None) -> None:
-    """Print the newest head, signed, with the cosignatures that it has."""
-    with open_store(store, key_file) as log:
-        for line in log.checkpoint(choose(log, workspace)).splitlines():
-            ui.line(line)
-
-
-@head.command("send")
-@ui.argument("name", required=False)
-@ui.workspace_option
-@ui.store_options
-def send_head(*, name: str | None, workspace: str | None, store: str | None, key_file: str | None) -> None:
-    """Deliver the newest head now: to the sink NAME, or to all that get heads.
-
-    Exit code 1: one of them did not take it.
-    """
-    with open_store(store, key_file) as log:
-        sinks = _sinks(log, choose(log, workspace))
-        named = [name] if name else [one.sink.name for one in sinks.all() if one.sink.format == "head"]
-        if not named:
-            raise NotFound("There is no sink that gets heads", "Add one with: whodid sinks add … --format head")
-        faults = {one: sinks.send_head(one) for one in named}
-    for one, fault in faults.items():
-        ui.note(f"{one}: {fault or 'took it'}.")
-    ui.finish(ui.PROBLEM if any(faults.values()) else ui.OK)
-
-
 def _sinks(log: Log, workspace: str) -> Sinks:
     return Sinks(log, workspace, actor=caller(), context=CONTEXT)
 
@@ -392,4 +374,4 @@ def _reason(text: str | None) -> Reason | None:
     return Reason(text=text) if text else None
 
 
-COMMANDS = {"head": head, "sinks": sinks}
+COMMANDS = {"sinks": sinks}

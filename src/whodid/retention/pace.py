@@ -14,7 +14,7 @@ GOAL = 0.2
 """Seconds that a step may block writers for. What a busy machine adds to one step stays within a second."""
 
 _BEGIN = 250
-_LEAST = 25
+_LEAST = 100  # what a step costs whatever its size is not saved by more of them
 _GROWTH = 2
 
 
@@ -35,10 +35,8 @@ class Pace:
         The next one is at most twice as big: what one step took says little about one much bigger.
 
         Args:
-            entries: How many it removed; of a step that removed nothing nobody waited for.
-            seconds: From asking for the writers' place until it was given back.
+            entries: How many it removed.
+            seconds: How long writers waited for it.
         """
-        if not entries:
-            return
         fits = int(entries * GOAL / seconds) if seconds > 0 else self._most
         self.size = min(self._most, max(_LEAST, min(fits, self.size * _GROWTH)))

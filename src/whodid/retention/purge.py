@@ -202,9 +202,7 @@ class _Work:
                     return False
                 planned = plan_step(self._log.read(self._workspace, at), term, class_of_entry, pace.size, self._held_by)
                 if planned.entries:
-                    asked = monotonic()
-                    self._forget(term, planned)
-                    pace.took(planned.entries, monotonic() - asked)
+                    pace.took(planned.entries, self._forget(term, planned))
                     progress(self._entries)
                 done = planned.done and self._unchanged()
                 at = max(at, planned.following)
@@ -226,7 +224,8 @@ class _Work:
         """
         return max(self._first, self._swept.marks.get(term.days, 0)) if term.classes or self._holds else self._first
 
-    def _forget(self, term: Term, planned: Step) -> None:
+    def _forget(self, term: Term, planned: Step) -> float:
+        """Take a step, unless it may not be taken any more; return the seconds that writers waited for it."""
         now = self._log.now()
         event = Event(
             id=uuid7(now, os.urandom(8)),
@@ -245,12 +244,13 @@ class _Work:
         # Looked at once more inside the transaction: a hold whose placing returned before it is heeded by it.
         forgotten = self._log.forget(self._workspace, planned.ranges, event, still=self._unchanged)
         if forgotten is None:
-            return
+            return 0.0
         self._entries += forgotten.entries
         self._first = forgotten.first
         self._records.append(forgotten.receipt.index)
         for name, count in planned.classes.items():
             self._classes[name] = self._classes.get(name, 0) + count
+        return forgotten.seconds
 
     def done(self, *, finished: bool) -> Purge:
         return Purge(

@@ -65,8 +65,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             looked at for places that nobody told.
         origins: Web origins of other pages that may load the viewer, read the API and frame `/embed`; a list, or one
             text with spaces or commas between.
-        threads: How many requests may work on the store at once.
-        connections: How many connections and requests under way there may be at once; more are told to come back.
+        threads: How many requests may work on the store at once: as many that read, that send through the doors of
+            other products, and that send through those that must not be turned away.
+        connections: How many connections there may be at once; beyond that each ends with its answer, to make room for
+            others, and twice as many are the most.
         downloads: How many exports may be made at once.
         replicas: Addresses of streaming replicas of a PostgreSQL store, which answer what is only read: lists, counts,
             search, proofs, exports; a list, as `origins`.
@@ -125,7 +127,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     connections: Annotated[int, Meta(ge=8, le=65_535)] = 512
     downloads: Annotated[int, Meta(ge=1, le=64)] = 4
     replicas: tuple[str, ...] = ()
-    replica_lag_seconds: Annotated[int, Meta(ge=1, le=3_600)] = 10
+    replica_lag_seconds: Annotated[int, Meta(ge=3, le=3_600)] = 10
     replica_wait_ms: Annotated[int, Meta(ge=0, le=10_000)] = 200
     anchor_log: bool = False
     witness_policy: Annotated[str, Meta(min_length=1)] | None = None

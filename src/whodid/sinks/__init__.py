@@ -11,6 +11,7 @@ from whodid.sinks.formats import FORMATS
 from whodid.sinks.health import Health
 from whodid.sinks.kinds import KINDS
 from whodid.sinks.kinds.webhook import Signature, generate_secret
+from whodid.sinks.language import change_language, read_language
 from whodid.sinks.position import Position, Quarantined
 from whodid.sinks.settings import Sink
 from whodid.sinks.sinks import Sinks
@@ -27,6 +28,8 @@ __all__ = [
     "SinkChange",
     "SinkWorker",
     "Sinks",
+    "change_language",
     "erase",
     "generate_secret",
+    "read_language",
 ]

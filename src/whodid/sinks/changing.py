@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -18,7 +18,7 @@ from whodid.sinks.kinds import KINDS
 from whodid.sinks.secrets import kept_secret
 from whodid.sinks.settings import Sink
 
-__all__ = ["SinkChange", "applied", "check_tag", "described", "differences", "tag_of"]
+__all__ = ["SinkChange", "applied", "as_changes", "check_tag", "differences", "tag_of"]
 
 _OPTIONS = "options."
 
@@ -74,7 +74,7 @@ def _whose(address: str) -> tuple[str, str]:
     return url.scheme, url.netloc.lower()
 
 
-def described(sink: Sink) -> dict[str, Any]:
+def _described(sink: Sink) -> dict[str, Any]:
     """Return what an entry tells of a sink, by path; never a secret."""
     return {
         "kind": sink.kind,
@@ -91,12 +91,19 @@ def described(sink: Sink) -> dict[str, Any]:
 
 def differences(before: Sink, after: Sink) -> list[Change]:
     """Return what is other about a sink, with what it was and what it is."""
-    old = {"name": before.name, **described(before)}
-    new = {"name": after.name, **described(after)}
+    old = {"name": before.name, **_described(before)}
+    new = {"name": after.name, **_described(after)}
     changes = [Change(path=path, before=old[path], after=new[path]) for path in old if path in new]
     added = [Change(path=path, op="add", after=value) for path, value in new.items() if path not in old]
     removed = [Change(path=path, op="remove", before=value) for path, value in old.items() if path not in new]
     return [*(one for one in changes if one.before != one.after), *added, *removed]
+
+
+def as_changes(sink: Sink, side: Literal["before", "after"]) -> list[Change]:
+    """Say what a sink is, as changes: all of it came (`after`) or went (`before`)."""
+    if side == "after":
+        return [Change(path=path, op="add", after=value) for path, value in _described(sink).items()]
+    return [Change(path=path, op="remove", before=value) for path, value in _described(sink).items()]
 
 
 def tag_of(log: Log, workspace: str, sink: Sink) -> str:

@@ -25,6 +25,7 @@ from whodid.sinks.formats.integrity import Chain, Link, chained
 from whodid.sinks.heads import HEAD, make_head, size_of
 from whodid.sinks.kinds import KINDS, Message, Opening, Receiver, Result
 from whodid.sinks.kinds.schedule import read_schedule
+from whodid.sinks.language import read_language
 from whodid.sinks.position import Position, Quarantined, read_position, swap_position
 from whodid.sinks.secrets import secrets_of
 from whodid.sinks.settings import STATE, Sink, pause_by_itself
@@ -90,7 +91,8 @@ def open_receiver(log: Log, workspace: str, sink: Sink, *, again: bool) -> Recei
     Raises:
         InvalidSetting: Its settings or its secret cannot be used.
     """
-    return KINDS[sink.kind].open(Opening(sink, secrets_of(log, workspace, sink), log.now, log.catalog, again))
+    secrets, lang = secrets_of(log, workspace, sink), read_language(log, workspace)
+    return KINDS[sink.kind].open(Opening(sink, secrets, log.now, log.catalog, lang, again))
 
 
 def make_message(entry: Entry, body: bytes, link: Link | None = None) -> Message:

@@ -14,7 +14,7 @@ import msgspec
 from whodid.errors import InvalidSetting, Outdated
 from whodid.log import Log
 from whodid.model import Actor, Change, Context, Reason
-from whodid.sinks.changing import SinkChange, applied, check_tag, described, differences, tag_of
+from whodid.sinks.changing import SinkChange, applied, as_changes, check_tag, differences, tag_of
 from whodid.sinks.checking import check_sink
 from whodid.sinks.delivery import Turn, make_notice, open_receiver
 from whodid.sinks.heads import HEAD, USUAL_SECONDS
@@ -116,7 +116,7 @@ class Sinks:
                 raise InvalidSetting(f"The workspace has {MOST} sinks already", "Remove one that is not needed")
             print_ = self._fingerprint(sink) if kept else None
             told = (Change(path="secret", op="add", class_="secret", after_fp=print_),) if print_ else ()
-            return (*sinks, sink), sink, (*_described(sink, "after"), *told)
+            return (*sinks, sink), sink, (*as_changes(sink, "after"), *told)
 
         try:
             if kept:
@@ -135,7 +135,7 @@ class Sinks:
 
         def change(sinks: tuple[Sink, ...]) -> Changed:
             sink = find_sink(sinks, name)
-            return tuple(one for one in sinks if one != sink), sink, _described(sink, "before")
+            return tuple(one for one in sinks if one != sink), sink, as_changes(sink, "before")
 
         sink = self._change(change, reason)
         self._forget(sink.id)
@@ -402,11 +402,3 @@ class Sinks:
 
     def _position(self, sink: Sink) -> Position:
         return read_position(self._log, self._workspace, sink.id) or Position(next=0)
-
-
-def _described(sink: Sink, side: str) -> list[Change]:
-    """Say what a sink is, as changes: all of it came (`after`) or went (`before`)."""
-    said = described(sink)
-    if side == "after":
-        return [Change(path=path, op="add", after=value) for path, value in said.items()]
-    return [Change(path=path, op="remove", before=value) for path, value in said.items()]

@@ -181,10 +181,10 @@ def _shape_value(shape: Shape, field: str) -> str | None:
 def _named(search: Search, counts: Counter[int], limit: int, prefix: str) -> Facets:
     """Give the most frequent actors their newest names."""
     ranked = counts.most_common(_NAMED if prefix else limit)
+    newest = search.newest_of([actor for actor, _ in ranked])
     values = []
     for actor, n in ranked:
-        row = search.newest_of(actor)
-        if row is not None:
-            entry = search.entry(row)
-            values.append(Facet(entry.actor.id, entry.actor.name or entry.actor.id, entry.actor.type, n))
+        if actor in newest:
+            named = search.entry(newest[actor]).actor
+            values.append(Facet(named.id, named.name or named.id, named.type, n))
     return scan.rank(values, limit, prefix, exact=not prefix or len(ranked) == len(counts))

@@ -41,7 +41,7 @@ class OTLP:
         self._shared = shared
         self._log = shared.log
         self._take = make_buckets(shared, least=MOST_MESSAGES)
-        self.handlers = [Handler("POST", _PATH, self._answer, largest=LARGEST_BODY, spoken=_spoken)]
+        self.handlers = [Handler("POST", _PATH, self._answer, largest=LARGEST_BODY, spoken=_spoken, brings=True)]
 
     def _answer(self, call: Call) -> Answer:
         asked = media_type_of(call.headers.get("content-type", ""))

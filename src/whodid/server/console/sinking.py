@@ -16,7 +16,7 @@ from whodid.server.console.visits import Visit
 from whodid.server.console.words import words_for
 from whodid.server.sessions import context_of
 from whodid.server.sinks.showing import keys_to_show, shared_part
-from whodid.sinks import SinkChange, Sinks, generate_secret
+from whodid.sinks import SinkChange, Sinks, change_language, generate_secret, read_language
 
 __all__ = ["SinkDesk"]
 
@@ -43,6 +43,7 @@ class SinkDesk:
         )
         self.acts: tuple[tuple[str, Do, Act | None], ...] = (
             (all_, self._add, _CHANGE),
+            (f"{all_}/language", self._speak, _CHANGE),
             (f"{one}/change", self._change, _CHANGE),
             (f"{one}/test", self._acting(_test), _TEST),
             (f"{one}/pause", self._acting(_pause), _CHANGE),
@@ -60,11 +61,11 @@ class SinkDesk:
     def _shown(self, call: Call, visit: Visit, form: Form) -> Answer:
         workspace = checked(call.path["workspace"])
         self._log.head(workspace)  # a page of a log that is not there would offer to begin it
-        found = self._sinks(call, visit).all()
+        found, lang = self._sinks(call, visit).all(), read_language(self._log, workspace)
         return self._page(
             call,
             visit,
-            lambda frame: sinks_views.sinks_page(frame, workspace, found, form=form),
+            lambda frame: sinks_views.sinks_page(frame, workspace, found, lang=lang, form=form),
             status=422 if form.fault else 200,
         )
 
@@ -139,6 +140,15 @@ class SinkDesk:
             return self._change_shown(call, visit, form.wrong(told(error)))
         visit.said = "said_sink_changed"
         return onward(f"{place_of(call)}/sinks/{sink.id}")
+
+    def _speak(self, call: Call, visit: Visit, form: Form) -> Answer:
+        workspace = checked(call.path["workspace"])
+        try:
+            change_language(self._log, workspace, form.one("lang"), actor=visit.viewer, context=context_of(call))
+        except FAULTS as error:
+            return self._shown(call, visit, Form().wrong(told(error)))
+        visit.said = "said_language"
+        return onward(f"{place_of(call)}/sinks")
 
     def _acting(self, act: Callable[[Sinks, str, Form], str]) -> Do:
         """Return what does something with one sink and shows it again."""

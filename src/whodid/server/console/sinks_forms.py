@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from whodid.catalog import LANGUAGES
 from whodid.server.console.markup import Child, Markup, tag
 from whodid.server.console.parts import (
     Form,
@@ -18,7 +19,7 @@ from whodid.server.console.parts import (
 )
 from whodid.sinks import FORMATS, KINDS, Sink
 
-__all__ = ["change_page", "new_sink", "secret_field", "signature_field"]
+__all__ = ["change_page", "language_form", "new_sink", "secret_field", "signature_field"]
 
 
 def new_sink(frame: Frame, workspace: str, form: Form) -> Markup:
@@ -39,6 +40,18 @@ def new_sink(frame: Frame, workspace: str, form: Form) -> Markup:
         _box(form, "past", say("sink_past")),
         _box(form, "private", say("sink_private_box")),
         tag("button", say("sink_add"), class_="btn p"),
+    )
+
+
+def language_form(frame: Frame, workspace: str, lang: str) -> Markup:
+    """Write the form for the language of a workspace."""
+    say = frame.words
+    return form_of(
+        frame,
+        address(frame, "workspaces", workspace, "sinks", "language"),
+        tag("p", say("language_lead")),
+        select("lang", say("language"), [(one, say.named(f"lang_{one}", one)) for one in LANGUAGES], lang),
+        tag("button", say("language_set"), class_="btn"),
     )
 
 

@@ -20,7 +20,7 @@ from whodid.server.console.parts import (
     said,
     title,
 )
-from whodid.server.console.sinks_forms import new_sink, secret_field, signature_field
+from whodid.server.console.sinks_forms import language_form, new_sink, secret_field, signature_field
 from whodid.sinks import Health
 
 __all__ = ["sink_page", "sinks_card", "sinks_page"]
@@ -29,10 +29,11 @@ _TAGS = {"active": "active", "failing": "expired", "paused": "revoked"}
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
 
-def sinks_page(frame: Frame, workspace: str, found: Sequence[Health], *, form: Form) -> bytes:
+def sinks_page(frame: Frame, workspace: str, found: Sequence[Health], *, lang: str, form: Form) -> bytes:
     """Write the page of all sinks.
 
     Args:
+        lang: In which people are told where a sink names no language.
         form: As it was sent, if it is shown again.
     """
     say = frame.words
@@ -55,6 +56,13 @@ def sinks_page(frame: Frame, workspace: str, found: Sequence[Health], *, form: F
             new_sink(frame, workspace, form),
             class_="card",
             aria_labelledby="new",
+        ),
+        tag(
+            "section",
+            tag("h2", say("language"), id="language"),
+            language_form(frame, workspace, lang),
+            class_="card",
+            aria_labelledby="language",
         ),
         current="workspaces",
     )

@@ -14,6 +14,8 @@ __all__ = [
     "ChangedSink",
     "DropView",
     "Dropped",
+    "LanguageView",
+    "LanguageWanted",
     "NewSecret",
     "NewSink",
     "Paused",
@@ -102,6 +104,29 @@ class NewSecret(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     secret: _Secret | None = None
     signature: Signature = "hmac"
     beside: bool = False
+
+
+class LanguageWanted(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """In which language people of the workspace are told.
+
+    Args:
+        lang: `en`, `es`, `pt`, `hi` or `ar`.
+        reason: Why; it is recorded.
+    """
+
+    lang: Annotated[str, Meta(max_length=40)]
+    reason: _Why | None = None
+
+
+class LanguageView(Struct, frozen=True, kw_only=True):
+    """The language of a workspace.
+
+    Args:
+        languages: Those that there are.
+    """
+
+    lang: str
+    languages: list[str]
 
 
 class Reasoned(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

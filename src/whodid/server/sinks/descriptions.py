@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from whodid.catalog import LANGUAGES
 from whodid.server.described import Description, Form, Parameter, Reply
 from whodid.server.managing import WORKSPACE_HEADER
 from whodid.server.sinks.bodies import (
@@ -11,6 +12,8 @@ from whodid.server.sinks.bodies import (
     ChangedSink,
     Dropped,
     DropView,
+    LanguageView,
+    LanguageWanted,
     NewSecret,
     NewSink,
     Paused,
@@ -29,12 +32,14 @@ __all__ = [
     "BACKFILL_SINK",
     "CHANGE_SINK",
     "DROP",
+    "LANGUAGE",
     "PAUSE_SINK",
     "QUARANTINE",
     "REMOVE_SINK",
     "RESUME_SINK",
     "RETRY",
     "SECRET",
+    "SET_LANGUAGE",
     "SINK",
     "SINKS",
     "TEST_SINK",
@@ -190,6 +195,28 @@ SECRET = Description(
     headers=WORKSPACE_HEADER,
     body=(Form(NewSecret, example={"beside": True}),),
     replies=(Reply(200, "The sink.", (Form(SinkMade, example={**_SHOWN, "secret_text": "whsec_…"}),), _TAG),),
+    problems=(404,),
+)
+_SPOKEN = (Reply(200, "The language.", (Form(LanguageView, example={"lang": "es", "languages": list(LANGUAGES)}),)),)
+LANGUAGE = Description(
+    name="getLanguage",
+    area=_AREA,
+    does="Read the language of the workspace",
+    answers="`lang`: in which mails and chats tell people where a sink names no other; `languages`: those there are",
+    needs=_NEEDS,
+    headers=WORKSPACE_HEADER,
+    replies=_SPOKEN,
+    problems=(404,),
+)
+SET_LANGUAGE = Description(
+    name="setLanguage",
+    area=_AREA,
+    does="Choose the language of the workspace",
+    answers="the same, as it is from now on; the act is an entry",
+    needs=_NEEDS,
+    headers=WORKSPACE_HEADER,
+    body=(Form(LanguageWanted, example={"lang": "es"}),),
+    replies=_SPOKEN,
     problems=(404,),
 )
 PAUSE_SINK = Description(

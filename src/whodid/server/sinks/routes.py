@@ -13,7 +13,8 @@ import msgspec
 from msgspec.structs import replace
 
 from whodid.canonical import time_text
-from whodid.errors import Denied
+from whodid.catalog import LANGUAGES
+from whodid.errors import Denied, Outdated
 from whodid.log import Log
 from whodid.model import Reason, Resource
 from whodid.server.answers import Answer, Call, Handler, answer_json
@@ -24,6 +25,7 @@ from whodid.server.sinks.bodies import (
     Backfill,
     ChangedSink,
     Dropped,
+    LanguageWanted,
     NewSecret,
     NewSink,
     Paused,
@@ -35,18 +37,20 @@ from whodid.server.sinks.descriptions import (
     BACKFILL_SINK,
     CHANGE_SINK,
     DROP,
+    LANGUAGE,
     PAUSE_SINK,
     QUARANTINE,
     REMOVE_SINK,
     RESUME_SINK,
     RETRY,
     SECRET,
+    SET_LANGUAGE,
     SINK,
     SINKS,
     TEST_SINK,
 )
 from whodid.server.sinks.showing import keys_to_show, shared_part
-from whodid.sinks import Health, Sink, SinkChange, Sinks, generate_secret
+from whodid.sinks import Health, Sink, SinkChange, Sinks, change_language, generate_secret, read_language
 
 __all__ = ["SinkRoutes"]
 
@@ -75,6 +79,8 @@ class SinkRoutes:
         self._refusals = Refusals(log, secret=secret)
         one = "/v1/sinks/{id}"
         self.handlers = (
+            callers.without_body("GET", "/v1/language", self._language, LANGUAGE),
+            callers.with_body("PUT", "/v1/language", LanguageWanted, self._speak, SET_LANGUAGE, action=_CHANGED),
             callers.without_body("GET", "/v1/sinks", self._list, SINKS),
             callers.with_body("POST", "/v1/sinks", NewSink, self._add, ADD_SINK, action=_CHANGED),
             callers.without_body("GET", one, self._get, SINK),
@@ -89,6 +95,21 @@ class SinkRoutes:
             replace(self._acts(f"{one}/quarantine/retry", Retried, _retry, RETRY), apart=True),
             self._acts(f"{one}/quarantine/drop", Dropped, _drop, DROP),
         )
+
+    def _language(self, _: Call, caller: Caller, __: dict[str, str]) -> Answer:
+        self._log.head(caller.workspace)
+        return answer_json({"lang": read_language(self._log, caller.workspace), "languages": list(LANGUAGES)})
+
+    def _speak(self, call: Call, caller: Caller, wish: LanguageWanted) -> Answer:
+        change_language(
+            self._log,
+            caller.workspace,
+            wish.lang,
+            actor=caller.actor,
+            context=caller.context,
+            reason=_why(wish.reason),
+        )
+        return self._language(call, caller, {})
 
     def _list(self, _: Call, caller: Caller, __: dict[str, str]) -> Answer:
         sinks = self._sinks(caller)
@@ -121,16 +142,21 @@ class SinkRoutes:
         return _tagged(sinks, sink, status=201, secret_text=shared_part(made))
 
     def _change(self, call: Call, caller: Caller, wish: ChangedSink) -> Answer:
-        sinks = self._sinks(caller)
-        sink = sinks.get(call.path["id"]).sink
-        route = "PATCH /v1/sinks"
-        # What it reaches already counts as well: another address behind the same permission is another way in.
-        self._check_reach(caller, route, sink.kind, sink.options, private=sink.private)
-        self._check_reach(caller, route, sink.kind, wish.options, private=wish.private is True)
+        sinks, wanted, route = self._sinks(caller), _wanted(call), "PATCH /v1/sinks"
         named = {name: getattr(wish, name) for name in _PLAIN if getattr(wish, name) is not msgspec.UNSET}
         change = SinkChange(**named, options=wish.options, secret=wish.secret or "")
-        changed = sinks.change(sink.id, change, tag=_wanted(call), reason=_why(wish.reason))
-        return _tagged(sinks, changed)
+        while True:
+            # What the caller may do is told of these settings, so it is these that change, or none.
+            tag = sinks.tag(call.path["id"])
+            sink = sinks.get(call.path["id"]).sink
+            # What it reaches already counts as well: another address behind the same permission is another way in.
+            self._check_reach(caller, route, sink.kind, sink.options, private=sink.private)
+            self._check_reach(caller, route, sink.kind, wish.options, private=wish.private is True)
+            try:
+                return _tagged(sinks, sinks.change(sink.id, change, tag=wanted or tag, reason=_why(wish.reason)))
+            except Outdated:
+                if wanted is not None:
+                    raise
 
     def _set_secret(self, call: Call, caller: Caller, wish: NewSecret) -> Answer:
         sinks = self._sinks(caller)

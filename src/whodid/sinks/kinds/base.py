@@ -94,6 +94,7 @@ class Opening(Struct, frozen=True):
         secrets: The newest first.
         now: Returns the log's present time.
         catalog: Declares the actions of the log.
+        lang: Language of the workspace.
         again: Whether what comes may have come before, and is wanted all the same.
     """
 
@@ -101,6 +102,7 @@ class Opening(Struct, frozen=True):
     secrets: tuple[str, ...]
     now: Callable[[], datetime]
     catalog: Catalog
+    lang: str = "en"
     again: bool = False
 
     def option(self, name: str, default: str = "") -> str:

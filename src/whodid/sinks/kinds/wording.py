@@ -54,7 +54,7 @@ class Wording:
     """
 
     def __init__(self, opening: Opening) -> None:
-        self.words: Words = read_words(opening.sink.options)
+        self.words: Words = read_words(opening.sink.options, opening.lang)
         self.link = opening.option("link")
         self._catalog: Catalog = opening.catalog
         if self.link and urlsplit(self.link).scheme not in {"https", "http"}:

@@ -18,7 +18,7 @@ from whodid.sinks.kinds.schedule import read_zone
 
 __all__ = ["LANG", "Words", "read_words"]
 
-LANG = {"lang": f"language in which people are told: {', '.join(LANGUAGES)} (en)"}
+LANG = {"lang": f"language in which people are told: {', '.join(LANGUAGES)} (that of the workspace)"}
 """The option that the kinds for people share."""
 
 _RIGHT_TO_LEFT = frozenset({"ar"})
@@ -73,13 +73,16 @@ class Words:
         return f"{_ISOLATE}{part}{_POP}"
 
 
-def read_words(options: Mapping[str, str]) -> Words:
+def read_words(options: Mapping[str, str], usual: str) -> Words:
     """Return the texts of a sink's language.
+
+    Args:
+        usual: The language of the workspace, for a sink that names none.
 
     Raises:
         InvalidSetting: There is no such language, or no such time zone.
     """
-    lang = options.get("lang", "en")
+    lang = options.get("lang", usual)
     if lang not in LANGUAGES:
         raise InvalidSetting(f"The option lang cannot be {lang[:60]!r}", f"Use one of {', '.join(LANGUAGES)}")
     return Words(lang, read_zone(options))

@@ -35,11 +35,14 @@ _CONNECT_ASIDE_S = 2
 _ASIDE = {"tcp_user_timeout": 5_000, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2}
 _WAIT_S = 30
 _LOCK_MS, _WRITE_MS, _READ_MS = 30_000, 60_000, 60_000
+_LOCK_ASIDE_MS = 500  # what is locked at a replica is being replayed, and can be read at the primary meanwhile
 # How long we may be silent within a transaction. A server that cannot be told that we are gone keeps our locks that
 # long; less than others wait for a lock, so that whoever looks after a lost commit finds out how it ended.
 _SILENT_WRITING_MS, _SILENT_READING_MS = 20_000, 600_000
 # In a pipeline it does not count silence; from version 17 on it counts the transaction as a whole.
 _WHOLE = "; SET LOCAL transaction_timeout = {0:.0f}"
+# For the beginning on a replica, or on a connection that was idle: the network may have forgotten it since.
+_BEGUN_S = 5.0
 _ANSWER_S = 70.0  # for an answer of any kind: longer than the server lets a statement run
 _MIGRATING = 0x77686F646964  # advisory lock, one per database
 _MARKING = 0x6D61726B  # advisory lock, one per database
@@ -62,9 +65,7 @@ _SHARE = f"SELECT pg_advisory_xact_lock_shared({_MARKING})"
 _BEGIN_WRITING = "BEGIN ISOLATION LEVEL READ COMMITTED; " + _SETTINGS.format(
     lock=_LOCK_MS, statement=_WRITE_MS, silent=_SILENT_WRITING_MS
 )
-_BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " + _SETTINGS.format(
-    lock=_LOCK_MS, statement=_READ_MS, silent=_SILENT_READING_MS
-)
+_BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " + _SETTINGS
 
 
 class Retry(StoreUnavailable):
@@ -106,9 +107,17 @@ class TookTooLong(StoreUnavailable):
 class Connection:
     """A connection within a transaction, whose results are typed as what SQL gives: anything."""
 
-    def __init__(self, raw: psycopg.Connection[TupleRow]) -> None:
+    def __init__(self, raw: psycopg.Connection[TupleRow], begun: psycopg.Cursor[TupleRow] | None = None) -> None:
         self.raw = raw
         self.committing = False
+        self._begun = begun
+
+    def first(self) -> tuple[Any, ...]:
+        """Return the row that was asked for together with the beginning of the transaction."""
+        begun = self._begun
+        while begun is not None and begun.description is None:
+            begun.nextset()
+        return begun.fetchall()[0] if begun is not None else ()
 
     def rows(self, statement: str, values: Values = ()) -> list[tuple[Any, ...]]:
         """Return all rows of a statement."""
@@ -222,6 +231,10 @@ class Engine:
         self._limits = False
         self._trying = threading.Lock()
         self._closed = False
+        self._aside = aside
+        self._begin_reading = _BEGIN_READING.format(
+            lock=_LOCK_ASIDE_MS if aside else _LOCK_MS, statement=_READ_MS, silent=_SILENT_READING_MS
+        )
         if aside:
             return
         try:
@@ -256,15 +269,19 @@ class Engine:
             yield connection
 
     @contextmanager
-    def reading(self, ws: int) -> Iterator[Connection]:
-        """Read within a workspace with one consistent state for the length of the block."""
-        with self._transaction(f"{_BEGIN_READING}; SET LOCAL whodid.workspace = '{ws}'") as connection:
+    def reading(self, ws: int, first: str = "") -> Iterator[Connection]:
+        """Read within a workspace with one consistent state for the length of the block.
+
+        Args:
+            first: A statement without values that is sent along; the connection's `first` has its row.
+        """
+        with self._transaction(f"{self._begin_reading}; SET LOCAL whodid.workspace = '{ws}'; {first}") as connection:
             yield connection
 
     @contextmanager
     def listing(self) -> Iterator[Connection]:
         """Read which workspaces there are, and what belongs to none."""
-        with self._transaction(f"{_BEGIN_READING}; SET LOCAL whodid.listing = 'on'") as connection:
+        with self._transaction(f"{self._begin_reading}; SET LOCAL whodid.listing = 'on'") as connection:
             yield connection
 
     @contextmanager
@@ -276,19 +293,17 @@ class Engine:
     def glance(self, ws: int, select: str) -> tuple[Any, ...]:
         """Return the one row of a statement without values within a workspace, with one message to the server."""
         with self._slot():
-            raw, told = self._tried(f"{_BEGIN_READING}; SET LOCAL whodid.workspace = '{ws}'; {select}; COMMIT")
+            raw, told = self._tried(f"{self._begin_reading}; SET LOCAL whodid.workspace = '{ws}'; {select}; COMMIT")
             try:
-                while told.description is None:
-                    told.nextset()
-                return told.fetchall()[0]
+                return Connection(raw, told).first()
             finally:
                 self._take_back(raw)
 
     @contextmanager
     def _transaction(self, begin: str, within: float | None = None) -> Iterator[Connection]:
         with self._slot():
-            raw, _ = self._tried(begin, within)
-            connection = Connection(raw)
+            raw, begun = self._tried(begin, within)
+            connection = Connection(raw, begun)
             try:
                 yield connection
                 connection.committing = True
@@ -335,7 +350,7 @@ class Engine:
 
     def _begun(self, begin: str, within: float | None) -> tuple[_Line, psycopg.Cursor[TupleRow]]:
         """Return a connection on which this was executed, and its results; those that died while idle are replaced."""
-        until = None if within is None else time.monotonic() + within
+        whole = None if within is None else time.monotonic() + within
         while True:
             with self._idle_lock:
                 if self._closed:
@@ -344,9 +359,11 @@ class Engine:
             fresh = raw is None
             if raw is None:
                 raw = self._connect()
-            raw.until = until
+            raw.until = whole if fresh and not self._aside else time.monotonic() + _BEGUN_S
             try:
-                return raw, raw.execute(begin, prepare=False)
+                begun = raw.execute(begin, prepare=False)
+                raw.until = whole
+                return raw, begun
             except BaseException as error:
                 raw.close()
                 if fresh or not isinstance(error, _ENDINGS):
@@ -415,7 +432,8 @@ class Engine:
                 f"{self.name} is damaged: {error}", "Run whodid verify, then restore a backup"
             ) from error
         except (errors.LockNotAvailable, errors.QueryCanceled) as error:
-            raise TookTooLong(
+            replaying = self._aside and isinstance(error, errors.LockNotAvailable)
+            raise (Retry if replaying else TookTooLong)(
                 f"{self.name} did not answer in time: {error}", "Try again; nothing was written"
             ) from error
         except (errors.ReadOnlySqlTransaction, errors.InsufficientResources) as error:

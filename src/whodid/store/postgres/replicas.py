@@ -16,24 +16,22 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 from whodid.errors import InvalidSetting, StoreError
-from whodid.sequence import Batch
-from whodid.store.base import Assemble, Problem, ReplicaReport, ReplicaState, Standing, Store
-from whodid.store.moving import Mark, Piece
+from whodid.store.base import ReplicaReport, ReplicaState, Standing
 from whodid.store.packing import decode_head
 from whodid.store.postgres.engine import Connection, Engine, Retry, TookTooLong
-from whodid.store.postgres.read import Reading
 
-__all__ = ["ReplicaReading", "Replicas"]
+__all__ = ["Newest", "Replicas"]
 
 _logger = logging.getLogger(__name__)
 
 _EVERY_S = 1.0  # between two looks at all replicas, and between two beacons
-_GOOD_S = 1.0  # how long a look at the primary is good, for whoever reads on and on
+_BLIND_S = 10.0  # how long nobody may have looked at a replica, beyond what it may be behind
 _POLL_S = (0.002, 0.02)  # the first and the longest rest while a replica catches up
+_CLOSE_S = 5.0
 _BEACON = "beacon"
 _MOST_BEACONS = 256
 
@@ -77,6 +75,22 @@ class _Replica:
         self.impatient_until = 0.0
 
 
+class Newest(NamedTuple):
+    """The head that an answer has at least; None where the workspace has no log."""
+
+    head: bytes | None
+
+    def known_to(self, head: bytes | None) -> bool:
+        """Tell whether somebody who has a head has this one, too."""
+        return self.head in {None, head} or (head is not None and _grown(head) > _grown(self.head or b""))
+
+
+def _grown(head: bytes) -> tuple[int, int]:
+    """Return what grows with every batch: entries, or a segment that was opened."""
+    decoded = decode_head(head)
+    return decoded.size, decoded.segment.number
+
+
 class Replicas:
     """The replicas of one primary: looked at in a thread of their own, chosen in turn.
 
@@ -116,7 +130,8 @@ class Replicas:
         self._closed.set()
         self._wake.set()
         if self._thread is not None:
-            self._thread.join()
+            # It may wait for a machine that does not say that it is gone; it ends by itself then.
+            self._thread.join(_CLOSE_S)
         for one in self._all:
             one.engine.close()
 
@@ -134,39 +149,45 @@ class Replicas:
         ]
         return ReplicaReport(replicas=tuple(states), elsewhere=self._elsewhere)
 
-    def count(self, answered: _Replica | None) -> None:
-        """Count a read, by who answered it; None is the primary."""
+    def count_elsewhere(self) -> None:
+        """Count a read that the primary answers."""
         with self._counting:
-            if answered is None:
-                self._elsewhere += 1
-            else:
-                answered.answered += 1
+            self._elsewhere += 1
+
+    def _count(self, one: _Replica) -> None:
+        with self._counting:
+            one.answered += 1
 
     # ---------------------------------------------------------------- looking
 
     def _watch(self, every: float) -> None:
         while not self._closed.is_set():
-            self.look()
+            try:
+                self.look()
+            except Exception:
+                # Whatever it is, the next look may be better; without any, replicas are left out after a while.
+                _logger.exception("the replicas could not be looked at")
             self._wake.wait(every)
             self._wake.clear()
 
     def look(self) -> None:
-        """Have the primary show a beacon, and see which one each replica shows."""
+        """See which beacon the primary and each replica show, and have the primary show the next one."""
         with self._looking:
             try:
-                identity, beacon = self._sign()
+                identity, beacon = self._signed()
+                for one in self._all:
+                    self._look_at(one, identity, beacon)
+                # Last: until the next look the replicas have time to get it.
+                with self._primary.keeping() as writer:
+                    writer.execute(_SIGN, (os.urandom(8), _EVERY_S, _EVERY_S))
             except (StoreError, InvalidSetting) as error:
                 # Without the primary nothing is read anyway: what a replica shows is judged when it is back.
                 _logger.debug("the primary cannot be asked: %s", error)
-                return
-            for one in self._all:
-                self._look_at(one, identity, beacon)
 
-    def _sign(self) -> tuple[int, bytes]:
-        """Return the identity and the beacon of the primary, which gets a new one when its is old or it was started."""
+    def _signed(self) -> tuple[int, bytes]:
+        """Return the identity and the beacon of the primary, which begins with one of its own when it was started."""
         started = self._started
         with self._primary.keeping() as writer:
-            writer.execute(_SIGN, (os.urandom(8), _EVERY_S, _EVERY_S))
             now, identity, beacon = writer.rows(_ASK)[0]
             if now != started:
                 # What it showed before may come from a copy of it, or be shown by a copy of what it was.
@@ -218,170 +239,69 @@ class Replicas:
             level, "replica %s %s%s", one.engine.name, _FACTS[standing], f": {error}" if error is not None else ""
         )
 
-    # ---------------------------------------------------------------- choosing
+    # ---------------------------------------------------------------- asking
 
-    def choose(self, ws: int) -> _Replica | None:
-        """Return a replica that has everything of a workspace that the primary has now, or None.
+    def newest(self, ws: int) -> Newest | None:
+        """Return what a replica must have of a workspace to be asked now, or None when none is to be asked.
 
         Raises:
             StoreUnavailable: The primary cannot be asked.
         """
-        usable = [one for one in self._all if one.standing == "ok"]
-        if not usable:
+        if not self._usable():
             return None
-        started, newest = self._primary.glance(ws, _LOOK)
+        self._turn += 1
+        started, head = self._primary.glance(ws, _LOOK)
         if started != self._started:
             self._wake.set()
             return None
-        self._turn += 1
-        first = self._turn % len(usable)
-        return self._caught_up(ws, usable[first:] + usable[:first], newest)
+        return Newest(head)
 
-    def _caught_up(self, ws: int, asked: Sequence[_Replica], newest: bytes | None) -> _Replica | None:
-        """Return the first that has a head, waiting for one as long as may be."""
+    def _usable(self) -> list[_Replica]:
+        """Return the replicas that may be asked, whose turn it is first."""
+        oldest = time.monotonic() - self._lag - _BLIND_S
+        usable = [one for one in self._all if one.standing == "ok" and one.as_of is not None and one.as_of >= oldest]
+        first = self._turn % len(usable) if usable else 0
+        return usable[first:] + usable[:first]
+
+    def ask(self, ws: int, newest: Newest, work: Callable[[Connection], _Found]) -> tuple[_Found, Newest] | None:
+        """Do something at a replica that has a head, waiting for one as long as may be.
+
+        Returns:
+            What came of it, with what the next one who is asked must have, or None: ask the primary.
+
+        Raises:
+            StoreUnavailable: It took too long there.
+        """
+        asked = self._usable()
         now = time.monotonic()
         # Who was waited for in vain a moment ago would keep everybody waiting.
         end = now + (self._wait if any(now >= one.impatient_until for one in asked) else 0.0)
         rest, longest = _POLL_S
-        while True:
+        while asked:
             for one in asked:
-                if self._has(one, ws, newest):
-                    return one
-            now = time.monotonic()
+                try:
+                    with one.engine.reading(ws, _LOOK_ASIDE) as reader:
+                        recovering, head = reader.first()
+                        if recovering and newest.known_to(head):
+                            found = work(reader)
+                            self._count(one)
+                            return found, Newest(head)
+                except TookTooLong:
+                    raise
+                except Retry:
+                    # It replays what stands against this read.
+                    return None
+                except (StoreError, InvalidSetting) as error:
+                    self._left_out(one, "unreachable", error)
+                else:
+                    if not recovering:
+                        self._left_out(one, "promoted")
             asked = [one for one in asked if one.standing == "ok"]
-            if not asked or now + rest > end:
+            now = time.monotonic()
+            if now + rest > end:
                 break
             time.sleep(rest)
             rest = min(2 * rest, longest)
         for one in asked:
             one.impatient_until = now + _EVERY_S
         return None
-
-    def _has(self, one: _Replica, ws: int, newest: bytes | None) -> bool:
-        try:
-            recovering, head = one.engine.glance(ws, _LOOK_ASIDE)
-        except (StoreError, InvalidSetting) as error:
-            self.failed(one, error)
-            return False
-        if not recovering:
-            self._left_out(one, "promoted")
-            return False
-        return newest is None or head == newest or (head is not None and _grown(head) > _grown(newest))
-
-    def failed(self, one: _Replica, error: Exception) -> None:
-        """Note that a replica could not answer; only who is at odds with its own replaying stays in use."""
-        if not isinstance(error, Retry):
-            self._left_out(one, "unreachable", error)
-
-
-def _grown(head: bytes) -> tuple[int, int]:
-    """Return what grows with every batch: entries, or a segment that was opened."""
-    decoded = decode_head(head)
-    return decoded.size, decoded.segment.number
-
-
-class _Look(NamedTuple):
-    replica: _Replica | None
-    until: float
-    written: object
-
-
-class ReplicaReading(Reading):
-    """A store whose reads go to a replica where one is as new as the primary; for one request or one job.
-
-    What it answers never goes back: each look finds the replica at least as new as the primary was at that moment.
-
-    Args:
-        origin: The store itself, for whatever writes, decides, or cannot be had at a replica.
-        written: Returns another object whenever this process has written to a workspace.
-    """
-
-    def __init__(self, origin: Reading, replicas: Replicas, written: Callable[[int], object]) -> None:
-        self.coding = origin.coding
-        self._origin = origin
-        self._replicas = replicas
-        self._written = written
-        self._looks: dict[int, _Look] = {}
-
-    def within(self, ws: int, work: Callable[[Connection], _Found]) -> _Found:
-        replica = self._chosen(ws)
-        if replica is not None:
-            try:
-                with replica.engine.reading(ws) as reader:
-                    found = work(reader)
-            except TookTooLong:
-                raise
-            except (StoreError, InvalidSetting) as error:
-                self._replicas.failed(replica, error)
-                self._looks[ws] = self._looks[ws]._replace(replica=None)
-            else:
-                self._replicas.count(replica)
-                return found
-        self._replicas.count(None)
-        return self._origin.within(ws, work)
-
-    def _chosen(self, ws: int) -> _Replica | None:
-        written = self._written(ws)
-        look = self._looks.get(ws)
-        if look is None or look.written is not written or time.monotonic() >= look.until:
-            look = _Look(self._replicas.choose(ws), time.monotonic() + _GOOD_S, written)
-            self._looks[ws] = look
-        return look.replica
-
-    @property
-    def deciding(self) -> Store:
-        return self._origin
-
-    def reading(self) -> Store:
-        return self
-
-    def replicas(self) -> ReplicaReport:
-        return self._replicas.report()
-
-    # ---------------------------------------------------------------- what is the primary's
-
-    def append(self, workspace: str, assemble: Assemble) -> Batch | None:
-        return self._origin.append(workspace, assemble)
-
-    def forget(self, workspace: str, ranges: Sequence[range], assemble: Assemble) -> Batch | None:
-        return self._origin.forget(workspace, ranges, assemble)
-
-    def workspaces(self) -> list[str]:
-        return self._origin.workspaces()
-
-    def state(self, workspace: str, name: str) -> bytes | None:
-        return self._origin.state(workspace, name)
-
-    def swap_state(self, workspace: str, name: str, old: bytes | None, new: bytes | None) -> bool:
-        return self._origin.swap_state(workspace, name, old, new)
-
-    def states(self, workspace: str) -> dict[str, bytes]:
-        return self._origin.states(workspace)
-
-    @property
-    def name(self) -> str:
-        return self._origin.name
-
-    def mark(self) -> Mark | None:
-        return self._origin.mark()
-
-    def swap_mark(self, old: Mark | None, new: Mark | None) -> bool:
-        return self._origin.swap_mark(old, new)
-
-    def adopt(self, workspace: str, piece: Piece, old: bytes | None, new: bytes | None) -> bool:
-        return self._origin.adopt(workspace, piece, old, new)
-
-    def check(self, workspace: str) -> Iterator[Problem]:
-        return self._origin.check(workspace)
-
-    def tend(self) -> bool:
-        return self._origin.tend()
-
-    def compact(self) -> None:
-        self._origin.compact()
-
-    def stats(self, workspace: str) -> dict[str, int]:
-        return self._origin.stats(workspace)
-
-    def close(self) -> None:
-        """Leave the store open: it belongs to whoever opened it."""

@@ -2,7 +2,7 @@
 
 One transaction writes an entry with its columns, search structures, roll-ups, tiles and the new head, so that no crash
 can part them; the row of its workspace in `log` is the lock under which it does. Writing lives in `write`, reading in
-`read` and `find`, comparing in `check`, replicas in `replicas`.
+`read` and `find`, comparing in `check`, replicas in `replicas` and `aside`.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from whodid.store.base import Assemble, Problem, ReplicaReport, Store
 from whodid.store.moving import PROGRESS, Mark, Piece, encode_mark, refuse
 from whodid.store.packing import Packer, decode_head, shipped_dictionary
 from whodid.store.postgres import check
+from whodid.store.postgres.aside import ReplicaReading
 from whodid.store.postgres.engine import Connection, Engine, Retry
 from whodid.store.postgres.read import Reading, known
-from whodid.store.postgres.replicas import ReplicaReading, Replicas
+from whodid.store.postgres.replicas import Replicas
 from whodid.store.postgres.rewrite import rewrite
 from whodid.store.postgres.rows import COLUMNS, Coding, Keys, Shapes, keep
 from whodid.store.postgres.weeks import Weeks, drop_whole, empty_before, week_of
@@ -34,7 +35,7 @@ __all__ = ["PostgresStore"]
 _Found = TypeVar("_Found")
 
 _TURNS = 5  # times that a transaction is begun before somebody else's conflict is an error
-_APPEND_S = 60.0  # for a whole append: who sent the events has given up by then, and others wait behind it
+_APPEND_S = 30.0  # for a whole append: who sent the events has given up by then, and others wait behind it
 _SETTLE_S = 10  # how long to wait for the database when it went away during a commit
 _DICTIONARY_SIZES = (5_000, 100_000)  # entries from which the second and the third dictionary are trained
 _SAMPLED_LOGS = 50
