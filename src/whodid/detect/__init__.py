@@ -14,7 +14,7 @@ from whodid.detect.baseline import Baseline, observe
 from whodid.detect.follower import DetectionWorker, erase, reach
 from whodid.detect.geo import ATTRIBUTION, Geo, Place
 from whodid.detect.loading import built_in, load, read
-from whodid.detect.looking import look
+from whodid.detect.looking import look, recalling
 from whodid.detect.numbers import check_numbers
 from whodid.detect.own import Draft, Rules, compiled, is_personal, rules_of, written
 from whodid.detect.preview import Preview, check_preview, preview
@@ -65,6 +65,7 @@ __all__ = [
     "reach",
     "read",
     "read_settings",
+    "recalling",
     "rules_of",
     "slots",
     "translated",

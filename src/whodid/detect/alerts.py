@@ -198,6 +198,7 @@ class Alerts:
             level=level,
             at=entry.occurred_at,
             index=entry.index,
+            seen=entry.index,
             group={"index": str(entry.index)},
             reason=note,
             respond="",
@@ -229,12 +230,14 @@ class Alerts:
         """Make an alert of a finding, or add it to the one that it belongs to; a finding that is known does nothing.
 
         Args:
-            entry: That completed it.
+            entry: After which it was known.
 
         Returns:
             The alert, if somebody is to be told: it is new, or graver than before.
         """
         told: list[Alert] = []
+        if finding.index != entry.index:
+            entry = next(self._log.read(self._workspace, finding.index, finding.index + 1), entry)
         settings = read_settings(self._log, self._workspace)
 
         def make(book: Book) -> tuple[Book, Event | None] | None:

@@ -21,6 +21,7 @@ from msgspec import Struct
 from whodid.detect.alerts import DETECTION, Alerts
 from whodid.detect.geo import Geo
 from whodid.detect.loading import built_in, installed
+from whodid.detect.looking import recalling
 from whodid.detect.own import Rules, rules_of
 from whodid.detect.rule import Rule
 from whodid.detect.run import Run
@@ -187,7 +188,7 @@ class DetectionWorker(Worker):
             self._enable(workspace, state)
         Alerts(self._log, workspace).begin(self._log.now() - _BEFORE)
         rules = self._rules_of(workspace)
-        run = Run(rules.all, state, geo=self._geo)
+        run = Run(rules.all, state, geo=self._geo, recall=recalling(self._log, workspace))
         follow = _Follow(holder, rules, run, self._log.now())
         follow.saved, follow.erasures = saved, erasures
         self._follows[workspace] = follow
@@ -211,7 +212,7 @@ class DetectionWorker(Worker):
         self._enable(workspace, state)
         follow.reported = frozenset(state.disabled)
         follow.rules = self._rules_of(workspace)
-        follow.run = Run(follow.rules.all, state, geo=self._geo)
+        follow.run = Run(follow.rules.all, state, geo=self._geo, recall=recalling(self._log, workspace))
 
     def _enable(self, workspace: str, state: State) -> None:
         """Let rules begin anew that failed, were reported, and were enabled again since."""
