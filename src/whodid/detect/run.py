@@ -47,7 +47,8 @@ _EVIDENCE = 50
 _SWEEP = 2_048
 _HOUR = DAY // 24
 _SPANS = (("signals_15m", _HOUR // 4), ("signals_1h", _HOUR), ("signals_24h", DAY))
-_HEARD = frozenset({*(name for name, _ in _SPANS), "signals_1h_count", "failures_15m", "network_failed"})
+_NOTHING_HEARD: dict[str, Any] = {**{name: [] for name, _ in _SPANS}, "signals_1h_count": 0}
+_HEARD = frozenset({*_NOTHING_HEARD, "failures_15m", "network_failed"})
 """Features that entries which come late change."""
 
 
@@ -120,7 +121,9 @@ class Run:
         heard = {f"features.{name}" for name in _HEARD}
         self._hearing = [rule for rule in singles if rule.reads & heard]
         asked = {name for rule in self._hearing for name in (*rule.reads, *rule.group, *slots(rule.reason))}
-        self._asked = sorted(name.removeprefix("features.") for name in asked - heard if name.startswith("features."))
+        self._asked = frozenset(
+            name.removeprefix("features.") for name in asked - heard if name.startswith("features.")
+        )
         self._chains: dict[str, list[tuple[Rule, int]]] = {}
         for rule in rules:
             for place, part in enumerate(rule.chain.parts if rule.chain is not None else ()):
@@ -193,9 +196,12 @@ class Run:
     def _remember(self, entry: Entry, person: str, at: int, found: Mapping[str, Any]) -> None:
         """Keep the place of an entry, for when something comes late that lies before it."""
         kept = self.state.acts if entry.outcome == "success" else self.state.tries
-        acts = kept.setdefault(person, [])
-        act = Act(at, entry.index, {name: found[name] for name in self._asked if name in found})
-        if acts and acts[-1].place > act.place:
+        acts = kept.get(person)
+        if acts is None:
+            acts = kept[person] = []
+        asked = self._asked & found.keys()
+        act = Act(at, entry.index, {name: found[name] for name in asked} if asked else {})
+        if acts and acts[-1].at >= at:
             insort(acts, act, key=_place)
         else:
             acts.append(act)
@@ -244,10 +250,11 @@ class Run:
 
     def _heard(self, person: str, at: int, index: int) -> dict[str, Any]:
         """Return the features that say which rules held for a person before an entry."""
-        signals = self.state.signals.get(person, ())
+        signals = self.state.signals.get(person)
+        if not signals:
+            return _NOTHING_HEARD
         found: dict[str, Any] = {
-            name: sorted({one.rule for one in signals if one.before(at, index, span)}) if signals else []
-            for name, span in _SPANS
+            name: sorted({one.rule for one in signals if one.before(at, index, span)}) for name, span in _SPANS
         }
         found["signals_1h_count"] = len(found["signals_1h"])
         return found

@@ -13,7 +13,7 @@ from whodid.detect.window import Hit
 __all__ = ["Act", "Signal", "State", "forget", "renew"]
 
 
-class Signal(Struct, frozen=True, array_like=True, order=True):
+class Signal(Struct, frozen=True, array_like=True, order=True, gc=False):
     """That a rule held for a person.
 
     Args:
@@ -31,7 +31,7 @@ class Signal(Struct, frozen=True, array_like=True, order=True):
         return (self.at, self.index) < (at, index) and at - self.at <= span
 
 
-class Act(Struct, frozen=True, array_like=True):
+class Act(Struct, frozen=True, array_like=True, gc=False):
     """An entry about a person that is judged again when something comes late that lies before it.
 
     Args:
