@@ -9,7 +9,7 @@ values in, values out. With a log work `looking` (what its entries hold), `previ
 from __future__ import annotations
 
 from whodid.detect.alert import Alert, Verdict
-from whodid.detect.alerts import Alerts, Page
+from whodid.detect.alerts import DETECTION, Alerts, Page
 from whodid.detect.baseline import Baseline, observe
 from whodid.detect.follower import DetectionWorker, erase, reach
 from whodid.detect.geo import ATTRIBUTION, Geo, Place
@@ -28,6 +28,7 @@ from whodid.detect.words import code_in, translated
 __all__ = [
     "ALWAYS",
     "ATTRIBUTION",
+    "DETECTION",
     "LEVELS",
     "LONGEST_MUTE",
     "Alert",
