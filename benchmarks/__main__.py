@@ -1,10 +1,11 @@
-"""One command that measures what people ask first, prints the tables, and draws the rates of writing.
+"""One command that measures what people ask first, prints the tables, and draws the most important of them.
 
 Method: the scripts of this folder, one after the other, each in a process of its own, with the sizes below; what each
-does is written in it. `--quick` takes sizes for a look (minutes), otherwise those of the claims (about an hour).
-`--plot` writes the first table, entries per second against the bare engine, as an SVG file.
+does is written in it. `--quick` takes sizes for a look (a quarter of an hour), otherwise those of the claims (some
+hours, of which the stores of ten million entries take most; they are kept in `--folder`, and the next run begins with
+them). `--only` names those to run. `--plot` writes pictures of the rates of writing and of the peers into a folder.
 
-    python -m benchmarks [--quick] [--only append --only read] [--plot docs/images/append.svg]
+    python -m benchmarks [--quick] [--only append --only peers] [--folder build/stores] [--plot docs/images]
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import NamedTuple
 
 from benchmarks.measure import machine
 
-__all__ = ["QUICK", "SCRIPTS", "Table", "bars", "tables"]
+__all__ = ["PLOTS", "QUICK", "SCRIPTS", "Table", "bars", "tables"]
 
 SCRIPTS: dict[str, tuple[str, ...]] = {
     "append": (),
@@ -28,16 +29,28 @@ SCRIPTS: dict[str, tuple[str, ...]] = {
     "ingest": (),
     "sealing": (),
     "capture": (),
-    "read": ("--entries", "1000000"),
+    "peers": (),
+    "millions": (),
+    "overload": (),
 }
 QUICK: dict[str, tuple[str, ...]] = {
     "append": ("--rounds", "2", "--warm", "5000"),
     "record": ("--rounds", "3"),
     "spool": ("--rounds", "2", "--events", "5000"),
     "ingest": ("--rounds", "1"),
-    "read": ("--entries", "100000", "--tries", "20"),
+    "peers": ("--rounds", "1", "--entries", "100"),
+    "millions": ("--entries", "20000", "--entries", "40000", "--tries", "10"),
+    "overload": ("--seconds", "20", "--warm", "5"),
 }
-_WIDTH, _LEFT, _RIGHT, _BAR, _GAP = 640, 90, 110, 16, 14
+KEPT = {"millions"}
+"""Scripts that are told a folder where they find again what they made."""
+PLOTS: dict[str, tuple[tuple[str, ...], str]] = {
+    "append": (("whodid/s", "engine/s"), "batch"),
+    "peers": (("entries/s",), "who"),
+}
+"""Script → which columns of its first table are drawn, and which one names a row."""
+_WIDTH, _RIGHT, _BAR, _GAP = 640, 110, 16, 14
+_LETTER = 6.6
 _FONT = 'font-family="sans-serif" font-size="12"'
 _COLOURS = ("#2f6f4f", "#b8bfc6")
 
@@ -68,11 +81,13 @@ def bars(table: Table, columns: tuple[str, ...], label: str, note: str) -> str:
 
     Args:
         columns: Those with numbers, such as `12,345`.
-        label: Of which column a group's name is made: its heading and its value.
+        label: Of which column a group's name is made: its value, behind its heading where that is a number.
         note: What stands below: the machine.
     """
     at = [table.columns.index(name) for name in columns]
-    name = table.columns.index(label)
+    texts = [row[table.columns.index(label)] for row in table.rows]
+    names = [f"{label} {text}" if text.replace(",", "").isdecimal() else text for text in texts]
+    left = 20 + _LETTER * max(map(len, names))
     values = [[float(row[place].replace(",", "")) for place in at] for row in table.rows]
     most = max(max(group) for group in values)
     height = 60 + len(values) * (len(columns) * _BAR + _GAP) + 40
@@ -87,12 +102,14 @@ def bars(table: Table, columns: tuple[str, ...], label: str, note: str) -> str:
         out.append(f'<rect x="{x}" y="32" width="10" height="10" fill="{_COLOURS[number]}"/>')
         out.append(f'<text x="{x + 15}" y="41">{escape(column.removesuffix("/s"))}</text>')
     y = 60
-    for row, group in zip(table.rows, values, strict=True):
-        out.append(f'<text x="8" y="{y + _BAR * len(group) / 2 + 4:g}">{escape(f"{label} {row[name]}")}</text>')
+    for name, group in zip(names, values, strict=True):
+        out.append(f'<text x="8" y="{y + _BAR * len(group) / 2 + 3:g}">{escape(name)}</text>')
         for number, value in enumerate(group):
-            width = (_WIDTH - _LEFT - _RIGHT) * value / most
-            out.append(f'<rect x="{_LEFT}" y="{y}" width="{width:.1f}" height="{_BAR - 2}" fill="{_COLOURS[number]}"/>')
-            out.append(f'<text x="{_LEFT + width + 6:.1f}" y="{y + 11}">{value:,.0f}</text>')
+            width = (_WIDTH - left - _RIGHT) * value / most
+            out.append(
+                f'<rect x="{left:g}" y="{y}" width="{width:.1f}" height="{_BAR - 2}" fill="{_COLOURS[number]}"/>'
+            )
+            out.append(f'<text x="{left + width + 6:.1f}" y="{y + 11}">{value:,.0f}</text>')
             y += _BAR
         y += _GAP
     out.append(f'<text x="8" y="{height - 12}" font-size="10" fill="#555">{escape(note)}</text>')
@@ -104,16 +121,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", action="append", choices=SCRIPTS)
-    parser.add_argument("--plot", type=Path, metavar="FILE")
+    parser.add_argument("--folder", type=Path, default=Path("build", "stores"))
+    parser.add_argument("--plot", type=Path, metavar="FOLDER")
     given = parser.parse_args()
     chosen = QUICK if given.quick else SCRIPTS
     for name in given.only or chosen:
         command = [sys.executable, "-m", f"benchmarks.{name}", *chosen.get(name, ())]
+        command += [str(given.folder)] if name in KEPT else []
         ran = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         sys.stdout.write(f"\n## {name}\n\n{ran.stdout}")
         sys.stdout.flush()
-        if name == "append" and given.plot is not None:
-            given.plot.write_text(bars(tables(ran.stdout)[0], ("whodid/s", "engine/s"), "batch", machine()))
+        if name in PLOTS and given.plot is not None:
+            columns, label = PLOTS[name]
+            drawn = bars(tables(ran.stdout)[0], columns, label, machine())
+            (given.plot / f"{name}.svg").write_text(drawn)
 
 
 if __name__ == "__main__":

@@ -62,8 +62,8 @@ def plain(engine: sa.Engine) -> tuple[Any, Any, Callable[[], None]]:
     return sessionmaker(engine), class_, lambda: None
 
 
-def ours(engine: sa.Engine) -> tuple[Any, Any, Callable[[], None]]:
-    """Prepare whodid."""
+def ours(engine: sa.Engine, *, triggers: bool = False) -> tuple[Any, Any, Callable[[], None]]:
+    """Prepare whodid: its hook, or its triggers."""
     import whodid
     from whodid.capture import Capture, context
     from whodid.capture.sqlalchemy import install
@@ -72,9 +72,12 @@ def ours(engine: sa.Engine) -> tuple[Any, Any, Callable[[], None]]:
     class_ = contact(base)
     sessions = sessionmaker(engine)
     capture = Capture(whodid.builtin(), lambda *_: "f", strict=True)
-    handle = install(sessions, capture)
+    handle = install(sessions, capture, triggers=[class_] if triggers else ())
     base.metadata.create_all(engine)
     handle.outbox.create()
+    if triggers:
+        with engine.begin() as connection:
+            connection.exec_driver_sql(handle.triggers().install(), execution_options={"no_parameters": True})
     actor = whodid.Actor(type="user", id="usr_1", name="Maria Torres", email="maria@example.org")
     scope = context(actor=actor, workspace="w1", source="web", ip="203.0.113.7", request="req_1")
     scope.__enter__()
@@ -103,7 +106,7 @@ def continuum(engine: sa.Engine, **options: Any) -> tuple[Any, Any, Callable[[],
     return sessionmaker(engine), class_, check
 
 
-def triggers(engine: sa.Engine) -> tuple[Any, Any, Callable[[], None]]:
+def peer_triggers(engine: sa.Engine) -> tuple[Any, Any, Callable[[], None]]:
     """Prepare postgresql-audit, which records in triggers."""
     from postgresql_audit import versioning_manager
 
@@ -124,7 +127,10 @@ def triggers(engine: sa.Engine) -> tuple[Any, Any, Callable[[], None]]:
     return sessionmaker(engine), class_, check
 
 
-ON_POSTGRES = {"postgresql-audit": triggers}
+ON_POSTGRES = {
+    "whodid, triggers": lambda engine: ours(engine, triggers=True),
+    "postgresql-audit": peer_triggers,
+}
 
 CONTESTANTS: dict[str, Callable[[sa.Engine], tuple[Any, Any, Callable[[], None]]]] = {
     PLAIN: plain,

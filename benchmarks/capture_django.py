@@ -35,6 +35,10 @@ PEERS = {
     "django-easy-audit": "easyaudit",
     "django-pghistory": "pghistory",
 }
+TRIGGERS = "whodid, triggers"
+OURS = ("whodid", TRIGGERS)
+HISTORY = ("django-pghistory", "django-pghistory, context")
+ON_POSTGRES = {TRIGGERS, *HISTORY}
 
 
 def settings(variant: str, postgres: str | None) -> dict[str, Any]:
@@ -49,8 +53,8 @@ def settings(variant: str, postgres: str | None) -> dict[str, Any]:
             "HOST": parse_qs(parts.query).get("host", [parts.hostname or ""])[0],
         }
     added = {
-        "whodid": ["whodid.capture.django"],
-        "django-pghistory": ["pgtrigger", "pghistory"],
+        **{name: ["whodid.capture.django"] for name in OURS},
+        **{name: ["pgtrigger", "pghistory"] for name in HISTORY},
     }.get(variant, [PEERS[variant]] if variant in PEERS else [])
     return {
         "SECRET_KEY": "of the benchmark",
@@ -64,7 +68,7 @@ def settings(variant: str, postgres: str | None) -> dict[str, Any]:
             *added,
             "benchmarks.django_items",
         ],
-        "WHODID": {"LOG": "memory://", "WORKSPACE": "w1"},
+        "WHODID": {"LOG": "memory://", "WORKSPACE": "w1", "TRIGGERS": "all" if variant == TRIGGERS else ()},
         "SILENCED_SYSTEM_CHECKS": ["whodid.W001"],
     }
 
@@ -87,7 +91,7 @@ def measured(variant: str, postgres: str | None, rows: int, rounds: int, *, apar
             cursor.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
     call_command("migrate", verbosity=0)  # what has migrations, before what refers to it
     call_command("migrate", run_syncdb=True, verbosity=0)
-    _registered(variant, Item)
+    registered(variant, Item)
     connection.ensure_connection()
     server = connection.connection.info.backend_pid if postgres else None
     objs: list[Any] = []
@@ -137,7 +141,7 @@ def measured(variant: str, postgres: str | None, rows: int, rounds: int, *, apar
                     phase({"create": create, "update": update, "delete": delete}[name])
             spent.setdefault(name, []).append((time.process_time() + _spent(server) - start) / rows * 1e6)
         objs.clear()
-        if variant == "whodid":
+        if variant in OURS:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT count(*) FROM whodid_outbox")
                 if cursor.fetchone()[0] != rows * 3:
@@ -146,20 +150,34 @@ def measured(variant: str, postgres: str | None, rows: int, rounds: int, *, apar
     return {name: statistics.median(values) for name, values in spent.items()}
 
 
-def _registered(variant: str, model: Any) -> None:
+def registered(variant: str, model: Any) -> None:
+    """Have a package watch a model, where that is not said at the model."""
     if variant == "django-auditlog":
         from auditlog.registry import auditlog
 
         auditlog.register(model)
-    elif variant == "django-pghistory":
+    elif variant in HISTORY:
         from django.core.management import call_command
 
         call_command("pgtrigger", "install", verbosity=0)
+    elif variant == TRIGGERS:
+        from django.db import connection
+
+        from whodid.capture.django.hook import installed
+        from whodid.capture.django.triggers import script
+
+        with connection.cursor() as cursor:
+            cursor.execute(script(installed(), "default").install())
 
 
 def scope(variant: str) -> Any:
-    """Return the scope that whodid takes actor and context from; the others have none."""
-    if variant != "whodid":
+    """Return the scope that whodid takes actor and context from, and pghistory where it has one; others have none."""
+    if variant == HISTORY[1]:
+        import pghistory
+
+        told = {"actor": "usr_1", "name": "Aisha Khan", "email": "aisha@example.com", "ip": "203.0.113.7"}
+        return pghistory.context(**told, source="web", request="req_1", agent="a browser")
+    if variant not in OURS:
         return nullcontext()
     from whodid import Actor
     from whodid.capture import context
@@ -184,6 +202,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1000)
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--apart", action="store_true", help="one transaction per row")
+    parser.add_argument("--only", action="append", help="measure this one beside plain Django; may be repeated")
     parser.add_argument("--variant", help=argparse.SUPPRESS)
     said = parser.parse_args()
     if said.variant:
@@ -193,7 +212,11 @@ def main() -> None:
     if said.peers:
         sys.path.append(said.peers)
     peers = [name for name, module in PEERS.items() if importlib.util.find_spec(module)]
-    variants = ["plain", "whodid", *(name for name in peers if said.postgres or name != "django-pghistory")]
+    if HISTORY[0] in peers:
+        peers.append(HISTORY[1])
+    variants = ["plain", *(name for name in (*OURS, *peers) if said.postgres or name not in ON_POSTGRES)]
+    if said.only:
+        variants = [name for name in variants if name == "plain" or name in said.only]
     ratios: dict[str, dict[str, list[float]]] = {}
     plain: dict[str, list[float]] = {}
     for _ in range(said.turns):

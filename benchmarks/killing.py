@@ -37,11 +37,11 @@ from whodid.sinks import Sinks
 if TYPE_CHECKING:
     from tests.postgresing import Server
 
-__all__ = ["Outcome", "killing"]
+__all__ = ["WORKSPACE", "Outcome", "Part", "Scene", "free_port", "insist", "killing", "wait_for"]
 
 _ROOT = Path(__file__).resolve().parent.parent
 _FAULTS = _ROOT / "tests" / "faults"
-_WORKSPACE = "w"
+WORKSPACE = "w"
 _CHECKED_EVERY = 25
 _PATIENCE_S = 120
 
@@ -64,7 +64,7 @@ class Outcome(NamedTuple):
     seconds: float
 
 
-class _Part:
+class Part:
     """A process that is started again whenever it was killed; what it says is kept in files."""
 
     def __init__(self, name: str, folder: Path, command: list[str], *, numbered: bool = False) -> None:
@@ -90,6 +90,12 @@ class _Part:
             self._process.kill()
             self._process.wait()
 
+    def memory(self) -> int:
+        """Return the bytes of it that are in memory."""
+        insist(self._process is not None, "it does not run")
+        pid = self._process.pid if self._process is not None else 0
+        return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
     def gone(self) -> bool:
         """Tell whether it ended by itself, as one that embeds the log does when it cannot record."""
         return self._process is not None and self._process.poll() is not None
@@ -104,7 +110,7 @@ class _Part:
         return found
 
 
-class _Scene:
+class Scene:
     """Everything that works on one database.
 
     Args:
@@ -118,28 +124,28 @@ class _Scene:
         self.folder = folder
         self.sunk = folder / "sunk.ndjson"
         with whodid.open(url) as log:
-            self.key = KeyRing(log, _WORKSPACE, actor=_ACTOR).create("rounds").text
-            Sinks(log, _WORKSPACE, actor=_ACTOR).add("file", "file", str(self.sunk), start=0, heartbeat=0)
+            self.key = KeyRing(log, WORKSPACE, actor=_ACTOR).create("rounds").text
+            Sinks(log, WORKSPACE, actor=_ACTOR).add("file", "file", str(self.sunk), start=0, heartbeat=0)
         (folder / "key").write_text(self.key)
         python = sys.executable
         client = [python, str(_FAULTS / "client.py")]
-        ports = [_free_port() for _ in range(2)]
+        ports = [free_port() for _ in range(2)]
         self.address = f"http://127.0.0.1:{ports[0]}"
         serve = [python, "-m", "whodid", "serve", "--store", url, "--set", "rate=0"]
         self.parts = [
-            *(_Part(f"server{port}", folder, [*serve, "--port", str(port)]) for port in ports),
-            _Part(
+            *(Part(f"server{port}", folder, [*serve, "--port", str(port)]) for port in ports),
+            Part(
                 "client",
                 folder,
-                [*client, "remote", self.address, self.key, str(folder / "spool"), _WORKSPACE],
+                [*client, "remote", self.address, self.key, str(folder / "spool"), WORKSPACE],
                 numbered=True,
             ),
             *(
-                _Part(f"embedded{number}", folder, [*client, "log", url, _WORKSPACE], numbered=True)
+                Part(f"embedded{number}", folder, [*client, "log", url, WORKSPACE], numbered=True)
                 for number in range(2)
             ),
-            _Part("sealer", folder, [python, str(_FAULTS / "sealer.py"), url, _WORKSPACE]),
-            _Part("feeder", folder, [python, str(_FAULTS / "feeder.py"), url]),
+            Part("sealer", folder, [python, str(_FAULTS / "sealer.py"), url, WORKSPACE]),
+            Part("feeder", folder, [python, str(_FAULTS / "feeder.py"), url]),
         ]
 
     def start(self) -> None:
@@ -154,7 +160,7 @@ class _Scene:
 
     def hit(self, draw: random.Random) -> str:
         """Kill one thing and start it again; return what kind of thing it was."""
-        victims: list[_Part | None] = [*self.parts, None]
+        victims: list[Part | None] = [*self.parts, None]
         victim = draw.choice(victims)
         if victim is not None:
             victim.kill()
@@ -185,23 +191,23 @@ class _Scene:
     def check(self, expected: set[str]) -> int:
         """Read and verify the log; return its size."""
         with self._opened() as log:
-            size = log.head(_WORKSPACE).size
-            entries = [entry for entry in log.read(_WORKSPACE) if entry.index < size]
-            _insist([entry.index for entry in entries] == list(range(size)), "places have a gap")
+            size = log.head(WORKSPACE).size
+            entries = [entry for entry in log.read(WORKSPACE) if entry.index < size]
+            insist([entry.index for entry in entries] == list(range(size)), "places have a gap")
             counts = Counter(entry.id for entry in entries)
-            _insist(max(counts.values()) == 1, "an event is there twice")
+            insist(max(counts.values()) == 1, "an event is there twice")
             lost = expected - counts.keys()
-            _insist(not lost, f"{len(lost)} acknowledged events are lost")
-            report = log.verify(_WORKSPACE)
-            _insist(report.ok, f"verify: {report.problems[:3]}")
+            insist(not lost, f"{len(lost)} acknowledged events are lost")
+            report = log.verify(WORKSPACE)
+            insist(report.ok, f"verify: {report.problems[:3]}")
         return size
 
-    def settle(self) -> None:
-        """Deliver what is left in the spool and to the sink, with everything alive."""
-        ship = [sys.executable, "-m", "whodid", "ship", str(self.folder / "spool"), "--url", self.address]
-        ship += ["--key-file", str(self.folder / "key"), "-w", _WORKSPACE, "--timeout", str(_PATIENCE_S)]
+    def settle(self, spool: Path, address: str) -> None:
+        """Deliver what is left in a spool, with everything alive."""
+        ship = [sys.executable, "-m", "whodid", "ship", str(spool), "--url", address]
+        ship += ["--key-file", str(self.folder / "key"), "-w", WORKSPACE, "--timeout", str(_PATIENCE_S)]
         done = subprocess.run(ship, capture_output=True, text=True, check=False, cwd=self.folder)
-        _insist(done.returncode == 0, f"ship: {done.stdout}{done.stderr}")
+        insist(done.returncode == 0, f"ship: {done.stdout}{done.stderr}")
 
     def check_sink(self) -> None:
         """Insist that the file has every entry, once and in order."""
@@ -209,11 +215,11 @@ class _Scene:
         with self._opened() as log:
             while True:
                 indexes = [json.loads(line)["index"] for line in self.sunk.read_text().split("\n")[:-1]]
-                if len(indexes) >= log.head(_WORKSPACE).size or time.monotonic() > until:
+                if len(indexes) >= log.head(WORKSPACE).size or time.monotonic() > until:
                     break
                 time.sleep(0.2)
-            _insist(indexes == list(range(len(indexes))), "the sink has a gap, or something twice")
-            _insist(len(indexes) >= log.head(_WORKSPACE).size, "the sink did not get everything")
+            insist(indexes == list(range(len(indexes))), "the sink has a gap, or something twice")
+            insist(len(indexes) >= log.head(WORKSPACE).size, "the sink did not get everything")
 
     def _opened(self) -> Log:
         until = time.monotonic() + _PATIENCE_S
@@ -236,24 +242,24 @@ def killing(url: str, folder: Path, server: Server | None, rounds: int, seed: in
     began = time.monotonic()
     killed: Counter[str] = Counter()
     checks = 0
-    scene = _Scene(url, folder, server)
+    scene = Scene(url, folder, server)
     scene.start()
     try:
-        _wait_for(lambda: len(scene.taken()) > 5 and len(scene.acknowledged()) > 5, "nothing is recorded")
+        wait_for(lambda: len(scene.taken()) > 5 and len(scene.acknowledged()) > 5, "nothing is recorded")
         for number in range(1, rounds + 1):
             time.sleep(draw.random() * 0.7)
             killed[scene.hit(draw)] += 1
             scene.revive()
             if not number % _CHECKED_EVERY:
                 before = len(scene.acknowledged()), len(scene.taken())
-                _wait_for(lambda: _grew(scene, before), "nothing is recorded any more", scene.revive)  # noqa: B023
+                wait_for(lambda: _grew(scene, before), "nothing is recorded any more", scene.revive)  # noqa: B023
                 scene.check(set(scene.acknowledged()))
                 checks += 1
         for part in scene.parts:
             if part.name in {"client", "sealer"} or part.name.startswith("embedded"):
                 part.kill()
         scene.revive("server", "feeder")
-        scene.settle()
+        scene.settle(folder / "spool", scene.address)
         scene.check_sink()
         told = {*scene.acknowledged(), *scene.taken()}
         size = scene.check(told)
@@ -265,24 +271,27 @@ def killing(url: str, folder: Path, server: Server | None, rounds: int, seed: in
 _ACTOR = Actor(type="system", id="killing", name="Rounds")
 
 
-def _grew(scene: _Scene, before: tuple[int, int]) -> bool:
+def _grew(scene: Scene, before: tuple[int, int]) -> bool:
     return len(scene.acknowledged()) > before[0] and len(scene.taken()) > before[1]
 
 
-def _insist(holds: object, what: str) -> None:
+def insist(holds: object, what: str) -> None:
+    """Fail with what is wrong, unless it is right."""
     if not holds:
         raise AssertionError(what)
 
 
-def _wait_for(holds: Callable[[], bool], what: str, meanwhile: Callable[[], None] = lambda: None) -> None:
+def wait_for(holds: Callable[[], bool], what: str, meanwhile: Callable[[], None] = lambda: None) -> None:
+    """Wait until something holds, doing something else meanwhile; fail with what is wrong after a while."""
     until = time.monotonic() + _PATIENCE_S
     while not holds():
-        _insist(time.monotonic() < until, what)
+        insist(time.monotonic() < until, what)
         meanwhile()
         time.sleep(0.05)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,172 +1,117 @@
-"""Durable entries per second, against two peers as their users run them.
+"""Durable entries per second, against the peers as their users run them.
 
-Method: an application changes one field of a row and the library writes what changed, one transaction per change, on a
-SQLite file with the durability each stack has by default (a sync per commit). whodid records the same change as an
-event with the same values: one by one, as the peers do, and in batches of 100, as its outbox relay does. Each
-contestant runs in its own process; rounds are interleaved. Printed: entries per second and the ratio to each peer in
-the same round.
+Method: an application changes one field of a row and the library writes what changed, one transaction per change, with
+the durability that each stack has by default (a sync per commit). whodid records the same change as an event with the
+same values: one by one, as the peers do, and in batches of 100, as its outbox relay does, with everything on: proofs,
+search, roll-ups, idempotency. Beside them stands the least that leaves a trace: the bare engine, a row of JSON.
+Each contestant runs in its own process with an empty database, on SQLite and on a PostgreSQL that the script starts;
+rounds are interleaved. Printed: entries per second, and how many times as fast whodid was in the same round.
 
-The peers are not dependencies of the project:
+The peers are no part of the project. They are installed by the first run, into a folder that nothing else uses
+(`--peers`). immudb is a program of its own, which `immudb.sh` builds; it is measured where `--immudb` names it or where
+it is on the path, and has its place beside SQLite, although its server is another process:
 
-    python -m pip install -r benchmarks/peers.txt
-    python -m benchmarks.peers [--rounds 3] [--entries 300]
+    python -m benchmarks.peers [--rounds 3] [--entries 300] [--engine sqlite] [--immudb FILE]
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar
-from uuid import uuid4
 
 from benchmarks.measure import machine, spread, table
+from benchmarks.peering import CONTESTANTS, IMMUDB, NEEDS, OURS, Place
 
-_BATCH = 100
-
-
-def auditlog(folder: Path, count: int) -> float:
-    """Change rows of a Django model that django-auditlog watches."""
-    import django
-    from django.conf import settings
-
-    settings.configure(
-        INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "auditlog"],
-        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": str(folder / "django.db")}},
-        DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
-        USE_TZ=True,
-    )
-    django.setup()
-    from auditlog.models import LogEntry
-    from auditlog.registry import auditlog as registry
-    from django.core.management import call_command
-    from django.db import connection, models
-
-    class Contact(models.Model):  # type: ignore[misc]
-        """What is watched."""
-
-        name = models.CharField(max_length=100)
-        city = models.CharField(max_length=100)
-        phone = models.CharField(max_length=30)
-
-        class Meta:
-            """Where it belongs."""
-
-            app_label = "auth"
-
-        def __str__(self) -> str:
-            return str(self.name)
-
-    call_command("migrate", verbosity=0)
-    with connection.schema_editor() as editor:
-        editor.create_model(Contact)
-    registry.register(Contact)
-    contact = Contact.objects.create(name="Juan Pérez", city="Getafe", phone="+34611204880")
-    before = LogEntry.objects.count()
-    started = time.perf_counter()
-    for number in range(count):
-        contact.city = f"Madrid {number}"
-        contact.save()
-    seconds = time.perf_counter() - started
-    assert LogEntry.objects.count() - before == count
-    return count / seconds
+_LIST = Path(__file__).with_name("peers.txt")
+_FOLDER = Path(__file__).resolve().parent.parent / "build" / "peers"
+_BATCHES = "whodid, batches of 100"
+_ONLY_POSTGRES = ("django-pghistory", "postgresql-audit")
+_OWN = (IMMUDB, "immudb, batches of 100")
 
 
-def continuum(folder: Path, count: int) -> float:
-    """Change rows of a SQLAlchemy model that Continuum versions."""
-    import sqlalchemy as sa
-    from sqlalchemy.orm import Session, configure_mappers, declarative_base
-    from sqlalchemy_continuum import make_versioned, version_class
-
-    make_versioned(user_cls=None)
-    base = declarative_base()
-
-    class Contact(base):  # type: ignore[misc,valid-type]
-        """What is versioned."""
-
-        __versioned__: ClassVar[dict[str, str]] = {}
-        __tablename__ = "contact"
-        id = sa.Column(sa.Integer, primary_key=True)
-        name = sa.Column(sa.String(100))
-        city = sa.Column(sa.String(100))
-        phone = sa.Column(sa.String(30))
-
-    configure_mappers()
-    engine = sa.create_engine(f"sqlite:///{folder}/continuum.db")
-    base.metadata.create_all(engine)
-    with Session(engine) as session:
-        contact = Contact(name="Juan Pérez", city="Getafe", phone="+34611204880")
-        session.add(contact)
-        session.commit()
-        started = time.perf_counter()
-        for number in range(count):
-            contact.city = f"Madrid {number}"  # type: ignore[assignment]
-            session.commit()
-        seconds = time.perf_counter() - started
-        versions = session.scalar(sa.select(sa.func.count()).select_from(version_class(Contact)))
-    assert versions == count + 1
-    return count / seconds
+def installed(folder: Path) -> str:
+    """Install the peers into a folder, unless they are there; return its path."""
+    if not folder.exists():
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*command, "--target", str(folder), "--requirement", str(_LIST)], check=True)
+    return str(folder)
 
 
-def whodid_single(folder: Path, count: int) -> float:
-    """Record one event per transaction."""
-    return _whodid(folder, count, 1)
+def chosen(engine: str, immudb: str | None) -> list[str]:
+    """Return who takes part on an engine; immudb, which is its own engine, stands beside SQLite."""
+    apart = (*(_OWN if not immudb or engine == "postgres" else ()), *(_ONLY_POSTGRES if engine == "sqlite" else ()))
+    return [name for name in CONTESTANTS if name not in apart and _there(name)]
 
 
-def whodid_batches(folder: Path, count: int) -> float:
-    """Record 100 events per transaction."""
-    return _whodid(folder, max(count, 20 * _BATCH), _BATCH)
+def _there(name: str) -> bool:
+    return name not in NEEDS or importlib.util.find_spec(NEEDS[name]) is not None
 
 
-def _whodid(folder: Path, count: int, size: int) -> float:
-    import whodid
-
-    actor = whodid.Actor(type="user", id="usr_1", name="Maria Torres", email="maria@example.org")
-    contact = whodid.Resource(type="contact", id="con_1", name="Juan Pérez")
-
-    def event(number: int) -> whodid.Event:
-        change = whodid.Change(path="city", before=f"Madrid {number - 1}", after=f"Madrid {number}")
-        return whodid.Event(
-            id=str(uuid4()),
-            occurred_at=datetime.now(UTC),
-            actor=actor,
-            action="contact.updated",
-            resource=contact,
-            changes=(change,),
-        )
-
-    with whodid.open(f"sqlite:///{folder}/audit.db") as log:
-        log.record("bench", event(0))
-        started = time.perf_counter()
-        for first in range(0, count, size):
-            log.record_many("bench", [event(number) for number in range(first, first + size)])
-        seconds = time.perf_counter() - started
-        assert log.head("bench").size == count + 1
-    return count / seconds
-
-
-CONTESTANTS: dict[str, Callable[[Path, int], float]] = {
-    "whodid, one by one": whodid_single,
-    "whodid, batches of 100": whodid_batches,
-    "django-auditlog": auditlog,
-    "SQLAlchemy-Continuum": continuum,
-}
-
-
-def run(name: str, count: int) -> float:
-    """Run a contestant in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.peers", "--only", name, "--entries", str(count)]
+def run(name: str, options: argparse.Namespace, postgres: str | None) -> float | None:
+    """Run a contestant in a process of its own; None when it did not run, of which it has told."""
+    command = [sys.executable, "-m", "benchmarks.peers", "--only", name, "--entries", str(options.entries)]
+    command += ["--peers", str(options.peers)]
+    command += ["--postgres", postgres] if postgres else []
+    command += ["--immudb", options.immudb] if options.immudb else []
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     if ran.returncode:
-        sys.exit(f"{name} did not run:\n{ran.stderr}\nInstall the peers: pip install -r benchmarks/peers.txt")
-    return float(json.loads(ran.stdout))
+        sys.stderr.write(f"{name} did not run:\n{ran.stderr}\n")
+        return None
+    return float(json.loads(ran.stdout.splitlines()[-1]))
+
+
+@contextmanager
+def server(engine: str) -> Iterator[object]:
+    """Start a PostgreSQL where it is needed."""
+    if engine == "sqlite":
+        yield None
+        return
+    from tests import postgresing
+
+    place = postgresing.programs()
+    if place is None:
+        sys.exit(postgresing.MISSING)
+    started = postgresing.Server(place)
+    try:
+        yield started
+    finally:
+        started.stop()
+
+
+def compare(engine: str, options: argparse.Namespace) -> None:
+    """Let the contestants of an engine take turns, and print."""
+    rates: dict[str, list[float]] = {name: [] for name in chosen(engine, options.immudb)}
+    with server(engine) as started:
+        for number in range(options.rounds):
+            for at, name in enumerate(list(rates)):
+                url = None if started is None else started.database(f"bench_{number}_{at}")  # type: ignore[attr-defined]
+                found = run(name, options, url)
+                if found is None:
+                    del rates[name]
+                else:
+                    rates[name].append(found)
+    table(
+        f"Entries per second on {'SQLite' if engine == 'sqlite' else 'PostgreSQL'}, median of {options.rounds} rounds",
+        ("who", "entries/s", "whodid one by one ÷ it", "whodid in batches ÷ it"),
+        [(name, f"{statistics.median(found):,.0f}", *ratios(rates, found)) for name, found in rates.items()],
+    )
+
+
+def ratios(rates: dict[str, list[float]], found: Sequence[float]) -> list[str]:
+    """Write how many times as fast whodid was, round by round."""
+    return [
+        spread([mine / theirs for mine, theirs in zip(rates[name], found, strict=True)], ".1f")
+        for name in (OURS, _BATCHES)
+    ]
 
 
 def main() -> None:
@@ -174,25 +119,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--entries", type=int, default=300)
+    parser.add_argument("--engine", action="append", choices=("sqlite", "postgres"))
+    parser.add_argument("--peers", type=Path, default=_FOLDER, help="where the peers are installed")
+    parser.add_argument("--immudb", default=shutil.which("immudb"), help="the program of immudb")
     parser.add_argument("--only", choices=sorted(CONTESTANTS), help=argparse.SUPPRESS)
+    parser.add_argument("--postgres", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    # Behind everything else: what the project itself needs is not taken from there.
+    sys.path.append(installed(options.peers))
     if options.only:
         with tempfile.TemporaryDirectory(prefix="whodid-bench-") as folder:
-            print(json.dumps(CONTESTANTS[options.only](Path(folder), options.entries)))
+            place = Place(Path(folder), options.postgres, options.immudb)
+            print(json.dumps(CONTESTANTS[options.only](place, options.entries)))
         return
     print(f"Durable entries, one transaction per change, against peers.\n{machine()}")
-    rates: dict[str, list[float]] = {name: [] for name in CONTESTANTS}
-    for _ in range(options.rounds):
-        for name, found in rates.items():
-            found.append(run(name, options.entries))
-    rows = []
-    for name, found in rates.items():
-        ratios = [
-            spread([ours / theirs for ours, theirs in zip(found, rates[peer], strict=True)], ".1f")
-            for peer in ("django-auditlog", "SQLAlchemy-Continuum")
-        ]
-        rows.append((name, f"{statistics.median(found):,.0f}", *ratios))
-    table("Entries per second, median; ratios per round", ("", "entries/s", "× auditlog", "× Continuum"), rows)
+    for engine in options.engine or ("sqlite", "postgres"):
+        compare(engine, options)
 
 
 if __name__ == "__main__":

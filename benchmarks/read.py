@@ -1,23 +1,20 @@
-"""Everything that is asked of a big log: lists, counts, histogram, facets, export, verification, purge, bytes.
+"""Everything that is asked of a big log: lists, counts, histogram, facets, and where its bytes are.
 
-Method: a SQLite log is filled with the corpus (90 days, recorded as it happened, in batches of 1,000), or taken from
-`--database`. Lists are asked with values drawn from the entries themselves, `--tries` times each with different values;
-printed are p50 and p95 in milliseconds, next to the same rows fetched by the bare engine where one statement says the
-same thing. Rates are entries per second of one process.
+Method: a SQLite log is filled with the corpus (see `stores.py`), in a temporary folder or in `--folder`, where it is
+found again. Lists are asked with values drawn from the entries themselves, `--tries` times each with different values;
+printed are p50 and p95 in milliseconds. `millions.py` asks the same on both engines and measures the rest.
 
-    python -m benchmarks.read [--entries 1000000] [--tries 60] [--database FILE] [--keep FILE]
+    python -m benchmarks.read [--entries 1000000] [--tries 60] [--folder FOLDER]
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import random
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,65 +22,38 @@ from typing import Any
 import apsw
 
 import whodid
-from benchmarks.corpus import DAYS, START, events
+from benchmarks.corpus import DAYS, START
 from benchmarks.measure import machine, percentile, table
-from whodid.model import Actor, Event, Resource
+from benchmarks.stores import WORKSPACE, StoryClock, fill, place
 
-_BATCH = 1_000
-_WORKSPACE = "bench"
-
-
-class StoryClock:
-    """A clock that shows the time of the newest event."""
-
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> datetime:
-        """Return that time."""
-        return self.now
+Watch = Callable[[], float]
+"""Tells seconds: of the wall, or of this thread's processor time."""
 
 
-def fill(path: Path, count: int) -> None:
-    """Fill a log as it would have filled in 90 days; the worker's upkeep runs beside it."""
-    clock = StoryClock()
-    with whodid.open(f"sqlite:///{path}", clock=clock) as log:
-        supply = events(count)
-        started = time.perf_counter()
-        done = 0
-        while batch := list(itertools.islice(supply, _BATCH)):
-            clock.now = batch[-1].occurred_at
-            log.record_many(_WORKSPACE, batch)
-            done += len(batch)
-            if not done % 50_000:
-                log.tend()
-                print(f"  {done:,} entries, {done / (time.perf_counter() - started):,.0f}/s", flush=True)
-
-
-def timed_each(questions: Iterator[Callable[[], object]]) -> list[float]:
+def timed_each(questions: Iterator[Callable[[], object]], clock: Watch = time.perf_counter) -> list[float]:
     """Return the milliseconds of each question."""
     found = []
     for ask in questions:
-        started = time.perf_counter()
+        started = clock()
         ask()
-        found.append((time.perf_counter() - started) * 1e3)
+        found.append((clock() - started) * 1e3)
     return found
 
 
 def sample(log: whodid.Log, tries: int) -> list[whodid.Entry]:
     """Draw entries from the whole log."""
-    head = log.head(_WORKSPACE)
+    head = log.head(WORKSPACE)
     draw = random.Random(5)
-    return [log.get(_WORKSPACE, draw.randrange(head.first, head.size)) for _ in range(tries)]
+    return [log.get(WORKSPACE, draw.randrange(head.first, head.size)) for _ in range(tries)]
 
 
-def lists(log: whodid.Log, tries: int) -> list[tuple[str, list[float]]]:
+def lists(log: whodid.Log, tries: int, clock: Watch = time.perf_counter) -> list[tuple[str, list[float]]]:
     """Ask the lists of the budget table."""
     drawn = sample(log, tries)
     week = timedelta(days=7)
 
     def asking(text: Callable[[whodid.Entry], str]) -> list[float]:
-        return timed_each(partial(log.find, _WORKSPACE, text(entry)) for entry in drawn)
+        return timed_each((partial(log.find, WORKSPACE, text(entry)) for entry in drawn), clock)
 
     def always(text: str) -> list[float]:
         return asking(lambda _: text)
@@ -113,17 +83,19 @@ def lists(log: whodid.Log, tries: int) -> list[tuple[str, list[float]]]:
         ("common word", always("refund")),
         ("one address", asking(lambda entry: f"ip:{entry.context.ip}" if entry.context else "")),
         ("changed field and value", always("change:city after:mumbai")),
-        ("one entry by id", timed_each(partial(log.get, _WORKSPACE, entry.id) for entry in drawn)),
+        ("one entry by id", timed_each((partial(log.get, WORKSPACE, entry.id) for entry in drawn), clock)),
     ]
-    cursor = log.find(_WORKSPACE).next
+    cursor = log.find(WORKSPACE).next
     for _ in range(40):
-        page = log.find(_WORKSPACE, cursor=cursor, limit=1_000)
+        page = log.find(WORKSPACE, cursor=cursor, limit=1_000)
         cursor = page.next or cursor
-    rows.append(("page 40,000 entries deep", timed_each(partial(log.find, _WORKSPACE, cursor=cursor) for _ in drawn)))
+    rows.append(
+        ("page 40,000 entries deep", timed_each((partial(log.find, WORKSPACE, cursor=cursor) for _ in drawn), clock))
+    )
     return rows
 
 
-def sums(log: whodid.Log, tries: int) -> list[tuple[str, list[float]]]:
+def sums(log: whodid.Log, tries: int, clock: Watch = time.perf_counter) -> list[tuple[str, list[float]]]:
     """Ask for counts, histograms and facets over 90 days."""
     end = START + timedelta(days=DAYS)
     days = [START + timedelta(days=day) for day in range(DAYS + 1)]
@@ -133,50 +105,17 @@ def sums(log: whodid.Log, tries: int) -> list[tuple[str, list[float]]]:
     times = max(5, tries // 4)
 
     def asking(ask: Callable[[], object]) -> list[float]:
-        return timed_each(iter([ask] * times))
+        return timed_each(iter([ask] * times), clock)
 
     return [
-        ("count, all", asking(lambda: log.count(_WORKSPACE))),
-        ("count, only deletes, 30 days", asking(lambda: log.count(_WORKSPACE, "kind:delete date:30d"))),
-        ("histogram, days of 90 d, UTC", asking(lambda: log.histogram(_WORKSPACE, "", days))),
-        ("histogram, days of 90 d, UTC+5:30", asking(lambda: log.histogram(_WORKSPACE, "", india))),
-        ("histogram, 3 h of 7 d", asking(lambda: log.histogram(_WORKSPACE, "", hours))),
-        ("facet action, 90 d", asking(lambda: log.facets(_WORKSPACE, "", "action"))),
-        ("facet actor, 90 d", asking(lambda: log.facets(_WORKSPACE, "", "actor"))),
+        ("count, all", asking(lambda: log.count(WORKSPACE))),
+        ("count, only deletes, 30 days", asking(lambda: log.count(WORKSPACE, "kind:delete date:30d"))),
+        ("histogram, days of 90 d, UTC", asking(lambda: log.histogram(WORKSPACE, "", days))),
+        ("histogram, days of 90 d, UTC+5:30", asking(lambda: log.histogram(WORKSPACE, "", india))),
+        ("histogram, 3 h of 7 d", asking(lambda: log.histogram(WORKSPACE, "", hours))),
+        ("facet action, 90 d", asking(lambda: log.facets(WORKSPACE, "", "action"))),
+        ("facet actor, 90 d", asking(lambda: log.facets(WORKSPACE, "", "actor"))),
     ]
-
-
-def rate(title: str, count: int, work: Callable[[], object]) -> tuple[str, str, str]:
-    """Run once and write the rate."""
-    started = time.perf_counter()
-    work()
-    seconds = time.perf_counter() - started
-    return title, f"{count / seconds:,.0f}/s", f"{seconds:.2f} s"
-
-
-def drain(items: Iterator[object]) -> None:
-    """Take everything and keep nothing."""
-    for _ in items:
-        pass
-
-
-def purge_first_day(log: whodid.Log) -> tuple[int, float, float]:
-    """Purge the oldest day in steps of 2,000; return entries, seconds in all, and the longest step."""
-    until = START + timedelta(days=1)
-    stop = next(entry.index for entry in log.read(_WORKSPACE) if entry.recorded_at >= until)
-    steps = []
-    for low in range(log.head(_WORKSPACE).first, stop, 2_000):
-        event = Event(
-            id=f"019ab000-0000-7000-8000-{low:012d}",
-            occurred_at=log.now(),
-            actor=Actor(type="system", id="retention"),
-            action="audit.purged",
-            resource=Resource(type="log", id=_WORKSPACE),
-        )
-        started = time.perf_counter()
-        log.forget(_WORKSPACE, [range(low, min(low + 2_000, stop))], event)
-        steps.append(time.perf_counter() - started)
-    return stop, sum(steps), max(steps)
 
 
 def main() -> None:
@@ -184,46 +123,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--entries", type=int, default=1_000_000)
     parser.add_argument("--tries", type=int, default=60)
-    parser.add_argument("--database", type=Path)
-    parser.add_argument("--keep", type=Path)
+    parser.add_argument("--folder", type=Path)
     options = parser.parse_args()
     print(f"A log of {options.entries:,} entries.\n{machine()}")
-    with tempfile.TemporaryDirectory(prefix="whodid-bench-") as folder:
-        path = Path(folder, "audit.db")
-        if options.database:
-            shutil.copy(options.database, path)
-            shutil.copy(f"{options.database}.key", f"{path}.key")
-        else:
-            fill(path, options.entries)
-        if options.keep:
-            shutil.copy(path, options.keep)
-            shutil.copy(f"{path}.key", f"{options.keep}.key")
+    with (
+        tempfile.TemporaryDirectory(prefix="whodid-bench-") as name,
+        place(options.folder or Path(name), "sqlite") as at,
+    ):
         clock = StoryClock()
-        clock.now = START + timedelta(days=DAYS)
-        with whodid.open(f"sqlite:///{path}", clock=clock) as log:
-            size = log.head(_WORKSPACE).size
-            print(f"{path.stat().st_size / size:.0f} bytes per entry on disk, everything included")
-            shares(path, size)
+        with whodid.open(at.url, key=at.key, clock=clock) as log:
+            fill(log, clock, options.entries)
+            clock.now = START + timedelta(days=DAYS)
             asked = [*lists(log, options.tries), *sums(log, options.tries)]
             table(
                 "Milliseconds in the engine",
                 ("question", "p50", "p95"),
                 [(title, f"{percentile(each, 0.5):.2f}", f"{percentile(each, 0.95):.2f}") for title, each in asked],
             )
-            _, proven = log.proven(_WORKSPACE)
-            rates = [
-                rate("export, wire form", size, lambda: drain(log.stream_wire(_WORKSPACE))),
-                rate("export, decoded entries", size, lambda: drain(log.stream(_WORKSPACE))),
-                rate("export with proofs, 20,000 entries", 20_000, lambda: drain(itertools.islice(proven, 20_000))),
-                rate("verify everything stored", size, lambda: log.verify(_WORKSPACE)),
-            ]
-            table("Whole log", ("what", "rate", "time"), rates)
-            entries, seconds, longest = purge_first_day(log)
-            table(
-                "Purge of the oldest day",
-                ("entries", "in all", "longest step (writers wait)"),
-                [(f"{entries:,}", f"{seconds:.2f} s", f"{longest * 1e3:.0f} ms")],
-            )
+            shares(Path(at.url.removeprefix("sqlite:///")), log.head(WORKSPACE).size)
 
 
 def shares(path: Path, size: int) -> None:

@@ -29,8 +29,8 @@ from whodid.sinks import Sinks, SinkWorker
 
 _WORKSPACE = "bench"
 _ACTOR = Actor(type="system", id="bench")
-_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-_RECEIVER = """
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+RECEIVER = """
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 class Handler(BaseHTTPRequestHandler):
@@ -77,7 +77,7 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory(prefix="whodid-bench-") as text,
         whodid.open(f"sqlite:///{Path(text, 'audit.db')}") as log,
-        subprocess.Popen([sys.executable, "-c", _RECEIVER], stdout=subprocess.PIPE, text=True) as receiver,
+        subprocess.Popen([sys.executable, "-c", RECEIVER], stdout=subprocess.PIPE, text=True) as receiver,
     ):
         folder = Path(text)
         try:
@@ -91,7 +91,7 @@ def _measure(log: whodid.Log, folder: Path, receiver: subprocess.Popen[str], ent
     for _ in range(0, entries, 500):
         log.record_many(_WORKSPACE, [event for event, _ in zip(supply, range(500), strict=False)])
     secret, keys = folder / "secret", folder / "keys"
-    for path, text in ((secret, _SECRET), (keys, "AKIDEXAMPLE:wJalrXUtnFEMI")):
+    for path, text in ((secret, SECRET), (keys, "AKIDEXAMPLE:wJalrXUtnFEMI")):
         path.write_text(text)
         path.chmod(0o600)
     assert receiver.stdout is not None

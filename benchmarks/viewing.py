@@ -34,7 +34,8 @@ from urllib.parse import urlencode
 import whodid
 from benchmarks.corpus import DAYS, START
 from benchmarks.measure import machine, percentile, table
-from benchmarks.read import fill, timed_each
+from benchmarks.read import timed_each
+from benchmarks.stores import StoryClock, fill
 from benchmarks.viewing_browser import browse, quantiles
 from whodid import Actor
 
@@ -240,7 +241,9 @@ def main() -> None:
     database = options.store / "audit.db"
     if not database.exists():
         filling = options.store / "filling.db"
-        fill(filling, options.entries)
+        clock = StoryClock()
+        with whodid.open(f"sqlite:///{filling}", clock=clock) as log:
+            fill(log, clock, options.entries)
         Path(f"{filling}.key").rename(f"{database}.key")
         filling.rename(database)
     with serving(database) as port, whodid.open(f"sqlite:///{database}", clock=RunningClock()) as log:

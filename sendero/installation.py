@@ -107,7 +107,7 @@ class Installation:
             self.capture = Capture.to(self.log, strict=True, clock=clock, entropy=entropy)
             self.outbox = Outbox(self.engine, tables.outbox, check=self.log.check)
             self.relay = Relay(self.outbox, self.log)
-            self.outbox.on_commit(self.sessions, self.relay.wake)
+            opening.callback(self.outbox.on_commit(self.sessions, self.relay.wake))
             self.watching = install(self.sessions, self.capture, self.outbox, models=tables.WATCHED, unclaimed="raise")
             opening.callback(self.watching.remove)
             self.fetch: Fetch = Fetcher(private=settings.private_sso)

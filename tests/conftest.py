@@ -12,7 +12,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
     from tests.postgresing import Server
+    from tests.visiting import Visit, World
     from tests.watching import Bed
 
 REQUIRED = frozenset(os.environ.get("WHODID_REQUIRE", "").split())
@@ -46,6 +48,15 @@ def chromium() -> Iterator[Browser]:
 
     with started() as browser:
         yield browser
+
+
+@pytest.fixture
+def visit(chromium: Browser, world: World) -> Iterator[Callable[..., Visit]]:
+    """Return a function that opens a page of a file's `world`; what the page complains about fails the test."""
+    from tests.visiting import visiting
+
+    with visiting(chromium, world) as opening:
+        yield opening
 
 
 @pytest.fixture(autouse=True)
@@ -119,6 +130,33 @@ def postgres() -> Iterator[Server]:
     server = postgresing.Server(place)
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def replicated() -> Iterator[tuple[Server, Server]]:
+    """Lend a PostgreSQL of its own with a streaming replica, one pair per test process."""
+    pytest.importorskip("psycopg", reason="the driver is missing: pip install 'psycopg[binary]'")
+    from tests import postgresing
+
+    place = postgresing.programs()
+    if place is None or not (place / "pg_basebackup").exists():
+        pytest.skip(postgresing.MISSING)
+    with ExitStack() as stack:
+        primary = postgresing.Server(place, tiny=True)
+        stack.callback(primary.stop)
+        replica = postgresing.Server(place, of=primary)
+        stack.callback(replica.stop)
+        yield primary, replica
+
+
+@pytest.fixture
+def replicated_url(replicated: tuple[Server, Server], request: pytest.FixtureRequest) -> tuple[str, str]:
+    """Return the addresses of an empty database and of its replica, one per test file; the replica has caught up."""
+    primary, replica = replicated
+    name = f"t_{request.path.stem}"
+    url = primary.database(name)
+    replica.follow(primary)
+    return url, replica.url(name)
 
 
 @pytest.fixture

@@ -52,11 +52,25 @@ def _version(place: Path) -> int:
 
 
 class Server:
-    """One server with a database directory of its own."""
+    """One server with a database directory of its own.
 
-    def __init__(self, place: Path) -> None:
-        # Short: the path of a socket may have 107 characters.
-        self.folder = Path(tempfile.mkdtemp(prefix="wpg-", dir="/tmp" if Path("/tmp").is_dir() else None))
+    Args:
+        place: Folder of its programs.
+        folder: Where it is kept after `stop`, and taken from again; a temporary one that `stop` removes, if not given.
+        of: Whose streaming replica it is; None for a server of its own.
+        tiny: Whether to keep its files small, for what is copied.
+        settings: Of the server at this start.
+    """
+
+    def __init__(
+        self, place: Path, folder: Path | None = None, *, of: Server | None = None, tiny: bool = False, **settings: str
+    ) -> None:
+        self._kept = folder is not None
+        if folder is None:
+            # Short: the path of a socket may have 107 characters.
+            folder = Path(tempfile.mkdtemp(prefix="wpg-", dir="/tmp" if Path("/tmp").is_dir() else None))
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
         self.data = self.folder / "data"
         self._process: subprocess.Popen[bytes] | None = None
         self._as: dict[str, Any] = {}
@@ -65,10 +79,23 @@ class Server:
             shutil.chown(self.folder, "nobody", "nogroup")
             if not self._runs(place):
                 # The programs lie below a folder that is root's alone.
-                place = Path(shutil.copytree(place.parent, self.folder / "programs", symlinks=True)) / "bin"
-        self._place = place
-        self.run("initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale", "C")
-        self.start()
+                programs = self.folder / "programs"
+                place = Path(shutil.copytree(place.parent, programs, symlinks=True, dirs_exist_ok=True)) / "bin"
+        self.place = place
+        if (self.data / "PG_VERSION").exists():
+            if (self.data / "postmaster.pid").exists():  # whoever started it was killed, or the machine was
+                command = [place / "pg_ctl", "-D", self.data, "-m", "fast", "-w", "stop"]
+                subprocess.run(command, capture_output=True, cwd="/", check=False, **self._as)
+            self.start(**settings)
+            return
+        if of is not None:
+            # -R writes down whom to follow. The files may be lost with the machine: tests need not wait for the disk.
+            self.run("pg_basebackup", "-D", str(self.data), "-d", of.url("postgres", "postgres"), "-R", "-N", "-cfast")
+            self.start(**settings)
+            return
+        small = ("--wal-segsize=1", "-N") if tiny else ()
+        self.run("initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale", "C", *small)
+        self.start(**settings)
         with self.connect("postgres") as connection:
             connection.execute(f"CREATE ROLE {ROLE} LOGIN NOSUPERUSER NOBYPASSRLS")
 
@@ -82,7 +109,7 @@ class Server:
     def run(self, program: str, *arguments: str) -> None:
         """Run one of the server's programs, as whom the server runs as, and insist that it succeeds."""
         done = subprocess.run(
-            [self._place / program, *arguments], capture_output=True, text=True, cwd="/", check=False, **self._as
+            [self.place / program, *arguments], capture_output=True, text=True, cwd="/", check=False, **self._as
         )
         assert done.returncode == 0, f"{program} failed:\n{done.stdout}{done.stderr}"
 
@@ -94,9 +121,10 @@ class Server:
             "max_connections": "100",
             "shared_buffers": "128MB",
             "log_destination": "stderr",
+            "wal_retrieve_retry_interval": "50ms",  # a replica whose primary was away looks for it at once
             **settings,
         }
-        command = [str(self._place / "postgres"), "-D", str(self.data)]
+        command = [str(self.place / "postgres"), "-D", str(self.data)]
         for name, value in chosen.items():
             command += ["-c", f"{name}={value}"]
         with (self.folder / "log").open("ab") as log:
@@ -123,6 +151,50 @@ class Server:
         while any(Path(f"/proc/{pid}").exists() and _parent(pid) for pid in children):
             time.sleep(0.01)
 
+    @property
+    def gone(self) -> bool:
+        """Whether the server ended by itself, as one does that cannot recover from a crash."""
+        return self._process is None or self._process.poll() is not None
+
+    def move_wal(self, folder: Path) -> None:
+        """Stop, keep the write-ahead log in another folder from now on, and start."""
+        if not self.gone:
+            self.kill()
+        place = self.data / "pg_wal"
+        shutil.copytree(place, folder, dirs_exist_ok=True)
+        if self._as:
+            for one in folder.rglob("*"):
+                shutil.chown(one, self._as["user"], self._as["group"])
+        if place.is_symlink():
+            place.unlink()
+        else:
+            shutil.rmtree(place)
+        place.symlink_to(folder)
+        self.start()
+
+    @contextlib.contextmanager
+    def halted(self) -> Iterator[None]:
+        """Let no process of the server run within the block: it takes connections and never answers."""
+        assert self._process is not None
+        master = self._process.pid
+        halted = [master, *(pid for pid in _pids() if _parent(pid) == master)]
+        for pid in halted:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in halted:
+                os.kill(pid, signal.SIGCONT)
+
+    def follow(self, primary: Server) -> None:
+        """Wait until this replica has replayed what the primary has written."""
+        with primary.connect("postgres") as there, self.connect("postgres") as here:
+            told = there.execute("SELECT pg_current_wal_lsn()::text").fetchone()
+            end = time.monotonic() + 60
+            while here.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", told).fetchone() != (True,):
+                assert time.monotonic() < end, "The replica did not follow within a minute"
+                time.sleep(0.01)
+
     def make_folder(self, path: Path) -> None:
         """Make a folder that the server can write to."""
         path.mkdir(mode=0o700)
@@ -145,11 +217,12 @@ class Server:
                 time.sleep(0.05)
 
     def stop(self) -> None:
-        """Stop without a last checkpoint, and remove everything."""
+        """Stop: with a last checkpoint where the folder is kept, else without one, and remove everything."""
         if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGQUIT)
-            self._process.wait(60)
-        shutil.rmtree(self.folder)
+            self._process.send_signal(signal.SIGINT if self._kept else signal.SIGQUIT)
+            self._process.wait(600)
+        if not self._kept:
+            shutil.rmtree(self.folder)
 
     def url(self, database: str, role: str = ROLE) -> str:
         """Return the address of a database."""
@@ -168,6 +241,14 @@ class Server:
             connection.execute("DROP SCHEMA IF EXISTS whodid CASCADE")
         return self.url(name)
 
+    @property
+    def cpu(self) -> float:
+        """Processor seconds that all its processes have taken, those that ended included."""
+        assert self._process is not None
+        master = self._process.pid
+        ticks = sum(_ticks(pid) for pid in (master, *(one for one in _pids() if _parent(one) == master)))
+        return ticks / os.sysconf("SC_CLK_TCK")
+
     @cached_property
     def version(self) -> str:
         """The server's version."""
@@ -177,6 +258,15 @@ class Server:
 
 def _pids() -> Iterator[int]:
     return (int(one.name) for one in Path("/proc").iterdir() if one.name.isdigit())
+
+
+def _ticks(pid: int) -> int:
+    """Return the clock ticks that a process and its children that ended have taken; 0 when it is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return sum(int(field) for field in fields[11:15])
 
 
 def _parent(pid: int) -> int:

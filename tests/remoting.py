@@ -49,10 +49,11 @@ class Server:
     Args:
         mode: `fine`, `slow` (50 ms per request), `503`, `429`, `deaf` (takes the request and never answers), or
             `forgetful` (records and answers 500).
+        store: Address of the store; a file in the folder when not given.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.log: Log = whodid.open(f"sqlite:///{folder}/audit.db")
+    def __init__(self, folder: Path, store: str | None = None) -> None:
+        self.log: Log = whodid.open(store or f"sqlite:///{folder}/audit.db")
         self.key = KeyRing(self.log, WORKSPACE, actor=OPERATOR).create("tests").text
         self.mode = "fine"
         self.requests = 0
@@ -127,9 +128,9 @@ async def refused(send: Any, status: int, body: bytes, *, after: int | None = No
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Server]:
+def serving(folder: Path, store: str | None = None) -> Iterator[Server]:
     """Run a server; close its log in the end."""
-    server = Server(folder)
+    server = Server(folder, store)
     server.start()
     try:
         yield server

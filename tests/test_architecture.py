@@ -309,11 +309,49 @@ def test_every_public_name_is_documented(name: str) -> None:
 
 
 def test_the_face_is_one_page() -> None:
-    """`whodid/__init__.py` re-exports and lists, in order, and does nothing else."""
+    """`whodid/__init__.py` re-exports and lists, in order, loads what is asked for, and does nothing else."""
     face = parsed(SOURCE / "__init__.py")
     module = importlib.import_module("whodid")
 
     allowed = (ast.Import, ast.ImportFrom, ast.Assign, ast.Expr)
-    assert [type(node).__name__ for node in face.body if not isinstance(node, allowed)] == []
+    others = [node for node in face.body if not isinstance(node, allowed)]
+    assert [ast.unparse(node).partition("\n")[0] for node in others] == [
+        "if TYPE_CHECKING:",
+        "if not TYPE_CHECKING:",
+        "def __dir__() -> list[str]:",
+    ]
     assert sorted(module.__all__) == sorted(set(module.__all__))
     assert [name for name in module.__all__ if not hasattr(module, name)] == []
+    assert set(module.__all__) <= set(dir(module))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        module.nothing  # noqa: B018 -- asking is the test
+
+
+LOADED = """
+import sys
+
+def rooms():
+    return " ".join(sorted({name.split(".")[1] for name in sys.modules if name.startswith("whodid.")}))
+
+import whodid
+print(rooms())
+import whodid.capture
+print(rooms())
+import whodid.capture.remote
+whodid.connect
+print(rooms())
+whodid.open
+print(rooms())
+"""
+
+
+def test_a_part_is_loaded_with_its_first_name() -> None:
+    """Words alone load words; capturing and the client of a server load no log, no store and no query."""
+    done = guarded(LOADED, ROOT)
+
+    assert done.stdout.splitlines() == [
+        "errors model",
+        "canonical capture catalog errors model proof",
+        "canonical capture catalog connecting errors intake model proof",
+        "canonical capture catalog connecting errors intake log model proof query sequence store",
+    ], done.stderr

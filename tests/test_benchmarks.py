@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from benchmarks.__main__ import QUICK, SCRIPTS, bars, tables
+from benchmarks.__main__ import PLOTS, QUICK, SCRIPTS, Table, bars, tables
 from benchmarks.measure import table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,6 +41,20 @@ def test_bars_are_as_long_as_their_numbers(printed: str) -> None:
     assert [round(width / max(widths), 2) for width in widths] == [0.1, 0.2, 0.75, 1.0]
     texts = [one.text for one in drawn.iter(f"{space}text")]
     assert {"batch 1", "batch 100", "9,000", "A <machine>"} <= set(texts)
+
+
+def test_a_group_with_a_name_is_called_by_it() -> None:
+    """A peer needs no heading before its name; a number alone says nothing."""
+    drawn = bars(Table("Peers", ("who", "entries/s"), (("one-that-has-a-long-name", "10"),)), ("entries/s",), "who", "")
+    assert ">one-that-has-a-long-name<" in drawn
+
+
+def test_what_is_drawn_is_in_the_documentation() -> None:
+    """Every picture that the command makes is shown by a page."""
+    pages = "".join(page.read_text() for page in (ROOT / "docs").rglob("*.md"))
+    for name in PLOTS:
+        assert (ROOT / "docs" / "images" / f"{name}.svg").exists()
+        assert f"images/{name}.svg)" in pages
 
 
 def test_every_script_that_it_runs_is_there() -> None:

@@ -237,3 +237,14 @@ class TestWaking:
                 outbox.write(session, "w1", [event(2)])
             assert seen == []
         assert seen == [["2"]]
+
+    def test_it_ends(self, engine: sa.Engine, outbox: Outbox) -> None:
+        """Then nothing is called any more, and SQLAlchemy keeps nothing of it."""
+        sessions = sessionmaker(engine)
+        end = outbox.on_commit(sessions, lambda: pytest.fail("it was called"))
+        end()
+
+        with sessions.begin() as session:
+            outbox.write(session, "w1", [event(1)])
+        with sessions() as session:
+            assert not list(session.dispatch.after_commit)

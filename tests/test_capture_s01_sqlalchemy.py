@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import decimal
+import gc
 import subprocess
 import sys
 import uuid
+import weakref
 from pathlib import Path
 from subprocess import PIPE
 from typing import Any
@@ -78,6 +80,26 @@ class TestInstalling:
         assert not list(engine.dispatch.before_cursor_execute)
         assert {name: getattr(sessions.class_, name) for name in methods} == methods
         engine.dispose()
+
+    def test_what_was_removed_is_let_go(self) -> None:
+        """An application that installs and removes again and again does not grow."""
+
+        def installed() -> list[weakref.ref[Any]]:
+            sessions = sessionmaker(sa.create_engine("sqlite://"))
+            # As in an application, where what is called belongs to an object that has the sessions.
+            captured = Capture(builtin(), lambda *_: f"{sessions}", workspace="w1", strict=True)
+            outbox = Outbox(sessions.kw["bind"])
+            end = outbox.on_commit(sessions, lambda: captured.keep("w1", []))
+            handle = install(sessions, captured, outbox, models=(Note,))
+            handle.remove()
+            end()
+            return [weakref.ref(one) for one in (captured, outbox, handle)]
+
+        kept = installed()
+        # What dies with a class dies in a second round.
+        gc.collect()
+        gc.collect()
+        assert [one() for one in kept] == [None, None, None]
 
     def test_the_asynchronous_maker(self, tmp_path: Path) -> None:
         """Its sessions get a class of their own, and lose it again; all other sessions are left alone."""

@@ -23,6 +23,70 @@ def feed(url: str) -> None:
         turn(SinkWorker(log))
 
 
+def test_a_sink_is_changed(run: Run, store: str, tmp_path: Path) -> None:
+    """What is named changes, the rest stays; the log tells what was and why."""
+    out, more = tmp_path / "out.ndjson", tmp_path / "more.ndjson"
+    assert (
+        run("sinks", "add", "siem", "file", str(out), "--from", "0", "--set", "mode=640", "--set", "keep=2").code == 0
+    )
+    feed(store)
+    changed = run(
+        "sinks", "change", "siem", "--name", "lake", "--address", str(more), "--filter", "action:audit.stream_changed",
+        "--format", "ecs", "--set", "keep=3", "--unset", "mode", "--batch", "5", "--heartbeat", "0",
+        "--reason", "It moves",
+    )  # fmt: skip
+    assert (changed.code, changed.out, changed.err) == (0, "", "")
+    feed(store)
+    (listed,) = run("sinks", "list", "--json").json()
+    sink = listed["sink"]
+    assert (sink["name"], sink["address"], sink["format"], sink["options"]) == ("lake", str(more), "ecs", {"keep": "3"})
+    assert (sink["batch"], sink["heartbeat"], listed["behind"]) == (5, 0, 0)
+    assert len(out.read_text().splitlines()) == 31
+    assert len(more.read_text().splitlines()) == 1
+    with whodid.open(store) as log:
+        entry = list(log.read(HOME, 30))[-1]
+    assert entry.reason is not None
+    assert entry.reason.text == "It moves"
+    assert [(one.path, one.before) for one in entry.changes if one.path.startswith("options")] == [
+        ("options.keep", "2"),
+        ("options.mode", "640"),
+    ]
+
+
+def test_the_language_of_a_workspace(run: Run, store: str) -> None:
+    """It is printed and chosen, with a reason that is recorded; one that nobody speaks here is refused."""
+    assert run("sinks", "language").out == "en\n"
+    assert run("sinks", "language", "ar", "--reason", "We are in Dubai").out == "ar\n"
+    assert run("sinks", "language").out == "ar\n"
+    assert run("sinks", "language", "fr").code != 0
+    with whodid.open(store) as log:
+        entry = list(log.read(HOME, 30))[-1]
+    assert entry.reason is not None
+    assert entry.reason.text == "We are in Dubai"
+
+
+def test_a_secret_is_named_anew_with_the_address(run: Run, store: str, tmp_path: Path) -> None:
+    """Elsewhere it is not sent by itself; two places at once are none."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    for file in (first, second):
+        file.write_text(f"token-{file.name}")
+        file.chmod(0o600)
+    assert run("sinks", "add", "hec", "splunk", "https://a.example/x", "--secret-file", str(first)).code == 0
+    refused = run("sinks", "change", "hec", "--address", "https://b.example/x")
+    assert (refused.code != 0, "was given for another host" in refused.err) == (True, True)
+    both = run("sinks", "change", "hec", "--secret-file", str(second), "--secret-env", "X")
+    assert (both.code != 0, "in a file or in a variable" in both.err) == (True, True)
+    assert run("sinks", "change", "hec", "--address", "https://b.example/x", "--secret-file", str(second)).code == 0
+    (listed,) = run("sinks", "list", "--json").json()
+    assert (listed["sink"]["address"], listed["sink"]["secret"]) == ("https://b.example/x", f"file:{second}")
+    with whodid.open(store) as log:
+        (secret,) = [one for one in list(log.read(HOME, 30))[-1].changes if one.path == "secret"]
+        assert (secret.before_fp, secret.after_fp) == (
+            log.fingerprint(HOME, b"token-first"),
+            log.fingerprint(HOME, b"token-second"),
+        )
+
+
 def test_from_adding_to_removing(run: Run, store: str, tmp_path: Path) -> None:
     """A sink is added, tested, fed, paused, resumed, fed again from the past, and removed; the log tells it all."""
     out = tmp_path / "out.ndjson"

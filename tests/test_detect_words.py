@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from whodid.catalog import LANGUAGES
+from whodid.catalog import LANGUAGES, rule_label
+from whodid.catalog.rules import RULES
 from whodid.detect import Rule, built_in, code_in, compiled, slots, translated
+from whodid.detect.alerts import BY_HAND
 
 TOLD = [rule for rule in built_in() if rule.told]
 OTHERS = [language for language in LANGUAGES if language != "en"]
@@ -51,3 +53,10 @@ def test_codes_are_said_as_people_say_them() -> None:
         "revoked",
         "other",
     )
+
+
+def test_entries_name_the_rules_as_the_rules_name_themselves() -> None:
+    """The catalog knows the title of every rule that makes alerts, and of what a person raises; of no other."""
+    titles = {rule.name: rule.title for rule in TOLD} | {BY_HAND: "Raised by a person"}
+    assert {name: rule_label(name, "", "en") for name in RULES} == titles
+    assert rule_label("own_1", "Mine", "es") == "Mine"

@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from tests.browsing import Browser, BrowserContext, Page, expect, watched
 from tests.evidencing import Workshop, furnished
 from tests.test_evidence import ABOUT
-from tests.visiting import Visit, World, open_world, visiting
+from tests.visiting import Visit, World, open_world
 from whodid.evidence.document import encode
 from whodid.evidence.page import extract, script_hash, verifier
 from whodid.evidence.page import page as whole
@@ -118,13 +118,6 @@ def world() -> Iterator[World]:
     """Serve a host application with a log."""
     with open_world() as made:
         yield made
-
-
-@pytest.fixture
-def visit(chromium: Browser, world: World) -> Iterator[Callable[..., Visit]]:
-    """Return a function that opens a page; what the page complains about fails the test."""
-    with visiting(chromium, world) as opening:
-        yield opening
 
 
 def test_an_entry_and_the_dialog_make_evidence(visit: Callable[..., Visit], tmp_path: Path) -> None:

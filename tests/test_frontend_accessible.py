@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 
-from tests.browsing import Browser, Locator, expect
+from tests.browsing import Locator, expect
 from tests.serving import HOME, event, record
-from tests.visiting import Visit, World, open_world, visiting
+from tests.visiting import Visit, World, open_world
 from whodid import Change, Resource
 from whodid.query import parse
 
@@ -45,13 +45,6 @@ def world() -> Iterator[World]:
             ],
         )
         yield made
-
-
-@pytest.fixture
-def visit(chromium: Browser, world: World) -> Iterator[Callable[..., Visit]]:
-    """Return a function that opens a page; what the page complains about fails the test."""
-    with visiting(chromium, world) as opening:
-        yield opening
 
 
 class Look:

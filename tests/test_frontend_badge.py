@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 
-from tests.browsing import Browser, Route, expect
+from tests.browsing import Route, expect
 from tests.serving import HOME, NOW, event, record
-from tests.visiting import NARROW, WIDE, Visit, World, open_world, visiting
+from tests.visiting import NARROW, WIDE, Visit, World, open_world
 from whodid.retention import purge
 
 pytestmark = pytest.mark.browser
@@ -24,13 +24,6 @@ def world() -> Iterator[World]:
     """Serve a host application with a log of its own for each test."""
     with open_world() as made:
         yield made
-
-
-@pytest.fixture
-def visit(chromium: Browser, world: World) -> Iterator[Callable[..., Visit]]:
-    """Return a function that opens a page; what the page complains about fails the test."""
-    with visiting(chromium, world) as opening:
-        yield opening
 
 
 def forged(change: Callable[[Any], None]) -> Callable[[Route], None]:

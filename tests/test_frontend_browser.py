@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.browsing import Browser, Route, expect
+from tests.browsing import Route, expect
 from tests.serving import HOME
-from tests.visiting import Visit, World, open_world, visiting
+from tests.visiting import Visit, World, open_world
 from whodid.query import parse
 
 pytestmark = pytest.mark.browser
@@ -20,13 +20,6 @@ def world() -> Iterator[World]:
     """Serve a host application with a log."""
     with open_world() as made:
         yield made
-
-
-@pytest.fixture
-def visit(chromium: Browser, world: World) -> Iterator[Callable[..., Visit]]:
-    """Return a function that opens a page; what the page complains about fails the test."""
-    with visiting(chromium, world) as opening:
-        yield opening
 
 
 def test_why_did_the_campaign_stop(visit: Callable[..., Visit]) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.browsing import Browser, Locator, Route, expect
+from tests.browsing import Locator, Route, expect
 from tests.serving import HOME, event, record
-from tests.visiting import NARROW, Visit, World, open_world, visiting
+from tests.visiting import NARROW, Visit, World, open_world
 from whodid.detect import DetectionWorker
 from whodid.model import Actor, Resource
 
@@ -24,13 +24,6 @@ def world() -> Iterator[World]:
     """Serve a host application with a log in which somebody guesses passwords."""
     with open_world() as made:
         yield made
-
-
-@pytest.fixture
-def visit(chromium: Browser, world: World) -> Iterator[Callable[..., Visit]]:
-    """Return a function that opens a page; what the page complains about fails the test."""
-    with visiting(chromium, world) as opening:
-        yield opening
 
 
 def dialog(seen: Visit) -> Locator:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 
-from tests.browsing import Browser, expect
+from tests.browsing import expect
 from tests.serving import HOME, event, record
-from tests.visiting import NARROW, WIDE, Visit, World, open_world, visiting
+from tests.visiting import NARROW, WIDE, Visit, World, open_world
 from whodid import Change, Resource
 from whodid.export import verify_export
 
@@ -48,13 +48,6 @@ def world() -> Iterator[World]:
         record(made.log, HOME, [stopped])
         made.log.seal(HOME, close=True)
         yield made
-
-
-@pytest.fixture
-def visit(chromium: Browser, world: World) -> Iterator[Callable[..., Visit]]:
-    """Return a function that opens a page; what the page complains about fails the test."""
-    with visiting(chromium, world) as opening:
-        yield opening
 
 
 def past(seen: Visit) -> None:

@@ -15,9 +15,9 @@ from unittest.mock import patch
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 
-from tests.browsing import Browser, Locator, Route, expect
+from tests.browsing import Locator, Route, expect
 from tests.serving import HOME
-from tests.visiting import NARROW, WIDE, Visit, World, open_world, visiting
+from tests.visiting import NARROW, WIDE, Visit, World, open_world
 from whodid import Log
 from whodid.errors import StoreUnavailable
 from whodid.evidence import extract, verify
@@ -34,13 +34,6 @@ def world() -> Iterator[World]:
     """Serve a host application with a log of its own for each test: exports are kept."""
     with open_world() as made:
         yield made
-
-
-@pytest.fixture
-def visit(chromium: Browser, world: World) -> Iterator[Callable[..., Visit]]:
-    """Return a function that opens a page; what the page complains about fails the test."""
-    with visiting(chromium, world) as opening:
-        yield opening
 
 
 @contextmanager
@@ -225,6 +218,10 @@ def test_evidence_of_the_dialog_hides_too(visit: Callable[..., Visit], tmp_path:
     dialog.get_by_text("Hide something").click()
     dialog.get_by_label("Names of resources", exact=True).check()
     expect(dialog.locator(".hid")).to_have_text("1 value will be hidden.")
+    about = dialog.get_by_label("About what the filters")
+    for question, told in (("access", "No value will be hidden"), ("approvals", "1 value"), ("filters", "1 value")):
+        about.select_option(question)
+        expect(dialog.locator(".hid")).to_contain_text(told)
     with seen.page.expect_download() as download:
         dialog.get_by_role("button", name="Download", exact=True).click()
     download.value.save_as(tmp_path / "saved.html")

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from tests.browsing import Browser, expect
+from tests.browsing import expect
 from tests.serving import HOME, JOAO, event, record
-from tests.visiting import NARROW, WIDE, Visit, World, open_world, visiting
+from tests.visiting import NARROW, WIDE, Visit, World, open_world
 
 pytestmark = pytest.mark.browser
 
@@ -21,13 +21,6 @@ def world() -> Iterator[World]:
         refused = [event(60_000 + n, "contact.deleted", JOAO, outcome="denied", ago=timedelta(hours=2)) for n in (0, 1)]
         record(made.log, HOME, refused)
         yield made
-
-
-@pytest.fixture
-def visit(chromium: Browser, world: World) -> Iterator[Callable[..., Visit]]:
-    """Return a function that opens a page; what the page complains about fails the test."""
-    with visiting(chromium, world) as opening:
-        yield opening
 
 
 def test_a_chip_is_compared_in_another_way(visit: Callable[..., Visit]) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 
-from tests.browsing import Browser, expect
-from tests.visiting import NARROW, WIDE, Visit, World, open_world, visiting
+from tests.browsing import expect
+from tests.visiting import NARROW, WIDE, Visit, World, open_world
 from whodid.catalog import LANGUAGES
 
 pytestmark = pytest.mark.browser
@@ -32,13 +32,6 @@ def world() -> Iterator[World]:
     """Serve a host application with a log."""
     with open_world() as made:
         yield made
-
-
-@pytest.fixture
-def visit(chromium: Browser, world: World) -> Iterator[Callable[..., Visit]]:
-    """Return a function that opens a page; what the page complains about fails the test."""
-    with visiting(chromium, world) as opening:
-        yield opening
 
 
 def speak(seen: Visit, language: str) -> None:

@@ -8,9 +8,9 @@ from itertools import count
 
 import pytest
 
-from tests.browsing import Browser, Route, expect
+from tests.browsing import Route, expect
 from tests.serving import HOME, event, record
-from tests.visiting import NARROW, Visit, World, open_world, visiting
+from tests.visiting import NARROW, Visit, World, open_world
 
 pytestmark = pytest.mark.browser
 
@@ -22,13 +22,6 @@ def world() -> Iterator[World]:
     """Serve a host application with a log of its own for each test, for they all write."""
     with open_world() as made:
         yield made
-
-
-@pytest.fixture
-def visit(chromium: Browser, world: World) -> Iterator[Callable[..., Visit]]:
-    """Return a function that opens a page; what the page complains about fails the test."""
-    with visiting(chromium, world) as opening:
-        yield opening
 
 
 def happen(world: World, action: str = "contact.created", n: int = 1) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 
-from tests.browsing import Browser, expect
+from tests.browsing import expect
 from tests.serving import EXPORT, HOME, READ, event, record
-from tests.visiting import Visit, World, open_world, visiting
+from tests.visiting import Visit, World, open_world
 from whodid import Context
 from whodid.evidence import extract, verify
 
@@ -26,13 +26,6 @@ def world() -> Iterator[World]:
     """Serve a host application with a log of its own for each test: evidence is recorded."""
     with open_world() as made:
         yield made
-
-
-@pytest.fixture
-def visit(chromium: Browser, world: World) -> Iterator[Callable[..., Visit]]:
-    """Return a function that opens a page; what the page complains about fails the test."""
-    with visiting(chromium, world) as opening:
-        yield opening
 
 
 def test_a_question_from_the_bar(visit: Callable[..., Visit], world: World, tmp_path: Path) -> None:

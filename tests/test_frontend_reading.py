@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from tests.browsing import Browser, Route, expect
+from tests.browsing import Route, expect
 from tests.serving import HOME, event, record
-from tests.visiting import Visit, World, open_world, visiting
+from tests.visiting import Visit, World, open_world
 from whodid import Resource
 
 pytestmark = pytest.mark.browser
@@ -36,13 +36,6 @@ def world() -> Iterator[World]:
                 ],
             )
         yield made
-
-
-@pytest.fixture
-def visit(chromium: Browser, world: World) -> Iterator[Callable[..., Visit]]:
-    """Return a function that opens a page; what the page complains about fails the test."""
-    with visiting(chromium, world) as opening:
-        yield opening
 
 
 def read_on(seen: Visit, rows: int) -> None:

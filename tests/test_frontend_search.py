@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 
-from tests.browsing import Browser, Route, expect
+from tests.browsing import Route, expect
 from tests.serving import HOME, JOAO, event, record
-from tests.visiting import NARROW, WIDE, Visit, World, open_world, visiting
+from tests.visiting import NARROW, WIDE, Visit, World, open_world
 
 pytestmark = pytest.mark.browser
 
@@ -28,13 +28,6 @@ def world() -> Iterator[World]:
             ],
         )
         yield made
-
-
-@pytest.fixture
-def visit(chromium: Browser, world: World) -> Iterator[Callable[..., Visit]]:
-    """Return a function that opens a page; what the page complains about fails the test."""
-    with visiting(chromium, world) as opening:
-        yield opening
 
 
 def field(seen: Visit) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 
-from tests.browsing import Browser, Route, expect
+from tests.browsing import Route, expect
 from tests.serving import READ
-from tests.visiting import NARROW, WIDE, Visit, World, open_world, visiting
+from tests.visiting import NARROW, WIDE, Visit, World, open_world
 
 pytestmark = pytest.mark.browser
 
@@ -19,13 +19,6 @@ def world() -> Iterator[World]:
     """Serve a host application with a log."""
     with open_world() as made:
         yield made
-
-
-@pytest.fixture
-def visit(chromium: Browser, world: World) -> Iterator[Callable[..., Visit]]:
-    """Return a function that opens a page; what the page complains about fails the test."""
-    with visiting(chromium, world) as opening:
-        yield opening
 
 
 def test_hidden_values_say_that_they_are_hidden(visit: Callable[..., Visit], world: World) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 
-from tests.browsing import Browser, expect
+from tests.browsing import expect
 from tests.test_frontend_alerts import slots
-from tests.visiting import NARROW, Visit, World, open_world, visiting
+from tests.visiting import NARROW, Visit, World, open_world
 
 FOLDER = Path(__file__).parent.parent / "frontend" / "src" / "tour"
 ENGLISH = json.loads((FOLDER / "en.json").read_text(encoding="utf-8"))
@@ -26,13 +26,6 @@ def world() -> Iterator[World]:
     """Serve a host application with a log."""
     with open_world() as made:
         yield made
-
-
-@pytest.fixture
-def visit(chromium: Browser, world: World) -> Iterator[Callable[..., Visit]]:
-    """Return a function that opens a page; what the page complains about fails the test."""
-    with visiting(chromium, world) as opening:
-        yield opening
 
 
 @pytest.mark.parametrize("language", ["es", "pt", "hi", "ar"])

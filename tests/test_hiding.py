@@ -272,6 +272,55 @@ def test_evidence_over_http_hides_what_is_asked(log: Log) -> None:
         assert refused.status_code in {400, 422}
 
 
+@pytest.mark.parametrize(
+    "question",
+    [
+        ["access"],
+        ["approvals"],
+        ["resource:contact:con_juan"],
+        ["actor:user:usr_maria"],
+        ["actor:usr_maria", "action:contact.*"],
+        ["entry:0,2..3"],
+    ],
+    ids=["access", "approvals", "resource", "actor", "both", "entries"],
+)
+def test_an_estimate_of_evidence_tells_what_it_will_hold(log: Log, question: list[str]) -> None:
+    """Of ready-made questions as of any other; what is asked for is neither made nor recorded."""
+    headers = bearer(token(permissions=(READ, EXPORT, PII)))
+    told = (("user.role_changed", "user", "usr_joao"), ("template.approved", "template", "tpl_spring"))
+    more = [
+        event(70 + at, action, MARIA, resource=Resource(type=type_, id=id_, name=id_), reason=Reason(text="She asked"))
+        for at, (action, type_, id_) in enumerate(told)
+    ]
+    record(log, HOME, more)
+    wish = {"ask": question, "hide": ["reason", "resource.name"]}
+    with client(log) as http:
+        before = log.head(HOME).size
+        estimate = http.post("/v1/evidence/estimate", json=wish, headers=headers)
+        assert log.head(HOME).size == before
+        counts = verify(extract(http.post("/v1/evidence", json=wish, headers=headers).content)).counts
+    assert estimate.json() == {
+        "count": {"value": counts.answers, "exact": True},
+        "hidden": {"value": counts.redacted, "exact": True},
+    }
+    assert counts.redacted > 0
+
+
+def test_an_estimate_of_evidence_refuses_what_evidence_does(log: Log) -> None:
+    """Without the right, with a locked filter, of what is no question."""
+    with client(log) as http:
+        for path in ("/v1/evidence", "/v1/evidence/estimate"):
+            for rights, locked, wish, status in (
+                ((READ,), None, {}, 403),
+                ((READ, EXPORT), "type:contact", {}, 403),
+                ((READ, EXPORT), None, {"ask": ["everything"]}, 400),
+                ((READ, EXPORT), None, {"hide": ["actor.id"]}, 422),
+                ((READ, EXPORT), None, {"since": "whenever"}, 400),
+            ):
+                sent = bearer(token(permissions=rights, locked=locked))
+                assert http.post(path, json=wish, headers=sent).status_code == status, (path, wish)
+
+
 def asked(http: Any, headers: dict[str, str], **wish: object) -> tuple[dict[str, Any], dict[str, Any], bytes]:
     """Return the estimate of an export, its finished job and its file."""
     estimate = http.post("/v1/exports/estimate", json=wish, headers=headers)
@@ -324,7 +373,7 @@ def test_an_estimate_of_much_says_that_there_is_more(log: Log) -> None:
     """It looks at so many entries and no more."""
     headers = bearer(token(permissions=(READ, EXPORT, PII)))
     wish = {"format": "csv", "hide": ["resource.name"]}
-    with client(log) as http, patch("whodid.server.exports._MOST_LOOKED_AT", 3):
+    with client(log) as http, patch("whodid.server.sizing._MOST_LOOKED_AT", 3):
         told = http.post("/v1/exports/estimate", json=wish, headers=headers).json()["hidden"]
         assert told == {"value": 3, "exact": False}
         assert http.post("/v1/exports/estimate", json=wish | {"hide": ["id"]}, headers=headers).status_code == 422

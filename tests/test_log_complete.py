@@ -17,6 +17,7 @@ from whodid.proof.complete import Answer, Found, SegmentAnswer, check_answer, ch
 from whodid.proof.leaf import ACTION, ACTOR, RESOURCE
 from whodid.proof.note import Verifier
 from whodid.proof.seal import Seal
+from whodid.proof.volume import Volume
 from whodid.retention import purge
 
 DAYS, PER_DAY = 6, 12
@@ -50,6 +51,12 @@ def check(log: Log, answer: Answer) -> Found:
     details = log.get(HOME, sealed.index).details
     assert details is not None
     assert bytes.fromhex(details["seal"]) == found.newest.encode()
+    if found.volume is not None:
+        carried = log.complete(HOME, answer.dimension, answer.value).volume
+        assert carried is not None
+        details = log.get(HOME, carried.index).details
+        assert details is not None
+        assert bytes.fromhex(details["volume"]) == found.volume.encode()
     return found
 
 
@@ -129,6 +136,79 @@ def test_what_an_operator_leaves_out_is_refuted(log: Log) -> None:
     for lie in lies:
         with pytest.raises(ProofError):
             check_answer(log.head(HOME).origin, lie)
+
+
+def bound(log: Log, clock: Clock) -> Log:
+    """Bind four of the days, then three more, and leave one day to itself."""
+    for day in range(DAYS, DAYS + 4):
+        if day == DAYS + 3:
+            log.bind(HOME)
+        record(log, [event(100 * day + 1, "contact.deleted", clock.now)])
+        clock.advance(days=1)
+        log.seal(HOME)
+        if day == DAYS:
+            log.bind(HOME)
+    return log
+
+
+def test_volumes_answer_for_their_segments(log: Log, clock: Clock) -> None:
+    """With one proof for many segments, and the same entries; segments that a range cuts off answer for themselves."""
+    by_segments = [entry.index for entry in log.read(HOME) if entry.action == "contact.deleted"]
+    bound(log, clock)
+    first, second = [Volume.decode(one.volume) for one in log._store.volumes(HOME)]
+    given = log.complete(HOME, ACTION, b"contact.deleted")
+    found = check(log, given.answer)
+    assert [one.number for one in given.answer.bound] == [0, 1]
+    assert [one.number for one in given.answer.segments] == [second.last + 1]
+    assert list(found.positions) == [entry.index for entry in log.read(HOME) if entry.action == "contact.deleted"]
+    assert set(by_segments) < set(found.positions)
+    assert (found.start, found.unindexed, given.gone) == (0, 0, ())
+    assert check(log, log.complete(HOME, ACTOR, b"user\0nobody").answer).positions == ()
+
+    cut = log.complete(HOME, ACTION, b"contact.deleted", Seal.decode(given.answer.seals[1]).start)
+    assert ([one.number for one in cut.answer.bound], cut.answer.segments[0].number) == ([1], 1)
+    assert check(log, cut.answer).positions == tuple(at for at in found.positions if at >= cut.start)
+    short = log.complete(HOME, ACTION, b"contact.deleted", 0, first.stop)
+    assert ([one.number for one in short.answer.bound], short.answer.segments) == ([0], ())
+    assert short.answer.commitments == ()
+    assert check(log, short.answer).stop == first.stop
+
+
+def test_what_an_operator_leaves_out_of_volumes_is_refuted(log: Log, clock: Clock) -> None:
+    """Volumes, positions, salts and the seals that a volume is said to hold; whatever leaves a gap."""
+    answer = bound(log, clock).complete(HOME, ACTION, b"contact.deleted").answer
+    origin = log.head(HOME).origin
+    check_answer(origin, answer)
+    one, two = answer.bound
+    seal, newest = Seal.decode(answer.seals[0]), Volume.decode(answer.volumes[1])
+    lies = [
+        answer._replace(bound=(one,)),
+        answer._replace(bound=(two, one)),
+        answer._replace(bound=(one, one, two)),
+        answer._replace(bound=(), segments=()),
+        answer._replace(volumes=answer.volumes[1:]),
+        answer._replace(volumes=answer.volumes[:1]),
+        answer._replace(volumes=answer.volumes[::-1]),
+        answer._replace(seals=answer.seals[1:]),
+        answer._replace(seals=(seal._replace(commitment=bytes(32)).encode(), *answer.seals[1:])),
+        answer._replace(bound=(two,), volumes=(newest._replace(start=newest.start - 1).encode(),)),
+        answer._replace(value=b"contact.updated"),
+    ] + [
+        answer._replace(bound=(changed, two))
+        for changed in (
+            one._replace(positions=one.positions[1:]),
+            one._replace(positions=()),
+            one._replace(salt=two.salt),
+            one._replace(number=1),
+        )
+    ]
+    for lie in lies:
+        with pytest.raises(ProofError):
+            check_answer(origin, lie)
+    # What begins later or ends earlier is an answer to less, and says so.
+    whole = check_answer(origin, answer)
+    assert check_answer(origin, answer._replace(bound=(two,))).start > whole.start
+    assert check_answer(origin, answer._replace(segments=())).stop < whole.stop
 
 
 def test_no_changed_byte_of_a_seal_passes(log: Log) -> None:

@@ -15,9 +15,9 @@ from tests import sending
 from tests.sending import wire
 from tests.serving import ALL, AWAY, HOME, MARIA, NOW, SECRET, Clock, bearer, check_problem, client, token
 from whodid import Actor, Log
+from whodid.catalog import TOPICS
 from whodid.errors import InvalidSetting, StoreUnavailable
 from whodid.retention import preview, purge, read_policy
-from whodid.retention.loss import QUESTIONS
 from whodid.server import gate, mint_operator_token, mint_token
 from whodid.server.keys import SCOPES, KeyRing
 from whodid.server.operators import verify_operator_token
@@ -90,7 +90,7 @@ def test_retention_is_read_foretold_and_set(http: TestClient, log: Log, admin: d
     assert seen["days"] == 30
     assert seen["entries"] == sum(term["entries"] for term in seen["terms"]) > 0
     assert (seen["held"], seen["people"] > 1, seen["bytes"] > 1_000) == (0, True, True)
-    assert [one["question"] for one in seen["questions"]] == list(QUESTIONS)
+    assert [one["question"] for one in seen["questions"]] == list(TOPICS)
     assert read_policy(log, HOME).days == 90
     answer = http.put("/v1/retention", json={"days": 30, "reason": "Asked by the board"}, headers=admin).json()
     assert answer["days"] == 30

@@ -16,7 +16,7 @@ from tests.serving import HOME
 from tests.sinking import turn
 from whodid import Log
 from whodid.server.console import OPERATOR
-from whodid.sinks import Health, Sinks, SinkWorker
+from whodid.sinks import Health, Sinks, SinkWorker, read_language
 
 clock, console, log, http = desk.clock, desk.console, desk.log, desk.http
 
@@ -33,6 +33,13 @@ def receiver() -> Iterator[Receiver]:
 def wish(receiver: Receiver, **more: str) -> dict[str, Any]:
     """Fill in the form of a new sink."""
     return {"name": "SIEM <b>", "kind": "webhook", "address": receiver.url, "private": "yes", "past": "yes", **more}
+
+
+def version_in(page: str) -> str:
+    """Return which settings a form shows."""
+    found = re.search(r'name="version" value="([0-9a-f]{32})"', page)
+    assert found is not None
+    return found[1]
 
 
 def only(log: Log) -> Health:
@@ -77,6 +84,61 @@ def test_a_sink_from_adding_to_removing(http: TestClient, log: Log, receiver: Re
     assert [entry.reason.text for entry in told if entry.reason][::-1] == [
         "The receiver answered 503", "They move", "Gone",
     ]  # fmt: skip
+
+
+def test_a_sink_is_changed(http: TestClient, log: Log, receiver: Receiver) -> None:
+    """The form shows what is there; what is sent is what there is then, and the position stays."""
+    desk.send(http, PLACE, **wish(receiver, options="", query="action:contact.created"))
+    one = f"{PLACE}/{only(log).sink.id}"
+    turn(SinkWorker(log))
+    page = http.get(f"{one}/change").text
+    assert 'value="SIEM &lt;b&gt;"' in page
+    assert 'value="action:contact.created"' in page
+    version, position = version_in(page), only(log).position.next
+    typed: dict[str, Any] = {
+        "name": "Lake",
+        "address": receiver.url,
+        "format": "ecs",
+        "query": "",
+        "private": "yes",
+        "reason": "Why",
+    }
+    done = desk.send(http, f"{one}/change", version=version, **typed)
+    assert "The sink is changed." in done.text
+    sink = only(log).sink
+    assert (sink.name, sink.format, sink.query, sink.private) == ("Lake", "ecs", "", True)
+    assert only(log).position.next == position
+    (entry,) = log.find(HOME, "action:audit.stream_changed", limit=1).entries
+    assert (entry.actor, entry.reason and entry.reason.text) == (OPERATOR, "Why")
+
+    late = desk.send(http, f"{one}/change", version=version, **typed | {"name": "Late"})
+    assert (late.status_code, "was changed meanwhile" in late.text) == (422, True)
+    assert 'value="Lake"' in late.text
+    wrong = desk.send(http, f"{one}/change", version=version_in(late.text), **typed | {"query": "planet:mars"})
+    assert (wrong.status_code, "planet" in wrong.text, 'value="planet:mars"' in wrong.text) == (422, True, True)
+    assert only(log).sink == sink
+
+
+def test_the_language_of_the_workspace(http: TestClient, log: Log) -> None:
+    """The form shows the one that is chosen."""
+    assert '<option value="en" selected>English' in http.get(PLACE).text
+    page = desk.send(http, f"{PLACE}/language", lang="hi").text
+    assert "The language is set." in page
+    assert '<option value="hi" selected>Hindi' in page
+    assert read_language(log, HOME) == "hi"
+    wrong = desk.send(http, f"{PLACE}/language", lang="fr")
+    assert (wrong.status_code, "There is no language" in wrong.text) == (422, True)
+
+
+def test_a_webhook_with_a_pair_of_keys(http: TestClient, log: Log, receiver: Receiver) -> None:
+    """The page shows the public key, and the secret one never."""
+    page = desk.send(http, PLACE, **wish(receiver, signature="ed25519")).text
+    (key,) = Sinks(log, HOME, actor=OPERATOR).public_keys(only(log).sink.id)
+    assert key in page
+    assert re.search(r"whs(k|ec)_[A-Za-z0-9+/]{8}", page) is None
+    assert 'id="made"' not in page
+    both = desk.send(http, f"{PLACE}/{only(log).sink.id}/secret", signature="ed25519", beside="yes").text
+    assert [key in both, len(re.findall(r"<code>whpk_", both))] == [True, 2]
 
 
 def test_what_is_in_quarantine_is_seen_to(http: TestClient, log: Log, receiver: Receiver) -> None:

@@ -226,9 +226,10 @@ def test_more_waiting_requests_than_can_be_served_are_told_so(log: Log) -> None:
         client(log, threads=1) as http,
     ):
         statuses: list[int] = []
+        rights = bearer(token())
 
         def ask() -> None:
-            statuses.append(http.get("/v1/entries", headers=bearer(token())).status_code)
+            statuses.append(http.get("/v1/entries", headers=rights).status_code)
 
         threads = [threading.Thread(target=ask)]
         threads[0].start()

@@ -23,7 +23,7 @@ from whodid.log import Stamp, keep_stamp
 from whodid.retention import place_hold
 from whodid.server import mint_operator_token
 from whodid.server.keys import KeyRing
-from whodid.sinks import Sinks
+from whodid.sinks import Sinks, read_language
 
 log, http = routes.log, routes.http
 
@@ -92,11 +92,13 @@ def test_a_key_manages_the_sinks_of_the_workspace_it_belongs_to(http: TestClient
     key = bearer(KeyRing(log, HOME, actor=MARIA).create("home sinks", scopes=("admin",)).text)
     sinks = Sinks(log, AWAY, actor=MARIA)
     sink = sinks.add("away hook", "otlp", "https://away.example.com/v1/logs", kept="away secret")
-    before, size = sinks.get("away hook").position, log.head(AWAY).size
+    before, size, tag = sinks.get("away hook").position, log.head(AWAY).size, sinks.tag("away hook")
     assert http.get("/v1/sinks", headers=key).json() == {"items": []}
     orders: list[tuple[str, str, Any]] = [
         ("GET", "", None),
         ("DELETE", "", None),
+        ("PATCH", "", {"name": "mine"}),
+        ("PATCH", "", {"address": "https://mine.example.com/v1/logs", "secret": "mine"}),
         ("POST", "/secret", {"secret": "mine"}),
         ("POST", "/pause", {"reason": "x"}),
         ("POST", "/resume", {}),
@@ -119,8 +121,13 @@ def test_a_key_manages_the_sinks_of_the_workspace_it_belongs_to(http: TestClient
             method, f"/v1/sinks/{sink.id}{suffix}", json=body, headers=key | {"X-Whodid-Workspace": AWAY}
         )
         assert named.status_code == 403
-    assert http.post("/v1/sinks", json={"name": "x"}, headers=key | {"X-Whodid-Workspace": AWAY}).status_code == 403
-    assert (sinks.get("away hook").position, log.head(AWAY).size) == (before, size)
+    away = key | {"X-Whodid-Workspace": AWAY}
+    assert http.post("/v1/sinks", json={"name": "x"}, headers=away).status_code == 403
+    assert http.put("/v1/language", json={"lang": "hi"}, headers=away).status_code == 403
+    assert http.get("/v1/language", headers=away).status_code == 403
+    assert http.put("/v1/language", json={"lang": "hi"}, headers=key).status_code == 200
+    assert (read_language(log, HOME), read_language(log, AWAY)) == ("hi", "en")
+    assert (sinks.get("away hook").position, log.head(AWAY).size, sinks.tag("away hook")) == (before, size, tag)
 
 
 def test_stamps_are_those_of_the_own_log(http: TestClient, log: Log) -> None:

@@ -226,9 +226,12 @@ def test_other_keys_and_viewers_are_refused(
     for headers in (bearer(ring.create("other", scopes=scopes).text), bearer(token(HOME))):
         for method, path, body in (
             ("GET", "/v1/sinks", None),
+            ("GET", "/v1/language", None),
+            ("PUT", "/v1/language", {"lang": "es"}),
             ("POST", "/v1/sinks", HOOK | {"name": "mine"}),
             ("GET", one, None),
             ("DELETE", one, None),
+            ("PATCH", one, {"name": "mine"}),
             ("POST", f"{one}/secret", {}),
             ("POST", f"{one}/pause", {"reason": "x"}),
             ("POST", f"{one}/resume", {}),

@@ -260,7 +260,7 @@ def test_a_letter_holds_a_head_that_can_be_checked(log: Log, tmp_path: Path, at_
     assert (people, secure, user) == (["ana@casa.example", "keep@casa.example"], True, "whodid abc 123")
     assert letter["Subject"] == f"Audit log {HOME}: 11 entries"
     assert test["Subject"].startswith("Test: ")
-    body = letter.get_body()
+    body = letter.get_body(("plain",))
     assert body is not None
     head = json.loads(next(letter.iter_attachments()).get_content())
     assert checked(head, log) == 11

@@ -53,7 +53,9 @@ def test_slack_gets_an_alert_as_plain_text(log: Log, receiver: Receiver, tmp_pat
     section, button = post["blocks"]
     assert post["text"] == "Low alert: Guessing the password of one person"
     assert section["text"]["type"] == "plain_text"
-    assert section["text"]["text"].startswith(f"{post['text']}\nabout {PLAIN}, {HOME}, from 5 entries, 2026-")
+    assert section["text"]["text"].startswith(
+        f"{post['text']}\nabout {PLAIN}, {HOME}, from 5 entries, 20 November 2026, "
+    )
     assert button["elements"][0]["url"] == "https://app.example/settings/alerts"
     assert only(log).position.fault == ""
 
@@ -126,7 +128,9 @@ def test_a_letter_says_what_was_noticed(log: Log) -> None:
     assert people == ["owners@lumen.example"]
     assert letter["Subject"] == f"{HOME}: Low alert: Guessing the password of one person (and 1 more)"
     assert letter["Bcc"] is None
-    text = letter.get_content()
+    body = letter.get_body(("plain",))
+    assert body is not None
+    text = body.get_content()
     assert f"about {PLAIN}, {HOME}, from 5 entries" in text
     assert "Medium alert: Guessing the password of one person" in text
     assert text.rstrip().endswith("https://app.example/alerts")

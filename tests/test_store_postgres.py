@@ -17,6 +17,7 @@ from whodid.errors import InvalidSetting, StoreUnavailable, StoreVersion
 from whodid.query import Query, parse
 from whodid.sequence import Batch, Head
 from whodid.store.base import Known, Store
+from whodid.store.postgres.write import REMOVE_IDS
 from whodid.testing import EPOCH, StoreContract, append, content, prepared
 
 if TYPE_CHECKING:
@@ -257,6 +258,17 @@ def test_a_frequent_word_is_found_in_order(store: PostgresStore) -> None:
             break
     assert found == [one.index for one in store.find("w", Query(), None, 2_000).entries]
     assert len(found) == 1_200
+
+
+def test_a_step_of_a_purge_reads_no_ids_but_its_own(store: PostgresStore, beside: Any) -> None:
+    """The statement goes through the key, however many entries the log has: a step must not grow with the log."""
+    append(store, "w", prepared(0, 3_000), EPOCH + timedelta(days=30))
+    beside.execute("ANALYZE whodid.entry_id")
+    ids = [kept.id for kept in store.read("w", 100, 150)]
+    ws = store.coding.keys.workspace("w")
+    plan = "\n".join(line for (line,) in beside.execute(f"EXPLAIN {REMOVE_IDS}", (ws, ids)))
+    assert "entry_id_pkey" in plan
+    assert "Seq Scan" not in plan
 
 
 def test_a_commit_is_on_the_disk_whatever_the_role_says(store: PostgresStore, beside: Any) -> None:

@@ -9,7 +9,7 @@ from django.db import models
 
 
 def _tracked(model: Any) -> Any:
-    if os.environ.get("VARIANT") == "django-pghistory":
+    if os.environ.get("VARIANT", "").startswith("django-pghistory"):
         import pghistory
 
         return pghistory.track(pghistory.InsertEvent(), pghistory.UpdateEvent(), pghistory.DeleteEvent())(model)

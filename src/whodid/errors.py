@@ -11,6 +11,7 @@ The family, drawn once so that a caller can choose how widely to catch::
     ├── InvalidSetting        your configuration is wrong
     ├── Denied                you may not do this: `permission` says what is missing
     ├── NotFound              there is no such entry, workspace or export
+    ├── Outdated              somebody else changed it meanwhile; nothing was changed
     ├── Purged                the content existed and left by retention
     ├── StoreError            our storage
     │   ├── StoreUnavailable  try again later; nothing was written
@@ -116,6 +117,10 @@ class Denied(WhodidError):
 
 class NotFound(WhodidError):
     """There is nothing under this name in this workspace."""
+
+
+class Outdated(WhodidError):
+    """A change was made for a version that is not there any more; nothing was changed."""
 
 
 class Held(WhodidError):

@@ -45,3 +45,22 @@ class TestPostgresStore(StoreContract):
         store = PostgresStore(postgres_url)
         yield store
         store.close()
+
+
+@pytest.mark.postgres
+class TestPostgresReplica(StoreContract):
+    """The server's store, written at a primary and read at its replica."""
+
+    @pytest.fixture
+    def store(self, replicated_url: tuple[str, str]) -> Iterator[Store]:
+        """Return an empty store whose every read is the replica's."""
+        from whodid.store.postgres import PostgresStore
+
+        url, replica = replicated_url
+        store = PostgresStore(url, replicas=[replica], replica_wait=60.0, replica_look=None)
+        assert store.copies is not None
+        while store.replicas().replicas[0].standing != "ok":
+            store.copies.look()
+        yield store.reading()
+        assert store.replicas().elsewhere == 0
+        store.close()

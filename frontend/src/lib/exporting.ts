@@ -2,7 +2,7 @@
 
 import type { Client } from "./api.js";
 import { asProblem } from "./api.js";
-import type { ExportEstimate, ExportJob } from "./types.js";
+import type { Estimate, ExportJob } from "./types.js";
 
 const FIRST = 250;
 const LAST = 2_000;
@@ -18,10 +18,13 @@ export interface Wish {
   [filter: string]: unknown;
 }
 
+/** Where files are ordered, and estimated. */
+export type Files = "exports" | "evidence";
+
 export const order = (client: Client, wish: Wish): Promise<ExportJob> => client.post("exports", wish);
 
-/** What it will be: how many entries, and about how many bytes. */
-export const guess = (client: Client, wish: Wish): Promise<ExportEstimate> => client.post("exports/estimate", wish);
+/** What a file will be: how many entries, and of an export about how many bytes. */
+export const guess = (client: Client, files: Files, wish: object): Promise<Estimate> => client.post(`${files}/estimate`, wish);
 
 /** Whether nothing happens to it any more. */
 export const isOver = ({ state }: ExportJob): boolean => state === "ready" || state === "failed";

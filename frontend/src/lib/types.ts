@@ -270,13 +270,14 @@ export interface Suggestions {
 }
 
 /** What an export will be. */
-export interface ExportEstimate {
+export interface Estimate {
   count: Count;
-  size: number;
+  /** Of an export, about how many bytes; of evidence nobody says. */
+  size?: number;
   /** Values that the file hides as it was ordered. */
   hidden: Count;
-  /** Where its files end, whoever chose that. */
-  split: "month" | number | null;
+  /** Where the files of an export end, whoever chose that. */
+  split?: "month" | number | null;
 }
 
 /** An export that is made, or was made, on the server. */

@@ -202,7 +202,7 @@ export class Drawer {
     this.#making = true;
     this.#host.requestUpdate();
     try {
-      this.#host.say(words.t("evidence.saved", { file: await evidence(this.#host, [`resource:${resource}`]) }));
+      this.#host.say(words.t("evidence.saved", { file: await evidence(this.#host, { ask: [`resource:${resource}`] }) }));
     } catch (error) {
       const problem = asProblem(error);
       this.#host.say(`${problem.detail || problem.title || words.t("evidence.failed")} ${problem.remedy}`);

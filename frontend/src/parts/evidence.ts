@@ -14,9 +14,15 @@ export function questionOf({ chips, text }: Pick<State, "chips" | "text">): stri
   return plain && !text && new Set(fields).size === fields.length ? chips.map(({ field, values }) => `${field}:${values.join(",")}`) : null;
 }
 
-/** Make a file of a period, without what it hides, and save it; the name that it was saved under. Throws Problem. */
-export async function evidence({ client }: Host, ask: readonly string[], more: Record<string, unknown> = {}): Promise<string> {
-  const answer = await client.order("evidence", { ask, ...more });
+/** What evidence is to answer: its parts, the period, and what it hides. */
+export interface Question {
+  ask: readonly string[];
+  [more: string]: unknown;
+}
+
+/** Make a file, and save it; the name that it was saved under. Throws Problem. */
+export async function evidence({ client }: Host, question: Question): Promise<string> {
+  const answer = await client.order("evidence", question);
   const name = /filename="([^"]+)"/.exec(answer.headers.get("content-disposition") ?? "")?.[1] ?? "evidence.html";
   save(name, await answer.blob());
   return name;

@@ -7,7 +7,7 @@ import type { Host } from "../lib/host.js";
 import { icon } from "../lib/icons.js";
 import type { ExportJob } from "../lib/types.js";
 import type { Bar } from "./bar.js";
-import { evidence, questionOf } from "./evidence.js";
+import { evidence, questionOf, type Question } from "./evidence.js";
 import { filters, type Feed } from "./feed.js";
 import { download } from "./files.js";
 import { Hide } from "./hide.js";
@@ -125,19 +125,19 @@ export class Export {
     const { words, state } = this.#host;
     const able = ABOUT.filter((about) => about !== "filters" || questionOf(state)?.length);
     const about = able.includes(this.#about) ? this.#about : "everything";
-    this.#guess(about);
+    this.#layout.ask(this.#question(about), "evidence");
     return html`<label class="ckl">${words.t("evidence.asks")} <select @change=${(event: Event) => this.#set({ about: (event.target as HTMLSelectElement).value as About })}>${able.map(
         (one) => html`<option value=${one} ?selected=${one === about}>${words.t(`evidence.${one}`)}</option>`,
       )}</select></label>
       <p class="mute">${words.t("evidence.period")} ${questionOf(state) ? nothing : words.t("evidence.unable")}</p>`;
   }
 
-  /** Have what evidence hides counted where the list can be asked the same. */
-  #guess(about: About): void {
+  /** What evidence about this is to answer, and what it hides. */
+  #question(about: About): Question {
     const { state, clock } = this.#host;
-    if (about !== "filters" && about !== "everything") return this.#layout.forget();
-    const { q, ...period } = filters(state, clock.zone);
-    this.#layout.ask({ ...period, ...(about === "filters" ? { q } : {}), ...this.#hide.wish, format: "ndjson", proofs: false });
+    const { q: _, ...period } = filters(state, clock.zone);
+    const ask = about === "filters" ? (questionOf(state) ?? []) : about === "everything" ? [] : [about];
+    return { ask, ...period, ...this.#hide.wish };
   }
 
   #made(file: string): TemplateResult {
@@ -204,17 +204,13 @@ export class Export {
   }
 
   async #start(): Promise<void> {
-    const { client, state, clock } = this.#host;
     this.#busy = true;
     await this.#try(async () => {
       if (this.#format === "evidence") {
-        const { q: _, ...period } = filters(state, clock.zone);
-        const filtered = questionOf(state) ?? [];
-        const ask = this.#about === "filters" ? filtered : this.#about === "everything" ? [] : [this.#about];
-        this.#saved = await evidence(this.#host, ask, { ...period, ...this.#hide.wish });
+        this.#saved = await evidence(this.#host, this.#question(this.#about));
         return;
       }
-      const job = await order(client, this.#wish());
+      const job = await order(this.#host.client, this.#wish());
       this.#watching = new AbortController();
       this.#busy = false;
       this.#begun = Date.now();

@@ -3,7 +3,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { say, type HidingKey } from "../export/words.js";
 import type { Host } from "../lib/host.js";
-import type { ExportEstimate } from "../lib/types.js";
+import type { Estimate } from "../lib/types.js";
 
 const FIELDS = [
   "actor.name", "actor.email", "actor.on_behalf_of", "resource.name", "related.name", "reason", "details", "context.place", "context.user_agent", "changes",
@@ -70,7 +70,7 @@ export class Hide {
   }
 
   /** How many values will be hidden, as soon as that is known; nothing while nothing is to be. */
-  told(estimate: ExportEstimate | null): string {
+  told(estimate: Estimate | null): string {
     if (!this.#any || !estimate) return "";
     const { value, exact } = estimate.hidden;
     return say(this.#host.words, !value && exact ? "none" : exact ? "some" : "more", { n: value });

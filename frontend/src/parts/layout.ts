@@ -2,10 +2,10 @@
 
 import { html, nothing, type TemplateResult } from "lit";
 import type { Params } from "../lib/api.js";
-import { guess, type Wish } from "../lib/exporting.js";
+import { guess, type Files, type Wish } from "../lib/exporting.js";
 import type { Host } from "../lib/host.js";
 import type { Key } from "../lib/i18n.js";
-import type { ExportEstimate } from "../lib/types.js";
+import type { Estimate } from "../lib/types.js";
 
 /** Columns that are wanted or not wanted together, and what they are called. */
 const GROUPS: readonly (readonly [Key, readonly string[]])[] = [
@@ -32,7 +32,7 @@ export class Layout {
   #off = new Set<Key>();
   /** Null while nobody chose: the server does then. */
   #split: Split | null = null;
-  #estimate: ExportEstimate | null = null;
+  #estimate: Estimate | null = null;
   #asked = "";
   #timer: number | undefined;
   readonly #host: Host;
@@ -53,14 +53,15 @@ export class Layout {
   }
 
   /** What the server says of the file, as soon as it is known. */
-  get estimate(): ExportEstimate | null {
+  get estimate(): Estimate | null {
     return this.#estimate;
   }
 
   /** About how large the file will be. */
   size(): string {
     const { words } = this.#host;
-    return this.#estimate ? words.t("export.size", { size: words.bytes(this.#estimate.size) }) : "";
+    const size = this.#estimate?.size;
+    return size === undefined ? "" : words.t("export.size", { size: words.bytes(size) });
   }
 
   /** The log went on, or is another one. */
@@ -102,13 +103,13 @@ export class Layout {
   }
 
   /** Have the file estimated, once the choices rest. */
-  ask(wish: Wish): void {
-    const asked = JSON.stringify(wish);
+  ask(wish: object, files: Files = "exports"): void {
+    const asked = files + JSON.stringify(wish);
     if (asked === this.#asked) return;
     this.forget();
     this.#asked = asked;
     this.#timer = setTimeout(() => {
-      guess(this.#host.client, wish)
+      guess(this.#host.client, files, wish)
         .catch(() => null)
         .then((found) => {
           if (this.#asked !== asked) return;

@@ -189,7 +189,7 @@ export class Questions {
 
   async #prove(): Promise<void> {
     const ask = this.#answer?.evidence?.ask;
-    if (ask) await this.#run(async () => this.#host.say(this.#host.words.t("evidence.saved", { file: await evidence(this.#host, ask) })));
+    if (ask) await this.#run(async () => this.#host.say(this.#host.words.t("evidence.saved", { file: await evidence(this.#host, { ask }) })));
   }
 
   async #run(act: (signal: AbortSignal) => Promise<void>): Promise<void> {

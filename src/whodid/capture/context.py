@@ -130,7 +130,7 @@ class Scope:
 
         What is done under a scope that has ended is done in the background: its source is `job`.
         """
-        version = self._version()
+        version = self.version()
         if self._context is None or self._context[1] != version:
             self._context = self.origin(background=self.sealed), version
         return self._context[0]
@@ -149,7 +149,7 @@ class Scope:
             return details
         return {**({} if route is None else {"route": route}), **(own or {}), **(details or {})}
 
-    def _version(self) -> int:
+    def version(self) -> int:
         """Return a number that grows with every change to this scope or one around it; scopes never move."""
         number, scope = 0, self
         while True:

@@ -24,7 +24,7 @@ from whodid.errors import InvalidEvent
 from whodid.model import Actor, Change, Context, Event, FieldClass, Kind, Reason
 
 if TYPE_CHECKING:
-    from whodid.capture.capture import Capture
+    from whodid.capture.builder import Builder
 
 __all__ = ["Describer", "Shape", "marker"]
 
@@ -82,7 +82,7 @@ class Describer:
         places: Id of an event → place of its row.
     """
 
-    def __init__(self, capture: Capture) -> None:
+    def __init__(self, capture: Builder) -> None:
         self._capture = capture
         self._whence: dict[tuple[int, bool | None, str | None], _Whence] = {}
         self._ways: dict[tuple[int, Verb, str | None], _Way] = {}

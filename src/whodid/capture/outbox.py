@@ -20,7 +20,11 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError, St
 from sqlalchemy.orm import Session, sessionmaker
 
 from whodid.canonical import encode
+from whodid.capture.builder import Builder
+from whodid.capture.pending import Said
 from whodid.capture.relay import Backlog, Quarantined, Waiting
+from whodid.capture.triggers.notes import Note, is_note, said, told_of
+from whodid.catalog import builtin
 from whodid.errors import InvalidSetting, StoreUnavailable
 from whodid.model import Event
 
@@ -28,6 +32,7 @@ __all__ = ["Outbox", "outbox_table"]
 
 _COLUMNS = ("workspace", "event", "written_at", "fault")
 _WROTE = "whodid_outbox_written"
+_UNFOLDING = 0x77686F646964  # "whodid", as the key of an advisory lock
 _ROLLBACK = "40"  # the class of SQLSTATE for serialization failures and deadlocks
 
 
@@ -60,6 +65,8 @@ class Outbox:
         check: Raises for an event that the log would refuse: `log.check`. Without it such an event is committed with
             its change and set aside by the relay afterwards.
         only: Deliver the events of this workspace, and leave those of the others; all of them when not given.
+        capture: What events are made with of the rows that triggers tell of (`whodid.capture.triggers`); the built-in
+            catalog, and secrets without fingerprints, when not given.
     """
 
     def __init__(
@@ -69,22 +76,29 @@ class Outbox:
         *,
         check: Callable[[str, Event], object] | None = None,
         only: str | None = None,
+        capture: Builder | None = None,
     ) -> None:
         self._engine = engine
         self._check = check
+        self._capture = capture
         self._table = outbox_table(sa.MetaData()) if table is None else table
         self._insert = sa.insert(self._table)
         self._mine = sa.true() if only is None else self._table.c.workspace == only
+        # Whose the rows are that a note tells of is only known when it is read.
+        self._ours = self._mine | self._table.c.workspace.startswith("(", autoescape=True)
         self._forms: dict[str, _Form | None] = {}
 
     @classmethod
-    def at(cls, url: str, *, schema: str | None = None, only: str | None = None) -> Self:
+    def at(
+        cls, url: str, *, schema: str | None = None, only: str | None = None, capture: Builder | None = None
+    ) -> Self:
         """Open the outbox of an application that runs elsewhere, to deliver from it.
 
         Args:
             url: Address of the application's database as SQLAlchemy writes it, with a synchronous driver.
             schema: Database schema of the table; the default one when not given.
             only: As of the class.
+            capture: As of the class.
 
         Raises:
             InvalidSetting: The address cannot be used, or its driver is not installed.
@@ -106,7 +120,7 @@ class Outbox:
                 f"The driver {engine.dialect.driver} is asynchronous, and the relay is not",
                 "Name a synchronous one: postgresql+psycopg://, sqlite:///",
             )
-        outbox = cls(engine, outbox_table(sa.MetaData(), schema=schema), only=only)
+        outbox = cls(engine, outbox_table(sa.MetaData(), schema=schema), only=only, capture=capture)
         if outbox.file is not None and not outbox.file.exists():
             raise StoreUnavailable(f"There is no database at {outbox.address}", "Check the address")
         return outbox
@@ -176,8 +190,10 @@ class Outbox:
             for workspace, event in told:
                 if event.id not in aside:
                     self._check(workspace, event)
-        if not told:
-            return
+        if told:
+            self._put(connection, told, aside)
+
+    def _put(self, connection: sa.Connection, told: Sequence[tuple[str, Event]], aside: Mapping[str, str]) -> None:
         now = datetime.now(UTC).replace(tzinfo=None)
         # In the order of `_COLUMNS`.
         rows = [(whose, encode(event).decode(), now, aside.get(event.id)) for whose, event in told]
@@ -213,10 +229,14 @@ class Outbox:
         """The database that it delivers from."""
         return self._engine
 
-    def on_commit(self, sessions: sessionmaker[Session], wake: Callable[[], None]) -> None:
+    def on_commit(self, sessions: sessionmaker[Session], wake: Callable[[], None]) -> Callable[[], None]:
         """Call `wake` after each commit of a session that wrote to the outbox.
 
         It only wakes the relay: an entry never depends on a hook that runs after the commit.
+
+        Returns:
+            What ends that. SQLAlchemy keeps who listens to a factory of sessions for as long as the process lives, and
+            all that `wake` reaches with it.
         """
 
         def committed(session: Session) -> None:
@@ -225,6 +245,7 @@ class Outbox:
                 wake()
 
         sa.event.listen(sessions, "after_commit", committed)
+        return lambda: sa.event.remove(sessions, "after_commit", committed)
 
     @contextmanager
     def claim(self, limit: int) -> Iterator[_Claim]:
@@ -239,17 +260,64 @@ class Outbox:
         table = self._table
         waiting = (
             sa.select(table.c.place, table.c.workspace, table.c.event)
-            .where(table.c.fault.is_(None), self._mine)
+            .where(table.c.fault.is_(None), self._ours)
             .order_by(table.c.place)
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
         with _faults("read"), self._engine.connect() as connection:
             rows = [Waiting(place=p, workspace=w, event=_bytes(e)) for p, w, e in connection.execute(waiting)]
+            while any(is_note(row.workspace) for row in rows):
+                connection.rollback()
+                self._unfold(connection, limit)
+                rows = [Waiting(place=p, workspace=w, event=_bytes(e)) for p, w, e in connection.execute(waiting)]
             if connection.dialect.name == "sqlite":
                 # SQLite has no row locks, and a transaction that has read cannot write once another one wrote since.
                 connection.rollback()
             yield _Claim(connection, table, rows)
+
+    def say(self, connection: sa.Connection, told: Sequence[Said]) -> None:
+        """Write events that were said outright beside the notes of triggers, so that they speak for their rows.
+
+        Args:
+            connection: The one that made the changes, on PostgreSQL.
+            told: The events, in order.
+
+        Raises:
+            InvalidEvent: As of `write`.
+            StoreUnavailable: As of `write`.
+        """
+        if self._check is not None:
+            for one in told:
+                self._check(one.workspace, one.event)
+        now = datetime.now(UTC).replace(tzinfo=None)
+        mine: sa.ColumnElement[str] = sa.literal_column("'(transaction ' || txid_current()::text || ')'")
+        with _faults("written"):
+            connection.execute(
+                self._insert.values(workspace=mine), [{"event": said(one), "written_at": now} for one in told]
+            )
+
+    def _unfold(self, connection: sa.Connection, limit: int) -> None:
+        """Put events in the place of the notes of triggers, whole transactions at once, in a transaction of its own."""
+        table, waits = self._table, self._table.c.fault.is_(None)
+        first = (
+            sa.select(table.c.workspace)
+            .where(waits, table.c.workspace.startswith("(", autoescape=True))
+            .order_by(table.c.place)
+            .limit(limit)
+        )
+        with connection.begin():
+            if connection.dialect.name == "postgresql":
+                # Two at once could each hold a part of a transaction that the other one needs as a whole.
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_UNFOLDING)))
+            of = set(connection.scalars(first))
+            whole = sa.select(table.c.place, table.c.workspace, table.c.event, table.c.written_at)
+            rows = connection.execute(whole.where(waits, table.c.workspace.in_(of)).order_by(table.c.place)).all()
+            notes = [Note(place=p, transaction=w, text=_bytes(e).decode(), at=_instant(at)) for p, w, e, at in rows]
+            made = told_of(notes, self._capture or Builder(builtin(), None))
+            if made.events:
+                self._put(connection, made.events, made.faults)
+            _Claim(connection, table, ()).end((row.place for row in notes), made.unreadable)
 
     def backlog(self) -> Backlog:
         """Count what waits and what was refused.
@@ -266,7 +334,7 @@ class Outbox:
                 sa.func.count(table.c.fault),
             )
             .select_from(table)
-            .where(self._mine)
+            .where(self._ours)
         )
         with _faults("read"), self._engine.connect() as connection:
             waiting, oldest, quarantined = connection.execute(query).one()
@@ -310,15 +378,19 @@ class _Claim:
         self._table = table
 
     def settle(self, delivered: Iterable[int], refused: Mapping[int, str]) -> None:
+        self.end(delivered, refused)
+        self._connection.commit()
+
+    def end(self, delivered: Iterable[int], refused: Mapping[int, str]) -> None:
+        """Do what `settle` does, and leave it to the caller to commit."""
         place = self._table.c.place
-        if gone := list(delivered):
+        if gone := [one for one in delivered if one not in refused]:
             self._connection.execute(sa.delete(self._table).where(place.in_(gone)))
         if refused:
             self._connection.execute(
                 sa.update(self._table).where(place == sa.bindparam("at")).values(fault=sa.bindparam("why")),
                 [{"at": at, "why": why} for at, why in refused.items()],
             )
-        self._connection.commit()
 
 
 class _Form(Struct, frozen=True):

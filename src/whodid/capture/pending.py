@@ -137,6 +137,19 @@ class Pending:
         self._notes.clear()
         self._marks.clear()
 
+    def hand_over(self, which: Callable[[Said], bool]) -> list[Said]:
+        """Return the events that somebody else is to join with their rows, and forget them; none inside a savepoint.
+
+        Args:
+            which: Tells whether an event is one of them.
+        """
+        upto = self._marks[0].length if self._marks else len(self._notes)
+        found = [note for note in self._notes[:upto] if isinstance(note, Said) and which(note)]
+        if found:
+            self._notes[:upto] = [note for note in self._notes[:upto] if note not in found]
+            self._marks = [Mark(mark.length - len(found)) for mark in self._marks]
+        return found
+
     def take(self, describe: Describe, compare: Compare) -> list[tuple[str, Event]]:
         """Return the events of what is noted outside every savepoint, and forget it.
 
@@ -198,7 +211,8 @@ def _merged(one: Row, next_: Row) -> Row | None:
     for field, change in next_.collections.items():
         collections[field] = _merged_collection(collections.get(field), change)
     return Row(
-        resource=next_.resource,
+        # A row may be in two tables, of which one has its name.
+        resource=next_.resource if next_.resource.name is not None else one.resource,
         workspace=next_.workspace,
         before=before,
         after=after,
@@ -207,7 +221,7 @@ def _merged(one: Row, next_: Row) -> Row | None:
         scope=one.scope,
         background=one.background,
         at=one.at,
-        related=next_.related,
+        related=next_.related or one.related,
         details=next_.details,
         shape=next_.shape,
         place=next_.place,

@@ -15,6 +15,7 @@ from whodid.catalog.labels import (
     kind_label,
     outcome_label,
     reason_label,
+    rule_label,
     severity_label,
     source_label,
     type_label,
@@ -24,11 +25,13 @@ from whodid.catalog.labels import (
 from whodid.catalog.secrets import SHORTEST, holds_secret, is_credential, without_secrets
 from whodid.catalog.sentences import ChangeLine, SecondLine, Sentence, second_line, sentence
 from whodid.catalog.templates import Part, Said
+from whodid.catalog.topics import TOPICS, Topic, topics
 
 __all__ = [
     "ANSWERS",
     "LANGUAGES",
     "SHORTEST",
+    "TOPICS",
     "Action",
     "Catalog",
     "ChangeLine",
@@ -37,6 +40,7 @@ __all__ = [
     "Said",
     "SecondLine",
     "Sentence",
+    "Topic",
     "Wording",
     "actor_label",
     "builtin",
@@ -49,11 +53,13 @@ __all__ = [
     "kind_label",
     "outcome_label",
     "reason_label",
+    "rule_label",
     "second_line",
     "sentence",
     "severity_label",
     "source_label",
     "stricter",
+    "topics",
     "type_label",
     "value_label",
     "without_secrets",

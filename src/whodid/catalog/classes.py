@@ -14,7 +14,7 @@ from typing import Any
 from whodid.errors import InvalidCatalog
 from whodid.model import FieldClass
 
-__all__ = ["FieldClasses", "check_pattern", "is_secret_name", "stricter"]
+__all__ = ["SECRET_NAMES", "FieldClasses", "check_pattern", "is_secret_name", "stricter"]
 
 _RANK: dict[FieldClass, int] = {"plain": 0, "personal": 1, "secret": 2}
 _SPLIT = re.compile(r"[./\[\]]+")
@@ -75,6 +75,16 @@ _HARMLESS = frozenset(
     prompt_tokens token_endpoint token_url
     """.split()  # noqa: SIM905 - a list of words reads as words
 )
+
+SECRET_NAMES: Mapping[str, frozenset[str]] = {
+    "words": _SECRET_WORDS,
+    "ends": frozenset(_SECRET_ENDS),
+    "pairs": frozenset("_".join(pair) for pair in _SECRET_PAIRS),
+    "names": _SECRET_NAMES,
+    "about": _ABOUT,
+    "harmless": _HARMLESS,
+}
+"""What `is_secret_name` knows, for who must decide the same in another language; words are joined by underscores."""
 
 
 @lru_cache(maxsize=_MEMO)

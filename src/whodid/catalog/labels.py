@@ -16,6 +16,7 @@ import msgspec
 from whodid.catalog.details import DETAILS
 from whodid.catalog.fields import FIELDS
 from whodid.catalog.languages import FURTHER, language_of
+from whodid.catalog.rules import RULES
 from whodid.catalog.values import CODED, VALUES
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "outcome_label",
     "pick",
     "reason_label",
+    "rule_label",
     "severity_label",
     "source_label",
     "type_label",
@@ -200,6 +202,7 @@ _TABLES: Mapping[str, _Names] = {
     "fields": FIELDS,
     "details": DETAILS,
     "values": VALUES,
+    "rules": RULES,
     "words": _WORDS,
 }
 _MARKERS = frozenset({"unknown", "db_computed", "truncated", "unencodable", "bytes"})
@@ -256,6 +259,17 @@ def type_label(type_: str, lang: str = "en") -> str:
 def reason_label(code: str, lang: str = "en") -> str:
     """Return the text for a reason, or the cause of a failure, that came as a code only."""
     return _name("reasons", code, lang)
+
+
+def rule_label(name: str, otherwise: str, lang: str = "en") -> str:
+    """Return the title of a detection rule that comes with whodid.
+
+    Args:
+        name: Of the rule.
+        otherwise: The title of any other rule, which a workspace wrote.
+        lang: BCP 47 tag.
+    """
+    return _known("rules", name, lang) or otherwise
 
 
 def field_label(path: str, lang: str = "en") -> str:

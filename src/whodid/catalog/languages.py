@@ -52,6 +52,7 @@ class Language(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     fields: dict[str, str]
     details: dict[str, str]
     values: dict[str, str]
+    rules: dict[str, str]
     words: dict[str, str]
     quotes: str
     general: dict[Outcome, str]

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from whodid.catalog.catalog import Action, Catalog
-from whodid.catalog.labels import actor_label, field_label, pick, reason_label, write, write_length
+from whodid.catalog.labels import actor_label, field_label, pick, reason_label, rule_label, write, write_length
 from whodid.catalog.languages import language_of
 from whodid.catalog.templates import STANDARD_PARTS, Part, Said, Value, names, read
 from whodid.model import Change, FieldClass, Outcome
@@ -167,6 +167,8 @@ def _parts(entry: Said, template: str, lang: str, action: Action | None) -> dict
             part = _written(name, part, lang, _held(source, entry))
         elif not part.text:
             part = Part(text=actor_label(part.type, lang), type=part.type, id=part.id)
+        elif part.type == "rule":
+            part = Part(text=rule_label(part.id, part.text, lang), type=part.type, id=part.id)
         parts[name] = part
     return parts
 

@@ -8,6 +8,7 @@ from typing import IO
 
 import msgspec
 
+from whodid.catalog import Topic
 from whodid.cli import ui
 from whodid.cli.opening import CONTEXT, caller, choose, every, listed, open_store
 from whodid.errors import InvalidSetting
@@ -215,7 +216,7 @@ def _foretell(found: list[tuple[str, Preview]], *, as_json: bool) -> None:
         ui.note(f"{name}: {one.entries:,} would go, {one.stays:,} would stay{held}. Nothing was changed.")
 
 
-_ASKED = {
+_ASKED: dict[Topic, str] = {
     "deletions": "who deleted something",
     "access": "who had which right",
     "approvals": "how a template was approved",

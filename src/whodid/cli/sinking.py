@@ -1,17 +1,19 @@
-"""Commands for sinks: list, add, remove, test, pause, resume, backfill, and what is in quarantine."""
+"""Commands for sinks: list, add, change, remove, test, pause, resume, backfill, and what is in quarantine."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import msgspec
+from msgspec import UNSET
 
+from whodid.catalog import LANGUAGES
 from whodid.cli import ui
 from whodid.cli.opening import CONTEXT, caller, choose, every, open_store
-from whodid.errors import InvalidSetting, NotFound
+from whodid.errors import InvalidSetting
 from whodid.log import Log
 from whodid.model import Reason
-from whodid.sinks import FORMATS, KINDS, Health, Sinks
+from whodid.sinks import FORMATS, KINDS, Health, SinkChange, Sinks, change_language, read_language
 
 __all__ = ["COMMANDS"]
 
@@ -114,8 +116,7 @@ def add(
     whodid sinks add hook webhook https://hooks.example.com/audit \
       --secret-file hook.secret --filter 'severity:warning,critical'
     """
-    if secret_file and secret_env:
-        raise InvalidSetting("A secret is in a file or in a variable", "Name one of them")
+    place = _place(secret_file, secret_env)
     with open_store(store, key_file) as log:
         sink = _sinks(log, choose(log, workspace)).add(
             name,
@@ -123,7 +124,7 @@ def add(
             address,
             query=query,
             format=chosen,
-            secret=f"file:{Path(secret_file).resolve()}" if secret_file else f"env:{secret_env}" if secret_env else "",
+            secret=place,
             options=dict(_pair(option) for option in options),
             private=private,
             batch=batch,
@@ -131,6 +132,85 @@ def add(
             start=start,
         )
     ui.line(sink.id)
+
+
+@sinks.command("change")
+@ui.argument("name")
+@ui.option("--name", "new", metavar="NAME", help="Another name.")
+@ui.option("--address", metavar="ADDRESS", help="Another address.")
+@ui.option("--filter", "query", metavar="QUERY", help="Which entries; an empty one for all.")
+@ui.option("--format", "chosen", type=ui.Choice((*FORMATS, "head")), help="One that its kind takes.")
+@ui.option("--secret-file", metavar="PATH", help="File with its secret, from now on.")
+@ui.option("--secret-env", metavar="NAME", help="Variable with its secret, from now on.")
+@ui.option("--set", "options", multiple=True, metavar="NAME=VALUE", help="An option of the kind; repeatable.")
+@ui.option("--unset", "removed", multiple=True, metavar="NAME", help="An option that goes; repeatable.")
+@ui.option("--private/--no-private", "private", default=None, help="Allow addresses that are not on the internet.")
+@ui.option("--batch", type=int, metavar="N", help="Entries per delivery.")
+@ui.option("--heartbeat", type=int, metavar="SECONDS", help="0 for none.")
+@_why
+@ui.workspace_option
+@ui.store_options
+def change(
+    *,
+    name: str,
+    new: str | None,
+    address: str | None,
+    query: str | None,
+    chosen: str | None,
+    secret_file: str | None,
+    secret_env: str | None,
+    options: tuple[str, ...],
+    removed: tuple[str, ...],
+    private: bool | None,
+    batch: int | None,
+    heartbeat: int | None,
+    reason: str | None,
+    workspace: str | None,
+    store: str | None,
+    key_file: str | None,
+) -> None:
+    r"""Change a sink; what is not named stays, and it goes on where it was.
+
+    \b
+    whodid sinks change chat --filter 'severity:critical' --set lang=es
+    """
+    wish = SinkChange(
+        name=UNSET if new is None else new,
+        address=UNSET if address is None else address,
+        query=UNSET if query is None else query,
+        format=UNSET if chosen is None else chosen,
+        options={**dict.fromkeys(removed), **dict(_pair(option) for option in options)},
+        private=UNSET if private is None else private,
+        batch=UNSET if batch is None else batch,
+        heartbeat=UNSET if heartbeat is None else heartbeat,
+        place=_place(secret_file, secret_env),
+    )
+    with open_store(store, key_file) as log:
+        _sinks(log, choose(log, workspace)).change(name, wish, reason=_reason(reason))
+
+
+@sinks.command("public-key")
+@ui.argument("name")
+@ui.workspace_option
+@ui.store_options
+def public_key(*, name: str, workspace: str | None, store: str | None, key_file: str | None) -> None:
+    """Print what the receiver of a webhook checks Ed25519 signatures with.
+
+    One key per line, the newest first; several while the secret changes.
+    """
+    with open_store(store, key_file) as log:
+        keys = _sinks(log, choose(log, workspace)).public_keys(name)
+    if not keys:
+        raise InvalidSetting(f"The sink {name} has no public key", "Its secret begins with whsk_ if it has one")
+    for one in keys:
+        ui.line(one)
+
+
+def _place(secret_file: str | None, secret_env: str | None) -> str:
+    """Return where a secret is, as a setting says it; empty for nowhere."""
+    if secret_file and secret_env:
+        raise InvalidSetting("A secret is in a file or in a variable", "Name one of them")
+    return f"file:{Path(secret_file).resolve()}" if secret_file else f"env:{secret_env}" if secret_env else ""
 
 
 def _pair(option: str) -> tuple[str, str]:
@@ -203,6 +283,25 @@ def backfill(
         _sinks(log, choose(log, workspace)).backfill(name, start, reason=_reason(reason))
 
 
+@sinks.command("language")
+@ui.argument("lang", required=False, type=ui.Choice(LANGUAGES))
+@_why
+@ui.workspace_option
+@ui.store_options
+def language(
+    *, lang: str | None, reason: str | None, workspace: str | None, store: str | None, key_file: str | None
+) -> None:
+    """Print or choose the language in which people of a workspace are told.
+
+    It holds for mails and chats of sinks that name none with --set lang=….
+    """
+    with open_store(store, key_file) as log:
+        chosen = choose(log, workspace)
+        if lang is not None:
+            change_language(log, chosen, lang, actor=caller(), context=CONTEXT, reason=_reason(reason))
+        ui.line(read_language(log, chosen))
+
+
 _indexes = ui.option("--index", "indexes", type=int, multiple=True, metavar="INDEX", help="Repeatable. [default: all]")
 
 
@@ -267,44 +366,6 @@ def drop(
     ui.note(f"{dropped:,} left quarantine.")
 
 
-@ui.group
-def head() -> None:
-    """Show the signed head of a log, and send it to those who keep it.
-
-    Sinks with --format head get it once a day by themselves.
-    """
-
-
-@head.command("show")
-@ui.workspace_option
-@ui.store_options
-def show_head(*, workspace: str | None, store: str | None, key_file: str | None) -> None:
-    """Print the newest head, signed, with the cosignatures that it has."""
-    with open_store(store, key_file) as log:
-        for line in log.checkpoint(choose(log, workspace)).splitlines():
-            ui.line(line)
-
-
-@head.command("send")
-@ui.argument("name", required=False)
-@ui.workspace_option
-@ui.store_options
-def send_head(*, name: str | None, workspace: str | None, store: str | None, key_file: str | None) -> None:
-    """Deliver the newest head now: to the sink NAME, or to all that get heads.
-
-    Exit code 1: one of them did not take it.
-    """
-    with open_store(store, key_file) as log:
-        sinks = _sinks(log, choose(log, workspace))
-        named = [name] if name else [one.sink.name for one in sinks.all() if one.sink.format == "head"]
-        if not named:
-            raise NotFound("There is no sink that gets heads", "Add one with: whodid sinks add … --format head")
-        faults = {one: sinks.send_head(one) for one in named}
-    for one, fault in faults.items():
-        ui.note(f"{one}: {fault or 'took it'}.")
-    ui.finish(ui.PROBLEM if any(faults.values()) else ui.OK)
-
-
 def _sinks(log: Log, workspace: str) -> Sinks:
     return Sinks(log, workspace, actor=caller(), context=CONTEXT)
 
@@ -313,4 +374,4 @@ def _reason(text: str | None) -> Reason | None:
     return Reason(text=text) if text else None
 
 
-COMMANDS = {"head": head, "sinks": sinks}
+COMMANDS = {"sinks": sinks}

@@ -85,7 +85,7 @@ _COMMANDS = {
     "witness": ("witnessing", "Be a witness for logs of others."),
     "import": ("bringing", "Record events from files of whodid, GitHub, AWS."),
     "keys": ("sending", "Make, list, rotate and revoke API keys."),
-    "head": ("sinking", "Show the signed head, or send it to who keeps it."),
+    "head": ("heads", "Show the signed head, or send it to who keeps it."),
     "sinks": ("sinking", "Feed the log to files, webhooks and SIEMs."),
     "ship": ("sending", "Send what dead processes left in a spool."),
     "relay": ("relaying", "Carry events from an application's outbox to the log."),

@@ -28,7 +28,7 @@ from whodid.detect.run import Run
 from whodid.detect.settings import CHANGED, RuleSettings, read_settings
 from whodid.detect.state import State, forget
 from whodid.errors import StoreCorrupt
-from whodid.log import Holder, Log, Worker
+from whodid.log import Holder, Log, Worker, passed
 from whodid.model import Context, Resource
 
 __all__ = ["DetectionWorker", "erase", "reach"]
@@ -136,7 +136,7 @@ class DetectionWorker(Worker):
         """
         size = self._log.head(workspace).size
         follow = self._follows.get(workspace)
-        if follow is not None and self._log.now() - follow.reminded_at >= _REMIND:
+        if follow is not None and passed(follow.reminded_at, _REMIND, self._log.now()):
             follow.reminded_at = self._log.now()
             Alerts(self._log, workspace).remind()
             if self._beside is not None:
@@ -240,7 +240,7 @@ class DetectionWorker(Worker):
             follow.holder.release()
             return False
         now = self._log.now()
-        if now - follow.renewed_at >= _RENEW:
+        if passed(follow.renewed_at, _RENEW, now):
             if not follow.holder.renewed():
                 return False
             follow.renewed_at = now
@@ -248,7 +248,7 @@ class DetectionWorker(Worker):
 
     def _due(self, follow: _Follow) -> bool:
         new = follow.run.state.next > follow.saved_next
-        return new and self._log.now() - follow.saved_at >= _SAVE_AFTER
+        return new and passed(follow.saved_at, _SAVE_AFTER, self._log.now())
 
     def _save(self, workspace: str, follow: _Follow) -> None:
         if follow.run.state.next == follow.saved_next:

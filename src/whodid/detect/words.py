@@ -9,15 +9,15 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from whodid.catalog import rule_label
 from whodid.detect.rule import Rule
 
 __all__ = ["code_in", "translated"]
 
 
 class _Words(Struct, frozen=True, forbid_unknown_fields=True):
-    """What one rule says."""
+    """What one rule says; its title is in the catalog, because entries name rules."""
 
-    title: str
     form: str
     reason: str
     respond: str
@@ -47,7 +47,7 @@ def translated(rule: Rule, language: str) -> Rule:
         return replace(rule, reason=said.plain.get(rule.reason, rule.reason))
     return replace(
         rule,
-        title=words.title,
+        title=rule_label(rule.name, rule.title, language),
         form=words.form,
         reason=words.reason,
         respond=words.respond,

@@ -6,24 +6,24 @@ can answer; anything finer (a text, an address) is for the query language and fo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from whodid import canonical
-from whodid.catalog import Action, Catalog
+from whodid.catalog import Catalog, Topic, topics
 from whodid.errors import InvalidQuery
 from whodid.evidence.document import DIMENSIONS, ENTRY, Ask
 from whodid.model import ACTORS
-from whodid.query import indexes_of, quote, spans
+from whodid.query import Query, Term, Value, indexes_of, quote, spans
 
 __all__ = ["PRESETS", "Question", "about", "ask"]
 
-PRESETS: dict[str, Callable[[Action], bool]] = {
-    "access": lambda action: "A" in action.sensitivity,
-    "approvals": lambda action: action.category == "template",
-}
-"""Ready-made sets of actions: changes of access rights, approval records of templates."""
+PRESETS: tuple[Topic, ...] = ("access", "approvals")
+"""Ready-made sets of actions: changes of access rights, approval records such as those of templates."""
+
+_FIELDS = {"actor": "actor", "action": "action", "resource": "resource", ENTRY: "index"}
+"""Dimension → field of the query language."""
 
 
 class Question(NamedTuple):
@@ -49,6 +49,12 @@ class Question(NamedTuple):
         """Tell whether the period contains a moment, microseconds since 1970."""
         return (self.since is None or recorded_at >= self.since) and (self.until is None or recorded_at < self.until)
 
+    def query(self) -> Query:
+        """Ask the same in the query language, which knows actors by their ids and a period by when entries occurred."""
+        terms = [Term(field=_FIELDS[one.dimension], values=_sought(one)) for one in self.asks]
+        since, until = [None if at is None else canonical.from_micros(at) for at in self[1:]]
+        return Query(terms=tuple(terms), since=since, until=until)
+
 
 def ask(
     terms: Sequence[str], *, catalog: Catalog, since: datetime | None = None, until: datetime | None = None
@@ -58,8 +64,8 @@ def ask(
     Args:
         terms: `resource:TYPE:ID`, `actor:TYPE:ID` (or `actor:ID`, of any type), `action:NAME`, with commas between
             alternatives; an action may end in `.*`. `access` stands for all changes of access rights, `approvals` for
-            all actions of templates. `entry:5,7..9` names entries by their indexes, and stands alone. No term asks for
-            everything.
+            all that say how a thing such as a template got approved. `entry:5,7..9` names entries by their indexes, and
+            stands alone. No term asks for everything.
         catalog: Knows which actions there are.
         since: First moment that counts, UTC.
         until: First moment that does not count any more, UTC.
@@ -96,9 +102,14 @@ def _spelt(ask: Ask) -> str:
     return ",".join(":".join(value) for value in ask.values)
 
 
+def _sought(ask: Ask) -> tuple[Value, ...]:
+    texts = (value[-1] if ask.dimension == "actor" else ":".join(value) for value in ask.values)
+    return tuple(Value(text) for text in dict.fromkeys(texts))
+
+
 def _read(term: str, catalog: Catalog) -> tuple[str, list[tuple[str, ...]]]:
     if term in PRESETS:
-        return "action", [(name,) for name in catalog if PRESETS[term](catalog[name])]
+        return "action", [(name,) for name, one in catalog.items() if term in topics(catalog, name, one.kind)]
     dimension, _, text = term.partition(":")
     if dimension == ENTRY and text:
         return dimension, [(str(at),) for at in indexes_of(text)]

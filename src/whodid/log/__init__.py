@@ -5,6 +5,7 @@ from whodid.log.anchors import MOST_STAMPS, Anchored, Stamp, Stamped, keep_stamp
 from whodid.log.announced import Announced
 from whodid.log.backing import back_up
 from whodid.log.binding import BoundVolume
+from whodid.log.carrying import SEALING
 from whodid.log.commit import Receipt
 from whodid.log.completing import Complete, Gone, Headers
 from whodid.log.elsewhere import Elsewhere, Forget
@@ -12,18 +13,18 @@ from whodid.log.erasing import Erasure
 from whodid.log.forgetting import Forgotten
 from whodid.log.hiding import COVER, HIDDEN, Hiding, hide_proven
 from whodid.log.keys import DeploymentKey
-from whodid.log.lease import Holder, leased
+from whodid.log.lease import Holder, leased, passed
 from whodid.log.log import Log
 from whodid.log.moving import Moved, abandon_between, move_between
 from whodid.log.naming import ANCHORS
 from whodid.log.opening import open_log
 from whodid.log.proving import Inclusion, ProvenEntry
-from whodid.log.sealing import SEALING, SealedSegment
+from whodid.log.sealing import SealedSegment
 from whodid.log.snapshot import Disclosed, Snapshot, SnapshotSegment, SnapshotVolume
 from whodid.log.verify import Report
 from whodid.log.worker import Worker
 from whodid.store import scan
-from whodid.store.base import Count, Facet, Facets, Histogram
+from whodid.store.base import Count, Facet, Facets, Histogram, ReplicaReport
 
 __all__ = [
     "ANCHORING",
@@ -56,6 +57,7 @@ __all__ = [
     "Moved",
     "ProvenEntry",
     "Receipt",
+    "ReplicaReport",
     "Report",
     "SealedSegment",
     "Snapshot",
@@ -71,6 +73,7 @@ __all__ = [
     "leased",
     "move_between",
     "open_log",
+    "passed",
     "read_stamp",
     "scan",
     "stamped",

@@ -9,24 +9,23 @@ chain of volumes has no gap, and their seals can be shown by it all the same.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import takewhile
 
 from msgspec import Struct
 
-from whodid import canonical, sequence
-from whodid.errors import StoreCorrupt
-from whodid.log.naming import id_of
-from whodid.log.sealing import SEALING, gather
-from whodid.model import Content, Context, Event, Resource
+from whodid import sequence
+from whodid.log.carrying import Carrying
+from whodid.log.indexes import segment_index
+from whodid.log.sealing import gather
+from whodid.model import Context
 from whodid.proof import leaf
 from whodid.proof.index import Index
 from whodid.proof.leaf import TAG_SIZE
 from whodid.proof.seal import Seal
 from whodid.proof.volume import Volume, seals_root, volume_salt_commitment
-from whodid.sequence import Batch, Head, Segment
-from whodid.store.base import Known, Store
+from whodid.sequence import Head, Segment
 
 __all__ = ["VOLUME_ENTRIES", "VOLUME_SEGMENTS", "Binder", "BoundVolume", "due"]
 
@@ -66,24 +65,14 @@ class Binder:
     """Bind the sealed segments of one workspace.
 
     Args:
-        check: Makes content of an event, as intake does.
-        clock: Returns now, UTC.
-        draw: Returns that many random bytes.
+        carrying: Appends the entries that carry the volumes.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        workspace: str,
-        check: Callable[[Event], Content],
-        clock: Callable[[], datetime],
-        draw: Callable[[int], bytes],
-    ) -> None:
-        self._store = store
-        self._workspace = workspace
-        self._check = check
-        self._clock = clock
-        self._draw = draw
+    def __init__(self, carrying: Carrying) -> None:
+        self._carrying = carrying
+        self._store = carrying.store
+        self._workspace = carrying.workspace
+        self._draw = carrying.draw
 
     def run(self, *, everything: bool, context: Context | None) -> list[BoundVolume]:
         """Bind the segments that are due, or all that are sealed.
@@ -116,8 +105,9 @@ class Binder:
         elif self._store.second(self._workspace, seals[0].number) is not None:
             salt = head.unbound.salt
             for seal in seals:
-                tags = self._store.second(self._workspace, seal.number) or b""
-                _join(postings, self._index(seal), [tags[at : at + TAG_SIZE] for at in range(0, len(tags), TAG_SIZE)])
+                joined = self._store.second(self._workspace, seal.number) or b""
+                tags = [joined[at : at + TAG_SIZE] for at in range(0, len(joined), TAG_SIZE)]
+                _join(postings, segment_index(self._store, self._workspace, seal.number), tags)
         else:
             fresh = self._draw(32)
             found = self._of_content(seals, kept, postings, fresh)
@@ -153,7 +143,33 @@ class Binder:
             salt=salt,
             postings=index.encode(),
         )
-        return self._append(self._event(head, volume, context), volume, binding)
+        details = {
+            "number": volume.number,
+            "first": volume.first,
+            "last": volume.last,
+            "entries": volume.stop - volume.start,
+            "start": volume.start,
+            "stop": volume.stop,
+            "volume": binding.volume.hex(),
+        }
+        carried = self._carrying.append(
+            _ACTION,
+            f"{head.origin}/volumes/{volume.number}",
+            details,
+            context,
+            lambda now, ready, at: sequence.bind(now, ready, at, binding),
+        )
+        if carried is None:
+            return None
+        return BoundVolume(
+            number=volume.number,
+            first=volume.first,
+            last=volume.last,
+            start=volume.start,
+            stop=volume.stop,
+            index=carried.index,
+            recorded_at=carried.recorded_at,
+        )
 
     def _of_content(
         self, seals: Sequence[Seal], kept: Mapping[int, Segment], postings: dict[bytes, array[int]], salt: bytes
@@ -166,7 +182,7 @@ class Binder:
             full = len(found) >= VOLUME_SEGMENTS or (len(found) > 1 and entries > VOLUME_ENTRIES)
             if full or self._store.second(self._workspace, seal.number) is not None:
                 break
-            index = self._index(seal)
+            index = segment_index(self._store, self._workspace, seal.number)
             read = self._store.read(self._workspace, seal.start, seal.stop)
             values = gather(read, kept[seal.number], self._workspace).values
             if not values.keys() >= index.postings.keys():
@@ -174,51 +190,6 @@ class Binder:
             _join(postings, index, [leaf.tag(salt, *values[tag]) for tag in index.postings])
             found.append(seal)
         return found
-
-    def _index(self, seal: Seal) -> Index:
-        stored = self._store.postings(self._workspace, seal.number)
-        if stored is None:
-            raise StoreCorrupt(f"The index of segment {seal.number} is missing", "Run whodid verify")
-        return Index.decode(stored)
-
-    def _append(self, event: Event, volume: Volume, binding: sequence.Binding) -> BoundVolume | None:
-        ready = sequence.prepare(self._check(event), self._draw(leaf.SEED_SIZE), leaf.SEAL)
-
-        def assemble(now: Head | None, _: Known) -> Batch | None:
-            return None if now is None else sequence.bind(now, ready, self._clock(), binding)
-
-        batch = self._store.append(self._workspace, assemble)
-        if batch is None:
-            return None
-        row = batch.rows[0]
-        return BoundVolume(
-            number=volume.number,
-            first=volume.first,
-            last=volume.last,
-            start=volume.start,
-            stop=volume.stop,
-            index=row.index,
-            recorded_at=canonical.from_micros(row.recorded_at),
-        )
-
-    def _event(self, head: Head, volume: Volume, context: Context | None) -> Event:
-        return Event(
-            id=id_of(f"{head.origin}/volumes/{volume.number}"),
-            occurred_at=self._clock(),
-            actor=SEALING,
-            action=_ACTION,
-            resource=Resource(type="log", id=self._workspace),
-            details={
-                "number": volume.number,
-                "first": volume.first,
-                "last": volume.last,
-                "entries": volume.stop - volume.start,
-                "start": volume.start,
-                "stop": volume.stop,
-                "volume": volume.encode().hex(),
-            },
-            context=context or Context(source="job"),
-        )
 
 
 def due(head: Head) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from msgspec import Struct
 
-from whodid.errors import NotFound, Purged, StoreCorrupt
+from whodid.errors import NotFound, Purged
+from whodid.log.indexes import segment_index, volume_index
 from whodid.log.proving import Prover
 from whodid.model import Entry
 from whodid.proof import leaf
@@ -15,8 +17,9 @@ from whodid.proof.complete import Answer, RangeProof, SegmentAnswer, range_proof
 from whodid.proof.index import Index
 from whodid.proof.seal import Seal
 from whodid.proof.tile import TILE
+from whodid.proof.volume import Volume
 from whodid.query import parse
-from whodid.sequence import Sealed
+from whodid.sequence import Bound, Sealed
 from whodid.store.base import Store, restore
 
 __all__ = ["Complete", "Gone", "Headers", "complete", "covering", "headers", "purges"]
@@ -43,6 +46,7 @@ class Complete(Struct, frozen=True, kw_only=True):
         stop: Index up to which it does: the end of a segment.
         answer: The proof.
         seal: The newest seal of the log, on which the answer hangs; prove the entry that carries it.
+        volume: The newest volume, likewise, when volumes answer; None when none does.
         gone: Of the entries found, those that have no content any more.
     """
 
@@ -50,6 +54,7 @@ class Complete(Struct, frozen=True, kw_only=True):
     stop: int
     answer: Answer
     seal: Sealed
+    volume: Bound | None
     gone: tuple[Gone, ...]
 
 
@@ -84,30 +89,58 @@ def complete(store: Store, prover: Prover, dimension: int, value: bytes, bounds:
     ]
     if not asked:
         raise NotFound(f"No sealed segment is kept within [{bounds.start}, {bounds.stop})", "Seal the log first")
-    segments = []
-    for seal in asked:
-        stored = store.postings(workspace, seal.number)
-        if stored is None:
-            raise StoreCorrupt(f"The index of segment {seal.number} is missing", "Run whodid verify")
-        salt = salts[seal.number]
-        positions, proof = Index.decode(stored).look_up(leaf.tag(salt, dimension, value))
-        segments.append(SegmentAnswer(seal.number, salt, positions, proof))
+    volumes = store.volumes(workspace)[: prover.head.unbound.volumes]
+    answering = [one for one in map(_Answering.of, volumes) if one.salt and one.within(asked)]
+    inner = {number for one in answering for number in one.segments}
+    segments = [
+        _look_up(segment_index(store, workspace, seal.number), seal.number, salts[seal.number], dimension, value)
+        for seal in asked
+        if seal.number not in inner
+    ]
+    bound = [
+        _look_up(volume_index(store, workspace, one.number), one.number, one.salt, dimension, value)
+        for one in answering
+    ]
     first = asked[0].number
     answer = Answer(
         dimension=dimension,
         value=value,
-        commitments=prover.head.commitments if first < 2 else (),
+        commitments=prover.head.commitments if any(one.number < 2 for one in segments) else (),
         seals=tuple(one.seal for one in sealed[max(0, first - 2) :]),
         segments=tuple(segments),
+        volumes=tuple(one.volume for one in volumes[answering[0].number :]) if answering else (),
+        bound=tuple(bound),
     )
-    found = [position for segment in segments for position in segment.positions]
+    found = sorted(position for one in (*segments, *bound) for position in one.positions)
     return Complete(
         start=asked[0].start,
         stop=asked[-1].stop,
         answer=answer,
         seal=sealed[-1],
+        volume=volumes[-1] if answering else None,
         gone=_gone(store, workspace, found),
     )
+
+
+class _Answering(NamedTuple):
+    """A volume that may answer for its segments; without a salt it has no index."""
+
+    number: int
+    segments: range
+    salt: bytes
+
+    @classmethod
+    def of(cls, kept: Bound) -> _Answering:
+        volume = Volume.decode(kept.volume)
+        return cls(kept.number, range(volume.first, volume.last + 1), kept.salt or b"")
+
+    def within(self, asked: Sequence[Seal]) -> bool:
+        """Tell whether it holds nothing but segments that are asked, which have no gap."""
+        return asked[0].number <= self.segments.start and self.segments[-1] <= asked[-1].number
+
+
+def _look_up(index: Index, number: int, salt: bytes, dimension: int, value: bytes) -> SegmentAnswer:
+    return SegmentAnswer(number, salt, *index.look_up(leaf.tag(salt, dimension, value)))
 
 
 def headers(store: Store, prover: Prover, start: int, stop: int) -> Headers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from time import monotonic
 from typing import Any, NamedTuple
 
 import msgspec
@@ -27,11 +28,13 @@ class Forgotten(NamedTuple):
         entries: How many entries lost their content.
         first: Index below which no content is left.
         receipt: The place of the record of it.
+        seconds: How long writers waited for it, at most.
     """
 
     entries: int
     first: int
     receipt: Receipt
+    seconds: float
 
 
 class Making(NamedTuple):
@@ -90,12 +93,14 @@ def forget(
             return None
         return sequence.assemble(msgspec.structs.replace(head, first=max(head.first, first)), (ready,), making.clock())
 
+    begun = monotonic()
     batch = store.forget(workspace, gone, assemble)
+    took = monotonic() - begun
     if batch is None:
         return None
     row = batch.rows[0]
     receipt = Receipt(id=content.id, index=row.index, recorded_at=canonical.from_micros(row.recorded_at))
-    return Forgotten(entries, batch.head.first, receipt)
+    return Forgotten(entries, batch.head.first, receipt, took)
 
 
 def _last_seal(store: Store, prover: Prover, first: int) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """A lease kept as state of the log: of several processes one works on a workspace at a time.
 
-A process that dies holds it until its time is over.
+A process that dies holds it until its time is over, by the clock that all of them share. Whoever has it is never told
+by a clock alone: each renewal compares it with what is kept.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from msgspec import Struct
 
 from whodid.log.log import Log
 
-__all__ = ["Holder", "leased"]
+__all__ = ["Holder", "leased", "passed"]
 
 
 class _Lease(Struct, frozen=True):
@@ -42,8 +43,11 @@ class Holder:
     def acquired(self) -> bool:
         """Take the lease if nobody holds it; say whether it was taken."""
         held = self._log.state(self._workspace, self._state)
-        if held is not None and msgspec.json.decode(held, type=_Lease).until > self._log.now():
-            return False
+        if held is not None:
+            now, until = self._log.shared_now(), msgspec.json.decode(held, type=_Lease).until
+            # One that goes on for longer than leases do was taken by a clock that was ahead, and would never end.
+            if now < until <= now + self._span:
+                return False
         return self._put(held)
 
     def renewed(self) -> bool:
@@ -55,7 +59,7 @@ class Holder:
         self._log.swap_state(self._workspace, self._state, self._mine, None)
 
     def _put(self, old: bytes | None) -> bool:
-        lease = msgspec.json.encode(_Lease(self._name, self._log.now() + self._span))
+        lease = msgspec.json.encode(_Lease(self._name, self._log.shared_now() + self._span))
         if not self._log.swap_state(self._workspace, self._state, old, lease):
             return False
         self._mine = lease
@@ -73,3 +77,8 @@ def leased(log: Log, workspace: str, name: str, span: timedelta) -> Iterator[Hol
         yield holder
     finally:
         holder.release()
+
+
+def passed(since: datetime, span: timedelta, now: datetime) -> bool:
+    """Tell whether a span has passed; what is to come for longer than the span was noted by a clock that was ahead."""
+    return not -span <= now - since < span

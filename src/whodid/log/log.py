@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from copy import copy
+from datetime import datetime
 from functools import partial
 from itertools import pairwise
 from typing import Self
@@ -20,6 +21,7 @@ from whodid.errors import InvalidQuery, WhodidError
 from whodid.intake import Intake
 from whodid.log.anchoring import AnchorLog
 from whodid.log.binding import Binder, BoundVolume
+from whodid.log.carrying import Carrying
 from whodid.log.commit import GroupCommit, Receipt
 from whodid.log.elsewhere import Elsewhere
 from whodid.log.erasing import Erasure, erase
@@ -28,6 +30,7 @@ from whodid.log.keys import DeploymentKey
 from whodid.log.naming import ANCHORS, check_name
 from whodid.log.owning import DEPLOYMENT, own
 from whodid.log.proofs import Proofs
+from whodid.log.proving import Prover, existing
 from whodid.log.sealing import SealedSegment, Sealer
 from whodid.model import Content, Context, Entry, Event
 from whodid.proof import leaf
@@ -35,7 +38,7 @@ from whodid.proof.checkpoint import parse_checkpoint
 from whodid.proof.note import parse_note
 from whodid.query import Cursor, Page, Query
 from whodid.sequence import Head
-from whodid.store.base import Count, Facets, Histogram, Store, restore
+from whodid.store.base import Count, Facets, Histogram, ReplicaReport, Store, restore, utc_now
 from whodid.store.moving import refuse
 
 __all__ = ["Log"]
@@ -52,7 +55,7 @@ class Log(Proofs):
         catalog: The declared actions.
         name: The deployment's name, first part of every new log's origin; it must not name a customer.
         strict: Whether undeclared actions are refused.
-        clock: Returns now, UTC.
+        clock: Returns now, UTC; the machine's clock when not given, and for leases that of the store.
         draw: Returns that many random bytes.
     """
 
@@ -64,9 +67,11 @@ class Log(Proofs):
         *,
         name: str = "localhost",
         strict: bool = False,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] | None = None,
         draw: Callable[[int], bytes] = os.urandom,
     ) -> None:
+        self._shared_clock = clock or store.now
+        clock = clock or utc_now
         super().__init__(store, key, clock)
         self.catalog = catalog
         self.elsewhere = Elsewhere(key.register)
@@ -86,9 +91,30 @@ class Log(Proofs):
         """Release the store; idempotent."""
         self._store.close()
 
+    def reading(self) -> Self:
+        """Return the same log for one request or one job, whose reads may be answered by a replica of the database.
+
+        It is as new as the log was when it was first asked (a job: a second ago at most), never goes back, and has what
+        this process recorded. Whatever writes or decides goes where it always goes. It need not be closed.
+        """
+        reads = self._store.reading()
+        if reads is self._reads:
+            return self
+        view = copy(self)
+        view._reads = reads  # noqa: SLF001 - a copy of itself
+        return view
+
+    def replicas(self) -> ReplicaReport:
+        """Tell how the replicas stand that answer reads, if there are any."""
+        return self._store.replicas()
+
     def now(self) -> datetime:
         """Return the log's present time, UTC."""
         return self._clock()
+
+    def shared_now(self) -> datetime:
+        """Return the time by the clock that all processes on the store share, UTC: what leases are counted by."""
+        return self._shared_clock()
 
     def fingerprint(self, workspace: str, value: bytes) -> str:
         """Return the keyed fingerprint of a secret value, the same that intake would write."""
@@ -198,7 +224,7 @@ class Log(Proofs):
         check = partial(self._intake.check, workspace=workspace, now=self._clock())
         seed = self._draw(leaf.SEED_SIZE)
         return forget(
-            self._store, self._prover(workspace), ranges, event, Making(check, self._clock, seed), still=still
+            self._store, self._decider(workspace), ranges, event, Making(check, self._clock, seed), still=still
         )
 
     def seal(self, workspace: str, *, close: bool = False, context: Context | None = None) -> tuple[SealedSegment, ...]:
@@ -218,16 +244,9 @@ class Log(Proofs):
             NotFound: Nothing was ever recorded for this workspace.
             StoreError: A step failed; the steps before it stand, and the next call goes on after them.
         """
-        binder = self._binder(workspace)
-        check = partial(self._intake.check, workspace=workspace, now=self._clock())
-        sealer = Sealer(
-            self._store,
-            workspace,
-            check,
-            self._clock,
-            self._draw,
-            sealed=lambda: binder.run(everything=False, context=None),
-        )
+        carrying = self._carrying(workspace)
+        binder = Binder(carrying)
+        sealer = Sealer(carrying, sealed=lambda: binder.run(everything=False, context=None))
         return tuple(sealer.run(close=close, context=context))
 
     def bind(self, workspace: str, *, context: Context | None = None) -> tuple[BoundVolume, ...]:
@@ -245,7 +264,7 @@ class Log(Proofs):
             NotFound: Nothing was ever recorded for this workspace.
             StoreError: A step failed; the steps before it stand.
         """
-        return tuple(self._binder(workspace).run(everything=True, context=context))
+        return tuple(Binder(self._carrying(workspace)).run(everything=True, context=context))
 
     def anchor(self, on_error: Callable[[str, WhodidError], None] = lambda _workspace, _error: None) -> int | None:
         """Put the newest heads of all workspaces into the anchor log of the deployment, if there is a newer one.
@@ -281,7 +300,7 @@ class Log(Proofs):
 
     def awaits_seal(self, workspace: str) -> bool:
         """Tell, from the head alone, whether `seal` has something to do without being told to close."""
-        head = self._existing(workspace)
+        head = existing(self._store, workspace)
         return head.next is None or sequence.due(head, self._clock())
 
     def erase(self, workspace: str, paths: Mapping[int, Collection[str]], event: Event) -> Erasure | None:
@@ -351,21 +370,21 @@ class Log(Proofs):
         """
         if not 1 <= limit <= 1_000:
             raise InvalidQuery(f"A page of {limit} entries cannot be had", "Ask for 1 to 1,000")
-        return self._store.find(workspace, self._query(query), cursor, limit)
+        return self._reads.find(workspace, self._query(query), cursor, limit)
 
     def count(self, workspace: str, query: Query | str = "", *, cap: int = 10_000) -> Count:
         """Count matching entries: exact for filters by action, kind, type, outcome and time, else up to a bound."""
-        return self._store.count(workspace, self._query(query), cap)
+        return self._reads.count(workspace, self._query(query), cap)
 
     def histogram(self, workspace: str, query: Query | str, edges: Sequence[datetime]) -> Histogram:
         """Count matching entries per kind in each interval between neighbouring edges (at least two, ascending)."""
         if len(edges) < 2 or any(low >= high for low, high in pairwise(edges)):
             raise InvalidQuery("A histogram needs at least two edges in ascending order")
-        return self._store.histogram(workspace, self._query(query), edges)
+        return self._reads.histogram(workspace, self._query(query), edges)
 
     def facets(self, workspace: str, query: Query | str, field: str, *, limit: int = 50, prefix: str = "") -> Facets:
         """Count matching entries per value of a field, most frequent first; see `Store.facets` for the fields."""
-        return self._store.facets(workspace, self._query(query), field, limit, prefix)
+        return self._reads.facets(workspace, self._query(query), field, limit, prefix)
 
     def stream(self, workspace: str, query: Query | str = "") -> Iterator[Entry]:
         """Iterate over all matching entries that are recorded now, newest first, in constant memory."""
@@ -386,9 +405,9 @@ class Log(Proofs):
 
     def read(self, workspace: str, start: int = 0, stop: int | None = None) -> Iterator[Entry]:
         """Iterate over the entries with content in [start, stop), by index: what a follower reads."""
-        head = self._store.head(workspace)
+        head = self._reads.head(workspace)
         size = head.size if head else 0
-        for kept in self._store.read(workspace, start, size if stop is None else min(stop, size)):
+        for kept in self._reads.read(workspace, start, size if stop is None else min(stop, size)):
             yield restore(kept, workspace)
 
     def workspaces(self) -> list[str]:
@@ -405,7 +424,7 @@ class Log(Proofs):
 
     def stats(self, workspace: str) -> dict[str, int]:
         """Return figures for people about a workspace and its store."""
-        head = self._existing(workspace)
+        head = existing(self._store, workspace)
         return {"size": head.size, "first": head.first, **self._store.stats(workspace)}
 
     def state(self, workspace: str, name: str) -> bytes | None:
@@ -428,7 +447,10 @@ class Log(Proofs):
 
     # ---------------------------------------------------------------- helpers
 
-    def _binder(self, workspace: str) -> Binder:
-        self._existing(workspace)
+    def _decider(self, workspace: str) -> Prover:
+        return Prover(self._store, workspace, existing(self._store, workspace), self._key)
+
+    def _carrying(self, workspace: str) -> Carrying:
+        existing(self._store, workspace)
         check = partial(self._intake.check, workspace=workspace, now=self._clock())
-        return Binder(self._store, workspace, check, self._clock, self._draw)
+        return Carrying(self._store, workspace, check, self._clock, self._draw)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from whodid.catalog import Catalog, builtin
@@ -26,7 +26,10 @@ def open_log(
     name: str = "localhost",
     strict: bool = False,
     key: str | os.PathLike[str] | None = None,
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    replicas: Sequence[str] = (),
+    replica_lag: float = 10.0,
+    replica_wait: float = 0.2,
+    clock: Callable[[], datetime] | None = None,
     draw: Callable[[int], bytes] = os.urandom,
 ) -> Log:
     """Open the logs of a deployment, creating the store and its key at first use.
@@ -40,7 +43,10 @@ def open_log(
         key: The key file; by default the database's path with `.key` appended, with PostgreSQL the one that the
             variable WHODID_KEY_FILE names, or `whodid.key` in the working folder. Keep its backup apart from the
             database's.
-        clock: Returns now, UTC.
+        replicas: Addresses of streaming replicas of a PostgreSQL database, which answer what `log.reading()` is asked.
+        replica_lag: Seconds that a replica may be behind; one that is further behind is left out.
+        replica_wait: Seconds that a read may wait for a replica to have what the primary has.
+        clock: Returns now, UTC; the machine's clock when not given, and the database's for what processes agree on.
         draw: Returns that many cryptographically random bytes.
 
     Returns:
@@ -50,7 +56,7 @@ def open_log(
         InvalidSetting: The address cannot be used, or the key is missing or another's.
         StoreError: The store cannot be opened.
     """
-    store, place = engine(url)
+    store, place = engine(url, replicas=replicas, replica_lag=replica_lag, replica_wait=replica_wait)
     file = place if key is None else Path(key)
     deployment = DeploymentKey(draw(32)) if file is None else key_of(store, file)
     try:
@@ -60,13 +66,20 @@ def open_log(
         raise
 
 
-def engine(url: str) -> tuple[Store, Path | None]:
+def engine(
+    url: str, *, replicas: Sequence[str] = (), replica_lag: float = 10.0, replica_wait: float = 0.2
+) -> tuple[Store, Path | None]:
     """Open the store at an address; return it with the place where its key file is by default (None: in memory).
+
+    Args:
+        replicas: See `open_log`, as for the next two.
 
     Raises:
         InvalidSetting: The address cannot be used.
         StoreError: The store cannot be opened.
     """
+    if replicas and not url.startswith(_POSTGRES):
+        raise InvalidSetting(f"{url} has no replicas", "Name replicas of a PostgreSQL database only")
     if url == "memory://":
         from whodid.store.memory import MemoryStore
 
@@ -85,7 +98,8 @@ def engine(url: str) -> tuple[Store, Path | None]:
             raise InvalidSetting(
                 f"PostgreSQL needs {error.name}, which is not installed", "Run: pip install 'whodid[postgres]'"
             ) from None
-        return PostgresStore(url), Path(os.environ.get("WHODID_KEY_FILE", "whodid.key"))
+        store = PostgresStore(url, replicas=replicas, replica_lag=replica_lag, replica_wait=replica_wait)
+        return store, Path(os.environ.get("WHODID_KEY_FILE", "whodid.key"))
     raise InvalidSetting(
         f"{url} is not the address of a store",
         "Use sqlite:///audit.db, sqlite:////absolute/path.db, postgresql://user@host/database or memory://",

@@ -8,7 +8,7 @@ from whodid.errors import Purged
 from whodid.log.access import Access
 from whodid.log.anchoring import AnchorLog, Linked
 from whodid.log.completing import Complete, Headers, complete, headers
-from whodid.log.proving import Inclusion, ProvenEntry
+from whodid.log.proving import Inclusion, ProvenEntry, existing
 from whodid.log.snapshot import Snapshot
 from whodid.log.verify import Progress, Report, verify_log
 from whodid.proof.note import Signature
@@ -71,8 +71,10 @@ class Proofs(Access):
     ) -> Complete:
         """Find every entry that carries a tag, with proof that there are no others.
 
-        Answered by the sealed segments that the range touches; `seal` with `close` first leaves no tail. Whoever
-        checks it (`whodid.proof.complete.check_answer`) needs the proof of the entry with the newest seal as well.
+        Answered by the sealed segments that the range touches, or by one volume for all of its segments, where the
+        range has them all; `seal` with `close` first leaves no tail. Whoever checks it
+        (`whodid.proof.complete.check_answer`) needs the proof of the entry with the newest seal as well, and where
+        volumes answer, of the one with the newest volume.
 
         Args:
             dimension: leaf.ACTOR, leaf.RESOURCE (related ones included) or leaf.ACTION.
@@ -85,7 +87,7 @@ class Proofs(Access):
         """
         prover = self._prover(workspace)
         bounds = range(start, prover.head.size if stop is None else stop)
-        return complete(self._store, prover, dimension, value, bounds)
+        return complete(self._reads, prover, dimension, value, bounds)
 
     def headers(self, workspace: str, start: int, stop: int) -> Headers:
         """Return every leaf header in [start, stop) with proof that they are all; see `proof.complete.check_range`.
@@ -94,13 +96,13 @@ class Proofs(Access):
             MalformedProof: There is no such range, or it is empty.
             Purged: The leaves at its start are gone.
         """
-        return headers(self._store, self._prover(workspace), start, stop)
+        return headers(self._reads, self._prover(workspace), start, stop)
 
     def proven(self, workspace: str, query: Query | str = "") -> tuple[str, Iterator[ProvenEntry]]:
         """Return a checkpoint, and an iterator over all matching entries with their proofs under it."""
         prover = self._prover(workspace)
         note = prover.checkpoint()
-        kept = self._store.stream(workspace, self._query(query), prover.head.size)
+        kept = self._reads.stream(workspace, self._query(query), prover.head.size)
         return note, (prover.proven(one, restore(one, workspace)) for one in kept)
 
     def anchored(self, workspace: str) -> Linked:
@@ -113,7 +115,7 @@ class Proofs(Access):
 
     def snapshot(self, workspace: str) -> Snapshot:
         """Return the log as it is now, signed, with everything that evidence is made of; seal first (`seal`)."""
-        return Snapshot(self._store, workspace, self._existing(workspace), self._key)
+        return Snapshot(self._reads, workspace, self._existing(workspace), self._key)
 
     def verify(self, workspace: str, progress: Progress | None = None) -> Report:
         """Check everything stored for a workspace: content, leaves, tree, head, signature, search structures.
@@ -121,4 +123,4 @@ class Proofs(Access):
         Args:
             progress: Called now and then with (entries checked, entries in all).
         """
-        return verify_log(self._store, workspace, self._existing(workspace), self._key, progress)
+        return verify_log(self._store, workspace, existing(self._store, workspace), self._key, progress)

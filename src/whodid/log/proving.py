@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from whodid import canonical
-from whodid.errors import NotFound, Purged, StoreCorrupt
+from whodid.errors import NotFound, Purged, StoreCorrupt, StoreUnavailable
 from whodid.log.keys import DeploymentKey
 from whodid.model import Entry
 from whodid.proof import leaf, tile, tree
@@ -89,6 +89,7 @@ class Prover:
         Raises:
             StoreCorrupt: More was signed than the log has, or another history: it is an older copy.
             StoreMoved: The log is kept in another store, which signs what is new.
+            StoreUnavailable: A replica showed a head that the log itself does not have.
         """
         known = self._store.state(self.workspace, "checkpoint")
         signed = msgspec.json.decode(known, type=_Signed) if known else None
@@ -97,6 +98,7 @@ class Prover:
             return signed.note
         refuse(self._store.mark())
         checkpoint = Checkpoint(origin=self.head.origin, size=self.head.size, root=self.head.root)
+        self._refuse_foreign(checkpoint)
         newer = signed is None or signed.size < self.head.size
         if newer and self._key.floor is not None:
             self._key.floor.raise_to(checkpoint)
@@ -139,13 +141,24 @@ class Prover:
         most = max(signed.size if signed else 0, last.size if last else 0)
         if most > self.head.size:
             # The log may have grown since this head was read.
-            newest = self._store.head(self.workspace)
+            newest = self._store.deciding.head(self.workspace)
             if newest is None or newest.size < most:
                 # Signing a smaller head again would lead to two different histories of one size.
                 raise _older(f"The log has {self.head.size} entries, and {most} were signed already")
         elif last is not None and not (signed and last == parse_checkpoint(parse_note(signed.note)[0])):
             # Not the head that the database remembers: another process was faster, or the log grew on from a backup.
             self._refuse_other(last)
+
+    def _refuse_foreign(self, checkpoint: Checkpoint) -> None:
+        """Refuse to sign what only a replica says."""
+        decides = self._store.deciding
+        if decides is self._store:
+            return
+        newest = existing(decides, self.workspace)
+        if not Prover(decides, self.workspace, newest, self._key).continues(checkpoint):
+            raise StoreUnavailable(
+                f"A replica shows a head of {checkpoint.size} entries that the log does not have", "Try again"
+            )
 
     def reaches(self, size: int) -> bool:
         """Tell whether the hashes are still there that the tree of an earlier size was made of."""

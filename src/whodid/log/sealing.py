@@ -17,18 +17,15 @@ from msgspec import Struct
 from whodid import canonical, sequence
 from whodid.errors import StoreCorrupt
 from whodid.log.anchors import newest_anchor
-from whodid.log.naming import id_of
-from whodid.model import Actor, Content, Context, Event, Resource
+from whodid.log.carrying import Carrying
+from whodid.model import Context
 from whodid.proof import leaf
 from whodid.proof.index import Index
 from whodid.proof.seal import Seal, salt_commitment
 from whodid.sequence import Batch, Head, Segment
-from whodid.store.base import Kept, Known, Store, restore
+from whodid.store.base import Kept, Known, restore
 
-__all__ = ["CLOSINGS", "CLOSING_SPAN", "SEALING", "SealedSegment", "Sealer", "gather"]
-
-SEALING = Actor(type="system", id="sealing", name="Sealing")
-"""Who seals."""
+__all__ = ["CLOSINGS", "CLOSING_SPAN", "SealedSegment", "Sealer", "gather"]
 
 CLOSINGS = 10
 """How many segments may be closed on request within `CLOSING_SPAN`: one a minute, and some at once."""
@@ -78,27 +75,16 @@ class Sealer:
     """Seal the segments of one workspace.
 
     Args:
-        check: Makes content of an event, as intake does.
-        clock: Returns now, UTC.
-        draw: Returns that many random bytes.
+        carrying: Appends the entries that carry the seals.
         sealed: Called after each seal.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        workspace: str,
-        check: Callable[[Event], Content],
-        clock: Callable[[], datetime],
-        draw: Callable[[int], bytes],
-        *,
-        sealed: Callable[[], object] = lambda: None,
-    ) -> None:
-        self._store = store
-        self._workspace = workspace
-        self._check = check
-        self._clock = clock
-        self._draw = draw
+    def __init__(self, carrying: Carrying, *, sealed: Callable[[], object] = lambda: None) -> None:
+        self._carrying = carrying
+        self._store = carrying.store
+        self._workspace = carrying.workspace
+        self._clock = carrying.clock
+        self._draw = carrying.draw
         self._sealed = sealed
 
     def run(self, *, close: bool, context: Context | None) -> list[SealedSegment]:
@@ -164,7 +150,6 @@ class Sealer:
             previous=head.chain,
             anchor=newest_anchor(lambda name: self._store.state(self._workspace, name)),
         )
-        ready = sequence.prepare(self._check(self._event(head, seal, context)), self._draw(leaf.SEED_SIZE), leaf.SEAL)
         sealing = sequence.Sealing(
             number=segment.number,
             seal=seal.encode(),
@@ -176,38 +161,29 @@ class Sealer:
             volume_salt=volume_salt,
         )
 
-        def assemble(now: Head | None, _: Known) -> Batch | None:
-            return None if now is None else sequence.seal(now, ready, self._clock(), sealing)
-
-        batch = self._store.append(self._workspace, assemble)
-        if batch is None:
-            return None
-        row = batch.rows[0]
-        return SealedSegment(
-            number=segment.number,
-            start=segment.start,
-            stop=stop,
-            index=row.index,
-            recorded_at=canonical.from_micros(row.recorded_at),
+        details = {
+            "segment": seal.number,
+            "entries": seal.stop - seal.start,
+            "start": seal.start,
+            "stop": seal.stop,
+            # Hexadecimal: a text of base64 may look like somebody's secret by chance.
+            "seal": sealing.seal.hex(),
+        }
+        carried = self._carrying.append(
+            _ACTION,
+            f"{head.origin}/seals/{seal.number}",
+            details,
+            context,
+            lambda now, ready, at: sequence.seal(now, ready, at, sealing),
         )
-
-    def _event(self, head: Head, seal: Seal, context: Context | None) -> Event:
-        # The id follows from what is sealed, so that not even two stores of one log could hold the seal twice.
-        return Event(
-            id=id_of(f"{head.origin}/seals/{seal.number}"),
-            occurred_at=self._clock(),
-            actor=SEALING,
-            action=_ACTION,
-            resource=Resource(type="log", id=self._workspace),
-            details={
-                "segment": seal.number,
-                "entries": seal.stop - seal.start,
-                "start": seal.start,
-                "stop": seal.stop,
-                # Hexadecimal: a text of base64 may look like somebody's secret by chance.
-                "seal": seal.encode().hex(),
-            },
-            context=context or Context(source="job"),
+        if carried is None:
+            return None
+        return SealedSegment(
+            number=seal.number,
+            start=seal.start,
+            stop=seal.stop,
+            index=carried.index,
+            recorded_at=carried.recorded_at,
         )
 
 

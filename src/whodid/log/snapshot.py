@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
-from whodid.errors import StoreCorrupt
 from whodid.log.anchoring import AnchorLog, Linked
 from whodid.log.anchors import Anchored, named_stamp, read_stamp, stamped
 from whodid.log.completing import covering, purges
+from whodid.log.indexes import segment_index, volume_index
 from whodid.log.keys import DeploymentKey
 from whodid.log.proving import Prover
 from whodid.model import Entry
@@ -184,7 +184,7 @@ class Snapshot:
 
     def linked(self, stop: int) -> list[Linked]:
         """Return heads that somebody outside has seen in the anchor log, by size, best of entries before `stop`."""
-        found = AnchorLog(self._store, self._key).linked(self.head.origin, self.head.size, stop)
+        found = AnchorLog(self._store.deciding, self._key).linked(self.head.origin, self.head.size, stop)
         return [one for one in found if self.reaches(one.head.size)]
 
     def record(self, position: int) -> int | None:
@@ -199,13 +199,7 @@ class Snapshot:
         return self._store.state(self._workspace, name)
 
     def _index(self, number: int) -> Index:
-        data = self._store.postings(self._workspace, number)
-        if data is None:
-            raise StoreCorrupt(f"The index of segment {number} is missing", "Restore a backup")
-        return Index.decode(data)
+        return segment_index(self._store, self._workspace, number)
 
     def _binding(self, number: int) -> Index:
-        data = self._store.volume_postings(self._workspace, number)
-        if data is None:
-            raise StoreCorrupt(f"The index of volume {number} is missing", "Restore a backup")
-        return Index.decode(data)
+        return volume_index(self._store, self._workspace, number)

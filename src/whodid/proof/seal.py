@@ -18,12 +18,12 @@ The encodings (all integers big endian, times in µs since 1970, UTC)::
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
 from whodid.errors import MalformedProof, Refuted
+from whodid.proof.fixed import Form, commit_salt
 
 __all__ = [
     "NOTHING",
@@ -36,14 +36,12 @@ __all__ = [
     "salt_commitment",
 ]
 
-VERSION = 1
 NOTHING = bytes(32)
 """Stands for a previous seal or an anchor that there is not."""
 
-_FORM = struct.Struct(">BIQQIIQQQQ32s32s32s32s")
+_FORM = Form("seal", "IQQIIQQQQ32s32s32s32s", b"whodid/seal/v1\n")
 SEAL_SIZE = _FORM.size
 
-_SEAL = b"whodid/seal/v1\n"
 _SALT = b"whodid/segment-salt/v1\n"
 _ORIGIN = b"whodid/origin/v1\n"
 _ANCHOR = b"whodid/anchor/v1\n"
@@ -85,7 +83,7 @@ class Seal(NamedTuple):
 
     def encode(self) -> bytes:
         """Return the bytes that an entry carries and the chain hashes."""
-        return _FORM.pack(VERSION, *self)
+        return _FORM.write(self)
 
     @classmethod
     def decode(cls, data: bytes) -> Seal:
@@ -100,12 +98,7 @@ class Seal(NamedTuple):
         Raises:
             MalformedProof: It has another length, an unknown version, or numbers that contradict each other.
         """
-        if len(data) != SEAL_SIZE:
-            raise MalformedProof(f"A seal has {SEAL_SIZE} bytes and this has {len(data)}")
-        version, *values = _FORM.unpack(data)
-        if version != VERSION:
-            raise MalformedProof(f"Seal version {version} is unknown", "Verify with a newer whodid")
-        seal = cls(*values)
+        seal = cls(*_FORM.read(data))
         ordered = seal.recorded_first <= seal.recorded_last and seal.occurred_first <= seal.occurred_last
         if not seal.start < seal.stop or not 0 <= seal.indexed <= seal.stop - seal.start or not ordered:
             raise MalformedProof(f"The numbers in the seal of segment {seal.number} contradict each other")
@@ -114,7 +107,7 @@ class Seal(NamedTuple):
     @property
     def hash(self) -> bytes:
         """What the next seal calls its `previous`."""
-        return sha256(_SEAL + self.encode()).digest()
+        return _FORM.hash(self)
 
 
 def anchor_hash(stamp: bytes) -> bytes:
@@ -132,7 +125,7 @@ def salt_commitment(number: int, salt: bytes) -> bytes:
     Returns:
         32 bytes that bind the salt and hide it.
     """
-    return sha256(_SALT + number.to_bytes(8) + salt).digest()
+    return commit_salt(_SALT, number, salt)
 
 
 def origin_id(first: bytes, second: bytes) -> str:

@@ -19,23 +19,19 @@ The encodings (all integers big endian, times in µs since 1970, UTC)::
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
-from hashlib import sha256
 from typing import NamedTuple
 
 from whodid.errors import MalformedProof, Refuted
 from whodid.proof import tree
+from whodid.proof.fixed import Form, commit_salt
 from whodid.proof.seal import NOTHING, Seal
 
 __all__ = ["VOLUME_SIZE", "Volume", "check_seal", "check_volumes", "seal_path", "seals_root", "volume_salt_commitment"]
 
-VERSION = 1
-
-_FORM = struct.Struct(">BIIIQQQIQQQQ32s32s32s32s")
+_FORM = Form("volume", "IIIQQQIQQQQ32s32s32s32s", b"whodid/volume/v1\n")
 VOLUME_SIZE = _FORM.size
 
-_VOLUME = b"whodid/volume/v1\n"
 _SALT = b"whodid/volume-salt/v1\n"
 
 
@@ -78,7 +74,7 @@ class Volume(NamedTuple):
 
     def encode(self) -> bytes:
         """Return the bytes that an entry carries and the chain hashes."""
-        return _FORM.pack(VERSION, *self)
+        return _FORM.write(self)
 
     @classmethod
     def decode(cls, data: bytes) -> Volume:
@@ -93,12 +89,7 @@ class Volume(NamedTuple):
         Raises:
             MalformedProof: It has another length, an unknown version, or numbers that contradict each other.
         """
-        if len(data) != VOLUME_SIZE:
-            raise MalformedProof(f"A volume has {VOLUME_SIZE} bytes and this has {len(data)}")
-        version, *values = _FORM.unpack(data)
-        if version != VERSION:
-            raise MalformedProof(f"Volume version {version} is unknown", "Verify with a newer whodid")
-        volume = cls(*values)
+        volume = cls(*_FORM.read(data))
         ordered = volume.recorded_first <= volume.recorded_last and volume.occurred_first <= volume.occurred_last
         spread = volume.stop - volume.start
         if not volume.first <= volume.last or not volume.last - volume.first < spread >= volume.indexed or not ordered:
@@ -108,7 +99,7 @@ class Volume(NamedTuple):
     @property
     def hash(self) -> bytes:
         """What the next volume calls its `previous`."""
-        return sha256(_VOLUME + self.encode()).digest()
+        return _FORM.hash(self)
 
 
 def volume_salt_commitment(number: int, salt: bytes) -> bytes:
@@ -121,7 +112,7 @@ def volume_salt_commitment(number: int, salt: bytes) -> bytes:
     Returns:
         32 bytes that bind the salt and hide it.
     """
-    return sha256(_SALT + number.to_bytes(8) + salt).digest()
+    return commit_salt(_SALT, number, salt)
 
 
 def seals_root(seals: Sequence[bytes]) -> bytes:

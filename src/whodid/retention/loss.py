@@ -5,40 +5,29 @@ Pure. A simulator adds up entries that would go; whoever is about to shorten ret
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from msgspec import Struct
 
 from whodid import canonical
-from whodid.catalog import Catalog
+from whodid.catalog import TOPICS, Catalog, Topic, topics
 from whodid.model import Actor, Entry, Related, Resource
 
-__all__ = ["QUESTIONS", "Answerless", "Loss", "LossCount"]
+__all__ = ["Answerless", "Loss", "LossCount"]
 
 _PEOPLE = frozenset({"user", "contact"})
-
-QUESTIONS: Mapping[str, Callable[[Catalog, Entry], bool]] = {
-    "deletions": lambda _, entry: entry.kind == "delete",
-    "access": lambda catalog, entry: "A" in _sensitivity(catalog, entry),
-    "approvals": lambda _, entry: entry.category == "template",
-    "keys": lambda _, entry: entry.category == "api_key",
-    "sign_ins": lambda _, entry: entry.category == "auth",
-    "stops": lambda _, entry: entry.action in {"campaign.paused", "campaign.cancelled"},
-}
-"""Who deleted it; who had which right; how was it approved; which keys were there; who signed in; why did it stop."""
 
 
 class Answerless(Struct, frozen=True, kw_only=True):
     """A question that can no longer be answered for a part of the past.
 
     Args:
-        question: One of `QUESTIONS`.
+        question: What it is about.
         entries: How many entries that answer it would go.
         until: When the newest of them occurred: nothing can be said about what lies before, nothing complete up to it.
     """
 
-    question: str
+    question: Topic
     entries: int
     until: datetime
 
@@ -49,7 +38,7 @@ class Loss(Struct, frozen=True, kw_only=True):
     Args:
         bytes: Size of their content, before compression.
         people: Different people (users and contacts) among actors and resources.
-        questions: What can no longer be answered, in the order of `QUESTIONS`.
+        questions: What can no longer be answered, in the order of `catalog.TOPICS`.
     """
 
     bytes: int = 0
@@ -61,35 +50,29 @@ class LossCount:
     """Add up what is lost.
 
     Args:
-        catalog: Tells which actions change rights.
+        catalog: Tells which questions an action answers.
     """
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self._bytes = 0
         self._people: set[tuple[str, str]] = set()
-        self._answers: dict[str, tuple[int, datetime]] = {}
+        self._answers: dict[Topic, tuple[int, datetime]] = {}
 
     def add(self, entry: Entry) -> None:
         """Count an entry that would go."""
         self._bytes += len(canonical.payload(entry))
         concerned: list[Actor | Resource | Related] = [entry.actor, entry.resource, *entry.related]
         self._people.update((one.type, one.id) for one in concerned if one.type in _PEOPLE)
-        for question, asks in QUESTIONS.items():
-            if asks(self._catalog, entry):
-                count, until = self._answers.get(question, (0, entry.occurred_at))
-                self._answers[question] = count + 1, max(until, entry.occurred_at)
+        for question in topics(self._catalog, entry.action, entry.kind):
+            count, until = self._answers.get(question, (0, entry.occurred_at))
+            self._answers[question] = count + 1, max(until, entry.occurred_at)
 
     def loss(self) -> Loss:
         """Return the sum."""
         questions = [
             Answerless(question=question, entries=self._answers[question][0], until=self._answers[question][1])
-            for question in QUESTIONS
+            for question in TOPICS
             if question in self._answers
         ]
         return Loss(bytes=self._bytes, people=len(self._people), questions=tuple(questions))
-
-
-def _sensitivity(catalog: Catalog, entry: Entry) -> str:
-    declared = catalog.get(entry.action)
-    return declared.sensitivity if declared else ""

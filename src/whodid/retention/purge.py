@@ -21,16 +21,14 @@ from whodid.log import Holder, Log, leased
 from whodid.model import Actor, Context, Entry, Event, Resource
 from whodid.retention.holds import HOLDS, digest, holder, read_holds
 from whodid.retention.loss import Loss, LossCount
+from whodid.retention.pace import STEP, Pace
 from whodid.retention.plan import PURGE_RECORD, Step, Tally, Term, plan_step, tally, terms
 from whodid.retention.policy import POLICY, STANDARD, Policy, check_policy, class_of, read_policy
 
-__all__ = ["RETENTION", "STEP", "Preview", "Purge", "preview", "purge"]
+__all__ = ["RETENTION", "Preview", "Purge", "preview", "purge"]
 
 RETENTION = Actor(type="system", id="retention", name="Retention")
 """Who purges when nobody asked for it."""
-
-STEP = 2_000
-"""Entries that one step looks at: it blocks writers for about a tenth of a second on a small machine."""
 
 _LEASE = timedelta(minutes=10)
 _LEASE_STATE = "retention.lease"
@@ -146,7 +144,7 @@ def purge(
     Args:
         actor: Who purges.
         context: Where from, if a person asked for it.
-        step: How many entries one step looks at.
+        step: How many entries one step looks at, at most; fewer where a step takes long (see `whodid.retention.pace`).
         rest: Called after every step with the seconds that it took, to leave time to writers; returns whether to stop.
         progress: Called after every step with the number of entries removed so far.
 
@@ -165,7 +163,7 @@ def purge(
             return work.done(finished=False)
         # A segment that lost content before it was sealed could not be indexed as a whole.
         log.seal(workspace)
-        finished = work.run(lease, step, rest or (lambda _took: False), progress or (lambda _entries: None))
+        finished = work.run(lease, Pace(step), rest or (lambda _took: False), progress or (lambda _entries: None))
         return work.done(finished=finished)
 
 
@@ -192,7 +190,7 @@ class _Work:
             entry is None or entry.recorded_at >= term.cutoff for entry, term in zip(oldest, self._terms, strict=True)
         )
 
-    def run(self, lease: Holder, step: int, rest: Callable[[float], bool], progress: Callable[[int], None]) -> bool:
+    def run(self, lease: Holder, pace: Pace, rest: Callable[[float], bool], progress: Callable[[int], None]) -> bool:
         """Take step after step; say whether nothing is left."""
         class_of_entry = _class_of(self._log)
         for term in self._terms:
@@ -202,9 +200,9 @@ class _Work:
                 # What was changed meanwhile holds from this step on: the next purge begins with it.
                 if not lease.renewed() or not self._unchanged():
                     return False
-                planned = plan_step(self._log.read(self._workspace, at), term, class_of_entry, step, self._held_by)
+                planned = plan_step(self._log.read(self._workspace, at), term, class_of_entry, pace.size, self._held_by)
                 if planned.entries:
-                    self._forget(term, planned)
+                    pace.took(planned.entries, self._forget(term, planned))
                     progress(self._entries)
                 done = planned.done and self._unchanged()
                 at = max(at, planned.following)
@@ -226,7 +224,8 @@ class _Work:
         """
         return max(self._first, self._swept.marks.get(term.days, 0)) if term.classes or self._holds else self._first
 
-    def _forget(self, term: Term, planned: Step) -> None:
+    def _forget(self, term: Term, planned: Step) -> float:
+        """Take a step, unless it may not be taken any more; return the seconds that writers waited for it."""
         now = self._log.now()
         event = Event(
             id=uuid7(now, os.urandom(8)),
@@ -245,12 +244,13 @@ class _Work:
         # Looked at once more inside the transaction: a hold whose placing returned before it is heeded by it.
         forgotten = self._log.forget(self._workspace, planned.ranges, event, still=self._unchanged)
         if forgotten is None:
-            return
+            return 0.0
         self._entries += forgotten.entries
         self._first = forgotten.first
         self._records.append(forgotten.receipt.index)
         for name, count in planned.classes.items():
             self._classes[name] = self._classes.get(name, 0) + count
+        return forgotten.seconds
 
     def done(self, *, finished: bool) -> Purge:
         return Purge(

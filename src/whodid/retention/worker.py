@@ -5,8 +5,11 @@ It leaves writers more time than it takes: after each step it rests at least thr
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from whodid.log import Worker
 from whodid.retention.purge import purge
+from whodid.retention.steady import check_steady
 
 __all__ = ["RetentionWorker"]
 
@@ -18,7 +21,7 @@ class RetentionWorker(Worker):
     """Purge automatically.
 
     Use it as a context manager, or `start` and `stop` it. Several processes may each run one: a workspace is purged by
-    one of them at a time.
+    one of them at a time. While the clock is not believed (`steady`), nothing is purged and `on_error` is told.
 
     Args:
         log: The log to purge.
@@ -37,7 +40,11 @@ class RetentionWorker(Worker):
         Returns:
             How many entries lost their content.
         """
-        return self._everywhere(self._purge, self._tend)
+        steady = False
+        with self._told(""):
+            check_steady(self._log, timedelta(seconds=self._interval))
+            steady = True
+        return self._everywhere(self._purge, self._tend) if steady else 0
 
     def _purge(self, workspace: str) -> int:
         return purge(self._log, workspace, rest=self._rest).entries

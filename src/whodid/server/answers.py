@@ -73,6 +73,7 @@ class Handler(Struct, frozen=True):
         spoken: Turns every answer into the form that the clients of this route read, problems above all; it is told
             the media type of the request.
         apart: Whether it does not wait for its turn with those that work on the store.
+        brings: Whether it takes in events: it has threads of its own, so that those who read do not wait for them.
         keeps: Whether its clients never send again: it has threads of its own, many more of them may wait, and it
             takes in to the last, while the server stops as well.
         described: What the reference says about it; under `/v1` there is no handler without, except for those that
@@ -85,6 +86,7 @@ class Handler(Struct, frozen=True):
     largest: int = 64 * 1024
     spoken: Callable[[Answer, str], Answer] | None = None
     apart: bool = False
+    brings: bool = False
     keeps: bool = False
     described: Description | None = None
 

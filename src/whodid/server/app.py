@@ -12,6 +12,7 @@ import re
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator
 from functools import partial
+from typing import Self
 from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
@@ -32,6 +33,7 @@ from whodid.server.alerts import AlertRoutes
 from whodid.server.anchoring import AnchorRoutes
 from whodid.server.answering import AnswerRoutes
 from whodid.server.answers import READING, Answer, Call, Handler, media_type_of
+from whodid.server.bounds import Bound
 from whodid.server.callers import Callers
 from whodid.server.compat import Shared, doors
 from whodid.server.concurrency import CancelScope, CapacityLimiter, fail_after, run_sync, sleep
@@ -74,6 +76,7 @@ _LONGEST_ADDRESS = 8192
 _BODY_SECONDS = 15
 _MOST_WAITING = 128
 _MOST_KEEPING = 512
+_MOST_BYTES = 32 * 1024 * 1024
 _APART = 2
 _REST = 1.0
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
@@ -96,6 +99,7 @@ def asgi(
     waiting: Waiting | None = None,
     metrics: PrometheusMeter | None = None,
     ending: Callable[[], bool] = lambda: False,
+    crowded: Callable[[], bool] = lambda: False,
     sign_on: Callable[[Console, Desk], SignOn] | None = None,
     stamps: Authority | None = None,
     geo: Geo | None = None,
@@ -112,7 +116,8 @@ def asgi(
         token_address: Where the page fetches its viewer token (POST, same origin); the console's when not given.
         origins: Web origins of other pages that may load the viewer, read the API and frame `/embed`; the origin
             that a token names may read the API in any case.
-        threads: How many requests may work on the store at once.
+        threads: How many requests may work on the store at once: as many that read, that send through the doors of
+            other products, and that send through those that must not be turned away.
         downloads: How many exports, and how many evidence files, may be made at once.
         exports: Makes them (`export_worker`); one with a temporary folder of its own when not given.
         rate: Events per second that each API key may send on average; 0 for no limit.
@@ -123,6 +128,7 @@ def asgi(
             refused then. Its owner opens and closes it.
         metrics: Counts what happens and shows it at `/metrics`; without it there is no such page.
         ending: Tells whether the server is asked to stop: live streams end then, and nothing new is taken in.
+        crowded: Tells whether there are more connections than there should be: each ends with its answer then.
         sign_on: Makes single sign-on for the console, as `whodid serve` uses it.
         stamps: Who stamps heads with the time by order; without it nobody does.
         geo: Where addresses are, for what a rule of detection would have found.
@@ -145,7 +151,7 @@ def asgi(
     callers = Callers(log, sessions, gate, secret=secret)
     handlers: list[Handler] = [
         *Routes(log, sessions).handlers,
-        *Tiles(log, sessions).handlers,
+        *Tiles(sessions).handlers,
         *Exports(log, sessions, secret=secret, worker=worker).handlers,
         *AnswerRoutes(log, sessions).handlers,
         *EvidenceRoutes(log, sessions, at_once=downloads).handlers,
@@ -191,7 +197,15 @@ def asgi(
         ],
         exception_handlers={HTTPException: _unrouted},
         middleware=[
-            Middleware(Frame, trust_ids=trusted_proxies > 0, origins=shared, meter=meter, tracer=tracer, ending=ending)
+            Middleware(
+                Frame,
+                trust_ids=trusted_proxies > 0,
+                origins=shared,
+                meter=meter,
+                tracer=tracer,
+                ending=ending,
+                crowded=crowded,
+            )
         ],
     )
     # Two addresses for one thing would be two cache entries and two places to check.
@@ -213,23 +227,69 @@ def _console_handlers(
     return (*console.handlers, *desk.handlers, *(sign_on(console, desk).handlers if sign_on is not None else ()))
 
 
+class _Lane:
+    """Threads for requests of one sort, and how many of these may wait for them: one sort does not hold up another.
+
+    Args:
+        threads: How many work at once.
+        most: How many of one sender may be inside, as long as there are no others.
+    """
+
+    def __init__(self, threads: int, most: Callable[[], int]) -> None:
+        self.limiter = CapacityLimiter(threads)
+        self.requests = Bound(most)
+        self.bytes = Bound(lambda: _MOST_BYTES)
+
+
+class _Room:
+    """What a request takes of its lane; a context that gives it back.
+
+    Args:
+        who: Names the sender before anybody knows him: the key or token that is shown, or else the address.
+    """
+
+    def __init__(self, lane: _Lane, who: str) -> None:
+        self.lane = lane
+        self._who = who
+        self._inside = 0
+        self._bytes = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.lane.requests.give(self._who, self._inside)
+        self.lane.bytes.give(self._who, self._bytes)
+
+    def enter(self) -> bool:
+        """Take the place of a request, or say that there is none."""
+        self._inside = int(self.lane.requests.take(self._who))
+        return bool(self._inside)
+
+    def hold(self, size: int) -> bool:
+        """Take room for so many bytes more, or say that there is none."""
+        if not self.lane.bytes.take(self._who, size):
+            return False
+        self._bytes += size
+        return True
+
+
 class _Door:
     """Turns requests into calls, runs them in threads, and turns answers into responses."""
 
     def __init__(
         self, trusted_proxies: int, threads: int, *, meter: Meter, tracer: Tracer, ending: Callable[[], bool]
     ) -> None:
-        self._threads = threads
         self._ending = ending
         self._proxies = Proxies(trusted_proxies)
         self._meter = meter
         self._tracer = tracer
-        self._working = CapacityLimiter(threads)
+        self._working = _Lane(threads, lambda: threads + _MOST_WAITING)
+        self._bringing = _Lane(threads, lambda: threads + _MOST_WAITING)
+        self._keeping = _Lane(threads, lambda: _MOST_KEEPING)
         self._apart = CapacityLimiter(_APART)
-        self._keeping = CapacityLimiter(threads)
-        self._inside = 0
-        self._kept = 0
-        meter.watch("requests_inside", lambda: self._inside + self._kept)
+        lanes = (self._working, self._bringing, self._keeping)
+        meter.watch("requests_inside", lambda: sum(lane.requests.total for lane in lanes))
 
     def endpoint(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         async def respond(request: Request) -> Response:
@@ -246,33 +306,20 @@ class _Door:
         return respond
 
     async def _answer(self, handler: Handler, request: Request, request_id: str) -> Answer:
-        read = await self._call(request, request_id, handler.largest)
-        if isinstance(read, Answer):
-            return read
-        if handler.apart:
-            return await run_sync(self._guarded, handler, read, limiter=self._apart)
-        if handler.keeps:
-            return await self._keep(handler, read)
-        # Counted here, where nothing is awaited in between: all that look together would get into the queue.
-        if self._inside >= self._threads + _MOST_WAITING:
-            return problem(503, request_id, headers=(("Retry-After", "2"),))
-        self._inside += 1
-        try:
-            return await run_sync(self._guarded, handler, read, limiter=self._working)
-        finally:
-            self._inside -= 1
+        lane = self._keeping if handler.keeps else self._bringing if handler.brings else self._working
+        who = request.headers.get("authorization") or (request.client.host if request.client else "")
+        with _Room(lane, who) as room:
+            read = await self._call(request, request_id, handler.largest, room)
+            if isinstance(read, Answer):
+                return read
+            if handler.apart:
+                return await run_sync(self._guarded, handler, read, limiter=self._apart)
+            # Asked here, where nothing is awaited in between: all that look together would get in.
+            if not room.enter():
+                return _busy(request_id)
+            return await run_sync(self._guarded, handler, read, limiter=lane.limiter)
 
-    async def _keep(self, handler: Handler, call: Call) -> Answer:
-        """Take in what is never sent again: of these many more may wait, apart from the others."""
-        if self._kept >= _MOST_KEEPING:
-            return problem(503, call.request_id, headers=(("Retry-After", "2"),))
-        self._kept += 1
-        try:
-            return await run_sync(self._guarded, handler, call, limiter=self._keeping)
-        finally:
-            self._kept -= 1
-
-    async def _call(self, request: Request, request_id: str, largest: int) -> Call | Answer:
+    async def _call(self, request: Request, request_id: str, largest: int, room: _Room) -> Call | Answer:
         raw: bytes = request.scope["query_string"]
         if len(raw) > _LONGEST_ADDRESS:
             return problem(414, request_id)
@@ -286,7 +333,7 @@ class _Door:
             return problem(400, request_id, "The query string has control characters in it.")
         body = b""
         if request.method not in {"GET", "HEAD"}:
-            received = await self._body(request, request_id, largest)
+            received = await self._body(request, request_id, largest, room)
             if isinstance(received, Answer):
                 return received
             body = received
@@ -328,21 +375,26 @@ class _Door:
             return problem(500, call.request_id)
 
     @staticmethod
-    async def _body(request: Request, request_id: str, largest: int) -> bytes | Answer:
+    async def _body(request: Request, request_id: str, largest: int, room: _Room) -> bytes | Answer:
         parts: list[bytes] = []
-        size = 0
+        size, fits = 0, True
         try:
             with fail_after(_BODY_SECONDS):
                 async for part in request.stream():
                     size += len(part)
                     if size > largest:
                         return problem(413, request_id, f"The body is larger than {largest} bytes.")
-                    parts.append(part)
+                    # One that does not fit is read to its end all the same: whoever finds the line cut sees no answer.
+                    fits = fits and room.hold(len(part))
+                    if fits:
+                        parts.append(part)
+                    else:
+                        parts.clear()
         except TimeoutError:
             return problem(408, request_id)
         except ClientDisconnect:
             return problem(400, request_id)
-        return b"".join(parts)
+        return b"".join(parts) if fits else _busy(request_id)
 
     @staticmethod
     def _response(answer: Answer, request_id: str) -> Response:
@@ -355,6 +407,10 @@ class _Door:
         for name, value in answer.headers:
             response.headers.append(name, value)
         return response
+
+
+def _busy(request_id: str) -> Answer:
+    return problem(503, request_id, headers=(("Retry-After", "2"),))
 
 
 async def _pulled(body: Iterator[bytes], request_id: str) -> AsyncIterator[bytes]:

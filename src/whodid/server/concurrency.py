@@ -7,7 +7,7 @@ import anyio.to_thread
 
 CancelScope = anyio.CancelScope
 CapacityLimiter = anyio.CapacityLimiter
-Lock = anyio.Lock
+Event = anyio.Event
 fail_after = anyio.fail_after
 run_sync = anyio.to_thread.run_sync
 sleep = anyio.sleep

@@ -65,9 +65,16 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             looked at for places that nobody told.
         origins: Web origins of other pages that may load the viewer, read the API and frame `/embed`; a list, or one
             text with spaces or commas between.
-        threads: How many requests may work on the store at once.
-        connections: How many connections and requests under way there may be at once; more are told to come back.
+        threads: How many requests may work on the store at once: as many that read, that send through the doors of
+            other products, and that send through those that must not be turned away.
+        connections: How many connections there may be at once; beyond that each ends with its answer, to make room for
+            others, and twice as many are the most.
         downloads: How many exports may be made at once.
+        replicas: Addresses of streaming replicas of a PostgreSQL store, which answer what is only read: lists, counts,
+            search, proofs, exports; a list, as `origins`.
+        replica_lag_seconds: How far behind a replica may be; one that is further behind is left out until it is back.
+        replica_wait_ms: How long a request may wait for a replica to have what the primary has, before the primary
+            answers it.
         anchor_log: Whether to keep an anchor log: witnesses and the time stamp authority then see that one in the
             place of the logs of all workspaces. For deployments with many of them.
         witness_policy: File that names witnesses (C2SP tlog-policy); each new head is sent to them, once a minute.
@@ -119,6 +126,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     threads: Annotated[int, Meta(ge=1, le=128)] = 8
     connections: Annotated[int, Meta(ge=8, le=65_535)] = 512
     downloads: Annotated[int, Meta(ge=1, le=64)] = 4
+    replicas: tuple[str, ...] = ()
+    replica_lag_seconds: Annotated[int, Meta(ge=3, le=3_600)] = 10
+    replica_wait_ms: Annotated[int, Meta(ge=0, le=10_000)] = 200
     anchor_log: bool = False
     witness_policy: Annotated[str, Meta(min_length=1)] | None = None
     stamp_url: Annotated[str, Meta(pattern=r"^https?://[^\s#]+$")] | None = None
@@ -153,7 +163,8 @@ class Setting(NamedTuple):
     source: str
 
 
-_LISTS = frozenset({"compat", "oidc_operators", "origins", "syslog"})
+_LISTS = frozenset({"compat", "oidc_operators", "origins", "replicas", "syslog"})
+_ADDRESSES = frozenset({"store", "replicas"})
 _OIDC = ("url", "oidc_issuer", "oidc_client_id", "oidc_secret_file", "oidc_operators")
 _NAMES = tuple(field.name for field in msgspec.structs.fields(Settings))
 
@@ -193,11 +204,18 @@ def explain(
     return [
         Setting(
             name,
-            masked(settings.store) if name == "store" else getattr(settings, name),
+            _shown(name, getattr(settings, name)),
             found[name].source if name in found else "default",
         )
         for name in _NAMES
     ]
+
+
+def _shown(name: str, value: Any) -> Any:
+    """Return the value of a setting without passwords of databases."""
+    if name not in _ADDRESSES:
+        return value
+    return masked(value) if isinstance(value, str) else tuple(masked(one) for one in value)
 
 
 def variable(name: str) -> str:

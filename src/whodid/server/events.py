@@ -3,6 +3,9 @@
 Plain ASGI, because every microsecond here is paid per event. A key is looked at before the body is read; the events of
 all requests that wait go into the log together, and nothing is acknowledged before it is durable. Where that cannot be
 had now, the answer says so and when to come back: whoever sends keeps the events until then.
+
+More of a workspace than the log takes in a second does not wait here: the rest is refused before it is read. A
+workspace that sends too much is refused for itself; what others send finds room, and its turn.
 """
 
 from __future__ import annotations
@@ -10,25 +13,27 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from msgspec import UNSET
 
 from whodid.capture.middleware import Proxies
-from whodid.errors import ConflictingEvent, InvalidEvent, StoreError, StoreFull, WhodidError
+from whodid.errors import ConflictingEvent, InvalidEvent, StoreError, StoreFull, StoreUnavailable, WhodidError
 from whodid.log import Log, Receipt
 from whodid.model import Context, Event
 from whodid.server.answers import Answer, answer_json, network_context
 from whodid.server.bodies import LARGEST_BODY, MOST_EVENTS, Refused, Sent, read_events, unpack_body
-from whodid.server.concurrency import CancelScope, CapacityLimiter, Lock, fail_after, run_sync
+from whodid.server.bounds import Bound, Drain
+from whodid.server.concurrency import CancelScope, CapacityLimiter, fail_after, run_sync
+from whodid.server.concurrency import Event as Signal
 from whodid.server.described import Endpoint
 from whodid.server.gate import Admitted, Buckets, Gate
 from whodid.server.meter import Meter
 from whodid.server.problems import leaving, problem, problem_of
 from whodid.server.sending import SENDING, Result, Results, Taken
 from whodid.server.traces import Tracer
+from whodid.server.turns import Job, Turns
 
 __all__ = ["Events"]
 
@@ -45,31 +50,28 @@ _BODY_SECONDS = 15
 _DRAIN_SECONDS = 2
 _DRAINED = 1024 * 1024
 _MOST_WAITING = 512
-_MOST_BYTES = 64 * 1024 * 1024
-_GROUP = 2_000
+_MOST_LOOKING = 64
+_BEHIND_SECONDS = 1.0
+_COMMIT_SECONDS = 0.25
+_LEAST_BYTES = 128 * 1024
+_MOST_BYTES = 32 * 1024 * 1024
+# Who has waited that long to be written has mostly given up and will send again: the store is spared writing it now.
+_PATIENCE_S = 15.0
 _LARGE = 64 * 1024
-_AGAIN = (("Retry-After", "1"),)
-
-
-class _Job:
-    """Events of one request on their way into the log."""
-
-    def __init__(self, workspace: str, events: list[Event]) -> None:
-        self.workspace = workspace
-        self.events = events
-        self.results: list[Receipt | WhodidError] | None = None
-        self.error: Exception | None = None
-
-    @property
-    def done(self) -> bool:
-        return self.results is not None or self.error is not None
 
 
 class _Held:
     """What a request takes of the bounds, and gives back when it ends."""
 
+    workspace = ""
     inside = 0
     size = 0
+    whole = False
+    """Whether its body was read to the end."""
+
+
+class _Busy(Exception):
+    """There is no room for a request now."""
 
 
 class Events:
@@ -105,15 +107,18 @@ class Events:
         self._proxies = Proxies(trusted_proxies)
         self._limiter = limiter or CapacityLimiter(4)
         self._writing = CapacityLimiter(1)
-        self._door = Lock()
-        self._waiting: deque[_Job] = deque()
-        self._inside = 0
-        self._bytes = 0
+        self._waiting = Turns()
+        self._busy = False
+        self._looking: dict[str, Signal] = {}
+        self._lookups = 0
+        self._drained = Drain(_BEHIND_SECONDS, least=_LEAST_BYTES, most=_MOST_BYTES)
+        self._requests = Bound(lambda: _MOST_WAITING)
+        self._bytes = Bound(lambda: self._drained.share)
         self._meter = meter or Meter()
         self._tracer = tracer or Tracer()
         self._ending = ending
-        self._meter.watch("events_waiting", lambda: sum(len(job.events) for job in list(self._waiting)))
-        self._meter.watch("events_inside", lambda: self._inside)
+        self._meter.watch("events_waiting", lambda: self._waiting.events)
+        self._meter.watch("events_inside", lambda: self._requests.total)
 
     async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:
         """Answer one request."""
@@ -122,12 +127,16 @@ class Events:
         held = _Held()
         try:
             answer = leaving(request_id) if self._ending() else await self._answer(scope, receive, request_id, held)
+        except _Busy:
+            self._leave(held)
+            answer = problem(503, request_id, headers=(("Retry-After", str(self._drained.pause(self._bytes.total))),))
+            if not held.whole:
+                await self._drain(receive)
         except Exception:  # noqa: BLE001 - whatever it is, the caller gets a problem and the log the traceback
             _log.exception("request %s failed", request_id)
             answer = problem(500, request_id)
         finally:
-            self._inside -= held.inside
-            self._bytes -= held.size
+            self._leave(held)
         body = answer.body if isinstance(answer.body, bytes) else b""
         headers = [
             (b"content-type", (answer.media_type or "application/json").encode()),
@@ -154,14 +163,13 @@ class Events:
         if isinstance(admitted, Answer):
             await self._drain(receive)
             return admitted
-        held.inside = 1
-        self._inside += 1
+        self._enter(held, admitted.workspace, headers.get(b"content-length", b""))
         try:
             body = await self._body(receive, request_id, held)
             if isinstance(body, Answer):
                 return body
             with self._tracer.span("whodid.intake", lambda: {"whodid.bytes": len(body)}):
-                sent = await self._read(body, headers)
+                sent = await self._read(body, headers, held)
         except Refused as refused:
             return problem(refused.status, request_id, f"{refused.fact}.", f"{refused.remedy}.")
         pause = self._buckets.take(admitted.key.id, max(1, len(sent.events)), rate=admitted.key.rate)
@@ -169,7 +177,7 @@ class Events:
             self._meter.limited("write")
             again = (("Retry-After", str(math.ceil(pause))),)
             return problem(429, request_id, "This key sends more than it may.", headers=again)
-        job = _Job(admitted.workspace, [one for one in sent.events if isinstance(one, Event)])
+        job = Job(admitted.workspace, [one for one in sent.events if isinstance(one, Event)], held.size)
         if job.events:
             await self._write(job)
         if job.error is not None:
@@ -195,9 +203,38 @@ class Events:
         length = headers.get(b"content-length", b"")
         if length.isdigit() and int(length) > LARGEST_BODY:
             return _too_large(request_id)
-        if self._inside >= _MOST_WAITING or self._bytes > _MOST_BYTES:
-            return problem(503, request_id, headers=_AGAIN)
+        if self._requests.full:
+            raise _Busy
         return None
+
+    def _enter(self, held: _Held, workspace: str, length: bytes) -> None:
+        """Take the room of a request whose body will be that long.
+
+        Raises:
+            _Busy: There is none for this workspace now.
+        """
+        held.workspace = workspace
+        if not self._requests.take(workspace):
+            raise _Busy
+        held.inside = 1
+        self._hold(held, int(length) if length.isdigit() else 0)
+
+    def _leave(self, held: _Held) -> None:
+        """Give back the room of a request; idempotent."""
+        self._requests.give(held.workspace, held.inside)
+        self._bytes.give(held.workspace, held.size)
+        held.inside = held.size = 0
+
+    def _hold(self, held: _Held, size: int) -> None:
+        """Take room for bytes until a request holds that many.
+
+        Raises:
+            _Busy: There is none for this workspace now.
+        """
+        if size > held.size:
+            if not self._bytes.take(held.workspace, size - held.size):
+                raise _Busy
+            held.size = size
 
     async def _admitted(self, scope: _Message, headers: dict[bytes, bytes], request_id: str) -> Admitted | Answer:
         shown = headers.get(b"authorization", b"")
@@ -205,11 +242,13 @@ class Events:
             return _unknown(request_id)
         text = shown[len(_BEARER) :].strip().decode("latin-1")
         admitted = self._gate.remembered(text)
+        if admitted is None and text in self._looking:
+            # A key that many requests show is looked up for all of them at once.
+            await self._looking[text].wait()
+            admitted = self._gate.remembered(text)
         if admitted is None or not admitted.key.may("write"):
             context = self._context(scope, headers, request_id)
-            admitted = await run_sync(
-                lambda: self._gate.admit(text, route=_ROUTE, context=context), limiter=self._limiter
-            )
+            admitted = await self._look_up(text, context)
             if admitted is None:
                 return _unknown(request_id)
             if not admitted.key.may("write"):
@@ -231,6 +270,25 @@ class Events:
             )
         return admitted
 
+    async def _look_up(self, text: str, context: Context) -> Admitted | None:
+        """Ask the store whom a key lets in.
+
+        Raises:
+            _Busy: Enough keys are being looked up.
+        """
+        if self._lookups >= _MOST_LOOKING:
+            raise _Busy
+        self._lookups += 1
+        known = Signal()
+        first = self._looking.setdefault(text, known) is known
+        try:
+            return await run_sync(lambda: self._gate.admit(text, route=_ROUTE, context=context), limiter=self._limiter)
+        finally:
+            self._lookups -= 1
+            if first:
+                del self._looking[text]
+                known.set()
+
     def _context(self, scope: _Message, headers: dict[bytes, bytes], request_id: str) -> Context:
         peer = scope["client"][0] if scope.get("client") else None
         forwarded = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
@@ -238,8 +296,13 @@ class Events:
         return network_context("api", client, headers.get(b"user-agent", b"").decode("latin-1"), request_id)
 
     async def _body(self, receive: _Receive, request_id: str, held: _Held) -> bytes | Answer:
-        """Read the body; `held` tells the caller how many bytes it has to give back."""
+        """Read the body; what was not announced is counted as it comes.
+
+        Raises:
+            _Busy: There is no room for it.
+        """
         parts: list[bytes] = []
+        size = 0
         try:
             with fail_after(_BODY_SECONDS):
                 while True:
@@ -247,42 +310,70 @@ class Events:
                     if message["type"] != "http.request":
                         return problem(400, request_id)
                     part: bytes = message.get("body", b"")
-                    held.size += len(part)
-                    self._bytes += len(part)
-                    if held.size > LARGEST_BODY:
+                    held.whole = not message.get("more_body")
+                    size += len(part)
+                    if size > LARGEST_BODY:
                         return _too_large(request_id)
+                    self._hold(held, size)
                     parts.append(part)
-                    if not message.get("more_body"):
+                    if held.whole:
                         return b"".join(parts)
         except TimeoutError:
             return problem(408, request_id)
 
-    async def _read(self, body: bytes, headers: dict[bytes, bytes]) -> Sent:
+    async def _read(self, body: bytes, headers: dict[bytes, bytes], held: _Held) -> Sent:
         encoding = headers.get(b"content-encoding", b"").decode("latin-1")
         media_type = headers.get(b"content-type", b"").decode("latin-1")
-        if encoding or len(body) > _LARGE:
-            return await run_sync(lambda: read_events(unpack_body(body, encoding), media_type), limiter=self._limiter)
+        if encoding:
+            unpacked = await run_sync(unpack_body, body, encoding, limiter=self._limiter)
+            self._hold(held, len(unpacked))
+            body = unpacked
+        if len(body) > _LARGE:
+            return await run_sync(read_events, body, media_type, limiter=self._limiter)
         return read_events(body, media_type)
 
-    async def _write(self, job: _Job) -> None:
-        """Have a job written: by whoever is at the door, for everybody who waits there."""
-        self._waiting.append(job)
+    async def _write(self, job: Job) -> None:
+        """Have a job written: by whoever came when nobody was writing, and then by the next who waits."""
+        self._waiting.add(job)
         # What was taken from the queue must be written even if its request is given up meanwhile.
         with CancelScope(shield=True):
-            async with self._door:
-                if not job.done:
-                    await run_sync(self._commit, self._group(), limiter=self._writing)
+            if self._busy:
+                await job.turn.wait()
+            if job.done:
+                return
+            self._busy = True
+            try:
+                while not job.done:
+                    self._give_up()
+                    if group := self._waiting.group(_COMMIT_SECONDS * self._drained.rate):
+                        await self._write_group(group)
+            finally:
+                following = self._waiting.next()
+                self._busy = following is not None
+                if following is not None:
+                    following.turn.set()
 
-    def _group(self) -> list[_Job]:
-        group = [self._waiting.popleft()]
-        count = len(group[0].events)
-        while self._waiting and count + len(self._waiting[0].events) <= _GROUP:
-            group.append(self._waiting.popleft())
-            count += len(group[-1].events)
-        return group
+    def _give_up(self) -> None:
+        """Refuse those that have waited too long for a slow store."""
+        for one in self._waiting.since(time.monotonic() - _PATIENCE_S):
+            one.error = StoreUnavailable("The store is too slow for what is sent", "Send it again")
+            one.turn.set()
+            self._meter.store_failed(StoreUnavailable.__name__)
 
-    def _commit(self, group: list[_Job]) -> None:
-        by_workspace: dict[str, list[_Job]] = {}
+    async def _write_group(self, group: list[Job]) -> None:
+        began = time.perf_counter()
+        try:
+            await run_sync(self._commit, group, limiter=self._writing)
+        finally:
+            for one in group:
+                if not one.done:
+                    one.error = RuntimeError("The writing was broken off")
+                one.turn.set()
+        if all(one.error is None for one in group):
+            self._drained.learn(sum(one.size for one in group), time.perf_counter() - began)
+
+    def _commit(self, group: list[Job]) -> None:
+        by_workspace: dict[str, list[Job]] = {}
         for job in group:
             by_workspace.setdefault(job.workspace, []).append(job)
         for workspace, jobs in by_workspace.items():

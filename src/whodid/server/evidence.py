@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import threading
-from typing import Annotated, Literal
+from collections.abc import Callable
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta, Struct
 
 from whodid.errors import Denied
-from whodid.evidence import ask, make, policy, verifier
+from whodid.evidence import Question, ask, make, policy, verifier
 from whodid.export import stem_of
-from whodid.log import Log
+from whodid.log import Hiding, Log
 from whodid.retention import hiding
-from whodid.server.answers import Answer, Call, Handler, media_type_of
+from whodid.server.answers import Answer, Call, Handler, answer_json, media_type_of
 from whodid.server.described import Description, Form, Parameter, Reply
 from whodid.server.problems import problem, refusal
 from whodid.server.sessions import Session, Sessions, context_of
+from whodid.server.sizing import count_hidden
 from whodid.viewer import asks
+from whodid.viewer.shapes import Count
 
 __all__ = ["EvidenceRoutes"]
 
@@ -49,6 +52,33 @@ class EvidenceWish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     hide_people: Annotated[list[str], Meta(max_length=100)] = []
 
 
+class EvidenceEstimate(Struct, frozen=True, kw_only=True):
+    """What evidence will hold.
+
+    Args:
+        count: How many entries answer, by when they occurred.
+        hidden: How many fields `hide` and `hide_people` hide in it, of those that this viewer sees; of so many at least
+            when not exact.
+    """
+
+    count: Count
+    hidden: Count
+
+
+class _Wanted(NamedTuple):
+    """What a wish asks for.
+
+    Args:
+        hidden: What `hide` and `hide_people` come to; None when nothing is hidden.
+    """
+
+    question: Question
+    headers: bool
+    hidden: Hiding | None
+
+
+_NEEDS = ("audit:read", "audit:export")
+_BODY = (Form(EvidenceWish, example={"ask": ["resource:contact:con_4H7P"], "range": "90d"}),)
 _MAKE = Description(
     name="makeEvidence",
     area="Files",
@@ -56,18 +86,40 @@ _MAKE = Description(
     answers="one HTML file that answers a question and [proves itself offline](../spec/evidence.md)",
     more=(
         "A part is `resource:TYPE:ID`, `actor:TYPE:ID` or `action:NAME` (also `action:contact.*`), with commas between "
-        "alternatives, `access` (all changes of access rights) or `approvals` (all actions of templates); or "
-        "`entry:5,7..9` alone, for exactly these entries. Values that "
+        "alternatives, `access` (all changes of access rights) or `approvals` (how things such as templates got "
+        "approved); or `entry:5,7..9` alone, for exactly these entries. Values that "
         "the reader may not see are withheld, and so is what `hide` and `hide_people` name; "
         "all proofs still hold. A reader with a locked filter cannot have "
         "evidence. The file is recorded in the log."
     ),
-    needs=("audit:read", "audit:export"),
-    body=(Form(EvidenceWish, example={"ask": ["resource:contact:con_4H7P"], "range": "90d"}),),
+    needs=_NEEDS,
+    body=_BODY,
     replies=(
         Reply(200, "The file.", (Form(None, _HTML),), (Parameter("Content-Disposition", "the name of the file"),)),
     ),
     problems=(404, 503),
+)
+_ESTIMATE = Description(
+    name="estimateEvidence",
+    area="Files",
+    does="Tell what evidence will hold",
+    answers="`count`: how many entries answer; `hidden`: how many fields `hide` and `hide_people` hide in it",
+    more="It takes what `POST /v1/evidence` takes, and refuses what that refuses; nothing is made, sealed or recorded.",
+    needs=_NEEDS,
+    body=_BODY,
+    replies=(
+        Reply(
+            200,
+            "The estimate.",
+            (
+                Form(
+                    EvidenceEstimate,
+                    example={"count": {"value": 12, "exact": True}, "hidden": {"value": 3, "exact": True}},
+                ),
+            ),
+        ),
+    ),
+    problems=(404,),
 )
 
 _decode_wish = msgspec.json.Decoder(EvidenceWish).decode
@@ -86,10 +138,18 @@ class EvidenceRoutes:
         self._slots = threading.BoundedSemaphore(at_once)
         self.handlers = (
             Handler("POST", "/v1/evidence", self._make, described=_MAKE),
+            Handler("POST", "/v1/evidence/estimate", self._estimate, described=_ESTIMATE),
             Handler("GET", "/verify", self._verifier),
         )
 
     def _make(self, call: Call) -> Answer:
+        return self._wished(call, self._slotted)
+
+    def _estimate(self, call: Call) -> Answer:
+        return self._wished(call, self._guess)
+
+    def _wished(self, call: Call, answer: Callable[[_Wanted, Call, Session], Answer]) -> Answer:
+        """Read what is wished, refuse what cannot be, and answer the rest."""
         session = self._sessions.open(call)
         if session is None:
             return refusal(call.request_id)
@@ -104,27 +164,46 @@ class EvidenceRoutes:
             return problem(422, call.request_id, f"{str(error)[:200]}.")
         if session.reader.locked is not None:
             raise Denied("audit:read", "Evidence proves that nothing is missing from the whole log: ask for all of it")
+        claims = session.claims
+        pairs = [(name, getattr(wish, name)) for name in ("since", "until", "range", "tz")]
+        found = asks.parameters([(name, value) for name, value in pairs if value], *asks.FILTERS)
+        period = asks.question(found, now=self._log.now(), viewer=claims.viewer.id)
+        wanted = _Wanted(
+            question=ask(wish.ask, catalog=self._log.catalog, since=period.since, until=period.until),
+            headers=wish.headers,
+            hidden=hiding(self._log, claims.workspace, wish.hide, wish.hide_people),
+        )
+        return answer(wanted, call, session)
+
+    def _guess(self, wanted: _Wanted, _call: Call, session: Session) -> Answer:
+        reader, asked = session.reader, wanted.question.query()
+        self._log.head(reader.workspace)  # a log that is not there is told
+        count = reader.count(asked)
+        told = EvidenceEstimate(
+            count=Count(value=count.value, exact=count.exact), hidden=count_hidden(reader, asked, wanted.hidden)
+        )
+        return answer_json(told)
+
+    def _slotted(self, wanted: _Wanted, call: Call, session: Session) -> Answer:
         if not self._slots.acquire(blocking=False):
             return problem(503, call.request_id, "Enough evidence is being made.", headers=(("Retry-After", "5"),))
         try:
-            return self._file(wish, call, session)
+            return self._file(wanted, call, session)
         finally:
             self._slots.release()
 
-    def _file(self, wish: EvidenceWish, call: Call, session: Session) -> Answer:
-        now, claims, reader = self._log.now(), session.claims, session.reader
-        pairs = [(name, getattr(wish, name)) for name in ("since", "until", "range", "tz")]
-        found = asks.parameters([(name, value) for name, value in pairs if value], *asks.FILTERS)
-        period = asks.question(found, now=now, viewer=claims.viewer.id)
+    def _file(self, wanted: _Wanted, call: Call, session: Session) -> Answer:
+        claims, reader = session.claims, session.reader
+        now = self._log.now()
         made = make(
-            self._log,
+            reader.log,
             claims.workspace,
-            ask(wish.ask, catalog=self._log.catalog, since=period.since, until=period.until),
+            wanted.question,
             actor=claims.viewer,
             context=context_of(call),
             show=None if reader.personal else lambda entry: reader.seen(entry).shown,
-            headers=wish.headers,
-            hiding=hiding(self._log, claims.workspace, wish.hide, wish.hide_people),
+            headers=wanted.headers,
+            hiding=wanted.hidden,
         )
         name = stem_of(claims.workspace, now, "evidence")
         headers = (

@@ -14,7 +14,6 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Callable
-from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -51,7 +50,7 @@ from whodid.server.ordering import read_order
 from whodid.server.places import add_places
 from whodid.server.problems import problem, refusal
 from whodid.server.sessions import Session, Sessions, context_of
-from whodid.server.sizing import choose_split, guess_size
+from whodid.server.sizing import choose_split, count_hidden, guess_size
 from whodid.server.tickets import LIFE, Pending, Tickets, digest
 from whodid.viewer import PERSONAL, Reader, asks
 from whodid.viewer.shapes import Count
@@ -61,8 +60,6 @@ __all__ = ["Exports", "export_worker", "send_job"]
 _STATE = "export_links"
 _PURPOSE = "whodid export link 1"
 _MOST_LINKS = 20
-_MOST_LOOKED_AT = 10_000
-"""Entries in which an estimate counts what will be hidden."""
 _BY = ("me", "everyone")
 
 
@@ -217,13 +214,7 @@ class Exports:
         return answer(wanted, call, session)
 
     def _guess(self, wanted: _Wanted, _call: Call, session: Session) -> Answer:
-        hidden = Count(value=0, exact=True)
-        if wanted.hiding is not None:
-            looked, value = 0, 0
-            for entry in islice(session.reader.stream(wanted.asked), _MOST_LOOKED_AT + 1):
-                looked += 1
-                value += wanted.hiding.count(entry) if looked <= _MOST_LOOKED_AT else 0
-            hidden = Count(value=value, exact=looked <= _MOST_LOOKED_AT)
+        hidden = count_hidden(session.reader, wanted.asked, wanted.hiding)
         told = ExportEstimate(count=wanted.count, size=wanted.size, hidden=hidden, split=wanted.layout.split)
         return answer_json(told)
 
@@ -371,9 +362,10 @@ class Exports:
         now = self._log.now()
         asked = query.parse(job.query, now=now)
         locked = query.parse(job.locked, now=now) if job.locked is not None else None
-        reader = Reader(self._log, job.workspace, locked=locked, personal=job.personal)
+        log = self._log.reading()
+        reader = Reader(log, job.workspace, locked=locked, personal=job.personal)
         return export(
-            self._log,
+            log,
             job.workspace,
             reader.within(asked),
             job.format,

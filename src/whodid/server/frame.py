@@ -52,6 +52,7 @@ class Frame:
         app: Answers requests; it leaves the pattern of the address as `route` in the state of the scope.
         trust_ids: Whether a proxy of ours gives requests their ids.
         ending: Tells whether the server is asked to stop.
+        crowded: Tells whether connections are to end with their answers, to make room for others.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Frame:
         meter: Meter,
         tracer: Tracer,
         ending: Callable[[], bool],
+        crowded: Callable[[], bool],
     ) -> None:
         self._app = app
         self._trust_ids = trust_ids
@@ -70,6 +72,7 @@ class Frame:
         self._meter = meter
         self._tracer = tracer
         self._ending = ending
+        self._crowded = crowded
 
     async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:
         """Answer one request."""
@@ -88,7 +91,7 @@ class Frame:
         # A host that mounts the application may share its state between requests; ours is per request.
         state = scope["state"] = {**scope.get("state", {}), "request_id": request_id, "route": UNKNOWN}
         path = str(scope["path"]).removeprefix(str(scope.get("root_path", "")).rstrip("/"))
-        ends = self._ending()
+        ends = self._ending() or self._crowded()
         added = [(name.lower().encode(), value.encode()) for name, value in self._origins.headers(path, headers)]
         method = scope["method"] if scope["method"] in _METHODS else "other"
         status, whole = 0, False

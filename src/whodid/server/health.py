@@ -90,8 +90,11 @@ class Health:
 
     def _answer(self, found: dict[str, str], *, ready: bool) -> Answer:
         waits = {} if self._waiting is None else {"waiting": self._waiting.depth, "waiting_seconds": self._waiting.age}
+        # Whether one is there decides nothing: the primary answers what a replica does not.
+        standings = [one.standing for one in self._log.replicas().replicas]
+        replicas = {"replicas": standings} if standings else {}
         return answer_json(
-            {"ready": ready, "ending": not found, **found, **waits},
+            {"ready": ready, "ending": not found, **found, **waits, **replicas},
             status=200 if ready else 503,
             headers=(("Cache-Control", "no-store"),) if ready else _AGAIN,
         )

@@ -46,7 +46,7 @@ class Keeping:
         """Return the policy of a workspace and what it removed so far."""
         policy = read_policy(self._log, reader.workspace)
         _, first = reader.head()
-        oldest = next(self._log.read(reader.workspace, first), None)
+        oldest = next(reader.log.read(reader.workspace, first), None)
         return {
             **msgspec.to_builtins(policy),
             "first": first,

@@ -85,7 +85,7 @@ class Live:
         self.handlers = (Handler("GET", "/v1/stream", self._stream, described=_STREAM),)
 
     def _stream(self, call: Call) -> Answer:
-        session = self._sessions.open(call)
+        session = self._sessions.open(call, live=True)
         if session is None:
             return refusal(call.request_id)
         session.require("audit:read")

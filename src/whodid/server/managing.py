@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from whodid.catalog import Topic
 from whodid.retention import Policy
 from whodid.server.described import Description, Form, Parameter, Reply
 from whodid.server.keys import FASTEST
@@ -180,7 +181,7 @@ class Unanswered(Struct, frozen=True, kw_only=True):
         until: When the newest of them occurred.
     """
 
-    question: Literal["deletions", "access", "approvals", "keys", "sign_ins", "stops"]
+    question: Topic
     entries: int
     until: datetime
 

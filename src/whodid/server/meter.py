@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
+from whodid.log import ReplicaReport
 from whodid.sinks import Health
 
 __all__ = ["Fate", "Level", "Limit", "Meter"]
@@ -81,6 +82,9 @@ class Meter:
 
     def watch_sinks(self, read: Callable[[], list[Health]]) -> None:
         """Remember how to read how the sinks are."""
+
+    def watch_replicas(self, read: Callable[[], ReplicaReport]) -> None:
+        """Remember how to read how the replicas of the store are."""
 
     def watch_exports(self, read: Callable[[], dict[str, int]]) -> None:
         """Remember how to read how many jobs of exports there are in each state."""

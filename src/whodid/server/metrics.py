@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from whodid.errors import InvalidSetting
+from whodid.log import ReplicaReport
 from whodid.server.meter import Fate, Level, Limit, Meter
 from whodid.server.signing import check_secret, same
 from whodid.sinks import Health
@@ -192,6 +193,37 @@ class PrometheusMeter(Meter):
                     yield family
 
         self._registry.register(Fed())
+
+    def watch_replicas(self, read: Callable[[], ReplicaReport]) -> None:
+        """Read it whenever the page is asked for; nothing is shown where there are no replicas."""
+        gauge, counter = self._family, self._counts
+
+        class Copies:
+            def describe(self) -> list[Any]:
+                """Say that nothing is known before the page is asked for."""
+                return []
+
+            def collect(self) -> Iterator[Any]:
+                report = read()
+                if not report.replicas:
+                    return
+                up = gauge("whodid_replica_up", "1 while it answers reads, 0 while it is left out.", labels=["replica"])
+                behind = gauge(
+                    "whodid_replica_behind_seconds",
+                    "Since the primary had what the replica shows; not there where that is not known.",
+                    labels=["replica"],
+                )
+                reads = counter("whodid_replica_reads", "Reads that it answered.", labels=["replica"])
+                for number, one in enumerate(report.replicas, start=1):
+                    up.add_metric([str(number)], one.standing == "ok")
+                    if one.behind is not None:
+                        behind.add_metric([str(number)], one.behind)
+                    reads.add_metric([str(number)], one.answered)
+                yield from (up, behind, reads)
+                elsewhere = "Reads for replicas that the primary answered: none was new enough, or none was there."
+                yield counter("whodid_replica_reads_elsewhere", elsewhere, value=report.elsewhere)
+
+        self._registry.register(Copies())
 
     def watch_exports(self, read: Callable[[], dict[str, int]]) -> None:
         """Read it whenever the page is asked for."""

@@ -17,8 +17,8 @@ __all__ = ["Origins", "check_origins"]
 
 _SHARED = ("/v1/", "/static/")
 _EXPOSED = "Content-Disposition, ETag, X-Request-Id"
-_METHODS = "GET, HEAD, POST, PUT, DELETE"
-_ASKED = "authorization, content-type, if-none-match, idempotency-key, last-event-id, x-whodid-workspace"
+_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
+_ASKED = "authorization, content-type, if-match, if-none-match, idempotency-key, last-event-id, x-whodid-workspace"
 _REMEMBERED = "7200"
 
 _Headers = tuple[tuple[str, str], ...]

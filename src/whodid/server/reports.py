@@ -189,8 +189,8 @@ class Reports:
         now = self._log.now()
         asked = query.parse(pending.query, now=now)
         locked = query.parse(pending.locked, now=now) if pending.locked is not None else None
-        reader = Reader(self._log, workspace, locked=locked, personal=pending.personal)
-        size, root = self._head(workspace)
+        reader = Reader(self._log.reading(), workspace, locked=locked, personal=pending.personal)
+        size, root = _head(reader)
         rows, whole = _rows(reader, asked)
         count = reader.count(asked)
         total = max(count.value, len(rows))
@@ -218,12 +218,13 @@ class Reports:
             headers=(("Cache-Control", "no-store"), ("Content-Security-Policy", _POLICY.format(nonce=nonce))),
         )
 
-    def _head(self, workspace: str) -> tuple[int, str]:
-        try:
-            head = self._log.head(workspace)
-        except NotFound:
-            return 0, "-"
-        return head.size, b64encode(head.root).decode()
+
+def _head(reader: Reader) -> tuple[int, str]:
+    try:
+        head = reader.log.head(reader.workspace)
+    except NotFound:
+        return 0, "-"
+    return head.size, b64encode(head.root).decode()
 
 
 def _rows(reader: Reader, asked: Query) -> tuple[list[Seen], bool]:

@@ -1,13 +1,16 @@
 """`whodid serve`: the application, the workers and a socket, from start to orderly end.
 
-The only file that imports uvicorn. It prints where it listens and a link that signs in once; there is no password.
+The only file that imports uvicorn and its parser. It prints where it listens and a link that signs in once; there is no
+password.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +21,9 @@ from types import FrameType
 from typing import Any
 from urllib.parse import urlsplit
 
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from whodid.detect import DetectionWorker, Geo
 from whodid.errors import InvalidSetting
@@ -54,7 +59,9 @@ _logger = logging.getLogger("whodid.server")
 
 _LARGEST_HEADERS = 16 * 1024
 _IDLE_SECONDS = 5
+_HEAD_SECONDS = 15
 _BACKLOG = 512
+_SWITCH_SECONDS = 0.0005
 
 
 def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> None:
@@ -72,6 +79,8 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
         StoreError: The store cannot be opened, or the logs are kept in another one.
     """
     secret, token = read_secret(settings), read_token(settings)
+    # A thread that writes or reads much would keep the connections waiting for five milliseconds at each step.
+    sys.setswitchinterval(_SWITCH_SECONDS)
     metrics = PrometheusMeter(token) if token is not None else None
     meter = metrics or Meter()
     stopping = threading.Event()
@@ -79,7 +88,15 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
         stack.enter_context(_signals_call(stopping.set))
         stack.enter_context(written_as_lines(settings.log_level))
         log = stack.enter_context(
-            open_log(settings.store, key=settings.key, name=settings.name, strict=settings.strict)
+            open_log(
+                settings.store,
+                key=settings.key,
+                name=settings.name,
+                strict=settings.strict,
+                replicas=settings.replicas,
+                replica_lag=settings.replica_lag_seconds,
+                replica_wait=settings.replica_wait_ms / 1000,
+            )
         )
         log.check_place()
         workspace = _workspace(settings, log)
@@ -91,6 +108,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             most_bytes=settings.exports_bytes,
             meter=meter,
         )
+        meter.watch_replicas(log.replicas)
         waiting = _waiting(settings, log, meter, stack)
         # A folder that was named and cannot be used is a mistake; a reader of rules that is not installed is a choice.
         geo = Geo(Path(settings.geo_folder)) if settings.detect and settings.geo_folder is not None else None
@@ -111,6 +129,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             waiting=waiting,
             metrics=metrics,
             ending=lambda: server.ending,
+            crowded=lambda: server.crowded,
             sign_on=_sign_on(settings, log),
             stamps=authority,
             geo=geo,
@@ -140,6 +159,8 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
         server = _Server(_uvicorn(settings, app), drain=settings.drain_seconds)
         address = _address(settings, listener)
         announce(f"whodid serves {workspace or _counted(log.workspaces())} of {masked(settings.store)}")
+        for replica in settings.replicas:
+            announce(f"Reads at  {masked(replica)}")
         announce(f"Address   {address}/")
         announce(f"Console   {address}/console")
         page = "/" if workspace else "/console"
@@ -174,6 +195,12 @@ class _Server(uvicorn.Server):
         self._until: float | None = None
 
     @property
+    def crowded(self) -> bool:
+        """Whether there are more connections than there should be."""
+        most = self.config.limit_concurrency
+        return most is not None and len(self.server_state.connections) > most
+
+    @property
     def ending(self) -> bool:
         """Whether it was asked to stop."""
         return self.should_exit or self._until is not None
@@ -196,11 +223,55 @@ class _Server(uvicorn.Server):
         return await super().on_tick(counter)
 
 
+class _Connection(H11Protocol):
+    """A connection that is not refused for being one too many, and has to say what it wants.
+
+    uvicorn answers whatever comes over one too many with 503: probes of the health too, and without saying when to come
+    back. Here the application answers, and lets the connection end with the answer; twice as many are the most.
+    A request whose head does not arrive in time ends its connection; of the body the application takes care.
+    """
+
+    def __init__(self, config: uvicorn.Config, *arguments: Any, **more: Any) -> None:
+        super().__init__(config, *arguments, **more)
+        self._most = 2 * (config.limit_concurrency or 0)
+        self.limit_concurrency = None
+        self._late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin, unless there are far too many."""
+        super().connection_made(transport)
+        if len(self.connections) > self._most:
+            transport.close()
+        else:
+            self._expect()
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; the first bytes of a head start the time for the rest of it."""
+        super().data_received(data)
+        if self.conn.their_state is not h11.IDLE:
+            self._rest()
+        elif self._late is None:
+            self._expect()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End."""
+        self._rest()
+        super().connection_lost(exc)
+
+    def _expect(self) -> None:
+        self._late = self.loop.call_later(_HEAD_SECONDS, self.transport.close)
+
+    def _rest(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+
 def _uvicorn(settings: Settings, app: Any) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         # The strict parser with a limit on the size of headers.
-        http="h11",
+        http=_Connection,
         h11_max_incomplete_event_size=_LARGEST_HEADERS,
         ws="none",
         lifespan="off",

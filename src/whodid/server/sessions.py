@@ -76,8 +76,11 @@ class Sessions:
         self._lock = threading.Lock()
         self._opened: dict[bytes, None] = {}
 
-    def open(self, call: Call) -> Session | None:
+    def open(self, call: Call, *, live: bool = False) -> Session | None:
         """Return the session of a request, or None when its token does not open anything.
+
+        Args:
+            live: Whether it goes on and on with what is newest, for which no replica is asked.
 
         Raises:
             TooFast: The key or the viewer reads faster than it may.
@@ -100,7 +103,8 @@ class Sessions:
             except InvalidQuery:
                 # A filter that means nothing here must not turn into no filter.
                 return None
-        reader = Reader(self._log, claims.workspace, locked=locked, personal=claims.may(PERSONAL))
+        log = self._log if live else self._log.reading()
+        reader = Reader(log, claims.workspace, locked=locked, personal=claims.may(PERSONAL))
         return Session(claims=claims, reader=reader)
 
     def _claims(self, text: str, call: Call) -> Claims | None:

@@ -1,22 +1,28 @@
-"""How large an export will be, and in how many files it is best made: told before anything is made."""
+"""How large an export will be, in how many files it is best made, what a file hides: told before anything is made."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import islice
 from zoneinfo import ZoneInfo
 
 from whodid.export import SAMPLE, Layout, estimate, estimate_proven
 from whodid.export.layout import Split
+from whodid.log import Hiding
 from whodid.query import Query
 from whodid.viewer import Reader
+from whodid.viewer.shapes import Count
 
-__all__ = ["LARGE", "choose_split", "guess_size"]
+__all__ = ["LARGE", "choose_split", "count_hidden", "guess_size"]
 
 LARGE = 250_000
 """Entries that a file for a spreadsheet holds at most where nobody chose; programs open no more than 1,048,576 rows."""
 
 _YEARS = 10
+
+_MOST_LOOKED_AT = 10_000
+"""Entries in which it is counted what will be hidden."""
 
 
 def guess_size(reader: Reader, asked: Query, layout: Layout, *, count: int) -> int:
@@ -52,6 +58,20 @@ def choose_split(reader: Reader, asked: Query, layout: Layout, *, count: int, ex
     months = reader.histogram(asked, _months(reader.log.now(), layout.zone))
     counts = [sum(kinds.values()) for kinds in months.buckets]
     return "month" if months.exact and sum(counts) == count and max(counts) <= LARGE else LARGE
+
+
+def count_hidden(reader: Reader, asked: Query, hiding: Hiding | None) -> Count:
+    """Count the fields that will be hidden in a file, of those that its reader sees.
+
+    Args:
+        asked: Not narrowed by the locked filter yet.
+        hiding: What is hidden; None when nothing is.
+    """
+    if hiding is None:
+        return Count(value=0, exact=True)
+    entries = reader.stream(asked)
+    value = sum(hiding.count(entry) for entry in islice(entries, _MOST_LOOKED_AT))
+    return Count(value=value, exact=next(iter(entries), None) is None)
 
 
 def _months(now: datetime, zone: str) -> Sequence[datetime]:

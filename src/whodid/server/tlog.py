@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from whodid.errors import Denied, MalformedProof, NotFound, Purged
-from whodid.log import Log
 from whodid.proof.tile import TILE, encode_bundle, parse_path
 from whodid.server.answers import Answer, Call, Handler
 from whodid.server.described import Description, Form, Parameter, Reply
@@ -63,8 +62,7 @@ class Tiles:
         sessions: Opens requests.
     """
 
-    def __init__(self, log: Log, sessions: Sessions) -> None:
-        self._log = log
+    def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
         self.handlers = (
             Handler("GET", "/v1/tlog/checkpoint", self._opened(self._checkpoint), described=_CHECKPOINT),
@@ -83,7 +81,7 @@ class Tiles:
         return answer
 
     def _checkpoint(self, call: Call, session: Session) -> Answer:
-        note = self._log.checkpoint(session.claims.workspace)
+        note = session.reader.log.checkpoint(session.claims.workspace)
         return Answer(body=note.encode(), media_type="text/plain; charset=utf-8", headers=_cached("private, no-cache"))
 
     def _tile(self, call: Call, session: Session) -> Answer:
@@ -98,7 +96,7 @@ class Tiles:
 
     def _hashes(self, session: Session, level: int, index: int, width: int) -> bytes:
         start = index * TILE
-        row = self._log.hashes(session.claims.workspace, level, start, start + width)
+        row = session.reader.log.hashes(session.claims.workspace, level, start, start + width)
         if len(row) < width:
             raise _absent()
         return b"".join(row)
@@ -109,7 +107,7 @@ class Tiles:
         start, stop = index * TILE, index * TILE + width
         if stop > session.reader.head()[0]:
             raise _absent()
-        found = self._log.headers(session.claims.workspace, start, stop).headers
+        found = session.reader.log.headers(session.claims.workspace, start, stop).headers
         headers = [header for header in found if header is not None]
         if len(headers) < width:
             raise Purged(start + found.index(None))

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from whodid.errors import InvalidSetting
-from whodid.log import Holder, Log, leased
+from whodid.log import Holder, Log, leased, passed
 from whodid.model import Actor, Context, Entry
 from whodid.query import narrow, parse
 from whodid.query.match import compile_query
@@ -25,6 +25,7 @@ from whodid.sinks.formats.integrity import Chain, Link, chained
 from whodid.sinks.heads import HEAD, make_head, size_of
 from whodid.sinks.kinds import KINDS, Message, Opening, Receiver, Result
 from whodid.sinks.kinds.schedule import read_schedule
+from whodid.sinks.language import read_language
 from whodid.sinks.position import Position, Quarantined, read_position, swap_position
 from whodid.sinks.secrets import secrets_of
 from whodid.sinks.settings import STATE, Sink, pause_by_itself
@@ -36,6 +37,7 @@ WAITS = (5.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0, 36_000.0)
 
 _LEASE = timedelta(seconds=30)
 _RENEW = timedelta(seconds=8)
+_FARTHEST = timedelta(days=2)  # what is to be tried again later than that was put off by a clock that was ahead
 _MOST_READ = 10_000
 _QUARANTINE = 100
 _REFUSED_IN_A_ROW = 10
@@ -56,7 +58,7 @@ class _Over(Exception):
 def due(log: Log, workspace: str, sink: Sink, position: Position) -> bool:
     """Tell whether a sink has something to do now."""
     now = log.now()
-    if not sink.active or (position.retry_at is not None and position.retry_at > now):
+    if not sink.active or (position.retry_at is not None and now < position.retry_at <= now + _FARTHEST):
         return False
     if sink.format == HEAD:
         return position.next < log.head(workspace).size and _silent(sink, position, now)
@@ -89,7 +91,8 @@ def open_receiver(log: Log, workspace: str, sink: Sink, *, again: bool) -> Recei
     Raises:
         InvalidSetting: Its settings or its secret cannot be used.
     """
-    return KINDS[sink.kind].open(Opening(sink, secrets_of(log, workspace, sink), log.now, again))
+    secrets, lang = secrets_of(log, workspace, sink), read_language(log, workspace)
+    return KINDS[sink.kind].open(Opening(sink, secrets, log.now, log.catalog, lang, again))
 
 
 def make_message(entry: Entry, body: bytes, link: Link | None = None) -> Message:
@@ -140,7 +143,7 @@ def make_notice(log: Log, workspace: str, sink: Sink, what: Literal["heartbeat",
 def _silent(sink: Sink, position: Position, now: datetime) -> bool:
     if not sink.heartbeat:
         return False
-    return position.sent_at is None or now - position.sent_at >= timedelta(seconds=sink.heartbeat)
+    return position.sent_at is None or passed(position.sent_at, timedelta(seconds=sink.heartbeat), now)
 
 
 class Turn:
@@ -352,7 +355,7 @@ class Turn:
         if self._stopping() or self._log.state(self._workspace, STATE) != self._settings:
             raise _Over
         now = self._log.now()
-        if self._lease is not None and now - self._renewed >= _RENEW:
+        if self._lease is not None and passed(self._renewed, _RENEW, now):
             if not self._lease.renewed():
                 raise _Over
             self._renewed = now

@@ -6,16 +6,13 @@ the server. It is written once and read for deliveries; nothing ever answers it.
 
 from __future__ import annotations
 
-import os
-from base64 import b64encode
-
 from whodid.errors import InvalidSetting
 from whodid.log import Log
 from whodid.sinks.kinds import read_secrets
 from whodid.sinks.kinds.base import split_secrets
 from whodid.sinks.settings import Sink
 
-__all__ = ["KEPT", "forget_secret", "generate_secret", "keep_secret", "secrets_of"]
+__all__ = ["KEPT", "forget_secret", "keep_secret", "kept_secret", "restore_secret", "secrets_of"]
 
 KEPT = "kept"
 """What a setting says where the secret is in the store."""
@@ -31,7 +28,7 @@ def secrets_of(log: Log, workspace: str, sink: Sink) -> tuple[str, ...]:
     """
     if sink.secret != KEPT:
         return read_secrets(sink.secret)
-    kept = log.state(workspace, _state(sink.id))
+    kept = kept_secret(log, workspace, sink.id)
     if kept is None:
         raise InvalidSetting(f"The secret of the sink {sink.name} is not in the store", "Set it again")
     return split_secrets(log.vault.decrypt(workspace, _state(sink.id), kept.decode()), "The secret in the store")
@@ -50,21 +47,23 @@ def keep_secret(log: Log, workspace: str, sink: str, text: str) -> None:
     if len(text) > _LONGEST:
         raise InvalidSetting("The secret is too long", f"Use {_LONGEST:,} characters at most")
     split_secrets(text, "What was given")
-    encrypted = log.vault.encrypt(workspace, _state(sink), text).encode()
-    while not log.swap_state(workspace, _state(sink), log.state(workspace, _state(sink)), encrypted):
-        pass
+    restore_secret(log, workspace, sink, log.vault.encrypt(workspace, _state(sink), text).encode())
+
+
+def kept_secret(log: Log, workspace: str, sink: str) -> bytes | None:
+    """Return the secrets of a sink as they are in the store, encrypted; None when none are there."""
+    return log.state(workspace, _state(sink))
+
+
+def restore_secret(log: Log, workspace: str, sink: str, kept: bytes | None) -> None:
+    """Put the secrets of a sink back as they were (`kept_secret`)."""
+    while (now := kept_secret(log, workspace, sink)) != kept:
+        log.swap_state(workspace, _state(sink), now, kept)
 
 
 def forget_secret(log: Log, workspace: str, sink: str) -> None:
     """Remove the secrets of a sink from the store."""
-    while (kept := log.state(workspace, _state(sink))) is not None:
-        if log.swap_state(workspace, _state(sink), kept, None):
-            return
-
-
-def generate_secret() -> str:
-    """Return a new secret of a webhook (Standard Webhooks 1.0)."""
-    return f"whsec_{b64encode(os.urandom(32)).decode()}"
+    restore_secret(log, workspace, sink, None)
 
 
 def _state(sink: str) -> str:

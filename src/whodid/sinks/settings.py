@@ -24,6 +24,7 @@ __all__ = [
     "Sink",
     "change_sinks",
     "find_sink",
+    "make_event",
     "pause_by_itself",
     "pausing",
     "read_sinks",
@@ -112,7 +113,7 @@ def change_sinks(
         concerned[:] = [sink]
         if not changes:
             return None
-        return sinks, _event(
+        return sinks, make_event(
             log, workspace, sink, "audit.stream_changed", changes=changes, actor=actor, context=context, reason=reason
         )
 
@@ -131,13 +132,13 @@ def record_try(
     """
     why = Reason(code="sink_failed", text=without_words(fault)[:1_000]) if fault else None
     outcome: Outcome = "failed" if fault else "success"
-    log.record(workspace, _event(log, workspace, sink, action, outcome, actor=actor, context=context, reason=why))
+    log.record(workspace, make_event(log, workspace, sink, action, outcome, actor=actor, context=context, reason=why))
 
 
-def _event(
+def make_event(
     log: Log,
     workspace: str,
-    sink: Sink,
+    sink: Sink | None,
     action: str,
     outcome: Outcome = "success",
     *,
@@ -146,6 +147,11 @@ def _event(
     context: Context | None,
     reason: Reason | None,
 ) -> Event:
+    """Make the event about something that somebody did with sinks.
+
+    Args:
+        sink: With which one; None for what concerns them all.
+    """
     now = log.now()
     return Event(
         id=uuid7(now, os.urandom(8)),
@@ -154,7 +160,7 @@ def _event(
         action=action,
         outcome=outcome,
         resource=Resource(type="log", id=workspace),
-        related=(Related(type="sink", id=sink.id, name=sink.name, rel="sink"),),
+        related=() if sink is None else (Related(type="sink", id=sink.id, name=sink.name, rel="sink"),),
         changes=tuple(changes),
         context=context,
         reason=reason,

@@ -11,25 +11,25 @@ from typing import Any
 
 import msgspec
 
-from whodid.errors import InvalidSetting
+from whodid.errors import InvalidSetting, Outdated
 from whodid.log import Log
 from whodid.model import Actor, Change, Context, Reason
-from whodid.query import parse
+from whodid.sinks.changing import SinkChange, applied, as_changes, check_tag, differences, tag_of
+from whodid.sinks.checking import check_sink
 from whodid.sinks.delivery import Turn, make_notice, open_receiver
 from whodid.sinks.heads import HEAD, USUAL_SECONDS
 from whodid.sinks.health import Health, health_of, healths
 from whodid.sinks.kinds import KINDS, Result
+from whodid.sinks.kinds.webhook import public_keys
 from whodid.sinks.position import Position, Quarantined, forget_position, read_position, swap_position
 from whodid.sinks.quarantine import chosen, send_again, without
-from whodid.sinks.secrets import KEPT, forget_secret, keep_secret, secrets_of
+from whodid.sinks.secrets import KEPT, forget_secret, keep_secret, kept_secret, restore_secret, secrets_of
 from whodid.sinks.settings import Changed, Sink, change_sinks, find_sink, pausing, read_sinks, record_try
 
 __all__ = ["Sinks"]
 
 MOST = 20
 """How many sinks a workspace may have."""
-
-_LONGEST_NAME = 100
 
 
 class Sinks:
@@ -114,12 +114,14 @@ class Sinks:
                 raise InvalidSetting(f"There is a sink {name!r}", "Choose another name")
             if len(sinks) >= MOST:
                 raise InvalidSetting(f"The workspace has {MOST} sinks already", "Remove one that is not needed")
-            return (*sinks, sink), sink, (*_described(sink, "after"), *self._fingerprinted(sink, "after"))
+            print_ = self._fingerprint(sink) if kept else None
+            told = (Change(path="secret", op="add", class_="secret", after_fp=print_),) if print_ else ()
+            return (*sinks, sink), sink, (*as_changes(sink, "after"), *told)
 
         try:
             if kept:
                 keep_secret(self._log, self._workspace, sink.id, kept)
-            self._check(sink)
+            check_sink(self._log, self._workspace, sink)
             # Whoever feeds it needs a position: so that comes first, and a crash leaves a position without a sink.
             swap_position(self._log, self._workspace, sink.id, None, Position(next=first))
             return self._change(change)
@@ -133,11 +135,41 @@ class Sinks:
 
         def change(sinks: tuple[Sink, ...]) -> Changed:
             sink = find_sink(sinks, name)
-            return tuple(one for one in sinks if one != sink), sink, _described(sink, "before")
+            return tuple(one for one in sinks if one != sink), sink, as_changes(sink, "before")
 
         sink = self._change(change, reason)
         self._forget(sink.id)
         return sink
+
+    def tag(self, name: str) -> str:
+        """Return what names the present settings of a sink: a change can be made for these alone."""
+        return tag_of(self._log, self._workspace, find_sink(read_sinks(self._log, self._workspace), name))
+
+    def public_keys(self, name: str) -> tuple[str, ...]:
+        """Return what the receiver of a webhook checks deliveries with, the newest first; empty where that is a secret.
+
+        Raises:
+            InvalidSetting: The secret of the sink cannot be read here.
+        """
+        sink = find_sink(read_sinks(self._log, self._workspace), name)
+        return public_keys(secrets_of(self._log, self._workspace, sink)) if sink.kind == "webhook" else ()
+
+    def change(self, name: str, wish: SinkChange, *, tag: str | None = None, reason: Reason | None = None) -> Sink:
+        """Change a sink; it goes on where it was, and one that is failing is tried at once.
+
+        Args:
+            tag: Names the settings that the change was made for; None for whatever is there.
+
+        Raises:
+            InvalidSetting: The sink could not work like that; nothing changed.
+            Outdated: Its settings are not those that `tag` names; nothing changed.
+        """
+        sink = find_sink(read_sinks(self._log, self._workspace), name)
+        check_tag(self._log, self._workspace, sink, tag)
+        changed = self._changed(sink, wish, strict=tag is not None, reason=reason)
+        if changed.active:
+            self._reset(changed)
+        return changed
 
     def set_secret(self, name: str, text: str, *, beside: bool = False) -> Sink:
         """Give a sink another secret, kept in the store, encrypted.
@@ -151,27 +183,62 @@ class Sinks:
         """
         sink = find_sink(read_sinks(self._log, self._workspace), name)
         old = secrets_of(self._log, self._workspace, sink) if beside and sink.secret else ()
-        before = self._fingerprinted(sink, "before")
-        whole = "\n".join((text, *old[:1]))
-        # Tried under a name of its own first: what cannot work must not take the place of what does.
-        trial = msgspec.structs.replace(sink, id=f"{sink.id}.new", secret=KEPT)
-        try:
-            keep_secret(self._log, self._workspace, trial.id, whole)
-            self._check(trial)
-            (after,) = self._fingerprinted(trial, "after")
-        finally:
-            forget_secret(self._log, self._workspace, trial.id)
-        keep_secret(self._log, self._workspace, sink.id, whole)
-        told = Change(
-            path="secret", class_="secret", before_fp=before[0].before_fp if before else None, after_fp=after.after_fp
-        )
+        return self._changed(sink, SinkChange(secret="\n".join((text, *old[:1]))), strict=False)
+
+    def _changed(self, sink: Sink, wish: SinkChange, *, strict: bool, reason: Reason | None = None) -> Sink:
+        """Check a change, make it, and record it with what was and what is.
+
+        Args:
+            sink: As it is now.
+            strict: Whether it must be that still when it changes.
+        """
+        new = applied(sink, wish)
+        told: tuple[Change, ...] = ()
+        if wish.secret or wish.place:
+            told = (self._tried(sink, msgspec.structs.replace(new, secret=wish.place or KEPT), wish.secret),)
+        else:
+            check_sink(self._log, self._workspace, new)
 
         def change(sinks: tuple[Sink, ...]) -> Changed:
             found = find_sink(sinks, sink.id)
-            new = msgspec.structs.replace(found, secret=KEPT)
-            return tuple(new if one == found else one for one in sinks), new, (told,)
+            if strict and found != sink:
+                raise Outdated(f"The sink {sink.name} was changed meanwhile", "Read it again and repeat the change")
+            new = applied(found, wish)
+            if any(one.name == new.name for one in sinks if one != found):
+                raise InvalidSetting(f"There is a sink {new.name!r}", "Choose another name")
+            if told:
+                new = msgspec.structs.replace(new, secret=wish.place or KEPT)
+            return tuple(new if one == found else one for one in sinks), new, (*differences(found, new), *told)
 
-        return self._change(change)
+        if not wish.secret:
+            changed = self._change(change, reason)
+            if wish.place:
+                forget_secret(self._log, self._workspace, sink.id)
+            return changed
+        kept = kept_secret(self._log, self._workspace, sink.id)
+        keep_secret(self._log, self._workspace, sink.id, wish.secret)
+        try:
+            return self._change(change, reason)
+        except BaseException:
+            restore_secret(self._log, self._workspace, sink.id, kept)
+            raise
+
+    def _tried(self, sink: Sink, new: Sink, text: str) -> Change:
+        """Check a sink with another secret, which is still nowhere, and say what changes about that.
+
+        Args:
+            text: What would be in the store, one per line, the newest first; empty for a secret that is elsewhere.
+        """
+        # Under a name of its own: what cannot work must not take the place of what does.
+        trial = msgspec.structs.replace(new, id=f"{sink.id}.new")
+        try:
+            if text:
+                keep_secret(self._log, self._workspace, trial.id, text)
+            check_sink(self._log, self._workspace, trial)
+            after = self._fingerprint(trial)
+        finally:
+            forget_secret(self._log, self._workspace, trial.id)
+        return Change(path="secret", class_="secret", before_fp=self._fingerprint(sink), after_fp=after)
 
     def pause(self, name: str, *, reason: Reason | None = None) -> Sink:
         """Feed a sink no more until it is resumed; its position stays."""
@@ -317,15 +384,13 @@ class Sinks:
         forget_position(self._log, self._workspace, sink)
         forget_secret(self._log, self._workspace, sink)
 
-    def _fingerprinted(self, sink: Sink, side: str) -> tuple[Change, ...]:
-        """Say which secret in the store a sink has, as a change; nothing where the settings name a place."""
-        if sink.secret != KEPT:
-            return ()
-        newest = secrets_of(self._log, self._workspace, sink)[0].encode()
-        print_ = self._log.fingerprint(self._workspace, newest)
-        if side == "after":
-            return (Change(path="secret", op="add", class_="secret", after_fp=print_),)
-        return (Change(path="secret", op="remove", class_="secret", before_fp=print_),)
+    def _fingerprint(self, sink: Sink) -> str | None:
+        """Return what an entry tells of the newest secret of a sink; None where there is none, or none to be read."""
+        try:
+            found = secrets_of(self._log, self._workspace, sink)
+        except InvalidSetting:
+            return None
+        return self._log.fingerprint(self._workspace, found[0].encode()) if found else None
 
     def _reset(self, sink: Sink, **more: Any) -> None:
         """Let the next delivery be due at once, whatever was before."""
@@ -337,46 +402,3 @@ class Sinks:
 
     def _position(self, sink: Sink) -> Position:
         return read_position(self._log, self._workspace, sink.id) or Position(next=0)
-
-    def _check(self, sink: Sink) -> None:
-        kind = KINDS[sink.kind]
-        if not 1 <= len(sink.name) <= _LONGEST_NAME or not sink.name.isprintable() or sink.name != sink.name.strip():
-            raise InvalidSetting(f"{sink.name!r} is no name for a sink", f"Use 1 to {_LONGEST_NAME} characters")
-        if sink.format not in kind.formats:
-            raise InvalidSetting(
-                f"A {sink.kind} sink has no format {sink.format!r}", f"Use one of {', '.join(kind.formats)}"
-            )
-        if not 1 <= sink.batch <= kind.most:
-            raise InvalidSetting(f"A delivery of {sink.batch} entries cannot be had", f"Use 1 to {kind.most:,}")
-        if not 0 <= sink.heartbeat <= 86_400:
-            raise InvalidSetting(f"A heartbeat every {sink.heartbeat} seconds cannot be had", "Use 0 to 86,400")
-        if sink.format == HEAD and (sink.query or not sink.heartbeat):
-            raise InvalidSetting(
-                "A head is of the whole log, and is sent on a schedule", "Leave out the filter, or name seconds"
-            )
-        query = parse(sink.query, now=self._log.now())
-        if query.since is not None or query.until is not None:
-            raise InvalidSetting("The filter of a sink holds for good and has no dates", "Say where to begin instead")
-        for option in sink.options:
-            if option not in kind.options:
-                known = ", ".join(sorted(kind.options)) or "none"
-                raise InvalidSetting(f"A {sink.kind} sink has no option {option!r}", f"It has {known}")
-        if kind.secret and not sink.secret:
-            raise InvalidSetting(f"A {sink.kind} sink needs a secret", "Name its file or variable")
-        open_receiver(self._log, self._workspace, sink, again=False).close()
-
-
-def _described(sink: Sink, side: str) -> list[Change]:
-    """Say what a sink is, as changes: all of it came (`after`) or went (`before`)."""
-    said = {
-        "kind": sink.kind,
-        "address": sink.address,
-        "query": sink.query,
-        "format": sink.format,
-        "private": sink.private,
-        "active": sink.active,
-        **{f"options.{name}": value for name, value in sorted(sink.options.items())},
-    }
-    if side == "after":
-        return [Change(path=path, op="add", after=value) for path, value in said.items()]
-    return [Change(path=path, op="remove", before=value) for path, value in said.items()]

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 from msgspec import Struct
@@ -25,7 +25,22 @@ from whodid.query import Cursor, Page, Query
 from whodid.sequence import Batch, Bound, Head, Sealed, Segment
 from whodid.store.moving import Mark, Piece
 
-__all__ = ["Assemble", "Count", "Facet", "Facets", "Histogram", "Kept", "Known", "Problem", "Store", "restore"]
+__all__ = [
+    "Assemble",
+    "Count",
+    "Facet",
+    "Facets",
+    "Histogram",
+    "Kept",
+    "Known",
+    "Problem",
+    "ReplicaReport",
+    "ReplicaState",
+    "Standing",
+    "Store",
+    "restore",
+    "utc_now",
+]
 
 
 class Kept(Struct, frozen=True):
@@ -112,6 +127,36 @@ class Problem(Struct, frozen=True):
     fact: str
 
 
+Standing = Literal["ok", "unknown", "unreachable", "promoted", "foreign", "behind"]
+"""Whether a replica is read, or why not: not yet seen to follow, gone, a primary now, of other data, too far behind."""
+
+
+class ReplicaState(Struct, frozen=True):
+    """How a replica stands.
+
+    Args:
+        name: What people call it; never with a password.
+        behind: Seconds since the primary had what the replica shows, as far as is known.
+        answered: Reads that it answered since the store was opened.
+    """
+
+    name: str
+    standing: Standing
+    behind: float | None
+    answered: int
+
+
+class ReplicaReport(Struct, frozen=True):
+    """How the replicas stand.
+
+    Args:
+        elsewhere: Reads that a replica might have answered and the primary did.
+    """
+
+    replicas: tuple[ReplicaState, ...] = ()
+    elsewhere: int = 0
+
+
 Known = Callable[[Sequence[bytes]], dict[bytes, Kept]]
 """Looks up event ids (16 bytes) among the kept entries of the workspace, inside the transaction."""
 
@@ -119,8 +164,21 @@ Assemble = Callable[[Head | None, Known], Batch | None]
 """Makes a batch from the head (None: the workspace has no log yet); None writes nothing. Pure; may be called again."""
 
 
+def utc_now() -> datetime:
+    """Return the time by the clock of this machine, UTC."""
+    return datetime.now(UTC)
+
+
 class Store(ABC):
     """An engine behind the logs of many workspaces."""
+
+    def now(self) -> datetime:
+        """Return the time, UTC, by a clock that is the same for all processes on the store.
+
+        Raises:
+            StoreError: The clock cannot be read.
+        """
+        return utc_now()
 
     @abstractmethod
     def append(self, workspace: str, assemble: Assemble) -> Batch | None:
@@ -157,6 +215,24 @@ class Store(ABC):
             ranges: Index ranges whose content goes; entries without content are skipped.
             assemble: As in `append`; nothing is removed when it returns None.
         """
+
+    def reading(self) -> Store:
+        """Return a store for one request or one job, whose reads may be answered by a replica.
+
+        They are as new as the store was when the request began (a job: a second ago at most), they never go back, and
+        they see what this process wrote. Everything but entries and hashes (states, marks, names), and whatever
+        writes, is the store itself. It need not be closed.
+        """
+        return self
+
+    @property
+    def deciding(self) -> Store:
+        """The store itself, for whoever decides by what it reads."""
+        return self
+
+    def replicas(self) -> ReplicaReport:
+        """Tell how the replicas stand that answer reads, if there are any."""
+        return ReplicaReport()
 
     @abstractmethod
     def workspaces(self) -> list[str]:

@@ -1,7 +1,8 @@
 """Counts, histograms and facets: exact from roll-ups where they answer, else bounded looking.
 
 Roll-ups answer for queries made only of shape terms (action, kind, type, outcome …) and times. A span is made of whole
-days, at its ends of whole hours and quarters, and, only where it cuts a quarter, of entries counted in the time index.
+days, of whole hours and quarters between its ends and the midnights nearest to them, added or taken off, and, only
+where it cuts a quarter, of entries counted in the time index.
 """
 
 from __future__ import annotations
@@ -39,7 +40,46 @@ def _bounds(search: Search) -> Span:
 
 
 def _counts(search: Search, column: str, scales: Scales, spans: Sequence[Span]) -> list[Counter[int]]:
-    """Count per value in each span, exactly: whole days, then whole buckets of the finer scale, then entries."""
+    """Count per value in each span, exactly.
+
+    From one midnight to another the days are added up. What lies between an end and its nearest midnight, half a day at
+    most, is counted once for all spans that end or begin there: the days of a zone that is hours away from UTC would
+    otherwise be made of all their hours.
+    """
+    (scale, unit), *finer = scales
+    long = {number: span for number, span in enumerate(spans) if span[1] - span[0] >= unit}
+    short = {number: span for number, span in enumerate(spans) if number not in long}
+    ends = sorted({end for span in long.values() for end in span if end % unit})
+    midnights = [_nearest(end, unit) * unit for end in ends]
+    between = [(min(pair), max(pair)) for pair in zip(ends, midnights, strict=True)]
+    counted = _finely(search, column, finer, [*short.values(), *between])
+    parts = dict(zip(ends, counted[len(short) :], strict=True))
+    counts: list[Counter[int]] = [Counter() for _ in spans]
+    for number, found in zip(short, counted, strict=False):
+        counts[number] = found
+    days = [(number, _nearest(low, unit), _nearest(high, unit)) for number, (low, high) in long.items()]
+    for number, value, n in search.tallied(scale, days) if days else ():
+        counts[number][value] += n
+    for number, first, last in days:
+        low, high = spans[number]
+        _add(counts[number], parts.get(low), 1 if low < first * unit else -1)
+        _add(counts[number], parts.get(high), 1 if high > last * unit else -1)
+        counts[number] = +counts[number]  # without what came to nothing
+    return counts
+
+
+def _nearest(at: int, unit: int) -> int:
+    """Return the number of the bucket whose beginning is nearest."""
+    return (at + unit // 2) // unit
+
+
+def _add(count: Counter[int], part: Counter[int] | None, times: int) -> None:
+    for value, n in (part or {}).items():
+        count[value] += times * n
+
+
+def _finely(search: Search, column: str, scales: Scales, spans: Sequence[Span]) -> list[Counter[int]]:
+    """Count per value in each span: whole buckets of the scales, coarse before fine, then entries."""
     counts: list[Counter[int]] = [Counter() for _ in spans]
     rests = [(number, low, high) for number, (low, high) in enumerate(spans) if low < high]
     for scale, unit in scales:
@@ -141,10 +181,10 @@ def _shape_value(shape: Shape, field: str) -> str | None:
 def _named(search: Search, counts: Counter[int], limit: int, prefix: str) -> Facets:
     """Give the most frequent actors their newest names."""
     ranked = counts.most_common(_NAMED if prefix else limit)
+    newest = search.newest_of([actor for actor, _ in ranked])
     values = []
     for actor, n in ranked:
-        row = search.newest_of(actor)
-        if row is not None:
-            entry = search.entry(row)
-            values.append(Facet(entry.actor.id, entry.actor.name or entry.actor.id, entry.actor.type, n))
+        if actor in newest:
+            named = search.entry(newest[actor]).actor
+            values.append(Facet(named.id, named.name or named.id, named.type, n))
     return scan.rank(values, limit, prefix, exact=not prefix or len(ranked) == len(counts))

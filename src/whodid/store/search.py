@@ -133,8 +133,8 @@ class Search(ABC):
         """Count entries per (number of the span, value of the column shape or actor) that occurred in each span."""
 
     @abstractmethod
-    def newest_of(self, actor: int) -> Row | None:
-        """Return the newest entry of an actor."""
+    def newest_of(self, actors: Sequence[int]) -> dict[int, Row]:
+        """Return the newest entry of each actor that has one."""
 
     # ---------------------------------------------------------------- reading
 

@@ -30,7 +30,7 @@ class WhodidConfig(AppConfig):
         self.home = Home(said)
         self.hook = Hook(
             said.capture(self.home),
-            Plans(said.models, said.exclude),
+            Plans(said.models, said.exclude, said.triggers),
             limit=said.limit,
             check=self.home.check if said.check else None,
             unclaimed=said.unclaimed,

@@ -39,7 +39,7 @@ def examined(hook: Hook) -> list[Finding]:
 
 def _models(hook: Hook) -> Iterator[Finding]:
     for model in apps.get_models():
-        if model._meta.proxy:
+        if model._meta.proxy or hook.plans.claimed(model):
             continue
         if why := hook.plans.why_not(model):
             yield Finding(kind="model", about=model._meta.label, why=why, meant=why.startswith("excluded"))

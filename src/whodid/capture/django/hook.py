@@ -78,6 +78,7 @@ class Hook:
         self._unclaimed = unclaimed
         self._patches = Patches()
         self._net: _Net | None = None
+        self._teller: _Net | None = None
 
     # ------------------------------------------------------------------------------------------------ installing
 
@@ -103,6 +104,11 @@ class Hook:
         watch_deletes(self, self._patches)
         self._net = Net(self, self._unclaimed, self._patches)
         self._net.install()
+        if self.plans.claims:
+            from whodid.capture.django.triggers import Teller
+
+            self._teller = Teller(self)
+            self._teller.install()
         self.capture.installed(self)
         _installed.append(self)
 
@@ -114,6 +120,8 @@ class Hook:
         self.capture.removed(self)
         if self._net is not None:
             self._net.remove()
+        if self._teller is not None:
+            self._teller.remove()
         self._patches.restore()
 
     # ------------------------------------------------------------------------------------------------ for capture
@@ -123,7 +131,7 @@ class Hook:
         subject = _real(subject)
         if not isinstance(subject, Model):
             return None
-        plan = self.plans[type(subject)]
+        plan = self.plans[type(subject)] or self.plans.claimed_plan(type(subject))
         if plan is None:
             meta: Any = subject._meta
             return Resource(type=meta.model_name, id=identifier(str(subject.pk)))
@@ -174,6 +182,13 @@ class Hook:
 
     def write(self, unit: Unit) -> bool:
         """Write the notes of a unit into its outbox; tell whether there were any events among them."""
+        spoken = unit.pending.hand_over(self._speaks) if self.plans.claims else []
+        if spoken:
+            claimed, unit.claimed = unit.claimed, True
+            try:
+                Outbox(unit.alias, check=self._check).say(unit.connection, spoken)
+            finally:
+                unit.claimed = claimed
         describer = Describer(self.capture)
 
         def describe(row: Row) -> tuple[str, Event] | None:
@@ -184,7 +199,7 @@ class Hook:
 
         told = unit.pending.take(describe, describer.compare)
         if not told:
-            return False
+            return bool(spoken)
         claimed, unit.claimed = unit.claimed, True
         try:
             self._put(unit, told, describer.faults)
@@ -211,6 +226,12 @@ class Hook:
             raise
         finally:
             transaction.savepoint_commit(point, unit.alias)
+
+    def _speaks(self, said: Said) -> bool:
+        """Tell whether an event that was said outright speaks for rows that triggers tell of."""
+        types = {said.event.resource.type, *(type_ for type_, _ in said.claims)}
+        told = {plan.type for plan in self.plans.claimed_plans()}
+        return said.event.outcome == "success" and not types.isdisjoint(told)
 
     def wake(self, alias: str) -> None:
         """Say that something was committed in a database."""

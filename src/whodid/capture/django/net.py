@@ -29,7 +29,7 @@ from whodid.model import Resource
 if TYPE_CHECKING:
     from whodid.capture.django.hook import Hook
 
-__all__ = ["POLICIES", "Net", "written_tables"]
+__all__ = ["POLICIES", "READS", "Net", "written_tables"]
 
 POLICIES = ("warn", "record", "raise")
 
@@ -48,7 +48,9 @@ _QUOTES = str.maketrans("", "", '`"[]')
 _LITERALS = re.compile(r"'(?:[^']|'')*'|\b\d+(?:\.\d+)?\b")
 _COMMENTS = re.compile(r"/\*.*?\*/|--[^\n]*", re.DOTALL)
 _VERBS = {"insert": "created", "update": "updated", "delete": "deleted"}
-_READS = ("SELECT ", "SAVEPOI", "RELEASE", "ROLLBAC", "PRAGMA ", "BEGIN", "COMMIT")
+READS = ("SELECT ", "SAVEPOI", "RELEASE", "ROLLBAC", "PRAGMA ", "BEGIN", "COMMIT")
+"""How statements begin that change nothing."""
+
 _CONFLICT = re.compile(
     r"\bON\s+(?:CONFLICT\b.*?\bDO|DUPLICATE\s+KEY)\s+UPDATE\b|\bFOR\s+(?:NO\s+KEY\s+)?UPDATE\b",
     re.IGNORECASE | re.DOTALL,
@@ -128,7 +130,7 @@ class Net:
             connection.execute_wrappers.insert(0, self._execute)
 
     def _execute(self, execute: Any, statement: Any, params: Any, many: Any, context: Any) -> Any:
-        if type(statement) is str and statement.startswith(_READS):
+        if type(statement) is str and statement.startswith(READS):
             unit = existing_unit(context["connection"])
             if unit is None or not unit.pending or TABLE not in statement:
                 return execute(statement, params, many, context)

@@ -15,7 +15,11 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from django.db.models import Count, Min, Q
 
 from whodid.canonical import encode
+from whodid.capture.builder import Builder
+from whodid.capture.pending import Said
 from whodid.capture.relay import Backlog, Quarantined, Waiting
+from whodid.capture.triggers.notes import Note, is_note, said, told_of
+from whodid.catalog import builtin
 from whodid.errors import StoreUnavailable
 from whodid.model import Event
 
@@ -23,6 +27,7 @@ __all__ = ["TABLE", "Outbox"]
 
 TABLE = "whodid_outbox"
 _CHUNK = 200
+_UNFOLDING = 0x77686F646964  # "whodid", as the key of an advisory lock
 _SEPARATOR = "\x1e"
 _LIST = "string_to_array(%s, %s)"
 
@@ -33,10 +38,19 @@ class Outbox:
     Args:
         alias: The database.
         check: Raises for an event that the log would refuse, before the change is committed.
+        capture: What events are made with of the rows that triggers tell of; the built-in catalog, and secrets without
+            fingerprints, when not given.
     """
 
-    def __init__(self, alias: str = "default", *, check: Callable[[str, Event], object] | None = None) -> None:
+    def __init__(
+        self,
+        alias: str = "default",
+        *,
+        check: Callable[[str, Event], object] | None = None,
+        capture: Builder | None = None,
+    ) -> None:
         self.alias = alias
+        self._capture = capture
         self._check = check
 
     def write(self, workspace: str, events: Sequence[Event]) -> None:
@@ -65,6 +79,31 @@ class Outbox:
             for workspace, event in told:
                 if event.id not in aside:
                     self._check(workspace, event)
+        self._put(connection, told, aside)
+
+    def say(self, connection: Any, told: Sequence[Said]) -> None:
+        """Write events that were said outright beside the notes of triggers, so that they speak for their rows.
+
+        Args:
+            connection: The one that made the changes, on PostgreSQL.
+            told: The events, in order.
+
+        Raises:
+            InvalidEvent: As of `write`.
+            StoreUnavailable: As of `write`.
+        """
+        if self._check is not None:
+            for one in told:
+                self._check(one.workspace, one.event)
+        now = connection.ops.adapt_datetimefield_value(_now())
+        into = f"INSERT INTO {TABLE} (workspace, event, written_at)"
+        with _faults("written"), connection.cursor() as cursor:
+            cursor.executemany(
+                f"{into} VALUES ('(transaction ' || txid_current()::text || ')', %s, %s)",
+                [(said(one), now) for one in told],
+            )
+
+    def _put(self, connection: Any, told: Sequence[tuple[str, Event]], aside: Mapping[str, str]) -> None:
         now = connection.ops.adapt_datetimefield_value(_now())
         rows = [(whose, encode(event).decode(), now, aside.get(event.id)) for whose, event in told]
         with _faults("written"), connection.cursor() as cursor:
@@ -84,6 +123,8 @@ class Outbox:
         connection = connections[self.alias]
         if not connection.in_atomic_block:
             close_old_connections()
+        if connection.vendor == "postgresql":
+            self._unfold(connection, limit)
         waiting = self._rows().filter(fault=None).order_by("place").values_list("place", "workspace", "event")
         with _faults("read"):
             if connection.features.has_select_for_update_skip_locked:
@@ -92,6 +133,23 @@ class Outbox:
             else:
                 # Without row locks nothing is gained by a transaction, which would make writers wait.
                 yield self._claimed(waiting[:limit])
+
+    def _unfold(self, connection: Any, limit: int) -> None:
+        """Put events in the place of the notes of triggers, whole transactions at once, in a transaction of its own."""
+        waits = self._rows().filter(fault=None).order_by("place")
+        while any(is_note(one) for one in waits.values_list("workspace", flat=True)[:limit]):
+            with _faults("read"), transaction.atomic(self.alias):
+                with connection.cursor() as cursor:
+                    # Two at once could each hold a part of a transaction that the other one needs as a whole.
+                    cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_UNFOLDING])
+                first = waits.filter(workspace__startswith="(").values_list("workspace", flat=True)[:limit]
+                rows = waits.filter(workspace__in=set(first)).values_list("place", "workspace", "event", "written_at")
+                notes = [
+                    Note(place=place, transaction=whose, text=text, at=_instant(at)) for place, whose, text, at in rows
+                ]
+                made = told_of(notes, self._capture or Builder(builtin(), None))
+                self._put(connection, made.events, made.faults)
+                _Claim(self._rows(), ()).settle((note.place for note in notes), made.unreadable)
 
     def backlog(self) -> Backlog:
         """Count what waits and what was refused.
@@ -146,7 +204,7 @@ class _Claim:
         self._table = table
 
     def settle(self, delivered: Iterable[int], refused: Mapping[int, str]) -> None:
-        gone = list(delivered)
+        gone = [place for place in delivered if place not in refused]
         with transaction.atomic(self._table.db):
             for at in range(0, len(gone), _CHUNK):
                 self._table.filter(place__in=gone[at : at + _CHUNK]).delete()
@@ -171,6 +229,11 @@ def _now() -> datetime:
     from django.conf import settings
 
     return datetime.now(UTC) if settings.USE_TZ else datetime.now()  # noqa: DTZ005 - as the host keeps its times
+
+
+def _instant(at: datetime) -> datetime:
+    """Return when a row was written."""
+    return at.astimezone(UTC)  # without a zone it is in the one of the process, which Django sets
 
 
 @contextmanager

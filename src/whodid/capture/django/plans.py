@@ -154,10 +154,15 @@ class Plans(dict[Any, "Plan | None"]):
     Args:
         included: `"all"`, or patterns such as `shop.*`.
         excluded: Patterns of models that are not watched.
+        triggers: `"all"`, or patterns of models that triggers of the database tell of, and not the hook.
     """
 
-    def __init__(self, included: str | Iterable[str], excluded: Iterable[str]) -> None:
+    def __init__(
+        self, included: str | Iterable[str], excluded: Iterable[str], triggers: str | Iterable[str] = ()
+    ) -> None:
         super().__init__()
+        self._triggers = ("*",) if triggers == "all" else tuple(pattern.lower() for pattern in triggers)
+        self._claimed: dict[Any, Plan | None] = {}
         self._included = ("*",) if included == "all" else tuple(pattern.lower() for pattern in included)
         self._excluded = (*ALWAYS_EXCLUDED, *(pattern.lower() for pattern in excluded))
         self._types: dict[Any, str] | None = None
@@ -174,13 +179,42 @@ class Plans(dict[Any, "Plan | None"]):
 
     def why_not(self, model: Any) -> str:
         """Say why a model is not watched; empty when it is."""
+        return self._why_not(model) or ("triggers of the database tell of it" if self.claimed(model) else "")
+
+    @property
+    def claims(self) -> bool:
+        """Whether there are models that triggers tell of."""
+        return bool(self._triggers)
+
+    def claimed(self, model: Any) -> bool:
+        """Tell whether triggers of the database are to tell of a model."""
+        meta = (model._meta.auto_created or model)._meta
+        return bool(self._matching(meta.label_lower, self._triggers)) and not self._why_not(model)
+
+    def claimed_plan(self, model: Any) -> Plan | None:
+        """Return how a model reads that triggers tell of; None of any other."""
+        model = model._meta.concrete_model
+        if model not in self._claimed:
+            self._claimed[model] = (
+                Plan(model, self._type(model), options_of(model) or Options(), own=True)
+                if self.claimed(model)
+                else None
+            )
+        return self._claimed[model]
+
+    def claimed_plans(self) -> list[Plan]:
+        """Return the plans of all models that triggers tell of."""
+        models = [model for model in apps.get_models() if model._meta.managed and not model._meta.proxy]
+        return [plan for model in models if (plan := self.claimed_plan(model)) is not None]
+
+    def _why_not(self, model: Any) -> str:
         meta = model._meta
         if meta.apps is not apps:
             return "it belongs to a migration"
         if options_of(model) is not None:
             return ""
         if meta.auto_created:
-            return self.why_not(meta.auto_created)
+            return self._why_not(meta.auto_created)
         if pattern := self._matching(meta.label_lower, self._excluded):
             return f"excluded by {pattern}"
         return "" if self._matching(meta.label_lower, self._included) else "not among MODELS"
@@ -225,7 +259,7 @@ class Plans(dict[Any, "Plan | None"]):
         if self._types is None:
             named: dict[str, list[Any]] = {}
             for one in apps.get_models():
-                if not self.why_not(one) and one._meta.concrete_model is one:
+                if not self._why_not(one) and one._meta.concrete_model is one:
                     named.setdefault(_snake(one.__name__), []).append(one)
             self._types = {
                 one: name if len(several) == 1 else f"{_snake(one._meta.app_label)}_{name}"

@@ -28,7 +28,7 @@ def outboxes(aliases: Iterable[str] | None = None) -> list[Outbox]:
         if aliases is not None or router.allow_migrate(alias, "whodid", model_name="outbox"):
             with connections[alias].cursor() as cursor:
                 if TABLE in connections[alias].introspection.table_names(cursor):
-                    found.append(Outbox(alias))
+                    found.append(Outbox(alias, capture=installed().capture))
     return found
 
 

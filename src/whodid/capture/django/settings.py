@@ -21,7 +21,8 @@ __all__ = ["Home", "Settings", "settings"]
 
 _NAMES = frozenset(
     """
-    ACTOR BULK_LIMIT CATALOG CHECK EXACT EXCLUDE LOG MODELS ON_FAILURE STRICT TRUSTED_PROXIES UNCLAIMED WORKSPACE
+    ACTOR BULK_LIMIT CATALOG CHECK EXACT EXCLUDE LOG MODELS ON_FAILURE STRICT TRIGGERS TRUSTED_PROXIES UNCLAIMED
+    WORKSPACE
     """.split()  # noqa: SIM905 - a list of words reads as words
 )
 
@@ -43,6 +44,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         exact: Whether a row is read and locked before it is saved or deleted, instead of being compared with what was
             loaded.
         check: Whether an event that the log would refuse fails its change, instead of being set aside later.
+        triggers: `"all"`, or patterns of models that triggers of PostgreSQL tell of, and not the hook.
         on_failure: Whether a change fails when the outbox does, or its events go to the destination of the capture.
     """
 
@@ -59,6 +61,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     check: bool = False
     exact: bool = False
     on_failure: str = "raise"
+    triggers: str | tuple[str, ...] = ()
 
     def capture(self, home: Home) -> Capture:
         """Return the capture that builds the events of this process."""
@@ -85,7 +88,7 @@ def settings() -> Settings:
     for name in ("LOG", "WORKSPACE"):
         if not isinstance(said.get(name), str) or not said[name]:
             raise InvalidSetting(f"WHODID lacks {name}", f"Say {_REMEDIES[name]}")
-    models = said.get("MODELS", "all")
+    models, triggers = said.get("MODELS", "all"), said.get("TRIGGERS", ())
     found = Settings(
         log=said["LOG"],
         workspace=said["WORKSPACE"],
@@ -100,6 +103,7 @@ def settings() -> Settings:
         check=bool(said.get("CHECK", False)),
         exact=bool(said.get("EXACT", False)),
         on_failure=said.get("ON_FAILURE", "raise"),
+        triggers=triggers if triggers == "all" else tuple(_patterns("TRIGGERS", triggers)),
     )
     if type(found.limit) is not int or found.limit < 0:
         raise InvalidSetting(f"BULK_LIMIT is {found.limit!r}", "Use a whole number, 0 or more")

@@ -61,6 +61,7 @@ class Unit:
         claimed: Whether a hook answers for the statements that are executed now.
         whole: Whether updates that are made now are told as a whole.
         deletion: The batch of what is being deleted with its cascades.
+        teller: Who acts, as the database was told in this transaction; None when it was not.
         collecting: Whether a collector is deleting, which answers for the statements that name rows by their keys.
     """
 
@@ -80,6 +81,7 @@ class Unit:
         self._known: list[tuple[ref[Any], Any]] = []
         self._most = _REMEMBERED
         self._wrote = False
+        self.teller: Any = None
 
     def owns(self, subject: object) -> bool:
         """Tell whether an object was loaded from, or saved to, this database."""
@@ -108,6 +110,7 @@ class Unit:
         self.pending.clear()
         self._points.clear()
         self._known.clear()
+        self.teller = None
         if self._wrote:
             self._wrote = False
             if not undone:
@@ -130,6 +133,7 @@ class Unit:
 
     def rollback(self, name: str) -> None:
         """Note that everything since a savepoint was undone; the savepoint itself remains."""
+        self.teller = None  # the database may have forgotten it, too
         while any(point == name for point, _ in self._points):
             last, length = self._points.pop()
             self.pending.rollback()
@@ -180,6 +184,10 @@ class Unit:
             if self._deleted is not None:
                 self._deleted.place = self._batch
         return self._batch
+
+    def wakes(self) -> None:
+        """Note that its commit is to wake the relay."""
+        self._wrote = True
 
     def written(self) -> None:
         """Write what is noted once it is much."""

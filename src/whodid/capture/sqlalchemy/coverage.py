@@ -16,11 +16,13 @@ from typing import Any, Literal, Self
 import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy import event
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import RelationshipDirection, mapperlib
 
 from whodid.capture.off import unrecorded
 from whodid.capture.sqlalchemy.install import Handle, installed
 from whodid.capture.sqlalchemy.net import changes, shape
+from whodid.capture.triggers.standing import faults
 
 __all__ = ["Coverage", "Gap", "gaps"]
 
@@ -38,7 +40,7 @@ class Gap(Struct, frozen=True, kw_only=True):
         place: Where in the application, as file and line; empty for a gap of the models.
     """
 
-    kind: Literal["sessions", "model", "table", "members", "field", "statement", "driver"]
+    kind: Literal["sessions", "model", "table", "members", "field", "statement", "driver", "trigger"]
     name: str
     why: str
     place: str = ""
@@ -47,13 +49,36 @@ class Gap(Struct, frozen=True, kw_only=True):
 def gaps(sessions: Any) -> list[Gap]:
     """List what the hook of a sessionmaker does not record, by the models of the application.
 
+    Where triggers tell of tables, the database is asked whether they are as they should be.
+
     Args:
         sessions: What was given to `install`.
     """
     handle = installed(sessions)
     if handle is None:
         return [Gap(kind="sessions", name=repr(sessions), why="Nothing is installed on these sessions.")]
-    return list(_gaps(handle))
+    return [*_gaps(handle), *_faults(handle)]
+
+
+def _faults(handle: Handle) -> Iterator[Gap]:
+    """Yield what the database lacks of the triggers that are to tell of its tables."""
+    if handle.hook.teller is None:
+        return
+    script = handle.triggers()
+    engine = handle.outbox.engine
+    if engine.dialect.name != "postgresql":
+        yield Gap(kind="trigger", name=engine.dialect.name, why="Triggers tell of changes in PostgreSQL only.")
+        return
+    if engine.dialect.is_async:
+        # A command has no loop: the same database, through the synchronous side of the driver.
+        engine = sa.create_engine(engine.url, poolclass=sa.NullPool)
+    try:
+        with engine.connect() as connection:
+            connection.execution_options(no_parameters=True)
+            for fault in faults(script, lambda query: connection.exec_driver_sql(query).all()):
+                yield Gap(kind="trigger", name=fault.table, why=fault.why)
+    except SQLAlchemyError as error:
+        yield Gap(kind="trigger", name=engine.url.database or "", why=f"It cannot be asked: {type(error).__name__}.")
 
 
 def _gaps(handle: Handle) -> Iterator[Gap]:
@@ -64,6 +89,9 @@ def _gaps(handle: Handle) -> Iterator[Gap]:
         known[registry.metadata] = None
         for mapper in sorted(registry.mappers, key=lambda one: one.class_.__name__):
             name, plan = mapper.class_.__name__, hook.plan(mapper)
+            if plan is None and hook.claims(mapper):
+                covered |= set(_claimed_tables(handle, mapper))
+                continue
             if plan is None:
                 covered |= {table for table in mapper.tables if isinstance(table, sa.Table)}
                 if mapper.local_table is not handle.outbox.table:
@@ -85,6 +113,14 @@ def _gaps(handle: Handle) -> Iterator[Gap]:
                     else "No watched class has rows in the table."
                 )
                 yield Gap(kind=kind, name=table.name, why=why)
+
+
+def _claimed_tables(handle: Handle, mapper: Any) -> Iterator[sa.Table]:
+    """Yield the tables that triggers are to tell of for a mapper."""
+    plan = handle.hook.named(mapper)
+    if plan is not None:
+        yield from plan.tables
+        yield from (many.secondary for many in plan.many if many.owns)
 
 
 def _links(table: sa.Table) -> bool:
@@ -177,7 +213,9 @@ class Coverage:
         own = self._handle.outbox.table.name.lower()
         missed = {hit.table for hit in net.unclaimed(connection, statement, context) or ()}
         for hit in hits:
-            if hit.table != own and (hit.table in missed or not net.watches(hit.table)):
+            if hit.table == own or self._handle.hook.told_by_triggers(hit.table):
+                continue
+            if hit.table in missed or not net.watches(hit.table):
                 why = (
                     "The statement passed the session by; there is no entry of its rows."
                     if hit.table in missed

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
+from msgspec.structs import replace
 from sqlalchemy.orm import Mapper, ORMExecuteState, Session, mapperlib, scoped_session
 from sqlalchemy.orm.session import SessionTransaction
 from sqlalchemy.orm.unitofwork import UOWTransaction
@@ -16,15 +17,17 @@ from whodid.capture.context import current
 from whodid.capture.describe import Describer, Verb
 from whodid.capture.off import unrecorded
 from whodid.capture.outbox import Outbox
-from whodid.capture.pending import Row
+from whodid.capture.pending import Row, Said
 from whodid.capture.sqlalchemy import flush
 from whodid.capture.sqlalchemy.asynchronous import is_async
 from whodid.capture.sqlalchemy.bulk import Bulk
 from whodid.capture.sqlalchemy.cascades import Cascades
 from whodid.capture.sqlalchemy.members import Members
 from whodid.capture.sqlalchemy.net import Net, Policy
-from whodid.capture.sqlalchemy.plan import Plan, make_plan, resource_id
+from whodid.capture.sqlalchemy.plan import Many, Plan, make_plan, resource_id
+from whodid.capture.sqlalchemy.triggers import Teller, described
 from whodid.capture.sqlalchemy.unit import Now, SessionUnit
+from whodid.capture.triggers import Script, Table
 from whodid.capture.units import Unit, closed, opened
 from whodid.errors import InvalidEvent
 from whodid.model import Event, Resource
@@ -46,6 +49,7 @@ class SessionHook:
         row_limit: Most rows of one statement that are told one by one.
         hold: Most notes that are held before they are written.
         on_failure: What happens when the outbox fails.
+        triggers: The classes, with their subclasses, and further tables that triggers of the database tell of.
     """
 
     def __init__(
@@ -59,6 +63,7 @@ class SessionHook:
         row_limit: int,
         hold: int,
         on_failure: Literal["raise", "spool"],
+        triggers: Literal["all"] | Collection[type | Table] = (),
     ) -> None:
         self.capture = capture
         self.outbox = outbox
@@ -68,6 +73,11 @@ class SessionHook:
         self._models = None if models == "all" else tuple(models)
         self._exclude = tuple(exclude)
         self._hold = hold
+        self._claimed = (object,) if triggers == "all" else tuple(one for one in triggers if isinstance(one, type))
+        self._further = () if triggers == "all" else tuple(one for one in triggers if isinstance(one, Table))
+        self._named: dict[Mapper[Any], Plan | None] = {}
+        self._told_types: frozenset[str] | None = None
+        self.teller = Teller(capture) if self._claimed or self._further else None
         self._plans: dict[Mapper[Any], Plan | None] = {}
         self._zones = True
         self._units: WeakKeyDictionary[Session, SessionUnit] = WeakKeyDictionary()
@@ -88,9 +98,12 @@ class SessionHook:
 
     def plans(self) -> Iterator[Plan]:
         """Yield what is watched, of every mapper that there is."""
+        return self._all(self.plan)
+
+    def _all(self, plan_of: Callable[[Mapper[Any]], Plan | None]) -> Iterator[Plan]:
         for registry in list(mapperlib._all_registries()):  # noqa: SLF001 - mappers are listed nowhere else
             for mapper in list(registry.mappers):
-                if (plan := self.plan(mapper)) is not None:
+                if (plan := plan_of(mapper)) is not None:
                     yield plan
 
     def plan_of_table(self, table: Any) -> Plan | None:
@@ -106,7 +119,48 @@ class SessionHook:
         plan = self.plan(mapper)
         return () if plan is None else plan.tables
 
+    def named(self, mapper: Mapper[Any]) -> Plan | None:
+        """Return how the rows of a mapper are named: also of one that triggers tell of."""
+        if (plan := self.plan(mapper)) is not None or not self.claims(mapper):
+            return plan
+        if mapper not in self._named:
+            self._named[mapper] = self._whole_plan(mapper)
+        return self._named[mapper]
+
+    def claims(self, mapper: Mapper[Any]) -> bool:
+        """Tell whether triggers are to tell of the rows of a mapper, and not the hook."""
+        return issubclass(mapper.class_, self._claimed)
+
+    def tables(self) -> tuple[Table, ...]:
+        """Return the tables that triggers are to tell of."""
+        claimed = (plan for plan in self._all(self.named) if self.claims(plan.mapper))
+        return (*described(claimed, self.capture), *self._further)
+
+    def script(self) -> Script:
+        """Return the SQL of the triggers."""
+        own = self.outbox.table
+        return Script(
+            tables=self.tables(), outbox=own.name, outbox_schema=own.schema or "public", row_limit=self.row_limit
+        )
+
+    def told_by_triggers(self, table: str) -> bool:
+        """Tell whether triggers tell of a table, by its name in lower case."""
+        return self.teller is not None and any(one.name.lower() == table for one in self.tables())
+
     def _make_plan(self, mapper: Mapper[Any]) -> Plan | None:
+        if self.claims(mapper):
+            return None
+        plan = self._whole_plan(mapper)
+        if plan is None or not self._claimed or not plan.many:
+            return plan
+        # The table between belongs to the side that owns the field; triggers tell of it if they tell of that side.
+        return replace(plan, many=tuple(many for many in plan.many if many.owns or not self._told_there(many)))
+
+    def _told_there(self, many: Many) -> bool:
+        others = self.named(many.remote) if self.claims(many.remote) else None
+        return others is not None and any(one.owns and one.secondary is many.secondary for one in others.many)
+
+    def _whole_plan(self, mapper: Mapper[Any]) -> Plan | None:
         class_ = mapper.class_
         if self._models is not None and not issubclass(class_, self._models):
             return None
@@ -121,13 +175,21 @@ class SessionHook:
             self._plans.clear()
             self.cascades = Cascades(self)
         self.net.watch(engine)
+        if self.teller is not None:
+            self.teller.watch(engine)
+
+    def unwatch(self) -> None:
+        """Stop listening to the engines."""
+        self.net.unwatch()
+        if self.teller is not None:
+            self.teller.unwatch()
 
     # ------------------------------------------------------------------------------------- what capture asks a hook
 
     def resource(self, subject: object) -> Resource | None:
         """Name an object; see `whodid.capture.hooks.Hook`."""
         state = sa.inspect(subject, raiseerr=False)
-        if not isinstance(state, sa.orm.state.InstanceState) or (plan := self.plan(state.mapper)) is None:
+        if not isinstance(state, sa.orm.state.InstanceState) or (plan := self.named(state.mapper)) is None:
             return None
         values = state.dict
         identity = tuple(values.get(key) for key in plan.keys) if state.key is None else tuple(state.key[1])
@@ -217,6 +279,18 @@ class SessionHook:
         if state.is_select or unrecorded():
             return None
         return self.bulk.execute(state)
+
+    def speaks(self, said: Said) -> bool:
+        """Tell whether an event that was said outright speaks for rows that triggers tell of."""
+        if self.teller is None or said.event.outcome != "success":
+            return False
+        types = {said.event.resource.type, *(type_ for type_, _ in said.claims)}
+        return not types.isdisjoint(self._types())
+
+    def _types(self) -> frozenset[str]:
+        if self._told_types is None:
+            self._told_types = frozenset(one.type for one in self.tables())
+        return self._told_types
 
     # ------------------------------------------------------------------------------------------------------- telling
 

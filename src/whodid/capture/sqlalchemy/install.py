@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
@@ -17,6 +18,7 @@ from whodid.capture.sqlalchemy.asynchronous import is_async
 from whodid.capture.sqlalchemy.hook import SessionHook
 from whodid.capture.sqlalchemy.legacy import legacy_methods
 from whodid.capture.sqlalchemy.net import Policy
+from whodid.capture.triggers import Script, Table
 from whodid.errors import InvalidSetting
 from whodid.model import Reason
 
@@ -46,6 +48,15 @@ class Handle:
         """Leave the changes made inside unrecorded, and record that; see `whodid.capture.off.off`."""
         return off(self.hook.capture, reason=reason)
 
+    def triggers(self) -> Script:
+        """Return the SQL of the triggers that tell of what was given as `triggers` to `install`."""
+        return self.hook.script()
+
+    def tell(self, connection: sa.Connection) -> None:
+        """Tell the database who acts, before something is written that SQLAlchemy does not see; see `Teller.tell`."""
+        if self.hook.teller is not None:
+            self.hook.teller.tell(connection)
+
     def remove(self) -> None:
         """Stop watching; nothing of the hook is left. Doing it again does nothing."""
         if not self.removed:
@@ -69,6 +80,7 @@ def install(
     row_limit: int = 1000,
     hold: int = 1000,
     on_failure: Literal["raise", "spool"] = "raise",
+    triggers: Collection[type | Table] | Literal["all"] = (),
 ) -> Handle:
     """Record what the sessions of an application change.
 
@@ -87,6 +99,8 @@ def install(
         hold: Most changes that a transaction holds before it writes their events.
         on_failure: `raise` fails the commit when the outbox fails; `spool` gives the events to the capture's
             destination then.
+        triggers: Classes, with their subclasses, that triggers of PostgreSQL tell of, and not the hook; also tables
+            that no class has (`whodid.capture.triggers.table`). `handle.triggers()` returns the SQL to install.
 
     Returns:
         A handle; `handle.remove()` stops it.
@@ -96,7 +110,7 @@ def install(
     """
     owner, class_, engines, prepared = _watched(sessions)
     settings: Settings = (capture, outbox, models if models == "all" else tuple(models), tuple(exclude))
-    settings += (unclaimed, row_limit, hold, on_failure)
+    settings += (unclaimed, row_limit, hold, on_failure, triggers if triggers == "all" else tuple(triggers))
     former = _handles.get(owner)
     if former is not None:
         if former.same(settings):
@@ -113,7 +127,7 @@ def install(
                 "The sessions are bound to no database, so that no outbox can be made for them",
                 "Pass outbox=Outbox(engine)",
             )
-        outbox = Outbox(engines[0])
+        outbox = Outbox(engines[0], capture=capture)
     hook = SessionHook(
         capture,
         outbox,
@@ -123,14 +137,21 @@ def install(
         row_limit=row_limit,
         hold=hold,
         on_failure=on_failure,
+        triggers=triggers,
     )
-    undo = [*prepared, hook.net.unwatch, *_listen(hook, class_), legacy_methods(hook, class_)]
+    undo = [*prepared, hook.unwatch, *_listen(hook, class_), legacy_methods(hook, class_)]
     capture.installed(hook)
     undo.append(lambda: capture.removed(hook))
+    # A handle knows whose it is, so the entry would keep its own key, and with it all that was captured with.
+    undo.append(partial(_forget, owner))
     for engine in engines:
         hook.binds(engine)
     handle = _handles[owner] = Handle(hook, settings, undo)
     return handle
+
+
+def _forget(owner: Any) -> None:
+    _handles.pop(owner, None)
 
 
 def installed(sessions: Any) -> Handle | None:

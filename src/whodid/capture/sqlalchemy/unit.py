@@ -157,6 +157,10 @@ class SessionUnit:
             InvalidEvent: One of them is refused; the transaction must be rolled back.
             StoreUnavailable: They cannot be written; the same.
         """
+        if self._hook.teller is not None and (spoken := self.pending.hand_over(self._hook.speaks)):
+            self._hook.outbox.say(self._default_place(), spoken)
+            self._hook.outbox.wrote(self.session)
+            self._hook.watched(self, [(one.workspace, one.event) for one in spoken])
         describer = Describer(self._hook.capture)
         told = self.pending.take(describer.describe, describer.compare)
         if not told:

@@ -47,7 +47,7 @@ class CloudEvents:
         self._shared = shared
         self._log = shared.log
         self._take = make_buckets(shared, least=MOST_EVENTS)
-        self.handlers = [Handler("POST", _PATH, self._answer, largest=LARGEST_BODY)]
+        self.handlers = [Handler("POST", _PATH, self._answer, largest=LARGEST_BODY, brings=True)]
 
     def _answer(self, call: Call) -> Answer:
         try:

@@ -14,7 +14,7 @@ from whodid.server.answers import Answer, Call, Handler, answer_json, media_type
 from whodid.server.bodies import LARGEST_BODY, Refused, unpack_body
 from whodid.server.compat.otlp_records import make_events, read_json
 from whodid.server.compat.saying import MOST_MESSAGES, settle
-from whodid.server.compat.shared import Refusal, Shared, bearer, find_caller, make_buckets, read_problem
+from whodid.server.compat.shared import Refusal, Shared, Told, bearer, find_caller, make_buckets, retold
 
 __all__ = ["OTLP"]
 
@@ -41,7 +41,7 @@ class OTLP:
         self._shared = shared
         self._log = shared.log
         self._take = make_buckets(shared, least=MOST_MESSAGES)
-        self.handlers = [Handler("POST", _PATH, self._answer, largest=LARGEST_BODY, spoken=_spoken)]
+        self.handlers = [Handler("POST", _PATH, self._answer, largest=LARGEST_BODY, spoken=_spoken, brings=True)]
 
     def _answer(self, call: Call) -> Answer:
         asked = media_type_of(call.headers.get("content-type", ""))
@@ -101,10 +101,8 @@ def _status(code: int, message: str) -> dict[str, Any]:
     return {"code": code, "message": message}
 
 
-def _spoken(answer: Answer, asked: str) -> Answer:
-    """Turn a problem into the form that exporters read."""
-    told = read_problem(answer)
-    if told is None:
-        return answer
+@retold
+def _spoken(told: Told, answer: Answer, asked: str) -> Answer:
+    """Say a problem in the form that exporters read."""
     again = next((int(value) for name, value in answer.headers if name == "Retry-After" and value.isdigit()), None)
     return _refused(Refusal(told.status, told.fact, again=again), asked)

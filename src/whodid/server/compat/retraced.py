@@ -154,7 +154,7 @@ class Retraced:
 
     def _query(self, call: Call, admitted: Admitted) -> Answer:
         key = admitted.key
-        reader = Reader(self._log, admitted.workspace, personal=key.may("admin"))
+        reader = Reader(self._log.reading(), admitted.workspace, personal=key.may("admin"))
         answered = answer_fields(reader, read_query(call))
         at = int(self._log.now().timestamp())
         claims = Claims(

@@ -88,7 +88,7 @@ def group_reader(
     terms = [Term(field="related", values=(Value(f"{GROUP}:{group}"),))]
     if resource is not None:
         terms.append(Term(field="resource", values=(Value(resource),)))
-    return Reader(log, workspace, locked=Query(terms=tuple(terms)), personal=personal)
+    return Reader(log.reading(), workspace, locked=Query(terms=tuple(terms)), personal=personal)
 
 
 _decode = msgspec.json.Decoder(Grant).decode

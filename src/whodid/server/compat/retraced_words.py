@@ -14,7 +14,7 @@ from whodid.model import Actor, Event, Resource
 from whodid.server.answers import Answer, Call, answer_json
 from whodid.server.compat.graphql import Field, parse_document
 from whodid.server.compat.retraced_events import related_group
-from whodid.server.compat.shared import Refusal, Shared, our_action, read_object, read_problem
+from whodid.server.compat.shared import Refusal, Shared, Told, our_action, read_object, retold
 from whodid.server.sessions import context_of
 
 __all__ = ["BASE", "VIEW_ACTION", "Recorder", "guarded", "read_query", "shown_token", "spoken"]
@@ -83,11 +83,9 @@ def _refused(refusal: Refusal) -> Answer:
     return answer_json(body, status=refusal.status, headers=refusal.headers)
 
 
-def spoken(answer: Answer, _: str) -> Answer:
-    """Turn a problem into the form that the clients read; what is not valid is a bad request there."""
-    told = read_problem(answer)
-    if told is None:
-        return answer
+@retold
+def spoken(told: Told, answer: Answer, _: str) -> Answer:
+    """Say a problem in the form that the clients read; what is not valid is a bad request there."""
     made = _refused(Refusal(400 if told.status == 422 else told.status, told.fact))
     ours = tuple(pair for pair in answer.headers if pair[0] != _REQUEST_ID)
     return replace(made, headers=(*ours, (_REQUEST_ID, told.request_id)))

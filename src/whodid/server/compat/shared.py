@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterator
+from functools import wraps
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
@@ -36,7 +37,7 @@ __all__ = [
     "our_action",
     "our_type",
     "read_object",
-    "read_problem",
+    "retold",
     "send_file",
 ]
 
@@ -132,7 +133,22 @@ class Told(Struct, frozen=True, kw_only=True):
     request_id: str
 
 
-def read_problem(answer: Answer) -> Told | None:
+def retold(tell: Callable[[Told, Answer, str], Answer]) -> Callable[[Answer, str], Answer]:
+    """Make what turns answers into the form that clients of a product read; what is no problem stays as it is.
+
+    Args:
+        tell: Says a problem in that form, of the answer that has it and of the media type that was asked for.
+    """
+
+    @wraps(tell)
+    def spoken(answer: Answer, asked: str) -> Answer:
+        told = _problem(answer)
+        return answer if told is None else tell(told, answer, asked)
+
+    return spoken
+
+
+def _problem(answer: Answer) -> Told | None:
     """Return what a problem says, None when the answer is no problem.
 
     A store without space is told as a server that is busy: clients send again after that, and would give up otherwise.

@@ -19,7 +19,7 @@ from whodid.errors import StoreError, WhodidError
 from whodid.server.answers import Answer, Call, Handler, answer_json
 from whodid.server.bodies import LARGEST_BODY, Refused, unpack_body
 from whodid.server.compat.saying import MOST_MESSAGES, settle
-from whodid.server.compat.shared import Refusal, Shared, bearer, find_caller, make_buckets, read_problem
+from whodid.server.compat.shared import Refusal, Shared, Told, bearer, find_caller, make_buckets, retold
 from whodid.server.compat.splunk_events import Fault, make_events, read_events, read_lines, sources
 from whodid.server.gate import Admitted
 from whodid.server.signing import mac
@@ -206,10 +206,8 @@ def _answer(code: int, more: dict[str, Any] | None = None, *, again: int | None 
     return answer_json({"text": _TEXTS[code], "code": code} | (more or {}), status=status, headers=headers)
 
 
-def _spoken(answer: Answer, _: str) -> Answer:
-    """Turn a problem into the form that clients read."""
-    told = read_problem(answer)
-    if told is None:
-        return answer
+@retold
+def _spoken(told: Told, _made: Answer, _asked: str) -> Answer:
+    """Say a problem in the form that clients read."""
     code = 9 if told.status in _BUSY else 27 if told.status == 413 else 8 if told.status >= 500 else 6
     return _answer(code)

@@ -101,7 +101,7 @@ class WorkOS:
             except Refusal as refusal:
                 return refused(refusal)
 
-        return Handler(method, path, answer, largest=_LARGEST, spoken=spoken)
+        return Handler(method, path, answer, largest=_LARGEST, spoken=spoken, brings=scope == "write")
 
     # ------------------------------------------------------------------------------------------------------- events
 

@@ -145,7 +145,7 @@ class WorkOSExports:
     def _job(self, id_: str, asked: _Asked, call: Call, admitted: Admitted) -> Job:
         query, _ = _question(asked)
         personal = admitted.key.may("admin")
-        reader = Reader(self._log, admitted.workspace, personal=personal)
+        reader = Reader(self._log.reading(), admitted.workspace, personal=personal)
         count = reader.count(query)
         return Job(
             id=id_,
@@ -166,9 +166,10 @@ class WorkOSExports:
 
     def _make(self, job: Job, out: IO[bytes], progress: Progress) -> Exported:
         query, accept = _question(msgspec.convert(job.asked, _Asked))
-        reader = Reader(self._log, job.workspace, personal=job.personal)
+        log = self._log.reading()
+        reader = Reader(log, job.workspace, personal=job.personal)
         return export(
-            self._log,
+            log,
             job.workspace,
             query,
             "csv",

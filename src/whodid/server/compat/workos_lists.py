@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from whodid.server.answers import Answer, Call, answer_json
-from whodid.server.compat.shared import Refusal, read_problem
+from whodid.server.compat.shared import Refusal, Told, retold
 from whodid.server.gate import Admitted
 
 __all__ = ["cut", "idempotency", "idempotency_key", "missing", "own", "refused", "reused", "spoken"]
@@ -127,11 +127,9 @@ def refused(refusal: Refusal) -> Answer:
     return answer_json(body, status=refusal.status, headers=refusal.headers)
 
 
-def spoken(answer: Answer, _: str) -> Answer:
-    """Turn a problem into the form that the clients read."""
-    told = read_problem(answer)
-    if told is None:
-        return answer
+@retold
+def spoken(told: Told, answer: Answer, _: str) -> Answer:
+    """Say a problem in the form that the clients read."""
     errors = [{"code": "invalid", "field": "event" + told.pointer.replace("/", ".")}] if told.pointer else None
     made = refused(Refusal(told.status, told.fact, errors=errors))
     return msgspec.structs.replace(made, headers=answer.headers)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from whodid.errors import Outdated
 from whodid.log import Log
 from whodid.model import Reason
 from whodid.server.answers import Answer, Call
-from whodid.server.console import sinks_views
+from whodid.server.console import sinks_forms, sinks_views
 from whodid.server.console.acts import FAULTS, Act, Do, Look, Writer, Wrong, checked, onward, place_of, told
 from whodid.server.console.parts import Form
 from whodid.server.console.visits import Visit
 from whodid.server.console.words import words_for
 from whodid.server.sessions import context_of
-from whodid.sinks import Sinks, generate_secret
+from whodid.server.sinks.showing import keys_to_show, shared_part
+from whodid.sinks import SinkChange, Sinks, change_language, generate_secret, read_language
 
 __all__ = ["SinkDesk"]
 
@@ -34,9 +36,15 @@ class SinkDesk:
         self._page = page
         all_ = "/console/workspaces/{workspace}/sinks"
         one = f"{all_}/{{id}}"
-        self.looks: tuple[tuple[str, Look], ...] = ((all_, self._show), (one, self._show_one))
+        self.looks: tuple[tuple[str, Look], ...] = (
+            (all_, self._show),
+            (one, self._show_one),
+            (f"{one}/change", self._show_change),
+        )
         self.acts: tuple[tuple[str, Do, Act | None], ...] = (
             (all_, self._add, _CHANGE),
+            (f"{all_}/language", self._speak, _CHANGE),
+            (f"{one}/change", self._change, _CHANGE),
             (f"{one}/test", self._acting(_test), _TEST),
             (f"{one}/pause", self._acting(_pause), _CHANGE),
             (f"{one}/resume", self._acting(_resume), _CHANGE),
@@ -53,11 +61,11 @@ class SinkDesk:
     def _shown(self, call: Call, visit: Visit, form: Form) -> Answer:
         workspace = checked(call.path["workspace"])
         self._log.head(workspace)  # a page of a log that is not there would offer to begin it
-        found = self._sinks(call, visit).all()
+        found, lang = self._sinks(call, visit).all(), read_language(self._log, workspace)
         return self._page(
             call,
             visit,
-            lambda frame: sinks_views.sinks_page(frame, workspace, found, form=form),
+            lambda frame: sinks_views.sinks_page(frame, workspace, found, lang=lang, form=form),
             status=422 if form.fault else 200,
         )
 
@@ -66,18 +74,20 @@ class SinkDesk:
 
     def _one_shown(self, call: Call, visit: Visit, form: Form) -> Answer:
         workspace = checked(call.path["workspace"])
-        found = self._sinks(call, visit).get(call.path["id"])
+        sinks = self._sinks(call, visit)
+        found = sinks.get(call.path["id"])
+        keys = keys_to_show(sinks, found.sink.id)
         return self._page(
             call,
             visit,
-            lambda frame: sinks_views.sink_page(frame, workspace, found, form=form),
+            lambda frame: sinks_views.sink_page(frame, workspace, found, keys=keys, form=form),
             status=422 if form.fault else 200,
         )
 
     def _add(self, call: Call, visit: Visit, form: Form) -> Answer:
         sinks, kind, secret = self._sinks(call, visit), form.one("kind"), form.one("secret").strip()
-        made = generate_secret() if kind == "webhook" and not secret else ""
         try:
+            made = _made(form) if kind == "webhook" and not secret else ""
             sink = sinks.add(
                 form.one("name").strip(),
                 kind,
@@ -91,8 +101,54 @@ class SinkDesk:
             )
         except FAULTS as error:
             return self._shown(call, visit, form.wrong(told(error)))
-        visit.said, visit.made = "said_sink_added", f"{sink.id} {made}"
+        visit.said, visit.made = "said_sink_added", f"{sink.id} {shared_part(made) or ''}"
         return onward(f"{place_of(call)}/sinks/{sink.id}")
+
+    def _show_change(self, call: Call, visit: Visit) -> Answer:
+        return self._change_shown(call, visit, Form())
+
+    def _change_shown(self, call: Call, visit: Visit, form: Form) -> Answer:
+        workspace, sinks = checked(call.path["workspace"]), self._sinks(call, visit)
+        sink = sinks.get(call.path["id"]).sink
+        version = form.one("version") or sinks.tag(sink.id)
+        return self._page(
+            call,
+            visit,
+            lambda frame: sinks_forms.change_page(frame, workspace, sink, version, form=form),
+            status=422 if form.fault else 200,
+        )
+
+    def _change(self, call: Call, visit: Visit, form: Form) -> Answer:
+        sinks = self._sinks(call, visit)
+        sink = sinks.get(call.path["id"]).sink
+        try:
+            wish = SinkChange(
+                name=form.one("name").strip(),
+                address=form.one("address").strip(),
+                format=form.one("format"),
+                query=form.one("query").strip(),
+                options={**dict.fromkeys(sink.options), **_options(form.one("options"))},
+                private=form.has("private", "yes"),
+                secret=form.one("secret").strip(),
+            )
+            why = form.one("reason").strip()
+            sinks.change(sink.id, wish, tag=form.one("version"), reason=Reason(text=why) if why else None)
+        except Outdated as error:
+            # What was typed was for other settings: the form begins anew with those that are there.
+            return self._change_shown(call, visit, Form().wrong(told(error)))
+        except FAULTS as error:
+            return self._change_shown(call, visit, form.wrong(told(error)))
+        visit.said = "said_sink_changed"
+        return onward(f"{place_of(call)}/sinks/{sink.id}")
+
+    def _speak(self, call: Call, visit: Visit, form: Form) -> Answer:
+        workspace = checked(call.path["workspace"])
+        try:
+            change_language(self._log, workspace, form.one("lang"), actor=visit.viewer, context=context_of(call))
+        except FAULTS as error:
+            return self._shown(call, visit, Form().wrong(told(error)))
+        visit.said = "said_language"
+        return onward(f"{place_of(call)}/sinks")
 
     def _acting(self, act: Callable[[Sinks, str, Form], str]) -> Do:
         """Return what does something with one sink and shows it again."""
@@ -111,12 +167,12 @@ class SinkDesk:
     def _set_secret(self, call: Call, visit: Visit, form: Form) -> Answer:
         sinks = self._sinks(call, visit)
         sink, typed = sinks.get(call.path["id"]).sink, form.one("secret").strip()
-        made = generate_secret() if sink.kind == "webhook" and not typed else ""
         try:
+            made = _made(form) if sink.kind == "webhook" and not typed else ""
             sinks.set_secret(sink.id, typed or made, beside=form.has("beside", "yes"))
         except FAULTS as error:
             return self._one_shown(call, visit, form.wrong(told(error)))
-        visit.said, visit.made = "said_sink_secret", f"{sink.id} {made}"
+        visit.said, visit.made = "said_sink_secret", f"{sink.id} {shared_part(made) or ''}"
         return onward(f"{place_of(call)}/sinks/{sink.id}")
 
     def _remove(self, call: Call, visit: Visit, form: Form) -> Answer:
@@ -130,6 +186,11 @@ class SinkDesk:
     def _sinks(self, call: Call, visit: Visit) -> Sinks:
         workspace = checked(call.path["workspace"])
         return Sinks(self._log, workspace, actor=visit.viewer, context=context_of(call))
+
+
+def _made(form: Form) -> str:
+    """Make the secret of a webhook, for the kind of signatures that was chosen."""
+    return generate_secret("ed25519" if form.one("signature") == "ed25519" else "hmac")
 
 
 def _test(sinks: Sinks, name: str, _: Form) -> str:

@@ -18,11 +18,10 @@ from whodid.server.console.parts import (
     link,
     reason_field,
     said,
-    select,
-    text_field,
     title,
 )
-from whodid.sinks import FORMATS, KINDS, Health
+from whodid.server.console.sinks_forms import language_form, new_sink, secret_field, signature_field
+from whodid.sinks import Health
 
 __all__ = ["sink_page", "sinks_card", "sinks_page"]
 
@@ -30,10 +29,11 @@ _TAGS = {"active": "active", "failing": "expired", "paused": "revoked"}
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
 
-def sinks_page(frame: Frame, workspace: str, found: Sequence[Health], *, form: Form) -> bytes:
+def sinks_page(frame: Frame, workspace: str, found: Sequence[Health], *, lang: str, form: Form) -> bytes:
     """Write the page of all sinks.
 
     Args:
+        lang: In which people are told where a sink names no language.
         form: As it was sent, if it is shown again.
     """
     say = frame.words
@@ -53,16 +53,27 @@ def sinks_page(frame: Frame, workspace: str, found: Sequence[Health], *, form: F
         tag(
             "section",
             tag("h2", say("sink_new"), id="new"),
-            _new_sink(frame, workspace, form),
+            new_sink(frame, workspace, form),
             class_="card",
             aria_labelledby="new",
+        ),
+        tag(
+            "section",
+            tag("h2", say("language"), id="language"),
+            language_form(frame, workspace, lang),
+            class_="card",
+            aria_labelledby="language",
         ),
         current="workspaces",
     )
 
 
-def sink_page(frame: Frame, workspace: str, found: Health, *, form: Form) -> bytes:
-    """Write the page of one sink: how it is, what it refuses, and what can be done."""
+def sink_page(frame: Frame, workspace: str, found: Health, *, keys: Sequence[str], form: Form) -> bytes:
+    """Write the page of one sink: how it is, what it refuses, and what can be done.
+
+    Args:
+        keys: What its receiver checks signatures with.
+    """
     say, sink = frame.words, found.sink
     back = address(frame, "workspaces", workspace, "sinks")
     return document(
@@ -73,7 +84,15 @@ def sink_page(frame: Frame, workspace: str, found: Health, *, form: Form) -> byt
         said(frame),
         fault_of(form.fault),
         _made(frame, found),
-        tag("section", _facts(frame, found), class_="card"),
+        tag(
+            "section",
+            _facts(frame, found, keys),
+            tag(
+                "p",
+                link(say("sink_change"), address(frame, "workspaces", workspace, "sinks", sink.id, "change"), "btn"),
+            ),
+            class_="card",
+        ),
         _quarantine(frame, workspace, found) if found.position.quarantine else None,
         _acts(frame, workspace, found, form),
         current="workspaces",
@@ -125,7 +144,7 @@ def _status(frame: Frame, found: Health) -> Markup:
     return tag("span", say(f"sink_{found.status}"), age, class_=f"tag {_TAGS[found.status]}")
 
 
-def _facts(frame: Frame, found: Health) -> Markup:
+def _facts(frame: Frame, found: Health, keys: Sequence[str]) -> Markup:
     say, sink, position = frame.words, found.sink, found.position
     options = [tag("code", f"{name}={value} ") for name, value in sorted(sink.options.items())]
     trouble = sink.paused_because or position.fault
@@ -136,6 +155,7 @@ def _facts(frame: Frame, found: Health) -> Markup:
         fact(say("sink_format"), tag("code", sink.format)),
         fact(say("sink_query"), tag("code", sink.query) if sink.query else say("sink_all")),
         fact(say("sink_secret"), say(f"sink_secret_{sink.secret.partition(':')[0] or 'none'}")),
+        fact(say("sink_public_keys"), [tag("code", f"{one} ") for one in keys]) if keys else None,
         fact(say("sink_options"), options) if options else None,
         fact(say("sink_private"), say("sink_private_yes")) if sink.private else None,
         fact(say("sink_next"), say.number(position.next)),
@@ -260,7 +280,8 @@ def _acts(frame: Frame, workspace: str, found: Health, form: Form) -> list[Child
     secret = form_of(
         frame,
         f"{place}/secret",
-        _secret_field(frame, say("sink_new_secret_hint" if sink.kind != "webhook" else "sink_new_secret_hint_made")),
+        secret_field(frame, say("sink_new_secret_hint" if sink.kind != "webhook" else "sink_new_secret_hint_made")),
+        signature_field(frame, form) if sink.kind == "webhook" else None,
         tag("label", tag("input", type="checkbox", name="beside", value="yes"), " ", say("sink_beside"), class_="box"),
         tag("button", say("sink_set_secret"), class_="btn"),
     )
@@ -285,52 +306,3 @@ def _why(frame: Frame, name: str) -> Markup:
     say = frame.words
     control = tag("input", id=f"{name}-reason", name="reason", maxlength=500, required=True)
     return tag("div", tag("label", say("reason"), for_=f"{name}-reason"), control, class_="field")
-
-
-def _secret_field(frame: Frame, hint: Child) -> Markup:
-    control = tag(
-        "input",
-        id="secret",
-        name="secret",
-        type="password",
-        maxlength=4_000,
-        autocomplete="off",
-        spellcheck="false",
-        aria_describedby="secret-hint",
-    )
-    return field(frame.words("sink_secret"), control, "secret", hint)
-
-
-def _new_sink(frame: Frame, workspace: str, form: Form) -> Markup:
-    say = frame.words
-    options = tag(
-        "textarea",
-        f"\n{form.one('options')}",
-        id="options",
-        name="options",
-        rows=2,
-        maxlength=4_000,
-        class_="mono",
-        spellcheck="false",
-        aria_describedby="options-hint",
-    )
-    formats = [("", say("sink_format_usual")), *((name, name) for name in (*FORMATS, "head"))]
-    return form_of(
-        frame,
-        address(frame, "workspaces", workspace, "sinks"),
-        text_field(form, "name", say("sink_name"), say("sink_name_hint"), most=100),
-        select("kind", say("sink_kind"), [(name, name) for name in KINDS], form.one("kind", "webhook")),
-        text_field(form, "address", say("sink_address"), say("sink_address_hint"), most=2_000, code=True),
-        select("format", say("sink_format"), formats, form.one("format")),
-        text_field(form, "query", say("sink_query"), say("sink_query_hint"), most=2_000, code=True),
-        _secret_field(frame, say("sink_secret_hint")),
-        field(say("sink_options"), options, "options", say("sink_options_hint")),
-        _box(form, "past", say("sink_past")),
-        _box(form, "private", say("sink_private_box")),
-        tag("button", say("sink_add"), class_="btn p"),
-    )
-
-
-def _box(form: Form, name: str, label: Child) -> Markup:
-    ticked = form.has(name, "yes")
-    return tag("label", tag("input", type="checkbox", name=name, value="yes", checked=ticked), " ", label, class_="box")

@@ -12,8 +12,8 @@ from typing import Any
 
 from whodid.errors import InvalidSetting
 from whodid.sinks.kinds.base import TAKEN, Kind, Message, Opening, Result
-from whodid.sinks.kinds.schedule import SCHEDULE, read_schedule
-from whodid.sinks.kinds.wording import LINK, lines
+from whodid.sinks.kinds.schedule import read_schedule
+from whodid.sinks.kinds.wording import PEOPLE, Wording
 
 __all__ = ["APPRISE"]
 
@@ -45,18 +45,17 @@ class _Apprise:
         if not self._service.add(url):
             raise InvalidSetting(f"Apprise knows no service {scheme[:40]}:// of this form", "Check the URL")
         self._scheme = scheme
-        self._link = opening.option("link")
+        self._wording = Wording(opening)
 
     def send(self, messages: Sequence[Message]) -> Result:
         """Hand over what there is to say, as plain text; signs of life are not."""
-        said = lines(messages)
+        said, link = self._wording.lines(messages), self._wording.link
         if not said:
             return TAKEN
-        more = f" (and {len(said) - 1} more)" if len(said) > 1 else ""
         text = "\n\n".join(f"{one.title}\n{one.text}" for one in said)
         taken = self._service.notify(
-            title=f"{said[0].title}{more}",
-            body=f"{text}\n\n{self._link}" if self._link else text,
+            title=self._wording.title(said),
+            body=f"{text}\n\n{link}" if link else text,
             body_format=self._apprise.NotifyFormat.TEXT,
             notify_type=self._apprise.NotifyType.WARNING
             if any(one.grave for one in said)
@@ -69,4 +68,4 @@ class _Apprise:
         """Do nothing: a connection ends with its delivery."""
 
 
-APPRISE = Kind(formats=("whodid",), options={**LINK, **SCHEDULE}, batch=_BATCH, most=_MOST, secret=True, open=_Apprise)
+APPRISE = Kind(formats=("whodid",), options=PEOPLE, batch=_BATCH, most=_MOST, secret=True, open=_Apprise)

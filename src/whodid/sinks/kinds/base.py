@@ -14,6 +14,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from whodid.catalog import Catalog
 from whodid.errors import InvalidSetting
 from whodid.model import Severity
 from whodid.sinks.formats.integrity import Link
@@ -92,12 +93,16 @@ class Opening(Struct, frozen=True):
     Args:
         secrets: The newest first.
         now: Returns the log's present time.
+        catalog: Declares the actions of the log.
+        lang: Language of the workspace.
         again: Whether what comes may have come before, and is wanted all the same.
     """
 
     sink: Sink
     secrets: tuple[str, ...]
     now: Callable[[], datetime]
+    catalog: Catalog
+    lang: str = "en"
     again: bool = False
 
     def option(self, name: str, default: str = "") -> str:
@@ -114,6 +119,7 @@ class Kind(Struct, frozen=True, kw_only=True):
         batch: How many entries go in one delivery unless the sink says otherwise.
         most: How many can go at most.
         secret: Whether it works only with a secret.
+        hands_over: Whether whoever is delivered to gets to see the secret; what only signs with it does not.
         largest: How many bytes go in one delivery, about.
         gathers: Seconds that entries may wait for others, unless the option `every` says otherwise; None for a kind to
             which they go at once.
@@ -125,6 +131,7 @@ class Kind(Struct, frozen=True, kw_only=True):
     batch: int
     most: int
     secret: bool
+    hands_over: bool = True
     largest: int = 1024 * 1024
     gathers: int | None = None
     open: Callable[[Opening], Receiver]

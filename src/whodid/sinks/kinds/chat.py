@@ -16,8 +16,8 @@ from msgspec.structs import replace
 from whodid.errors import InvalidSetting
 from whodid.sinks.kinds.base import TAKEN, Kind, Message, Opening, Result
 from whodid.sinks.kinds.http import OPTIONS, Way, split_address
-from whodid.sinks.kinds.schedule import SCHEDULE, read_schedule
-from whodid.sinks.kinds.wording import LINK, Line, lines
+from whodid.sinks.kinds.schedule import read_schedule
+from whodid.sinks.kinds.wording import PEOPLE, Line, Wording
 
 __all__ = ["SLACK", "TEAMS"]
 
@@ -30,13 +30,11 @@ class _Chat(ABC):
     def __init__(self, opening: Opening) -> None:
         self._way = Way(replace(opening, sink=replace(opening.sink, address=_secret(opening))))
         read_schedule(opening.sink.options)
-        self._link = opening.option("link")
-        if self._link and urlsplit(self._link).scheme != "https":
-            raise InvalidSetting(f"The option link cannot be {self._link!r}", "Begin it with https://")
+        self._wording = Wording(opening)
 
     def send(self, messages: Sequence[Message]) -> Result:
         """Post what there is to say; signs of life are not."""
-        said = lines(messages)
+        said = self._wording.lines(messages)
         if not said:
             return TAKEN
         body = msgspec.json.encode(self._form(said))
@@ -58,16 +56,17 @@ class _Slack(_Chat):
             {"type": "section", "text": {"type": "plain_text", "text": f"{one.title}\n{one.text}", "emoji": False}}
             for one in said
         ]
-        if self._link:
-            button = {"type": "button", "text": {"type": "plain_text", "text": "Open"}, "url": self._link}
+        if link := self._wording.link:
+            text = self._wording.words.say("open")
+            button = {"type": "button", "text": {"type": "plain_text", "text": text}, "url": link}
             blocks.append({"type": "actions", "elements": [button]})
-        first = said[0].title if len(said) == 1 else f"{said[0].title} (and {len(said) - 1} more)"
-        return {"text": _escaped(first), "blocks": blocks}
+        return {"text": _escaped(self._wording.title(said)), "blocks": blocks}
 
 
 class _Teams(_Chat):
     def _form(self, said: Sequence[Line]) -> dict[str, Any]:
         """Write an Adaptive Card of text runs, which know no markup."""
+        words, link = self._wording.words, self._wording.link
         body = [
             {
                 "type": "RichTextBlock",
@@ -83,11 +82,13 @@ class _Teams(_Chat):
             }
             for one in said
         ]
-        actions = [{"type": "Action.OpenUrl", "title": "Open", "url": self._link}] if self._link else []
+        actions = [{"type": "Action.OpenUrl", "title": words.say("open"), "url": link}] if link else []
         card = {
             "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
             "type": "AdaptiveCard",
-            "version": "1.4",
+            "version": "1.5" if words.right_to_left else "1.4",
+            "lang": words.lang,
+            **({"rtl": True} if words.right_to_left else {}),
             "body": body,
             "actions": actions,
         }
@@ -116,6 +117,6 @@ def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-_OPTIONS = {**OPTIONS, **LINK, **SCHEDULE}
+_OPTIONS = {**OPTIONS, **PEOPLE}
 SLACK = Kind(formats=("whodid",), options=_OPTIONS, batch=_BATCH, most=_MOST, secret=True, open=_Slack)
 TEAMS = Kind(formats=("whodid",), options=_OPTIONS, batch=_BATCH, most=_MOST, secret=True, open=_Teams)

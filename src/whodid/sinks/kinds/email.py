@@ -6,6 +6,7 @@ TLS is a must, unless private addresses are allowed; the server is checked like 
 
 from __future__ import annotations
 
+import html
 import re
 import smtplib
 import socket
@@ -22,8 +23,8 @@ from whodid import egress
 from whodid.errors import InvalidSetting
 from whodid.sinks.kinds.base import TAKEN, Kind, Message, Opening, Result
 from whodid.sinks.kinds.http import OPTIONS, make_trust, network_fault, split_address
-from whodid.sinks.kinds.schedule import SCHEDULE, read_schedule
-from whodid.sinks.kinds.wording import LINK, lines
+from whodid.sinks.kinds.schedule import read_schedule
+from whodid.sinks.kinds.wording import PEOPLE, Line, Wording
 from whodid.sinks.said import said_by
 
 __all__ = ["EMAIL"]
@@ -50,7 +51,7 @@ class _Email:
         self._heads = opening.sink.format == "head"
         if read_schedule(opening.sink.options) is not None and self._heads:
             raise InvalidSetting("Heads have a schedule of their own", "Set --heartbeat, not hours or a digest")
-        self._link = opening.option("link")
+        self._wording = Wording(opening)
         self._user = opening.option("user")
         if bool(self._user) != bool(opening.secrets):
             raise InvalidSetting("A name and a password go together", "Give --set user=NAME and --secret-file, or none")
@@ -58,7 +59,7 @@ class _Email:
 
     def send(self, messages: Sequence[Message]) -> Result:
         """Send each head as a letter, and entries together in one; signs of life are not sent."""
-        if not self._heads and not lines(messages):
+        if not self._heads and not self._wording.lines(messages):
             return TAKEN
         try:
             with _Client(self._url.hostname or "", self._port, self._trust, private=self._private) as client:
@@ -101,21 +102,53 @@ class _Email:
 
     def _head(self, message: Message) -> EmailMessage:
         said = msgspec.json.decode(message.body)
-        test = "Test: " if said["whodid"] == "test" else ""
-        letter = self._letter(message, f"{test}Audit log {message.workspace}: {said['size']:,} entries")
-        letter.set_content(_TEXT.format(**said, workspace_=message.workspace))
+        words, size, workspace = self._wording.words, said["size"], message.workspace
+        subject = words.counted("head.subject", size, workspace=workspace)
+        letter = self._letter(message, words.say("head.test", subject=subject) if said["whodid"] == "test" else subject)
+        self._write(
+            letter,
+            [
+                Line(grave=False, title="", text=words.counted("head.holds", size, workspace=workspace)),
+                said["checkpoint"],
+                Line(grave=False, title="", text=words.say("head.key")),
+                said["vkey"],
+                Line(grave=False, title="", text=words.counted("head.keep", said["previous"])),
+            ],
+        )
         letter.add_attachment(
             message.body, maintype="application", subtype="json", filename=f"head-{said['size']}.json"
         )
         return letter
 
     def _entries(self, messages: Sequence[Message]) -> EmailMessage:
-        said = lines(messages)
-        more = f" (and {len(said) - 1} more)" if len(said) > 1 else ""
-        letter = self._letter(messages[0], f"{messages[0].workspace}: {said[0].title}{more}")
-        text = "\n\n".join(f"{one.title}\n{one.text}" for one in said)
-        letter.set_content(f"{text}\n\n{self._link}\n" if self._link else f"{text}\n")
+        said = self._wording.lines(messages)
+        title = self._wording.title(said)
+        letter = self._letter(
+            messages[0], self._wording.words.say("subject", workspace=messages[0].workspace, title=title)
+        )
+        self._write(letter, said)
         return letter
+
+    def _write(self, letter: EmailMessage, said: Sequence[Line | str]) -> None:
+        """Write what a letter says, as text and as a page that has the direction of the language.
+
+        Args:
+            said: Lines, and texts that are for programs.
+        """
+        words, link = self._wording.words, self._wording.link
+        text = [one if isinstance(one, str) else f"{one.title}\n{one.text}".lstrip("\n") for one in said]
+        letter.set_content("\n\n".join([*(one.rstrip("\n") for one in text), *([link] if link else [])]) + "\n")
+        parts = [_code(one) if isinstance(one, str) else _paragraph(one) for one in said]
+        if link:
+            parts.append(f'<p><a href="{html.escape(link)}">{html.escape(words.say("open"))}</a></p>')
+        spoken = f'lang="{words.lang}" dir="{"rtl" if words.right_to_left else "ltr"}"'
+        # Some readers of mail drop what stands at the root, so the body says it again.
+        page = [
+            f'<!doctype html>\n<html {spoken}>\n<head><meta charset="utf-8"></head>\n<body><div {spoken}>',
+            *parts,
+            "</div></body>\n</html>\n",
+        ]
+        letter.add_alternative("\n".join(page), subtype="html")
 
     def _letter(self, message: Message, subject: str) -> EmailMessage:
         letter = EmailMessage()
@@ -128,18 +161,13 @@ class _Email:
         return letter
 
 
-_TEXT = """\
-The audit log of the workspace {workspace_} holds {size:,} entries. This is its head, signed:
+def _paragraph(line: Line) -> str:
+    title = f"<strong>{html.escape(line.title)}</strong><br>" if line.title else ""
+    return f"<p>{title}{html.escape(line.text)}</p>"
 
-{checkpoint}
-Its key:
 
-{vkey}
-
-Keep this letter. Nothing that was recorded until now can be changed or taken out any more without
-contradicting it. The attachment holds the same, and the proof that this head continues the one of the
-letter before ({previous:,} entries).
-"""
+def _code(text: str) -> str:
+    return f'<pre dir="ltr">{html.escape(text)}</pre>'
 
 
 class _Client(smtplib.SMTP):
@@ -196,8 +224,7 @@ EMAIL = Kind(
         "to": "who gets it, with commas between",
         "from": "who sends it",
         "user": "name at the server, with a secret as its password",
-        **LINK,
-        **SCHEDULE,
+        **PEOPLE,
     },
     batch=20,
     most=100,

@@ -175,6 +175,7 @@ S3 = Kind(
     batch=5_000,
     most=10_000,
     secret=True,
+    hands_over=False,
     largest=_LARGEST,
     gathers=_EVERY,
     open=_Bucket,

@@ -16,12 +16,12 @@ from msgspec import Struct
 from whodid.errors import InvalidSetting
 from whodid.model import Severity
 
-__all__ = ["SCHEDULE", "Schedule", "read_schedule"]
+__all__ = ["SCHEDULE", "Schedule", "read_schedule", "read_zone"]
 
 SCHEDULE = {
     "hours": "when it may be delivered, as in mon-fri 09:00-18:00; at any time when not given",
     "digest": "time of day at which it is delivered once, as in 08:00; instead of hours",
-    "zone": "IANA time zone of hours and digest (UTC)",
+    "zone": "IANA time zone of hours, of the digest and of the times that people read (UTC)",
     "urgent": "severities that do not wait, with commas between, or none (warning,critical)",
 }
 """The options that the kinds for people share."""
@@ -75,7 +75,7 @@ def read_schedule(options: Mapping[str, str]) -> Schedule | None:
         InvalidSetting: The options cannot be read.
     """
     hours, digest = options.get("hours", ""), options.get("digest", "")
-    zone, urgent = _zone(options.get("zone", "UTC")), _urgent(options.get("urgent", "warning,critical"))
+    zone, urgent = read_zone(options), _urgent(options.get("urgent", "warning,critical"))
     if not hours and not digest:
         return None
     if hours and digest:
@@ -96,7 +96,13 @@ def read_schedule(options: Mapping[str, str]) -> Schedule | None:
     return Schedule(zone=zone, days=days, begins=begins, ends=ends, urgent=urgent)
 
 
-def _zone(name: str) -> ZoneInfo:
+def read_zone(options: Mapping[str, str]) -> ZoneInfo:
+    """Return in which zone a sink means times.
+
+    Raises:
+        InvalidSetting: There is none of that name.
+    """
+    name = options.get("zone", "UTC")
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):

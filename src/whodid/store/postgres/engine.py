@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -23,39 +23,101 @@ from whodid.store.postgres.older import for_15
 
 Values = Sequence[Any] | Mapping[str, Any]
 
-__all__ = ["Connection", "Engine", "Retry"]
+__all__ = ["Connection", "Engine", "Retry", "TookTooLong"]
 
 _OLDEST = 150_000
 _SAYS_STORAGE = 160_000  # from here on in CREATE TABLE
+_LIMITS_TRANSACTIONS = 170_000
 _CONNECTIONS = 10
 _CONNECT_S = 10
+_CONNECT_ASIDE_S = 2
+# A replica that went away without a word is to be noticed before whoever waits for it gives up.
+_ASIDE = {"tcp_user_timeout": 5_000, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2}
 _WAIT_S = 30
 _LOCK_MS, _WRITE_MS, _READ_MS = 30_000, 60_000, 60_000
+_LOCK_ASIDE_MS = 500  # what is locked at a replica is being replayed, and can be read at the primary meanwhile
+# How long we may be silent within a transaction. A server that cannot be told that we are gone keeps our locks that
+# long; less than others wait for a lock, so that whoever looks after a lost commit finds out how it ended.
+_SILENT_WRITING_MS, _SILENT_READING_MS = 20_000, 600_000
+# In a pipeline it does not count silence; from version 17 on it counts the transaction as a whole.
+_WHOLE = "; SET LOCAL transaction_timeout = {0:.0f}"
+# For the beginning on a replica, or on a connection that was idle: the network may have forgotten it since.
+_BEGUN_S = 5.0
+_ANSWER_S = 70.0  # for an answer of any kind: longer than the server lets a statement run
 _MIGRATING = 0x77686F646964  # advisory lock, one per database
 _MARKING = 0x6D61726B  # advisory lock, one per database
 _ENDINGS = (psycopg.OperationalError, psycopg.InterfaceError)
 
-_SETTINGS = "SET LOCAL lock_timeout = {lock}; SET LOCAL statement_timeout = {statement}; SET LOCAL jit = off"
+# A network that swallows what is sent is noticed in about this time, by us and by the server; libpq's own words.
+_NOTICED = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}
+_NOTICING = (
+    "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; "
+    "SET tcp_user_timeout = 20000"
+)
+_SETTINGS = (
+    "SET LOCAL lock_timeout = {lock}; SET LOCAL statement_timeout = {statement}; "
+    "SET LOCAL idle_in_transaction_session_timeout = {silent}; SET LOCAL jit = off"
+)
 # A commit must mean a disk. Whatever waits for more than that (a replica) stays as the operator set it.
 _DURABLE = "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
 # Taken before the first statement, so that this one sees the mark that a move left, whoever waited for whom.
 _SHARE = f"SELECT pg_advisory_xact_lock_shared({_MARKING})"
-_BEGIN_WRITING = f"BEGIN ISOLATION LEVEL READ COMMITTED; {_SETTINGS.format(lock=_LOCK_MS, statement=_WRITE_MS)}"
-_BEGIN_READING = (
-    f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_SETTINGS.format(lock=_LOCK_MS, statement=_READ_MS)}"
+_BEGIN_WRITING = "BEGIN ISOLATION LEVEL READ COMMITTED; " + _SETTINGS.format(
+    lock=_LOCK_MS, statement=_WRITE_MS, silent=_SILENT_WRITING_MS
 )
+_BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " + _SETTINGS
 
 
 class Retry(StoreUnavailable):
     """The transaction met another one, or a week that came or went: do it again from the beginning."""
 
 
+class _Line(psycopg.Connection[TupleRow]):
+    """A connection that does not wait for ever: what swallows our bytes and never answers is as good as gone."""
+
+    until: float | None = None
+    """Monotonic seconds after which nothing is waited for any more."""
+
+    def wait(self, gen: Generator[Any, Any, Any], *arguments: Any, **options: Any) -> Any:
+        """Wait for an answer of the server, within bounds."""
+        return super().wait(self._bounded(gen), *arguments, **options)
+
+    def _bounded(self, gen: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+        """Pass on what is waited for; the driver comes by several times a second even when nothing happens."""
+        end = time.monotonic() + _ANSWER_S
+        if self.until is not None:
+            end = min(end, self.until)
+        try:
+            waits = next(gen)
+            while True:
+                ready = yield waits
+                if time.monotonic() >= end:
+                    self.pgconn.finish()
+                    message = "it did not answer in time"
+                    raise psycopg.OperationalError(message)
+                waits = gen.send(ready)
+        except StopIteration as done:
+            return done.value
+
+
+class TookTooLong(StoreUnavailable):
+    """A statement ran into its limit: elsewhere it would take as long."""
+
+
 class Connection:
     """A connection within a transaction, whose results are typed as what SQL gives: anything."""
 
-    def __init__(self, raw: psycopg.Connection[TupleRow]) -> None:
+    def __init__(self, raw: psycopg.Connection[TupleRow], begun: psycopg.Cursor[TupleRow] | None = None) -> None:
         self.raw = raw
         self.committing = False
+        self._begun = begun
+
+    def first(self) -> tuple[Any, ...]:
+        """Return the row that was asked for together with the beginning of the transaction."""
+        begun = self._begun
+        while begun is not None and begun.description is None:
+            begun.nextset()
+        return begun.fetchall()[0] if begun is not None else ()
 
     def rows(self, statement: str, values: Values = ()) -> list[tuple[Any, ...]]:
         """Return all rows of a statement."""
@@ -140,6 +202,8 @@ class Engine:
 
     Args:
         url: A libpq connection URI.
+        aside: Whether it is a copy that is only read: nothing is asked of it before its first use, and whether it is
+            there is found out sooner.
 
     Raises:
         InvalidSetting: The URI cannot be read, or the server must not hold a log.
@@ -147,7 +211,7 @@ class Engine:
         StoreVersion: It was written by another version of the schema.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, aside: bool = False) -> None:
         try:
             parts = conninfo_to_dict(url)
         except psycopg.ProgrammingError as error:
@@ -156,11 +220,23 @@ class Engine:
             ) from None
         # Never with the password: this name goes into messages.
         self.name = f"{parts.get('host') or 'localhost'}/{parts.get('dbname') or parts.get('user') or ''}"
-        self._url = make_conninfo(url, **{"connect_timeout": _CONNECT_S, "application_name": "whodid", **parts})
-        self._idle: list[psycopg.Connection[TupleRow]] = []
+        timing = (
+            {"connect_timeout": _CONNECT_ASIDE_S, **_ASIDE} if aside else {"connect_timeout": _CONNECT_S, **_NOTICED}
+        )
+        self._url = make_conninfo(url, **{**timing, "application_name": "whodid", **parts})
+        self._idle: list[_Line] = []
         self._idle_lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(_CONNECTIONS)
+        self._away = False
+        self._limits = False
+        self._trying = threading.Lock()
         self._closed = False
+        self._aside = aside
+        self._begin_reading = _BEGIN_READING.format(
+            lock=_LOCK_ASIDE_MS if aside else _LOCK_MS, statement=_READ_MS, silent=_SILENT_READING_MS
+        )
+        if aside:
+            return
         try:
             with self.translated():
                 self._examine()
@@ -172,13 +248,17 @@ class Engine:
     # ---------------------------------------------------------------- transactions
 
     @contextmanager
-    def writing(self, ws: int) -> Iterator[Connection]:
+    def writing(self, ws: int, *, within: float | None = None) -> Iterator[Connection]:
         """Write within a workspace; commit at the end, roll back on any error.
 
         The connection's `committing` says whether an error came so late that the outcome is unknown.
+
+        Args:
+            within: Seconds that the whole transaction may take, by our clock and, where it can, by the server's.
         """
-        begin = f"{_BEGIN_WRITING}; SET LOCAL whodid.workspace = '{ws}'; {_DURABLE}; {_SHARE}"
-        with self._transaction(begin) as connection:
+        whole = _WHOLE.format(1000 * within) if within is not None and self._limits else ""
+        begin = f"{_BEGIN_WRITING}{whole}; SET LOCAL whodid.workspace = '{ws}'; {_DURABLE}; {_SHARE}"
+        with self._transaction(begin, within) as connection:
             yield connection
 
     @contextmanager
@@ -189,15 +269,19 @@ class Engine:
             yield connection
 
     @contextmanager
-    def reading(self, ws: int) -> Iterator[Connection]:
-        """Read within a workspace with one consistent state for the length of the block."""
-        with self._transaction(f"{_BEGIN_READING}; SET LOCAL whodid.workspace = '{ws}'") as connection:
+    def reading(self, ws: int, first: str = "") -> Iterator[Connection]:
+        """Read within a workspace with one consistent state for the length of the block.
+
+        Args:
+            first: A statement without values that is sent along; the connection's `first` has its row.
+        """
+        with self._transaction(f"{self._begin_reading}; SET LOCAL whodid.workspace = '{ws}'; {first}") as connection:
             yield connection
 
     @contextmanager
     def listing(self) -> Iterator[Connection]:
         """Read which workspaces there are, and what belongs to none."""
-        with self._transaction(f"{_BEGIN_READING}; SET LOCAL whodid.listing = 'on'") as connection:
+        with self._transaction(f"{self._begin_reading}; SET LOCAL whodid.listing = 'on'") as connection:
             yield connection
 
     @contextmanager
@@ -206,30 +290,67 @@ class Engine:
         with self._transaction(f"{_BEGIN_WRITING}; {_DURABLE}") as connection:
             yield connection
 
+    def glance(self, ws: int, select: str) -> tuple[Any, ...]:
+        """Return the one row of a statement without values within a workspace, with one message to the server."""
+        with self._slot():
+            raw, told = self._tried(f"{self._begin_reading}; SET LOCAL whodid.workspace = '{ws}'; {select}; COMMIT")
+            try:
+                return Connection(raw, told).first()
+            finally:
+                self._take_back(raw)
+
     @contextmanager
-    def _transaction(self, begin: str) -> Iterator[Connection]:
+    def _transaction(self, begin: str, within: float | None = None) -> Iterator[Connection]:
+        with self._slot():
+            raw, begun = self._tried(begin, within)
+            connection = Connection(raw, begun)
+            try:
+                yield connection
+                connection.committing = True
+                connection.raw.execute("COMMIT", prepare=False)
+                connection.committing = False
+            except BaseException:
+                if not connection.broken:
+                    with suppress(psycopg.Error):
+                        connection.raw.rollback()
+                raise
+            finally:
+                self._take_back(raw)
+
+    @contextmanager
+    def _slot(self) -> Iterator[None]:
+        """Take one of the places for connections for the length of the block."""
         with self.translated():
             if not self._slots.acquire(timeout=_WAIT_S):
                 raise StoreUnavailable(f"All connections to {self.name} are in use", "Try again; nothing was written")
             try:
-                connection = Connection(self._begun(begin))
-                try:
-                    yield connection
-                    connection.committing = True
-                    connection.raw.execute("COMMIT", prepare=False)
-                    connection.committing = False
-                except BaseException:
-                    if not connection.broken:
-                        with suppress(psycopg.Error):
-                            connection.raw.rollback()
-                    raise
-                finally:
-                    self._take_back(connection.raw)
+                yield
             finally:
                 self._slots.release()
 
-    def _begun(self, begin: str) -> psycopg.Connection[TupleRow]:
-        """Return a connection in a new transaction; one that died while idle is replaced."""
+    def _tried(self, begin: str, within: float | None = None) -> tuple[_Line, psycopg.Cursor[TupleRow]]:
+        """Return what `_begun` does; of a database that was away one at a time finds out whether it is back.
+
+        That may take long. Without this, whoever asks would wait for its own time-out, and more come than go.
+        """
+        alone = self._away
+        if alone and not self._trying.acquire(blocking=False):
+            raise StoreUnavailable(f"{self.name} cannot be reached", "Try again later")
+        try:
+            begun = self._begun(begin, within)
+        except _ENDINGS:
+            self._away = True
+            raise
+        else:
+            self._away = False
+            return begun
+        finally:
+            if alone:
+                self._trying.release()
+
+    def _begun(self, begin: str, within: float | None) -> tuple[_Line, psycopg.Cursor[TupleRow]]:
+        """Return a connection on which this was executed, and its results; those that died while idle are replaced."""
+        whole = None if within is None else time.monotonic() + within
         while True:
             with self._idle_lock:
                 if self._closed:
@@ -238,23 +359,39 @@ class Engine:
             fresh = raw is None
             if raw is None:
                 raw = self._connect()
+            raw.until = whole if fresh and not self._aside else time.monotonic() + _BEGUN_S
             try:
-                raw.execute(begin, prepare=False)
-                return raw
+                begun = raw.execute(begin, prepare=False)
+                raw.until = whole
+                return raw, begun
             except BaseException as error:
                 raw.close()
                 if fresh or not isinstance(error, _ENDINGS):
                     raise
+                # What ended this one ended the others, and each may take long to be found out.
+                self._drop_idle()
 
     def apart(self, work: Callable[[Connection], None]) -> None:
         """Do what cannot be done within a transaction, on a connection of its own."""
         with self.translated(), self._connect() as raw:
             work(Connection(raw))
 
-    def _connect(self) -> psycopg.Connection[TupleRow]:
-        return psycopg.connect(self._url, autocommit=True)
+    def _connect(self) -> _Line:
+        raw = _Line.connect(self._url, autocommit=True)
+        try:
+            raw.execute(_NOTICING, prepare=False)
+        except BaseException:
+            raw.close()
+            raise
+        return raw
 
-    def _take_back(self, raw: psycopg.Connection[TupleRow]) -> None:
+    def _drop_idle(self) -> None:
+        with self._idle_lock:
+            while self._idle:
+                self._idle.pop().close()
+
+    def _take_back(self, raw: _Line) -> None:
+        raw.until = None
         with self._idle_lock:
             idle = raw.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
             if self._closed or not idle:
@@ -268,6 +405,7 @@ class Engine:
         while True:
             try:
                 self._connect().close()
+                self._away = False
                 return True
             except psycopg.OperationalError:
                 if time.monotonic() >= end:
@@ -285,12 +423,17 @@ class Engine:
             raise Retry(f"{self.name} is changing under this transaction: {error}", "Try again") from error
         except errors.DiskFull as error:
             raise StoreFull(f"The disk of {self.name} is full: {error}", "Free space; nothing was written") from error
+        except errors.IoError as error:
+            raise StoreUnavailable(
+                f"The disk of {self.name} failed: {error}", "Have it examined; nothing was written"
+            ) from error
         except (errors.DataCorrupted, errors.IndexCorrupted) as error:
             raise StoreCorrupt(
                 f"{self.name} is damaged: {error}", "Run whodid verify, then restore a backup"
             ) from error
         except (errors.LockNotAvailable, errors.QueryCanceled) as error:
-            raise StoreUnavailable(
+            replaying = self._aside and isinstance(error, errors.LockNotAvailable)
+            raise (Retry if replaying else TookTooLong)(
                 f"{self.name} did not answer in time: {error}", "Try again; nothing was written"
             ) from error
         except (errors.ReadOnlySqlTransaction, errors.InsufficientResources) as error:
@@ -299,7 +442,8 @@ class Engine:
             raise InvalidSetting(
                 f"The role lacks a right on {self.name}: {error}", "Let it own the database or the schema whodid"
             ) from error
-        except _ENDINGS as error:
+        except (*_ENDINGS, errors.IdleInTransactionSessionTimeout, errors.TransactionTimeout) as error:
+            # Also what the server says of a transaction that lasted, or was silent, for too long.
             raise StoreUnavailable(f"{self.name} cannot be reached: {str(error).strip()}", "Try again later") from error
         except psycopg.Error as error:
             raise StoreError(f"PostgreSQL refused a statement on {self.name}: {error}") from error
@@ -314,6 +458,7 @@ class Engine:
                 raise InvalidSetting(
                     f"{self.name} is PostgreSQL {raw.info.server_version // 10_000}", "Use 15 or newer"
                 )
+            self._limits = raw.info.server_version >= _LIMITS_TRANSACTIONS
             for name in ("fsync", "full_page_writes"):
                 if raw.execute("SELECT current_setting(%s)", (name,)).fetchone() != ("on",):
                     raise InvalidSetting(
@@ -346,5 +491,4 @@ class Engine:
         """Close every idle connection; those in use close when they are done."""
         with self._idle_lock:
             self._closed = True
-            while self._idle:
-                self._idle.pop().close()
+        self._drop_idle()

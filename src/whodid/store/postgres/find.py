@@ -162,12 +162,15 @@ class PostgresSearch(Search):
         found = self.reader.rows(statement.format(spans=source), (list(numbers), list(lows), list(highs), *values))
         return ((number, value, n) for number, value, n in found)
 
-    def newest_of(self, actor: int) -> Row | None:
-        return self.reader.row(
-            f"SELECT {COLUMNS} FROM whodid.entry e WHERE e.ws = %s AND e.actor = %s "
-            "ORDER BY e.occurred_at DESC, e.index DESC LIMIT 1",
-            (self.ws, actor),
+    def newest_of(self, actors: Sequence[int]) -> dict[int, Row]:
+        # One statement for all: each would have every week to plan for, and a way to the server and back.
+        found = self.reader.rows(
+            "SELECT f.*, k.actor FROM unnest(%s::int8[]) AS k(actor) CROSS JOIN LATERAL ("
+            f"SELECT {COLUMNS} FROM whodid.entry e WHERE e.ws = %s AND e.actor = k.actor "
+            "ORDER BY e.occurred_at DESC, e.index DESC LIMIT 1) AS f",
+            (list(actors), self.ws),
         )
+        return {row[-1]: row for row in found}
 
 
 class _WordRun(WordRun):

@@ -2,55 +2,70 @@
 
 One transaction writes an entry with its columns, search structures, roll-ups, tiles and the new head, so that no crash
 can part them; the row of its workspace in `log` is the lock under which it does. Writing lives in `write`, reading in
-`find`, comparing in `check`.
+`read` and `find`, comparing in `check`, replicas in `replicas` and `aside`.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from hashlib import sha256
+from typing import TypeVar
 
+from whodid.canonical import from_micros
 from whodid.errors import StoreUnavailable
-from whodid.query import Cursor, Page, Query
-from whodid.sequence import Batch, Bound, Head, Sealed, Segment
-from whodid.store import dictionary, rollup
-from whodid.store.base import Assemble, Count, Facets, Histogram, Kept, Problem, Store
+from whodid.sequence import Batch
+from whodid.store import dictionary
+from whodid.store.base import Assemble, Problem, ReplicaReport, Store
 from whodid.store.moving import PROGRESS, Mark, Piece, encode_mark, refuse
-from whodid.store.packing import Packer, decode_head, shipped_dictionary, unpack_postings
+from whodid.store.packing import Packer, decode_head, shipped_dictionary
 from whodid.store.postgres import check
+from whodid.store.postgres.aside import ReplicaReading
 from whodid.store.postgres.engine import Connection, Engine, Retry
-from whodid.store.postgres.find import PostgresSearch
+from whodid.store.postgres.read import Reading, known
+from whodid.store.postgres.replicas import Replicas
 from whodid.store.postgres.rewrite import rewrite
 from whodid.store.postgres.rows import COLUMNS, Coding, Keys, Shapes, keep
 from whodid.store.postgres.weeks import Weeks, drop_whole, empty_before, week_of
 from whodid.store.postgres.write import Writing, locked, mark_in
-from whodid.store.search import Edge
 
 __all__ = ["PostgresStore"]
 
-_READ_CHUNK = 1_000
+_Found = TypeVar("_Found")
+
 _TURNS = 5  # times that a transaction is begun before somebody else's conflict is an error
+_APPEND_S = 30.0  # for a whole append: who sent the events has given up by then, and others wait behind it
 _SETTLE_S = 10  # how long to wait for the database when it went away during a commit
 _DICTIONARY_SIZES = (5_000, 100_000)  # entries from which the second and the third dictionary are trained
 _SAMPLED_LOGS = 50
 
 
-class PostgresStore(Store):
+class PostgresStore(Reading):
     """Keep logs in one PostgreSQL database, in the schema `whodid`.
 
     Args:
         url: A libpq connection URI (`postgresql://user@host/database`).
+        replicas: Addresses of streaming replicas of that database, which answer what `reading()` is asked.
+        replica_lag: Seconds that a replica may be behind; one that is further behind is left out.
+        replica_wait: Seconds that a read may wait for a replica to have what the primary has.
+        replica_look: Seconds between two looks at the replicas; None looks only when told to.
 
     Raises:
-        InvalidSetting: The address cannot be read, the role lacks a right, or the server is not durable.
+        InvalidSetting: An address cannot be read, the role lacks a right, or the server is not durable.
         StoreUnavailable: The database cannot be reached.
         StoreVersion: The database was written by another version of the schema.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        replicas: Sequence[str] = (),
+        replica_lag: float = 10.0,
+        replica_wait: float = 0.2,
+        replica_look: float | None = 1.0,
+    ) -> None:
         self.engine = Engine(url)
         with self.engine.keeping() as writer:
             writer.execute("INSERT INTO whodid.setting VALUES ('key', %b) ON CONFLICT DO NOTHING", (os.urandom(16),))
@@ -60,6 +75,14 @@ class PostgresStore(Store):
         self.coding = Coding(Keys(secret), Packer(self._dictionaries), Shapes(), has_words)
         self._weeks = Weeks()
         self._writing = Writing(self.coding, self._weeks)
+        self._written: dict[int, object] = {}  # another object with every commit to a workspace
+        self.copies: Replicas | None = None
+        if replicas:
+            try:
+                self.copies = Replicas(self.engine, replicas, lag=replica_lag, wait=replica_wait, every=replica_look)
+            except BaseException:
+                self.engine.close()
+                raise
 
     # ---------------------------------------------------------------- writing
 
@@ -85,10 +108,10 @@ class PostgresStore(Store):
         batch: Batch | None = None
         connection: Connection | None = None
         try:
-            with self.engine.writing(ws) as connection:
+            with self.engine.writing(ws, within=None if ranges else _APPEND_S) as connection:
                 writer = connection
                 head = locked(writer, ws, workspace)
-                batch = assemble(head, lambda ids: self._known(writer, ws, ids))
+                batch = assemble(head, lambda ids: known(writer, ws, ids, self.coding))
                 if batch is not None:
                     if ranges:
                         self._writing.remove(writer, ws, ranges, batch)
@@ -98,6 +121,9 @@ class PostgresStore(Store):
                 raise
             if not self._settled(ws, workspace, batch, error):
                 raise
+        finally:
+            # Also when it failed: what became of it may be unknown.
+            self._written[ws] = object()
         return batch
 
     def _settled(self, ws: int, workspace: str, batch: Batch, error: StoreUnavailable) -> bool:
@@ -122,144 +148,28 @@ class PostgresStore(Store):
             raise doubt from error
         return row is not None and row[0] == last.seed  # random bytes: nobody else's entry has them
 
-    def _known(self, reader: Connection, ws: int, ids: Sequence[bytes]) -> dict[bytes, Kept]:
-        places = reader.rows(
-            "SELECT index, recorded_at FROM whodid.entry_id WHERE ws = %s AND id = ANY(%b::bytea[])", (ws, list(ids))
-        )
-        if not places:
-            return {}
-        times = [recorded_at for _, recorded_at in places]
-        rows = reader.rows(
-            f"SELECT {COLUMNS} FROM whodid.entry e "
-            "WHERE e.ws = %s AND e.index = ANY(%b::int8[]) AND e.recorded_at >= %s AND e.recorded_at <= %s",
-            (ws, [index for index, _ in places], min(times), max(times)),
-        )
-        return {row[2]: keep(row, self.coding.packer) for row in rows}
-
     # ---------------------------------------------------------------- reading
+
+    def within(self, ws: int, work: Callable[[Connection], _Found]) -> _Found:
+        with self.engine.reading(ws) as reader:
+            return work(reader)
+
+    def reading(self) -> Store:
+        return self if self.copies is None else ReplicaReading(self, self.copies, self._written.get)
+
+    def replicas(self) -> ReplicaReport:
+        return ReplicaReport() if self.copies is None else self.copies.report()
 
     def workspaces(self) -> list[str]:
         with self.engine.listing() as reader:
             found = reader.rows("SELECT name FROM whodid.log WHERE head IS NOT NULL")
         return sorted(name for (name,) in found)
 
-    def head(self, workspace: str) -> Head | None:
-        ws = self.coding.keys.workspace(workspace)
-        with self.engine.reading(ws) as reader:
-            row = reader.row("SELECT head FROM whodid.log WHERE ws = %s", (ws,))
-        return decode_head(row[0]) if row and row[0] is not None else None
-
-    def get(self, workspace: str, key: int | bytes) -> Kept | None:
-        ws = self.coding.keys.workspace(workspace)
-        with self.engine.reading(ws) as reader:
-            if isinstance(key, bytes):
-                return self._known(reader, ws, [key]).get(key)
-            row = reader.row(f"SELECT {COLUMNS} FROM whodid.entry e WHERE e.ws = %s AND e.index = %s", (ws, key))
-        return keep(row, self.coding.packer) if row else None
-
-    def read(self, workspace: str, start: int, stop: int) -> Iterator[Kept]:
-        ws = self.coding.keys.workspace(workspace)
-        statement = (
-            f"SELECT {COLUMNS} FROM whodid.entry e WHERE e.ws = %s AND e.index >= %s AND e.index < %s "
-            f"ORDER BY e.index LIMIT {_READ_CHUNK}"
-        )
-        while start < stop:
-            # A chunk at a time: a transaction that stays open keeps the database from cleaning up.
-            with self.engine.reading(ws) as reader:
-                rows = reader.rows(statement, (ws, start, stop))
-            for row in rows:
-                yield keep(row, self.coding.packer)
-            if len(rows) < _READ_CHUNK:
-                return
-            start = rows[-1][0] + 1
-
-    def find(self, workspace: str, query: Query, cursor: Cursor | None, limit: int) -> Page:
-        with self._search(workspace, query) as search:
-            return search.page(cursor, limit)
-
-    def stream(self, workspace: str, query: Query, size: int) -> Iterator[Kept]:
-        edge: Edge | None = None
-        while True:
-            with self._search(workspace, query) as search:
-                chunk, edge = search.chunk(edge, size)
-            yield from chunk
-            if edge is None:
-                return
-
-    def count(self, workspace: str, query: Query, cap: int) -> Count:
-        with self._search(workspace, query) as search:
-            return rollup.count(search, cap)
-
-    def histogram(self, workspace: str, query: Query, edges: Sequence[datetime]) -> Histogram:
-        with self._search(workspace, query) as search:
-            return rollup.histogram(search, edges)
-
-    def facets(self, workspace: str, query: Query, field: str, limit: int, prefix: str = "") -> Facets:
-        with self._search(workspace, query) as search:
-            return rollup.facets(search, field, limit, prefix)
-
-    @contextmanager
-    def _search(self, workspace: str, query: Query) -> Iterator[PostgresSearch]:
-        """Begin a search with one consistent state."""
-        ws = self.coding.keys.workspace(workspace)
-        with self.engine.reading(ws) as reader:
-            yield PostgresSearch(self.coding, reader, ws, workspace, query)
-
-    def tiles(self, workspace: str, wanted: Sequence[tuple[int, int]]) -> list[bytes]:
-        ws = self.coding.keys.workspace(workspace)
-        with self.engine.reading(ws) as reader:
-            rows = reader.rows(
-                "SELECT level, number, string_agg(hashes, ''::bytea ORDER BY start) FROM whodid.tile WHERE ws = %s "
-                "AND (level, number) IN (SELECT * FROM unnest(%b::int2[], %b::int8[])) GROUP BY level, number",
-                (ws, [level for level, _ in wanted], [number for _, number in wanted]),
-            )
-        found = {(level, number): hashes for level, number, hashes in rows}
-        return [found.get((level, number), b"") for level, number in wanted]
-
-    def segments(self, workspace: str) -> list[Segment]:
-        ws = self.coding.keys.workspace(workspace)
-        with self.engine.reading(ws) as reader:
-            rows = reader.rows("SELECT number, start, salt FROM whodid.segment WHERE ws = %s ORDER BY number", (ws,))
-        return [Segment(number=number, start=start, salt=salt) for number, start, salt in rows]
-
-    def seals(self, workspace: str) -> list[Sealed]:
-        ws = self.coding.keys.workspace(workspace)
-        with self.engine.reading(ws) as reader:
-            rows = reader.rows("SELECT number, index, bytes FROM whodid.seal WHERE ws = %s ORDER BY number", (ws,))
-        return [Sealed(number=number, index=index, seal=seal) for number, index, seal in rows]
-
-    def postings(self, workspace: str, number: int) -> bytes | None:
-        ws = self.coding.keys.workspace(workspace)
-        with self.engine.reading(ws) as reader:
-            row = reader.row("SELECT bytes FROM whodid.postings WHERE ws = %s AND number = %s", (ws, number))
-        return unpack_postings(row[0], f"segment {number}") if row else None
-
-    def second(self, workspace: str, number: int) -> bytes | None:
-        ws = self.coding.keys.workspace(workspace)
-        with self.engine.reading(ws) as reader:
-            row = reader.row("SELECT bytes FROM whodid.second WHERE ws = %s AND number = %s", (ws, number))
-        return row[0] if row else None
-
-    def volumes(self, workspace: str) -> list[Bound]:
-        ws = self.coding.keys.workspace(workspace)
-        with self.engine.reading(ws) as reader:
-            rows = reader.rows(
-                "SELECT v.number, v.index, v.bytes, v.first, i.salt FROM whodid.volume v "
-                "LEFT JOIN whodid.volume_index i USING (ws, number) WHERE ws = %s ORDER BY v.number",
-                (ws,),
-            )
-        return [
-            Bound(number=number, index=index, volume=volume, first=first, salt=salt)
-            for number, index, volume, first, salt in rows
-        ]
-
-    def volume_postings(self, workspace: str, number: int) -> bytes | None:
-        ws = self.coding.keys.workspace(workspace)
-        with self.engine.reading(ws) as reader:
-            row = reader.row("SELECT bytes FROM whodid.volume_index WHERE ws = %s AND number = %s", (ws, number))
-        return unpack_postings(row[0], f"volume {number}") if row else None
-
     # ---------------------------------------------------------------- keeping
+
+    def now(self) -> datetime:
+        with self.engine.listing() as reader:
+            return from_micros(reader.value("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::int8"))
 
     def state(self, workspace: str, name: str) -> bytes | None:
         ws = self.coding.keys.workspace(workspace)
@@ -305,6 +215,7 @@ class PostgresStore(Store):
 
     def adopt(self, workspace: str, piece: Piece, old: bytes | None, new: bytes | None) -> bool:
         ws = self.coding.keys.workspace(workspace)
+        self._written[ws] = object()
         with self.engine.writing(ws) as writer:
             locked(writer, ws, workspace, copying=True)
             row = writer.row("SELECT value FROM whodid.state WHERE ws = %s AND name = %s", (ws, PROGRESS))
@@ -380,4 +291,6 @@ class PostgresStore(Store):
         return {"entries": entries, "bytes": size}
 
     def close(self) -> None:
+        if self.copies is not None:
+            self.copies.close()
         self.engine.close()

@@ -19,12 +19,14 @@ from whodid.store.postgres.rows import ENTRY, TOUCH, Coding, Columns, encode_ent
 from whodid.store.postgres.weeks import Weeks, drop_whole, name_of, start_of, week_of
 from whodid.store.tally import Tally, count_in, folded
 
-__all__ = ["Writing", "locked", "mark_in"]
+__all__ = ["REMOVE_IDS", "Writing", "locked", "mark_in"]
 
 _MARK = "SELECT value FROM whodid.setting WHERE name = 'mark'"
 _VERSION = "SELECT max(number) FROM whodid.migration"
 _LOOK = f"SELECT name, head, ({_MARK}), ({_VERSION}) FROM whodid.log WHERE ws = %s FOR UPDATE"
 _KNOWN = migrate.newest("postgres")
+# By value: joined with the entries, the planner read the ids of the whole log for every step of a purge.
+REMOVE_IDS = "DELETE FROM whodid.entry_id WHERE ws = %s AND id = ANY(%b::bytea[])"
 _SPANS = "unnest(%b::int8[], %b::int8[]) AS r(low, high)"
 _INSIDE = "e.ws = %s AND e.index >= r.low AND e.index < r.high"
 _CLOSED = 86_400_000_000  # a week is over a day after its end, whatever the clocks of servers say
@@ -231,17 +233,16 @@ class Writing:
         spans = ([one.start for one in ranges], [one.stop for one in ranges])
         tally: Tally = Counter()
         weeks: Counter[int] = Counter()
-        for recorded_at, occurred_at, shape, actor in writer.rows(
-            f"SELECT e.recorded_at, e.occurred_at, e.shape, e.actor FROM {_SPANS} JOIN whodid.entry e ON {_INSIDE}",
+        ids: list[bytes] = []
+        for id_, recorded_at, occurred_at, shape, actor in writer.rows(
+            "SELECT e.id, e.recorded_at, e.occurred_at, e.shape, e.actor "
+            f"FROM {_SPANS} JOIN whodid.entry e ON {_INSIDE}",
             (*spans, ws),
         ):
+            ids.append(id_)
             weeks[week_of(recorded_at)] += 1
             count_in(tally, occurred_at, shape, actor)
-        writer.execute(
-            f"DELETE FROM whodid.entry_id i USING {_SPANS} JOIN whodid.entry e ON {_INSIDE} "
-            "WHERE i.ws = %s AND i.id = e.id",
-            (*spans, ws, ws),
-        )
+        writer.execute(REMOVE_IDS, (ws, ids))
         for week, entries in sorted(weeks.items()):
             end = start_of(week + 1)
             if batch.head.recorded_at >= end + _CLOSED and drop_whole(writer, week, entries):

@@ -160,12 +160,13 @@ class SQLiteSearch(Search):
             ):
                 yield number, value, n
 
-    def newest_of(self, actor: int) -> Row | None:
-        return self.reader.row(
+    def newest_of(self, actors: Sequence[int]) -> dict[int, Row]:
+        newest = (
             f"SELECT {COLUMNS} FROM entry e INDEXED BY entry_actor WHERE e.actor = ? "
-            "ORDER BY e.occurred_at DESC, e.pos DESC LIMIT 1",
-            (actor,),
+            "ORDER BY e.occurred_at DESC, e.pos DESC LIMIT 1"
         )
+        rows = ((actor, self.reader.row(newest, (actor,))) for actor in actors)
+        return {actor: row for actor, row in rows if row is not None}
 
 
 class _WordRun(WordRun):

@@ -1,0 +1,95 @@
+"""How much may be inside the server at once, and how much of that whoever sends much leaves to the others.
+
+Nothing here waits, and nothing here is safe between threads: it belongs to the event loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+__all__ = ["Bound", "Drain"]
+
+_FIRST_RATE = 2_000_000.0
+_WEIGHT = 0.2
+
+
+class Bound:
+    """How much of something may be inside at once: requests, or bytes.
+
+    Everybody may take as much as is left free. So one alone gets half of the whole, two get a third each, and there is
+    always room for the little that somebody else brings.
+
+    Args:
+        share: What one may take while there is nobody else; the whole is twice that. It may change at any time.
+    """
+
+    def __init__(self, share: Callable[[], int]) -> None:
+        self._share = share
+        self._held: dict[str, int] = {}
+        self.total = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether there is no room for anybody."""
+        return self.total >= 2 * self._share()
+
+    def held(self, who: str) -> int:
+        """Return how much somebody holds."""
+        return self._held.get(who, 0)
+
+    def take(self, who: str, count: int = 1) -> bool:
+        """Take some, or say that there is no room.
+
+        What is larger than everything is let in where nothing else is inside: it would never be otherwise.
+        """
+        if not count:
+            return True
+        share, held = self._share(), self.held(who)
+        free = 2 * share - self.total
+        if share <= 0 or (self.total and (count > free or (held and held + count > free))):
+            return False
+        self._held[who] = held + count
+        self.total += count
+        return True
+
+    def give(self, who: str, count: int = 1) -> None:
+        """Give back what was taken."""
+        if not count:
+            return
+        self.total -= count
+        left = self._held[who] - count
+        if left:
+            self._held[who] = left
+        else:
+            del self._held[who]
+
+
+class Drain:
+    """How fast the log takes bytes of events, learned from what it took: how many may wait follows from it.
+
+    Args:
+        seconds: How long what waits may take to be written.
+        least: Bytes that may wait however slow the log is; commits of fewer teach nothing, for they are all overhead.
+        most: Bytes that may wait however fast it is, for they are in memory.
+    """
+
+    def __init__(self, seconds: float, *, least: int, most: int) -> None:
+        self._seconds = seconds
+        self._least = least
+        self._most = most
+        self.rate = _FIRST_RATE
+        """Bytes per second."""
+
+    def learn(self, size: int, seconds: float) -> None:
+        """Note that so many bytes were written in that time."""
+        if size >= self._least and seconds > 0:
+            self.rate += _WEIGHT * (size / seconds - self.rate)
+
+    @property
+    def share(self) -> int:
+        """Bytes of one workspace that may wait."""
+        return int(max(self._least, min(self._most, self.rate * self._seconds)))
+
+    def pause(self, size: int) -> int:
+        """Return the whole seconds in which so many bytes will be written, at least one."""
+        return 1 + int(size / self.rate)
