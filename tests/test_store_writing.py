@@ -29,11 +29,11 @@ def test_rows_are_inserted_once_and_in_order(tmp_path: Path, count: int) -> None
 def test_readers_that_came_all_at_once_do_not_stay(tmp_path: Path) -> None:
     """Each holds a cache of its own: some are kept for the next readers, the others are closed."""
     engine = Engine(str(tmp_path / "x.db"))
+    kept = engine._idle
     for _ in range(2):
         with ExitStack() as stack:
             lent = [stack.enter_context(engine.reading()) for _ in range(25)]
             assert {one.value("SELECT count(*) FROM migration") for one in lent} == {engine._known}
-        kept = engine._idle
         assert (len(kept), sum(one in kept for one in lent)) == (10, 10)
     engine.close()
     assert kept == []
