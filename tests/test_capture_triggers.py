@@ -279,6 +279,7 @@ def test_an_event_of_its_own_speaks_for_its_rows(bed: TriggerBed) -> None:
         session.execute(sa.text("UPDATE person SET name = 'q'"))
         bed.capture.record("crowd.merged", one, claims=[two])
         bed.capture.record("person.seen", ("somebody", "7"))
+        bed.capture.record("crowd.counted", two, details={"share": 1.5})
         with session.begin_nested() as point:
             bed.capture.record("crowd.undone", one)
             point.rollback()
@@ -287,7 +288,9 @@ def test_an_event_of_its_own_speaks_for_its_rows(bed: TriggerBed) -> None:
     bed.run(scene)
     with bed.outbox.claim(1) as claim:
         claim.settle((), {})
-    found = {event.action: sides(event) for event in bed.events()}
+    events = {event.action: event for event in bed.events()}
+    assert events.pop("crowd.counted").details == {"share": 1.5}
+    found = {action: sides(event) for action, event in events.items()}
     assert found == {
         "crowd.merged": {"name": ("a", "merged")},
         "person.updated": {"name": ("p", "q")},
@@ -393,14 +396,17 @@ def test_the_relay_delivers_what_triggers_wrote(bed: TriggerBed) -> None:
     with bed.plain.begin() as connection:
         connection.exec_driver_sql("INSERT INTO crowd (name) VALUES ('of nobody')")
         connection.exec_driver_sql(
-            "INSERT INTO whodid_outbox (workspace, event, written_at) VALUES ('(transaction 1)', '{', now())"
+            "INSERT INTO whodid_outbox (workspace, event, written_at) VALUES ('(transaction 1)', '{', now()),"
+            """ ('(transaction 2)', E'{"$":"rows","op":"INSERT","type":7,"table":"","key":[],"rows":[[]]}\\n1\\n',"""
+            " now())"
         )
-    assert outbox.backlog().waiting == 4
+    assert outbox.backlog().waiting == 5
     relay = Relay(outbox, Log(), batch=1)
     assert relay.drain() == 2
     assert got == [("w1", "crowd.created")] * 2
     faults = [one.fault for one in outbox.quarantined()]
     assert sorted(fault.partition(":")[0] for fault in faults) == [
+        "It cannot be read",
         "It cannot be read",
         "It is not known in which workspace it happened.",
     ]

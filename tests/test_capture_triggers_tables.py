@@ -9,11 +9,15 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from msgspec import UNSET
+from sqlalchemy.orm import sessionmaker
 
 from tests.triggering import fresh, run_sql, sides
+from tests.watched import Crowd
 from whodid import builtin
 from whodid.capture import Capture
 from whodid.capture.outbox import Outbox
+from whodid.capture.sqlalchemy import install
+from whodid.capture.sqlalchemy.coverage import gaps
 from whodid.capture.triggers import Script, Table, table
 from whodid.capture.triggers.ddl import OPERATIONS
 from whodid.capture.triggers.standing import faults
@@ -293,6 +297,14 @@ def test_a_table_that_cannot_be_told_of(settings: dict[str, Any], message: str) 
     """A description that could not work is refused when it is made."""
     with pytest.raises(InvalidSetting, match=message):
         table("item", {"id": "int"}, **settings)
+
+
+def test_no_triggers_without_postgresql() -> None:
+    """Where nobody would tell of the changes, it is refused, and nothing is left installed."""
+    sessions = sessionmaker(sa.create_engine("sqlite://"))
+    with pytest.raises(InvalidSetting, match="Triggers cannot tell of changes in sqlite"):
+        install(sessions, Capture(builtin(), None), triggers=[Crowd], models=[Crowd])
+    assert gaps(sessions)[0].kind == "sessions"
 
 
 def test_a_script_that_cannot_work() -> None:
