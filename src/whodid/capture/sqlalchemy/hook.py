@@ -29,7 +29,7 @@ from whodid.capture.sqlalchemy.triggers import Teller, described
 from whodid.capture.sqlalchemy.unit import Now, SessionUnit
 from whodid.capture.triggers import Script, Table
 from whodid.capture.units import Unit, closed, opened
-from whodid.errors import InvalidEvent
+from whodid.errors import InvalidEvent, InvalidSetting
 from whodid.model import Event, Resource
 
 __all__ = ["SessionHook"]
@@ -180,6 +180,11 @@ class SessionHook:
             self.cascades = Cascades(self)
         self.net.watch(engine)
         if self.teller is not None:
+            if engine.dialect.name != "postgresql":
+                raise InvalidSetting(
+                    f"Triggers cannot tell of changes in {engine.dialect.name}, and the hook is told to leave them",
+                    "Pass triggers= where the database is PostgreSQL only",
+                )
             self.teller.watch(engine)
 
     def _wakes(self, connection: sa.Connection) -> None:
