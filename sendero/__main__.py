@@ -31,6 +31,7 @@ from whodid import Actor
 from whodid.detect import DetectionWorker
 from whodid.errors import InvalidSetting, WhodidError
 from whodid.retention import RetentionWorker, SealingWorker
+from whodid.server import remind_of_review
 
 _DATA = Path("var")
 _ROOM = 60 * 2**20
@@ -122,7 +123,8 @@ def serve(settings: Settings, host: str, port: int, days: int, times: int) -> in
     with _listen(host, port) as listening:
         fresh = first_start(settings, days, times)
         with Installation(settings) as home, home.relay, Jobs(home), contextlib.ExitStack() as workers:
-            for worker in (SealingWorker(home.log), RetentionWorker(home.log), DetectionWorker(home.log)):
+            detection = DetectionWorker(home.log, beside=remind_of_review)
+            for worker in (SealingWorker(home.log), RetentionWorker(home.log), detection):
                 workers.enter_context(worker)
             shown = f"[{host}]" if ":" in host else host
             print(f"\nSendero runs at http://{shown}:{port}")

@@ -377,9 +377,22 @@ def test_a_setting_that_is_no_scope_names_nobody(bed: TriggerBed) -> None:
 
 
 @_SYNC
+def test_a_commit_wakes_the_relay(bed: TriggerBed) -> None:
+    """Of a session that changed something, and not of one that read."""
+    woken: list[str] = []
+    bed.handle.outbox.on_commit(bed.sessions, lambda: woken.append("up"))
+    bed.run(doing(lambda s: s.scalars(sa.select(Crowd)).all()))
+    assert woken == []
+    bed.run(adding(Crowd(name="a")))
+    assert woken == ["up"]
+    bed.check()
+
+
+@_SYNC
 def test_the_relay_delivers_what_triggers_wrote(bed: TriggerBed) -> None:
     """A relay in batches of one delivers whole transactions; what cannot be read or placed is set aside."""
     bed.capture = Capture(builtin(), None)
+    run_sql(bed.plain, replace(bed.script, workspace=None).install())
     outbox = Outbox(bed.plain, bed.handle.outbox.table, capture=bed.capture)
     got: list[tuple[str, str]] = []
 

@@ -17,7 +17,7 @@ import pytest
 from tests.test_store_postgres import MONDAY, WEEK, purge
 from whodid.errors import InvalidSetting, StoreUnavailable
 from whodid.query import Query
-from whodid.store.base import ReplicaState
+from whodid.store.base import ReplicaState, Store
 from whodid.testing import append, prepared
 
 if TYPE_CHECKING:
@@ -111,6 +111,15 @@ def test_a_reading_store_asks_the_replica_and_the_store_itself_does_not(opened: 
     assert state_of(store).answered == answered + 1
     assert view.deciding is store
     assert view.reading() is view
+
+
+def test_nothing_is_left_to_chance() -> None:
+    """Each promise of a store is either read where it may be, or the store's own; none is what a base class does."""
+    from whodid.store.postgres.aside import ReplicaReading
+    from whodid.store.postgres.read import Reading
+
+    promised = {name for name in vars(Store) if not name.startswith("_")} - {"back_up"}
+    assert promised - set(vars(Reading)) - set(vars(ReplicaReading)) == set()
 
 
 def test_a_store_without_replicas_reads_by_itself(postgres_url: str) -> None:
@@ -445,7 +454,7 @@ def test_a_replica_that_hangs_is_left_out(opened: Open, replicated: Pair, monkey
     store = opened()
     append(store, "w", prepared(0, 3))
     assert indexes(store.reading()) == [2, 1, 0]
-    monkeypatch.setattr("whodid.store.postgres.engine._BEGUN_ASIDE_S", 0.05)
+    monkeypatch.setattr("whodid.store.postgres.engine._BEGUN_S", 0.05)
     with replicated[1].halted():
         assert indexes(store.reading()) == [2, 1, 0]
         assert state_of(store).standing == "unreachable"

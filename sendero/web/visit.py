@@ -24,7 +24,8 @@ from sendero.web.labels import LABELS
 from sendero.web.upload import Form, Upload
 from sendero.words import LANGUAGES, Words
 from sendero.work import Work
-from whodid.detect import Alerts
+from whodid.detect import DETECTION, Alerts
+from whodid.review import Reviews
 
 __all__ = ["DONE", "Form", "Handler", "Page", "Visit"]
 
@@ -201,6 +202,13 @@ class Visit:
             return 0
         return sum(one.status == "open" for one in Alerts(self.home.log, self.work.workspace.id).active())
 
+    def _overdue(self) -> bool:
+        """Tell whether the review is overdue, for those who may look at it, where somebody reviews at all."""
+        if not self.may("audit:read"):
+            return False
+        standing = Reviews(self.home.log, self.work.workspace.id, actor=DETECTION).standing()
+        return standing.overdue and (standing.until is not None or standing.open is not None)
+
     def render(self, template: str, /, *, status: int = 200, **data: Any) -> Response:
         """Render a page."""
         fields = self.fault.fields if isinstance(self.fault, Invalid) else {}
@@ -222,6 +230,7 @@ class Visit:
             done=self.words(DONE[done]) if done in DONE else None,
             of=self.query.get("of", ""),
             alerts=self._alerts(),
+            overdue=self._overdue(),
             icon=icon,
             label=self._label,
             options=lambda codes: [(code, self._label(code)) for code in codes],

@@ -44,7 +44,7 @@ def detect(
     whodid detect --rule night-exports.yml --json
     """
     # Without the extra `detect` the help is there, and the command says what it lacks.
-    from whodid.detect import Geo, Run, built_in, load, look, read_settings, rules_of
+    from whodid.detect import Geo, Run, built_in, load, look, read_settings, recalling, rules_of
 
     beside = built_in()
     added: list[Rule] = []
@@ -58,7 +58,8 @@ def detect(
             ui.note(f"Rule {rule} of the workspace is left out: {why}")
         rules = [*theirs.all, *added]
         wanted = compile_query(parse(f'date:>="{since}"' if since else "", now=log.now()))
-        run = Run(rules, geo=Geo(Path(geo)) if geo is not None else None)
+        places = Geo(Path(geo)) if geo is not None else None
+        run = Run(rules, geo=places, recall=recalling(log, workspace))
         found = look(log, workspace, rules, wanted=wanted, run=run)
         _show((finding for finding in found if not own or finding.rule in own), as_json=as_json)
         _tell(run.state)

@@ -9,12 +9,12 @@ values in, values out. With a log work `looking` (what its entries hold), `previ
 from __future__ import annotations
 
 from whodid.detect.alert import Alert, Verdict
-from whodid.detect.alerts import Alerts, Page
+from whodid.detect.alerts import DETECTION, Alerts, Page
 from whodid.detect.baseline import Baseline, observe
 from whodid.detect.follower import DetectionWorker, erase, reach
 from whodid.detect.geo import ATTRIBUTION, Geo, Place
 from whodid.detect.loading import built_in, load, read
-from whodid.detect.looking import look
+from whodid.detect.looking import look, recalling
 from whodid.detect.numbers import check_numbers
 from whodid.detect.own import Draft, Rules, compiled, is_personal, rules_of, written
 from whodid.detect.preview import Preview, check_preview, preview
@@ -28,6 +28,7 @@ from whodid.detect.words import code_in, translated
 __all__ = [
     "ALWAYS",
     "ATTRIBUTION",
+    "DETECTION",
     "LEVELS",
     "LONGEST_MUTE",
     "Alert",
@@ -65,6 +66,7 @@ __all__ = [
     "reach",
     "read",
     "read_settings",
+    "recalling",
     "rules_of",
     "slots",
     "translated",

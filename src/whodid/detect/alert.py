@@ -157,12 +157,12 @@ class Book(Struct, frozen=True, kw_only=True):
 
     def knows(self, finding: Finding) -> bool:
         """Tell whether a finding is in the book already."""
-        return finding.index < self.seen or (finding.index == self.seen and _fingerprint(finding) in self.names)
+        return finding.seen < self.seen or (finding.seen == self.seen and _name(finding) in self.names)
 
     def noting(self, finding: Finding) -> Book:
         """Return the book with a finding in it."""
-        before = self.names if finding.index == self.seen else ()
-        return replace(self, seen=finding.index, names=(*before, _fingerprint(finding)))
+        before = self.names if finding.seen == self.seen else ()
+        return replace(self, seen=finding.seen, names=(*before, _name(finding)))
 
     def holding(self, number: int, page: Sequence[Alert]) -> Book:
         """Return the book with a page as it is now."""
@@ -296,6 +296,12 @@ def _unnamed(act: Act | None, person: Resource) -> Act | None:
     if act is None or (act.by.type, act.by.id) != (person.type, person.id):
         return act
     return replace(act, by=Actor(type=act.by.type, id=act.by.id))
+
+
+def _name(finding: Finding) -> str:
+    """Return what tells findings apart that became known after one entry."""
+    late = finding.index != finding.seen
+    return f"{_fingerprint(finding)}:{finding.index:x}:{finding.level}" if late else _fingerprint(finding)
 
 
 def _fingerprint(finding: Finding) -> str:

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from whodid.canonical import micros
+from whodid.canonical import micros, time_text
 from whodid.capture.events import uuid7
 from whodid.detect.alert import (
     EVIDENCE,
@@ -192,19 +192,8 @@ class Alerts:
         _check(note)
         if not note.strip():
             raise InvalidSetting("An alert says what is odd", "Write a note")
-        finding = Finding(
-            rule=BY_HAND,
-            title="Raised by a person",
-            level=level,
-            at=entry.occurred_at,
-            index=entry.index,
-            group={"index": str(entry.index)},
-            reason=note,
-            respond="",
-            harmless=(),
-            tags=(),
-            numbers={},
-            entries=tuple(sorted({*entries, entry.index}))[-EVIDENCE:],
+        finding = _by_itself(
+            BY_HAND, "Raised by a person", entry, note, level=level, entries=entries, index=str(entry.index)
         )
         raised: list[Alert] = []
 
@@ -219,6 +208,27 @@ class Alerts:
         _BOOK.change(self._log, self._workspace, make)
         return raised[0]
 
+    def remind_of(self, rule: str, title: str, entry: Entry, *, reason: str, respond: str, since: datetime) -> None:
+        """Raise an alert over what nobody did in time, or tell of it again while it is active; each time is an entry.
+
+        Args:
+            rule: What stands where the rule would.
+            entry: Since which it was not done.
+            since: When it was due.
+        """
+        made = _by_itself(rule, title, entry, reason, level="medium", since=time_text(since))
+        finding = replace(made, respond=respond)
+
+        def make(book: Book) -> tuple[Book, Event]:
+            known, now = next((one for one in book.active if one.rule == rule), None), self._log.now()
+            if known is None:
+                alert = replace(alert_of(finding, entry, now), person=None)
+                return book.having(alert), self._event(RAISED, alert)
+            return self._reminded(book, known, now)
+
+        self._make_room()
+        _BOOK.change(self._log, self._workspace, make)
+
     # --------------------------------------------------------------------------------------------- what detection does
 
     def begin(self, at: datetime) -> None:
@@ -229,12 +239,14 @@ class Alerts:
         """Make an alert of a finding, or add it to the one that it belongs to; a finding that is known does nothing.
 
         Args:
-            entry: That completed it.
+            entry: After which it was known.
 
         Returns:
             The alert, if somebody is to be told: it is new, or graver than before.
         """
         told: list[Alert] = []
+        if finding.index != entry.index:
+            entry = next(self._log.read(self._workspace, finding.index, finding.index + 1), entry)
         settings = read_settings(self._log, self._workspace)
 
         def make(book: Book) -> tuple[Book, Event | None] | None:
@@ -278,8 +290,7 @@ class Alerts:
                 alert = next((one for one in book.active if one.id == id and one.forgotten(now)), None)
                 if alert is None:
                     return None
-                done = replace(alert, reminded_at=now, reminders=alert.reminders + 1)
-                return book.having(done), self._event(RAISED, done, more={"reminder": done.reminders})
+                return self._reminded(book, alert, now)
 
             return make
 
@@ -287,6 +298,10 @@ class Alerts:
         for id in found:
             _BOOK.change(self._log, self._workspace, again(id))
         return len(found)
+
+    def _reminded(self, book: Book, alert: Alert, now: datetime) -> tuple[Book, Event]:
+        done = replace(alert, reminded_at=now, reminders=alert.reminders + 1)
+        return book.having(done), self._event(RAISED, done, more={"reminder": done.reminders})
 
     def clear(self) -> None:
         """Remove pages of alerts that all rest on entries which retention removed."""
@@ -417,6 +432,27 @@ class Alerts:
             context=self._context,
             severity=_SEVERITIES[alert.level] if action == RAISED else None,
         )
+
+
+def _by_itself(
+    rule: str, title: str, entry: Entry, reason: str, *, level: Level, entries: Sequence[int] = (), **group: str
+) -> Finding:
+    """Return a finding that no rule made."""
+    return Finding(
+        rule=rule,
+        title=title,
+        level=level,
+        at=entry.occurred_at,
+        index=entry.index,
+        seen=entry.index,
+        group=group,
+        reason=reason,
+        respond="",
+        harmless=(),
+        tags=(),
+        numbers={},
+        entries=tuple(sorted({*entries, entry.index}))[-EVIDENCE:],
+    )
 
 
 def _check(note: str) -> None:

@@ -25,7 +25,7 @@ from whodid.detect.travel import Stop
 from whodid.detect.view import network_of
 from whodid.model import Entry
 
-__all__ = ["DAY", "SIGN_INS", "Baseline", "Limits", "Seen", "observe", "signs_in"]
+__all__ = ["DAY", "SIGN_INS", "Baseline", "Limits", "Seen", "failures", "observe", "signs_in"]
 
 SIGN_INS = frozenset({"auth.login", "auth.sso_login"})
 """The actions that open a session."""
@@ -34,6 +34,7 @@ DAY = 86_400_000_000
 """Microseconds of a day."""
 
 _MINUTE = 60_000_000
+_FAILED = 15 * _MINUTE
 _KEEP = 64
 _EXPIRY = 400 * DAY
 _LEARN_SESSIONS, _LEARN_DAYS = 10, 14
@@ -81,7 +82,7 @@ class Baseline(Struct, frozen=True, omit_defaults=True):
         last_country: Of the last successful sign-in that carried one.
         net_types: Kinds of networks that are not ordinary, from which the person came.
         stop: Where the last successful sign-in was, if that is known.
-        failures: Failed sign-ins of the last 15 minutes: time and network.
+        failures: Failed sign-ins of the last day and 15 minutes, by time: time and network.
         deletes: Deletions of the last day and 10 minutes, by time, with batch; one batch counts once.
         exports: Rows exported in the last 48 hours: time and number.
         delete_peaks: The most deletions in 10 minutes, per day (days since 1970), of the last 30 days.
@@ -170,17 +171,16 @@ def _sign_in(known: Baseline, entry: Entry, at: int, features: dict[str, Any], p
         }
     if device is not None:
         features["new_device"] = _lapsed(known.devices.get(device), at)
-    recent = tuple(one for one in known.failures if at - one[0] <= 15 * _MINUTE)
-    features["failures_15m"] = len(recent)
+    features |= failures(known, at, network)
     if network is not None:
         features["new_network"] = _lapsed(known.networks.get(network), at)
-        features["network_failed"] = any(other == network for _, other in recent)
     features["hour"] = hours.hour_of(at)
     weights = hours.faded(known.hours, known.hours_at, at)
     if known.sessions:
         features["hour_tail"] = hours.tail(weights, features["hour"])
     if not signs_in(entry):
-        return {"failures": (*recent, (at, network or ""))[-_KEEP:]}
+        tried = sorted((*known.failures, (at, network or "")))
+        return {"failures": tuple(one for one in tried if tried[-1][0] - one[0] <= _FAILED + DAY)[-_KEEP:]}
     weights[features["hour"]] += 1
     return {
         "sessions": known.sessions + 1,
@@ -191,8 +191,20 @@ def _sign_in(known: Baseline, entry: Entry, at: int, features: dict[str, Any], p
         "hours_at": max(known.hours_at, at),
         "last_country": country or known.last_country,
         "net_types": known.net_types if place.net_type is None else _with(known.net_types, place.net_type, at),
-        "failures": recent,
     }
+
+
+def failures(known: Baseline, at: int, network: str | None) -> dict[str, Any]:
+    """Return the features that say how many sign-ins failed before a time, and whether from a network.
+
+    Args:
+        at: In microseconds since 1970.
+    """
+    recent = [other for when, other in known.failures if 0 <= at - when <= _FAILED]
+    found: dict[str, Any] = {"failures_15m": len(recent)}
+    if network is not None:
+        found["network_failed"] = network in recent
+    return found
 
 
 def _deleted(known: Baseline, entry: Entry, at: int, features: dict[str, Any], limits: Limits) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from msgspec import Struct
 from whodid.detect.alerts import DETECTION, Alerts
 from whodid.detect.geo import Geo
 from whodid.detect.loading import built_in, installed
+from whodid.detect.looking import recalling
 from whodid.detect.own import Rules, rules_of
 from whodid.detect.rule import Rule
 from whodid.detect.run import Run
@@ -75,6 +76,8 @@ class DetectionWorker(Worker):
         log: The log whose entries are looked at.
         rules: Parts before the rules that are made of them; the built-in ones when not given.
         geo: Where addresses are; without, detections that need a place do not hold.
+        beside: Called with the log and a workspace that is followed, every five minutes: for what else people are to be
+            reminded of.
         interval: Seconds between two looks.
         on_error: As for every `Worker`.
         on_round: Called after each round with the number of findings.
@@ -92,6 +95,7 @@ class DetectionWorker(Worker):
         *,
         rules: Sequence[Rule] | None = None,
         geo: Geo | None = None,
+        beside: Callable[[Log, str], object] | None = None,
         interval: float | None = None,
         on_error: Callable[[str, Exception], None] | None = None,
         on_round: Callable[[int], None] = lambda _: None,
@@ -101,6 +105,7 @@ class DetectionWorker(Worker):
             built_in()  # says what is missing; what is there is read in the thread, so that a server starts at once
         self._given = rules
         self._geo = geo
+        self._beside = beside
         self._follows: OrderedDict[str, _Follow] = OrderedDict()
 
     def round(self) -> int:
@@ -134,6 +139,8 @@ class DetectionWorker(Worker):
         if follow is not None and passed(follow.reminded_at, _REMIND, self._log.now()):
             follow.reminded_at = self._log.now()
             Alerts(self._log, workspace).remind()
+            if self._beside is not None:
+                self._beside(self._log, workspace)
         if follow is not None and follow.run.state.next >= size and not self._due(follow):
             return 0
         if follow is None:
@@ -187,7 +194,7 @@ class DetectionWorker(Worker):
             self._enable(workspace, state)
         Alerts(self._log, workspace).begin(self._log.now() - _BEFORE)
         rules = self._rules_of(workspace)
-        run = Run(rules.all, state, geo=self._geo)
+        run = Run(rules.all, state, geo=self._geo, recall=recalling(self._log, workspace))
         follow = _Follow(holder, rules, run, self._log.now())
         follow.saved, follow.erasures = saved, erasures
         self._follows[workspace] = follow
@@ -211,7 +218,7 @@ class DetectionWorker(Worker):
         self._enable(workspace, state)
         follow.reported = frozenset(state.disabled)
         follow.rules = self._rules_of(workspace)
-        follow.run = Run(follow.rules.all, state, geo=self._geo)
+        follow.run = Run(follow.rules.all, state, geo=self._geo, recall=recalling(self._log, workspace))
 
     def _enable(self, workspace: str, state: State) -> None:
         """Let rules begin anew that failed, were reported, and were enabled again since."""

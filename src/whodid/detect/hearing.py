@@ -41,7 +41,7 @@ def hear(state: State, entry: Entry) -> None:
             _disown(state, person, said.get("sign_ins"))
         elif said.get("verdict") in {"mine", "harmless"}:
             rules = {one.id for one in entry.related if one.rel == "rule"}
-            signals = [one for one in state.signals.get(person, ()) if one[1] not in rules]
+            signals = [one for one in state.signals.get(person, ()) if one.rule not in rules]
             if signals:
                 state.signals[person] = signals
             else:

@@ -14,7 +14,12 @@ from whodid.detect.run import Finding, Run
 from whodid.log import Log
 from whodid.model import Entry
 
-__all__ = ["look"]
+__all__ = ["look", "recalling"]
+
+
+def recalling(log: Log, workspace: str) -> Callable[[int], Entry | None]:
+    """Return what fetches an entry of a workspace by its index; None when it is gone."""
+    return lambda index: next(log.read(workspace, index, index + 1), None)
 
 
 def look(
@@ -37,7 +42,7 @@ def look(
     Raises:
         NotFound: Nothing was ever recorded for this workspace.
     """
-    work = run if run is not None else Run(rules)
+    work = run if run is not None else Run(rules, recall=recalling(log, workspace))
     for entry in log.read(workspace, work.state.next, log.head(workspace).size):
         found = work.take(entry)
         if found and wanted(entry):

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from whodid.detect.geo import Geo
+from whodid.detect.looking import recalling
 from whodid.detect.rule import Level, Rule
 from whodid.detect.run import Finding, Run
 from whodid.errors import InvalidRule
@@ -75,7 +76,7 @@ def preview(log: Log, workspace: str, rules: Sequence[Rule], name: str, *, geo: 
     first = max(head.first, head.size - _MOST)
     learns = any(field.startswith("features.") for rule in rules if rule.name == name for field in rule.reads)
     start = first if learns else _from(log, workspace, since, first, head.size)
-    run, looked, oldest = Run(rules, geo=geo), 0, log.now()
+    run, looked, oldest = Run(rules, geo=geo, recall=recalling(log, workspace)), 0, log.now()
     found: list[Finding] = []
     for entry in log.read(workspace, start, head.size):
         findings = run.take(entry)

@@ -4,13 +4,19 @@ The core of detection: values in, values out. A `Run` takes entries and returns 
 windows, what was told) is a `State` that can be stored and taken up again anywhere, with the same findings. Nothing
 asks the clock: time is what the entries say. Therefore running over stored entries gives what following them gave.
 
-An entry that occurred more than 24 hours before what was seen last is judged by itself, without windows and baselines.
+Entries may come late. What counts is when they occurred: windows are looked at again around one that comes late, and
+when it completes something before other entries of a person, rules that ask for that judge those entries again. So
+whatever the order of arrival, within 24 hours, the same rules hold for the same entries at the same levels, as far as
+a person's last 64 entries (and last 64 that failed) reach. What is new or unusual for a person is judged by what was
+known when the entry arrived. An entry that occurred more than 24 hours before what was seen last is judged by itself,
+without windows and baselines.
 A rule that fails three times is disabled and reported; it never keeps an entry from the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,15 +25,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from whodid.canonical import micros
-from whodid.detect.baseline import DAY, Limits, observe, signs_in
+from whodid.detect.baseline import DAY, SIGN_INS, Limits, failures, observe, signs_in
 from whodid.detect.compare import shown
 from whodid.detect.geo import Geo, Place
 from whodid.detect.hearing import RAISED, hear
-from whodid.detect.rule import LEVELS, Chain, Level, Rule, fill
-from whodid.detect.state import State, forget, renew
+from whodid.detect.rule import LEVELS, Chain, Level, Rule, fill, slots
+from whodid.detect.state import Act, Signal, State, forget, renew
 from whodid.detect.travel import Stop, travel
 from whodid.detect.view import View, network_of, person_of
-from whodid.detect.window import Hit, add
+from whodid.detect.window import Hit, Reached, add
 from whodid.model import Entry
 
 __all__ = ["Finding", "Run", "State"]
@@ -36,11 +42,14 @@ _FAILURES = 3
 _COLLEAGUES = 2
 _NETWORK_DAYS = 30
 _NETWORKS, _PEOPLE_PER_NETWORK = 4_096, 32
-_SIGNALS = 64
+_SIGNALS = _ACTS = 64
 _EVIDENCE = 50
 _SWEEP = 2_048
 _HOUR = DAY // 24
 _SPANS = (("signals_15m", _HOUR // 4), ("signals_1h", _HOUR), ("signals_24h", DAY))
+_NOTHING_HEARD: dict[str, Any] = {**{name: [] for name, _ in _SPANS}, "signals_1h_count": 0}
+_HEARD = frozenset({*_NOTHING_HEARD, "failures_15m", "network_failed"})
+"""Features that entries which come late change."""
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -50,6 +59,7 @@ class Finding(Struct, frozen=True, kw_only=True):
         rule: Its name.
         at: When the entry occurred that completed it.
         index: Of that entry.
+        seen: Of the entry after which it was known: the same one, unless an earlier one came late.
         group: What makes two findings the same, as field and value.
         reason: Why, in plain words with its numbers.
         numbers: The values that the reason holds, by field.
@@ -61,6 +71,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     level: Level
     at: datetime
     index: int
+    seen: int
     group: dict[str, str]
     reason: str
     respond: str
@@ -80,14 +91,24 @@ class Run:
         rules: Parts before the rules that are made of them.
         state: Where to go on; from the beginning when absent. It belongs to the run from then on.
         geo: Where addresses are; without, rules that need to know do not hold.
+        recall: Returns an entry that was seen before, by index; None when it is gone. Without, nothing is judged again.
         index: Whether to look only at rules whose action it is; without, every rule sees every entry.
     """
 
     def __init__(
-        self, rules: Sequence[Rule], state: State | None = None, *, geo: Geo | None = None, index: bool = True
+        self,
+        rules: Sequence[Rule],
+        state: State | None = None,
+        *,
+        geo: Geo | None = None,
+        recall: Callable[[int], Entry | None] | None = None,
+        index: bool = True,
     ) -> None:
         self.state = state if state is not None else State()
         self._geo = geo
+        self._recall = recall
+        self._seen = -1
+        self._again: dict[str, tuple[int, int, int]] = {}
         self._rules = {rule.name: rule for rule in rules}
         self._index = index
         self._limits = Limits(**{name: value for rule in rules for name, value in rule.limits.items()})
@@ -97,15 +118,25 @@ class Run:
         self._by_action: dict[str, list[Rule]] = {}
         for action in {action for rule in singles for action in rule.actions or ()} if index else ():
             self._by_action[action] = [rule for rule in singles if rule.actions is None or action in rule.actions]
+        heard = {f"features.{name}" for name in _HEARD}
+        self._hearing = [rule for rule in singles if rule.reads & heard]
+        asked = {name for rule in self._hearing for name in (*rule.reads, *rule.group, *slots(rule.reason))}
+        self._asked = frozenset(
+            name.removeprefix("features.") for name in asked - heard if name.startswith("features.")
+        )
         self._chains: dict[str, list[tuple[Rule, int]]] = {}
         for rule in rules:
             for place, part in enumerate(rule.chain.parts if rule.chain is not None else ()):
                 self._chains.setdefault(part, []).append((rule, place))
 
     @classmethod
-    def restored(cls, rules: Sequence[Rule], data: bytes, *, geo: Geo | None = None) -> Run:
-        """Return a run that goes on where another one was saved."""
-        return cls(rules, _DECODER.decode(data), geo=geo)
+    def restored(cls, rules: Sequence[Rule], data: bytes, **more: Any) -> Run:
+        """Return a run that goes on where another one was saved.
+
+        Args:
+            more: As for a new run: `geo`, `recall`.
+        """
+        return cls(rules, _DECODER.decode(data), **more)
 
     def saved(self) -> bytes:
         """Return the state as JSON."""
@@ -134,21 +165,99 @@ class Run:
         at = micros(entry.occurred_at)
         late = at < state.clock - DAY
         state.clock = max(state.clock, min(at, micros(entry.recorded_at)))
+        self._seen = entry.index
         person = person_of(entry)
         found = {} if late or person is None else self._features(entry, person, at)
+        if found and person is not None and self._hearing:
+            self._remember(entry, person, at, found)
         view = View(entry, found if features is None else {**found, **features})
         findings: list[Finding] = []
-        for rule in self._by_action.get(entry.action.casefold(), self._anywhere) if self._index else self._anywhere:
-            if rule.name in state.disabled or (rule.since and micros(entry.recorded_at) < rule.since):
+        rules = self._by_action.get(entry.action.casefold(), self._anywhere) if self._index else self._anywhere
+        self._judge(rules, view, at, findings, late=late)
+        while self._again:
+            self._judge_again(*self._again.popitem(), findings)
+        if entry.index % _SWEEP == _SWEEP - 1:
+            self._sweep()
+        return findings
+
+    def _judge(self, rules: Iterable[Rule], view: View, at: int, findings: list[Finding], *, late: bool) -> None:
+        recorded = view.entry.recorded_at
+        for rule in rules:
+            if rule.name in self.state.disabled or (rule.since and micros(recorded) < rule.since):
                 continue
             try:
                 if rule.test is not None and rule.test(view):
                     self._held(rule, view, at, findings, late=late)
             except Exception as error:  # noqa: BLE001 - whatever a rule does wrong, the others go on
                 self._failed(rule, error)
-        if entry.index % _SWEEP == _SWEEP - 1:
-            self._sweep()
-        return findings
+
+    # --------------------------------------------------------------------------------------------- what comes late
+
+    def _remember(self, entry: Entry, person: str, at: int, found: Mapping[str, Any]) -> None:
+        """Keep the place of an entry, for when something comes late that lies before it."""
+        kept = self.state.acts if entry.outcome == "success" else self.state.tries
+        acts = kept.get(person)
+        if acts is None:
+            acts = kept[person] = []
+        asked = self._asked & found.keys()
+        act = Act(at, entry.index, {name: found[name] for name in asked} if asked else {})
+        if acts and acts[-1].at >= at:
+            insort(acts, act, key=_place)
+        else:
+            acts.append(act)
+        if len(acts) > _ACTS:
+            del acts[0]
+        if entry.action == "auth.login_failed":
+            self._came_late(person, at, entry.index, at + _HOUR // 4)
+
+    def _came_late(self, person: str, at: int, index: int, until: int) -> None:
+        """Have what a person did after a place, and up to a time, judged again."""
+        if self._recall is None:
+            return
+        for kept in (self.state.acts, self.state.tries):
+            acts = kept.get(person)
+            if acts and acts[-1].place > (at, index):
+                known = self._again.get(person, (at, index, until))
+                self._again[person] = (*min(known[:2], (at, index)), max(known[2], until))
+
+    def _judge_again(self, person: str, since: tuple[int, int, int], findings: list[Finding]) -> None:
+        """Judge what a person did after a place, and up to a time, once more."""
+        at, index, until = since
+        acts = (*self.state.acts.get(person, ()), *self.state.tries.get(person, ()))
+        for act in sorted((one for one in acts if one.place > (at, index) and one.at <= until), key=_place):
+            view = self._past(act.index)
+            if view is not None:
+                rules = (
+                    one for one in self._hearing if one.actions is None or view.entry.action.casefold() in one.actions
+                )
+                self._judge(rules, view, act.at, findings, late=False)
+
+    def _past(self, index: int) -> View | None:
+        """Return an entry that was seen before as it is seen now; None when it is gone."""
+        entry = self._recall(index) if self._recall is not None else None
+        if entry is None:
+            return None
+        person, at = person_of(entry), micros(entry.occurred_at)
+        if person is None:
+            return View(entry, {})
+        kept = self.state.acts if entry.outcome == "success" else self.state.tries
+        act = next((one for one in kept.get(person, ()) if one.index == index), None)
+        found = dict(act.features) if act is not None else {}
+        known = self.state.people.get(person)
+        if known is not None and (entry.action in SIGN_INS or entry.action == "auth.login_failed"):
+            found |= failures(known, at, network_of(entry))
+        return View(entry, found | self._heard(person, at, index))
+
+    def _heard(self, person: str, at: int, index: int) -> dict[str, Any]:
+        """Return the features that say which rules held for a person before an entry."""
+        signals = self.state.signals.get(person)
+        if not signals:
+            return _NOTHING_HEARD
+        found: dict[str, Any] = {
+            name: sorted({one.rule for one in signals if one.before(at, index, span)}) for name, span in _SPANS
+        }
+        found["signals_1h_count"] = len(found["signals_1h"])
+        return found
 
     # ------------------------------------------------------------------------------------------------------ features
 
@@ -161,10 +270,7 @@ class Run:
             state.sign_ins += 1
             for name in features["missing"]:
                 state.missing[name] = state.missing.get(name, 0) + 1
-        signals = state.signals.get(person, ())
-        for name, span in _SPANS:
-            features[name] = sorted({rule for when, rule in signals if 0 <= at - when <= span}) if signals else []
-        features["signals_1h_count"] = len(features["signals_1h"])
+        features |= self._heard(person, at, entry.index)
         network = network_of(entry) if entry.category == "auth" else None
         if network is not None:
             people = state.networks.get(network, {})
@@ -195,11 +301,12 @@ class Run:
         """Note that a rule on single entries holds: tell it, and hand it to the chains that it is part of."""
         if rule.told:
             findings += self._told(rule, view, at, (view.entry.index,), 0)
-            self._signal(rule, {person_of(view.entry) or ""}, at, late=late)
+            if not late:
+                self._signal(rule, {person_of(view.entry) or ""}, at, view.entry.index)
         if not late:
-            self._feed(rule, view, at, findings)
+            self._feed(rule, view, findings)
 
-    def _feed(self, part: Rule, view: View, at: int, findings: list[Finding]) -> None:
+    def _feed(self, part: Rule, view: View, findings: list[Finding]) -> None:
         """Hand what a part saw to the chains that it belongs to; one that fails keeps nothing from the others."""
         for rule, place in self._chains.get(part.name, ()):
             if rule.chain is None or rule.name in self.state.disabled:
@@ -217,14 +324,20 @@ class Run:
             return  # what does not say its group belongs to none
         hits = self.state.windows.setdefault(rule.name, {}).setdefault(_key(shown(value[0]) for value in values), [])
         hit = Hit(at, view.entry.index, place, shown(counted[0]), person_of(view.entry) or "")
-        measure, window = add(chain, hits, hit, DAY)
-        if not measure:
-            return
+        steps = [when for _, when in rule.raises if isinstance(when, int)]
+        for reached in add(chain, hits, hit, DAY, steps):
+            self._reached(rule, reached, view, findings)
+
+    def _reached(self, rule: Rule, reached: Reached, view: View, findings: list[Finding]) -> None:
+        """Note that a window is complete, as of the hit that completed it."""
+        end = reached.end
+        if end.index != view.entry.index:
+            view = self._past(end.index) or view
         if rule.told:
-            indexes = tuple(sorted({one.index for one in window}))
-            findings += self._told(rule, view, at, indexes, measure)
-            self._signal(rule, {one.person for one in window}, at, late=False)
-        self._feed(rule, view, at, findings)
+            indexes = tuple(sorted({one.index for one in reached.hits}))
+            findings += self._told(rule, view, end.at, indexes, reached.measure)
+            self._signal(rule, {one.person for one in reached.hits}, end.at, end.index)
+        self._feed(rule, view, findings)
 
     def _told(self, rule: Rule, view: View, at: int, indexes: tuple[int, ...], measure: int) -> list[Finding]:
         """Make a finding, unless the same one was told a short while ago at that level or above."""
@@ -241,7 +354,7 @@ class Run:
         rank = LEVELS.index(level)
         if before is not None and abs(at - before[0]) <= rule.quiet and rank <= before[1]:
             return []
-        told[key] = (at, rank)
+        told[key] = (at, rank) if before is None or at >= before[0] else before
         span = timedelta(microseconds=rule.chain.span if rule.chain is not None else 0)
         more: dict[str, Any] = {number.name: number.value for number in rule.numbers}
         more |= {"count": measure or len(indexes), "span": span}
@@ -253,6 +366,7 @@ class Run:
                 level=level,
                 at=view.entry.occurred_at,
                 index=view.entry.index,
+                seen=self._seen,
                 group=group,
                 reason=reason,
                 respond=rule.respond,
@@ -263,13 +377,21 @@ class Run:
             )
         ]
 
-    def _signal(self, rule: Rule, people: set[str], at: int, *, late: bool) -> None:
-        if late:
-            return
+    def _signal(self, rule: Rule, people: set[str], at: int, index: int) -> None:
+        """Note that a rule held for people; what they did after it is judged again."""
+        signal = Signal(at, rule.name, index)
         for person in people - {""}:
             signals = self.state.signals.setdefault(person, [])
-            signals.append((at, rule.name))
+            if signals and signals[-1] >= signal:
+                place = bisect_left(signals, signal)
+                if signals[place] == signal:
+                    continue
+                signals.insert(place, signal)
+            else:
+                signals.append(signal)
             del signals[:-_SIGNALS]
+            if signals[0] <= signal:
+                self._came_late(person, at, index, at + DAY)
 
     def _failed(self, rule: Rule, error: Exception) -> None:
         count = self.state.failures[rule.name] = self.state.failures.get(rule.name, 0) + 1
@@ -289,8 +411,11 @@ class Run:
             keep = 2 * DAY + (rule.quiet if rule is not None else 0)
             for key in [key for key, (at, _) in told.items() if at < clock - keep]:
                 del told[key]
-        for person in [person for person, signals in state.signals.items() if signals[-1][0] < clock - 3 * DAY]:
+        for person in [person for person, signals in state.signals.items() if signals[-1].at < clock - 3 * DAY]:
             del state.signals[person]
+        for kept in (state.acts, state.tries):
+            for person in [person for person, acts in kept.items() if acts[-1].at < clock - 2 * DAY]:
+                del kept[person]
         # Whoever guesses names makes people of them: those who never came in have no habits to remember.
         for person in [one for one, known in state.people.items() if known.idle(clock - 2 * DAY)]:
             del state.people[person]
@@ -299,6 +424,10 @@ class Run:
                 del people[person]
             if not people:
                 del state.networks[network]
+
+
+def _place(act: Act) -> tuple[int, int]:
+    return act.place
 
 
 def _key(values: Iterable[str]) -> str:

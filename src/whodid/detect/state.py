@@ -2,13 +2,52 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from msgspec import Struct, field
 
 from whodid.detect.baseline import Baseline
 from whodid.detect.window import Hit
 
-__all__ = ["State", "forget", "renew"]
+__all__ = ["Act", "Signal", "State", "forget", "renew"]
+
+
+class Signal(Struct, frozen=True, array_like=True, order=True, gc=False):
+    """That a rule held for a person.
+
+    Args:
+        at: When the entry occurred that completed it, in microseconds since 1970.
+        rule: Its name.
+        index: Of that entry.
+    """
+
+    at: int
+    rule: str
+    index: int = -1
+
+    def before(self, at: int, index: int, span: int) -> bool:
+        """Tell whether it lies before an entry, by no more than a span."""
+        return (self.at, self.index) < (at, index) and at - self.at <= span
+
+
+class Act(Struct, frozen=True, array_like=True, gc=False):
+    """An entry about a person that is judged again when something comes late that lies before it.
+
+    Args:
+        at: When it occurred, in microseconds since 1970.
+        index: Of the entry.
+        features: What the baseline said of it, as far as rules that ask for signals read that.
+    """
+
+    at: int
+    index: int
+    features: dict[str, Any] = {}
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """What acts are ordered by."""
+        return self.at, self.index
 
 
 class State(Struct, kw_only=True, omit_defaults=True):
@@ -21,7 +60,9 @@ class State(Struct, kw_only=True, omit_defaults=True):
         networks: By network, who signed in from it, and when last.
         windows: By rule and by group (its values as JSON), the hits so far.
         told: By rule and by group, when a finding was told and at which level (its place in `LEVELS`).
-        signals: By person, when which rule held.
+        signals: By person, when which rule held, by time; the last 64.
+        acts: By person, the last 64 entries by time that succeeded.
+        tries: The same of those that did not.
         sign_ins: Sign-ins that succeeded so far.
         missing: How many of them did not carry a country, a device (user agent) or a network (address), by name.
         failures: By rule, how often it failed.
@@ -35,7 +76,9 @@ class State(Struct, kw_only=True, omit_defaults=True):
     networks: dict[str, dict[str, int]] = field(default_factory=dict)
     windows: dict[str, dict[str, list[Hit]]] = field(default_factory=dict)
     told: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
-    signals: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+    signals: dict[str, list[Signal]] = field(default_factory=dict)
+    acts: dict[str, list[Act]] = field(default_factory=dict)
+    tries: dict[str, list[Act]] = field(default_factory=dict)
     sign_ins: int = 0
     missing: dict[str, int] = field(default_factory=dict)
     failures: dict[str, int] = field(default_factory=dict)
@@ -63,7 +106,8 @@ def forget(state: State, person: str) -> None:
         person: Id of a user or an API key.
     """
     state.people.pop(person, None)
-    state.signals.pop(person, None)
+    for known in (state.signals, state.acts, state.tries):
+        known.pop(person, None)
     for people in state.networks.values():
         people.pop(person, None)
     for groups in state.windows.values():

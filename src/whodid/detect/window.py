@@ -1,19 +1,20 @@
 """Sliding windows: whether hits that lie close enough together make a finding.
 
-A window may begin at any hit. Hits are kept in the order of `occurred_at`; one that comes late is put in its place, and
+A window ends at any hit. Hits are kept in the order of `occurred_at`; one that comes late is put in its place, and
 every window that it belongs to is looked at again, so the order of arrival decides nothing but when it is noticed.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from whodid.detect.rule import Chain
 
-__all__ = ["MOST", "Hit", "add"]
+__all__ = ["MOST", "Hit", "Reached", "add"]
 
 MOST = 1_024
 """Hits that one window keeps; of more, the oldest are forgotten."""
@@ -37,34 +38,54 @@ class Hit(Struct, frozen=True, array_like=True, order=True):
     person: str = ""
 
 
-def add(chain: Chain, hits: list[Hit], hit: Hit, keep: int) -> tuple[int, list[Hit]]:
+class Reached(NamedTuple):
+    """That a window reached what its chain asks for.
+
+    Args:
+        end: The hit that completed it.
+        measure: How much it is.
+        hits: All in it.
+    """
+
+    end: Hit
+    measure: int
+    hits: list[Hit]
+
+
+def add(chain: Chain, hits: list[Hit], hit: Hit, keep: int, steps: Sequence[int] = ()) -> list[Reached]:
     """Put a hit in its place and look at the windows that it belongs to.
 
     Args:
         chain: What is asked for.
-        hits: Of one group, sorted; the new one is added and old ones leave.
+        hits: Of one group, sorted; the new one is added and old ones leave. One that is there already changes nothing.
         keep: How much longer than its span the chain keeps hits, in microseconds, for those that come late.
+        steps: Further measures at which a window says more than before.
 
     Returns:
-        The highest measure that a window reaches (0 when none reaches what the chain asks for), and the hits of that
-        window.
+        The window that the hit completes, if it reaches what the chain asks for, and those of hits after it that, now
+        that it is there, reach that or a step for the first time; by time.
     """
-    insort(hits, hit)
+    place = bisect_left(hits, hit)
+    if place < len(hits) and hits[place] == hit:
+        return []
+    hits.insert(place, hit)
     if len(hits) > MOST:
         del hits[: len(hits) - MOST]
     oldest = hits[-1].at - chain.span - keep
     if hits[0].at < oldest:
         del hits[: bisect_left(hits, oldest, key=_at)]
-    start = bisect_left(hits, hit.at, key=_at)
-    best, found = 0, hits[:0]
-    for end in range(start, bisect_right(hits, hit.at + chain.span, key=_at)):
-        if hits[end] < hit:
-            continue
+    found: list[Reached] = []
+    for end in range(bisect_left(hits, hit), bisect_right(hits, hit.at + chain.span, key=_at)):
         window = hits[bisect_left(hits, hits[end].at - chain.span, key=_at) : end + 1]
         measure = _measure(chain, window)
-        if measure > best:
-            best, found = measure, window
-    return (best, found) if best >= chain.least else (0, [])
+        if measure < chain.least:
+            continue
+        if hits[end] is not hit:
+            before = _measure(chain, [one for one in window if one is not hit])
+            if not any(before < step <= measure for step in (chain.least, *steps)):
+                continue
+        found.append(Reached(hits[end], measure, window))
+    return found
 
 
 def _at(hit: Hit) -> int:

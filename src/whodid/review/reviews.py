@@ -47,12 +47,14 @@ class Register(Struct, frozen=True, kw_only=True):
         next: Index where the next one begins; None before the first.
         until: Up to when the last signed one went.
         open: The one that is under way.
+        missed: The week for which people were told last that none was signed, by its beginning.
     """
 
     number: int = 0
     next: int | None = None
     until: datetime | None = None
     open: Review | None = None
+    missed: datetime | None = None
 
 
 class Standing(Struct, frozen=True, kw_only=True):
@@ -100,6 +102,24 @@ class Reviews:
         due = None if since is None else since + EVERY
         late = due is not None and self._log.now() > due
         return Standing(open=register.open, until=register.until, due_at=due, overdue=late)
+
+    def missed(self) -> datetime | None:
+        """Return the beginning of the week for which people are to be told that a review is overdue.
+
+        Returns:
+            None when none is, when that was told (`told`), or where nobody ever began one.
+        """
+        register = _REGISTER.read(self._log, self._workspace)
+        due = self.standing().due_at
+        now = self._log.now()
+        if due is None or not register.number or now <= due:
+            return None
+        week = due + (now - due) // EVERY * EVERY
+        return None if register.missed is not None and register.missed >= week else week
+
+    def told(self, week: datetime) -> None:
+        """Note that people were told of a week without a review."""
+        _REGISTER.change(self._log, self._workspace, lambda old: (replace(old, missed=week), None))
 
     def open(self) -> Review:
         """Return the review that is under way.

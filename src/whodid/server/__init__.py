@@ -16,6 +16,7 @@ from whodid.server.tokens import PERMISSIONS, Claims, mint_token, verify_token
 if TYPE_CHECKING:
     from whodid.server.app import asgi
     from whodid.server.exports import export_worker
+    from whodid.server.reminding import remind_of_review
 
 __all__ = [
     "PERMISSIONS",
@@ -25,6 +26,7 @@ __all__ = [
     "export_worker",
     "mint_operator_token",
     "mint_token",
+    "remind_of_review",
     "verify_token",
 ]
 
@@ -39,4 +41,8 @@ def __getattr__(name: str) -> Any:
         from whodid.server.exports import export_worker
 
         return export_worker
+    if name == "remind_of_review":
+        from whodid.server.reminding import remind_of_review
+
+        return remind_of_review
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

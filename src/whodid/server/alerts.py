@@ -43,6 +43,7 @@ from whodid.server.alerting import (
 )
 from whodid.server.answers import Answer, Call
 from whodid.server.ordering import read_order
+from whodid.server.reminding import OVERDUE
 from whodid.server.sessions import Session, Sessions
 from whodid.viewer import PERSONAL, asks
 from whodid.viewer.veil import HIDDEN
@@ -171,7 +172,7 @@ def _view(alert: Alert, session: Session, rules: Mapping[str, Rule], lang: str) 
     return {
         "id": alert.id,
         "rule": alert.rule,
-        "title": alert.title if rule is None else rule.title,
+        "title": code_in(lang, alert.title) if rule is None else rule.title,
         "level": alert.level,
         "status": alert.status,
         "called": {
@@ -180,7 +181,7 @@ def _view(alert: Alert, session: Session, rules: Mapping[str, Rule], lang: str) 
             if code is not None
         },
         **spoken(alert, session, rules, lang),
-        "respond": alert.respond if rule is None else rule.respond,
+        "respond": code_in(lang, alert.respond) if rule is None else rule.respond,
         "harmless": list(alert.harmless if rule is None else rule.harmless),
         "person": None if alert.person is None else who(alert.person),
         "index": alert.index,
@@ -203,9 +204,14 @@ def spoken(found: Alert | Finding, session: Session, rules: Mapping[str, Rule], 
     known = rule is not None and bool(found.reason) and personal and slots(rule.reason) <= found.numbers.keys()
     return {
         "reason": found.reason if personal else HIDDEN,
-        "template": rule.reason if rule is not None and known else None,
+        "template": rule.reason if rule is not None and known else _plain(found, lang),
         "numbers": _numbers(found.numbers, session, rules, lang) if known else {},
     }
+
+
+def _plain(found: Alert | Finding, lang: str) -> str | None:
+    """Return a reason that no rule gave and that holds no values, in a language; None for what people wrote."""
+    return code_in(lang, found.reason) if found.rule == OVERDUE and found.reason else None
 
 
 def _numbers(numbers: Mapping[str, Any], session: Session, rules: Mapping[str, Rule], lang: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from whodid.review import RULE, Item, Mark, Review, Reviews, check, rests_on
 from whodid.server.acting import MANAGE, Acts, came, who
 from whodid.server.answers import Answer, Call, answer_json
 from whodid.server.ordering import read_order
+from whodid.server.reminding import caught_up
 from whodid.server.reviewing import (
     BEGIN,
     LOOKED,
@@ -131,6 +132,9 @@ class ReviewRoutes:
         if isinstance(wish, Answer):
             return wish
         entry = self._reviews(session, call).sign(wish.comment, unseen=wish.unseen)
+        claims, said = session.claims, entry.details or {}
+        alerts = Alerts(self._log, claims.workspace, actor=claims.viewer, context=came(call))
+        caught_up(alerts, f"Review {said.get('review')} was signed")
         return self._report(entry, session, _lang(session, call))
 
     # ------------------------------------------------------------------------------------------------------ showing

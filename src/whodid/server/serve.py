@@ -46,6 +46,7 @@ from whodid.server.lapsing import LapseWorker
 from whodid.server.logs import written_as_lines
 from whodid.server.meter import Meter
 from whodid.server.metrics import PrometheusMeter
+from whodid.server.reminding import remind_of_review
 from whodid.server.waiting import Waiting
 from whodid.server.witnessing import AnchorWorker, StampWorker, WitnessWorker
 from whodid.sinks import SinkWorker
@@ -304,7 +305,11 @@ def _detect(settings: Settings, log: Log, geo: Geo | None, meter: Meter, stack: 
         return ""
     try:
         worker = DetectionWorker(
-            log, geo=geo, on_round=meter.detected, on_error=partial(_failed, "Detection", meter.detection_failed)
+            log,
+            geo=geo,
+            beside=remind_of_review,
+            on_round=meter.detected,
+            on_error=partial(_failed, "Detection", meter.detection_failed),
         )
     except InvalidSetting as error:
         return str(error)

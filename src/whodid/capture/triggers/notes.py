@@ -169,7 +169,7 @@ class _Reading:
         if "count" in head:
             return list(self._whole(known, note, scope))
         if "link" in head:
-            workspace = self._workspace(scope, None)
+            workspace = self._workspace(known, scope)
             return [one for row in head["rows"] for one in _members(known, row, scope, note.at, workspace)]
         return [self._row(known, row, scope, note.at) for row in head["rows"]]
 
@@ -196,8 +196,10 @@ class _Reading:
             self._shapes[key] = Shape(actions=actions, soft_delete=head.get("soft_delete"))
         return self._shapes[key]
 
-    def _workspace(self, scope: Scope, own: Any) -> str:
-        return str(own) if own is not None else self._capture.known_workspace(scope=scope) or ""
+    def _workspace(self, table: _Table, scope: Scope, own: Any = None) -> str:
+        if own is None:
+            own = scope.workspace or table.head.get("workspace") or self._capture.known_workspace(scope=scope)
+        return "" if own is None else str(own)
 
     def _whole(self, table: _Table, note: Note, scope: Scope) -> Iterator[Row]:
         """Tell of many rows as a whole; a table that was emptied with its partitions is one."""
@@ -211,7 +213,7 @@ class _Reading:
             details["rows"] = int(table.head["count"])
         yield Row(
             resource=Resource(type=table.type, id="*"),
-            workspace=self._workspace(scope, None),
+            workspace=self._workspace(table, scope),
             before={},
             after={},
             verb=_VERBS[table.head["op"]],
@@ -250,7 +252,7 @@ class _Reading:
         label = named.get("label")
         return Row(
             resource=Resource(type=table.type, id=identity, name=None if label is None else _word(label)),
-            workspace=self._workspace(scope, named.get("workspace")),
+            workspace=self._workspace(table, scope, named.get("workspace")),
             before=before,
             after=after,
             scope=scope,
