@@ -50,6 +50,7 @@ PLOTS: dict[str, tuple[tuple[str, ...], str]] = {
 """Script → which columns of its first table are drawn, and which one names a row."""
 _WIDTH, _RIGHT, _BAR, _GAP = 640, 110, 16, 14
 _LETTER = 6.6
+_FIGURES = Path("operate", "capacity.json")
 _CAPACITY = Path(__file__).resolve().parent.parent / "scripts" / "capacity.py"
 _FONT = 'font-family="sans-serif" font-size="12"'
 _COLOURS = ("#2f6f4f", "#b8bfc6")
@@ -156,14 +157,14 @@ def main() -> None:
         command = [sys.executable, "-m", f"benchmarks.{name}", *chosen.get(name, ())]
         if name in KEPT:
             command += [str(given.folder)]
-            command += ["--json", str(given.docs / "operate" / "capacity.json")] if given.docs else []
+            command += ["--json", str(given.docs / _FIGURES)] if given.docs else []
         ran = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         sys.stdout.write(f"\n## {name}\n\n{ran.stdout}")
         sys.stdout.flush()
         if given.docs:
             written(given.docs, name, ran.stdout)
             if name in KEPT:
-                subprocess.run([sys.executable, _CAPACITY, "--write"], check=True)
+                subprocess.run([sys.executable, _CAPACITY, "--write", "--figures", given.docs / _FIGURES], check=True)
 
 
 if __name__ == "__main__":
