@@ -106,7 +106,7 @@ def continuum(engine: sa.Engine, **options: Any) -> tuple[Any, Any, Callable[[],
     return sessionmaker(engine), class_, check
 
 
-def triggers(engine: sa.Engine) -> tuple[Any, Any, Callable[[], None]]:
+def peer_triggers(engine: sa.Engine) -> tuple[Any, Any, Callable[[], None]]:
     """Prepare postgresql-audit, which records in triggers."""
     from postgresql_audit import versioning_manager
 
@@ -129,7 +129,7 @@ def triggers(engine: sa.Engine) -> tuple[Any, Any, Callable[[], None]]:
 
 ON_POSTGRES = {
     "whodid, triggers": lambda engine: ours(engine, by_triggers=True),
-    "postgresql-audit": triggers,
+    "postgresql-audit": peer_triggers,
 }
 
 CONTESTANTS: dict[str, Callable[[sa.Engine], tuple[Any, Any, Callable[[], None]]]] = {
