@@ -179,7 +179,12 @@ def test_alerts_that_rest_on_some_entries_are_found_without_reading_the_others(
     active = by_owner(log).raise_by_hand(log.get(HOME, 20), "Odd again")
     read: list[str] = []
     state = Log.state
-    monkeypatch.setattr(Log, "state", lambda self, workspace, name: read.append(name) or state(self, workspace, name))
+
+    def watched(log: Log, workspace: str, name: str) -> bytes | None:
+        read.append(name)
+        return state(log, workspace, name)
+
+    monkeypatch.setattr(Log, "state", watched)
     monkeypatch.setattr(Log, "read", lambda *_: pytest.fail("an entry was read"))
 
     found = by_owner(log).page("all", over=[20])
