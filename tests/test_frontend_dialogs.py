@@ -113,6 +113,29 @@ def test_what_stands_out_moves_nothing_on_a_phone(visit: Callable[..., Visit], s
     assert seen.viewer.locator(".histo").bounding_box() == before
 
 
+GAP = """viewer => {
+  const root = viewer.shadowRoot, line = document.createRange();
+  line.selectNodeContents(root.querySelector(".sub"));
+  const text = [...line.getClientRects()];
+  const buttons = [...root.querySelectorAll(".acts .btn")].map((one) => one.getBoundingClientRect());
+  const acts = buttons.filter(({ width }) => width);
+  return root.querySelector(".v").dir === "rtl"
+    ? Math.min(...text.map(({ left }) => left)) - Math.max(...acts.map(({ right }) => right))
+    : Math.min(...acts.map(({ left }) => left)) - Math.max(...text.map(({ right }) => right));
+}"""
+
+
+@pytest.mark.parametrize("width", [1280, 1000, 760])
+def test_the_second_line_of_the_title_keeps_away_from_the_buttons(visit: Callable[..., Visit], width: int) -> None:
+    """In every language, whatever there is room for: it takes a second line before it comes near them."""
+    seen = visit(size={"width": width, "height": 800})
+    for language in ("en", "es", "pt", "hi", "ar"):
+        seen.viewer.evaluate("(viewer, to) => { viewer.locale = to; viewer.alerts = '/alerts'; }", language)
+        expect(seen.viewer.locator(f".v[lang={language}] .acts .asks")).to_be_visible()
+        expect(seen.viewer.locator(".acts .bell")).to_be_visible()
+        assert seen.viewer.evaluate(GAP) >= 10, language
+
+
 def test_the_bell_counts_open_alerts_and_leads_to_them(visit: Callable[..., Visit], world: World) -> None:
     """Without an address it is not there; a new alert counts by itself."""
     seen = visit()

@@ -1,12 +1,9 @@
 // <audit-log-reviews>: what happened since the last time is looked at and signed; signed reviews as documents. A page of
 // its own, in a file of its own, as that of alerts is.
 
-import { html, LitElement, nothing, unsafeCSS, type PropertyValues, type TemplateResult } from "lit";
-import { asProblem, Client, type GetToken, type Problem } from "./lib/api.js";
-import { Clock } from "./lib/format.js";
-import { Words, type Key } from "./lib/i18n.js";
+import { html, nothing, unsafeCSS, type TemplateResult } from "lit";
 import { icon } from "./lib/icons.js";
-import { isZone } from "./lib/time.js";
+import { OwnPage } from "./lib/page.js";
 import { save } from "./parts/files.js";
 import { named, report, rows } from "./reviews/report.js";
 import type { Item, List, Page, Review, Signed } from "./reviews/types.js";
@@ -15,57 +12,25 @@ import base from "./styles/base.css";
 import sheet from "./styles/reviews.css";
 import tokens from "./styles/tokens.css";
 
-const OWN_ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const LONGEST = 1000;
 
-export class AuditLogReviews extends LitElement implements Page {
+export class AuditLogReviews extends OwnPage<ReviewKey> implements Page {
   static override readonly styles = [tokens, base, sheet].map((text) => unsafeCSS(text));
-  static override readonly properties = { api: {}, locale: {}, theme: { reflect: true }, zone: {}, log: {}, alerts: {} };
+  static override readonly properties = { ...OwnPage.properties, alerts: {} };
 
-  /** Base address of the HTTP API; below it is `/v1`. */
-  declare api: string;
-  /** Language and formats; the page's language by default. */
-  declare locale: string;
-  declare theme: "auto" | "light" | "dark";
-  /** IANA zone in which times are shown; the reader's own by default. */
-  declare zone: string;
-  declare log: string;
   declare alerts: string;
 
-  clock = new Clock("en-GB", "UTC");
-  readonly #client = new Client();
-  #words = new Words("en", CATALOGUES.en);
   #list: List | null = null;
   #open: Review | null = null;
   #signed: Signed | null = null;
-  #problem: Problem | null = null;
-  #said = "";
-  #busy = false;
 
   constructor() {
-    super();
-    this.api = this.zone = this.log = this.alerts = this.locale = "";
-    this.theme = "auto";
-  }
-
-  /** How the page gets the token of its reader; asked at the start, before it runs out, and once when it is refused. */
-  set getToken(get: GetToken | undefined) {
-    this.#client.getToken = get;
-    void this.#load();
-  }
-
-  get getToken(): GetToken | undefined {
-    return this.#client.getToken;
+    super(CATALOGUES);
+    this.alerts = "";
   }
 
   override connectedCallback(): void {
     super.connectedCallback();
-    if (Object.hasOwn(this, "getToken")) {
-      // Set before this class was there: the property hides the accessor.
-      const { getToken } = this;
-      delete this.getToken;
-      this.getToken = getToken;
-    }
     window.addEventListener("popstate", this.#moved);
   }
 
@@ -74,71 +39,33 @@ export class AuditLogReviews extends LitElement implements Page {
     window.removeEventListener("popstate", this.#moved);
   }
 
-  override willUpdate(changed: PropertyValues): void {
-    this.#client.base = this.api.replace(/\/+$/, "");
-    if (changed.has("locale") || changed.has("zone")) {
-      const wanted = this.locale || document.documentElement.lang || navigator.language;
-      const { language } = new Words(wanted);
-      this.#words = new Words(wanted, CATALOGUES[language]);
-      this.clock = new Clock(this.#words.locale, isZone(this.zone) ? this.zone : OWN_ZONE);
-      // Sentences come from the server, in the language of the page.
-      if (changed.get("locale") && this.#list) void this.#load();
-    }
-  }
-
-  t(key: ReviewKey, slots: Record<string, string | number> = {}): string {
-    return this.#words.t(key as unknown as Key, slots);
+  protected override spoken(): void {
+    // Sentences come from the server, in the language of the page.
+    if (this.#list) void this.load();
   }
 
   // ------------------------------------------------------------------------------------------------------- loading
 
-  readonly #moved = (): void => void this.#load();
+  readonly #moved = (): void => void this.load();
 
-  async #load(): Promise<void> {
-    await this.updateComplete;
+  protected override async fetched(): Promise<void> {
     const asked = new URLSearchParams(location.search).get("review") ?? "";
-    const { language: lang } = this.#words;
-    try {
-      const list = await this.#client.get<List>("reviews");
-      this.#open = list.open ? await this.#client.get<Review>("reviews/open", { lang }) : null;
-      this.#signed = /^\d{1,9}$/.test(asked) ? await this.#client.get<Signed>(`reviews/${asked}`, { lang }) : null;
-      this.#list = list;
-      this.#problem = null;
-      this.dispatchEvent(new CustomEvent("alv-reviews", { detail: { overdue: list.overdue }, bubbles: true, composed: true }));
-    } catch (error) {
-      this.#problem = asProblem(error);
-      this.dispatchEvent(new CustomEvent("alv-error", { detail: { ended: this.#problem.status === 401 }, bubbles: true, composed: true }));
-    }
-    this.requestUpdate();
-  }
-
-  /** Do something that changes the log; say what came of it. */
-  async #act(act: () => Promise<unknown>, done: string): Promise<boolean> {
-    if (this.#busy) return false;
-    this.#busy = true;
-    this.requestUpdate();
-    let good = true;
-    try {
-      await act();
-      this.#said = done;
-    } catch (error) {
-      const problem = asProblem(error);
-      this.#said = [problem.detail || this.t("failed"), problem.remedy].join(" ").trim();
-      good = false;
-    }
-    this.#busy = false;
-    this.requestUpdate();
-    return good;
+    const { language: lang } = this.words;
+    const list = await this.client.get<List>("reviews");
+    this.#open = list.open ? await this.client.get<Review>("reviews/open", { lang }) : null;
+    this.#signed = /^\d{1,9}$/.test(asked) ? await this.client.get<Signed>(`reviews/${asked}`, { lang }) : null;
+    this.#list = list;
+    this.tell("alv-reviews", { overdue: list.overdue });
   }
 
   #post<T>(path: string, body: object): Promise<T> {
-    return this.#client.post<T>(`reviews${path}?lang=${this.#words.language}`, body);
+    return this.client.post<T>(`reviews${path}?lang=${this.words.language}`, body);
   }
 
   async #begin(): Promise<void> {
-    if (await this.#act(async () => (this.#open = await this.#post<Review>("", {})), this.t("begun"))) {
-      await this.#load();
-      this.#focus("#open");
+    if (await this.act(async () => (this.#open = await this.#post<Review>("", {})), this.t("begun"))) {
+      await this.load();
+      this.focusOn("#open");
     }
   }
 
@@ -150,14 +77,14 @@ export class AuditLogReviews extends LitElement implements Page {
     const note = this.#comment(item);
     if (note) await this.#change(item, "/raise", { note }, "raised");
     else {
-      this.#said = this.t("raise.why");
+      this.said = this.t("raise.why");
       this.requestUpdate();
-      this.#focus(`#comment-${item.id}`);
+      this.focusOn(`#comment-${item.id}`);
     }
   }
 
   #change(item: Item, path: string, body: object, done: ReviewKey): Promise<boolean> {
-    return this.#act(async () => {
+    return this.act(async () => {
       const changed = await this.#post<Item>(`/open/items/${item.id}${path}`, body);
       if (this.#open) this.#open = { ...this.#open, items: this.#open.items.map((one) => (one.id === item.id ? changed : one)) };
     }, this.t(done));
@@ -166,7 +93,7 @@ export class AuditLogReviews extends LitElement implements Page {
   async #sign(): Promise<void> {
     const body = { comment: this.#field("#result"), unseen: this.#field("#unseen") };
     let signed: Signed | null = null;
-    if (await this.#act(async () => (signed = await this.#post<Signed>("/open/sign", body)), this.t("signed")) && signed) {
+    if (await this.act(async () => (signed = await this.#post<Signed>("/open/sign", body)), this.t("signed")) && signed) {
       this.#go((signed as Signed).number);
     }
   }
@@ -177,17 +104,17 @@ export class AuditLogReviews extends LitElement implements Page {
     if (number === null) search.delete("review");
     else search.set("review", String(number));
     history.pushState(null, "", `${location.pathname}${search.size ? `?${search}` : ""}`);
-    void this.#load().then(() => this.#focus(number === null ? "#past" : "#report"));
+    void this.load().then(() => this.focusOn(number === null ? "#past" : "#report"));
   }
 
   async #prove(ask: string[]): Promise<void> {
     let name = "evidence.html";
-    const made = await this.#act(async () => {
-      const answer = await this.#client.order("evidence", { ask });
+    const made = await this.act(async () => {
+      const answer = await this.client.order("evidence", { ask });
       name = /filename="([^"]+)"/.exec(answer.headers.get("content-disposition") ?? "")?.[1] ?? name;
       save(name, await answer.blob());
     }, "");
-    if (made) this.#said = this.t("evidence.saved", { file: name });
+    if (made) this.said = this.t("evidence.saved", { file: name });
     this.requestUpdate();
   }
 
@@ -199,25 +126,17 @@ export class AuditLogReviews extends LitElement implements Page {
     return (this.renderRoot.querySelector<HTMLInputElement>(selector)?.value ?? "").trim();
   }
 
-  #focus(selector: string): void {
-    void this.updateComplete.then(() => this.renderRoot.querySelector<HTMLElement>(selector)?.focus());
-  }
-
   // ------------------------------------------------------------------------------------------------------- showing
 
   protected override render(): TemplateResult {
-    return html`<div class="reviews" dir=${this.#words.direction} lang=${this.#words.language}>
+    return html`<div class="reviews" dir=${this.words.direction} lang=${this.words.language}>
       <header><h1>${this.t("title")}</h1><p>${this.t("about")}</p></header>
-      <p class="told" role="status" aria-live="polite">${this.#said}</p>
+      <p class="told" role="status" aria-live="polite">${this.said}</p>
       ${this.#page()}</div>`;
   }
 
   #page(): TemplateResult {
-    if (this.#problem) {
-      const { detail, title, remedy } = this.#problem;
-      return html`<p class="empty" role="alert">${icon("warn")} ${detail || title || this.t("failed")} ${remedy}
-        <button class="btn sm" @click=${() => this.#load()}>${this.t("retry")}</button></p>`;
-    }
+    if (this.problem) return this.failure(this.problem);
     if (!this.#list) return html`<p class="empty">${this.t("loading")}</p>`;
     if (this.#signed) return this.#document(this.#signed);
     return html`${this.#open ? this.#review(this.#open) : this.#rest(this.#list)}
@@ -229,7 +148,7 @@ export class AuditLogReviews extends LitElement implements Page {
   #follow(event: MouseEvent, number: number | null): void {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    this.#said = "";
+    this.said = "";
     this.#go(number);
   }
 
@@ -238,7 +157,7 @@ export class AuditLogReviews extends LitElement implements Page {
     return html`<section class="card" aria-label=${this.t("title")}>
       <p>${until ? this.t("reviewed", { at: this.clock.full(until) }) : this.t("never")}
         ${due ? html`<span class=${overdue ? "bad" : ""}>${this.t(overdue ? "overdue" : "due", { at: this.clock.full(due) })}</span>` : nothing}</p>
-      ${manage ? html`<button class="btn p" ?disabled=${this.#busy} @click=${() => this.#begin()}>${this.t("begin")}</button>` : nothing}</section>`;
+      ${manage ? html`<button class="btn p" ?disabled=${this.busy} @click=${() => this.#begin()}>${this.t("begin")}</button>` : nothing}</section>`;
   }
 
   #review(review: Review): TemplateResult {
@@ -265,8 +184,8 @@ export class AuditLogReviews extends LitElement implements Page {
         ? html`<div class="acts" role="group" aria-label=${`${this.t(`why.${item.why}` as ReviewKey)} ${id}`}>
             <label class="sr" for="comment-${id}">${this.t("comment")}</label>
             <input id="comment-${id}" type="text" maxlength=${LONGEST} autocomplete="off" placeholder=${this.t("comment")} .value=${comment}>
-            <button class="btn sm ${seen ? "" : "p"}" aria-pressed=${seen !== null} ?disabled=${this.#busy || (seen !== null && alert !== null)} @click=${() => this.#mark(item, !seen)}>${this.t("look")}</button>
-            ${alert ? nothing : html`<button class="btn q sm" ?disabled=${this.#busy} @click=${() => this.#raise(item)}>${this.t("raise")}</button>`}</div>`
+            <button class="btn sm ${seen ? "" : "p"}" aria-pressed=${seen !== null} ?disabled=${this.busy || (seen !== null && alert !== null)} @click=${() => this.#mark(item, !seen)}>${this.t("look")}</button>
+            ${alert ? nothing : html`<button class="btn q sm" ?disabled=${this.busy} @click=${() => this.#raise(item)}>${this.t("raise")}</button>`}</div>`
         : comment ? html`<p class="said"><q><bdi>${comment}</bdi></q></p>` : nothing}</li>`;
   }
 
@@ -275,13 +194,13 @@ export class AuditLogReviews extends LitElement implements Page {
       <h3>${this.t("sign.title")}</h3>
       <label>${this.t("sign.comment")}<textarea id="result" maxlength=${LONGEST} rows="2"></textarea></label>
       ${unseen ? html`<label>${this.t("sign.unseen", { n: unseen })}<textarea id="unseen" required maxlength=${LONGEST} rows="2"></textarea></label>` : nothing}
-      <button class="btn p" ?disabled=${this.#busy}>${this.t("sign")}</button></form>`;
+      <button class="btn p" ?disabled=${this.busy}>${this.t("sign")}</button></form>`;
   }
 
   #document(signed: Signed): TemplateResult {
     const { evidence } = signed;
     return html`<p class="bar"><a class="btn q sm" href="?" @click=${(event: MouseEvent) => this.#follow(event, null)}>${this.t("back")}</a><span class="sp"></span>
-        ${evidence ? html`<button class="btn sm" ?disabled=${this.#busy} @click=${() => this.#prove(evidence.ask)}>${icon("shield")}${this.t("evidence")}</button>` : nothing}
+        ${evidence ? html`<button class="btn sm" ?disabled=${this.busy} @click=${() => this.#prove(evidence.ask)}>${icon("shield")}${this.t("evidence")}</button>` : nothing}
         <button class="btn sm" @click=${() => window.print()}>${this.t("print")}</button></p>
       ${report(this, signed)}`;
   }
