@@ -3,9 +3,10 @@
 Method: the scripts of this folder, one after the other, each in a process of its own, with the sizes below; what each
 does is written in it. `--quick` takes sizes for a look (a quarter of an hour), otherwise those of the claims (some
 hours, of which the stores of ten million entries take most; they are kept in `--folder`, and the next run begins with
-them). `--only` names those to run. `--plot` writes pictures of the rates of writing and of the peers into a folder.
+them). `--only` names those to run. `--docs` puts the tables, the pictures and what is computed from them into the
+pages of that folder.
 
-    python -m benchmarks [--quick] [--only append --only peers] [--folder build/stores] [--plot docs/images]
+    python -m benchmarks [--quick] [--only append --only peers] [--folder build/stores] [--docs docs]
 """
 
 from __future__ import annotations
@@ -18,9 +19,7 @@ from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.measure import machine
-
-__all__ = ["PLOTS", "QUICK", "SCRIPTS", "Table", "bars", "tables"]
+__all__ = ["PLOTS", "QUICK", "SCRIPTS", "Table", "bars", "paged", "tables"]
 
 SCRIPTS: dict[str, tuple[str, ...]] = {
     "append": (),
@@ -51,6 +50,8 @@ PLOTS: dict[str, tuple[tuple[str, ...], str]] = {
 """Script → which columns of its first table are drawn, and which one names a row."""
 _WIDTH, _RIGHT, _BAR, _GAP = 640, 110, 16, 14
 _LETTER = 6.6
+_FIGURES = Path("operate", "capacity.json")
+_CAPACITY = Path(__file__).resolve().parent.parent / "scripts" / "capacity.py"
 _FONT = 'font-family="sans-serif" font-size="12"'
 _COLOURS = ("#2f6f4f", "#b8bfc6")
 
@@ -116,25 +117,54 @@ def bars(table: Table, columns: tuple[str, ...], label: str, note: str) -> str:
     return "\n".join([*out, "</svg>", ""])
 
 
+def paged(text: str, name: str, printed: str) -> str:
+    """Return a page with the tables of a script in the place that is marked for them, if there is one."""
+    before, begin, rest = text.partition(f"<!-- {name} -->")
+    _, end, after = rest.partition(f"<!-- end of {name} -->")
+    if not end:
+        return text
+    parts = [f"Measured on: {printed.splitlines()[1]}."]
+    for one in tables(printed):
+        lines = [_line(one.columns), f"|{' --- |' * len(one.columns)}", *map(_line, one.rows)]
+        parts.append("\n".join([f"{one.title}:", "", *lines]))
+    return before + begin + "\n\n" + "\n\n".join(parts) + "\n\n" + end + after
+
+
+def _line(cells: tuple[str, ...]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def written(docs: Path, name: str, printed: str) -> None:
+    """Put what a script printed into the documentation."""
+    page = docs / "operate" / "figures.md"
+    page.write_text(paged(page.read_text(encoding="utf-8"), name, printed), encoding="utf-8")
+    if name in PLOTS:
+        columns, label = PLOTS[name]
+        drawn = bars(tables(printed)[0], columns, label, printed.splitlines()[1])
+        (docs / "images" / f"{name}.svg").write_text(drawn, encoding="utf-8")
+
+
 def main() -> None:
     """Run the scripts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", action="append", choices=SCRIPTS)
     parser.add_argument("--folder", type=Path, default=Path("build", "stores"))
-    parser.add_argument("--plot", type=Path, metavar="FOLDER")
+    parser.add_argument("--docs", type=Path, metavar="FOLDER")
     given = parser.parse_args()
     chosen = QUICK if given.quick else SCRIPTS
     for name in given.only or chosen:
         command = [sys.executable, "-m", f"benchmarks.{name}", *chosen.get(name, ())]
-        command += [str(given.folder)] if name in KEPT else []
+        if name in KEPT:
+            command += [str(given.folder)]
+            command += ["--json", str(given.docs / _FIGURES)] if given.docs else []
         ran = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         sys.stdout.write(f"\n## {name}\n\n{ran.stdout}")
         sys.stdout.flush()
-        if name in PLOTS and given.plot is not None:
-            columns, label = PLOTS[name]
-            drawn = bars(tables(ran.stdout)[0], columns, label, machine())
-            (given.plot / f"{name}.svg").write_text(drawn)
+        if given.docs:
+            written(given.docs, name, ran.stdout)
+            if name in KEPT:
+                subprocess.run([sys.executable, _CAPACITY, "--write", "--figures", given.docs / _FIGURES], check=True)
 
 
 if __name__ == "__main__":

@@ -69,6 +69,9 @@ BUDGETS = (
     ),
     APPEND := Budget("append", "append, batches of 100, proofs on", 0, "/s", least=None, form=",.0f"),
     EXPORT := Budget("export", "export to NDJSON", 100_000, "/s", least=True, form=",.0f"),
+    EXPORT_CPU := Budget(
+        "export_cpu", "the same per second of processor time (SQLite)", 100_000, "/s", least=True, form=",.0f"
+    ),
     MEMORY := Budget("memory", "memory that the second half of an export adds", 8, "MiB"),
     LEAVES := Budget(
         "leaves", "verify: headers of leaves, hashed up to the root", 200_000, "/s", least=True, form=",.0f"
@@ -118,6 +121,8 @@ def measured(folder: Path, engine: str, count: int, tries: int, *, verify: bool)
         with whole.copied(at, folder) as copy:
             exported = whole.exported(copy, max(1, DAYS * _EXPORTED // max(count, _EXPORTED)))
             found[EXPORT], found[MEMORY] = exported.rate, exported.grown / _MIB
+            if engine == "sqlite":
+                found[EXPORT_CPU] = exported.busy
             tell(f"export of {exported.entries:,}")
             found[START], idle = whole.started(copy)
             found[IDLE] = idle / _MIB

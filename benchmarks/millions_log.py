@@ -82,11 +82,13 @@ class Export(NamedTuple):
 
     Args:
         rate: Entries per second.
+        busy: Entries per second of this process's processor time.
         grown: Bytes of memory that the second half needed beyond the first.
     """
 
     entries: int
     rate: float
+    busy: float
     grown: int
 
 
@@ -123,7 +125,7 @@ def _export(url: str, key: str, days: int) -> None:
         query = f"date:>={END - timedelta(days=days):%Y-%m-%d}"
         out: Any = _Nowhere(log.count(WORKSPACE, query).value // 2)
         took = timed(lambda: export(log, WORKSPACE, query, "ndjson", out, actor=_AUDITOR))
-    print(json.dumps([out.written, out.written / took.wall, _peak() - out.peak]))
+    print(json.dumps([out.written, out.written / took.wall, out.written / took.cpu, _peak() - out.peak]))
 
 
 def leaves() -> float:

@@ -285,7 +285,7 @@ CONTESTANTS: dict[str, Contestant] = {
     PLAIN: plain,
     **{name: _on_django(name, traces) for name, traces in _DJANGO.items()},
     "SQLAlchemy-Continuum": _on_sqlalchemy(capture.continuum),
-    "postgresql-audit": _on_sqlalchemy(capture.triggers),
+    "postgresql-audit": _on_sqlalchemy(capture.peer_triggers),
     IMMUDB: immudb_single,
     "immudb, batches of 100": immudb_batches,
 }

@@ -79,7 +79,7 @@ def place(folder: Path, engine: str, **settings: str) -> Iterator[Place]:
     if programs is None:
         sys.exit(postgresing.MISSING)
     fresh = not (inside / "data").exists()
-    server = postgresing.Server(programs, inside, **settings)
+    server = postgresing.Server(programs, inside, settings=settings)
     try:
         url = server.database("bench") if fresh else server.url("bench")
         yield Place(url, folder / "postgres.key", server)

@@ -149,14 +149,15 @@ def main() -> None:
     """Compute."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--figures", type=Path, default=FIGURES)
-    parser.add_argument("--write", action="store_true", help="put the tables into the page")
+    parser.add_argument("--write", action="store_true", help="put the tables into the page beside the figures")
     parser.add_argument("--events", type=int, help="a day")
     parser.add_argument("--days", type=int, default=90)
     parser.add_argument("--append", type=float, help="entries per second, instead of what was measured")
     parser.add_argument("--bytes", type=float, help="per entry, likewise")
     options = parser.parse_args()
     if options.write:
-        PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), page(options.figures)), encoding="utf-8")
+        beside = options.figures.with_suffix(".md")
+        beside.write_text(written(beside.read_text(encoding="utf-8"), page(options.figures)), encoding="utf-8")
         return
     if options.events is None:
         sys.stdout.write(page(options.figures) + "\n")

@@ -18,6 +18,7 @@ from sendero.permissions import BUILTIN
 from sendero.service import accounts, contacts, roles, templates, users
 from sendero.tables import Account, Contact, Template, User, Workspace
 from sendero.web.app import application
+from sendero.whatsapp.cloud import CloudApi
 from sendero.whatsapp.demo import DemoWhatsApp
 from sendero.work import Work, actor_of, begin
 from whodid import Actor, Entry
@@ -41,7 +42,14 @@ class Lumen:
         self.now = NOW
         self.home = Installation(Settings(data=folder, **settings), clock=self._clock)
         self.app = application(self.home)
+        self._clouds: list[CloudApi] = []
         self._found()
+
+    def close(self) -> None:
+        """Close everything that it opened."""
+        for cloud in self._clouds:
+            cloud.close()
+        self.home.close()
 
     def _clock(self) -> datetime:
         self.now += timedelta(milliseconds=1)
@@ -63,6 +71,12 @@ class Lumen:
         provider = self.home.provider
         assert isinstance(provider, DemoWhatsApp)
         return provider
+
+    def speaks_with(self, address: str, **settings: Any) -> None:
+        """Have the workspace speak with a WhatsApp at an address from now on."""
+        cloud = CloudApi(address, **settings)
+        self._clouds.append(cloud)
+        self.home.provider = cloud
 
     def whatsapp_goes_on(self, seconds: float = 10) -> None:
         """Let time pass over there, and everything arrive that is told."""
@@ -209,7 +223,7 @@ def lumen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lumen]:
     quick_passwords(monkeypatch)
     place = Lumen(tmp_path / "var")
     yield place
-    place.home.close()
+    place.close()
 
 
 def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:

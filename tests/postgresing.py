@@ -14,7 +14,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,13 @@ class Server:
     """
 
     def __init__(
-        self, place: Path, folder: Path | None = None, *, of: Server | None = None, tiny: bool = False, **settings: str
+        self,
+        place: Path,
+        folder: Path | None = None,
+        *,
+        of: Server | None = None,
+        tiny: bool = False,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         self._kept = folder is not None
         if folder is None:
@@ -84,18 +90,18 @@ class Server:
         self.place = place
         if (self.data / "PG_VERSION").exists():
             if (self.data / "postmaster.pid").exists():  # whoever started it was killed, or the machine was
-                command = [place / "pg_ctl", "-D", self.data, "-m", "fast", "-w", "stop"]
+                command = [str(place / "pg_ctl"), "-D", str(self.data), "-m", "fast", "-w", "stop"]
                 subprocess.run(command, capture_output=True, cwd="/", check=False, **self._as)
-            self.start(**settings)
+            self.start(**settings or {})
             return
         if of is not None:
             # -R writes down whom to follow. The files may be lost with the machine: tests need not wait for the disk.
             self.run("pg_basebackup", "-D", str(self.data), "-d", of.url("postgres", "postgres"), "-R", "-N", "-cfast")
-            self.start(**settings)
+            self.start(**settings or {})
             return
         small = ("--wal-segsize=1", "-N") if tiny else ()
         self.run("initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale", "C", *small)
-        self.start(**settings)
+        self.start(**settings or {})
         with self.connect("postgres") as connection:
             connection.execute(f"CREATE ROLE {ROLE} LOGIN NOSUPERUSER NOBYPASSRLS")
 

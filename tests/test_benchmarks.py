@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from benchmarks.__main__ import PLOTS, QUICK, SCRIPTS, Table, bars, tables
+from benchmarks.__main__ import PLOTS, QUICK, SCRIPTS, Table, bars, paged, tables
 from benchmarks.measure import table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,6 +55,18 @@ def test_what_is_drawn_is_in_the_documentation() -> None:
     for name in PLOTS:
         assert (ROOT / "docs" / "images" / f"{name}.svg").exists()
         assert f"images/{name}.svg)" in pages
+
+
+def test_tables_take_the_place_that_is_marked_for_them(printed: str) -> None:
+    """What stood there goes, what stands around it stays, and a script without a place changes nothing."""
+    page = "Before.\n\n<!-- peers -->\nold\n<!-- end of peers -->\n\nAfter.\n"
+    new = paged(page, "peers", printed)
+    assert new.startswith("Before.\n\n<!-- peers -->\n\nMeasured on: A machine.\n\nEntries per second;")
+    assert "| 100 | 9,000 | 12,000 | 0.75 |" in new
+    assert new.endswith("| 1 | 2 |\n\n<!-- end of peers -->\n\nAfter.\n")
+    assert "old" not in new
+    assert paged(new, "peers", printed) == new
+    assert paged(page, "append", printed) == page
 
 
 def test_every_script_that_it_runs_is_there() -> None:

@@ -160,6 +160,16 @@ def test_what_a_database_lacks(alias: str) -> None:
         call_command("whodid_triggers", database="default")
 
 
+def test_a_database_without_triggers_is_an_error(alias: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody would tell of the changes of a model, `manage.py check` says so."""
+    from whodid.capture.django.checks import check_triggers
+
+    assert check_triggers() == []
+    monkeypatch.setattr(djangoing.Router, "here", "default")
+    assert {one.id for one in check_triggers()} == {"whodid.E001"}
+    assert "shop.Tag in sqlite" in " ".join(one.msg for one in check_triggers())
+
+
 def test_the_doctor_does_not_ask_for_what_triggers_tell_of(alias: str) -> None:
     """A model that triggers tell of is no gap."""
     from django.apps import apps

@@ -180,11 +180,11 @@ def test_alerts_that_rest_on_some_entries_are_found_without_reading_the_others(
     read: list[str] = []
     state = Log.state
 
-    def watched(log: Log, workspace: str, name: str) -> bytes | None:
+    def told(log: Log, workspace: str, name: str) -> bytes | None:
         read.append(name)
         return state(log, workspace, name)
 
-    monkeypatch.setattr(Log, "state", watched)
+    monkeypatch.setattr(Log, "state", told)
     monkeypatch.setattr(Log, "read", lambda *_: pytest.fail("an entry was read"))
 
     found = by_owner(log).page("all", over=[20])

@@ -14,9 +14,10 @@ from whodid import Log, Resource
 from whodid.errors import MalformedProof, NotFound, ProofError, Purged, Refuted
 from whodid.proof import check_inclusion, leaf_hash, open_checkpoint
 from whodid.proof.complete import Answer, Found, SegmentAnswer, check_answer, check_range
-from whodid.proof.leaf import ACTION, ACTOR, RESOURCE
+from whodid.proof.index import Index
+from whodid.proof.leaf import ACTION, ACTOR, RESOURCE, tag
 from whodid.proof.note import Verifier
-from whodid.proof.seal import Seal
+from whodid.proof.seal import NOTHING, Seal, salt_commitment
 from whodid.proof.volume import Volume
 from whodid.retention import purge
 
@@ -209,6 +210,40 @@ def test_what_an_operator_leaves_out_of_volumes_is_refuted(log: Log, clock: Cloc
     whole = check_answer(origin, answer)
     assert check_answer(origin, answer._replace(bound=(two,))).start > whole.start
     assert check_answer(origin, answer._replace(segments=())).stop < whole.stop
+
+
+def test_an_index_that_reaches_beyond_its_segment_is_refuted() -> None:
+    """Whoever seals an index cannot have it speak of entries of another segment."""
+    salt = bytes(range(32))
+    for stop, problem in ((4, None), (3, "reaches beyond")):
+        index = Index(2, {tag(salt, ACTION, b"contact.deleted"): [2, 3]})
+        seals: list[Seal] = []
+        for number, end in enumerate((1, 2, stop)):
+            previous = seals[-1] if seals else None
+            seal = Seal(
+                number=number,
+                start=previous.stop if previous else 0,
+                stop=end,
+                indexed=1,
+                keys=1,
+                recorded_first=0,
+                recorded_last=0,
+                occurred_first=0,
+                occurred_last=0,
+                root=index.root,
+                commitment=salt_commitment(number + 2, salt),
+                previous=previous.hash if previous else NOTHING,
+                anchor=NOTHING,
+            )
+            seals.append(seal)
+        positions, proof = index.look_up(tag(salt, ACTION, b"contact.deleted"))
+        said = SegmentAnswer(2, salt, tuple(positions), proof)
+        answer = Answer(ACTION, b"contact.deleted", (), tuple(one.encode() for one in seals), (said,))
+        if problem is None:
+            assert check_answer("any", answer).positions == (2, 3)
+        else:
+            with pytest.raises(Refuted, match=problem):
+                check_answer("any", answer)
 
 
 def test_no_changed_byte_of_a_seal_passes(log: Log) -> None:

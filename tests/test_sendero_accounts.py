@@ -12,7 +12,6 @@ from sendero.service import accounts
 from sendero.tables import Account, Campaign, Segment
 from sendero.whatsapp import turns
 from sendero.whatsapp.actor import WHATSAPP
-from sendero.whatsapp.cloud import CloudApi
 from tests.graphing import fault, graph_server
 from tests.lumen import TOKEN, Lumen, account_values, lumen, row_of, source
 from whodid import Change, Entry, Reason, Resource
@@ -101,7 +100,7 @@ class TestConnecting:
 
     def test_whatsapp_is_away(self, lumen: Lumen) -> None:
         """The person is told to try again; nothing is half done."""
-        lumen.home.provider = CloudApi("http://127.0.0.1:9", timeout=httpx2.Timeout(0.5))
+        lumen.speaks_with("http://127.0.0.1:9", timeout=httpx2.Timeout(0.5))
         browser = lumen.signed_in("Admin")
         for path, data in (
             (f"{SETTINGS}/new", FORM),
@@ -119,7 +118,7 @@ class TestConnecting:
     def test_the_cloud_api(self, lumen: Lumen) -> None:
         """The same over HTTP, as Meta answers."""
         with graph_server() as graph:
-            lumen.home.provider = CloudApi(graph.address)
+            lumen.speaks_with(graph.address)
             number = {
                 "display_phone_number": "+34 910 555 020",
                 "verified_name": "Casa Lumen",
@@ -171,7 +170,7 @@ class TestTesting:
     def test_what_is_new(self, lumen: Lumen) -> None:
         """Is WhatsApp's act, although a person asked."""
         with graph_server() as graph:
-            lumen.home.provider = CloudApi(graph.address)
+            lumen.speaks_with(graph.address)
             number = {
                 "display_phone_number": "+34 910 555 014",
                 "verified_name": "Casa Lumen",
@@ -192,7 +191,7 @@ class TestTesting:
         browser = lumen.signed_in("Admin")
         fresh = TOKEN.replace("1", "9")
         with graph_server() as graph:
-            lumen.home.provider = CloudApi(graph.address)
+            lumen.speaks_with(graph.address)
             graph.will(401, fault(190, "Error validating access token: Session has expired"))
             answer = browser.post(f"{SETTINGS}/{lumen.account.id}/test")
             assert answer.status_code == 409
@@ -218,7 +217,7 @@ class TestTesting:
     def test_asked_again_and_again(self, lumen: Lumen) -> None:
         """A job asks as well: what WhatsApp does not tell by itself is seen all the same."""
         with graph_server() as graph:
-            lumen.home.provider = CloudApi(graph.address)
+            lumen.speaks_with(graph.address)
             graph.will(503, fault(2, "Service temporarily unavailable"))
             turns.ask_standings(lumen.home)
             assert lumen.entries() == []

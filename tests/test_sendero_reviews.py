@@ -11,7 +11,6 @@ from starlette.testclient import TestClient
 from sendero.service import accounts, reviews, templates
 from sendero.tables import Account, Template
 from sendero.whatsapp.actor import WHATSAPP
-from sendero.whatsapp.cloud import CloudApi
 from sendero.whatsapp.forms import handed_in
 from sendero.whatsapp.provider import Line
 from tests.graphing import fault, graph_server
@@ -52,7 +51,7 @@ class TestAsking:
     @pytest.mark.parametrize("do", ["new", "edit", "delete"])
     def test_it_is_away(self, lumen: Lumen, do: str) -> None:
         """The person is told to try again, what they typed is still there, and nothing is half done."""
-        lumen.home.provider = CloudApi("http://127.0.0.1:9", timeout=httpx2.Timeout(0.5))
+        lumen.speaks_with("http://127.0.0.1:9", timeout=httpx2.Timeout(0.5))
         browser = lumen.signed_in("Manager")
         path = "/templates/new" if do == "new" else f"/templates/{lumen.template.id}/{do}"
         typed = form(name="fresh" if do == "new" else "order_update", body="Hello {{1}}, about {{2}}")
@@ -73,7 +72,7 @@ class TestAsking:
     def test_it_refuses(self, lumen: Lumen) -> None:
         """In its own words, with its code."""
         with graph_server() as graph:
-            lumen.home.provider = CloudApi(graph.address)
+            lumen.speaks_with(graph.address)
             graph.will(400, fault(100, "Invalid parameter", details="Variables can't be at the start of the template"))
             answer = lumen.signed_in("Manager").post("/templates/new", data=form(name="fresh"))
         assert "WhatsApp refuses this: Variables can&#39;t be at the start" in answer.text
@@ -82,7 +81,7 @@ class TestAsking:
     def test_it_answers_at_once(self, lumen: Lumen) -> None:
         """With another category, and approved already: both are WhatsApp's acts."""
         with graph_server() as graph:
-            lumen.home.provider = CloudApi(graph.address)
+            lumen.speaks_with(graph.address)
             graph.will(200, {"id": "572", "status": "APPROVED", "category": "MARKETING"})
             lumen.signed_in("Manager").post("/templates/new", data=form(name="fresh"))
             assert graph.asked[0].body["name"] == "fresh"

@@ -330,7 +330,7 @@ class TestPanel:
 
     def test_only_with_the_demo(self, lumen: Lumen) -> None:
         """Meta's WhatsApp has no such buttons."""
-        lumen.home.provider = CloudApi("http://127.0.0.1:9")
+        lumen.speaks_with("http://127.0.0.1:9")
         browser = lumen.signed_in("Admin")
         assert browser.get(PANEL).status_code == 404
         assert press(browser, "pause", "1").status_code == 404

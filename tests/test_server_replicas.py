@@ -12,9 +12,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 import whodid
+from tests.replicating import looked_at, paused, state_of
 from tests.serving import ALL, HOME, MARIA, Clock, bearer, client, event, linked, record, story, token
 from tests.test_server_live import Listener, call, live
-from tests.test_store_replicas import looked_at, paused, state_of
 from whodid import Log, Resource
 from whodid.catalog import builtin
 from whodid.errors import InvalidSetting, StoreUnavailable

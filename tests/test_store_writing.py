@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from whodid.store.sqlite.engine import Connection
+from whodid.store.sqlite.engine import Connection, Engine
 from whodid.store.tally import ACTOR_SCALES, SHAPE_SCALES, Tally, count_in, folded
 
 
@@ -23,6 +24,19 @@ def test_rows_are_inserted_once_and_in_order(tmp_path: Path, count: int) -> None
     connection.insert("INSERT INTO t (a, b)", rows, "ON CONFLICT (a) DO UPDATE SET n = n + 1")
     assert connection.rows("SELECT DISTINCT n FROM t") == ([(2,)] if count else [])
     connection.close()
+
+
+def test_readers_that_came_all_at_once_do_not_stay(tmp_path: Path) -> None:
+    """Each holds a cache of its own: some are kept for the next readers, the others are closed."""
+    engine = Engine(str(tmp_path / "x.db"))
+    kept = engine._idle
+    for _ in range(2):
+        with ExitStack() as stack:
+            lent = [stack.enter_context(engine.reading()) for _ in range(25)]
+            assert {one.value("SELECT count(*) FROM migration") for one in lent} == {engine._known}
+        assert (len(kept), sum(one in kept for one in lent)) == (10, 10)
+    engine.close()
+    assert kept == []
 
 
 def test_larger_buckets_are_the_sums_of_smaller_ones() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -11,9 +10,8 @@ import sqlalchemy as sa
 from tests.watching import Bed, watched_models
 from whodid import Event
 from whodid.capture.outbox import Outbox
-from whodid.capture.sqlalchemy import Handle
 
-__all__ = ["TriggerBed", "fresh", "run_sql"]
+__all__ = ["TriggerBed", "fresh", "run_sql", "sides"]
 
 
 def run_sql(engine: sa.Engine, script: str) -> None:
@@ -31,6 +29,11 @@ def fresh(outbox: Outbox) -> list[tuple[str, Event, str | None]]:
         connection.execute(sa.delete(outbox.table))
     assert [row.fault for row in rows if row.workspace.startswith("(")] == []
     return [(row.workspace, msgspec.json.decode(row.event, type=Event), row.fault) for row in rows]
+
+
+def sides(event: Event) -> dict[str, tuple[object, object]]:
+    """Return the changes of an event by their paths."""
+    return {change.path: (change.before, change.after) for change in event.changes}
 
 
 class TriggerBed(Bed):
@@ -57,7 +60,3 @@ class TriggerBed(Bed):
         """Remove the triggers too: other tests have the same tables."""
         run_sql(self.plain, self.script.remove())
         super().close()
-
-
-Scene = Callable[[Any], Any]
-_ = Handle

@@ -70,7 +70,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
     def hurry() -> None:
         monkeypatch.setattr(engine, "_ANSWER_S", 1.5)
-        monkeypatch.setattr(engine, "_REUSED_S", 1.0)
+        monkeypatch.setattr(engine, "_BEGUN_S", 1.0)
         begin = engine._BEGIN_WRITING.replace("lock_timeout = 30000", "lock_timeout = 600")
         monkeypatch.setattr(engine, "_BEGIN_WRITING", begin)
 
@@ -162,7 +162,7 @@ def test_a_connection_that_the_network_forgot_is_replaced(
     network: Network, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is found out soon, and once for all of those that are idle: who asks is answered, not refused."""
-    monkeypatch.setattr("whodid.store.postgres.engine._REUSED_S", 0.5)
+    monkeypatch.setattr("whodid.store.postgres.engine._BEGUN_S", 0.5)
     with whodid.open(url) as log:
         log.record("w", event("a", 0))
         threads = [threading.Thread(target=lambda: log.find("w", "")) for _ in range(4)]

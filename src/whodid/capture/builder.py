@@ -194,6 +194,11 @@ class Builder:
             whose = self._workspace() if callable(self._workspace) else self._workspace
         return whose
 
+    @property
+    def one_workspace(self) -> str | None:
+        """The workspace that was named for everything that names none itself; None when it is asked for each time."""
+        return self._workspace if isinstance(self._workspace, str) else None
+
     def keyed(self, workspace: str | None) -> Fingerprint:
         """Return what makes fingerprints of JSON values for a workspace; without one it refuses to."""
         keyed = self._fingerprint

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from whodid.capture.builder import Builder
 from whodid.capture.relay import Backlog, Quarantined, Recorder, Relay, RelayStatus
 from whodid.catalog import Catalog
 from whodid.cli import ui
@@ -88,7 +89,8 @@ def relay(
 
     Exit code 1: with --once, something was refused or could not be delivered.
     """
-    outbox = _outbox(database_url, schema, workspace)
+    declared = _catalog(catalog)
+    outbox = _outbox(database_url, schema, workspace, declared)
     if not 0 < interval <= 3600:
         raise InvalidSetting(f"An interval of {interval:g} seconds cannot be used", "Use more than 0, at most 3600")
     with ExitStack() as stack:
@@ -97,7 +99,7 @@ def relay(
             log = stack.enter_context(_server(url, api_key, workspace))
         else:
             _apart(outbox, store)
-            log = stack.enter_context(open_store(store, key_file, create=True, catalog=_catalog(catalog)))
+            log = stack.enter_context(open_store(store, key_file, create=True, catalog=declared))
         outbox.backlog()  # a wrong address shows now, not as a failure that is tried again
         if refused:
             _release(outbox)
@@ -110,7 +112,7 @@ def relay(
             _until_stopped(made, outbox, as_json=as_json)
 
 
-def _outbox(database_url: str, schema: str | None, workspace: str | None) -> Outbox:
+def _outbox(database_url: str, schema: str | None, workspace: str | None, catalog: Catalog | None) -> Outbox:
     try:
         from whodid.capture.outbox import Outbox
     except ModuleNotFoundError as error:
@@ -119,7 +121,8 @@ def _outbox(database_url: str, schema: str | None, workspace: str | None) -> Out
         raise InvalidSetting(
             f"The relay needs {error.name}, which is not installed", "Run: pip install 'whodid[sqlalchemy]'"
         ) from None
-    return Outbox.at(database_url, schema=schema, only=workspace)
+    capture = None if catalog is None else Builder(catalog, None)
+    return Outbox.at(database_url, schema=schema, only=workspace, capture=capture)
 
 
 def _catalog(text: str | None) -> Catalog | None:

@@ -46,7 +46,7 @@ def _counts(search: Search, column: str, scales: Scales, spans: Sequence[Span]) 
     most, is counted once for all spans that end or begin there: the days of a zone that is hours away from UTC would
     otherwise be made of all their hours.
     """
-    (scale, unit), *finer = scales
+    (scale, unit), finer = scales[0], scales[1:]
     long = {number: span for number, span in enumerate(spans) if span[1] - span[0] >= unit}
     short = {number: span for number, span in enumerate(spans) if number not in long}
     ends = sorted({end for span in long.values() for end in span if end % unit})

@@ -8,6 +8,7 @@ from django.conf import settings as django_settings
 from django.core import checks
 from django.db import connections, router
 
+from whodid.capture.django.hook import installed
 from whodid.capture.django.outbox import TABLE
 
 __all__ = ["register"]
@@ -18,6 +19,7 @@ _MIDDLEWARE = "whodid.capture.django.Middleware"
 def register() -> None:
     """Register the checks; a second call changes nothing."""
     checks.register(check_middleware)
+    checks.register(check_triggers)
     checks.register(check_outbox, checks.Tags.database)
 
 
@@ -33,6 +35,18 @@ def check_middleware(**_: Any) -> list[Any]:
         hint = f"{listed[0]} and what follows act outside of its scope: put {_MIDDLEWARE} first"
         return [checks.Warning("The audit log's middleware is not the first", hint=hint, id="whodid.W002")]
     return []
+
+
+def check_triggers(**_: Any) -> list[Any]:
+    """Refuse models that triggers are to tell of in a database that is not PostgreSQL: nobody would tell of them."""
+    found: list[Any] = []
+    for plan in installed().plans.claimed_plans():
+        alias = router.db_for_write(plan.model)
+        if connections[alias].vendor != "postgresql":
+            hint = "Name it in TRIGGERS where the database is PostgreSQL only"
+            message = f"Triggers cannot tell of {plan.model._meta.label} in {connections[alias].vendor}"
+            found.append(checks.Error(message, hint=hint, id="whodid.E001"))
+    return found
 
 
 def check_outbox(databases: Any = None, **_: Any) -> list[Any]:

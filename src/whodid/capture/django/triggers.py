@@ -92,7 +92,8 @@ def script(hook: Hook, alias: str) -> Script:
     plans = hook.plans.claimed_plans()
     tables = [*(_table(plan, hook, connection) for plan in plans), *_links(plans, connection)]
     limit = min(max(hook.limit, 1), 100_000)
-    return Script(tables=tuple(tables), outbox=TABLE, zoned=_zoned(), row_limit=limit)
+    whose = hook.capture.one_workspace
+    return Script(tables=tuple(tables), outbox=TABLE, zoned=_zoned(), row_limit=limit, workspace=whose)
 
 
 def _zoned() -> bool:

@@ -66,9 +66,6 @@ def _faults(handle: Handle) -> Iterator[Gap]:
         return
     script = handle.triggers()
     engine = handle.outbox.engine
-    if engine.dialect.name != "postgresql":
-        yield Gap(kind="trigger", name=engine.dialect.name, why="Triggers tell of changes in PostgreSQL only.")
-        return
     if engine.dialect.is_async:
         # A command has no loop: the same database, through the synchronous side of the driver.
         engine = sa.create_engine(engine.url, poolclass=sa.NullPool)

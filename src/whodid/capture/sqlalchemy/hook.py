@@ -29,7 +29,7 @@ from whodid.capture.sqlalchemy.triggers import Teller, described
 from whodid.capture.sqlalchemy.unit import Now, SessionUnit
 from whodid.capture.triggers import Script, Table
 from whodid.capture.units import Unit, closed, opened
-from whodid.errors import InvalidEvent
+from whodid.errors import InvalidEvent, InvalidSetting
 from whodid.model import Event, Resource
 
 __all__ = ["SessionHook"]
@@ -77,7 +77,7 @@ class SessionHook:
         self._further = () if triggers == "all" else tuple(one for one in triggers if isinstance(one, Table))
         self._named: dict[Mapper[Any], Plan | None] = {}
         self._told_types: frozenset[str] | None = None
-        self.teller = Teller(capture) if self._claimed or self._further else None
+        self.teller = Teller(capture, self._wakes) if self._claimed or self._further else None
         self._plans: dict[Mapper[Any], Plan | None] = {}
         self._zones = True
         self._units: WeakKeyDictionary[Session, SessionUnit] = WeakKeyDictionary()
@@ -140,7 +140,11 @@ class SessionHook:
         """Return the SQL of the triggers."""
         own = self.outbox.table
         return Script(
-            tables=self.tables(), outbox=own.name, outbox_schema=own.schema or "public", row_limit=self.row_limit
+            tables=self.tables(),
+            outbox=own.name,
+            outbox_schema=own.schema or "public",
+            row_limit=self.row_limit,
+            workspace=self.capture.one_workspace,
         )
 
     def told_by_triggers(self, table: str) -> bool:
@@ -176,7 +180,17 @@ class SessionHook:
             self.cascades = Cascades(self)
         self.net.watch(engine)
         if self.teller is not None:
+            if engine.dialect.name != "postgresql":
+                raise InvalidSetting(
+                    f"Triggers cannot tell of changes in {engine.dialect.name}, and the hook is told to leave them",
+                    "Pass triggers= where the database is PostgreSQL only",
+                )
             self.teller.watch(engine)
+
+    def _wakes(self, connection: sa.Connection) -> None:
+        """Note that triggers may write in the transaction of a connection, so that its commit wakes the relay."""
+        if (unit := self.net.unit(connection)) is not None:
+            self.outbox.wrote(unit.session)
 
     def unwatch(self) -> None:
         """Stop listening to the engines."""

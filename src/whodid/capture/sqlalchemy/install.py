@@ -106,7 +106,8 @@ def install(
         A handle; `handle.remove()` stops it.
 
     Raises:
-        InvalidSetting: It cannot be installed there, or there is no database to make an outbox for.
+        InvalidSetting: It cannot be installed there, there is no database to make an outbox for, or triggers are to
+            tell of changes and it is not PostgreSQL.
     """
     owner, class_, engines, prepared = _watched(sessions)
     settings: Settings = (capture, outbox, models if models == "all" else tuple(models), tuple(exclude))
@@ -144,8 +145,13 @@ def install(
     undo.append(lambda: capture.removed(hook))
     # A handle knows whose it is, so the entry would keep its own key, and with it all that was captured with.
     undo.append(partial(_forget, owner))
-    for engine in engines:
-        hook.binds(engine)
+    try:
+        for engine in engines:
+            hook.binds(engine)
+    except InvalidSetting:
+        for step in reversed(undo):
+            step()
+        raise
     handle = _handles[owner] = Handle(hook, settings, undo)
     return handle
 

@@ -5,7 +5,7 @@ A class that triggers tell of is not watched by the hook, so that there is one e
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -43,10 +43,16 @@ class _Last(NamedTuple):
 
 
 class Teller:
-    """Tells the database who acts, before the first statement of a transaction that changes something."""
+    """Tells the database who acts, before the first statement of a transaction that changes something.
 
-    def __init__(self, capture: Capture) -> None:
+    Args:
+        capture: Knows what is secret.
+        writes: Called for the connection of each such transaction.
+    """
+
+    def __init__(self, capture: Capture, writes: Callable[[sa.Connection], None]) -> None:
         self._capture = capture
+        self._noted = writes
         self._engines: WeakSet[sa.Engine] = WeakSet()
         self._last: WeakKeyDictionary[sa.Connection, _Last] = WeakKeyDictionary()
         self._writes: dict[str, bool] = {}
@@ -76,6 +82,7 @@ class Teller:
         last = self._last.get(connection)
         if last is None or last.transaction is not connection.get_transaction():
             last = _Last(None, None, 0, "")
+            self._noted(connection)
         elif last.scope is scope and last.version == version:
             return
         text = told(scope, self._capture)

@@ -73,6 +73,7 @@ class Script(Struct, frozen=True, kw_only=True):
         row_limit: Most rows of one statement that are told one by one; above it there is one entry with the count.
         speakers: Roles whose word counts for who acts; of the statements of others only the role is told. Empty when
             everybody's does.
+        workspace: Whose log it is when neither the row nor who acts says so.
     """
 
     tables: tuple[Table, ...]
@@ -81,6 +82,7 @@ class Script(Struct, frozen=True, kw_only=True):
     zoned: bool = False
     row_limit: int = 1000
     speakers: tuple[str, ...] = ()
+    workspace: str | None = None
 
     def __post_init__(self) -> None:
         least, most = _LIMITS
@@ -160,6 +162,8 @@ class Script(Struct, frozen=True, kw_only=True):
             source: What `rest` is taken from.
             condition: When it is to be written.
         """
+        if self.workspace is not None:
+            head = {**head, "workspace": self.workspace}
         opening = json.dumps(head, ensure_ascii=False, separators=(",", ":"))[:-1]
         context = "current_setting('whodid.context', true)"
         if self.speakers:

@@ -26,7 +26,6 @@ from whodid.capture.redact import Fingerprint
 from whodid.capture.triggers.forms import DIGEST, read
 from whodid.capture.triggers.telling import heard
 from whodid.capture.values import plain
-from whodid.errors import WhodidError
 from whodid.model import Event, Related, Resource
 
 __all__ = ["Note", "Told", "is_note", "said", "told_of"]
@@ -37,6 +36,18 @@ _ALL: tuple[Verb, ...] = ("created", "updated", "deleted", "restored")
 _NOBODY = "It is not known in which workspace it happened."
 
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
+
+
+class _Said(Struct, frozen=True):
+    """A note of an event that was said outright."""
+
+    workspace: str
+    event: Event
+    completes: bool
+    claims: frozenset[tuple[str, str]]
+
+
+_decode_said = msgspec.json.Decoder(_Said).decode
 
 
 class Note(Struct, frozen=True, kw_only=True):
@@ -144,11 +155,15 @@ class _Reading:
                         self._pending.say(one)
                     else:
                         self._pending.row(one)
-            except (msgspec.MsgspecError, LookupError, TypeError, ValueError, RecursionError, WhodidError) as error:
-                # Somebody else than a trigger wrote it. The others are told all the same.
-                self._made.unreadable[note.place] = f"It cannot be read: {type(error).__name__}: {error}"[:500]
+            except Exception as error:  # noqa: BLE001 - somebody else than a trigger wrote it: anything may be in it
+                self._made.unreadable[note.place] = _unreadable(error)
         describer = Describer(_Silent(self._capture))
-        for workspace, event in self._pending.take(describer.describe, describer.compare):
+        try:
+            found = self._pending.take(describer.describe, describer.compare)
+        except Exception as error:  # noqa: BLE001 - the same
+            self._made.unreadable.update((note.place, _unreadable(error)) for note in notes)
+            return
+        for workspace, event in found:
             if not workspace:
                 self._made.faults[event.id] = _NOBODY
                 self._capture.counts.add("unknown_workspace")
@@ -159,9 +174,8 @@ class _Reading:
         first, _, rest = note.text.partition("\n")
         head = _decode(first)
         if head["$"] == "said":
-            event = msgspec.convert(head["event"], Event, strict=False)
-            claims = frozenset((str(type_), str(id_)) for type_, id_ in head["claims"])
-            return [Said(workspace=head["workspace"], event=event, completes=bool(head["completes"]), claims=claims)]
+            told = _decode_said(first)
+            return [Said(workspace=told.workspace, event=told.event, completes=told.completes, claims=told.claims)]
         speaker, _, context = rest.partition("\n")
         scope = self._scope(context, json.loads(speaker))
         shape = self._shape(head)
@@ -169,7 +183,7 @@ class _Reading:
         if "count" in head:
             return list(self._whole(known, note, scope))
         if "link" in head:
-            workspace = self._workspace(scope, None)
+            workspace = self._workspace(known, scope)
             return [one for row in head["rows"] for one in _members(known, row, scope, note.at, workspace)]
         return [self._row(known, row, scope, note.at) for row in head["rows"]]
 
@@ -196,8 +210,10 @@ class _Reading:
             self._shapes[key] = Shape(actions=actions, soft_delete=head.get("soft_delete"))
         return self._shapes[key]
 
-    def _workspace(self, scope: Scope, own: Any) -> str:
-        return str(own) if own is not None else self._capture.known_workspace(scope=scope) or ""
+    def _workspace(self, table: _Table, scope: Scope, own: Any = None) -> str:
+        if own is None:
+            own = scope.workspace or table.head.get("workspace") or self._capture.known_workspace(scope=scope)
+        return "" if own is None else str(own)
 
     def _whole(self, table: _Table, note: Note, scope: Scope) -> Iterator[Row]:
         """Tell of many rows as a whole; a table that was emptied with its partitions is one."""
@@ -211,7 +227,7 @@ class _Reading:
             details["rows"] = int(table.head["count"])
         yield Row(
             resource=Resource(type=table.type, id="*"),
-            workspace=self._workspace(scope, None),
+            workspace=self._workspace(table, scope),
             before={},
             after={},
             verb=_VERBS[table.head["op"]],
@@ -250,7 +266,7 @@ class _Reading:
         label = named.get("label")
         return Row(
             resource=Resource(type=table.type, id=identity, name=None if label is None else _word(label)),
-            workspace=self._workspace(scope, named.get("workspace")),
+            workspace=self._workspace(table, scope, named.get("workspace")),
             before=before,
             after=after,
             scope=scope,
@@ -258,6 +274,10 @@ class _Reading:
             related=related,
             shape=table.shape,
         )
+
+
+def _unreadable(error: Exception) -> str:
+    return f"It cannot be read: {type(error).__name__}: {error}"[:500]
 
 
 def _sides(columns: Sequence[Any], values: Sequence[Any]) -> tuple[dict[str, Any], dict[str, Any]]:

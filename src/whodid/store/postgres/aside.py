@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from typing import NamedTuple, TypeVar
 
 from whodid.sequence import Batch
@@ -95,6 +96,9 @@ class ReplicaReading(Reading):
     @property
     def name(self) -> str:
         return self._origin.name
+
+    def now(self) -> datetime:
+        return self._origin.now()
 
     def mark(self) -> Mark | None:
         return self._origin.mark()

@@ -22,6 +22,7 @@ from whodid.store import migrate
 __all__ = ["Connection", "Engine", "translated"]
 
 _BUSY_MS = 30_000
+_MOST_IDLE = 10  # each may hold its cache
 _AT_ONCE = (64, 8, 1)
 _MINIMUM = 3_051_003  # earlier versions can lose the WAL at a reset
 
@@ -239,7 +240,7 @@ class Engine:
 
     def _take_back(self, connection: Connection) -> None:
         with self._idle_lock:
-            if self._closed:
+            if self._closed or len(self._idle) >= _MOST_IDLE:
                 connection.close()
             else:
                 self._idle.append(connection)
