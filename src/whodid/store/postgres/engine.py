@@ -378,8 +378,10 @@ class Engine:
 
     def _connect(self) -> _Line:
         raw = _Line.connect(self._url, autocommit=True)
+        raw.until = time.monotonic() + _CONNECT_S
         try:
             raw.execute(_NOTICING, prepare=False)
+            raw.until = None
         except BaseException:
             raw.close()
             raise
