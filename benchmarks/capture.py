@@ -62,7 +62,7 @@ def plain(engine: sa.Engine) -> tuple[Any, Any, Callable[[], None]]:
     return sessionmaker(engine), class_, lambda: None
 
 
-def ours(engine: sa.Engine, *, triggers: bool = False) -> tuple[Any, Any, Callable[[], None]]:
+def ours(engine: sa.Engine, *, by_triggers: bool = False) -> tuple[Any, Any, Callable[[], None]]:
     """Prepare whodid: its hook, or its triggers."""
     import whodid
     from whodid.capture import Capture, context
@@ -72,10 +72,10 @@ def ours(engine: sa.Engine, *, triggers: bool = False) -> tuple[Any, Any, Callab
     class_ = contact(base)
     sessions = sessionmaker(engine)
     capture = Capture(whodid.builtin(), lambda *_: "f", strict=True)
-    handle = install(sessions, capture, triggers=[class_] if triggers else ())
+    handle = install(sessions, capture, triggers=[class_] if by_triggers else ())
     base.metadata.create_all(engine)
     handle.outbox.create()
-    if triggers:
+    if by_triggers:
         with engine.begin() as connection:
             connection.exec_driver_sql(handle.triggers().install(), execution_options={"no_parameters": True})
     actor = whodid.Actor(type="user", id="usr_1", name="Maria Torres", email="maria@example.org")
@@ -128,7 +128,7 @@ def peer_triggers(engine: sa.Engine) -> tuple[Any, Any, Callable[[], None]]:
 
 
 ON_POSTGRES = {
-    "whodid, triggers": lambda engine: ours(engine, triggers=True),
+    "whodid, triggers": lambda engine: ours(engine, by_triggers=True),
     "postgresql-audit": peer_triggers,
 }
 
