@@ -52,26 +52,25 @@ def copied(place: Place, folder: Path) -> Iterator[Place]:
     Args:
         folder: Of the store.
     """
-    if place.server is None:
-        aside = folder / "copy"
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir()
-        try:
-            for name in ("audit.db", "audit.db.key"):
-                shutil.copy(folder / "sqlite" / name, aside / name)
-            yield Place(f"sqlite:///{aside}/audit.db", aside / "audit.db.key")
-        finally:
-            shutil.rmtree(aside)
-        return
-    with place.server.connect("postgres") as connection:
-        connection.execute("DROP DATABASE IF EXISTS bench_copy WITH (FORCE)")
-        connection.execute("CREATE DATABASE bench_copy TEMPLATE bench OWNER whodid")
-        try:
-            # With a key file of its own: beside it stands up to where was signed, and the copy goes further.
-            key = Path(shutil.copy(place.key, place.key.with_name("copy.key")))
-            yield Place(place.server.url("bench_copy"), key, place.server)
-        finally:
-            connection.execute("DROP DATABASE bench_copy WITH (FORCE)")
+    # With a key file of its own: beside it stands up to where was signed, and the copy goes further than the store.
+    aside = folder / "copy"
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir()
+    key = Path(shutil.copy(place.key, aside / "audit.db.key"))
+    try:
+        if place.server is None:
+            shutil.copy(folder / "sqlite" / "audit.db", aside / "audit.db")
+            yield Place(f"sqlite:///{aside}/audit.db", key)
+            return
+        with place.server.connect("postgres") as connection:
+            connection.execute("DROP DATABASE IF EXISTS bench_copy WITH (FORCE)")
+            connection.execute("CREATE DATABASE bench_copy TEMPLATE bench OWNER whodid")
+            try:
+                yield Place(place.server.url("bench_copy"), key, place.server)
+            finally:
+                connection.execute("DROP DATABASE bench_copy WITH (FORCE)")
+    finally:
+        shutil.rmtree(aside)
 
 
 # ------------------------------------------------------------------------------------------------------------- reading
