@@ -359,7 +359,9 @@ class Engine:
             fresh = raw is None
             if raw is None:
                 raw = self._connect()
-            raw.until = whole if fresh and not self._aside else time.monotonic() + _BEGUN_S
+            # Whoever finds out whether the database is back keeps all others waiting: not as long as a statement may.
+            begun_by = time.monotonic() + (_WAIT_S if fresh and not self._aside else _BEGUN_S)
+            raw.until = begun_by if whole is None else min(whole, begun_by)
             try:
                 begun = raw.execute(begin, prepare=False)
                 raw.until = whole
