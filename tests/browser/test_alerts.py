@@ -51,6 +51,7 @@ def test_an_alert_is_seen_and_looked_after(owner: Person) -> None:
     expect(alert).to_contain_text("What to do")
     evidence = alert.get_by_role("link", name="Open in the log").get_attribute("href") or ""
     assert re.search(r"[?]range=all&q=index%3A[\d.%C]+$", evidence)
+    owner.watch.foresee("status of 404")
     owner.page.goto("/settings/alerts?alert=alt_none")
     expect(owner.page.get_by_role("status")).to_contain_text("There is no alert 'alt_none'")
 

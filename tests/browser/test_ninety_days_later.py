@@ -12,6 +12,8 @@ from tests.browser.copies import copy_log, serving, whodid
 from tests.browser.test_exports import export
 from tests.browser.workspace import Person, Sendero
 from tests.browsing import Browser, expect, watched
+from whodid.errors import InvalidSetting
+from whodid.retention.steady import check_steady
 
 pytestmark = pytest.mark.browser
 
@@ -35,6 +37,13 @@ def test_retention_removes_and_the_rest_verifies(
     key = owner.ask(f"entries/{index}/proof")["vkey"]
 
     path = copy_log(sendero.data, tmp_path)
+    # Ninety days at once are a leap of the clock: retention believes it when it has stood for a day.
+    yesterday = datetime.now(UTC) + LATER - timedelta(days=1)
+    with (
+        library.open(f"sqlite:///{path}", clock=lambda: yesterday) as log,
+        pytest.raises(InvalidSetting, match="The clock says"),
+    ):
+        check_steady(log, timedelta(hours=1))
     with serving(path, later=LATER) as invitation:
         address = invitation.partition("/#")[0]
         with watched(chromium, address) as (context, watch):
