@@ -164,7 +164,7 @@ class Net:
             found = None
             if hits := changes(statement):
                 self._learn()
-                found = [hit for hit in hits if hit.table in self._tables and not self._ignored(hit)] or None
+                found = [hit for hit in hits if hit.table in self._tables and not self._aside(hit)] or None
             if len(self._seen) >= _MEMO:
                 self._seen.clear()
             self._seen[statement] = found
@@ -183,8 +183,10 @@ class Net:
                 if many.owns or name not in self._tables:
                     self._tables[name] = plan
 
-    def _ignored(self, hit: Hit) -> bool:
-        """Tell whether a statement assigns ignored columns only, whose changes are not worth an entry anyway."""
+    def _aside(self, hit: Hit) -> bool:
+        """Tell whether triggers tell of the table, or only ignored columns are assigned, which are worth no entry."""
+        if self._hook.told_by_triggers(hit.table):
+            return True
         if hit.columns is None or hit.table in self._between:
             return False
         watched = self._tables[hit.table].by_name
