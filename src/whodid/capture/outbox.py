@@ -23,7 +23,7 @@ from whodid.canonical import encode
 from whodid.capture.builder import Builder
 from whodid.capture.pending import Said
 from whodid.capture.relay import Backlog, Quarantined, Waiting
-from whodid.capture.triggers.notes import Note, is_note, said, told_of
+from whodid.capture.triggers.notes import OF_TRANSACTION, Note, is_note, said, told_of
 from whodid.catalog import builtin
 from whodid.errors import InvalidSetting, StoreUnavailable
 from whodid.model import Event
@@ -291,7 +291,7 @@ class Outbox:
             for one in told:
                 self._check(one.workspace, one.event)
         now = datetime.now(UTC).replace(tzinfo=None)
-        mine: sa.ColumnElement[str] = sa.literal_column("'(transaction ' || txid_current()::text || ')'")
+        mine: sa.ColumnElement[str] = sa.literal_column(OF_TRANSACTION)
         with _faults("written"):
             connection.execute(
                 self._insert.values(workspace=mine), [{"event": said(one), "written_at": now} for one in told]

@@ -18,7 +18,7 @@ from whodid.canonical import encode
 from whodid.capture.builder import Builder
 from whodid.capture.pending import Said
 from whodid.capture.relay import Backlog, Quarantined, Waiting
-from whodid.capture.triggers.notes import Note, is_note, said, told_of
+from whodid.capture.triggers.notes import OF_TRANSACTION, Note, is_note, said, told_of
 from whodid.catalog import builtin
 from whodid.errors import StoreUnavailable
 from whodid.model import Event
@@ -99,7 +99,7 @@ class Outbox:
         into = f"INSERT INTO {TABLE} (workspace, event, written_at)"
         with _faults("written"), connection.cursor() as cursor:
             cursor.executemany(
-                f"{into} VALUES ('(transaction ' || txid_current()::text || ')', %s, %s)",
+                f"{into} VALUES ({OF_TRANSACTION}, %s, %s)",
                 [(said(one), now) for one in told],
             )
 

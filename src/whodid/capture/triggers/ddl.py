@@ -18,6 +18,7 @@ from typing import Any
 from msgspec import Struct
 
 from whodid.capture.triggers.forms import Form, changed, named, written
+from whodid.capture.triggers.notes import OF_TRANSACTION
 from whodid.capture.triggers.tables import Column, Table
 from whodid.capture.triggers.veil import SHARED, shared
 from whodid.errors import InvalidSetting
@@ -172,7 +173,7 @@ class Script(Struct, frozen=True, kw_only=True):
         now = "clock_timestamp()" if self.zoned else "clock_timestamp() AT TIME ZONE 'UTC'"
         return (
             f"  INSERT INTO {identifier(self.outbox_schema)}.{identifier(self.outbox)} (workspace, event, written_at)\n"
-            f"  SELECT '(transaction ' || txid_current()::text || ')',\n"
+            f"  SELECT {OF_TRANSACTION},\n"
             f"    {literal(opening + ',')} || {rest} || E'}}\\n'\n"
             f"    || to_json(session_user)::text || E'\\n' || coalesce({context}, ''),\n"
             f"    {now}\n{source}{condition}".rstrip()

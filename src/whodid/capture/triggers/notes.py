@@ -28,9 +28,11 @@ from whodid.capture.triggers.telling import heard
 from whodid.capture.values import plain
 from whodid.model import Event, Related, Resource
 
-__all__ = ["Note", "Told", "is_note", "said", "told_of"]
+__all__ = ["OF_TRANSACTION", "Note", "Told", "is_note", "said", "told_of"]
 
 _HEAD = "(transaction "  # no workspace can be called so
+OF_TRANSACTION = f"'{_HEAD}' || txid_current()::text || ')'"
+"""SQL for what stands in the place of the workspace: whose transaction a note belongs to."""
 _VERBS: dict[str, Verb] = {"INSERT": "created", "UPDATE": "updated", "DELETE": "deleted", "TRUNCATE": "deleted"}
 _ALL: tuple[Verb, ...] = ("created", "updated", "deleted", "restored")
 _NOBODY = "It is not known in which workspace it happened."
