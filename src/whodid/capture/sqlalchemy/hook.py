@@ -154,8 +154,8 @@ class SessionHook:
         if self.teller is None:
             return False
         # Names only: a statement must not pay for describing every table, nor fail because one cannot be described.
-        claimed = (one for plan in self._claimed_plans() for one in told_tables(plan))
-        return any(one.name.lower() == table for one in chain(self._further, claimed))
+        claimed = (one.name for plan in self._claimed_plans() for one in told_tables(plan))
+        return table in (name.lower() for name in chain((one.name for one in self._further), claimed))
 
     def _make_plan(self, mapper: Mapper[Any]) -> Plan | None:
         if self.claims(mapper):
@@ -305,7 +305,8 @@ class SessionHook:
         if self.teller is None or said.event.outcome != "success":
             return False
         types = {said.event.resource.type, *(type_ for type_, _ in said.claims)}
-        return any(one.type in types for one in chain(self._further, self._claimed_plans()))
+        told = chain((one.type for one in self._further), (plan.type for plan in self._claimed_plans()))
+        return not types.isdisjoint(told)
 
     # ------------------------------------------------------------------------------------------------------- telling
 
