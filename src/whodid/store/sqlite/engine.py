@@ -40,7 +40,7 @@ def translated(path: str) -> Iterator[None]:
         raise StoreUnavailable(
             f"{path} is locked by another process for more than {_BUSY_MS // 1000} s", "Try again; nothing was written"
         ) from error
-    except (apsw.CorruptError, apsw.NotADBError) as error:
+    except (apsw.CorruptError, apsw.NotADBError, UnicodeDecodeError) as error:
         raise StoreCorrupt(f"{path} is damaged: {error}", "Run whodid verify, then restore a backup") from error
     except (apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError) as error:
         raise StoreUnavailable(
@@ -229,6 +229,8 @@ class Engine:
                 connection = self._idle.pop() if self._idle else None
             if connection is None:
                 connection = self._connect()
+                # A view of the text index by words; temporary, so that it is made before writing is forbidden.
+                connection.execute("CREATE VIRTUAL TABLE temp.words_seen USING fts5vocab(main, words, instance)")
                 connection.execute("PRAGMA query_only = ON")
             connection.execute("BEGIN")
             try:
