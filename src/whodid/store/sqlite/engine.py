@@ -145,8 +145,8 @@ class Engine:
         connection.set_busy_timeout(_BUSY_MS)
         if not ours:
             self._check_ours(connection)
-        # auto_vacuum must be set before the first table exists, and WAL before anybody writes. Said again later it writes
-        # the file's header: readers would wait for writers, and on a full disk nobody could read any more.
+        # auto_vacuum must be set before the first table exists, and WAL before anybody writes. Said again later it
+        # writes the file's header: readers would wait for writers, and on a full disk nobody could read any more.
         if connection.value("PRAGMA page_count") == 0:
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
