@@ -16,11 +16,14 @@ from cloudevents.core.bindings.http import HTTPMessage, to_binary_event, to_stru
 from cloudevents.core.v1.event import CloudEvent
 from starlette.testclient import TestClient
 
+from tests import serving
 from tests.compatting import CompatServer, compat_server
-from tests.serving import HOME, MARIA, Clock, check_problem, client, open_log
+from tests.serving import HOME, MARIA, check_problem, client
 from whodid import Log
 from whodid.errors import StoreUnavailable
 from whodid.server.keys import KeyRing
+
+clock, log = serving.clock, serving.log
 
 AT = datetime(2026, 11, 19, 12, 0, 0, 123_456, tzinfo=UTC)
 BATCH = {"content-type": "application/cloudevents-batch+json"}
@@ -32,13 +35,6 @@ def server(tmp_path: Path) -> Iterator[CompatServer]:
     """Run a server."""
     with compat_server(tmp_path) as running:
         yield running
-
-
-@pytest.fixture
-def log() -> Iterator[Log]:
-    """Open a log."""
-    with open_log(Clock()) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -24,8 +24,9 @@ from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 from opentelemetry.sdk.resources import Resource
 from starlette.testclient import TestClient
 
+from tests import serving
 from tests.compatting import CompatServer, compat_server
-from tests.serving import HOME, MARIA, SECRET, Clock, client, open_log
+from tests.serving import HOME, MARIA, SECRET, client
 from whodid import Change, Log
 from whodid.errors import InvalidSetting, StoreFull, StoreUnavailable
 from whodid.server import asgi
@@ -33,6 +34,8 @@ from whodid.server.bodies import LARGEST_BODY
 from whodid.server.compat.otlp_records import read_json
 from whodid.server.compat.otlp_wire import read_protobuf
 from whodid.server.keys import KeyRing
+
+clock, log = serving.clock, serving.log
 
 AT = 1_795_000_000_123_456_789
 SENT: dict[str, Any] = {
@@ -57,13 +60,6 @@ def server(tmp_path: Path) -> Iterator[CompatServer]:
     """Run a server."""
     with compat_server(tmp_path) as running:
         yield running
-
-
-@pytest.fixture
-def log() -> Iterator[Log]:
-    """Open a log."""
-    with open_log(Clock()) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -15,11 +15,14 @@ import requests
 from splunk_hec_handler import SplunkHecHandler
 from starlette.testclient import TestClient
 
+from tests import serving
 from tests.compatting import CompatServer, compat_server
-from tests.serving import HOME, MARIA, Clock, client, open_log
+from tests.serving import HOME, MARIA, client
 from whodid import Log
 from whodid.errors import StoreUnavailable
 from whodid.server.keys import KeyRing
+
+clock, log = serving.clock, serving.log
 
 CHANNEL = "FE0ECFAD-13D5-401B-847D-77833BD77131"
 EVENT = {"time": 1_795_000_000.25, "host": "web1", "event": {"action": "invoice.sent", "user": "bob"}}
@@ -30,13 +33,6 @@ def server(tmp_path: Path) -> Iterator[CompatServer]:
     """Run a server."""
     with compat_server(tmp_path) as running:
         yield running
-
-
-@pytest.fixture
-def log() -> Iterator[Log]:
-    """Open a log."""
-    with open_log(Clock()) as opened:
-        yield opened
 
 
 @pytest.fixture

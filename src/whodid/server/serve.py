@@ -7,6 +7,7 @@ password.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import signal
 import socket
@@ -356,7 +357,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listener = socket.socket(family, kind, protocol)
     except OSError as error:
         raise InvalidSetting(
-            f"{host} is no address to listen on: {error.strerror}", "Use 127.0.0.1 or 0.0.0.0"
+            f"{host} is no address to listen on: {error.strerror}", "Use 127.0.0.1, ::1, 0.0.0.0 or ::"
         ) from None
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -364,9 +365,11 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
-        raise InvalidSetting(
-            f"Port {port} of {host} cannot be used: {error.strerror}", "Choose another with --port, or 0 for a free one"
-        ) from None
+        remedy = {
+            errno.EADDRNOTAVAIL: "Use an address of this machine with --host, such as 127.0.0.1 or 0.0.0.0",
+            errno.EACCES: "Choose one above 1023 with --port, and let a proxy stand in front",
+        }.get(error.errno or 0, "Choose another with --port, or 0 for a free one")
+        raise InvalidSetting(f"Port {port} of {host} cannot be used: {error.strerror}", remedy) from None
     return listener
 
 
