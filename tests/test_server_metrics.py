@@ -12,6 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
+from tests import serving
 from tests.serving import (
     ALL,
     AWAY,
@@ -25,7 +26,6 @@ from tests.serving import (
     client,
     finished,
     linked,
-    open_log,
     token,
 )
 from whodid import Log, egress
@@ -39,20 +39,9 @@ from whodid.server.keys import KeyRing
 from whodid.server.metrics import PrometheusMeter
 from whodid.sinks import Sinks, SinkWorker
 
+clock, log = serving.clock, serving.log
+
 TOKEN = b"a token of the tests, of 32 bytes or more"
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """Return a clock that stands still."""
-    return Clock()
-
-
-@pytest.fixture
-def log(clock: Clock) -> Iterator[Log]:
-    """Open the story."""
-    with open_log(clock) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import json
 import logging
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -18,6 +17,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from starlette.testclient import TestClient
 
+from tests import serving
 from tests.serving import (
     HOME,
     MARIA,
@@ -40,19 +40,7 @@ from whodid.server.keys import KeyRing
 from whodid.server.logs import Failures, written_as_lines
 from whodid.server.traces import Tracer
 
-
-@pytest.fixture
-def log() -> Iterator[Log]:
-    """Open the story."""
-    with open_log(Clock()) as opened:
-        yield opened
-
-
-@pytest.fixture
-def http(log: Log) -> Iterator[TestClient]:
-    """Open a client."""
-    with client(log) as opened:
-        yield opened
+clock, log, http = serving.clock, serving.log, serving.http
 
 
 # --------------------------------------------------------------------------------------------------------------- health

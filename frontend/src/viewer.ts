@@ -34,7 +34,7 @@ const SHORTCUTS = "alv-shortcuts";
 export class AuditLogViewer extends LitElement implements Host {
   static override readonly styles = sheets.map((sheet) => unsafeCSS(sheet));
   static override readonly properties = {
-    api: {}, locale: {}, theme: { reflect: true }, docs: {}, alerts: {}, zone: {}, resource: {}, view: { reflect: true },
+    api: {}, locale: {}, theme: { reflect: true }, docs: {}, alerts: {}, reviews: {}, zone: {}, resource: {}, view: { reflect: true },
     urlSync: { type: Boolean, attribute: "url-sync" }, openTypes: { attribute: "open-types" },
     tellHeight: { type: Boolean, attribute: "tell-height" },
   };
@@ -48,6 +48,8 @@ export class AuditLogViewer extends LitElement implements Host {
   declare docs: string;
   /** Address of the page with the alerts; without it the viewer does not speak of them. */
   declare alerts: string;
+  /** Address of the page with the reviews; without it the viewer does not say that one is overdue. */
+  declare reviews: string;
   /** IANA zone of the workspace, in which times are shown at first; the reader's own by default. */
   declare zone: string;
   /** `history`: only what happened to `resource`, as a short list for a page of the host. */
@@ -99,7 +101,7 @@ export class AuditLogViewer extends LitElement implements Host {
 
   constructor() {
     super();
-    this.api = this.docs = this.alerts = this.zone = this.openTypes = this.resource = "";
+    this.api = this.docs = this.alerts = this.reviews = this.zone = this.openTypes = this.resource = "";
     this.view = "log";
     this.locale = "";
     this.theme = "auto";

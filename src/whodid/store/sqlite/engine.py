@@ -46,7 +46,7 @@ def translated(path: str) -> Iterator[None]:
             f"{path} is no SQLite database, or its beginning is damaged: {error}",
             "Check the address, or restore a backup",
         ) from error
-    except apsw.CorruptError as error:
+    except (apsw.CorruptError, UnicodeDecodeError) as error:
         raise StoreCorrupt(f"{path} is damaged: {error}", "Run whodid verify, then restore a backup") from error
     except (apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError) as error:
         raise StoreUnavailable(
@@ -264,6 +264,8 @@ class Engine:
                 connection = self._idle.pop() if self._idle else None
             if connection is None:
                 connection = self._connect()
+                # A view of the text index by words; temporary, so that it is made before writing is forbidden.
+                connection.execute("CREATE VIRTUAL TABLE temp.words_seen USING fts5vocab(main, words, instance)")
                 connection.execute("PRAGMA query_only = ON")
             connection.execute("BEGIN")
             try:
