@@ -55,6 +55,23 @@ def test_a_log_that_signs_nothing_is_told_of_in_every_round(older: str) -> None:
     assert "replaced by an older copy" in str(told[0][1])
 
 
+def test_logs_that_are_not_there_at_all_are_told_of(tmp_path: Path) -> None:
+    """The copy is from before they began, or the file was made anew beside the key."""
+    url = f"sqlite:///{tmp_path}/audit.db"
+    with whodid.open(url) as log:
+        for workspace in (HOME, "wsp_other"):
+            record(log, [event(1)], workspace=workspace)
+            log.checkpoint(workspace)
+    (tmp_path / "audit.db").unlink()
+    told: list[tuple[str, str]] = []
+    with whodid.open(url) as log:
+        worker = StandingWorker(log, on_error=lambda where, error: told.append((where, str(error))))
+        worker.round()
+    ((where, fact),) = told
+    assert (where, worker.refused) == ("", 2)
+    assert "the log is not there; and 1 more like it. Run whodid verify" in fact
+
+
 def test_a_store_that_is_away_signs_nothing_and_is_not_older(older: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is told of, and not counted."""
     told: list[str] = []

@@ -18,12 +18,12 @@ class StandingWorker(Worker):
     _usual = 600.0
 
     refused = 0
-    """How many logs signed nothing when they were last looked at."""
+    """How many logs signed nothing, or were gone, when they were last looked at."""
 
     def round(self) -> int:
         """Go round over every workspace, in this thread; return how many logs cannot sign."""
         self._found = 0
-        done = self._everywhere(self._look)
+        done = self._everywhere(self._look, self._miss)
         self.refused = self._found
         return done
 
@@ -34,3 +34,11 @@ class StandingWorker(Worker):
             self._found += 1
             raise
         return 0
+
+    def _miss(self) -> None:
+        """Look for logs that were signed and are not there at all."""
+        lost = self._log.lost()
+        self._found += len(lost)
+        if lost:
+            more = f"; and {len(lost) - 1} more like it" if len(lost) > 1 else ""
+            raise StoreCorrupt(f"{lost[0].problems[0].fact}{more}", "Run whodid verify, then restore the newest backup")
