@@ -1,8 +1,8 @@
 """The worked examples of docs/spec say what the code does: same fields, same bytes, same hashes, same verdicts.
 
 That the examples follow from the text of the pages alone is tested elsewhere: the pages bring verifiers that use
-nothing of whodid, and tests/test_docs.py runs them. Here the one for exports is taken from its page, as an auditor takes it, and
-meets files that the page does not show.
+of whodid, and tests/test_docs.py runs them. The one for exports is taken from its page, as an auditor takes it,
+to meet files that the page does not show.
 """
 
 from __future__ import annotations
