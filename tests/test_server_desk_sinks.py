@@ -131,9 +131,7 @@ def test_the_language_of_the_workspace(http: TestClient, log: Log) -> None:
 
 
 def test_the_language_of_a_sink(http: TestClient, log: Log, receiver: Receiver) -> None:
-    """It is chosen where a sink is made and where it is changed, and given up for that of the workspace; a kind that
-    tells no people has none.
-    """
+    """It is chosen where a sink is made and where it is changed, unless its kind tells no people."""
     spoken = wish(receiver, kind="slack", secret=receiver.url, told_in="hi")
     assert 'id="told_in" name="told_in" aria-describedby="told_in-hint"' in http.get(PLACE).text
     assert "The sink is added." in desk.send(http, PLACE, **spoken).text
@@ -143,7 +141,13 @@ def test_the_language_of_a_sink(http: TestClient, log: Log, receiver: Receiver) 
         page = http.get(f"{one}/change").text
         assert re.search(r'<option value="(\w*)" selected>(?:Hindi|Arabic)', page)
         assert "lang=hi" not in page
-        typed = {"name": "People", "address": receiver.url, "format": "whodid", "private": "yes", "told_in": chosen}
+        typed: dict[str, Any] = {
+            "name": "People",
+            "address": receiver.url,
+            "format": "whodid",
+            "private": "yes",
+            "told_in": chosen,
+        }
         assert "The sink is changed." in desk.send(http, f"{one}/change", version=version_in(page), **typed).text
         assert only(log).sink.options == options
     assert '<option value="" selected>that of the workspace' in http.get(f"{one}/change").text

@@ -18,7 +18,7 @@ import pytest
 import zstandard
 from starlette.testclient import TestClient
 
-from tests import sending
+from tests import sending, serving
 from tests.sending import wire
 from tests.serving import ALL, AWAY, HOME, NOW, SECRET, Clock, bearer, check_problem, client, token
 from whodid import Log
@@ -29,7 +29,7 @@ from whodid.server.bodies import LARGEST_BODY, Refused, unpack_body
 from whodid.server.gate import Buckets
 from whodid.server.keys import KeyRing
 
-clock, log, ring, key, http = sending.clock, sending.log, sending.ring, sending.key, sending.http
+clock, log, ring, key, http = serving.clock, serving.log, sending.ring, sending.key, serving.http
 
 
 # ----------------------------------------------------------------------------------------------------------------- keys

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from tests import sending
+from tests import sending, serving
 from tests.sending import wire
 from tests.serving import AWAY, HOME, MARIA, SECRET, bearer, check_problem, client, token
 from whodid import Log
@@ -31,7 +31,7 @@ from whodid.server.keys import KeyRing
 from whodid.server.meter import Meter
 from whodid.server.turns import Job, Turns
 
-clock, log, ring, key, http = sending.clock, sending.log, sending.ring, sending.key, sending.http
+clock, log, ring, key, http = serving.clock, serving.log, sending.ring, sending.key, serving.http
 
 
 class Levels(Meter):

@@ -10,7 +10,7 @@ from whodid.log.anchoring import AnchorLog, Linked
 from whodid.log.completing import Complete, Headers, complete, headers
 from whodid.log.proving import Inclusion, ProvenEntry, existing
 from whodid.log.snapshot import Snapshot
-from whodid.log.verify import Progress, Report, verify_log
+from whodid.log.verify import Progress, Report, lost_logs, verify_log
 from whodid.proof.note import Signature
 from whodid.query import Query
 from whodid.store.base import restore
@@ -124,3 +124,12 @@ class Proofs(Access):
             progress: Called now and then with (entries checked, entries in all).
         """
         return verify_log(self._store, workspace, existing(self._store, workspace), self._key, progress)
+
+    def lost(self) -> tuple[Report, ...]:
+        """Report the logs that the store does not have although heads of them were signed here: none, if all is well.
+
+        What was signed last stands beside the key file. A log that is in it and nowhere else was removed with all its
+        entries, or the store was replaced by a copy from before it began. Which workspace it was of, nobody knows any
+        more: the reports name its origin.
+        """
+        return lost_logs(self._store, self._key)
