@@ -317,3 +317,15 @@ def test_the_way_to_a_resource_stands_at_the_end(visit: Callable[..., Visit]) ->
         box = button.bounding_box()
         assert box is not None
         assert abs(box["x"] + box["width"] - right) < 2
+
+
+@pytest.mark.parametrize("width", [1100, 940, 900, 760, 759])
+def test_buttons_without_a_word_keep_their_picture(visit: Callable[..., Visit], width: int) -> None:
+    """Where room is short the pictures beside words go, and the long line under the title; never a whole button."""
+    seen = visit(size={"width": width, "height": 800})
+    for button in seen.viewer.locator(".bar .btn, .acts .btn").all():
+        if button.is_visible() and not button.inner_text().strip():
+            expect(button.locator(".i")).to_be_visible()
+    title = seen.viewer.locator(".h1row").bounding_box()
+    assert title is not None
+    assert title["height"] <= 70
