@@ -11,6 +11,7 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from tests.browsing import Route, expect
 from tests.serving import HOME, READ, event, record
 from tests.visiting import NARROW, WIDE, Visit, World, open_world
+from whodid import Actor, Change, Resource
 
 pytestmark = pytest.mark.browser
 
@@ -266,6 +267,7 @@ def test_trying_again_brings_everything_back(visit: Callable[..., Visit], world:
     banner = seen.viewer.locator(".banner")
     expect(banner.locator("b")).to_have_text("The log could not be loaded")
     expect(banner).to_contain_text("Your filters are kept.")
+    expect(seen.viewer.locator(".live.lost")).to_be_visible()
     seen.viewer.locator(".row .hit").nth(2).click()
     expect(seen.drawer.get_by_role("alert")).to_contain_text("This entry could not be loaded")
     failed = seen.drawer.locator(".empty path").get_attribute("d")
@@ -329,3 +331,22 @@ def test_buttons_without_a_word_keep_their_picture(visit: Callable[..., Visit], 
     title = seen.viewer.locator(".h1row").bounding_box()
     assert title is not None
     assert title["height"] <= 70
+
+
+@pytest.mark.parametrize("width", [1440, 320])
+def test_a_long_name_makes_nothing_wider(visit: Callable[..., Visit], world: World, width: int) -> None:
+    """Names of 200 characters without a space are broken or cut, and the details scroll down only."""
+    long = event(
+        71_000 + width,
+        "contact.updated",
+        actor=Actor(type="user", id="u" * 100, name="X" * 200, role="R" * 100),
+        resource=Resource(type="contact", id="c" * 100, name="N" * 200),
+        changes=[Change(path="p" * 100, before="b" * 3_000, after="a" * 3_000)],
+    )
+    record(world.log, HOME, [long])
+    seen = visit(f"?entry={long.id}", size={"width": width, "height": 800})
+    expect(seen.drawer.locator("h2")).to_contain_text("NNN")
+    expect(seen.drawer.locator(".ask .btn").first).to_be_visible()
+    wider = """drawer => [drawer, ...drawer.querySelectorAll(".db, .db > *, .df")]
+        .filter((one) => one.scrollWidth > one.clientWidth + 1).map((one) => one.className)"""
+    assert seen.drawer.evaluate(wider) == []

@@ -80,7 +80,7 @@ export class Live {
 
   /** The switch in the title row. */
   toggler(): TemplateResult {
-    return html`<button class="btn q live ${this.lost ? "lost" : ""}" aria-pressed=${this.on} title=${this.#host.words.t("live.title")} @click=${() => this.toggle()}><span class="dot"></span>${this.#host.words.t("live")}</button>`;
+    return html`<button class="btn q live ${this.lost || this.#feed.problem ? "lost" : ""}" aria-pressed=${this.on} title=${this.#host.words.t("live.title")} @click=${() => this.toggle()}><span class="dot"></span>${this.#host.words.t("live")}</button>`;
   }
 
   /** What waits above the list. */
