@@ -58,6 +58,7 @@ def test_settings_are_frozen() -> None:
         ({"store": "memory://", "workspace": "no where"}, {}, None, "workspace: Expected 1 to 100 letters"),
         ({"store": "memory://", "log_level": "loud"}, {}, None, "log_level: "),
         ({"store": "memory://", "compat": "wokros"}, {}, None, "no product wokros"),
+        ({"store": "memory://", "syslog": "tls://0.0.0.0:6514"}, {}, None, "TLS needs a certificate"),
         (
             {"store": "memory://", "secret": "x"},
             {},

@@ -125,7 +125,8 @@ def test_reading_keys_read_what_they_may(http: TestClient, log: Log, ring: KeyRi
     reader = bearer(ring.create("reader", scopes=("read",)).text)
     exporter = bearer(ring.create("exporter", scopes=("export",)).text)
     admin = bearer(ring.create("admin", scopes=("admin",)).text)
-    assert http.get("/v1/entries", headers=bearer(key)).status_code == 403
+    refused = check_problem(http.get("/v1/entries", headers=bearer(key)), 403, "denied")
+    assert (refused["permission"], refused["remedy"]) == ("audit:read", "Use a key with the scope read.")
     assert http.get("/v1/entries", headers=exporter).status_code == 403
     hidden = http.get("/v1/entries/0", headers=reader)
     assert hidden.status_code == 200
@@ -135,6 +136,23 @@ def test_reading_keys_read_what_they_may(http: TestClient, log: Log, ring: KeyRi
     assert http.post("/v1/exports", json={"format": "csv"}, headers=admin).status_code == 201
     opened = log.find(HOME, "action:audit.viewer_opened").entries
     assert {entry.actor.type for entry in opened} == {"api_key"}
+
+
+@pytest.mark.parametrize("name", [AWAY, "wsp_nowhere", ""])
+def test_who_asks_for_another_workspace_gets_no_answer_from_this_one(
+    http: TestClient, log: Log, ring: KeyRing, name: str
+) -> None:
+    """Reading as writing: the header is heeded, and whether the other one exists is not said."""
+    key = bearer(ring.create("reader", scopes=("read", "export")).text)
+    asked = {"X-Whodid-Workspace": name}
+    for headers in (key, bearer(token(permissions=["audit:read"]))):
+        for route in ("/v1/entries", "/v1/entries/0", "/v1/checkpoint", "/v1/histogram", "/v1/tlog/checkpoint"):
+            body = check_problem(http.get(route, headers=headers | asked), 403, "other-workspace")
+            assert not name or name not in json.dumps(body)
+            assert http.get(route, headers=headers | {"X-Whodid-Workspace": HOME}).status_code == 200
+    exports = http.post("/v1/exports", json={"format": "csv"}, headers=key | asked)
+    check_problem(exports, 403, "other-workspace")
+    assert not log.find(HOME, "action:audit.exported").entries
 
 
 def test_a_key_that_sends_too_much_is_slowed_down(log: Log, ring: KeyRing) -> None:

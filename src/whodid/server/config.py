@@ -23,6 +23,7 @@ from msgspec import Meta, Struct
 from whodid.errors import InvalidSetting
 from whodid.files.private import make_private
 from whodid.server.compat import check_products
+from whodid.server.compat.syslog_addresses import read_address
 from whodid.server.origins import check_origins
 from whodid.server.signing import check_secret
 
@@ -308,6 +309,8 @@ def _settled(found: Mapping[str, Setting]) -> Settings:
         raise InvalidSetting(f"{where or 'The configuration'}: {fact}", f"Correct it in {source}") from None
     check_origins(settings.origins)
     check_products(settings.compat)
+    for address in settings.syslog:
+        read_address(address)
     if (settings.stamp_url is None) != (settings.stamp_certificates is None):
         raise InvalidSetting("Time stamps need stamp_url and stamp_certificates", "Set both of them, or neither")
     missing = [name for name in _OIDC if not getattr(settings, name)]
