@@ -30,6 +30,7 @@ from whodid.export import default_folder
 from whodid.log import Log, open_log
 from whodid.retention import RetentionWorker, SealingWorker
 from whodid.server.app import asgi
+from whodid.server.arenas import bound_arenas
 from whodid.server.compat import NEVER_AGAIN
 from whodid.server.compat.syslog import Syslog
 from whodid.server.compat.syslog_addresses import read_address
@@ -77,6 +78,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
         StoreError: The store cannot be opened, or the logs are kept in another one.
     """
     secret, token = read_secret(settings), read_token(settings)
+    bound_arenas()
     # A thread that writes or reads much would keep the connections waiting for five milliseconds at each step.
     sys.setswitchinterval(_SWITCH_SECONDS)
     metrics = PrometheusMeter(token) if token is not None else None

@@ -266,6 +266,7 @@ class Engine:
                 connection = self._connect()
                 # A view of the text index by words; temporary, so that it is made before writing is forbidden.
                 connection.execute("CREATE VIRTUAL TABLE temp.words_seen USING fts5vocab(main, words, instance)")
+                connection.execute("PRAGMA cache_size = -4096")
                 connection.execute("PRAGMA query_only = ON")
             connection.execute("BEGIN")
             try:
