@@ -43,6 +43,7 @@ from whodid.server.console.sso import SignOn
 from whodid.server.exports import export_worker
 from whodid.server.gate import Gate
 from whodid.server.lapsing import LapseWorker
+from whodid.server.limits import let_open
 from whodid.server.logs import Failures, written_as_lines
 from whodid.server.meter import Meter
 from whodid.server.metrics import PrometheusMeter
@@ -99,6 +100,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             )
         )
         log.check_place()
+        too_few = let_open(settings.connections)
         workspace = _workspace(settings, log)
         listener = stack.enter_context(_listen(settings.host, settings.port))
         exports = export_worker(
@@ -178,6 +180,8 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             announce(f"Syslog    {syslog.where}")
         if waiting is None and not NEVER_AGAIN.isdisjoint(settings.compat):
             announce("While the store is away, events of clients that never send again are lost: set spool_folder")
+        if too_few:
+            announce(too_few)
         if undetected:
             announce(f"Detection is off: {undetected}")
         with _signals_call(server.stop):

@@ -50,7 +50,10 @@ def translated(path: str) -> Iterator[None]:
         raise StoreCorrupt(f"{path} is damaged: {error}", "Run whodid verify, then restore a backup") from error
     except (apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError) as error:
         raise StoreUnavailable(
-            f"{path} cannot be read or written: {error}", "Check the disk and the permissions"
+            f"{path} cannot be read or written: {error}",
+            "Check the disk, the permissions, and how many files a process may have open (ulimit -n)"
+            if isinstance(error, apsw.CantOpenError)
+            else "Check the disk and the permissions",
         ) from error
     except apsw.Error as error:
         raise StoreError(f"SQLite refused a statement on {path}: {error}") from error
