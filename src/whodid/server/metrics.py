@@ -30,6 +30,7 @@ _LEVELS: dict[Level, str] = {
     "events_spooled": "Events that were accepted and wait on the disk for the store.",
     "spool_age_seconds": "How long the oldest of them has waited.",
     "spool_bytes": "What the spool takes on the disk.",
+    "logs_unsigned": "Logs that sign nothing, or are gone: the database is older than what was signed.",
 }
 
 _SINKS: dict[str, tuple[str, Callable[[Health], float]]] = {

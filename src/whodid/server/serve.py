@@ -46,6 +46,7 @@ from whodid.server.logs import Failures, written_as_lines
 from whodid.server.meter import Meter
 from whodid.server.metrics import PrometheusMeter
 from whodid.server.reminding import remind_of_review
+from whodid.server.standing import StandingWorker
 from whodid.server.waiting import Waiting
 from whodid.server.witnessing import AnchorWorker, StampWorker, WitnessWorker
 from whodid.sinks import SinkWorker
@@ -133,6 +134,8 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
         )
         stack.enter_context(SealingWorker(log, on_round=meter.sealed, on_error=Failures("Sealing", meter.seal_failed)))
         stack.enter_context(LapseWorker(log))
+        standing = stack.enter_context(StandingWorker(log, on_error=Failures("Signing")))
+        meter.watch("logs_unsigned", lambda: standing.refused)
         anchored = settings.anchor_log
         if anchored:
             stack.enter_context(AnchorWorker(log))
