@@ -12,6 +12,7 @@ import whodid
 from tests.faults.writer import event
 from whodid import Log
 from whodid.errors import StoreUnavailable
+from whodid.store.postgres.gone import END_SILENT
 
 if TYPE_CHECKING:
     from whodid.store.postgres.engine import Connection, Engine
@@ -22,9 +23,9 @@ pytestmark = pytest.mark.postgres
 @pytest.fixture
 def log(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
     """Open a log of one entry; whoever is silent, is silent for too long at once."""
-    from whodid.store.postgres import engine
-
-    monkeypatch.setattr(engine, "END_SILENT", engine.END_SILENT.replace("interval '20000 ms'", "interval '0 ms'"))
+    hasty = END_SILENT.replace("interval '20000 ms'", "interval '0 ms'")
+    assert hasty != END_SILENT
+    monkeypatch.setattr("whodid.store.postgres.engine.END_SILENT", hasty)
     with whodid.open(postgres_url) as opened:
         opened.record("w", event("a", 0))
         yield opened
@@ -106,8 +107,6 @@ def test_whoever_reads_slowly_or_is_no_server_of_ours_stays(log: Log, gone: Engi
 
 def test_a_role_that_may_end_nothing_goes_on(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     """The right to end one's own sessions can be taken away."""
-    from whodid.store.postgres import engine
-
-    monkeypatch.setattr(engine, "END_SILENT", "SELECT no_such_right()")
+    monkeypatch.setattr("whodid.store.postgres.engine.END_SILENT", "SELECT no_such_right()")
     log._store.engine._away = True  # type: ignore[attr-defined]
     assert log.record("w", event("a", 1)).index == 1
