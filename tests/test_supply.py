@@ -59,7 +59,6 @@ VULNERABLE = {"name": "b", "version": "2", "vulns": [{"id": "PYSEC-1", "fix_vers
         ([{"name": "a", "version": "1", "vulns": []}], 0, "1 packages, and no vulnerabilities of them are known."),
         (
             [VULNERABLE],
-            "Found 1",
             1,
             "b 2: PYSEC-1, mended in 3, 4\n1 packages, and 1 vulnerabilities of them are known.",
         ),
@@ -82,7 +81,7 @@ def test_what_is_known_and_what_could_not_be_asked_are_told_apart(
             return subprocess.CompletedProcess(command, 1, "", answer)
         return subprocess.CompletedProcess(command, code, json.dumps({"dependencies": answer, "fixes": []}), "")
 
-    monkeypatch.setattr(supply.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
     assert supply.audit() == code
     assert told in capsys.readouterr().out
     ((*_, locked),) = asked
