@@ -32,7 +32,7 @@ _TOLD = 10
 @ui.option("--key", "keys", multiple=True, metavar="VKEY", help="Trusted verifier key, or a file of them.")
 @ui.option("--policy", metavar="FILE", help="Demand the witnesses of a policy (C2SP tlog-policy).")
 @ui.option("--head", "heads", multiple=True, metavar="FILE", help="Signed head that was kept; repeatable.")
-@ui.option("--stamps", metavar="FILE", help="Demand a time stamp; certificates of its authority, PEM.")
+@ui.option("--stamps", metavar="FILE", help="Demand a time stamp; PEM file of its authority.")
 @ui.json_option
 @ui.workspace_option
 @ui.store_options
@@ -55,7 +55,6 @@ def verify(
     page is ignored.
 
     \b
-    whodid verify --store sqlite:///audit.db
     whodid verify --store sqlite:///audit.db --head kept-in-october.txt
     whodid verify contact.html --key 'localhost/audit/6f…+1a2b3c4d+AX…'
 
