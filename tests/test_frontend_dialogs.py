@@ -181,6 +181,8 @@ def test_an_overdue_review_is_said_and_led_to(
     seen.viewer.evaluate(told)
     expect(late).to_have_accessible_name("Review overdue")
     expect(late).to_have_attribute("href", "/reviews")
+    tint = "one => getComputedStyle(one).color"
+    assert late.evaluate(tint) != seen.viewer.locator(".bell").evaluate(tint)
     for width in (1280, 1000, 760, 320):
         seen.page.set_viewport_size({"width": width, "height": 800})
         for language in ("en", "es", "pt", "hi", "ar"):

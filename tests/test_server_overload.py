@@ -121,6 +121,16 @@ def test_what_is_larger_than_everything_gets_in_alone() -> None:
     assert not Bound(lambda: 0).take("one")
 
 
+def test_what_grows_larger_than_everything_stays_in_alone() -> None:
+    """A body in parts, or unpacked, is let in like one whose length is announced; two of one sender are not."""
+    bound = Bound(lambda: 10)
+    assert [bound.take("one", 9, own=own) for own in (0, 9, 18)] == [True] * 3
+    assert not bound.take("two")
+    assert not bound.take("one", 9)
+    bound.give("one", 27)
+    assert [bound.take("one", 9), bound.take("one", 9, own=9), bound.take("one", 1)] == [True, True, False]
+
+
 def test_nothing_takes_no_room_and_is_not_remembered() -> None:
     """The empty end of a body, from whomever: a bound does not grow with the number of those who came by."""
     bound = Bound(lambda: 10)

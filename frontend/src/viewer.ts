@@ -80,7 +80,7 @@ export class AuditLogViewer extends LitElement implements Host {
   readonly #resting = new Resting(this);
   readonly #bell = new Bell(this, this.#feed, (may) => this.#resting.renew(may));
   readonly #list = new List(this, this.#feed, (item) => this.#show(item.index));
-  readonly #states = new States(this, this.#feed, this.#bar);
+  readonly #states = new States(this, this.#feed, this.#bar, () => this.#again());
   readonly #compact = new Compact(this, this.#feed, (item) => this.#show(item.index));
   readonly #later = new Later(this, this.#list, { feed: this.#feed, bar: this.#bar, activity: this.#activity });
   #short = false;
@@ -407,9 +407,14 @@ export class AuditLogViewer extends LitElement implements Host {
   readonly #network = (): void => {
     const back = this.#offline && navigator.onLine;
     this.#offline = !navigator.onLine;
-    if (back) this.#refresh(!this.labels.catalog.kinds.length);
+    if (back) this.#again();
     this.requestUpdate();
   };
+
+  /** After something failed: with what was missing since then. */
+  #again(): void {
+    this.#refresh(!this.labels.catalog.kinds.length);
+  }
 
   readonly #back = (): void => {
     if (this.urlSync) this.restore(location.search);
@@ -436,7 +441,7 @@ export class AuditLogViewer extends LitElement implements Host {
   readonly #hover = (event: Event): void => {
     const row = (event.target as Element).closest<HTMLElement>(".row[data-index]");
     clearTimeout(this.#hoverTimer);
-    if (row?.dataset.index) this.#hoverTimer = setTimeout(() => this.#drawer?.prefetch(row.dataset.index as string), 80) as unknown as number;
+    if (row?.dataset.index) this.#hoverTimer = setTimeout(() => this.#drawer?.prefetch(row.dataset.index as string), 80);
   };
 
   protected override render(): TemplateResult {
@@ -450,7 +455,7 @@ export class AuditLogViewer extends LitElement implements Host {
         <div class="head" part="head">${head(this, this.#more, this.#bell, this.#feed)}${this.#bar.render(this.#feed.problem)}</div>
         ${this.#more?.print.render()}
         ${this.#activity.render(this.#feed.problem !== null)}
-        ${this.#states.banners(this.#offline)}
+        ${this.#states.banners(this.#offline, this.#more?.live.lost ?? false)}
         ${this.#more?.live.pill()}
         ${replaced === nothing ? this.#list.render() : replaced}
         ${foot(this, this.#more, this.#bell, this.#feed, this.#activity.total, () => this.#later.withMore(({ help }) => help.open()))}

@@ -4,6 +4,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import type { Host } from "../lib/host.js";
 import { icon } from "../lib/icons.js";
 import { split } from "../lib/query.js";
+import type { Count } from "../lib/types.js";
 import { WHOLE, type State } from "../lib/url.js";
 import type { Bell } from "./bell.js";
 import type { Feed } from "./feed.js";
@@ -32,12 +33,12 @@ function calling(more: More | null, bell: Bell): unknown {
 }
 
 /** How many of how many are shown; where there is little room, what the first row has none for. */
-export function foot(host: Host, more: More | null, bell: Bell, feed: Feed, charted: number | null, help: () => void): TemplateResult {
+export function foot(host: Host, more: More | null, bell: Bell, feed: Feed, charted: Count | null, help: () => void): TemplateResult {
   const { words } = host;
   const { items, count, before, complete } = feed;
-  // Where the list stopped counting the chart went on: its bars hold every entry.
-  const whole = count && !count.exact ? charted : null;
-  const total = count ? (whole === null ? `${words.n(count.value)}${count.exact ? "" : "+"}` : words.n(whole)) : "";
+  // Where the list stopped counting the chart went on.
+  const { value, exact } = (count?.exact ? count : charted) ?? count ?? { value: 0, exact: false };
+  const total = `${words.n(Math.max(value, before + items.length))}${exact ? "" : "+"}`;
   const text = !items.length || !count
     ? "\u00a0"
     : complete && !before

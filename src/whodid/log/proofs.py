@@ -25,6 +25,14 @@ class Proofs(Access):
         """Return the signed head (a C2SP checkpoint), signing it if it is newer than the last signed one."""
         return self._prover(workspace).checkpoint()
 
+    def check_signing(self, workspace: str) -> None:
+        """Look whether a head of this log can be signed, and sign none.
+
+        Raises:
+            StoreCorrupt: More was signed than the log has, or another history: it is an older copy.
+        """
+        self._prover(workspace).check_signing()
+
     def cosigned(self, workspace: str) -> str | None:
         """Return the newest checkpoint that witnesses have cosigned, or None; a newer one may be without."""
         return self._prover(workspace).cosigned()

@@ -268,7 +268,7 @@ class _Room:
 
     def hold(self, size: int) -> bool:
         """Take room for so many bytes more, or say that there is none."""
-        if not self.lane.bytes.take(self._who, size):
+        if not self.lane.bytes.take(self._who, size, own=self._bytes):
             return False
         self._bytes += size
         return True
