@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -12,8 +13,9 @@ from whodid.query.terms import TEXT
 from whodid.store.base import Kept
 from whodid.store.postgres.engine import Connection
 from whodid.store.postgres.rows import COLUMNS, Coding, keep
-from whodid.store.postgres.weeks import Weeks, name_of, week_of
-from whodid.store.search import AHEAD, NEVER, PROBE, Edge, Row, Search, Source, Span, WordRun, newest_first
+from whodid.store.postgres.weeks import Weeks, week_of
+from whodid.store.postgres.words import Place, Window, word_run
+from whodid.store.search import AHEAD, NEVER, PROBE, Edge, Row, Search, Source, Span, newest_first
 from whodid.store.tally import SHAPE_SCALES
 
 __all__ = ["PostgresSearch"]
@@ -84,26 +86,31 @@ class PostgresSearch(Search):
         # Tokens are [a-z0-9_] only, so nothing in them can end the quotes.
         mark = self._coding.keys.mark(self.ws).decode()
         match = " & ".join(f"'{mark}{token}'" if exact else f"'{mark}{token}':*" for token in prefixes)
-        run = _WordRun(self, match)
-        return Source(run.fetch, run.total)
+        return word_run(self.reader, self.ws, match, lambda: self._window, self.rows_at)
 
-    def _by_id(self, wanted: Sequence[str]) -> list[Edge]:
+    @cached_property
+    def _window(self) -> Window:
+        """Where words are searched: what several of them need is asked once."""
+        oldest = week_of(self.since) if self.since != NEVER else NEVER
+        return Window([week for week in Weeks.all(self.reader) if week >= oldest], self.low, self.high)
+
+    def _by_id(self, wanted: Sequence[str]) -> list[Place]:
         ids = []
         for value in wanted:
             with suppress(ValueError):
                 ids.append(UUID(value).bytes)
         found = self.reader.rows(
-            "SELECT e.occurred_at, e.index FROM whodid.entry_id i JOIN whodid.entry e "
+            "SELECT e.occurred_at, e.index, e.recorded_at FROM whodid.entry_id i JOIN whodid.entry e "
             "ON e.ws = i.ws AND e.index = i.index AND e.recorded_at = i.recorded_at WHERE i.ws = %s AND i.id = ANY(%s)",
             (self.ws, ids),
         ) if ids else []  # fmt: skip
-        return [(occurred_at, index) for occurred_at, index in found]
+        return [Place(*row) for row in found]
 
     def _merged(
         self,
         runs: Sequence[tuple[str, Sequence[int]]],
         words: Sequence[Source],
-        places: Sequence[Edge],
+        places: Sequence[Place],
         edge: Edge,
         size: int,
     ) -> list[Row]:
@@ -115,7 +122,7 @@ class PostgresSearch(Search):
         for source in words:
             for row in source.fetch(edge, size):
                 rows[row[0]] = row
-        for row in self.rows_at([index for occurred_at, index in places if (occurred_at, index) < edge]):
+        for row in self.rows_at([place for place in places if place[:2] < edge]):
             rows[row[0]] = row
         return newest_first(rows.values())[:size]
 
@@ -123,12 +130,15 @@ class PostgresSearch(Search):
         at, index = edge
         return {"ws": self.ws, "at": at, "index": index, "low": self.low, "since": self.since, "size": size}
 
-    def rows_at(self, indexes: Sequence[int]) -> list[Row]:
-        """Return the rows of indexes, in any order."""
-        if not indexes:
+    def rows_at(self, places: Sequence[Place]) -> list[Row]:
+        """Return the rows at places, in any order."""
+        if not places:
             return []
+        # Each is looked for in the week that has it, not in all of them.
         return self.reader.rows(
-            f"SELECT {COLUMNS} FROM whodid.entry e WHERE e.ws = %s AND e.index = ANY(%s)", (self.ws, list(indexes))
+            f"SELECT {COLUMNS} FROM unnest(%b::int8[], %b::int8[]) AS p(index, recorded_at) JOIN whodid.entry e "
+            "ON e.ws = %s AND e.index = p.index AND e.recorded_at = p.recorded_at",
+            ([place.index for place in places], [place.recorded_at for place in places], self.ws),
         )
 
     # ---------------------------------------------------------------- roll-ups
@@ -171,56 +181,6 @@ class PostgresSearch(Search):
             (list(actors), self.ws),
         )
         return {row[-1]: row for row in found}
-
-
-class _WordRun(WordRun):
-    """Goes back week by week, in the week's own table.
-
-    Behind a policy the planner may not use an index of words, because its operator could tell about rows that the
-    policy hides. Only places come from here; the entries at them are then read through the policy like all others.
-    """
-
-    def __init__(self, search: PostgresSearch, match: str) -> None:
-        super().__init__()
-        self._search = search
-        self._match = match
-        self._weeks: list[int] | None = None
-        self._below = 1 << 62
-
-    def total(self) -> int:
-        """Estimate from how densely the newest ones lie."""
-        found = self.more(PROBE // 4)
-        self._weeks, self._below = None, 1 << 62
-        if len(found) < PROBE // 4:
-            return len(found)
-        size: int = self._search.reader.value("SELECT size FROM whodid.log WHERE ws = %s", (self._search.ws,))
-        return min(PROBE, len(found) * size // max(1, size - found[-1][1]))
-
-    def more(self, size: int) -> list[tuple[int, int, int]]:
-        search = self._search
-        if self._weeks is None:
-            oldest = week_of(search.since) if search.since != NEVER else NEVER
-            self._weeks = [week for week in Weeks.all(search.reader) if week >= oldest]
-        found: list[tuple[int, int, int]] = []
-        while self._weeks and len(found) < size:
-            wanted = size - len(found)
-            rows = search.reader.rows(
-                f"SELECT occurred_at, index, recorded_at FROM {name_of('entry', self._weeks[0])} "
-                "WHERE ws = %s AND words @@ %s::tsquery AND index < %s ORDER BY index DESC LIMIT %s",
-                (search.ws, self._match, self._below, wanted),
-            )
-            found += [(occurred_at, index, recorded_at) for occurred_at, index, recorded_at in rows]
-            if len(rows) < wanted:
-                del self._weeks[0]
-        if found:
-            self._below = found[-1][1]
-        return found
-
-    def rows_at(self, places: Sequence[int]) -> list[Row]:
-        return self._search.rows_at(places)
-
-    def by_time(self, edge: Edge, size: int) -> list[Row]:
-        return self._search.by_time(edge, size)
 
 
 _BELOW = (
