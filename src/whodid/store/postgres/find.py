@@ -14,7 +14,7 @@ from whodid.store.base import Kept
 from whodid.store.postgres.engine import Connection
 from whodid.store.postgres.rows import COLUMNS, Coding, keep
 from whodid.store.postgres.weeks import Weeks, week_of
-from whodid.store.postgres.words import Place, Window, word_run
+from whodid.store.postgres.words import Found, Window, word_run
 from whodid.store.search import AHEAD, NEVER, PROBE, Edge, Row, Search, Source, Span, newest_first
 from whodid.store.tally import SHAPE_SCALES
 
@@ -94,7 +94,7 @@ class PostgresSearch(Search):
         oldest = week_of(self.since) if self.since != NEVER else NEVER
         return Window([week for week in Weeks.all(self.reader) if week >= oldest], self.low, self.high)
 
-    def _by_id(self, wanted: Sequence[str]) -> list[Place]:
+    def _by_id(self, wanted: Sequence[str]) -> list[Found]:
         ids = []
         for value in wanted:
             with suppress(ValueError):
@@ -104,13 +104,13 @@ class PostgresSearch(Search):
             "ON e.ws = i.ws AND e.index = i.index AND e.recorded_at = i.recorded_at WHERE i.ws = %s AND i.id = ANY(%s)",
             (self.ws, ids),
         ) if ids else []  # fmt: skip
-        return [Place(*row) for row in found]
+        return [Found(*row) for row in found]
 
     def _merged(
         self,
         runs: Sequence[tuple[str, Sequence[int]]],
         words: Sequence[Source],
-        places: Sequence[Place],
+        places: Sequence[Found],
         edge: Edge,
         size: int,
     ) -> list[Row]:
@@ -130,7 +130,7 @@ class PostgresSearch(Search):
         at, index = edge
         return {"ws": self.ws, "at": at, "index": index, "low": self.low, "since": self.since, "size": size}
 
-    def rows_at(self, places: Sequence[Place]) -> list[Row]:
+    def rows_at(self, places: Sequence[Found]) -> list[Row]:
         """Return the rows at places, in any order."""
         if not places:
             return []
@@ -138,7 +138,7 @@ class PostgresSearch(Search):
         return self.reader.rows(
             f"SELECT {COLUMNS} FROM unnest(%b::int8[], %b::int8[]) AS p(index, recorded_at) JOIN whodid.entry e "
             "ON e.ws = %s AND e.index = p.index AND e.recorded_at = p.recorded_at",
-            ([place.index for place in places], [place.recorded_at for place in places], self.ws),
+            ([found.place for found in places], [found.recorded_at for found in places], self.ws),
         )
 
     # ---------------------------------------------------------------- roll-ups
@@ -152,24 +152,28 @@ class PostgresSearch(Search):
 
     def tallied(self, scale: int, spans: Sequence[Span]) -> Iterable[tuple[int, int, int]]:
         return self._summed(
-            "SELECT s.number, t.value, sum(t.n)::int8 FROM {spans} JOIN whodid.tally t ON t.ws = %s AND t.scale = %s "
-            "AND t.bucket >= s.low AND t.bucket < s.high GROUP BY 1, 2",
+            "SELECT t.value, sum(t.n)::int8 FROM whodid.tally t WHERE t.ws = %s AND t.scale = %s "
+            "AND t.bucket >= s.low AND t.bucket < s.high GROUP BY 1",
             spans,
             (self.ws, scale),
         )
 
     def counted(self, column: str, spans: Sequence[Span]) -> Iterable[tuple[int, int, int]]:
         return self._summed(
-            f"SELECT s.number, e.{column}, count(*) FROM {{spans}} JOIN whodid.entry e ON e.ws = %s "
-            "AND e.occurred_at >= s.low AND e.occurred_at < s.high GROUP BY 1, 2",
+            f"SELECT e.{column}, count(*) FROM whodid.entry e WHERE e.ws = %s "
+            "AND e.occurred_at >= s.low AND e.occurred_at < s.high GROUP BY 1",
             spans,
             (self.ws,),
         )
 
     def _summed(self, statement: str, spans: Sequence[Span], values: Sequence[int]) -> Iterator[tuple[int, int, int]]:
         numbers, lows, highs = zip(*spans, strict=True)
-        source = "unnest(%b::int8[], %b::int8[], %b::int8[]) AS s(number, low, high)"
-        found = self.reader.rows(statement.format(spans=source), (list(numbers), list(lows), list(highs), *values))
+        # Span by span, each from the index: a join would compare every span with every bucket.
+        found = self.reader.rows(
+            "SELECT s.number, f.* FROM unnest(%b::int8[], %b::int8[], %b::int8[]) AS s(number, low, high) "
+            f"CROSS JOIN LATERAL ({statement}) AS f",
+            (list(numbers), list(lows), list(highs), *values),
+        )
         return ((number, value, n) for number, value, n in found)
 
     def newest_of(self, actors: Sequence[int]) -> dict[int, Row]:

@@ -16,14 +16,15 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from whodid.store.postgres.engine import Connection
-from whodid.store.postgres.weeks import name_of, start_of
+from whodid.store.postgres.weeks import WEEK, name_of, start_of
 from whodid.store.search import AHEAD, ALWAYS, NEVER, PROBE, Edge, Row, Source, newest_first
 
-__all__ = ["Place", "Window", "word_run"]
+__all__ = ["Found", "Window", "word_run"]
 
 _GLANCE = 1_000  # entries of a week that the first look takes
-_LOOK = 8_192  # and every later one: where more would be needed, gathering takes less
+_LOOK = 16_384  # and every later one at most
 _LEAST = 64  # places that are asked for at once, so that a few missing ones are no way to the server each
+_LOOKING, _GATHERING = 1, 3  # what an entry costs that is looked at, and one that is gathered
 _TELLING = 4  # places that suffice to estimate how densely all of them lie
 _BOTTOM: Edge = (NEVER, NEVER)
 
@@ -39,17 +40,32 @@ _LOOKED = (
 # Apart, so that no index but that of words can seem to serve.
 _GATHERED = (
     "(WITH gathered AS MATERIALIZED (SELECT occurred_at, index, recorded_at FROM {table} "
-    "WHERE ws = %(ws)s AND words @@ %(match)s::tsquery) SELECT {n}, occurred_at, index, recorded_at, true, 0 "
+    "WHERE ws = %(ws)s AND words @@ %(match)s::tsquery) "
+    "SELECT {n}, occurred_at, index, recorded_at, true, NULL::bigint "
     f"FROM gathered WHERE {_BELOW} {_ORDER} LIMIT %(size)s)"
 )
 
 
-class Place(NamedTuple):
+class Found(NamedTuple):
     """Where an entry is, in the order of lists, and by which time its week is found."""
 
     occurred_at: int
-    index: int
+    place: int
     recorded_at: int
+
+
+class _Asked(NamedTuple):
+    """What a search came upon.
+
+    Args:
+        hits: Entries that have the words.
+        entries: How many were looked at in the weeks that have more.
+        week: About how many entries such a week has.
+    """
+
+    hits: int
+    entries: int
+    week: int
 
 
 class Window(NamedTuple):
@@ -71,7 +87,7 @@ def word_run(
     ws: int,
     match: str,
     window: Callable[[], Window],
-    rows_at: Callable[[Sequence[Place]], list[Row]],
+    rows_at: Callable[[Sequence[Found]], list[Row]],
 ) -> Source:
     """Return the run of entries that have words.
 
@@ -92,11 +108,10 @@ class _WordRun:
         self._ws = ws
         self._match = match
         self._window = window
-        self._edge: Edge = (ALWAYS, ALWAYS)
-        self._found: list[Place] = []
-        self._open: dict[int, Edge] = {}  # week → the place below which it was not searched
-        self._rest: list[int] | None = None  # older weeks, newest first; None before the beginning
-        self._glanced = self._frequent = False
+        self._found: list[Found] = []
+        self._below: dict[int, Edge] | None = None  # week → the place below which it may have more
+        self._next = 0  # how many weeks the next statement searches
+        self._look = _GLANCE  # how many entries of each it looks at; none: it gathers
 
     def total(self) -> int:
         """Estimate how many there are, up to a bound, from how densely the newest ones lie."""
@@ -107,11 +122,12 @@ class _WordRun:
         if final == _BOTTOM or not newest:
             return min(PROBE, found)
         begun = newest[0].occurred_at if high == ALWAYS else high
-        return min(PROBE, found * (begun - max(low, start_of(weeks[-1]))) // max(1, begun - final[0]))
+        whole = found * (begun - max(low, start_of(weeks[-1]))) // max(1, begun - final[0])
+        return min(PROBE, max(found, whole))
 
-    def places(self, edge: Edge, size: int) -> list[Place]:
+    def places(self, edge: Edge, size: int) -> list[Found]:
         """Return the newest places strictly below an edge, up to that many, newest first."""
-        if self._rest is None or edge < self._final():
+        if self._below is None or edge < self._final():
             self._begin(edge)
         while True:
             final = self._final()
@@ -122,63 +138,67 @@ class _WordRun:
 
     def _begin(self, edge: Edge) -> None:
         weeks = self._window().weeks
+        self._found.clear()
+        self._below = dict.fromkeys(weeks, edge)
         # Weeks that began after the edge have below it what came late, if anything. Of the others the newest may be
         # there ahead of its time, and the one before it have only just begun.
-        first = max(1, sum(start_of(week) > edge[0] for week in weeks)) + 2
-        self._edge = edge
-        self._found.clear()
-        self._open, self._rest = dict.fromkeys(weeks[:first], edge), list(weeks[first:])
-        self._glanced = self._frequent = False
+        self._next = max(1, sum(start_of(week) > edge[0] for week in weeks)) + 2
+        self._look = _GLANCE
 
     def _final(self) -> Edge:
         """Return the place from which on upwards everything was found."""
-        return max(self._late(), max(self._open.values(), default=_BOTTOM))
+        return max(map(self._border, self._below or ()), default=_BOTTOM)
 
-    def _late(self) -> Edge:
-        """Return the place above which the weeks that were not opened have nothing.
-
-        Intake admits no event from the future, so nothing in a week occurred after its end.
-        """
-        return (start_of(self._rest[0] + 1) + AHEAD, NEVER) if self._rest else _BOTTOM
+    def _border(self, week: int) -> Edge:
+        """Return the place above which a week has nothing that was not found."""
+        # Intake admits no event from the future, so nothing in a week occurred after its end.
+        return min((self._below or {})[week], (start_of(week + 1) + AHEAD, NEVER))
 
     def _more(self, wanted: int) -> None:
         """Find more places: about so many are needed."""
-        rest = self._rest or []
-        rare = self._glanced and not self._frequent
-        # What nothing was found of is rare: then all weeks are asked at once.
-        if rest and self._glanced and (self._late() >= max(self._open.values(), default=_BOTTOM) or not self._found):
-            opened = len(rest) if rare else 2
-            self._open.update(dict.fromkeys(rest[:opened], self._edge))
-            del rest[:opened]
-        # Only what holds the list up; the others wait until it comes to them.
-        weeks = {week: border for week, border in self._open.items() if border > self._late()}
-        if rare:
-            self._ask(_GATHERED, weeks, wanted)
-            return
-        hits, looked = self._ask(_LOOKED, weeks, wanted, _LOOK if self._glanced else _GLANCE)
-        self._glanced, self._frequent = True, hits > 0 and wanted * looked <= hits * _LOOK
+        # What holds the list up comes first.
+        weeks = sorted(self._below or (), key=lambda week: (self._border(week), week), reverse=True)[: self._next]
+        if self._look:
+            looked = self._ask(_LOOKED, weeks, wanted, self._look)
+            per_week = looked.hits * looked.week // max(1, looked.entries)
+            needed = wanted * looked.entries // max(1, looked.hits)
+            self._look = min(2 * needed, _LOOK) if _LOOKING * needed < _GATHERING * per_week else 0
+            more = 1
+        else:
+            per_week = self._ask(_GATHERED, weeks, wanted).hits // len(weeks)
+            more = 2
+        # Where there is next to nothing, the statements ask more weeks at a time; else those that may have what is
+        # needed.
+        self._next = 1 if self._look else 1 + wanted // per_week if per_week else more * self._next
 
-    def _ask(self, statement: str, weeks: dict[int, Edge], size: int, most: int = 0) -> tuple[int, int]:
-        """Search below the borders of weeks, one statement for all, and move the borders.
+    def _ask(self, statement: str, weeks: Sequence[int], size: int, most: int = 0) -> _Asked:
+        """Search weeks below where that was done, one statement for all.
 
-        Returns:
-            In those weeks that are not done: how many have the words, of how many that were looked at.
+        Args:
+            size: How many places to take from each week.
+            most: How many of its entries to look at.
         """
+        below = self._below or {}
         values: dict[str, Any] = {"ws": self._ws, "match": self._match, "low": self._window().low}
         parts = []
-        for n, (week, (at, index)) in enumerate(weeks.items()):
-            values |= {f"at{n}": at, f"index{n}": index}
+        for n, week in enumerate(weeks):
+            values[f"at{n}"], values[f"index{n}"] = below[week]
             parts.append(statement.format(n=n, table=name_of("entry", week)))
         rows = self._reader.rows(" UNION ALL ".join(parts), {**values, "size": size, "most": most})
         rows.sort(key=lambda row: (row[0], -row[1], -row[2]))
         by_week = {n: list(group) for n, group in groupby(rows, key=lambda row: int(row[0]))}
-        hits = looked = 0
+        asked = _Asked(sum(row[4] for row in rows), 0, 0)
         for n, week in enumerate(weeks):
             found = by_week.get(n, [])
-            self._found += [Place(*row[1:4]) for row in found if row[4]]
-            if found and (len(found) == size or found[-1][5] == most):
-                self._open[week] = (found[-1][1], found[-1][2])
-                hits, looked = hits + sum(row[4] for row in found), looked + found[-1][5]
-            else:
-                del self._open[week]
-        return hits, looked
+            self._found += [Found(*row[1:4]) for row in found if row[4]]
+            if not found or (len(found) < size and found[-1][5] != (most or None)):
+                del below[week]
+                continue
+            last = found[-1]
+            below[week] = (last[1], last[2])
+            if most:
+                entries = asked.entries + last[5]
+                # As many as came between the first and the last of these come all week long.
+                rate = (last[5] - found[0][5]) * WEEK // max(1, found[0][1] - last[1])
+                asked = _Asked(asked.hits, entries, max(asked.week, rate))
+        return asked
