@@ -24,7 +24,7 @@ __all__ = ["Found", "Window", "word_run"]
 _GLANCE = 1_000  # entries of a week that the first look takes
 _LOOK = 16_384  # and every later one at most
 _LEAST = 64  # places that are asked for at once, so that a few missing ones are no way to the server each
-_LOOKING, _GATHERING = 1, 3  # what an entry costs that is looked at, and one that is gathered
+_LOOKING, _GATHERING = 1, 6  # what an entry costs that is looked at, and one that is gathered: a page of its own
 _TELLING = 4  # places that suffice to estimate how densely all of them lie
 _BOTTOM: Edge = (NEVER, NEVER)
 
@@ -58,8 +58,8 @@ class _Asked(NamedTuple):
     """What a search came upon.
 
     Args:
-        hits: Entries that have the words.
-        entries: How many were looked at in the weeks that have more.
+        hits: Entries that have the words; of those that were looked at, in the weeks that have more.
+        entries: How many were looked at in such weeks.
         week: About how many entries such a week has.
     """
 
@@ -160,16 +160,15 @@ class _WordRun:
         weeks = sorted(self._below or (), key=lambda week: (self._border(week), week), reverse=True)[: self._next]
         if self._look:
             looked = self._ask(_LOOKED, weeks, wanted, self._look)
-            per_week = looked.hits * looked.week // max(1, looked.entries)
-            needed = wanted * looked.entries // max(1, looked.hits)
-            self._look = min(2 * needed, _LOOK) if _LOOKING * needed < _GATHERING * per_week else 0
-            more = 1
+            if looked.entries or self._look == _GLANCE:  # else these weeks are done, and the next are like them
+                per_week = looked.hits * looked.week // max(1, looked.entries)
+                needed = wanted * looked.entries // max(1, looked.hits)
+                self._look = min(2 * needed, _LOOK) if _LOOKING * needed < _GATHERING * per_week else 0
+                self._next = 1 if looked.hits else self._next
         else:
             per_week = self._ask(_GATHERED, weeks, wanted).hits // len(weeks)
-            more = 2
-        # Where there is next to nothing, the statements ask more weeks at a time; else those that may have what is
-        # needed.
-        self._next = 1 if self._look else 1 + wanted // per_week if per_week else more * self._next
+            # At most twice as many as before: a week that has only just begun says nothing about the others.
+            self._next = min(2 * self._next, 1 + wanted // per_week if per_week else len(self._below or ()))
 
     def _ask(self, statement: str, weeks: Sequence[int], size: int, most: int = 0) -> _Asked:
         """Search weeks below where that was done, one statement for all.
@@ -187,7 +186,7 @@ class _WordRun:
         rows = self._reader.rows(" UNION ALL ".join(parts), {**values, "size": size, "most": most})
         rows.sort(key=lambda row: (row[0], -row[1], -row[2]))
         by_week = {n: list(group) for n, group in groupby(rows, key=lambda row: int(row[0]))}
-        asked = _Asked(sum(row[4] for row in rows), 0, 0)
+        asked = _Asked(0 if most else len(rows), 0, 0)
         for n, week in enumerate(weeks):
             found = by_week.get(n, [])
             self._found += [Found(*row[1:4]) for row in found if row[4]]
@@ -197,8 +196,9 @@ class _WordRun:
             last = found[-1]
             below[week] = (last[1], last[2])
             if most:
-                entries = asked.entries + last[5]
                 # As many as came between the first and the last of these come all week long.
                 rate = (last[5] - found[0][5]) * WEEK // max(1, found[0][1] - last[1])
-                asked = _Asked(asked.hits, entries, max(asked.week, rate))
+                asked = _Asked(
+                    asked.hits + sum(row[4] for row in found), asked.entries + last[5], max(asked.week, rate)
+                )
         return asked
