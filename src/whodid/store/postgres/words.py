@@ -25,6 +25,7 @@ _GLANCE = 1_000  # entries of a week that the first look takes
 _LOOK = 16_384  # and every later one at most
 _LEAST = 64  # places that are asked for at once, so that a few missing ones are no way to the server each
 _LOOKING, _GATHERING = 1, 6  # what an entry costs that is looked at, and one that is gathered: a page of its own
+_KEPT = 500  # places that are gathered from a week at once
 _TELLING = 4  # places that suffice to estimate how densely all of them lie
 _BOTTOM: Edge = (NEVER, NEVER)
 
@@ -41,7 +42,7 @@ _LOOKED = (
 _GATHERED = (
     "(WITH gathered AS MATERIALIZED (SELECT occurred_at, index, recorded_at FROM {table} "
     "WHERE ws = %(ws)s AND words @@ %(match)s::tsquery) "
-    "SELECT {n}, occurred_at, index, recorded_at, true, NULL::bigint "
+    "SELECT {n}, occurred_at, index, recorded_at, true, -1 "
     f"FROM gathered WHERE {_BELOW} {_ORDER} LIMIT %(size)s)"
 )
 
@@ -55,11 +56,11 @@ class Found(NamedTuple):
 
 
 class _Asked(NamedTuple):
-    """What a search came upon.
+    """What looking came upon in those weeks that have more.
 
     Args:
-        hits: Entries that have the words; of those that were looked at, in the weeks that have more.
-        entries: How many were looked at in such weeks.
+        hits: Entries that have the words.
+        entries: How many were looked at.
         week: About how many entries such a week has.
     """
 
@@ -164,11 +165,11 @@ class _WordRun:
                 per_week = looked.hits * looked.week // max(1, looked.entries)
                 needed = wanted * looked.entries // max(1, looked.hits)
                 self._look = min(2 * needed, _LOOK) if _LOOKING * needed < _GATHERING * per_week else 0
-                self._next = 1 if looked.hits else self._next
+                self._next = 1 + wanted // per_week if per_week else self._next
         else:
-            per_week = self._ask(_GATHERED, weeks, wanted).hits // len(weeks)
-            # At most twice as many as before: a week that has only just begun says nothing about the others.
-            self._next = min(2 * self._next, 1 + wanted // per_week if per_week else len(self._below or ()))
+            # All are gathered in any case: what is not needed yet is kept for the next chunk.
+            self._ask(_GATHERED, weeks, max(wanted, _KEPT))
+            self._next = 1 if weeks[0] in (self._below or ()) else 2 * self._next
 
     def _ask(self, statement: str, weeks: Sequence[int], size: int, most: int = 0) -> _Asked:
         """Search weeks below where that was done, one statement for all.
@@ -186,11 +187,11 @@ class _WordRun:
         rows = self._reader.rows(" UNION ALL ".join(parts), {**values, "size": size, "most": most})
         rows.sort(key=lambda row: (row[0], -row[1], -row[2]))
         by_week = {n: list(group) for n, group in groupby(rows, key=lambda row: int(row[0]))}
-        asked = _Asked(0 if most else len(rows), 0, 0)
+        asked = _Asked(0, 0, 0)
         for n, week in enumerate(weeks):
             found = by_week.get(n, [])
             self._found += [Found(*row[1:4]) for row in found if row[4]]
-            if not found or (len(found) < size and found[-1][5] != (most or None)):
+            if not found or (len(found) < size and found[-1][5] != most):
                 del below[week]
                 continue
             last = found[-1]
