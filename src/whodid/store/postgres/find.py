@@ -49,7 +49,7 @@ class PostgresSearch(Search):
     def by_shapes(self, numbers: Sequence[int]) -> Source:
         return Source(
             lambda edge, size: self._merged([(_SHAPE_RUN, numbers)], (), (), edge, size),
-            lambda: self._probe("whodid.entry WHERE ws = %s AND shape = %s", numbers),
+            lambda: self._probe([_SHAPE_PROBE], numbers),
         )
 
     def by_clues(self, term: Term, wanted: Sequence[str], words: Sequence[Source]) -> Source:
@@ -58,27 +58,30 @@ class PostgresSearch(Search):
         probes: list[str] = []
         if keys and term.field in ("actor", TEXT):
             runs.append((_ACTOR_RUN, keys))
-            probes.append("whodid.entry WHERE ws = %s AND actor = %s")
+            probes.append(_ACTOR_PROBE)
         if keys and term.field in ("resource", "related", TEXT):
             # A resource that an entry names twice stands in the first index alone.
             runs += [(_RESOURCE_RUN, keys), (_TOUCH_RUN, keys)]
-            probes += ["whodid.entry WHERE ws = %s AND resource = %s", "whodid.touch WHERE ws = %s AND key = %s"]
+            probes += [_RESOURCE_PROBE, _TOUCH_PROBE]
         places = self._by_id(wanted) if term.field == TEXT else []
 
         def total() -> int:
-            probed = sum(self._probe(where, keys) for where in probes)
-            return probed + sum(source.total() for source in words) + len(places)
+            found = len(places) + self._probe(probes, keys)
+            for source in words:
+                # Words cost most: what is too much already is not counted further.
+                found += source.total() if found < PROBE else 0
+            return found
 
         return Source(lambda edge, size: self._merged(runs, words, places, edge, size), total)
 
-    def _probe(self, where: str, keys: Sequence[int]) -> int:
-        """Count the rows of an index that have one of the keys, up to a bound."""
-        total = 0
-        for key in keys:
-            total += self.reader.value(
-                f"SELECT count(*) FROM (SELECT FROM {where} LIMIT {PROBE}) AS counted", (self.ws, key)
-            )
-        return min(total, PROBE)
+    def _probe(self, probes: Sequence[str], keys: Sequence[int]) -> int:
+        """Count the rows of indexes that have one of the keys and occurred in the period, each up to a bound."""
+        if not probes:
+            return 0
+        found: int = self.reader.value(
+            f"SELECT {' + '.join(probes)}", {"ws": self.ws, "keys": list(keys), "low": self.low, "high": self.high}
+        )
+        return min(found, PROBE)
 
     def by_words(self, prefixes: Sequence[str], *, exact: bool) -> Source | None:
         if not self._coding.has_words:
@@ -191,6 +194,16 @@ _BELOW = (
     "AND (e.occurred_at, e.index) < (%(at)s, %(index)s) AND e.occurred_at >= %(low)s AND e.recorded_at >= %(since)s "
     "ORDER BY e.occurred_at DESC, e.index DESC LIMIT %(size)s"
 )
+# By what the indexes have, so that no row is looked up.
+_PROBE = (
+    "(SELECT count(*) FROM unnest(%(keys)s::int8[]) AS k(key) CROSS JOIN LATERAL (SELECT FROM whodid.{table} e "
+    "WHERE e.ws = %(ws)s AND e.{column} = k.key AND e.occurred_at >= %(low)s AND e.occurred_at < %(high)s "
+    f"LIMIT {PROBE}) AS counted)"
+)
+_ACTOR_PROBE = _PROBE.format(table="entry", column="actor")
+_RESOURCE_PROBE = _PROBE.format(table="entry", column="resource")
+_SHAPE_PROBE = _PROBE.format(table="entry", column="shape")
+_TOUCH_PROBE = _PROBE.format(table="touch", column="key")
 # A bounded run per key, merged: one condition with all keys would sort everything that has one of them.
 _EACH = "SELECT {distinct} f.* FROM unnest(%(keys)s::int8[]) AS k(key) CROSS JOIN LATERAL ({run}) AS f"
 _FIRST = "ORDER BY occurred_at DESC, index DESC LIMIT %(size)s"
