@@ -146,3 +146,19 @@ def test_days_are_summed_span_by_span(store: PostgresStore) -> None:
     for text in ("", "kind:delete"):
         query = parse(text, now=EPOCH)
         assert store.histogram("w", query, edges).buckets == plain.histogram("w", query, edges).buckets
+
+
+@pytest.mark.parametrize("through", [20_000, 4])
+def test_what_an_actor_did_of_one_kind_is_found_however_much_else_was_done(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch, through: int
+) -> None:
+    """Where only so much is looked through in the database, and there is more, the run is read as it is."""
+    from whodid.store.postgres import find
+
+    monkeypatch.setattr(find, "_THROUGH", through)
+    plain = MemoryStore()
+    weeks_of(random.Random(11), [store, plain])
+    for text in ("actor:usr_1 kind:delete", "actor:usr_1,usr_4 kind:update", 'actor:"Person 3" kind:status'):
+        query = parse(f"{text} date:>={EPOCH + WEEK:%Y-%m-%d}", now=EPOCH + 6 * WEEK)
+        for size in (2, 50):
+            assert found(store, query, size) == found(plain, query, size), (text, size)

@@ -57,7 +57,7 @@ class PostgresSearch(Search):
         runs: list[tuple[str, Sequence[int]]] = []
         probes: list[str] = []
         if keys and term.field in ("actor", TEXT):
-            runs.append((_ACTOR_RUN, keys))
+            runs.append((_ACTOR_RUN if self.shapes is None else _ACTOR_SHAPES_RUN, keys))
             probes.append(_ACTOR_PROBE)
         if keys and term.field in ("resource", "related", TEXT):
             # A resource that an entry names twice stands in the first index alone.
@@ -120,7 +120,11 @@ class PostgresSearch(Search):
         """Merge the runs of several keys, of words and single places; an entry that is in two of them comes once."""
         rows: dict[int, Row] = {}
         for run, keys in runs:
-            for row in self.reader.rows(run, {**self._values(edge, size), "keys": list(keys)}):
+            values = {**self._values(edge, size), "keys": list(keys)}
+            found = self.reader.rows(run, values)
+            if run == _ACTOR_SHAPES_RUN and len(found) < size and self.reader.value(_ACTOR_GOES_ON, values):
+                found = self.reader.rows(_ACTOR_RUN, values)
+            for row in found:
                 rows[row[0]] = row
         for source in words:
             for row in source.fetch(edge, size):
@@ -131,7 +135,8 @@ class PostgresSearch(Search):
 
     def _values(self, edge: Edge, size: int) -> dict[str, Any]:
         at, index = edge
-        return {"ws": self.ws, "at": at, "index": index, "low": self.low, "since": self.since, "size": size}
+        bounds = {"low": self.low, "since": self.since, "size": size, "through": _THROUGH}
+        return {"ws": self.ws, "at": at, "index": index, "shapes": sorted(self.shapes or ()), **bounds}
 
     def rows_at(self, places: Sequence[Found]) -> list[Row]:
         """Return the rows at places, in any order."""
@@ -225,3 +230,16 @@ def _by_touch() -> str:
 
 _ACTOR_RUN, _RESOURCE_RUN, _SHAPE_RUN = _by_column("actor"), _by_column("resource"), _by_column("shape")
 _TOUCH_RUN = _by_touch()
+
+# What the query's shapes leave of a run is all that is wanted of it. Yet only so much is looked through here: beyond
+# that the run is read as it is, so that the search knows how far it came when its own bound is reached.
+_THROUGH = 20_000
+_ACTOR = "FROM whodid.entry e WHERE e.ws = %(ws)s AND e.actor = k.key"
+_SHAPES = f"SELECT {COLUMNS} FROM (SELECT * {_ACTOR} {_BELOW.replace('%(size)s', '%(through)s')}) AS e"
+_ACTOR_SHAPES_RUN = (
+    f"{_EACH.format(distinct='', run=f'{_SHAPES} WHERE e.shape = ANY(%(shapes)s::int4[]) LIMIT %(size)s')} {_FIRST}"
+)
+_ACTOR_GOES_ON = (
+    f"SELECT EXISTS (SELECT FROM unnest(%(keys)s::int8[]) AS k(key) CROSS JOIN LATERAL (SELECT {_ACTOR} "
+    f"{_BELOW.replace('%(size)s', '1 OFFSET %(through)s')}) AS f)"
+)
