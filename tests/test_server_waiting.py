@@ -15,7 +15,8 @@ from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
-from tests.serving import HOME, MARIA, Clock, client, open_log
+from tests import serving
+from tests.serving import HOME, MARIA, client
 from whodid import Event, Log, Reason, Related, Resource
 from whodid.capture.remote.files import Segment
 from whodid.errors import StoreFull, StoreUnavailable
@@ -27,17 +28,12 @@ from whodid.server.meter import Meter
 from whodid.server.metrics import PrometheusMeter
 from whodid.server.waiting import Waiting, commit_or_keep
 
+clock, log = serving.clock, serving.log
+
 PUBLISHER = f"/auditlog/publisher/v1/project/{HOME}/event"
 TOKEN = b"a token of the tests, of 32 bytes or more"
 MIB = 1024 * 1024
 FROM = Context(source="api")
-
-
-@pytest.fixture
-def log() -> Iterator[Log]:
-    """Open the story."""
-    with open_log(Clock()) as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -171,7 +167,9 @@ def test_nothing_is_answered_before_it_is_on_the_disk(log: Log, key: str, tmp_pa
         assert (answer.status_code, answer.json()["type"]) == (503, "UNAVAILABLE")
 
 
-def test_a_full_spool_refuses_and_says_so_to_operators(log: Log, key: str, tmp_path: Path) -> None:
+def test_a_full_spool_refuses_and_says_so_to_operators(
+    log: Log, key: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """503 like any busy server; what was accepted before stays accepted."""
     metrics = PrometheusMeter(TOKEN)
     with (
@@ -191,6 +189,7 @@ def test_a_full_spool_refuses_and_says_so_to_operators(log: Log, key: str, tmp_p
                 accepted.append(str(number))
             assert 10 < len(accepted) < 20
             assert waiting.full
+            assert "spool_bytes" in caplog.text  # the word of who runs a server
             health = client(log, waiting=waiting)
             with health as fresh:
                 for path in ("/readyz", "/readyz/doors"):

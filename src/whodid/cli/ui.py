@@ -28,6 +28,7 @@ __all__ = [
     "UNKNOWN_KEY",
     "USAGE",
     "Choice",
+    "IntRange",
     "argument",
     "command",
     "finish",
@@ -56,13 +57,14 @@ OK, PROBLEM, USAGE, STORE, ABSENT, UNKNOWN_KEY, INTERRUPTED, UNEXPECTED = 0, 1, 
 argument = click.argument
 option = click.option
 Choice = click.Choice
+IntRange = click.IntRange
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _COMMANDS = {
     "serve": ("serving", "Serve the HTTP API, the viewer and automatic purging."),
     "tail": ("reading", "Show the newest entries, and follow new ones with -f."),
-    "search": ("reading", "Find entries: whodid search actor:maria deleted."),
+    "search": ("reading", "Find entries: whodid search maria action:deleted."),
     "show": ("reading", "Show one entry by its index or id."),
     "stats": ("reading", "Show how much a store holds, and of what."),
     "detect": ("detecting", "Find what is unusual in stored entries, by rules."),
@@ -246,6 +248,11 @@ def run(arguments: Sequence[str]) -> int:
         note(f"whodid: {error.filename or 'The system'}: {error.strerror or error}.")
         return USAGE
     except Exception as error:  # noqa: BLE001 - a program of ours ends with a sentence, not with a traceback
+        if isinstance(error, MemoryError) or str(error) == "can't start new thread":
+            note(
+                "whodid: The system gives no more memory or threads. Let the process have more (ulimit -v, ulimit -u)."
+            )
+            return USAGE
         if os.environ.get("WHODID_DEBUG"):
             traceback.print_exc()
         else:

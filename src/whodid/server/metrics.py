@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from whodid.errors import InvalidSetting
+from whodid.errors import InvalidSetting, StoreCorrupt, StoreFull, StoreMoved, StoreUnavailable, StoreVersion
 from whodid.log import ReplicaReport
 from whodid.server.meter import Fate, Level, Limit, Meter
 from whodid.server.signing import check_secret, same
@@ -30,12 +30,16 @@ _LEVELS: dict[Level, str] = {
     "events_spooled": "Events that were accepted and wait on the disk for the store.",
     "spool_age_seconds": "How long the oldest of them has waited.",
     "spool_bytes": "What the spool takes on the disk.",
+    "logs_unsigned": "Logs that sign nothing, or are gone: the database is older than what was signed.",
 }
 
 _SINKS: dict[str, tuple[str, Callable[[Health], float]]] = {
     "behind": ("Entries of the log that are still to be looked at.", lambda one: one.behind),
     "lag_seconds": ("Age of the first of them; 0 when there are none.", lambda one: one.lag),
-    "silence_seconds": ("Since it last took anything, signs of life included.", lambda one: one.silence or 0.0),
+    "silence_seconds": (
+        "Since it last took anything, signs of life included; before that, the age of the first entry that waits.",
+        lambda one: one.lag if one.silence is None else one.silence,
+    ),
     "paused_seconds": ("Since it paused; 0 when it did not.", lambda one: one.paused or 0.0),
     "failed_deliveries": ("Deliveries in a row that failed.", lambda one: one.position.attempts),
     "delivered": ("Entries that it took.", lambda one: one.position.delivered),
@@ -108,8 +112,17 @@ class PrometheusMeter(Meter):
         self._looked_at = made(gauge, "detection_round_timestamp_seconds", "When the last round of detection ended.")
         self._detection_errors = made(counter, "detection_errors", "Workspaces in which detection, or a rule, failed.")
         self._levels = {name: made(gauge, name, text) for name, text in _LEVELS.items()}
+        # Shown before the first one: what appears with a value is no increase to whoever watches for one.
         for fate in ("recorded", "known", "refused"):
             self._events.labels(fate)
+        for limit in ("read", "write"):
+            self._limited.labels(limit)
+        for error in (StoreUnavailable, StoreFull, StoreCorrupt, StoreVersion, StoreMoved):
+            self._errors.labels(error.__name__)
+        for outcome in ("ready", "failed"):
+            self._exports.labels(outcome)
+        for status in (200, 201, 429, 503):
+            self._answers.labels("/v1/events", "POST", status)
         self._process()
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
