@@ -68,6 +68,15 @@ class _Asked(NamedTuple):
     entries: int
     week: int
 
+    @property
+    def per_week(self) -> int:
+        """About how many entries of such a week have the words."""
+        return self.hits * self.week // max(1, self.entries)
+
+    def needed(self, wanted: int) -> int:
+        """Return in how many entries so many have the words."""
+        return wanted * self.entries // max(1, self.hits)
+
 
 class Window(NamedTuple):
     """Where to search.
@@ -112,7 +121,7 @@ class _WordRun:
         self._found: list[Found] = []
         self._below: dict[int, Edge] | None = None  # week → the place below which it may have more
         self._next = 0  # how many weeks the next statement searches
-        self._look = _GLANCE  # how many entries of each it looks at; none: it gathers
+        self._looked: _Asked | None = None  # what the newest look told
 
     def total(self) -> int:
         """Estimate how many there are, up to a bound, from how densely the newest ones lie."""
@@ -144,7 +153,7 @@ class _WordRun:
         # Weeks that began after the edge have below it what came late, if anything. Of the others the newest may be
         # there ahead of its time, and the one before it have only just begun.
         self._next = max(1, sum(start_of(week) > edge[0] for week in weeks)) + 2
-        self._look = _GLANCE
+        self._looked = None
 
     def _final(self) -> Edge:
         """Return the place from which on upwards everything was found."""
@@ -159,13 +168,14 @@ class _WordRun:
         """Find more places: about so many are needed."""
         # What holds the list up comes first.
         weeks = sorted(self._below or (), key=lambda week: (self._border(week), week), reverse=True)[: self._next]
-        if self._look:
-            looked = self._ask(_LOOKED, weeks, wanted, self._look)
-            if looked.entries or self._look == _GLANCE:  # else these weeks are done, and the next are like them
-                per_week = looked.hits * looked.week // max(1, looked.entries)
-                needed = wanted * looked.entries // max(1, looked.hits)
-                self._look = min(2 * needed, _LOOK) if _LOOKING * needed < _GATHERING * per_week else 0
-                self._next = 1 + wanted // per_week if per_week else self._next
+        before = self._looked
+        if before is None:
+            looked = self._looked = self._ask(_LOOKED, weeks, wanted, _GLANCE)
+            self._next = 1 + wanted // looked.per_week if looked.per_week else self._next
+        elif _LOOKING * before.needed(wanted) < _GATHERING * before.per_week and before.needed(wanted) <= _LOOK:
+            looked = self._ask(_LOOKED, weeks, wanted, min(2 * before.needed(wanted), _LOOK))
+            # Without any entries these weeks are done, and the next are like them.
+            self._looked, self._next = looked if looked.entries else before, 1
         else:
             # All are gathered in any case: what is not needed yet is kept for the next chunk.
             self._ask(_GATHERED, weeks, max(wanted, _KEPT))
