@@ -104,7 +104,7 @@ export class AuditLogAlerts extends OwnPage<AlertKey> {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    this.#timer = setInterval(() => document.hidden || this.busy || void this.load(), EVERY) as unknown as number;
+    this.#timer = setInterval(() => document.hidden || this.busy || void this.load(), EVERY);
   }
 
   override disconnectedCallback(): void {
