@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import inspect
 import io
 import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, is_typeddict
 
 import msgspec
 
@@ -31,11 +32,25 @@ FOLDER = ROOT / "docs" / "reference"
 NOTICE = "<!-- Written by `make reference`. Change the code instead. -->\n"
 WIDEST = 110
 
+INTEGRATED = (
+    "whodid.capture",
+    "whodid.capture.middleware",
+    "whodid.capture.sqlalchemy",
+    "whodid.capture.outbox",
+    "whodid.capture.propagate",
+    "whodid.capture.celery",
+    "whodid.capture.remote",
+    "whodid.capture.testing",
+    "whodid.server",
+)
+"""Modules that an application imports beside the package itself. Django's are told by its settings."""
+
 
 def pages() -> dict[str, str]:
     """Return the text of every generated page by its file name."""
     writers: dict[str, Callable[[], Iterator[str]]] = {
         "python.md": python_page,
+        "integration.md": integration_page,
         "cli.md": cli_page,
         "events.md": events_page,
         "actions.md": actions_page,
@@ -63,7 +78,7 @@ def markdown(doc: str) -> Iterator[str]:
         line = lines[at]
         block = list[str]()
         following = at + 1
-        if line in SECTIONS or line.endswith("::"):
+        if line in SECTIONS or line == "Attributes:" or line.endswith("::"):
             while following < len(lines) and (not lines[following] or lines[following].startswith("    ")):
                 block.append(lines[following][4:])
                 following += 1
@@ -71,7 +86,12 @@ def markdown(doc: str) -> Iterator[str]:
             yield line[:-1]
             yield from ("", "```text", *"\n".join(block).strip("\n").splitlines(), "```", "")
         elif block:
-            yield from (f"**{line.rstrip(':')}**", "", *listed(block, named=line in {"Args:", "Raises:"}), "")
+            yield from (
+                f"**{line.rstrip(':')}**",
+                "",
+                *listed(block, named=line in {"Args:", "Attributes:", "Raises:"}),
+                "",
+            )
         else:
             yield line
         at = following
@@ -97,23 +117,54 @@ def cell(text: str) -> str:
 
 def python_page() -> Iterator[str]:
     """Document every public name of the package."""
-    yield from ("# Python", "", "Everything that `import whodid` offers.", "")
+    yield from (
+        "# Python",
+        "",
+        "Everything that `import whodid` offers. What an application imports from the modules of the",
+        "package is on the page about [integration](integration.md).",
+        "",
+    )
     for name in whodid.__all__:
         value = getattr(whodid, name)
         if inspect.ismodule(value):
             yield from (f"## {name}", "", f"The module `{value.__name__}`: see [errors](errors.md).", "")
             continue
-        doc = inspect.getdoc(value)
-        if doc is None:
-            message = f"whodid.{name} has no docstring"
-            raise ValueError(message)
-        yield from (f"## {name}", "", "```text", signature(name, value), "```", "", *markdown(doc), "")
-        if inspect.isclass(value):
-            yield from members(name, value)
+        yield from described(name, value, "##")
+
+
+def integration_page() -> Iterator[str]:
+    """Document what an application imports from the modules of the package."""
+    yield from (
+        "# Integration",
+        "",
+        "What an application imports beside [`whodid` itself](python.md). Django's part is",
+        "told by its [settings](../recipes/capture-django.md#settings).",
+        "",
+    )
+    for module in INTEGRATED:
+        found = importlib.import_module(module)
+        yield from (f"## {module}", "", *markdown((inspect.getdoc(found) or "").partition("\n\n")[0]), "")
+        for name in found.__all__:
+            value = getattr(found, name)
+            if inspect.isclass(value) or inspect.isfunction(value):
+                yield from described(name, value, "###")
+
+
+def described(name: str, value: Any, level: str) -> Iterator[str]:
+    """Document a class with its members, or a function, below a heading."""
+    doc = inspect.getdoc(value)
+    if doc is None:
+        message = f"{value.__module__}.{name} has no docstring"
+        raise ValueError(message)
+    yield from (f"{level} {name}", "", "```text", signature(name, value), "```", "", *markdown(doc), "")
+    if inspect.isclass(value):
+        yield from members(name, value, f"{level}#")
 
 
 def signature(name: str, value: Any) -> str:
     """Write how a function or a class is called, one argument a line when it is long."""
+    if is_typeddict(value):  # what may be told, none of it must
+        return f"{name}(\n" + "".join(f"    {key}: {annotation(text)},\n" for key, text in _told(value)) + ")"
     found = inspect.signature(value)
     arguments = list[str]()
     for one in found.parameters.values():
@@ -131,6 +182,11 @@ def signature(name: str, value: Any) -> str:
     return f"{name}(\n" + "".join(f"    {argument},\n" for argument in arguments) + f"){back}"
 
 
+def _told(value: Any) -> Iterator[tuple[str, Any]]:
+    """Return the members of a typed dictionary with their types, as they are written in the code."""
+    return ((key, getattr(kind, "__forward_arg__", kind)) for key, kind in value.__annotations__.items())
+
+
 def annotation(value: Any) -> str:
     """Write a type without the modules that its parts come from."""
     text = value if isinstance(value, str) else inspect.formatannotation(value)
@@ -143,16 +199,17 @@ def plain_default(value: Any) -> str:
     return "…" if text.startswith("<") else text
 
 
-def members(name: str, value: type) -> Iterator[str]:
-    """Document the public methods and properties that a class defines itself."""
-    for member, found in vars(value).items():
+def members(name: str, value: type, level: str) -> Iterator[str]:
+    """Document the public methods and properties that a class has, its own first; not those of other packages."""
+    ours = [one for one in value.__mro__ if one.__module__.partition(".")[0] == "whodid"]
+    for member, found in {member: found for one in reversed(ours) for member, found in vars(one).items()}.items():
         if member.startswith("_"):
             continue
         function = found.fget if isinstance(found, property) else getattr(found, "__func__", found)
         if not inspect.isfunction(function) or not function.__doc__:
             continue
         called = f"{name}.{member}" if isinstance(found, property) else without_self(name, member, found, function)
-        yield from (f"### {name}.{member}", "", "```text", called, "```", "", *markdown(function.__doc__), "")
+        yield from (f"{level} {name}.{member}", "", "```text", called, "```", "", *markdown(function.__doc__), "")
 
 
 def without_self(name: str, member: str, found: Any, function: Callable[..., Any]) -> str:

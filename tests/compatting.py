@@ -29,6 +29,7 @@ __all__ = [
     "needs_workos5",
     "run_node",
     "run_workos5",
+    "server",
 ]
 
 CLIENTS = ROOT / "tests" / "clients"
@@ -103,6 +104,13 @@ def compat_server(folder: Path) -> Iterator[CompatServer]:
     finally:
         server.stop()
         server.log.close()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[CompatServer]:
+    """Run a server."""
+    with compat_server(tmp_path) as running:
+        yield running
 
 
 def run_node(program: str, told: dict[str, Any]) -> list[Any]:

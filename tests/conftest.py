@@ -124,12 +124,8 @@ def postgres() -> Iterator[Server]:
     pytest.importorskip("psycopg", reason="the driver is missing: pip install 'psycopg[binary]'")
     from tests import postgresing
 
-    place = postgresing.programs()
-    if place is None:
-        pytest.skip(postgresing.MISSING)
-    server = postgresing.Server(place)
-    yield server
-    server.stop()
+    with postgresing.lent() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -138,9 +134,7 @@ def replicated() -> Iterator[tuple[Server, Server]]:
     pytest.importorskip("psycopg", reason="the driver is missing: pip install 'psycopg[binary]'")
     from tests import postgresing
 
-    place = postgresing.programs()
-    if place is None or not (place / "pg_basebackup").exists():
-        pytest.skip(postgresing.MISSING)
+    place = postgresing.required("pg_basebackup")
     with ExitStack() as stack:
         primary = postgresing.Server(place, tiny=True)
         stack.callback(primary.stop)

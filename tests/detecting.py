@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
-from whodid.detect import Finding, Run, read
+from whodid.detect import Finding, Rule, Run, State, read
 from whodid.model import Entry
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -32,6 +33,20 @@ fixtures:
   firing: [{firing}, {firing}]
   silent: [{silent}, {silent}]
 """
+
+
+def saved(run: Run) -> bytes:
+    """Return what a run has to keep, as it is stored."""
+    return msgspec.json.encode(run.state)
+
+
+def resumed(rules: Sequence[Rule], kept: bytes, **more: Any) -> Run:
+    """Return a run that goes on where another one was saved.
+
+    Args:
+        more: As for a new run: `geo`, `recall`.
+    """
+    return Run(rules, msgspec.json.decode(kept, type=State), **more)
 
 
 def entry(index: int, at: datetime | None = None, action: str = "contact.updated", **more: Any) -> Entry:

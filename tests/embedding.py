@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
 
 from tests.browsing import Browser, Page, watched
+from tests.listening import listening
 from tests.serving import NOW, SECRET, Clock, open_log, token
 from whodid.server import asgi
 
@@ -56,21 +54,6 @@ class Two:
 
 
 @contextmanager
-def _served(app: ASGIApp, host: str = "127.0.0.1") -> Iterator[str]:
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off", ws="none"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        thread.join(0.01)
-        assert thread.is_alive(), "the server did not start"
-    try:
-        yield f"http://{host}:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(10)
-
-
-@contextmanager
 def two_origins(*, listed: bool = True) -> Iterator[Two]:
     """Serve a log at 127.0.0.1 and a host application at localhost.
 
@@ -105,9 +88,9 @@ def two_origins(*, listed: bool = True) -> Iterator[Two]:
             Route("/framing.js", lambda _: script(_FRAME_SCRIPT % two.audit)),
         ]
     )
-    with open_log(Clock()) as log, _served(app, "localhost") as two.host:
+    with open_log(Clock()) as log, listening(app, "localhost") as two.host:
         origins = [two.host] if listed else []
-        with _served(asgi(log, secret=SECRET, origins=origins)) as two.audit:
+        with listening(asgi(log, secret=SECRET, origins=origins)) as two.audit:
             yield two
 
 

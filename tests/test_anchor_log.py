@@ -14,9 +14,9 @@ from msgspec.structs import replace
 import whodid
 from tests.evidencing import Workshop, furnished
 from tests.faults.writer import event
+from tests.keeping import Clock
 from tests.test_evidence import ABOUT, codes
 from tests.test_evidence_agree import agree
-from tests.test_log_sealing import Clock
 from whodid import canonical
 from whodid.cli.outside import Outside
 from whodid.errors import InvalidSetting, MalformedProof, NotFound, Refuted, StoreUnavailable

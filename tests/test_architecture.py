@@ -354,5 +354,5 @@ def test_a_part_is_loaded_with_its_first_name() -> None:
         "errors model",
         "canonical capture catalog errors model proof",
         "canonical capture catalog connecting errors intake model proof",
-        "canonical capture catalog connecting errors intake log model proof query sequence store",
+        "canonical capture catalog connecting errors files intake log model proof query sequence store",
     ], done.stderr

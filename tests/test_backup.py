@@ -214,12 +214,9 @@ def test_a_dump_by_the_role_of_the_log_is_not_a_backup(postgres: Server, postgre
 @pytest.mark.timeout(600)
 def test_postgres_goes_back_to_a_point_in_time(key: Path) -> None:
     """A base backup and the log of the server: up to a moment, after which more was signed; that is noticed."""
-    from tests.postgresing import Server, programs
+    from tests.postgresing import lent
 
-    place = programs()
-    assert place is not None
-    server = Server(place)
-    try:
+    with lent() as server:
         archive, base = server.folder / "archive", server.folder / "base"
         server.make_folder(archive)
         server.kill()
@@ -250,5 +247,3 @@ def test_postgres_goes_back_to_a_point_in_time(key: Path) -> None:
             record(log, [event(1_000)])
             with pytest.raises(StoreCorrupt, match="100 were signed already"):
                 log.checkpoint(HOME)
-    finally:
-        server.stop()

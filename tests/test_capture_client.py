@@ -44,8 +44,9 @@ def refused(spool: Path) -> list[dict[str, Any]]:
 def test_an_application_records_as_it_does_with_a_log(server: Server, tmp_path: Path) -> None:
     """Capture builds the events; the secret in them leaves only its fingerprint, in the spool and on the wire."""
     with whodid.connect(server.url, server.key, spool=tmp_path / "spool", workspace=WORKSPACE) as client:
-        capture = Capture(client.catalog, client.fingerprint)
+        capture = Capture.to(client)
         with context(actor=OPERATOR, workspace=WORKSPACE, ip="203.0.113.7"):
+            said = capture.record("auth.logout", ("user", "usr_1"))
             made = capture.event(
                 "contact.updated",
                 Resource(type="contact", id="con_1", name="Juan"),
@@ -56,6 +57,7 @@ def test_an_application_records_as_it_does_with_a_log(server: Server, tmp_path: 
         client.take(WORKSPACE, [made])
         spooled = b"".join(path.read_bytes() for path in client.folder.iterdir())
         assert asyncio.run(client.aflush(20))
+    assert server.log.get(WORKSPACE, said).actor == OPERATOR
     entry = server.log.get(WORKSPACE, made.id)
     assert {change.path for change in entry.changes} == {"city", "api_token"}
     assert b"Getafe" in spooled

@@ -107,6 +107,50 @@ class TestScope:
         )
 
 
+class TestMistakes:
+    """What callers without a type checker pass: each is refused by name, before anything is written."""
+
+    @pytest.mark.usefixtures("scope")
+    @pytest.mark.parametrize(
+        ("told", "pointer", "words"),
+        [
+            ({"before": 5}, "/before", "of type int is not a mapping. Pass fields and their values"),
+            ({"after": [("city", "Madrid")]}, "/after", "of type list is not a mapping"),
+            ({"reason": 5}, "/reason", "Pass its text, or a whodid.Reason"),
+            ({"actor": "usr_2"}, "/actor", "of type str is not an actor. Pass a whodid.Actor"),
+            ({"related": 5}, "/related", "Pass whodid.Related objects"),
+            ({"related": [("contact", "con_2")]}, "/related/0", "of type tuple is not a Related"),
+            ({"changes": [Change(path="a", after=1), {"path": "b"}]}, "/changes/1", "of type dict is not a Change"),
+            ({"occurred_at": "2026-11-20"}, "/occurred_at", "Pass a datetime with its offset from UTC"),
+        ],
+    )
+    def test_a_value_of_another_type_is_named(
+        self, capture: Capture, told: dict[str, Any], pointer: str, words: str
+    ) -> None:
+        """Never an AttributeError from the depths."""
+        with pytest.raises(InvalidEvent) as caught:
+            capture.event("contact.updated", JUAN, **told)
+        assert caught.value.pointer == pointer
+        assert words in str(caught.value)
+
+    @pytest.mark.usefixtures("scope")
+    @pytest.mark.parametrize(
+        ("about", "pointer", "words"),
+        [
+            (("contact", 7), "/resource/id", "the id is of type int, not text. Pass str(id)"),
+            (("contact", UUID(int=7), "Juan"), "/resource/id", "the id is of type UUID, not text"),
+            (("contact",), "/resource", "Pass (type, id), (type, id, name)"),
+            (None, "/resource", "nothing can be named"),
+        ],
+    )
+    def test_what_an_event_is_about_is_named(self, capture: Capture, about: Any, pointer: str, words: str) -> None:
+        """Who passed a type and an id is not told to pass a type and an id."""
+        with pytest.raises(InvalidEvent) as caught:
+            capture.record("contact.updated", about)
+        assert caught.value.pointer == pointer
+        assert words in str(caught.value)
+
+
 class TestSecrets:
     """What never leaves the process."""
 

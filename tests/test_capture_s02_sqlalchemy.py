@@ -303,20 +303,14 @@ class TestOthers:
     @pytest.mark.postgres
     def test_two_phases(self) -> None:
         """The entries are written before the transaction is prepared."""
-        place = postgresing.programs()
-        if place is None:
-            pytest.skip(postgresing.MISSING)
-        server = postgresing.Server(place)
-        server.kill()
-        server.start(max_prepared_transactions="4")
-        bed = Bed(server.database("phases").replace("postgresql://", "postgresql+psycopg://"))
-        with context(actor=AISHA), bed.sessions(twophase=True) as session:
-            session.add(Person(name="Juan"))
-            session.prepare()
-            session.commit()
-        assert len(bed.check()) == 1
-        bed.close()
-        server.stop()
+        with postgresing.lent(max_prepared_transactions="4") as server:
+            bed = Bed(server.database("phases").replace("postgresql://", "postgresql+psycopg://"))
+            with context(actor=AISHA), bed.sessions(twophase=True) as session:
+                session.add(Person(name="Juan"))
+                session.prepare()
+                session.commit()
+            assert len(bed.check()) == 1
+            bed.close()
 
 
 class TestFailures:

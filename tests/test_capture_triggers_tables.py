@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from msgspec import UNSET
-from sqlalchemy.orm import sessionmaker
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, sessionmaker
 
 from tests.triggering import fresh, run_sql, sides
-from tests.watched import Crowd
+from tests.watched import Crowd, Person
 from whodid import builtin
 from whodid.capture import Capture
 from whodid.capture.outbox import Outbox
-from whodid.capture.sqlalchemy import install
+from whodid.capture.sqlalchemy import install, model
 from whodid.capture.sqlalchemy.coverage import gaps
 from whodid.capture.triggers import Script, Table, table
 from whodid.capture.triggers.ddl import OPERATIONS
@@ -305,6 +305,38 @@ def test_no_triggers_without_postgresql() -> None:
     with pytest.raises(InvalidSetting, match="Triggers cannot tell of changes in sqlite"):
         install(sessions, Capture(builtin(), None), triggers=[Crowd], models=[Crowd])
     assert gaps(sessions)[0].kind == "sessions"
+
+
+def test_a_table_is_known_by_its_name() -> None:
+    """Its own and the one between; a model that no trigger can tell of is no matter of a statement, but of the script.
+
+    A mapper that came after the first statement counts as well.
+    """
+
+    class Late(DeclarativeBase):
+        pass
+
+    outbox = Outbox(sa.create_engine("sqlite://"))
+    handle = install(
+        sessionmaker(), Capture(builtin(), None), outbox, models=[Crowd, Person, Late], triggers=[Person, Late]
+    )
+    try:
+        assert handle.hook.told_by_triggers("person")
+        assert handle.hook.told_by_triggers("person_group")
+        assert not handle.hook.told_by_triggers("crowd")
+        assert not handle.hook.told_by_triggers("late")
+
+        class Item(Late):
+            __tablename__ = "late"
+            __audit__ = model(workspace=lambda values: str(values["id"]))
+            id: Mapped[int] = mapped_column(primary_key=True)
+
+        assert handle.hook.told_by_triggers("late")
+        with pytest.raises(InvalidSetting, match="workspace of Item is a function"):
+            handle.triggers()
+    finally:
+        handle.remove()
+        outbox.engine.dispose()
 
 
 def test_a_script_that_cannot_work() -> None:

@@ -193,6 +193,8 @@ SECRETS = [
     "pbkdf2:sha256:600000$abcdefghijklmnop$0123456789abcdef0123456789abcdef",
     "$6$rounds=5000$saltsalt$abcdefghijklmnopqrstuvwxyz0123456789",
     "{SSHA}0123456789abcdefghijklmnopqrstuvwxyz+/=",
+    "https://hooks.slack.com/services/T0000/B0000/XXXXXXXXXXXXXXXXXXXXXXXX",
+    "https://discord.com/api/webhooks/123456789012345678/abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456",
     "Server=db;Password=correct-horse;Database=app",
     "DefaultEndpointsProtocol=https;AccountKey=abcdefghijklmnop/q==",
     "https://bucket.example/key?X-Amz-Signature=0123456789abcdef",
@@ -226,6 +228,8 @@ def test_secrets_are_known_by_their_look(secret: str) -> None:
         "Basic understanding of the campaign is enough",
         "the costs are $100 and $2b was raised in 2026",
         "gAAAA is the beginning of many base64 texts",
+        "https://hooks.slack.com/help and https://app.example/api/webhooks/12/deliveries",
+        "Authorization: Bearer, or none",
         "Cookie: the banner was shown to everybody",
         '{"password": null, "name": "Ana"}',
         "{SHA} is the name of a scheme",
@@ -237,6 +241,13 @@ def test_what_only_looks_long_is_left_alone(text: str) -> None:
     assert without_secrets(text) is text
 
 
+def test_a_short_token_is_known_by_its_header() -> None:
+    """What follows `Authorization:` is one, however short; in prose a bearer may carry anything."""
+    sent = "curl -H 'Authorization: Bearer abc123def456' https://api.example"
+    assert without_secrets(sent) == "curl -H 'Authorization: [redacted] https://api.example"
+    assert not holds_secret("The bearer abc123def456 of the letter")
+
+
 def test_an_identifier_can_be_a_credential() -> None:
     """An id in the format of a token is told from an opaque id."""
     assert is_credential("sk_live_51HabcdEFGHijklmn")
@@ -244,7 +255,20 @@ def test_an_identifier_can_be_a_credential() -> None:
 
 
 @pytest.mark.parametrize(
-    "seed", ["eyJ-", "-----BEGIN ", "https://", "a:b@", "Bearer ", "SG.", "4111 ", "sk-", "=token="]
+    "seed",
+    [
+        "eyJ-",
+        "-----BEGIN ",
+        "https://",
+        "a:b@",
+        "Bearer ",
+        "SG.",
+        "4111 ",
+        "sk-",
+        "=token=",
+        "/api/webhooks/",
+        "hooks.slack.com/",
+    ],
 )
 def test_the_search_takes_linear_time(seed: str) -> None:
     """A hostile text of 64 KiB is searched in a fraction of a second."""

@@ -136,6 +136,8 @@ def test_the_version_is_told(run: Run) -> None:
         (["search", "colour:red"], 2, "There is no field colour"),
         (["search", 'actor:"Maria'], 2, "quote"),
         (["search", "--zone", "Mars/Olympus", "x"], 2, "no time zone"),
+        (["search", "-n", "-5"], 2, "-5 is not in the range x>=0"),
+        (["tail", "-n", "-5"], 2, "-5 is not in the range x>=0"),
         (["show", "999"], 4, "There is no entry 999"),
         (["show", "no-such-id"], 4, "no entry with the id"),
         (["search", "--workspace", "nobody", "x"], 4, "wsp_home"),
@@ -321,6 +323,24 @@ def test_text_of_entries_cannot_command_a_terminal(run: Run, store: str) -> None
     assert not re.search("[\x1b\x9b\u202e]", result.out)
 
 
+@pytest.mark.parametrize(
+    ("query", "hint"),
+    [
+        ("actor:maria", "actor:maria is a whole id, name or address; actor:maria* begins so."),
+        ("actor:user:usr_maria", "An actor is named without its type: actor:usr_maria"),
+        ("actor:nobody* kind:delete", None),
+        ("colours", None),
+    ],
+)
+def test_who_asked_for_half_a_name_is_told_so(run: Run, store: str, query: str, hint: str | None) -> None:
+    """`evidence` takes the type with the id, and people write first names: nothing found says what would be."""
+    found = run("search", query)
+    assert (found.code, found.out) == (0, "")
+    assert found.err.splitlines() == ["No entries match.", *([hint] if hint else [])]
+    if hint:
+        assert run("search", hint.removesuffix(" begins so.").rpartition(" ")[2]).out
+
+
 # --------------------------------------------------------------------------------------------------------------- tail
 
 
@@ -328,6 +348,7 @@ def test_tail_shows_the_newest_last(run: Run, store: str) -> None:
     """Like any tail: the newest entry is the line above the prompt."""
     assert [line.split("\t")[0] for line in run("tail", "-n", "3").out.splitlines()] == ["27", "28", "29"]
     assert [line.split("\t")[0] for line in run("tail", "-n", "2", "actor:usr_joao").out.splitlines()] == ["27", "29"]
+    assert run("tail", "-n", "0").out == ""
 
 
 def test_tail_follows_what_is_recorded(store: str, tmp_path: Path) -> None:

@@ -149,6 +149,9 @@ def test_an_export_in_parts_and_columns(run: Run, store: str, tmp_path: Path) ->
         assert archive.read(second).count(b"\r\n") == 11
     assert (first[-9:], manifest) == ("-0001.csv", "manifest.json")
     assert run("export", "--format", "csv", "--split", "week", "-o", "parts.zip", "--force").code == 2
+    misnamed = run("export", "--split", "20", "-o", "parts.CSV")
+    assert (misnamed.code, Path("parts.CSV").exists()) == (2, False)
+    assert "Name it .zip, with --format csv" in misnamed.err
     assert run("export", "--format", "csv", "--columns", "shoe_size", "-o", "other.csv").code == 2
     assert not (tmp_path / "other.csv").exists()
 

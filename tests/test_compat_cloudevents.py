@@ -7,7 +7,6 @@ import gzip
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -16,29 +15,18 @@ from cloudevents.core.bindings.http import HTTPMessage, to_binary_event, to_stru
 from cloudevents.core.v1.event import CloudEvent
 from starlette.testclient import TestClient
 
-from tests.compatting import CompatServer, compat_server
-from tests.serving import HOME, MARIA, Clock, check_problem, client, open_log
+from tests import compatting, serving
+from tests.compatting import CompatServer
+from tests.serving import HOME, MARIA, check_problem, client
 from whodid import Log
 from whodid.errors import StoreUnavailable
 from whodid.server.keys import KeyRing
 
+clock, log, server = serving.clock, serving.log, compatting.server
+
 AT = datetime(2026, 11, 19, 12, 0, 0, 123_456, tzinfo=UTC)
 BATCH = {"content-type": "application/cloudevents-batch+json"}
 STRUCTURED = {"content-type": "application/cloudevents+json"}
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[CompatServer]:
-    """Run a server."""
-    with compat_server(tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-def log() -> Iterator[Log]:
-    """Open a log."""
-    with open_log(Clock()) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -15,14 +15,17 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult
 from starlette.testclient import TestClient
 
+from tests import serving
 from tests.compatting import WORKSPACE, CompatServer, compat_server
 from tests.keeping import event
-from tests.serving import HOME, MARIA, Clock, check_problem, client, open_log
+from tests.serving import HOME, MARIA, check_problem, client
 from whodid import Log
 from whodid.detect import DetectionWorker
 from whodid.model import Actor, Reason, Resource
 from whodid.server.compat.mcp_tools import TOOLS
 from whodid.server.keys import KeyRing
+
+clock, log = serving.clock, serving.log
 
 Mode = Literal["legacy", "auto", "2026-07-28"]
 VERSION = {"MCP-Protocol-Version": "2025-11-25"}
@@ -35,13 +38,6 @@ def server(tmp_path: Path) -> Iterator[CompatServer]:
         for number, action in enumerate(["contact.created", "contact.updated", "contact.deleted"]):
             running.log.record(WORKSPACE, event(number, action))
         yield running
-
-
-@pytest.fixture
-def log() -> Iterator[Log]:
-    """Open a log."""
-    with open_log(Clock()) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import json
 import sys
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -24,8 +23,9 @@ from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 from opentelemetry.sdk.resources import Resource
 from starlette.testclient import TestClient
 
-from tests.compatting import CompatServer, compat_server
-from tests.serving import HOME, MARIA, SECRET, Clock, client, open_log
+from tests import compatting, serving
+from tests.compatting import CompatServer
+from tests.serving import HOME, MARIA, SECRET, client
 from whodid import Change, Log
 from whodid.errors import InvalidSetting, StoreFull, StoreUnavailable
 from whodid.server import asgi
@@ -33,6 +33,8 @@ from whodid.server.bodies import LARGEST_BODY
 from whodid.server.compat.otlp_records import read_json
 from whodid.server.compat.otlp_wire import read_protobuf
 from whodid.server.keys import KeyRing
+
+clock, log, server = serving.clock, serving.log, compatting.server
 
 AT = 1_795_000_000_123_456_789
 SENT: dict[str, Any] = {
@@ -50,20 +52,6 @@ SENT: dict[str, Any] = {
     "after.total": 12,
     "seats": 3,
 }
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[CompatServer]:
-    """Run a server."""
-    with compat_server(tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-def log() -> Iterator[Log]:
-    """Open a log."""
-    with open_log(Clock()) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from tests.serving import AWAY, HOME, MARIA, SECRET, Clock, client, open_log
+from tests import serving
+from tests.serving import AWAY, HOME, MARIA, SECRET, Clock, client
 from whodid import Log
 from whodid.server.compat.graphql import parse_document
 from whodid.server.compat.retraced_events import event_hash
@@ -16,22 +17,11 @@ from whodid.server.compat.retraced_tokens import open_grant
 from whodid.server.compat.shared import Refusal
 from whodid.server.keys import KeyRing
 
+clock, log = serving.clock, serving.log
+
 PUBLISHER = f"/auditlog/publisher/v1/project/{HOME}"
 VIEWER = "/auditlog/viewer/v1"
 ENTERPRISE = "/auditlog/enterprise/v1"
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """Return a clock that stands still."""
-    return Clock()
-
-
-@pytest.fixture
-def log(clock: Clock) -> Iterator[Log]:
-    """Open the story."""
-    with open_log(clock) as opened:
-        yield opened
 
 
 @pytest.fixture

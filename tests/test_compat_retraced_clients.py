@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx2
-import pytest
 
-from tests.compatting import WORKSPACE, CompatServer, compat_server, needs_clients, run_node
+from tests import compatting
+from tests.compatting import WORKSPACE, CompatServer, needs_clients, run_node
+
+server = compatting.server
 
 EVERYTHING = {
     "id": True,
@@ -59,13 +59,6 @@ ODD: list[dict[str, Any]] = [
     FULL | {"is_failure": True, "source_ip": "2001:DB8::0001"},
     FULL | {"metadata": {str(number): "x" for number in range(300)}},
 ]
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[CompatServer]:
-    """Run a server."""
-    with compat_server(tmp_path) as running:
-        yield running
 
 
 def run(server: CompatServer, *calls: list[Any], **config: str) -> list[Any]:

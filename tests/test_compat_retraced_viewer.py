@@ -12,8 +12,11 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from tests import compatting
 from tests.browsing import Browser
-from tests.compatting import CLIENTS, WORKSPACE, CompatServer, compat_server, needs_clients
+from tests.compatting import CLIENTS, WORKSPACE, CompatServer, needs_clients
+
+server = compatting.server
 
 pytestmark = pytest.mark.browser
 
@@ -25,13 +28,6 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         pass
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[CompatServer]:
-    """Run a server."""
-    with compat_server(tmp_path) as running:
-        yield running
 
 
 @pytest.fixture

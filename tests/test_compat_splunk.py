@@ -7,7 +7,6 @@ import gzip
 import json
 import logging
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,28 +14,17 @@ import requests
 from splunk_hec_handler import SplunkHecHandler
 from starlette.testclient import TestClient
 
-from tests.compatting import CompatServer, compat_server
-from tests.serving import HOME, MARIA, Clock, client, open_log
+from tests import compatting, serving
+from tests.compatting import CompatServer
+from tests.serving import HOME, MARIA, client
 from whodid import Log
 from whodid.errors import StoreUnavailable
 from whodid.server.keys import KeyRing
 
+clock, log, server = serving.clock, serving.log, compatting.server
+
 CHANNEL = "FE0ECFAD-13D5-401B-847D-77833BD77131"
 EVENT = {"time": 1_795_000_000.25, "host": "web1", "event": {"action": "invoice.sent", "user": "bob"}}
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[CompatServer]:
-    """Run a server."""
-    with compat_server(tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-def log() -> Iterator[Log]:
-    """Open a log."""
-    with open_log(Clock()) as opened:
-        yield opened
 
 
 @pytest.fixture

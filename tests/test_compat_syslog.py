@@ -27,7 +27,7 @@ from whodid.errors import InvalidSetting, StoreUnavailable
 from whodid.server.compat.rfc5424 import LARGEST_MESSAGE, Frames, read_message
 from whodid.server.compat.syslog import Syslog
 from whodid.server.compat.syslog_addresses import read_address
-from whodid.server.gate import Gate
+from whodid.server.gate import Buckets, Gate
 from whodid.server.keys import KeyRing
 
 ELEMENT = {
@@ -263,14 +263,19 @@ def test_datagrams_are_taken(log: Log, key: str) -> None:
     assert len(entries(log)) == 2
 
 
-def test_a_rate_slows_the_reading_down(log: Log, key: str) -> None:
-    """More than a key may send is not refused but waits."""
-    with listening(log, rate=20_000) as address:
-        made = handler(address, key)
+def test_a_rate_slows_the_reading_down(log: Log, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than a key may send is not refused but waits, for as long as it takes until there is room."""
+    rests: list[float] = []
+    gate = Gate(log, secret=SECRET)
+    with Syslog(read_address("tcp://127.0.0.1:0"), log, gate, rate=1, ending_seconds=5) as listener:
+        monkeypatch.setattr(listener, "_buckets", Buckets(1, least=45, tick=lambda: sum(rests)))
+        monkeypatch.setattr(listener, "_rest", lambda seconds, _: rests.append(seconds))
+        made = handler(("127.0.0.1", int(listener.where.rpartition(":")[2])), key)
         for number in range(50):
             say(made, number)
         wait(lambda: len(entries(log)) == 50)
         made.close()
+    assert sum(rests) == pytest.approx(5)
 
 
 # -------------------------------------------------------------------------------------------------------------- TLS

@@ -13,25 +13,15 @@ import pytest
 from starlette.testclient import TestClient
 
 import whodid
-from tests.serving import HOME, MARIA, SECRET, Clock, bearer, client, open_log
+from tests import serving
+from tests.serving import HOME, MARIA, SECRET, Clock, bearer, client
 from whodid import Log
 from whodid.errors import InvalidSetting, StoreFull, StoreUnavailable
 from whodid.export import JobFolder
 from whodid.server import asgi
 from whodid.server.keys import KeyRing
 
-
-@pytest.fixture
-def clock() -> Clock:
-    """Return a clock that stands still."""
-    return Clock()
-
-
-@pytest.fixture
-def log(clock: Clock) -> Iterator[Log]:
-    """Open the story."""
-    with open_log(clock) as opened:
-        yield opened
+clock, log = serving.clock, serving.log
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -28,10 +27,10 @@ from workos.audit_logs.models import (
     AuditLogSchemaTargetInput,
 )
 
+from tests import compatting
 from tests.compatting import (
     WORKSPACE,
     CompatServer,
-    compat_server,
     needs_clients,
     needs_workos5,
     run_node,
@@ -40,14 +39,9 @@ from tests.compatting import (
 from whodid import Change
 from whodid.export import JobFolder
 
+server = compatting.server
+
 AT = datetime(2026, 11, 1, 12, 0, 0, 123_000, tzinfo=UTC)
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[CompatServer]:
-    """Run a server."""
-    with compat_server(tmp_path) as running:
-        yield running
 
 
 @pytest.fixture

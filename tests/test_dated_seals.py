@@ -12,6 +12,7 @@ from msgspec import UNSET
 import whodid
 from tests.evidencing import Workshop, furnished
 from tests.faults.writer import event
+from tests.keeping import Clock
 from tests.test_evidence import ABOUT, checked, codes
 from tests.test_evidence_agree import agree
 from whodid.evidence import extract, make, verify
@@ -113,20 +114,10 @@ def test_seals_below_volumes_are_held_against_stamps() -> None:
 # ----------------------------------------------------------------------------------------------------------- in a log
 
 
-class Clock:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
     """Return a clock that stands still."""
-    return Clock()
+    return Clock(NOW)
 
 
 @pytest.fixture

@@ -177,23 +177,48 @@ def test_alerts_that_rest_on_some_entries_are_found_without_reading_the_others(
         by_owner(log).resolve(alert.id, "harmless")
         raised[index] = alert.id
     active = by_owner(log).raise_by_hand(log.get(HOME, 20), "Odd again")
+    read = pages_read(monkeypatch)
+    monkeypatch.setattr(Log, "read", lambda *_: pytest.fail("an entry was read"))
+    monkeypatch.setattr("whodid.detect.alerts._pages", None)  # with which every alert of a page is read
+
+    found = by_owner(log).page("all", over=[20])
+    assert {one.id for one in found.items} == {raised[20], raised[25], active.id}
+    assert len(read) <= 4
+    assert [one.id for one in by_owner(log).page("open", over={20, 21}).items] == [active.id]
+    read.clear()
+    assert by_owner(log).page("all", over=[60]).items == by_owner(log).page("all", over=()).items == ()
+    assert read == []
+
+
+def test_the_newest_alerts_are_found_without_reading_the_older_ones(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In whatever order they were closed, they come newest first."""
+    monkeypatch.setattr("whodid.detect.alerts._PAGE", 2)
+    log.record_many(HOME, [signed_in(100 + one, NOW) for one in range(40)])
+    raised = [by_owner(log).raise_by_hand(log.get(HOME, index), "Odd", entries=[index - 5]) for index in range(10, 30)]
+    for alert in [*raised[3:12], *raised[:3], *reversed(raised[12:])]:
+        by_owner(log).resolve(alert.id, "harmless")
+    read = pages_read(monkeypatch)
+
+    page = by_owner(log).page("resolved", limit=4)
+    assert [one.id for one in page.items] == [one.id for one in raised[:15:-1]]
+    assert len(read) <= 4
+    assert [one.id for one in by_owner(log).page("resolved", after=page.next).items] == [
+        one.id for one in raised[15::-1]
+    ]
+
+
+def pages_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the pages of closed alerts that are read from now on."""
     read: list[str] = []
     state = Log.state
 
     def watched(log: Log, workspace: str, name: str) -> bytes | None:
-        read.append(name)
+        if name.startswith("alerts.page."):
+            read.append(name)
         return state(log, workspace, name)
 
     monkeypatch.setattr(Log, "state", watched)
-    monkeypatch.setattr(Log, "read", lambda *_: pytest.fail("an entry was read"))
-
-    found = by_owner(log).page("all", over=[20])
-    assert {one.id for one in found.items} == {raised[20], raised[25], active.id}
-    assert sum(name.startswith("alerts.page.") for name in read) <= 4
-    assert [one.id for one in by_owner(log).page("open", over={20, 21}).items] == [active.id]
-    read.clear()
-    assert by_owner(log).page("all", over=[60]).items == by_owner(log).page("all", over=()).items == ()
-    assert [name for name in read if name.startswith("alerts.page.")] == []
+    return read
 
 
 def test_a_page_of_which_nobody_noted_where_it_reaches_is_read(log: Log) -> None:

@@ -19,7 +19,7 @@ from mmdb_writer import MMDBWriter
 from netaddr import IPSet
 
 from tests import shell
-from tests.detecting import START, entry, sign_in
+from tests.detecting import START, entry, resumed, saved, sign_in
 from tests.shell import Run as Shell
 from whodid.detect import Geo, Run, built_in
 from whodid.detect.geo import ASN, Place, distance, write_networks
@@ -220,7 +220,7 @@ def test_without_tables_nothing_is_guessed() -> None:
 def test_a_run_goes_on_with_what_it_knew_of_places(geo: Geo) -> None:
     """Saved between the two sign-ins, the same finding."""
     run, index = settled(geo)
-    again = Run.restored(built_in(), run.saved(), geo=geo)
+    again = resumed(built_in(), saved(run), geo=geo)
     assert found(again, index, after=timedelta(hours=1), ip="153.120.8.7") == found(
         run, index, after=timedelta(hours=1), ip="153.120.8.7"
     )
@@ -229,9 +229,9 @@ def test_a_run_goes_on_with_what_it_knew_of_places(geo: Geo) -> None:
 def test_an_erased_person_leaves_no_place(geo: Geo) -> None:
     """Neither city nor network stays in the saved state."""
     run, _ = settled(geo)
-    assert b"Madrid" in run.saved()
+    assert b"Madrid" in saved(run)
     run.erase(entry(0).actor.id)
-    assert b"Madrid" not in run.saved()
+    assert b"Madrid" not in saved(run)
 
 
 # ------------------------------------------------------------------------------------------------------------- fetching

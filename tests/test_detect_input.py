@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import msgspec
 import pytest
 
-from tests.detecting import START, entry, failed, findings, rule_text, story
+from tests.detecting import START, entry, failed, findings, resumed, rule_text, saved, story
 from whodid.detect import LEVELS, Run, built_in
 from whodid.model import Entry
 
@@ -127,4 +127,4 @@ def test_a_hostile_name_is_only_a_name(name: str) -> None:
     shown = name or person["id"]
     assert guessing[0].reason == f"5 failed sign-ins for {shown} within 10 minutes."
     assert guessing[0].numbers["what"] == shown
-    assert Run.restored(built_in(), Run(built_in()).saved()).take(fails[0]) == []
+    assert resumed(built_in(), saved(Run(built_in()))).take(fails[0]) == []

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.alerting import MARIA, alerts, follow, settle, signed_in, wrong
-from tests.detecting import START, entry, failed, sign_in
+from tests.detecting import START, entry, failed, resumed, saved, sign_in
 from tests.keeping import HOME, NOW, STORES, Clock, event, opened
 from whodid.detect import Finding, Rule, Run, built_in, look
 from whodid.detect.sigma import parse_rules
@@ -99,7 +99,7 @@ def held(entries: list[Entry], *, stops: tuple[int, ...] = ()) -> dict[tuple[str
     found: dict[tuple[str, str, str], str] = {}
     for one in arrived:
         if one.index in stops:
-            run = Run.restored(rules(), run.saved(), recall=recall)
+            run = resumed(rules(), saved(run), recall=recall)
         for finding in run.take(one):
             assert finding.seen == one.index
             assert finding.at == arrived[finding.index].occurred_at

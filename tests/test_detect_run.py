@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from tests import shell
-from tests.detecting import SAFARI, START, entry, failed, findings, history, rule_text, sign_in, story
+from tests.detecting import SAFARI, START, entry, failed, findings, history, resumed, rule_text, saved, sign_in, story
 from tests.keeping import STORES, Clock, event, opened
 from tests.shell import Run as Command
 from whodid.detect import Finding, Run, built_in, look, read
@@ -140,13 +140,13 @@ def test_a_run_may_stop_anywhere_and_go_on_from_its_saved_state(seed: int) -> No
     entries = mixed(seed)
     whole = findings(built_in(), entries)
     pieces: list[Finding] = []
-    saved = Run(built_in()).saved()
+    kept = saved(Run(built_in()))
     for place, one in enumerate(entries):
-        work = Run.restored(built_in(), saved)
+        work = resumed(built_in(), kept)
         if place % 7 == 0 and place:
             assert work.take(entries[place - 1]) == []
         pieces += work.take(one)
-        saved = work.saved()
+        kept = saved(work)
 
     assert pieces == whole
     assert len({finding.rule for finding in whole}) >= 5
@@ -223,7 +223,7 @@ def test_a_rule_that_fails_is_disabled_and_keeps_nobody_out() -> None:
     assert found == ["tested"] * 5
     assert work.state.failures == {"bad": 3}
     assert "ZeroDivisionError" in work.state.disabled["bad"]
-    assert Run.restored([bad, good], work.saved()).state.disabled == work.state.disabled
+    assert resumed([bad, good], saved(work)).state.disabled == work.state.disabled
 
 
 def test_a_chain_that_fails_keeps_nothing_from_its_part(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,12 +246,12 @@ def test_erasing_a_person_leaves_nothing_of_them() -> None:
     work = Run(built_in())
     for one in entries:
         work.take(one)
-    assert b"usr_2" in work.saved()
+    assert b"usr_2" in saved(work)
 
     work.erase("usr_2")
 
-    assert b"usr_2" not in work.saved()
-    assert b"usr_1" in work.saved()
+    assert b"usr_2" not in saved(work)
+    assert b"usr_1" in saved(work)
 
 
 # --------------------------------------------------------------------------------------------------- logs and command
@@ -263,7 +263,7 @@ def test_looking_back_finds_what_following_found(kind: str, tmp_path: Path) -> N
     clock = Clock()
     live: list[Finding] = []
     with opened(kind, tmp_path, clock) as log:
-        saved = Run(built_in()).saved()
+        kept = saved(Run(built_in()))
         for number in range(1, 13):
             log.record(
                 "w",
@@ -274,9 +274,9 @@ def test_looking_back_finds_what_following_found(kind: str, tmp_path: Path) -> N
                 ),
             )  # fmt: skip
             clock.advance(seconds=40)
-            work = Run.restored(built_in(), saved)
+            work = resumed(built_in(), kept)
             live += look(log, "w", built_in(), run=work)
-            saved = work.saved()
+            kept = saved(work)
 
         assert list(look(log, "w", built_in())) == live
         assert [finding.level for finding in live] == ["low", "medium"]

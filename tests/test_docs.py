@@ -19,6 +19,8 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
+from inspect import isclass, isfunction
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +28,7 @@ import pytest
 from starlette.routing import Route
 
 import whodid
-from scripts.reference import commands, help_text, pages
+from scripts.reference import INTEGRATED, commands, help_text, pages
 from whodid.server import asgi
 from whodid.server.compat import PRODUCTS
 from whodid.server.metrics import PrometheusMeter
@@ -217,6 +219,25 @@ def test_the_reference_is_current() -> None:
 def test_every_public_name_is_in_the_reference() -> None:
     """Every name of `whodid.__all__` has a heading."""
     assert set(whodid.__all__) <= {line[3:] for line in reference("python.md").splitlines() if line.startswith("## ")}
+
+
+def test_every_method_is_in_the_reference() -> None:
+    """Also those that a class has from another one of ours: a log proves and verifies."""
+    headings = {line[4:] for line in reference("python.md").splitlines() if line.startswith("### ")}
+    assert {f"Log.{name}" for name in dir(whodid.Log) if not name.startswith("_")} <= headings
+    assert "Log.verify" in headings
+
+
+@pytest.mark.parametrize("module", INTEGRATED)
+def test_every_name_of_a_module_is_in_the_reference(module: str) -> None:
+    """Whatever an application can import and call has a heading below that of its module."""
+    (text,) = re.findall(
+        rf"^## {re.escape(module)}\n(.*?)(?=^## |\Z)", reference("integration.md"), re.MULTILINE | re.DOTALL
+    )
+    found = import_module(module)
+    called = {name for name in found.__all__ if isfunction(getattr(found, name)) or isclass(getattr(found, name))}
+    assert called
+    assert called <= set(re.findall(r"^### (\w+)$", text, re.MULTILINE))
 
 
 def test_every_error_is_in_the_reference() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.serving import HOME, event, record
 from tests.visiting import NARROW, Visit, World, open_world
 from whodid.detect import DetectionWorker
 from whodid.model import Actor, Resource
+from whodid.review import Reviews
 
 pytestmark = pytest.mark.browser
 
@@ -157,3 +159,41 @@ def test_the_bell_counts_open_alerts_and_leads_to_them(visit: Callable[..., Visi
     finally:
         worker.stop()
     expect(bell).to_have_accessible_name(re.compile(r"^[1-9]\d* open alerts?$"))
+
+
+def test_an_overdue_review_is_said_and_led_to(
+    visit: Callable[..., Visit], world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only where somebody reviews, at every width and in every language; once it is signed it goes by itself."""
+    reviews = Reviews(world.log, HOME, actor=Actor(type="user", id="usr_aisha", name="Aisha Khan"))
+    told = "viewer => { viewer.alerts = '/alerts'; viewer.reviews = '/reviews'; }"
+    seen = visit(size={"width": 1280, "height": 800})
+    late, badge = seen.viewer.locator(".late"), seen.viewer.locator("[part=badge]")
+    with monkeypatch.context() as passed:
+        passed.setattr("whodid.review.reviews.EVERY", timedelta(days=-1))
+        with seen.page.expect_response("**/v1/reviews"):
+            seen.viewer.evaluate(told)
+        expect(badge).to_be_visible()
+        expect(late).to_have_count(0)
+    reviews.begin()
+    monkeypatch.setattr("whodid.review.reviews.EVERY", timedelta(days=-1))
+    seen.page.reload()
+    seen.viewer.evaluate(told)
+    expect(late).to_have_accessible_name("Review overdue")
+    expect(late).to_have_attribute("href", "/reviews")
+    tint = "one => getComputedStyle(one).color"
+    assert late.evaluate(tint) != seen.viewer.locator(".bell").evaluate(tint)
+    for width in (1280, 1000, 760, 320):
+        seen.page.set_viewport_size({"width": width, "height": 800})
+        for language in ("en", "es", "pt", "hi", "ar"):
+            seen.viewer.evaluate("(viewer, to) => { viewer.locale = to; }", language)
+            expect(seen.viewer.locator(f".v[lang={language}] .late")).to_be_visible()
+            if width > SMALL["width"]:
+                assert seen.viewer.evaluate(GAP) >= 10, (width, language)
+            else:
+                foot = seen.viewer.locator(".foot")
+                assert foot.evaluate("foot => foot.scrollHeight <= foot.clientHeight + 1"), language
+                assert foot.evaluate("foot => foot.scrollWidth <= foot.clientWidth"), language
+    monkeypatch.setattr("whodid.review.reviews.EVERY", timedelta(days=7))
+    reviews.sign(unseen="Looked at elsewhere")
+    expect(late).to_have_count(0)

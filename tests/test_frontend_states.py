@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 
 from tests.browsing import Route, expect
-from tests.serving import READ
+from tests.serving import HOME, READ, event, record
 from tests.visiting import NARROW, WIDE, Visit, World, open_world
+from whodid import Actor, Change, Resource
 
 pytestmark = pytest.mark.browser
 
@@ -95,7 +97,7 @@ def test_offline_keeps_what_was_loaded(visit: Callable[..., Visit]) -> None:
     seen = visit(forgive="ERR_INTERNET_DISCONNECTED")
     seen.page.context.set_offline(True)
     seen.viewer.get_by_role("button", name="30 days").click()
-    expect(seen.viewer.locator(".banner")).to_contain_text("You are offline")
+    expect(seen.viewer.locator(".banner")).to_contain_text("There is no connection")
     expect(seen.viewer.locator(".row").first).to_be_visible()
     seen.page.context.set_offline(False)
     expect(seen.viewer.locator(".banner")).to_have_count(0)
@@ -235,3 +237,116 @@ def test_nothing_scrolls_sideways(visit: Callable[..., Visit], width: int) -> No
     seen.heading("João Silva merged")
     measured.append(seen.viewer.evaluate(measure))
     assert measured == [{"wide": [], "small": []}] * 2
+
+
+def test_a_lost_connection_says_so_until_it_is_back(visit: Callable[..., Visit]) -> None:
+    """What was loaded stays; the switch does not claim to be live meanwhile."""
+    seen = visit(forgive="net::ERR_FAILED")
+    live, banner = seen.viewer.locator(".live"), seen.viewer.locator(".banner")
+    expect(live).to_be_visible()
+    for address in ("**/v1/stream?*", "**/v1/entries?*"):
+        seen.page.route(address, lambda route: route.abort())
+    live.click()
+    live.click()
+    expect(banner).to_have_text("There is no connection. What was loaded stays on the page.")
+    expect(live).to_have_class(re.compile(r"\blost\b"))
+    expect(seen.viewer.locator(".row").first).to_be_visible()
+    seen.page.unroute_all()
+    live.click()
+    live.click()
+    expect(banner).to_have_count(0)
+    expect(live).not_to_have_class(re.compile(r"\blost\b"))
+
+
+def test_trying_again_brings_everything_back(visit: Callable[..., Visit], world: World) -> None:
+    """The list, the chart, what stands out, and what is recorded from then on."""
+    seen = visit(forgive="Failed to load resource")
+    expect(seen.viewer.locator(".live")).to_be_visible()
+    seen.page.route("**/v1/**", lambda route: route.abort())
+    seen.viewer.get_by_role("button", name="30 days").click()
+    banner = seen.viewer.locator(".banner")
+    expect(banner.locator("b")).to_have_text("The log could not be loaded")
+    expect(banner).to_contain_text("Your filters are kept.")
+    expect(seen.viewer.locator(".live.lost")).to_be_visible()
+    seen.viewer.locator(".row .hit").nth(2).click()
+    expect(seen.drawer.get_by_role("alert")).to_contain_text("This entry could not be loaded")
+    failed = seen.drawer.locator(".empty path").get_attribute("d")
+    seen.page.keyboard.press("Escape")
+    seen.page.unroute_all()
+    banner.get_by_role("button", name="Try again").click()
+    expect(banner).to_have_count(0)
+    expect(seen.viewer.locator(".hh b")).to_have_text(re.compile(r"^\d+ entries$"))
+    expect(seen.viewer.locator(".expl .lab")).not_to_have_text("")
+    expect(seen.viewer.locator(".expl")).not_to_contain_text("could not be loaded")
+    record(world.log, HOME, [event(70_000, "contact.created")])
+    expect(seen.viewer.locator(".row.fresh")).to_have_count(1)
+    seen.viewer.evaluate("viewer => viewer.restore('entry=99999')")
+    expect(seen.drawer.get_by_role("alert")).to_contain_text("There is no such entry")
+    # A bin is for what is gone, not for what is out of reach.
+    assert seen.drawer.locator(".empty path").get_attribute("d") != failed
+
+
+def test_no_number_says_less_than_the_bars(visit: Callable[..., Visit]) -> None:
+    """Where counting ended early, the head and the foot say what the chart knows."""
+    seen = visit()
+
+    def fewer(route: Route) -> None:
+        answer = route.fetch()
+        body = answer.json()
+        body |= {"exact": False} if "buckets" in body else {}
+        body["total" if "buckets" in body else "count"] = {"value": 3, "exact": False}
+        route.fulfill(response=answer, json=body)
+
+    for address in ("**/v1/entries?*", "**/v1/histogram?*"):
+        seen.page.route(address, fewer)
+    seen.viewer.get_by_role("button", name="30 days").click()
+    expect(seen.viewer.locator(".hh b")).to_have_text(re.compile(r"^1\d\d\+ entries$"))
+    total = seen.viewer.locator(".hh b").inner_text().split()[0]
+    expect(seen.viewer.locator(".foot")).to_contain_text(f"of {total}")
+
+
+def test_the_way_to_a_resource_stands_at_the_end(visit: Callable[..., Visit]) -> None:
+    """Also when the buttons before it take the whole line."""
+    seen = visit("?entry=1")
+    seen.viewer.evaluate("viewer => { viewer.openTypes = '*'; }")
+    for width in (1440, 1000, 900):
+        seen.page.set_viewport_size({"width": width, "height": 800})
+        foot, button = seen.drawer.locator(".df"), seen.drawer.get_by_role("button", name="Open", exact=True)
+        expect(button).to_be_visible()
+        right = foot.evaluate(
+            "foot => foot.getBoundingClientRect().right - parseFloat(getComputedStyle(foot).paddingRight)"
+        )
+        box = button.bounding_box()
+        assert box is not None
+        assert abs(box["x"] + box["width"] - right) < 2
+
+
+@pytest.mark.parametrize("width", [1100, 940, 900, 760, 759])
+def test_buttons_without_a_word_keep_their_picture(visit: Callable[..., Visit], width: int) -> None:
+    """Where room is short the pictures beside words go, and the long line under the title; never a whole button."""
+    seen = visit(size={"width": width, "height": 800})
+    for button in seen.viewer.locator(".bar .btn, .acts .btn").all():
+        if button.is_visible() and not button.inner_text().strip():
+            expect(button.locator(".i")).to_be_visible()
+    title = seen.viewer.locator(".h1row").bounding_box()
+    assert title is not None
+    assert title["height"] <= 70
+
+
+@pytest.mark.parametrize("width", [1440, 320])
+def test_a_long_name_makes_nothing_wider(visit: Callable[..., Visit], world: World, width: int) -> None:
+    """Names of 200 characters without a space are broken or cut, and the details scroll down only."""
+    long = event(
+        71_000 + width,
+        "contact.updated",
+        actor=Actor(type="user", id="u" * 100, name="X" * 200, role="R" * 100),
+        resource=Resource(type="contact", id="c" * 100, name="N" * 200),
+        changes=[Change(path="p" * 100, before="b" * 3_000, after="a" * 3_000)],
+    )
+    record(world.log, HOME, [long])
+    seen = visit(f"?entry={long.id}", size={"width": width, "height": 800})
+    expect(seen.drawer.locator("h2")).to_contain_text("NNN")
+    expect(seen.drawer.locator(".ask .btn").first).to_be_visible()
+    wider = """drawer => [drawer, ...drawer.querySelectorAll(".db, .db > *, .df")]
+        .filter((one) => one.scrollWidth > one.clientWidth + 1).map((one) => one.className)"""
+    assert seen.drawer.evaluate(wider) == []

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -143,6 +144,7 @@ CHECKED: list[tuple[str, dict[str, Any], str]] = [
     ("outcome", {"outcome": "ok"}, "/outcome"),
     ("outcome of another type", {"outcome": []}, "/outcome"),
     ("kind", {"action": "a.b", "kind": "other"}, "/kind"),
+    ("kind of a declared action", {"kind": "other"}, "/kind"),
     ("severity", {"severity": {}}, "/severity"),
     ("no actor", {"actor": None}, "/actor"),
     ("actor type", {"actor": Actor(type="robot", id="r")}, "/actor/type"),  # type: ignore[arg-type]
@@ -234,6 +236,23 @@ CHECKED: list[tuple[str, dict[str, Any], str]] = [
 def test_the_check_refuses_where_the_fault_is(parts: dict[str, Any], at: str) -> None:
     """Whatever is wrong in an event made by hand, the refusal points to it."""
     assert refusal(event(**parts)).pointer == at
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        ({"actor": "usr_2M"}, "/actor: This is a value of type str, not an Actor. Send an Actor."),
+        ({"actor": None}, "/actor: This is None, not an Actor. Send an Actor."),
+        ({"id": UUID(ID)}, "/id: This is a value of type UUID, not text. Send text."),
+        (
+            {"related": (Resource(type="contact", id="c"),)},
+            "/related/0: This is a value of type Resource, not a Related. Send a Related.",
+        ),
+    ],
+)
+def test_what_was_given_and_what_belongs_there_are_both_named(parts: dict[str, Any], words: str) -> None:
+    """An event made by hand with a member of another type: "not an object" would be no help to who gave an object."""
+    assert str(refusal(event(**parts))) == words
 
 
 def test_what_is_no_event_at_all_is_refused() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 import whodid
 from tests.faults.writer import event
+from tests.keeping import Clock
 from whodid import sequence
 from whodid.errors import ConflictingEvent, InvalidEvent, InvalidQuery, InvalidSetting, NotFound, Purged
 from whodid.model import Actor, Event, Resource
@@ -23,16 +24,6 @@ from whodid.store.base import Known
 from whodid.testing import prepared
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-
-
-class Clock:
-    """A clock that goes where it is told."""
-
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> datetime:
-        return self.now
 
 
 def purged_event() -> Event:
@@ -54,7 +45,7 @@ def log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[whodid.Log]:
         url = f"sqlite:///{tmp_path}/audit.db"
     elif request.param == "postgres":
         url, key = request.getfixturevalue("postgres_url"), tmp_path / "whodid.key"
-    with whodid.open(url, clock=Clock(), key=key) as log:
+    with whodid.open(url, clock=Clock(NOW), key=key) as log:
         yield log
 
 
@@ -171,7 +162,7 @@ def test_purges_at_every_size_leave_a_log_that_verifies() -> None:
     """Random purges one after the other, with new entries between: never a problem, never a gap unaccounted for."""
     draw = random.Random(3)
     for trial in range(6):
-        log = whodid.open("memory://", clock=Clock())
+        log = whodid.open("memory://", clock=Clock(NOW))
         alive: set[int] = set()
         number = 0
         for step in range(12):
@@ -220,9 +211,9 @@ def test_questions_have_bounds(log: whodid.Log) -> None:
         log.histogram("w", "", [NOW])
     with pytest.raises(InvalidQuery, match="facet"):
         log.facets("w", "", "colour")
-    for name in ("", "a b", "ü", "x" * 101, "a/b", "a\n"):
-        with pytest.raises(InvalidSetting, match="workspace"):
-            log.record(name, event("a", 1))
+    for name in ("", "a b", "ü", "x" * 101, "a/b", "a\n", None, 7):
+        with pytest.raises(InvalidSetting, match="is not a workspace"):
+            log.record(name, event("a", 1))  # type: ignore[arg-type]  # what callers without types pass
     with pytest.raises(NotFound):
         log.head("nobody")
 
@@ -268,7 +259,7 @@ def test_a_key_belongs_to_its_log(tmp_path: Path) -> None:
 
 def test_an_older_copy_of_the_database_signs_no_second_history() -> None:
     """A head below the last signed one is not signed again."""
-    with whodid.open("memory://", clock=Clock()) as log:
+    with whodid.open("memory://", clock=Clock(NOW)) as log:
         log.record_many("w", [event("a", number) for number in range(5)])
         log.checkpoint("w")
         store = log._store

@@ -11,7 +11,8 @@ import pytest
 
 import whodid
 from tests.faults.writer import event
-from tests.test_log_sealing import HOME, Clock, record, seals_of, store_of
+from tests.keeping import Clock
+from tests.test_log_sealing import HOME, MORNING, record, seals_of, store_of
 from whodid import canonical
 from whodid.errors import NotFound
 from whodid.evidence import ask, extract, make, verify
@@ -28,7 +29,7 @@ from whodid.store.memory import MemoryStore
 @pytest.fixture
 def clock() -> Clock:
     """Return a clock that stands still."""
-    return Clock()
+    return Clock(MORNING)
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -43,7 +44,7 @@ def days(log: Log, clock: Clock, count: int, first: int = 0) -> None:
     """Record three entries a day, and seal each day when it is over."""
     for day in range(first, first + count):
         record(log, 3 * day, 3)
-        clock.pass_(days=1)
+        clock.advance(days=1)
         log.seal(HOME)
 
 
@@ -86,11 +87,11 @@ def test_many_entries_are_bound_by_themselves(log: Log, clock: Clock, monkeypatc
     """Two segments at least, however large one is."""
     monkeypatch.setattr(binding_room, "VOLUME_ENTRIES", 5)
     record(log, 0, 20)
-    clock.pass_(days=1)
+    clock.advance(days=1)
     log.seal(HOME)
     assert volumes_of(log) == []
     record(log, 20, 1)
-    clock.pass_(days=1)
+    clock.advance(days=1)
     log.seal(HOME)
     assert [(one.first, one.last, one.start, one.stop) for one in volumes_of(log)] == [(0, 1, 0, 22)]
 
@@ -323,7 +324,7 @@ def test_second_tags_of_something_else_are_found(log: Log, clock: Clock, monkeyp
 def test_a_seal_goes_on_where_another_drew_the_salt(log: Log, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two processes that seal at once, the second tags of both would be of one salt: one of them begins again."""
     record(log, 0, 3)
-    clock.pass_(days=1)
+    clock.advance(days=1)
     gather = sealing_room.gather
     waiting = [1]
     others: list[Any] = []

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 import whodid
+from tests import shell
 from tests.serving import HOME, Clock, event, record
+from tests.shell import Run
 from whodid import Log
 from whodid.errors import StoreCorrupt, StoreFull, StoreUnavailable
 from whodid.log.floor import Floor
@@ -20,6 +22,8 @@ from whodid.proof import tree
 from whodid.proof.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
 from whodid.proof.note import Verifier, parse_note
 from whodid.retention import purge
+
+run = shell.run
 
 
 def opened(folder: Path, clock: Clock | None = None) -> Log:
@@ -108,6 +112,51 @@ def test_a_new_database_under_the_same_key_begins_a_new_log(older: tuple[Path, s
         assert log.checkpoint(HOME).split("\n")[0] != note.split("\n")[0]
     with whodid.open(f"sqlite:///{folder}/old.db", key=folder / "audit.db.key") as log:
         assert log.get(HOME, 4).index == 4
+
+
+def test_a_log_that_was_taken_away_is_missed(tmp_path: Path, run: Run) -> None:
+    """An older copy, from before a log began, has nothing of it to find wrong: neither has it once it begins anew."""
+    with opened(tmp_path) as log:
+        record(log, "other", [event(1, "contact.created")])
+        log.checkpoint("other")
+    backup(tmp_path, "older.db")
+    with opened(tmp_path) as log:
+        filled(log, 1, 5)
+        origin = log.checkpoint(HOME).split("\n")[0]
+        assert log.lost() == ()
+    restore(tmp_path, "older.db")
+    for anew in (False, True):
+        with opened(tmp_path) as log:
+            if anew:
+                filled(log, 1, 5)
+                log.checkpoint(HOME)
+            (lost,) = log.lost()
+        assert (lost.origin, lost.size, lost.ok) == (origin, 5, False)
+        code, out, err = run("verify", "--store", f"sqlite:///{tmp_path}/audit.db")
+        assert (code, out.count("ok"), "1 problem" in out) == (1, 1 + anew, True)
+        assert f"{origin}, the log: 5 entries were signed, as {tmp_path}/audit.db.key.signed/" in err
+        assert "Restore the newest copy" in err
+        # Of a workspace that was named, only that is said.
+        assert run("verify", "--store", f"sqlite:///{tmp_path}/audit.db", "-w", "other")[0] == 0
+    report = run("verify", "--json", "--store", f"sqlite:///{tmp_path}/audit.db").json()
+    assert [one["ok"] for one in report] == [True, True, False]
+    next(path for path in (tmp_path / "audit.db.key.signed").iterdir() if origin in path.read_text()).unlink()
+    assert run("verify", "--store", f"sqlite:///{tmp_path}/audit.db")[0] == 0
+
+
+def test_a_store_of_which_everything_was_taken_is_not_called_empty(tmp_path: Path, run: Run) -> None:
+    """A new database at the place of the old one: that there was something is still known."""
+    with opened(tmp_path) as log:
+        filled(log, 1, 5)
+        log.checkpoint(HOME)
+    (tmp_path / "audit.db").unlink()
+    opened(tmp_path).close()
+    code, _, err = run("verify", "--store", f"sqlite:///{tmp_path}/audit.db")
+    assert code == 1
+    assert "5 entries were signed" in err
+    # What is no head of a log is nobody's.
+    (tmp_path / "audit.db.key.signed" / "note.txt").write_text("Do not touch")
+    assert run("verify", "--store", f"sqlite:///{tmp_path}/audit.db")[0] == 1
 
 
 def test_signing_goes_on_where_nothing_was_restored(tmp_path: Path) -> None:

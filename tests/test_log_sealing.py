@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 
 import whodid
 from tests.faults.writer import event
+from tests.keeping import Clock
 from whodid import sequence
 from whodid.catalog import builtin
 from whodid.errors import NotFound, StoreUnavailable
@@ -28,24 +29,10 @@ HOME = "w"
 MORNING = datetime(2026, 11, 20, 8, tzinfo=UTC)
 
 
-class Clock:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = MORNING
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def pass_(self, **time: float) -> None:
-        """Let time pass."""
-        self.now += timedelta(**time)
-
-
 @pytest.fixture
 def clock() -> Clock:
     """Return a clock that stands still."""
-    return Clock()
+    return Clock(MORNING)
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -78,7 +65,7 @@ def test_a_day_is_sealed_after_it_is_over(log: Log, clock: Clock) -> None:
     """Nothing is sealed on the day itself; after midnight its segment is closed and sealed, without an append."""
     record(log, 0, 30)
     assert log.seal(HOME) == ()
-    clock.pass_(days=1)
+    clock.advance(days=1)
     (sealed,) = log.seal(HOME)
     assert (sealed.number, sealed.start, sealed.stop, sealed.index) == (0, 0, 30, 30)
     assert log.seal(HOME) == ()
@@ -95,16 +82,16 @@ def test_a_quiet_log_does_not_grow(log: Log, clock: Clock) -> None:
     """A segment that holds nothing but a seal stays open, however many days pass, and takes the next entries."""
     record(log, 0, 3)
     for _ in range(10):
-        clock.pass_(days=1)
+        clock.advance(days=1)
         log.seal(HOME)
         log.seal(HOME, close=True)
     assert log.head(HOME).size == 4
     record(log, 3, 1)
     assert log.head(HOME).segment.number == 1
-    clock.pass_(hours=1)
+    clock.advance(hours=1)
     record(log, 4, 1)
     assert log.head(HOME).segment.number == 1
-    clock.pass_(days=1)
+    clock.advance(days=1)
     assert [one.number for one in log.seal(HOME)] == [1]
     assert log.verify(HOME).ok
 
@@ -127,11 +114,11 @@ def test_closing_on_demand_cannot_make_thousands_of_segments(log: Log, clock: Cl
         log.seal(HOME, close=True)
     assert log.head(HOME).sealed == sealing_room.CLOSINGS
     for number in range(40, 100):
-        clock.pass_(minutes=1)
+        clock.advance(minutes=1)
         record(log, number, 1)
         log.seal(HOME, close=True)
     assert 30 <= log.head(HOME).sealed - sealing_room.CLOSINGS <= 60
-    clock.pass_(days=1)
+    clock.advance(days=1)
     log.seal(HOME)
     record(log, 100, 1)
     assert log.head(HOME).segment.start >= 100
@@ -142,7 +129,7 @@ def test_what_waits_is_sealed_before_anything_else_is_closed(log: Log, clock: Cl
     """Days without sealing fill one segment: the next one begins only with a committed salt."""
     for day in range(4):
         record(log, 10 * day, 10)
-        clock.pass_(days=1)
+        clock.advance(days=1)
     head = log.head(HOME)
     assert (head.segment.number, head.sealed, head.next) == (1, 0, None)
     assert [(one.start, one.stop) for one in log.seal(HOME)] == [(0, 10), (10, 41)]
@@ -164,7 +151,7 @@ def test_seals_say_what_the_segment_holds(log: Log, clock: Clock) -> None:
     """Bounds, counts, chain, salts and origin of the seals agree with the log."""
     for day in range(3):
         record(log, 10 * day, 10)
-        clock.pass_(days=1)
+        clock.advance(days=1)
         log.seal(HOME)
     seals = seals_of(log)
     check_chain(seals)
@@ -236,9 +223,9 @@ def test_a_crash_at_any_step_is_made_good_by_the_next_call(step: int, clock: Clo
     store = Failing()
     with Log(store, DeploymentKey(bytes(32)), builtin(), clock=clock) as log:
         record(log, 0, 10)
-        clock.pass_(days=1)
+        clock.advance(days=1)
         record(log, 10, 10)
-        clock.pass_(days=1)
+        clock.advance(days=1)
         store.writes, store.fail_at, store.after = 0, step, after
         try:
             log.seal(HOME, close=True)

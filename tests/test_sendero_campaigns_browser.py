@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
-import uvicorn
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 
 from sendero.service import guard, running, sender, templates
 from sendero.tables import Template
 from tests.browsing import Browser, Page, expect, watched
 from tests.campaigning import WHATSAPP, Told, acting_on, campaign, started
+from tests.listening import listening
 from tests.lumen import PASSWORD, Lumen, email, lumen
 from whodid import Reason
 
@@ -23,22 +22,6 @@ __all__ = ["lumen"]
 pytestmark = pytest.mark.browser
 
 OPTIONS = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "resultTypes": ["violations"]}
-
-
-@contextmanager
-def served(lumen: Lumen) -> Iterator[str]:
-    """Serve the workspace on a free port."""
-    server = uvicorn.Server(uvicorn.Config(lumen.app, port=0, log_level="error", lifespan="off", ws="none"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        thread.join(0.01)
-        assert thread.is_alive(), "the server did not start"
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(10)
 
 
 @contextmanager
@@ -58,7 +41,7 @@ def test_the_page_follows_and_says_why_it_stopped(lumen: Lumen, chromium: Browse
     """Counters move without a reload; a pause by WhatsApp appears by itself and leads to its cause in two clicks."""
     made = started(lumen, many=20, rate_per_minute="60")
     lumen.home.provider = Told()
-    with served(lumen) as address, manager(chromium, address) as page:
+    with listening(lumen.app) as address, manager(chromium, address) as page:
         page.goto(f"/campaigns/{made.id}")
         sent = page.locator("[data-text=sent]")
         expect(sent).to_have_text("0")
@@ -87,7 +70,7 @@ def test_the_page_follows_and_says_why_it_stopped(lumen: Lumen, chromium: Browse
 def test_from_a_segment_to_a_start(lumen: Lumen, chromium: Browser) -> None:
     """Typed and clicked as people do, without a script of ours."""
     campaign(lumen, many=3, name="Earlier")
-    with served(lumen) as address, manager(chromium, address, java_script_enabled=False) as page:
+    with listening(lumen.app) as address, manager(chromium, address, java_script_enabled=False) as page:
         page.goto("/segments/new")
         page.get_by_label("Name").fill("Madrid again")
         page.get_by_label("City").fill("madrid")
@@ -134,7 +117,7 @@ def test_axe_finds_nothing(lumen: Lumen, chromium: Browser, scheme: str, width: 
         *(f"/campaigns/{draft.id}{more}" for more in ("", "/edit", "/start", "/schedule", "/delete")),
     ]
     options: dict[str, Any] = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme, "locale": lang}
-    with served(lumen) as address, manager(chromium, address, **options) as page:
+    with listening(lumen.app) as address, manager(chromium, address, **options) as page:
         for path in pages:
             page.goto(path)
             found_faults = Axe().run(page, options=OPTIONS).response["violations"]

@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 from starlette.testclient import TestClient
 
-from tests import sending
+from tests import sending, serving
 from tests.sending import wire
 from tests.serving import ALL, AWAY, HOME, MARIA, NOW, SECRET, Clock, bearer, check_problem, client, token
 from whodid import Actor, Log
@@ -22,7 +22,7 @@ from whodid.server import gate, mint_operator_token, mint_token
 from whodid.server.keys import SCOPES, KeyRing
 from whodid.server.operators import verify_operator_token
 
-clock, log, ring, http = sending.clock, sending.log, sending.ring, sending.http
+clock, log, ring, http = serving.clock, serving.log, sending.ring, serving.http
 
 AISHA = Actor(type="user", id="usr_aisha", name="Aisha Khan", role="Operator")
 ACTS: tuple[tuple[str, str, dict[str, Any] | None, str], ...] = (

@@ -10,6 +10,7 @@ from unittest.mock import patch
 import pytest
 from starlette.testclient import TestClient
 
+from tests import serving
 from tests.alerting import MARIA as HER
 from tests.alerting import follow, wrong
 from tests.serving import (
@@ -22,13 +23,14 @@ from tests.serving import (
     Clock,
     bearer,
     check_problem,
-    client,
     open_log,
     token,
 )
 from whodid import Log, Resource
 from whodid.errors import InvalidSetting
 from whodid.server.keys import KeyRing
+
+http = serving.http
 
 AT = NOW - timedelta(hours=1)
 
@@ -39,13 +41,6 @@ def log() -> Iterator[Log]:
     with open_log(Clock()) as opened:
         opened.record_many(HOME, [wrong(800 + one, AT) for one in range(5)])
         follow(opened)
-        yield opened
-
-
-@pytest.fixture
-def http(log: Log) -> Iterator[TestClient]:
-    """Open a client."""
-    with client(log) as opened:
         yield opened
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,8 @@ import pytest
 from starlette.testclient import TestClient
 
 import whodid
-from tests.serving import AWAY, HOME, READ, Clock, bearer, check_problem, client, event, open_log, record, token
+from tests import serving
+from tests.serving import AWAY, HOME, READ, Clock, bearer, check_problem, event, record, token
 from tests.stamping import Stamper
 from whodid import Log
 from whodid.cli import ui
@@ -25,19 +25,7 @@ from whodid.proof.note import Verifier
 from whodid.server.witnessing import StampWorker
 from whodid.witness.stamp import Authority
 
-
-@pytest.fixture
-def log() -> Iterator[Log]:
-    """Open two workspaces."""
-    with open_log(Clock()) as opened:
-        yield opened
-
-
-@pytest.fixture
-def http(log: Log) -> Iterator[TestClient]:
-    """Open a client."""
-    with client(log) as opened:
-        yield opened
+clock, log, http = serving.clock, serving.log, serving.http
 
 
 def hashes(listed: list[str]) -> list[bytes]:

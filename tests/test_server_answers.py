@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from tests import serving
 from tests.serving import (
     ALL,
     EXPORT,
@@ -19,7 +19,6 @@ from tests.serving import (
     Clock,
     bearer,
     check_problem,
-    client,
     event,
     open_log,
     record,
@@ -30,19 +29,7 @@ from whodid.answers import QUESTIONS
 from whodid.cli import main
 from whodid.evidence import extract, verify
 
-
-@pytest.fixture
-def log() -> Iterator[Log]:
-    """Open the story."""
-    with open_log(Clock()) as opened:
-        yield opened
-
-
-@pytest.fixture
-def http(log: Log) -> Iterator[TestClient]:
-    """Open a client."""
-    with client(log) as opened:
-        yield opened
+clock, log, http = serving.clock, serving.log, serving.http
 
 
 def asked(

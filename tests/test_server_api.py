@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.testclient import TestClient
 
+from tests import serving
 from tests.serving import (
     EXPORT,
     HIDDEN_ADDRESS,
@@ -37,6 +38,8 @@ from whodid.query import parse
 from whodid.server import asgi
 from whodid.server import sessions as sessions_module
 
+clock, http = serving.clock, serving.http
+
 READS = (
     "/v1/entries",
     "/v1/entries/3",
@@ -57,12 +60,6 @@ READS = (
 
 
 @pytest.fixture
-def clock() -> Clock:
-    """Return a clock that stands at NOW."""
-    return Clock()
-
-
-@pytest.fixture
 def engine() -> str:
     """Name the engine; tests that are about the store run on both."""
     return "memory"
@@ -72,13 +69,6 @@ def engine() -> str:
 def log(engine: str, clock: Clock, tmp_path: Path) -> Iterator[Log]:
     """Open the story."""
     with open_log(clock, f"sqlite:///{tmp_path}/audit.db" if engine == "sqlite" else "memory://") as opened:
-        yield opened
-
-
-@pytest.fixture
-def http(log: Log) -> Iterator[TestClient]:
-    """Open a client."""
-    with client(log) as opened:
         yield opened
 
 

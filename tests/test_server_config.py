@@ -45,20 +45,26 @@ def test_settings_are_frozen() -> None:
     [
         ({}, {}, None, "No store is named"),
         ({"store": ""}, {}, None, "store: "),
-        ({"store": "memory://", "prot": 1}, {}, None, "no argument prot. Did you mean port"),
-        ({}, {"WHODID_SERVE_PROT": "1"}, None, "no variable WHODID_SERVE_PROT: prot. Did you mean port"),
-        ({}, {}, "stroe = 'memory://'\n", "stroe. Did you mean store"),
-        ({}, {}, "[server]\nport = 1\n", "no setting in"),
+        ({"store": "memory://", "prot": 1}, {}, None, "no setting prot, on the command line. Did you mean port? Then"),
+        ({}, {"WHODID_SERVE_PROT": "1"}, None, "no setting prot, as WHODID_SERVE_PROT says. Did you mean port?"),
+        ({}, {}, "stroe = 'memory://'\n", "whodid.toml. Did you mean store"),
+        ({}, {}, "[server]\nport = 1\n", "no setting server, in"),
         ({}, {}, "store = \n", "is not TOML"),
         ({"store": "memory://", "port": 70_000}, {}, None, "port: Expected `int` <= 65535"),
         ({"store": "memory://"}, {"WHODID_SERVE_PORT": "http"}, None, "port: "),
         ({"store": "memory://"}, {"WHODID_SERVE_STRICT": "perhaps"}, None, "strict: "),
         ({"store": "memory://", "threads": 0}, {}, None, "threads: "),
-        ({"store": "memory://", "url": "audit.example.com"}, {}, None, "url: "),
-        ({"store": "memory://", "workspace": "no where"}, {}, None, "workspace: "),
+        ({"store": "memory://", "url": "audit.example.com"}, {}, None, "url: Expected an address such as https://"),
+        ({"store": "memory://", "workspace": "no where"}, {}, None, "workspace: Expected 1 to 100 letters"),
         ({"store": "memory://", "log_level": "loud"}, {}, None, "log_level: "),
         ({"store": "memory://", "compat": "wokros"}, {}, None, "no product wokros"),
-        ({"store": "memory://", "secret": "x"}, {}, None, "no argument secret. Did you mean secret_file"),
+        ({"store": "memory://", "syslog": "tls://0.0.0.0:6514"}, {}, None, "TLS needs a certificate"),
+        (
+            {"store": "memory://", "secret": "x"},
+            {},
+            None,
+            "no setting secret, on the command line. Did you mean secret_",
+        ),
     ],
 )
 def test_what_cannot_be_used_is_refused_by_name(
@@ -120,7 +126,7 @@ def test_a_short_or_unreachable_secret_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "secret"
     path.write_text("short")
     path.chmod(0o600)
-    with pytest.raises(InvalidSetting, match="has 5 bytes"):
+    with pytest.raises(InvalidSetting, match=f"has 5 bytes; it needs at least 32: {path}. Write more into"):
         read_secret(settings_with(path))
     with pytest.raises(InvalidSetting, match="cannot be used"):
         read_secret(settings_with(tmp_path / "none" / "secret"))

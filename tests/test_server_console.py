@@ -7,17 +7,14 @@ from collections.abc import Iterator
 import pytest
 from starlette.testclient import TestClient
 
+from tests import serving
 from tests.serving import AWAY, HOME, SECRET, Clock, bearer, check_problem, client, open_log
 from whodid.server import verify_token
 from whodid.server.console import OPERATOR, Console
 
+clock = serving.clock
+
 OWN = {"Sec-Fetch-Site": "same-origin"}
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """Return a clock that stands at NOW."""
-    return Clock()
 
 
 @pytest.fixture

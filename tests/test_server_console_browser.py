@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,12 +13,12 @@ from typing import Any
 
 import httpx2
 import pytest
-import uvicorn
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from msgspec.structs import replace
 
 from tests import oidc_running
 from tests.browsing import Browser, Page, expect, watched
+from tests.listening import listening
 from tests.oidc_running import free_port
 from tests.oidc_server import CLIENT as REAL_CLIENT
 from tests.oidc_server import PASSWORD
@@ -66,7 +65,7 @@ def bed() -> Iterator[Bed]:
         fill(log)
         clock.advance(days=20)
         console = Console(secret=SECRET, clock=clock)
-        with served(log, console) as address:
+        with listening(asgi(log, secret=SECRET, console=console)) as address:
             yield Bed(log, console, address)
 
 
@@ -83,21 +82,6 @@ def fill(log: Log) -> None:
     swap_position(log, HOME, sink.id, old, new)
     sinks.add("off", "webhook", "https://hooks.example.com", kept=generate_secret())
     sinks.pause("off")
-
-
-@contextmanager
-def served(log: Log, console: Console) -> Iterator[str]:
-    """Serve on a free port."""
-    app = asgi(log, secret=SECRET, console=console)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off", ws="none"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        thread.join(0.01)
-        assert thread.is_alive(), "the server did not start"
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join(10)
 
 
 @contextmanager

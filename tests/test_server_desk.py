@@ -12,7 +12,8 @@ import pytest
 from starlette.testclient import TestClient
 
 import whodid
-from tests.serving import AWAY, HOME, JOAO, MARIA, NOW, SECRET, Clock, client, event, open_log, record
+from tests import serving
+from tests.serving import AWAY, HOME, JOAO, MARIA, NOW, SECRET, Clock, client, event, record
 from whodid import Actor, Log, Reason
 from whodid.catalog import Action, builtin
 from whodid.retention import Policy, change_policy, place_hold, read_policy
@@ -22,28 +23,17 @@ from whodid.server.console.markup import fill, join, tag
 from whodid.server.console.words import words_for
 from whodid.server.keys import KeyRing
 
+clock, log = serving.clock, serving.log
+
 OWN = {"Sec-Fetch-Site": "same-origin"}
 PLACE = f"/console/workspaces/{HOME}"
 AISHA = Actor(type="user", id="usr_aisha", name="Aisha Khan")
 
 
 @pytest.fixture
-def clock() -> Clock:
-    """Return a clock that stands at NOW."""
-    return Clock()
-
-
-@pytest.fixture
 def console(clock: Clock) -> Console:
     """Make a console."""
     return Console(secret=SECRET, clock=clock)
-
-
-@pytest.fixture
-def log(clock: Clock) -> Iterator[Log]:
-    """Open the story."""
-    with open_log(clock) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -130,6 +130,35 @@ def test_the_language_of_the_workspace(http: TestClient, log: Log) -> None:
     assert (wrong.status_code, "There is no language" in wrong.text) == (422, True)
 
 
+def test_the_language_of_a_sink(http: TestClient, log: Log, receiver: Receiver) -> None:
+    """It is chosen where a sink is made and where it is changed, unless its kind tells no people."""
+    spoken = wish(receiver, kind="slack", secret=receiver.url, told_in="hi")
+    assert 'id="told_in" name="told_in" aria-describedby="told_in-hint"' in http.get(PLACE).text
+    assert "The sink is added." in desk.send(http, PLACE, **spoken).text
+    assert only(log).sink.options == {"lang": "hi"}
+    one = f"{PLACE}/{only(log).sink.id}"
+    for chosen, options in (("ar", {"lang": "ar"}), ("", {})):
+        page = http.get(f"{one}/change").text
+        assert re.search(r'<option value="(\w*)" selected>(?:Hindi|Arabic)', page)
+        assert "lang=hi" not in page
+        typed: dict[str, Any] = {
+            "name": "People",
+            "address": receiver.url,
+            "format": "whodid",
+            "private": "yes",
+            "told_in": chosen,
+        }
+        assert "The sink is changed." in desk.send(http, f"{one}/change", version=version_in(page), **typed).text
+        assert only(log).sink.options == options
+    assert '<option value="" selected>that of the workspace' in http.get(f"{one}/change").text
+    desk.send(http, f"{one}/remove", reason="Gone")
+
+    deaf = desk.send(http, PLACE, **wish(receiver, told_in="es"))
+    assert (deaf.status_code, '<option value="es" selected>Spanish' in deaf.text) == (422, True)
+    desk.send(http, PLACE, **wish(receiver))
+    assert 'name="told_in"' not in http.get(f"{PLACE}/{only(log).sink.id}/change").text
+
+
 def test_a_webhook_with_a_pair_of_keys(http: TestClient, log: Log, receiver: Receiver) -> None:
     """The page shows the public key, and the secret one never."""
     page = desk.send(http, PLACE, **wish(receiver, signature="ed25519")).text

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from tests import alerting, sending, test_server_holds
+from tests import alerting, sending, serving, test_server_holds
 from tests.serving import AWAY, HOME, MARIA, bearer, check_problem, client, finished, token
 from whodid import Actor, Log, Reason
 from whodid.retention import place_hold
 from whodid.server import export_worker
 from whodid.server.keys import KeyRing
 
-clock, log, ring, http = sending.clock, sending.log, sending.ring, sending.http
+clock, log, ring, http = serving.clock, serving.log, sending.ring, serving.http
 admin, operator = test_server_holds.admin, test_server_holds.operator
 
 BY = test_server_holds.BY

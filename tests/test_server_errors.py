@@ -15,6 +15,7 @@ import msgspec
 import pytest
 from starlette.testclient import TestClient
 
+from tests import serving
 from tests.serving import (
     ALL,
     HOME,
@@ -51,6 +52,8 @@ from whodid.server import app as app_module
 from whodid.server import asgi
 from whodid.server.problems import problem_of
 
+http = serving.http
+
 
 @pytest.fixture
 def engine() -> str:
@@ -62,13 +65,6 @@ def engine() -> str:
 def log(engine: str, tmp_path: Path) -> Iterator[Log]:
     """Open the story."""
     with open_log(Clock(), f"sqlite:///{tmp_path}/audit.db" if engine == "sqlite" else "memory://") as opened:
-        yield opened
-
-
-@pytest.fixture
-def http(log: Log) -> Iterator[TestClient]:
-    """Open a client."""
-    with client(log) as opened:
         yield opened
 
 

@@ -15,13 +15,13 @@ import zstandard
 from starlette.testclient import TestClient
 
 import whodid
-from tests import sending
+from tests import sending, serving
 from tests.sending import wire
 from tests.serving import HOME, MARIA, Clock, bearer, check_problem, client
 from whodid import Log
 from whodid.server.keys import KeyRing
 
-clock, log, ring, key, http = sending.clock, sending.log, sending.ring, sending.key, sending.http
+clock, log, ring, key, http = serving.clock, serving.log, sending.ring, sending.key, serving.http
 
 
 # ------------------------------------------------------------------------------------------------------------ recording

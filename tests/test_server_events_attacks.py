@@ -7,7 +7,6 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -18,7 +17,7 @@ import pytest
 import zstandard
 from starlette.testclient import TestClient
 
-from tests import sending
+from tests import sending, serving
 from tests.sending import wire
 from tests.serving import ALL, AWAY, HOME, NOW, SECRET, Clock, bearer, check_problem, client, token
 from whodid import Log
@@ -29,7 +28,7 @@ from whodid.server.bodies import LARGEST_BODY, Refused, unpack_body
 from whodid.server.gate import Buckets
 from whodid.server.keys import KeyRing
 
-clock, log, ring, key, http = sending.clock, sending.log, sending.ring, sending.key, sending.http
+clock, log, ring, key, http = serving.clock, serving.log, sending.ring, sending.key, serving.http
 
 
 # ----------------------------------------------------------------------------------------------------------------- keys
@@ -126,7 +125,8 @@ def test_reading_keys_read_what_they_may(http: TestClient, log: Log, ring: KeyRi
     reader = bearer(ring.create("reader", scopes=("read",)).text)
     exporter = bearer(ring.create("exporter", scopes=("export",)).text)
     admin = bearer(ring.create("admin", scopes=("admin",)).text)
-    assert http.get("/v1/entries", headers=bearer(key)).status_code == 403
+    refused = check_problem(http.get("/v1/entries", headers=bearer(key)), 403, "denied")
+    assert (refused["permission"], refused["remedy"]) == ("audit:read", "Use a key with the scope read.")
     assert http.get("/v1/entries", headers=exporter).status_code == 403
     hidden = http.get("/v1/entries/0", headers=reader)
     assert hidden.status_code == 200
@@ -136,6 +136,23 @@ def test_reading_keys_read_what_they_may(http: TestClient, log: Log, ring: KeyRi
     assert http.post("/v1/exports", json={"format": "csv"}, headers=admin).status_code == 201
     opened = log.find(HOME, "action:audit.viewer_opened").entries
     assert {entry.actor.type for entry in opened} == {"api_key"}
+
+
+@pytest.mark.parametrize("name", [AWAY, "wsp_nowhere", ""])
+def test_who_asks_for_another_workspace_gets_no_answer_from_this_one(
+    http: TestClient, log: Log, ring: KeyRing, name: str
+) -> None:
+    """Reading as writing: the header is heeded, and whether the other one exists is not said."""
+    key = bearer(ring.create("reader", scopes=("read", "export")).text)
+    asked = {"X-Whodid-Workspace": name}
+    for headers in (key, bearer(token(permissions=["audit:read"]))):
+        for route in ("/v1/entries", "/v1/entries/0", "/v1/checkpoint", "/v1/histogram", "/v1/tlog/checkpoint"):
+            body = check_problem(http.get(route, headers=headers | asked), 403, "other-workspace")
+            assert not name or name not in json.dumps(body)
+            assert http.get(route, headers=headers | {"X-Whodid-Workspace": HOME}).status_code == 200
+    exports = http.post("/v1/exports", json={"format": "csv"}, headers=key | asked)
+    check_problem(exports, 403, "other-workspace")
+    assert not log.find(HOME, "action:audit.exported").entries
 
 
 def test_a_key_that_sends_too_much_is_slowed_down(log: Log, ring: KeyRing) -> None:
@@ -172,21 +189,6 @@ def test_a_key_has_its_own_rate_where_that_is_less(server: int, own: int | None,
 
 
 # -------------------------------------------------------------------------------------------------------------- attacks
-
-
-def test_a_body_that_is_too_large_is_not_read_to_its_end(http: TestClient, key: str) -> None:
-    """By its declared length, or by what came when none was declared."""
-    headers = bearer(key) | {"Content-Type": "application/json"}
-    check_problem(http.post("/v1/events", content=bytes(LARGEST_BODY + 1), headers=headers), 413, "too-large")
-    read = 0
-
-    def endless() -> Iterable[bytes]:
-        nonlocal read
-        while read < 10 * LARGEST_BODY:
-            read += 65536
-            yield b" " * 65536
-
-    check_problem(http.post("/v1/events", content=endless(), headers=headers), 413, "too-large")
 
 
 def zstd_bomb() -> bytes:
@@ -254,6 +256,43 @@ def test_a_slow_body_is_given_up(log: Log, key: str, monkeypatch: pytest.MonkeyP
 
     sent = raw(dripping, [(b"authorization", f"Bearer {key}".encode())], asgi(log, secret=SECRET))
     assert sent[0]["status"] == 408
+
+
+def test_a_body_that_is_too_large_is_not_read_to_its_end(http: TestClient, log: Log, key: str) -> None:
+    """By its declared length, or by what came when none was declared."""
+    headers = bearer(key) | {"Content-Type": "application/json"}
+    check_problem(http.post("/v1/events", content=bytes(LARGEST_BODY + 1), headers=headers), 413, "too-large")
+    read = 0
+
+    async def endless() -> Any:
+        nonlocal read
+        read += 65536
+        return {"type": "http.request", "body": b" " * 65536, "more_body": read < 10 * LARGEST_BODY}
+
+    sent = raw(endless, [(b"authorization", f"Bearer {key}".encode())], asgi(log, secret=SECRET))
+    assert sent[0]["status"] == 413
+    assert LARGEST_BODY < read <= LARGEST_BODY + 1024 * 1024 + 65536
+
+
+@pytest.mark.parametrize("encoding", ["", "gzip"])
+def test_a_large_body_is_let_in_alone(log: Log, key: str, encoding: str) -> None:
+    """More than may wait at the pace of the log: in parts whose length nobody announced, or only as it is unpacked."""
+    text = "".join(chr(0x4E00 + number % 20_000) for number in range(10_000))
+    body = json.dumps({"events": [wire(number, details={"text": text}) for number in range(60)]}).encode()
+    assert 2_000_000 < len(body) < LARGEST_BODY
+    if encoding:
+        body = gzip.compress(body, 1)
+    parts = [body[at : at + 65536] for at in range(0, len(body), 65536)]
+
+    async def pieces() -> Any:
+        part = parts.pop(0)
+        return {"type": "http.request", "body": part, "more_body": bool(parts)}
+
+    headers = [(b"authorization", f"Bearer {key}".encode()), (b"content-type", b"application/json")]
+    headers += [(b"content-encoding", encoding.encode())] if encoding else []
+    sent = raw(pieces, headers, asgi(log, secret=SECRET), patience=60)
+    assert sent[0]["status"] == 200
+    assert {one["status"] for one in json.loads(sent[1]["body"])["results"]} == {"recorded"}
 
 
 def test_a_stranger_cannot_make_it_read(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from tests import serving
 from tests.serving import (
     EXPORT,
     HOME,
@@ -22,7 +23,6 @@ from tests.serving import (
     Clock,
     bearer,
     check_problem,
-    client,
     event,
     open_log,
     record,
@@ -36,6 +36,8 @@ from whodid.log import Snapshot
 from whodid.query import parse
 from whodid.retention import purge
 
+http = serving.http
+
 PERSONAL = (b"maria@lumen", b"joao.private", b"83.45.112", b"198.51.100", b"203.0.113", b"ana.old", b"611 204 880")
 
 
@@ -43,13 +45,6 @@ PERSONAL = (b"maria@lumen", b"joao.private", b"83.45.112", b"198.51.100", b"203.
 def log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Log]:
     """Open the story on each engine."""
     with open_log(Clock(), f"sqlite:///{tmp_path}/audit.db" if request.param == "sqlite" else "memory://") as opened:
-        yield opened
-
-
-@pytest.fixture
-def http(log: Log) -> Iterator[TestClient]:
-    """Open a client."""
-    with client(log) as opened:
         yield opened
 
 

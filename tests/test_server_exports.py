@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from starlette.testclient import TestClient
 
+from tests import serving
 from tests.serving import (
     AWAY,
     EXPORT,
@@ -45,27 +46,16 @@ from whodid.errors import StoreUnavailable
 from whodid.export import verify_export
 from whodid.query import Query, parse
 
+clock, http = serving.clock, serving.http
+
 PERSONAL = ("maria@lumen", "joao.private", "83.45.112", "198.51.100", "203.0.113", "ana.old", "ana.new", "34611204880",
             "611 204 880", "archive@", "0611", "05-12")  # fmt: skip
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """Return a clock that stands at NOW."""
-    return Clock()
 
 
 @pytest.fixture(params=["memory", "sqlite"])
 def log(request: pytest.FixtureRequest, clock: Clock, tmp_path: Path) -> Iterator[Log]:
     """Open the story on each engine."""
     with open_log(clock, f"sqlite:///{tmp_path}/audit.db" if request.param == "sqlite" else "memory://") as opened:
-        yield opened
-
-
-@pytest.fixture
-def http(log: Log) -> Iterator[TestClient]:
-    """Open a client."""
-    with client(log) as opened:
         yield opened
 
 

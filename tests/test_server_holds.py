@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from tests import sending
+from tests import sending, serving
 from tests.serving import AWAY, HOME, NOW, SECRET, Clock, bearer, check_problem
 from whodid import Actor, Log
 from whodid.retention import Policy, change_policy, purge, read_holds
 from whodid.server import mint_operator_token
 from whodid.server.keys import KeyRing
 
-clock, log, ring, http = sending.clock, sending.log, sending.ring, sending.http
+clock, log, ring, http = serving.clock, serving.log, sending.ring, serving.http
 
 AISHA = Actor(type="user", id="usr_aisha", name="Aisha Khan", role="Operator")
 BY = {"id": "usr_2", "name": "Carmen Ruiz"}

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from unittest.mock import patch
 
 import pytest
 
-from tests.serving import AWAY, HOME, MARIA, NOW, SECRET, Clock, bearer, client, open_log
+from tests import serving
+from tests.serving import AWAY, HOME, MARIA, NOW, SECRET, Clock, bearer, client
 from whodid import Context, Entry, Log
 from whodid.errors import StoreUnavailable
 from whodid.server.gate import Gate
 from whodid.server.keys import KeyRing, note_use
 from whodid.server.lapsing import LapseWorker
 
-
-@pytest.fixture
-def clock() -> Clock:
-    """Return a clock that stands still."""
-    return Clock()
-
-
-@pytest.fixture
-def log(clock: Clock) -> Iterator[Log]:
-    """Open the story."""
-    with open_log(clock) as opened:
-        yield opened
+clock, log = serving.clock, serving.log
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from unittest.mock import patch
@@ -11,9 +10,9 @@ from unittest.mock import patch
 import pytest
 
 import whodid
-from tests import shell
+from tests import serving, shell
 from tests.keeping import HOME as KEPT_HOME
-from tests.serving import AWAY, HOME, MARIA, NOW, SECRET, Clock, open_log
+from tests.serving import AWAY, HOME, MARIA, NOW, SECRET, Clock
 from tests.shell import Run
 from whodid import Context, Log
 from whodid.errors import InvalidSetting, NotFound, StoreCorrupt, StoreUnavailable
@@ -21,20 +20,9 @@ from whodid.server import keys as keys_module
 from whodid.server.gate import Gate
 from whodid.server.keys import KeyRing, find_key, key_digest
 
+clock, log = serving.clock, serving.log
+
 run, store = shell.run, shell.store
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """Return a clock that stands still."""
-    return Clock()
-
-
-@pytest.fixture
-def log(clock: Clock) -> Iterator[Log]:
-    """Open the story."""
-    with open_log(clock) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
+from tests import serving
 from tests.serving import (
     ALL,
     AWAY,
@@ -34,18 +34,7 @@ from whodid.server.answers import Answer, Call
 from whodid.server.live import Live
 from whodid.server.sessions import Sessions
 
-
-@pytest.fixture
-def clock() -> Clock:
-    """Return a clock that stands at NOW."""
-    return Clock()
-
-
-@pytest.fixture
-def log(clock: Clock) -> Iterator[Log]:
-    """Open the story."""
-    with open_log(clock) as opened:
-        yield opened
+clock, log = serving.clock, serving.log
 
 
 def call(text: str, query: tuple[tuple[str, str], ...] = (), **headers: str) -> Call:

@@ -12,6 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
+from tests import serving
 from tests.serving import (
     ALL,
     AWAY,
@@ -25,7 +26,6 @@ from tests.serving import (
     client,
     finished,
     linked,
-    open_log,
     token,
 )
 from whodid import Log, egress
@@ -39,20 +39,9 @@ from whodid.server.keys import KeyRing
 from whodid.server.metrics import PrometheusMeter
 from whodid.sinks import Sinks, SinkWorker
 
+clock, log = serving.clock, serving.log
+
 TOKEN = b"a token of the tests, of 32 bytes or more"
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """Return a clock that stands still."""
-    return Clock()
-
-
-@pytest.fixture
-def log(clock: Clock) -> Iterator[Log]:
-    """Open the story."""
-    with open_log(clock) as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -84,7 +73,8 @@ def test_metrics_need_their_token(http: TestClient, log: Log) -> None:
     """Neither nothing nor a viewer's token nor an API key opens them; without a meter there is no such page."""
     key = KeyRing(log, HOME, actor=MARIA).create("all", scopes=("admin",)).text
     for sent in ({}, bearer(token()), bearer(key), bearer("x"), {"Authorization": f"Basic {TOKEN.decode()}"}):
-        check_problem(http.get("/metrics", headers=sent), 401, "unauthorised")
+        problem = check_problem(http.get("/metrics", headers=sent), 401, "unauthorised")
+        assert "metrics_token_file" in problem["remedy"]
     with client(log) as plain:
         check_problem(plain.get("/metrics", headers=bearer(TOKEN.decode())), 404, "not-found")
 
@@ -114,6 +104,17 @@ def test_requests_are_counted_by_pattern(http: TestClient) -> None:
     assert found["whodid_http_requests_total", "GET", "(none)", "404"] == 1
     assert found["whodid_http_requests_total", "other", "(none)", "405"] == 1
     assert found["whodid_http_request_seconds_count", "GET", "/v1/entries/{key}"] == 4
+
+
+def test_what_alarms_look_at_is_there_from_the_beginning(http: TestClient) -> None:
+    """A count that appears with its first failure is no increase to whoever watches for one."""
+    found = samples(http)
+    for error in ("StoreUnavailable", "StoreFull", "StoreCorrupt", "StoreVersion", "StoreMoved"):
+        assert found["whodid_store_errors_total", error] == 0
+    for limit in ("read", "write"):
+        assert found["whodid_rate_limited_total", limit] == 0
+    assert found["whodid_http_requests_total", "POST", "/v1/events", "503"] == 0
+    assert found["whodid_exports_total", "failed"] == 0
 
 
 def test_events_are_counted_by_fate(http: TestClient, log: Log) -> None:
@@ -304,3 +305,20 @@ def test_sinks_are_shown_by_their_ids(
     page = metrics.page().decode()
     assert "secret project" not in page
     assert HOME not in page
+
+
+def test_sinks_are_shown_while_the_store_is_away(http: TestClient, log: Log, metrics: PrometheusMeter) -> None:
+    """As they were: one that is not told of would be taken for one that is well, and nothing else could be read."""
+    worker = SinkWorker(log, on_error=lambda _workspace, _error: None)
+    metrics.watch_sinks(worker.healths)
+    sink = Sinks(log, HOME, actor=MARIA).add("pager", "otlp", "https://otel.example.com/v1/logs")
+    Sinks(log, HOME, actor=MARIA).pause("pager")
+    worker.round()
+    before = samples(http)["whodid_sink_behind", "otlp", sink.id]
+    away = StoreUnavailable("The database cannot be reached", "Try again later")
+    with patch.object(log, "state", side_effect=away), patch.object(log, "head", side_effect=away):
+        for _ in range(3):
+            worker.round()
+            assert samples(http)["whodid_sink_behind", "otlp", sink.id] == before
+    worker.round()
+    assert samples(http)["whodid_sink_paused_seconds", "otlp", sink.id] >= 0

@@ -7,7 +7,6 @@ import json
 import logging
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -18,6 +17,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from starlette.testclient import TestClient
 
+from tests import serving
 from tests.serving import (
     HOME,
     MARIA,
@@ -37,22 +37,10 @@ from whodid.server import asgi
 from whodid.server.compat import PRODUCTS
 from whodid.server.health import KEPT_SECONDS, Health
 from whodid.server.keys import KeyRing
-from whodid.server.logs import written_as_lines
+from whodid.server.logs import Failures, written_as_lines
 from whodid.server.traces import Tracer
 
-
-@pytest.fixture
-def log() -> Iterator[Log]:
-    """Open the story."""
-    with open_log(Clock()) as opened:
-        yield opened
-
-
-@pytest.fixture
-def http(log: Log) -> Iterator[TestClient]:
-    """Open a client."""
-    with client(log) as opened:
-        yield opened
+clock, log, http = serving.clock, serving.log, serving.http
 
 
 # --------------------------------------------------------------------------------------------------------------- health
@@ -209,6 +197,40 @@ class Stuck(io.StringIO):
         """Wait."""
         assert self.go.wait(20)
         return super().write(text)
+
+
+def test_what_fails_in_every_round_is_told_once_a_minute() -> None:
+    """All of it is counted; a store that is away is told of without the places in the code, another error with them."""
+    stream, counted, now = io.StringIO(), [0], [0.0]
+
+    def count() -> None:
+        counted[0] += 1
+
+    failed = Failures("Detection", count, tick=lambda: now[0])
+    away = StoreUnavailable("db/audit cannot be reached", "Try again later")
+    with written_as_lines("info", stream):
+        for _ in range(3):
+            failed("", away)
+        failed("wsp_home", away)
+        failed("", StoreFull("The disk is full", "Free space"))
+        now[0] = 30
+        failed("", away)
+        failed("", away)
+        now[0] = 90
+        failed("", away)
+        failed("wsp_home", ValueError("Juan"))
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert counted == [9]
+    assert [line["message"].partition(": db")[0] for line in lines] == [
+        "Detection of the deployment failed: StoreUnavailable",
+        "Detection of wsp_home failed: StoreUnavailable",
+        "Detection of the deployment failed: StoreFull: The disk is full. Free space.",
+        "Detection of the deployment failed: StoreUnavailable",
+        "Detection of the deployment failed: StoreUnavailable",
+        "Detection of wsp_home failed",
+    ]
+    assert ["error" in line for line in lines] == [False] * 5 + [True]
+    assert "Juan" not in stream.getvalue()
 
 
 def test_who_does_not_read_the_lines_stops_nothing() -> None:

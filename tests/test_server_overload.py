@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from tests import sending
+from tests import sending, serving
 from tests.sending import wire
 from tests.serving import AWAY, HOME, MARIA, SECRET, bearer, check_problem, client, token
 from whodid import Log
@@ -31,7 +31,7 @@ from whodid.server.keys import KeyRing
 from whodid.server.meter import Meter
 from whodid.server.turns import Job, Turns
 
-clock, log, ring, key, http = sending.clock, sending.log, sending.ring, sending.key, sending.http
+clock, log, ring, key, http = serving.clock, serving.log, sending.ring, sending.key, serving.http
 
 
 class Levels(Meter):
@@ -119,6 +119,16 @@ def test_what_is_larger_than_everything_gets_in_alone() -> None:
     bound.give("one", 50)
     assert bound.take("two")
     assert not Bound(lambda: 0).take("one")
+
+
+def test_what_grows_larger_than_everything_stays_in_alone() -> None:
+    """A body in parts, or unpacked, is let in like one whose length is announced; two of one sender are not."""
+    bound = Bound(lambda: 10)
+    assert [bound.take("one", 9, own=own) for own in (0, 9, 18)] == [True] * 3
+    assert not bound.take("two")
+    assert not bound.take("one", 9)
+    bound.give("one", 27)
+    assert [bound.take("one", 9), bound.take("one", 9, own=9), bound.take("one", 1)] == [True, True, False]
 
 
 def test_nothing_takes_no_room_and_is_not_remembered() -> None:

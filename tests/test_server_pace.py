@@ -8,21 +8,17 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
-from tests.serving import AWAY, HOME, JOAO, MARIA, Clock, bearer, check_problem, client, event, open_log, token
+from tests import serving
+from tests.serving import AWAY, HOME, JOAO, MARIA, bearer, check_problem, client, event, token
 from whodid import Log
 from whodid.server.gate import Pace, TooFast
 from whodid.server.keys import KeyRing
 from whodid.server.meter import Limit, Meter
 from whodid.server.metrics import PrometheusMeter
 
+clock, log = serving.clock, serving.log
+
 METRICS = b"a token of the tests, of 32 bytes or more"
-
-
-@pytest.fixture
-def log() -> Iterator[Log]:
-    """Open the story."""
-    with open_log(Clock()) as opened:
-        yield opened
 
 
 @pytest.fixture

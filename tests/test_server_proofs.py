@@ -3,39 +3,21 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
-from tests.serving import ALL, HOME, NOW, READ, Clock, bearer, check_problem, client, event, open_log, record, token
+from tests import serving
+from tests.serving import ALL, HOME, NOW, READ, Clock, bearer, check_problem, event, record, token
 from whodid import Log
 from whodid.proof import tree
 from whodid.proof.checkpoint import Checkpoint, open_checkpoint
 from whodid.proof.note import Verifier
 from whodid.retention import purge
 
-
-@pytest.fixture
-def clock() -> Clock:
-    """Return a clock that stands at NOW."""
-    return Clock()
-
-
-@pytest.fixture
-def log(clock: Clock) -> Iterator[Log]:
-    """Open the story."""
-    with open_log(clock) as opened:
-        yield opened
-
-
-@pytest.fixture
-def http(log: Log) -> Iterator[TestClient]:
-    """Open a client."""
-    with client(log) as opened:
-        yield opened
+clock, log, http = serving.clock, serving.log, serving.http
 
 
 def fill(log: Log, n: int) -> None:

@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
-import pytest
 from starlette.testclient import TestClient
 
+from tests import serving
 from tests.alerting import alerts, told
-from tests.serving import HOME, MARIA, Clock, bearer, client, open_log, token
+from tests.serving import HOME, MARIA, Clock, bearer, token
 from whodid import Log
 from whodid.detect import Alerts, DetectionWorker
 from whodid.review import Reviews
 from whodid.server import remind_of_review
 
+clock, log, http = serving.clock, serving.log, serving.http
+
 HERS = bearer(token(HOME))
 WEEK = timedelta(days=7)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """Return a clock that is moved by hand."""
-    return Clock()
-
-
-@pytest.fixture
-def log(clock: Clock) -> Iterator[Log]:
-    """Open a log with the story."""
-    with open_log(clock) as opened:
-        yield opened
-
-
-@pytest.fixture
-def http(log: Log) -> Iterator[TestClient]:
-    """Open a client."""
-    with client(log) as opened:
-        yield opened
 
 
 def sign(log: Log) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from tests import serving
 from tests.serving import (
     AWAY,
     HOME,
@@ -18,10 +18,8 @@ from tests.serving import (
     Clock,
     bearer,
     check_problem,
-    client,
     event,
     linked,
-    open_log,
     record,
     token,
 )
@@ -30,25 +28,7 @@ from whodid.catalog import LANGUAGES
 from whodid.server import reports
 from whodid.server.printing import words
 
-
-@pytest.fixture
-def clock() -> Clock:
-    """A clock to move."""
-    return Clock()
-
-
-@pytest.fixture
-def log(clock: Clock) -> Iterator[Log]:
-    """A log with the story in it."""
-    with open_log(clock) as opened:
-        yield opened
-
-
-@pytest.fixture
-def http(log: Log) -> Iterator[TestClient]:
-    """A client."""
-    with client(log) as opened:
-        yield opened
+clock, log, http = serving.clock, serving.log, serving.http
 
 
 def order(http: TestClient, *, sent: str = "", **wish: Any) -> str:

@@ -9,21 +9,17 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from tests import serving
 from tests.sending import wire
-from tests.serving import HOME, MARIA, Clock, client, open_log
+from tests.serving import HOME, MARIA, client
 from whodid import Log
 from whodid.catalog import builtin
 from whodid.server.keys import KeyRing
 
+clock, log = serving.clock, serving.log
+
 SAID_OUTSIDE = {"audit.capture_resumed", "audit.capture_stopped", "audit.events_dropped"}
 OURS = sorted(action for action in builtin() if action.startswith("audit.") and action not in SAID_OUTSIDE)
-
-
-@pytest.fixture
-def log() -> Iterator[Log]:
-    """Open a log."""
-    with open_log(Clock()) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
 from starlette.testclient import TestClient
 
+from tests import serving
 from tests.serving import (
     EXPORT,
     HOME,
@@ -17,33 +16,13 @@ from tests.serving import (
     Clock,
     bearer,
     check_problem,
-    client,
-    open_log,
     token,
 )
 from whodid import Log
 from whodid.detect import Alerts
 from whodid.server.keys import KeyRing
 
-
-@pytest.fixture
-def clock() -> Clock:
-    """Return the clock of the log."""
-    return Clock()
-
-
-@pytest.fixture
-def log(clock: Clock) -> Iterator[Log]:
-    """Open the log of the story."""
-    with open_log(clock) as opened:
-        yield opened
-
-
-@pytest.fixture
-def http(log: Log) -> Iterator[TestClient]:
-    """Open a client."""
-    with client(log) as opened:
-        yield opened
+clock, log, http = serving.clock, serving.log, serving.http
 
 
 HERS = bearer(token(HOME))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from tests import serving
 from tests.alerting import follow, wrong
 from tests.serving import (
     EXPORT,
@@ -22,7 +23,6 @@ from tests.serving import (
     Clock,
     bearer,
     check_problem,
-    client,
     event,
     open_log,
     token,
@@ -30,6 +30,8 @@ from tests.serving import (
 from whodid import Log, Resource
 from whodid.detect import DetectionWorker
 from whodid.model import Entry
+
+http = serving.http
 
 HEADERS = bearer(token(HOME))
 DELETIONS = {"title": "Contacts deleted", "level": "high", "actions": ["contact.deleted"], "respond": "Ask them."}
@@ -57,13 +59,6 @@ def log() -> Iterator[Log]:
         opened.record_many(
             HOME, [event(600 + n, "contact.deleted", MARIA, ago=timedelta(minutes=60 - 2 * n)) for n in range(6)]
         )
-        yield opened
-
-
-@pytest.fixture
-def http(log: Log) -> Iterator[TestClient]:
-    """Open a client."""
-    with client(log) as opened:
         yield opened
 
 

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -149,3 +150,20 @@ def test_a_host_that_is_none_says_so() -> None:
     """The error names the host."""
     with pytest.raises(InvalidSetting, match="no address to listen on"):
         serve(Settings(store="memory://", workspace="w", host="256.256.256.256"))
+
+
+@pytest.mark.parametrize(
+    ("changed", "remedy"),
+    [
+        ({"host": "192.0.2.1"}, "Use an address of this machine"),
+        ({"syslog": ("tcp://192.0.2.1:0?exposed=yes",)}, "Write tcp://HOST:PORT"),
+        ({"syslog": ("tls://127.0.0.1:0?cert=nowhere.pem",)}, "Check cert, cert_key and client_ca"),
+    ],
+)
+def test_what_cannot_be_listened_on_is_said_before_anything_is_announced(changed: dict[str, Any], remedy: str) -> None:
+    """No link is printed to a server that does not start."""
+    said: list[str] = []
+    with pytest.raises(InvalidSetting) as caught:
+        serve(Settings(store="memory://", **({"port": 0} | changed)), announce=said.append)
+    assert caught.value.remedy.startswith(remedy)
+    assert said == []

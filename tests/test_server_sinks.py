@@ -12,7 +12,7 @@ import pytest
 import standardwebhooks
 from starlette.testclient import TestClient
 
-from tests import sending
+from tests import sending, serving
 from tests.receiving import Got, Receiver, receiving
 from tests.serving import AWAY, HOME, NOW, SECRET, Clock, bearer, check_problem, token
 from tests.sinking import turn
@@ -22,7 +22,7 @@ from whodid.server.keys import KeyRing
 from whodid.sinks import Sinks, SinkWorker
 from whodid.sinks.kinds import http as kinds_http
 
-clock, log, ring, http = sending.clock, sending.log, sending.ring, sending.http
+clock, log, ring, http = serving.clock, serving.log, sending.ring, serving.http
 
 AISHA = Actor(type="user", id="usr_aisha", name="Aisha Khan", role="Operator")
 HOOK = {"name": "hook", "kind": "webhook", "address": "https://hooks.example.com/audit", "start": 0}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from tests import sending
+from tests import sending, serving
 from tests import test_server_sinks as base
 from tests.receiving import Receiver, receiving
 from tests.serving import HOME, check_problem
@@ -17,7 +17,7 @@ from tests.test_server_sinks import AISHA, HOOK, signed
 from whodid import Log
 from whodid.sinks import Sink, SinkChange, Sinks, SinkWorker
 
-clock, log, ring, http = sending.clock, sending.log, sending.ring, sending.http
+clock, log, ring, http = serving.clock, serving.log, sending.ring, serving.http
 admin, operator, receiver, hook = base.admin, base.operator, base.receiver, base.hook
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from tests import sending
+from tests import sending, serving
 from tests import test_server_sinks as base
 from tests.receiving import Receiver
 from tests.serving import HOME, check_problem
@@ -18,7 +18,7 @@ from tests.test_sinks_signing import PUBLIC_KEY, SECRET_KEY, signed, versions
 from whodid import Log
 from whodid.sinks import SinkWorker
 
-clock, log, ring, http = sending.clock, sending.log, sending.ring, sending.http
+clock, log, ring, http = serving.clock, serving.log, sending.ring, serving.http
 admin, operator, receiver = base.admin, base.operator, base.receiver
 
 

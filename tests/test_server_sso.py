@@ -20,17 +20,19 @@ import pytest
 from joserfc import jwk, jwt
 from starlette.testclient import TestClient
 
-from tests import oidc_running
+from tests import oidc_running, serving
 from tests.oidc_server import CLIENT as REAL_CLIENT
 from tests.oidc_server import PASSWORD
 from tests.oidc_server import SECRET as REAL_SECRET
-from tests.serving import HOME, SECRET, Clock, client, open_log
+from tests.serving import HOME, SECRET, Clock, client
 from whodid import Log
 from whodid.errors import InvalidSetting
 from whodid.server.config import load, read_client_secret
 from whodid.server.console import Console
 from whodid.server.console.provider import Provider, Refused, fetcher
 from whodid.server.console.sso import SignOn
+
+clock, log = serving.clock, serving.log
 
 provider = oidc_running.provider
 
@@ -105,19 +107,6 @@ class Company:
         }
         kept = {name: value for name, value in claims.items() if value is not None}
         return jwt.encode(self.header, kept, self.key, algorithms=[self.header["alg"]])
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """Return a clock that stands still."""
-    return Clock()
-
-
-@pytest.fixture
-def log(clock: Clock) -> Iterator[Log]:
-    """Open the story."""
-    with open_log(clock) as opened:
-        yield opened
 
 
 @pytest.fixture

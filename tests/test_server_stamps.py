@@ -11,7 +11,7 @@ from unittest.mock import patch
 import pytest
 from starlette.testclient import TestClient
 
-from tests import sending
+from tests import sending, serving
 from tests.serving import (
     AWAY,
     HOME,
@@ -40,7 +40,7 @@ from whodid.witness.stamp import LEASE, LEASE_STATE, Authority, check_stamp
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is missing: it is the authority")
 
-clock, log, ring = sending.clock, sending.log, sending.ring
+clock, log, ring = serving.clock, serving.log, sending.ring
 
 
 @pytest.fixture(scope="module")

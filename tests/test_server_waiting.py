@@ -15,7 +15,8 @@ from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
-from tests.serving import HOME, MARIA, Clock, client, open_log
+from tests import serving
+from tests.serving import HOME, MARIA, client
 from whodid import Event, Log, Reason, Related, Resource
 from whodid.capture.remote.files import Segment
 from whodid.errors import StoreFull, StoreUnavailable
@@ -27,17 +28,12 @@ from whodid.server.meter import Meter
 from whodid.server.metrics import PrometheusMeter
 from whodid.server.waiting import Waiting, commit_or_keep
 
+clock, log = serving.clock, serving.log
+
 PUBLISHER = f"/auditlog/publisher/v1/project/{HOME}/event"
 TOKEN = b"a token of the tests, of 32 bytes or more"
 MIB = 1024 * 1024
 FROM = Context(source="api")
-
-
-@pytest.fixture
-def log() -> Iterator[Log]:
-    """Open the story."""
-    with open_log(Clock()) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -5,20 +5,19 @@ A page that complains (a script error, a violated policy, a failed request that 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
 from tests.browsing import Browser, Locator, Page, expect
+from tests.listening import listening
 from tests.serving import ALL, HOME, NOW, SECRET, Clock, event, open_log, record, token
 from whodid import Context, Log, Resource
 from whodid.server import asgi
@@ -78,18 +77,8 @@ def serving(world: World) -> Iterator[None]:
             Mount("/audit", asgi(world.log, secret=SECRET)),
         ]
     )
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off", ws="none"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        thread.join(0.01)
-        assert thread.is_alive(), "the server did not start"
-    world.address = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    try:
+    with listening(app) as world.address:
         yield
-    finally:
-        server.should_exit = True
-        thread.join(10)
 
 
 @contextmanager

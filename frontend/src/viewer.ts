@@ -34,7 +34,7 @@ const SHORTCUTS = "alv-shortcuts";
 export class AuditLogViewer extends LitElement implements Host {
   static override readonly styles = sheets.map((sheet) => unsafeCSS(sheet));
   static override readonly properties = {
-    api: {}, locale: {}, theme: { reflect: true }, docs: {}, alerts: {}, zone: {}, resource: {}, view: { reflect: true },
+    api: {}, locale: {}, theme: { reflect: true }, docs: {}, alerts: {}, reviews: {}, zone: {}, resource: {}, view: { reflect: true },
     urlSync: { type: Boolean, attribute: "url-sync" }, openTypes: { attribute: "open-types" },
     tellHeight: { type: Boolean, attribute: "tell-height" },
   };
@@ -48,6 +48,8 @@ export class AuditLogViewer extends LitElement implements Host {
   declare docs: string;
   /** Address of the page with the alerts; without it the viewer does not speak of them. */
   declare alerts: string;
+  /** Address of the page with the reviews; without it the viewer does not say that one is overdue. */
+  declare reviews: string;
   /** IANA zone of the workspace, in which times are shown at first; the reader's own by default. */
   declare zone: string;
   /** `history`: only what happened to `resource`, as a short list for a page of the host. */
@@ -78,7 +80,7 @@ export class AuditLogViewer extends LitElement implements Host {
   readonly #resting = new Resting(this);
   readonly #bell = new Bell(this, this.#feed, (may) => this.#resting.renew(may));
   readonly #list = new List(this, this.#feed, (item) => this.#show(item.index));
-  readonly #states = new States(this, this.#feed, this.#bar);
+  readonly #states = new States(this, this.#feed, this.#bar, () => this.#again());
   readonly #compact = new Compact(this, this.#feed, (item) => this.#show(item.index));
   readonly #later = new Later(this, this.#list, { feed: this.#feed, bar: this.#bar, activity: this.#activity });
   #short = false;
@@ -99,7 +101,7 @@ export class AuditLogViewer extends LitElement implements Host {
 
   constructor() {
     super();
-    this.api = this.docs = this.alerts = this.zone = this.openTypes = this.resource = "";
+    this.api = this.docs = this.alerts = this.reviews = this.zone = this.openTypes = this.resource = "";
     this.view = "log";
     this.locale = "";
     this.theme = "auto";
@@ -405,9 +407,14 @@ export class AuditLogViewer extends LitElement implements Host {
   readonly #network = (): void => {
     const back = this.#offline && navigator.onLine;
     this.#offline = !navigator.onLine;
-    if (back) this.#refresh(!this.labels.catalog.kinds.length);
+    if (back) this.#again();
     this.requestUpdate();
   };
+
+  /** After something failed: with what was missing since then. */
+  #again(): void {
+    this.#refresh(!this.labels.catalog.kinds.length);
+  }
 
   readonly #back = (): void => {
     if (this.urlSync) this.restore(location.search);
@@ -448,7 +455,7 @@ export class AuditLogViewer extends LitElement implements Host {
         <div class="head" part="head">${head(this, this.#more, this.#bell, this.#feed)}${this.#bar.render(this.#feed.problem)}</div>
         ${this.#more?.print.render()}
         ${this.#activity.render(this.#feed.problem !== null)}
-        ${this.#states.banners(this.#offline)}
+        ${this.#states.banners(this.#offline, this.#more?.live.lost ?? false)}
         ${this.#more?.live.pill()}
         ${replaced === nothing ? this.#list.render() : replaced}
         ${foot(this, this.#more, this.#bell, this.#feed, this.#activity.total, () => this.#later.withMore(({ help }) => help.open()))}

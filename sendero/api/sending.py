@@ -11,7 +11,6 @@ from sendero.api.call import Answer, Call, Route, instant
 from sendero.errors import Missing
 from sendero.service import running
 from sendero.tables import Campaign, Segment, Template
-from sendero.tables.sending import COUNTERS
 from whodid import Reason
 
 __all__ = ["ROUTES"]
@@ -131,7 +130,7 @@ def _campaign(row: Campaign) -> dict[str, Any]:
         "rate_per_minute": row.rate_per_minute,
         "pause": row.pause or None,
         "cancel": row.cancel or None,
-        "counters": {name: getattr(row, name) for name in COUNTERS},
+        "counters": row.counters,
         "started_at": instant(row.started_at),
         "ended_at": instant(row.ended_at),
         "created_at": instant(row.created_at),

@@ -16,10 +16,15 @@ viewer.addEventListener("alv-error", ({ detail: { ended } }) => {
   if (ended) location.assign(`/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`);
 });
 
-// The page of alerts says how many are open; the navigation shows it.
+// The page of alerts says how many are open, and that of reviews whether one is overdue; the navigation shows it.
+const beside = (page) => document.querySelector(`.nav[href="${page}"] .many`);
 viewer.addEventListener("alv-alerts", ({ detail: { open } }) => {
-  const shown = document.querySelector(".nav .many");
+  const shown = beside("/settings/alerts");
   if (!shown) return;
   shown.firstChild.textContent = open;
   shown.hidden = open === 0;
+});
+viewer.addEventListener("alv-reviews", ({ detail: { overdue } }) => {
+  const shown = beside("/settings/reviews");
+  if (shown) shown.hidden = !overdue;
 });

@@ -161,3 +161,16 @@ def test_a_number_of_a_rule_is_changed_in_its_sentence(owner: Person) -> None:
     page.get_by_role("button", name="Try on the last 30 days").click()
     page.get_by_role("button", name="Save", exact=True).click()
     expect(rule).to_contain_text("When 5 sign-ins fail")
+
+
+def test_a_number_of_alerts_says_nothing_of_reviews(owner: Person) -> None:
+    """The navigation has a mark beside each: what the page of alerts tells changes its own only."""
+    owner.go("Alerts")
+    review = owner.page.locator('.nav[href="/settings/reviews"]')
+    review.evaluate("""link => link.querySelector(".many") ?? link.append(
+        Object.assign(document.createElement("span"), { className: "many", textContent: "overdue" }))""")
+    owner.page.locator("audit-log-alerts").evaluate(
+        "page => page.dispatchEvent(new CustomEvent('alv-alerts', { detail: { open: 0 } }))"
+    )
+    expect(review.locator(".many")).to_be_visible()
+    expect(review.locator(".many")).to_have_text("overdue")

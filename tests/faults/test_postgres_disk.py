@@ -101,14 +101,10 @@ def fill(folder: Path) -> Path:
 def own() -> Iterator[Postgres]:
     """Lend a PostgreSQL of this file's own: what happens to it concerns nobody else."""
     pytest.importorskip("psycopg", reason="the driver is missing: pip install 'psycopg[binary]'")
-    from tests import postgresing
+    from tests.postgresing import lent
 
-    place = postgresing.programs()
-    if place is None:
-        pytest.skip(postgresing.MISSING)
-    server = postgresing.Server(place)
-    yield server
-    server.stop()
+    with lent() as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)

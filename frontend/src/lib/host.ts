@@ -18,6 +18,8 @@ export interface Host extends ReactiveControllerHost {
   readonly docs: string;
   /** Address of the page with the alerts; empty where there is none. */
   readonly alerts: string;
+  /** Address of the page with the reviews; empty where there is none. */
+  readonly reviews: string;
   readonly openTypes: string;
   /** Whether the address of the page follows the state. */
   readonly urlSync: boolean;

@@ -3,7 +3,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { asProblem } from "../lib/api.js";
 import type { Host } from "../lib/host.js";
-import { actionIcon, icon, type Icon } from "../lib/icons.js";
+import { icon, type Icon } from "../lib/icons.js";
 import type { Key } from "../lib/i18n.js";
 import { narrow, split } from "../lib/query.js";
 import type { Detail as Answer, Summary } from "../lib/types.js";
@@ -176,7 +176,7 @@ export class Drawer {
       <button class="btn" @click=${() => this.tab("history")}>${icon("clock")}<span>${words.t("drawer.history", { name })}</span></button>
       <button class="btn dk" @click=${() => this.#host.filter("resource", key)}>${icon("filter")}<span>${words.t("drawer.only", { name })}</span></button>
       <button class="btn dk" ?disabled=${this.#making} @click=${() => void this.#evidence(key)}>${icon("shield")}<span>${words.t(this.#making ? "evidence.busy" : "evidence.about", { name })}</span></button>
-      <span class="sp"></span>${opens ? html`<button class="btn" @click=${() => this.#host.openResource(resource.type, resource.id)}>${words.t("drawer.open")}</button>` : nothing}</div>`;
+      ${opens ? html`<button class="btn far" @click=${() => this.#host.openResource(resource.type, resource.id)}>${words.t("drawer.open")}</button>` : nothing}</div>`;
   }
 
   /** The way to the questions about what the entry is about; a compact view has none. */
@@ -215,9 +215,9 @@ export class Drawer {
   #problem(): TemplateResult {
     const { words } = this.#host;
     const problem = this.#detail.problem as NonNullable<Detail["problem"]>;
-    const told = (title: string, text: unknown): TemplateResult => html`<div class="empty" role="alert">${icon(actionIcon("", "delete"))}<h2 tabindex="-1">${title}</h2>${text}</div>`;
+    const told = (title: string, text: unknown, glyph: Icon = "bin"): TemplateResult => html`<div class="empty" role="alert">${icon(glyph)}<h2 tabindex="-1">${title}</h2>${text}</div>`;
     if (problem.status === 404) return told(words.t("drawer.missing"), nothing);
     if (problem.status === 410) return told(words.t("drawer.gone"), html`<p>${words.t("drawer.gone.text")}</p>${link(this.#host, { ...PURGES, entry: null }, words.t("drawer.gone.link"))}`);
-    return told(problem.title || words.t("drawer.failed"), html`<p>${problem.detail} ${problem.remedy}</p><button class="btn" @click=${() => this.#detail.retry()}>${words.t("retry")}</button>`);
+    return told(problem.title || words.t("drawer.failed"), html`<p>${problem.detail} ${problem.remedy}</p><button class="btn" @click=${() => this.#detail.retry()}>${words.t("retry")}</button>`, "warn");
   }
 }

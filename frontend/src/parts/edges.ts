@@ -4,6 +4,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import type { Host } from "../lib/host.js";
 import { icon } from "../lib/icons.js";
 import { split } from "../lib/query.js";
+import type { Count } from "../lib/types.js";
 import { WHOLE, type State } from "../lib/url.js";
 import type { Bell } from "./bell.js";
 import type { Feed } from "./feed.js";
@@ -18,7 +19,7 @@ export function head(host: Host, more: More | null, bell: Bell, feed: Feed): Tem
   const { words, retention, narrow } = host;
   return html`<div class="h1row"><div><h1 id="title">${words.t("title")}</h1>
       <p class="sub"><span class="dk">${words.t("subtitle")} </span>${retention ? link(host, KEEPING, words.t("kept", { n: retention.days })) : nothing}</p></div>
-    <div class="acts" ?inert=${host.covered}>${narrow ? nothing : asking(more, feed)}${more?.badge.render()}${narrow ? nothing : html`${bell.render()}${more?.live.toggler()}`}<button class="btn p" aria-label=${words.t("export")} @click=${() => host.go({ dialog: "exports" }, "replace")}>${icon("download")}<span class="t">${words.t("export")}</span></button></div></div>`;
+    <div class="acts" ?inert=${host.covered}>${narrow ? nothing : asking(more, feed)}${more?.badge.render()}${narrow ? nothing : calling(more, bell)}<button class="btn p" aria-label=${words.t("export")} @click=${() => host.go({ dialog: "exports" }, "replace")}>${icon("download")}<span class="t">${words.t("export")}</span></button></div></div>`;
 }
 
 /** The way to the questions; an empty log has no answers. */
@@ -26,13 +27,18 @@ function asking(more: More | null, feed: Feed): unknown {
   return feed.head.size ? more?.questions.button() : nothing;
 }
 
+/** What wants somebody to look, and whether the page goes on by itself. */
+function calling(more: More | null, bell: Bell): unknown {
+  return html`${more?.overdue.render()}${bell.render()}${more?.live.toggler()}`;
+}
+
 /** How many of how many are shown; where there is little room, what the first row has none for. */
-export function foot(host: Host, more: More | null, bell: Bell, feed: Feed, charted: number | null, help: () => void): TemplateResult {
+export function foot(host: Host, more: More | null, bell: Bell, feed: Feed, charted: Count | null, help: () => void): TemplateResult {
   const { words } = host;
   const { items, count, before, complete } = feed;
-  // Where the list stopped counting the chart went on: its bars hold every entry.
-  const whole = count && !count.exact ? charted : null;
-  const total = count ? (whole === null ? `${words.n(count.value)}${count.exact ? "" : "+"}` : words.n(whole)) : "";
+  // Where the list stopped counting the chart went on.
+  const { value, exact } = (count?.exact ? count : charted) ?? count ?? { value: 0, exact: false };
+  const total = `${words.n(Math.max(value, before + items.length))}${exact ? "" : "+"}`;
   const text = !items.length || !count
     ? "\u00a0"
     : complete && !before
@@ -40,7 +46,7 @@ export function foot(host: Host, more: More | null, bell: Bell, feed: Feed, char
       : words.t("foot.some", { from: before + 1, to: before + items.length, total });
   const keys: [string[], string][] = [[["J", "K"], words.t("foot.move")], [["↵"], words.t("foot.open")], [["F"], words.t("foot.filter")]];
   return html`<div class="foot"><span class="num">${text}</span><span class="sp"></span>${host.narrow
-    ? html`${asking(more, feed)}${bell.render()}${more?.live.toggler()}`
+    ? html`${asking(more, feed)}${calling(more, bell)}`
     : html`${keys.map(([names, does]) => html`<span class="dk" aria-hidden="true">${names.map((name) => html`<kbd>${name}</kbd>`)} ${does}</span>`)}
         <button class="dk" @click=${help}><kbd>?</kbd> ${words.t("foot.help")}</button>`}</div>`;
 }

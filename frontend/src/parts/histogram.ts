@@ -9,7 +9,7 @@ import { icon } from "../lib/icons.js";
 import type { Key } from "../lib/i18n.js";
 import { chosen, toggled } from "../lib/query.js";
 import { DAY, midnight, utc } from "../lib/time.js";
-import { edge, KINDS, type Facets, type Histogram, type Kind } from "../lib/types.js";
+import { edge, KINDS, type Count, type Facets, type Histogram, type Kind } from "../lib/types.js";
 import { filterKey } from "../lib/url.js";
 import { filters, span } from "./feed.js";
 
@@ -86,9 +86,12 @@ export class Activity {
     this.#set(() => (this.#from = this.#hover = null));
   }
 
-  /** All entries, counted exactly; null while that is not known. */
-  get total(): number | null {
-    return this.#data?.exact && this.#of === filterKey(this.#host.state) ? this.#bars.reduce((sum, { n }) => sum + n, 0) : null;
+  /** How many entries there are as far as the bars know, which look further than counting does; null before that. */
+  get total(): Count | null {
+    if (!this.#data || this.#of !== filterKey(this.#host.state)) return null;
+    const { exact = false, total } = this.#data;
+    const value = this.#bars.reduce((sum, { n }) => sum + n, 0);
+    return exact || (!total.exact && value > total.value) ? { value, exact } : total;
   }
 
   /** Count again, unless somebody is reading a bar or has marked some. */
@@ -103,11 +106,11 @@ export class Activity {
   /** The card; `told` when the list already says what went wrong. */
   render(told: boolean): unknown {
     const { words, clock, narrow, state } = this.#host;
-    const total = this.#data?.total;
+    const total = this.total ?? this.#data?.total;
     if ((total && !total.value) || (!this.#data && this.#fault && told)) return nothing;
     const flip = words.t(this.#table ? "chart.bars" : "chart.table");
     return html`<section class="histo" part="histogram" aria-label=${words.t("chart.title")}>
-      <div class="hh"><b class="num">${total && this.total !== null ? words.t("count.entries", { n: this.total }) : total ? words.t(total.exact ? "count.entries" : "count.more", { n: total.value }) : "\u00a0"}</b>
+      <div class="hh"><b class="num">${total ? words.t(total.exact ? "count.entries" : "count.more", { n: total.value }) : "\u00a0"}</b>
         <span class="tot num">${guard([this.#data, this.#people, words, clock, narrow, filterKey(state)], () => this.#subline())}</span>
         <div class="leg" role="group" aria-label=${words.t("chart.kinds")} ?inert=${this.#host.covered}>${KINDS.map((kind) => this.#legend(kind))}
           <button class="tw" aria-pressed=${this.#table} aria-label=${flip} title=${flip} @click=${() => this.#set(() => (this.#table = !this.#table))}>${icon(this.#table ? "bars" : "table", "s")}</button></div></div>

@@ -31,6 +31,8 @@ interface News {
 
 export class Live {
   on = true;
+  /** Whether neither a stream nor a question gets through. */
+  lost = false;
   readonly #host: Host;
   readonly #feed: Feed;
   readonly #list: List;
@@ -78,7 +80,7 @@ export class Live {
 
   /** The switch in the title row. */
   toggler(): TemplateResult {
-    return html`<button class="btn q live" aria-pressed=${this.on} title=${this.#host.words.t("live.title")} @click=${() => this.toggle()}><span class="dot"></span>${this.#host.words.t("live")}</button>`;
+    return html`<button class="btn q live ${this.lost || this.#feed.problem ? "lost" : ""}" aria-pressed=${this.on} title=${this.#host.words.t("live.title")} @click=${() => this.toggle()}><span class="dot"></span>${this.#host.words.t("live")}</button>`;
   }
 
   /** What waits above the list. */
@@ -102,6 +104,7 @@ export class Live {
 
   #start(): void {
     this.#abort?.abort();
+    this.lost = false;
     const { state, clock } = this.#host;
     const { until } = span(state, clock.zone);
     const over = until !== null && until <= clock.now();
@@ -116,7 +119,11 @@ export class Live {
     while (!signal.aborted && navigator.onLine) {
       const [streamed, ended] = await this.#attempt(() => this.#listen(signal));
       if (ended || signal.aborted) return;
-      if (!streamed && (await this.#attempt(() => this.#ask(signal)))[1]) return;
+      if (!streamed) {
+        const [asked, refused] = await this.#attempt(() => this.#ask(signal));
+        if (refused || signal.aborted) return;
+        this.#reached(asked);
+      }
       await pause(streamed ? AGAIN : POLL, signal);
     }
   }
@@ -128,6 +135,12 @@ export class Live {
     } catch (error) {
       return [false, [400, 401, 403].includes(asProblem(error).status)];
     }
+  }
+
+  #reached(reached: boolean): void {
+    if (this.lost !== reached) return;
+    this.lost = !reached;
+    this.#host.requestUpdate();
   }
 
   /** Read the stream to its end; true if it said anything. */
@@ -146,6 +159,7 @@ export class Live {
         clearTimeout(watch);
         watch = setTimeout(end, SILENCE);
         spoke = true;
+        this.#reached(true);
         if (message?.event === "entries") this.#arrived(JSON.parse(message.data) as News);
         else if (message?.event === "head") this.#size = (JSON.parse(message.data) as News).size;
       }

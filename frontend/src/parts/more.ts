@@ -13,6 +13,7 @@ import type { Fetch } from "./later.js";
 import type { List } from "./list.js";
 import { Live } from "./live.js";
 import { Menus } from "./menus.js";
+import { Overdue } from "./overdue.js";
 import { Print } from "./print.js";
 import { Questions } from "./questions.js";
 import { Standing } from "./standing.js";
@@ -34,6 +35,7 @@ export class More {
   readonly help: Help;
   readonly live: Live;
   readonly menus: Menus;
+  readonly overdue: Overdue;
   readonly print: Print;
   readonly questions: Questions;
   readonly #standing: Standing;
@@ -45,6 +47,7 @@ export class More {
   constructor(host: Host, list: List, { feed, bar, activity, fetch }: Shared) {
     this.questions = new Questions(host);
     this.badge = new Badge(host, feed);
+    this.overdue = new Overdue(host, feed);
     this.print = new Print(host, feed, bar);
     // In a file of its own.
     this.#fetchExporter = async () => {
@@ -84,6 +87,7 @@ export class More {
   forget(): void {
     this.badge.forget();
     this.exporter?.stop();
+    this.overdue.forget();
     this.questions.stop();
     this.#standing.forget();
   }

@@ -18,12 +18,14 @@ interface Question {
   period: boolean;
 }
 
+interface Subject { type: string; id: string; label: string }
+
 interface Level { level: string; state: "held" | "part" | "failed" | "absent"; words: string }
 
 interface Answer {
   title: string;
   finding: string;
-  rows: { subject: { label: string }; said: string; entries: number[]; proven: boolean }[];
+  rows: { subject: Subject; said: string; entries: number[]; proven: boolean }[];
   limits: string[];
   /** Null until it is worked out, after the answer. */
   completeness: { levels: Level[]; words: string | null } | null;
@@ -137,7 +139,7 @@ export class Questions {
   #told({ finding, rows, limits, completeness, items, count }: Answer): TemplateResult {
     const { words } = this.#host;
     return html`<p class="found"><bdi>${finding}</bdi></p>
-      ${rows.length ? html`<ul class="told">${rows.map(({ subject, said, proven }) => html`<li><b><bdi>${subject.label}</bdi></b> <bdi>${said}</bdi>${proven ? nothing : html` <small>${words.t("questions.unproven")}</small>`}</li>`)}</ul>` : nothing}
+      ${rows.length ? html`<ul class="told">${rows.map(({ subject, said, proven }) => html`<li>${about(subject, said)}${proven ? nothing : html` <small>${words.t("questions.unproven")}</small>`}</li>`)}</ul>` : nothing}
       <h3>${words.t("questions.rests")} <small class="num">${words.t("count.entries", { n: count.value })}</small></h3>
       <ul class="rests">${items.map((item) => html`<li><a href=${this.#host.href({ entry: String(item.index) })} @click=${(event: MouseEvent) => this.#show(event, item.index)}><span class="num">${item.index}</span> <bdi>${sentenceText(this.#host, item.sentence)}</bdi></a></li>`)}</ul>
       <h3>${words.t("questions.complete")}</h3>
@@ -208,6 +210,13 @@ export class Questions {
     this.#busy = false;
     this.#host.requestUpdate();
   }
+}
+
+/** What is said, after whom or what it is about; a session is what was asked about, and of a request nobody knows the name. */
+function about({ type, id, label }: Subject, said: string): TemplateResult {
+  if (type === "session") return html`<bdi>${said}</bdi>`;
+  if (type === "request") return html`<bdi>${said}</bdi> <small class="mono mute" translate="no">${id}</small>`;
+  return html`<b><bdi>${label}</bdi></b> <bdi>${said}</bdi>`;
 }
 
 /** Levels of which the same is said are one line: C0–C3. */

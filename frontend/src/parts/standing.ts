@@ -46,6 +46,8 @@ export class Standing {
   #look(): void {
     const { state, clock, words } = this.#host;
     const { brush, dragging } = this.#activity;
+    // What went down together is asked for anew together.
+    if (this.#feed.problem) this.#asked = null;
     if (dragging || this.#feed.busy || this.#feed.problem || !this.#feed.head.size) return;
     const key = [filterKey(state), clock.zone, words.language, brush?.since, brush?.until].join("\n");
     if (key === this.#asked) return;

@@ -22,29 +22,32 @@ export class States {
   readonly #host: Host;
   readonly #feed: Feed;
   readonly #bar: Bar;
+  readonly #again: () => void;
   #asked = "";
   #closest: Closest[] = [];
 
-  constructor(host: Host, feed: Feed, bar: Bar) {
+  /** `again`: loads everything anew. */
+  constructor(host: Host, feed: Feed, bar: Bar, again: () => void) {
     this.#host = host;
     this.#feed = feed;
     this.#bar = bar;
+    this.#again = again;
   }
 
-  /** Lines above the list that do not replace it. */
-  banners(offline: boolean): unknown {
+  /** Lines above the list that do not replace it; `lost`: what is new does not get through. */
+  banners(offline: boolean, lost: boolean): unknown {
     const { words, state } = this.#host;
     const { slow, head, items, problem, cancelled } = this.#feed;
     const size = words.n(head.size);
     return [
-      offline ? html`<p class="banner" role="status">${icon("warn", "s")}<span>${words.t("offline")}</span></p>` : nothing,
+      offline || (lost && !problem) ? html`<p class="banner" role="status">${icon("warn", "s")}<span>${words.t("offline")}</span></p>` : nothing,
       slow
         ? html`<p class="banner" role="status"><span class="spin"></span><span>${head.size ? words.t("slow", { size }) : words.t("slow.first")}</span>
             ${state.range === "7d" ? nothing : html`<button class="btn q sm" @click=${() => this.#host.go({ range: "7d", since: null, until: null })}>${words.t("slow.narrow")}</button>`}
             <button class="btn q sm" @click=${() => this.#feed.cancel(true)}>${words.t("cancel")}</button></p>`
         : nothing,
       cancelled && items.length ? html`<p class="banner" role="status">${icon("stop", "s")}<span>${words.t("cancelled")}. ${words.t("cancelled.old")}</span>${this.#retry()}</p>` : nothing,
-      problem && items.length && problem.status !== 400 && !offline ? html`<p class="banner bad" role="alert">${icon("warn", "s")}<span>${this.#words(problem)[1]} ${this.#words(problem)[2]}</span>${this.#retry()}</p>` : nothing,
+      problem && items.length && problem.status !== 400 && !offline ? html`<p class="banner bad" role="alert">${icon("warn", "s")}<span><b>${this.#words(problem)[1]}</b> ${this.#words(problem)[2]}</span>${this.#retry()}</p>` : nothing,
     ];
   }
 
@@ -71,7 +74,7 @@ export class States {
   }
 
   #retry(): TemplateResult {
-    return html`<button class="btn" @click=${() => void this.#feed.load()}>${this.#host.words.t("retry")}</button>`;
+    return html`<button class="btn" @click=${this.#again}>${this.#host.words.t("retry")}</button>`;
   }
 
   #frame(glyph: Icon, title: string, text: unknown, role: "status" | "alert" = "status"): TemplateResult {

@@ -18,11 +18,11 @@ from whodid.capture.counts import Counts
 from whodid.capture.diff import diff
 from whodid.capture.events import UNKNOWN, uuid7
 from whodid.capture.redact import Fingerprint, masked, masked_change, reason_of, tidied
-from whodid.capture.told import Told, check
+from whodid.capture.told import Told, check, each
 from whodid.capture.values import plain
 from whodid.catalog import Catalog
 from whodid.errors import InvalidEvent
-from whodid.model import Actor, Change, Event, Resource
+from whodid.model import Actor, Change, Event, Related, Resource
 
 __all__ = ["Builder"]
 
@@ -99,7 +99,7 @@ class Builder:
         before, after, given = told.get("before"), told.get("after"), told.get("changes")
         changes: tuple[Change, ...] = ()
         if given is not None:
-            changes = tuple(masked_change(change, classes, fingerprint) for change in given)
+            changes = tuple(masked_change(change, classes, fingerprint) for change in each(given, Change, "changes"))
         elif before is not None or after is not None:
             changes = diff(before, after, classes, fingerprint)
         details = scope.around(told.get("details"))
@@ -116,7 +116,7 @@ class Builder:
             action=action,
             resource=resource,
             outcome=told.get("outcome", "success"),
-            related=tuple(map(tidied, told.get("related", ()))),
+            related=tuple(map(tidied, each(told.get("related", ()), Related, "related"))),
             changes=changes,
             reason=reason_of(reason if reason is not None else scope.get("reason")),
             cause=told.get("cause") or scope.get("cause"),

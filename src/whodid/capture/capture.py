@@ -27,13 +27,21 @@ from whodid.model import Actor, Event, Reason, Resource
 __all__ = ["Capture"]
 
 
-class _Home(Recorder, Protocol):
-    """A log, as far as capture needs one."""
+class _Home(Protocol):
+    """What events go to, as far as building them needs it."""
 
     @property
     def catalog(self) -> Catalog: ...
 
     def fingerprint(self, workspace: str, value: bytes, /) -> str: ...
+
+
+class _Log(_Home, Recorder, Protocol):
+    """A log."""
+
+
+class _Client(_Home, Destination, Protocol):
+    """A client, which keeps events by itself."""
 
 
 class Capture(Builder):
@@ -72,14 +80,15 @@ class Capture(Builder):
         self._hooks = Hooks()
 
     @classmethod
-    def to(cls, log: _Home, **settings: Any) -> Self:
-        """Make a capture whose independent events go straight to a log.
+    def to(cls, log: _Log | _Client, **settings: Any) -> Self:
+        """Make a capture whose independent events go straight to a log, or into the spool of a client.
 
         Args:
-            log: The log; its catalog and its fingerprints are used.
+            log: The log (`whodid.open`) or the client (`whodid.connect`); its catalog and its fingerprints are used.
             settings: As of the constructor.
         """
-        return cls(log.catalog, log.fingerprint, destination=Direct(log), **settings)
+        destination = Direct(log) if isinstance(log, Recorder) else log
+        return cls(log.catalog, log.fingerprint, destination=destination, **settings)
 
     # ------------------------------------------------------------------------------------------------ recording
 

@@ -52,13 +52,15 @@ class Hooks:
                 return Resource(type=type_, id=id_)
             case (str(type_), str(id_), None | str() as name):
                 return Resource(type=type_, id=id_, name=name)
+            case (str(), id_) | (str(), id_, _) if not isinstance(id_, str):
+                raise InvalidEvent("/resource/id", f"the id is of type {type(id_).__name__}, not text", "Pass str(id)")
         for hook in self._hooks:
             if (found := hook.resource(about)) is not None:
                 return found
         raise InvalidEvent(
             "/resource",
-            f"a {type(about).__name__} cannot be named",
-            "Pass (type, id), or an object of a model that is watched",
+            "nothing can be named" if about is None else f"a value of type {type(about).__name__} cannot be named",
+            "Pass (type, id), (type, id, name), or an object of a model that is watched",
         )
 
     def unit(self, about: About, outcome: Outcome, bind: Bind) -> Unit | None:

@@ -1,7 +1,7 @@
 """The outbox of an application that uses SQLAlchemy 2: events as rows of its own database, in its own transaction.
 
 An event that is written here lives and dies with the change it tells of: the same connection, the same transaction, the
-same savepoint. Nothing is buffered, so nothing needs to be undone. This is the only file that imports SQLAlchemy.
+same savepoint. Nothing is buffered, so nothing needs to be undone.
 
 The log's own database is never touched from here; the relay carries the rows over.
 """
@@ -21,9 +21,10 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from whodid.canonical import encode
 from whodid.capture.builder import Builder
+from whodid.capture.insisting import Check, insist
 from whodid.capture.pending import Said
 from whodid.capture.relay import Backlog, Quarantined, Waiting
-from whodid.capture.triggers.notes import OF_TRANSACTION, Note, is_note, said, told_of
+from whodid.capture.triggers.notes import HEAD, OF_TRANSACTION, UNFOLDING, Note, is_note, said, told_of
 from whodid.catalog import builtin
 from whodid.errors import InvalidSetting, StoreUnavailable
 from whodid.model import Event
@@ -32,7 +33,6 @@ __all__ = ["Outbox", "outbox_table"]
 
 _COLUMNS = ("workspace", "event", "written_at", "fault")
 _WROTE = "whodid_outbox_written"
-_UNFOLDING = 0x77686F646964  # "whodid", as the key of an advisory lock
 _ROLLBACK = "40"  # the class of SQLSTATE for serialization failures and deadlocks
 
 
@@ -74,7 +74,7 @@ class Outbox:
         engine: sa.Engine,
         table: sa.Table | None = None,
         *,
-        check: Callable[[str, Event], object] | None = None,
+        check: Check | None = None,
         only: str | None = None,
         capture: Builder | None = None,
     ) -> None:
@@ -85,7 +85,7 @@ class Outbox:
         self._insert = sa.insert(self._table)
         self._mine = sa.true() if only is None else self._table.c.workspace == only
         # Whose the rows are that a note tells of is only known when it is read.
-        self._ours = self._mine | self._table.c.workspace.startswith("(", autoescape=True)
+        self._ours = self._mine | self._table.c.workspace.startswith(HEAD, autoescape=True)
         self._forms: dict[str, _Form | None] = {}
 
     @classmethod
@@ -186,10 +186,7 @@ class Outbox:
             StoreUnavailable: As of `write`.
         """
         aside = faults or {}
-        if self._check is not None:
-            for workspace, event in told:
-                if event.id not in aside:
-                    self._check(workspace, event)
+        insist(self._check, told, aside)
         if told:
             self._put(connection, told, aside)
 
@@ -287,9 +284,7 @@ class Outbox:
             InvalidEvent: As of `write`.
             StoreUnavailable: As of `write`.
         """
-        if self._check is not None:
-            for one in told:
-                self._check(one.workspace, one.event)
+        insist(self._check, ((one.workspace, one.event) for one in told))
         now = datetime.now(UTC).replace(tzinfo=None)
         mine: sa.ColumnElement[str] = sa.literal_column(OF_TRANSACTION)
         with _faults("written"):
@@ -302,14 +297,13 @@ class Outbox:
         table, waits = self._table, self._table.c.fault.is_(None)
         first = (
             sa.select(table.c.workspace)
-            .where(waits, table.c.workspace.startswith("(", autoescape=True))
+            .where(waits, table.c.workspace.startswith(HEAD, autoescape=True))
             .order_by(table.c.place)
             .limit(limit)
         )
         with connection.begin():
             if connection.dialect.name == "postgresql":
-                # Two at once could each hold a part of a transaction that the other one needs as a whole.
-                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_UNFOLDING)))
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(UNFOLDING)))
             of = set(connection.scalars(first))
             whole = sa.select(table.c.place, table.c.workspace, table.c.event, table.c.written_at)
             rows = connection.execute(whole.where(waits, table.c.workspace.in_(of)).order_by(table.c.place)).all()

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 import msgspec
 from msgspec import Struct
@@ -91,6 +91,7 @@ class Queue(Protocol):
         """
 
 
+@runtime_checkable
 class Recorder(Protocol):
     """What takes events: a log."""
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeVar
 
+from whodid.errors import InvalidEvent
 from whodid.model import Actor, Change, Kind, Outcome, Reason, Related, Severity
 
-__all__ = ["Told", "check"]
+__all__ = ["Told", "check", "each"]
 
 
 class Told(TypedDict, total=False):
@@ -49,6 +50,20 @@ class Told(TypedDict, total=False):
 
 _NAMES = frozenset(Told.__annotations__)
 
+_T = TypeVar("_T")
+
+# dict and tuple stand first: they are what is told nearly always, and asking an abstract class takes longer.
+_FIELDS = ((dict, Mapping), "a mapping", "Pass fields and their values, such as {'city': 'Madrid'}")
+_KINDS: dict[str, tuple[tuple[type, ...], str, str]] = {
+    "before": _FIELDS,
+    "after": _FIELDS,
+    "changes": ((tuple, Iterable), "an iterable of changes", "Pass whodid.Change objects"),
+    "related": ((tuple, Iterable), "an iterable of further resources", "Pass whodid.Related objects"),
+    "reason": ((str, Reason), "a reason", "Pass its text, or a whodid.Reason"),
+    "actor": ((Actor,), "an actor", "Pass a whodid.Actor"),
+    "occurred_at": ((datetime,), "a time", "Pass a datetime with its offset from UTC, such as datetime.now(UTC)"),
+}
+
 
 def check(told: Told, call: str) -> None:
     """Refuse a name that nothing can be told under, as Python refuses an argument that a function does not have.
@@ -58,7 +73,34 @@ def check(told: Told, call: str) -> None:
 
     Raises:
         TypeError: There is such a name.
+        InvalidEvent: What is told under a name is of another type than it takes.
     """
     if not told.keys() <= _NAMES:
         name = next(name for name in told if name not in _NAMES)
         raise TypeError(f"{call}() got an unexpected keyword argument {name!r}")
+    for name, said in told.items():
+        if name in _KINDS and said is not None:
+            kinds, expected, remedy = _KINDS[name]
+            if not isinstance(said, kinds):
+                raise InvalidEvent(f"/{name}", f"a value of type {type(said).__name__} is not {expected}", remedy)
+
+
+def each(told: Iterable[_T], kind: type[_T], member: str) -> Iterator[_T]:
+    """Iterate over what is told in a list, each of one type.
+
+    Args:
+        told: As given by the caller.
+        kind: What each is to be.
+        member: Its name, for the message.
+
+    Raises:
+        InvalidEvent: One is of another type.
+    """
+    for at, one in enumerate(told):
+        if not isinstance(one, kind):
+            raise InvalidEvent(
+                f"/{member}/{at}",
+                f"a value of type {type(one).__name__} is not a {kind.__name__}",
+                f"Pass whodid.{kind.__name__} objects",
+            )
+        yield one

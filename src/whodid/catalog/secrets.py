@@ -41,10 +41,15 @@ _FORMATS = re.compile(
     | 9(?<=\bya29)\.[\w-]{20}
     | S(?<=\bS)G\.[\w-]{16,}\.[\w-]{16}
     | E(?<=\bE)AA[A-Za-z0-9]{40}                               # Meta
-    | B(?: (?<=\bB)earer\ [\w.~+/=-]{20} | (?<=\bB)asic\ [A-Za-z0-9+/]{8,}= | (?<=rization:\ B)asic\ [\w+/=]{8} )
+    | B(?: (?<=\bB)earer\ [\w.~+/=-]{20} | (?<=\bB)asic\ [A-Za-z0-9+/]{8,}= | (?<=rization:\ B)asic\ [\w+/=]{8}
+         | (?<=rization:\ B)earer\ [\w.~+/=-]{8}
+       )
     | b(?<=\bb)earer\ [\w.~+/=-]{20}
     | 1(?<=\bwv1)\.[\w-]{20,}\.[\w-]{20}                       # whodid's viewer token
     | \.(?<=\bhvs\.)[\w-]{24}                                  # Vault
+    | /(?: (?<=hooks\.slack\.com/)(?:services|workflows|triggers)/[\w/]{20}  # whoever has the address may post there
+         | (?<=/api/)webhooks/\d{15,22}/[\w-]{40}             # Discord
+       )
     | \$(?: 2[abxy]\$\d\d\$[./A-Za-z0-9]{22} | argon2(?:id|i|d)\$\S{16} | (?<=\bscrypt\$)\d+\$\S{16}
           | [1567y]\$(?:rounds=\d+\$)?[./\w]{4,40}\$[./\w]{20}
        )                                                       # hashes of passwords

@@ -19,6 +19,8 @@ from whodid.retention import Policy, Preview, change_policy, hiding, preview, pu
 
 __all__ = ["COMMANDS"]
 
+_ONE_FILE = {".csv", ".ndjson", ".parquet"}
+
 # ------------------------------------------------------------------------------------------------------------- export
 
 
@@ -62,6 +64,11 @@ def export_(
     """
     format = chosen or _format_of(output)
     parts = _split(split)
+    if parts is not None and Path(output).suffix.lower() in _ONE_FILE:
+        raise InvalidSetting(
+            f"Several files make a zip archive, and {output} is the name of one",
+            f"Name it .zip, with --format {format}",
+        )
     if output == "-" and (format == "parquet" or parts is not None) and ui.for_people():
         raise InvalidSetting("Such a file is not for a terminal", "Name a file with --output")
     with open_store(store, key_file) as log:

@@ -39,13 +39,14 @@ def open_store(
 
     Raises:
         InvalidSetting: No store was named, or the address cannot be used.
+        NotFound: Nothing was recorded in it, and it may not be made.
         StoreError: It cannot be opened.
     """
     if not url:
         raise InvalidSetting("No store was named", "Use --store sqlite:///audit.db, or set WHODID_STORE")
     if not create and url.startswith(_SQLITE) and not Path(url.removeprefix(_SQLITE)).exists():
         raise StoreUnavailable(f"There is no database at {url}", "Check --store or WHODID_STORE")
-    return open_log(url, key=key_file, name=name or "localhost", catalog=catalog)
+    return open_log(url, key=key_file, name=name or "localhost", catalog=catalog, begin=create)
 
 
 def every(log: Log, workspace: str | None) -> list[str]:

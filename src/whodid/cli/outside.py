@@ -16,7 +16,7 @@ from whodid.proof.policy import Policy
 from whodid.witness import Seen, seen
 from whodid.witness.stamp import Dated, dated, kept
 
-__all__ = ["Outside", "Said"]
+__all__ = ["NOTHING", "Outside", "Said"]
 
 
 class Said(Struct, frozen=True, kw_only=True):
@@ -51,6 +51,10 @@ class Said(Struct, frozen=True, kw_only=True):
         """Return it as members of a JSON object."""
         found: dict[str, Any] = msgspec.to_builtins(self)
         return found
+
+
+NOTHING = Said(witnesses=None, stamps=None)
+"""Nothing was asked for, or there was nobody to ask about."""
 
 
 class Outside(NamedTuple):

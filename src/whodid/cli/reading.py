@@ -16,8 +16,8 @@ from whodid.cli import ui
 from whodid.cli.opening import choose, every, open_store
 from whodid.errors import InvalidSetting
 from whodid.log import Log
-from whodid.model import Actor, Change, Entry
-from whodid.query import Query, compile_query, parse
+from whodid.model import ACTORS, Actor, Change, Entry
+from whodid.query import Query, Value, compile_query, parse
 from whodid.retention import class_of, holder, read_holds, read_policy, removed_on
 
 __all__ = ["COMMANDS"]
@@ -29,7 +29,9 @@ _PAGE = 500
 @ui.command
 @ui.argument("query", nargs=-1)
 @ui.option("-f", "--follow", is_flag=True, help="Go on with what is recorded from now on.")
-@ui.option("-n", "--lines", type=int, default=20, show_default=True, help="How many to begin with.")
+@ui.option(
+    "-n", "--lines", type=ui.IntRange(min=0), metavar="N", default=20, show_default=True, help="How many to begin with."
+)
 @ui.zone_option
 @ui.json_option
 @ui.workspace_option
@@ -56,7 +58,8 @@ def tail(
         tz = _zone(zone)
         asked = parse(" ".join(query), now=log.now(), zone=zone)
         size = log.head(workspace).size
-        _show(log, reversed(list(_newest(log, workspace, asked, lines))), tz, as_json=as_json)
+        begin = list(_newest(log, workspace, asked, lines)) if lines else []
+        _show(log, reversed(begin), tz, as_json=as_json)
         wanted = compile_query(asked)
         while follow:
             time.sleep(_POLL)
@@ -68,7 +71,15 @@ def tail(
 
 @ui.command
 @ui.argument("query", nargs=-1)
-@ui.option("-n", "--limit", type=int, default=50, show_default=True, help="How many at most; 0 for all.")
+@ui.option(
+    "-n",
+    "--limit",
+    type=ui.IntRange(min=0),
+    metavar="N",
+    default=50,
+    show_default=True,
+    help="How many at most; 0 for all.",
+)
 @ui.option("--count", "only_count", is_flag=True, help="Only say how many there are.")
 @ui.zone_option
 @ui.json_option
@@ -112,11 +123,24 @@ def search(
         shown = _show(log, _newest(log, workspace, asked, limit), tz, as_json=as_json)
         if not shown:
             ui.note("No entries match.")
+            for term in asked.terms:
+                if term.field == "actor" and not term.negated:
+                    _say_how_actors_are_named(term.values)
         elif shown == limit:
             count = log.count(workspace, asked)
             if count.value > shown:
                 more = f"{count.value:,}{'' if count.exact else '+'}"
                 ui.note(f"{shown:,} of {more} entries; --limit 0 shows all.")
+
+
+def _say_how_actors_are_named(values: Iterable[Value]) -> None:
+    """Tell who asked for a part of a name, or as evidence is asked, why nobody was found."""
+    for value in values:
+        type_, colon, id_ = value.text.partition(":")
+        if colon and type_ in ACTORS:
+            ui.note(f"An actor is named without its type: actor:{id_}")
+        elif not value.prefix:
+            ui.note(f"actor:{value.text} is a whole id, name or address; actor:{value.text}* begins so.")
 
 
 def _newest(log: Log, workspace: str, asked: Query, limit: int) -> Iterator[Entry]:

@@ -28,6 +28,7 @@ __all__ = [
     "UNKNOWN_KEY",
     "USAGE",
     "Choice",
+    "IntRange",
     "argument",
     "command",
     "finish",
@@ -56,13 +57,14 @@ OK, PROBLEM, USAGE, STORE, ABSENT, UNKNOWN_KEY, INTERRUPTED, UNEXPECTED = 0, 1, 
 argument = click.argument
 option = click.option
 Choice = click.Choice
+IntRange = click.IntRange
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _COMMANDS = {
     "serve": ("serving", "Serve the HTTP API, the viewer and automatic purging."),
     "tail": ("reading", "Show the newest entries, and follow new ones with -f."),
-    "search": ("reading", "Find entries: whodid search actor:maria deleted."),
+    "search": ("reading", "Find entries: whodid search maria action:deleted."),
     "show": ("reading", "Show one entry by its index or id."),
     "stats": ("reading", "Show how much a store holds, and of what."),
     "detect": ("detecting", "Find what is unusual in stored entries, by rules."),

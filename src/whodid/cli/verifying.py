@@ -11,7 +11,7 @@ import msgspec
 
 from whodid.cli import ui
 from whodid.cli.opening import every, open_store, read_keys
-from whodid.cli.outside import Outside
+from whodid.cli.outside import NOTHING, Outside
 from whodid.cli.verdicts import PAGE, anchor_words, recorded_as, verify_page
 from whodid.errors import InvalidSetting
 from whodid.export import Report as FileReport
@@ -71,31 +71,35 @@ def _verify_store(
     store: str | None, key_file: str | None, workspace: str | None, outside: Outside, *, as_json: bool
 ) -> None:
     with open_store(store, key_file) as log:
-        names = every(log, workspace)
+        # Those come first: a store of which everything was taken is no empty store.
+        lost = log.lost() if workspace is None else ()
+        names = [] if lost and not log.workspaces() else every(log, workspace)
         if workspace is None and log.has_anchors():
             names.append(ANCHORS)
         reports = [_verified(log, name) for name in names]
         found = [outside.of_log(log, one.workspace) for one in reports]
-    good = all(report.ok for report in reports) and all(one.good for one in found)
+    good = not lost and all(report.ok for report in reports) and all(one.good for one in found)
     if as_json:
         ui.json(
             [
                 {"ok": report.ok, **msgspec.to_builtins(report), **one.told()}
-                for report, one in zip(reports, found, strict=True)
+                for report, one in [*zip(reports, found, strict=True), *((one, NOTHING) for one in lost)]
             ]
         )
     else:
-        ui.table((">Checked", ">Purged", "Result", "Workspace"), map(_result_row, reports), wide=3)
-        for report in reports:
+        ui.table((">Checked", ">Purged", "Result", "Workspace"), map(_result_row, [*reports, *lost]), wide=3)
+        for report in [*reports, *lost]:
             if report.first_bad is not None:
                 ui.note(f"{report.workspace}: the first bad entry is {report.first_bad}.")
             for problem in report.problems[:_TOLD]:
                 place = "the log" if problem.index is None else f"entry {problem.index}"
-                ui.note(f"{report.workspace}, {place}: {problem.fact}.")
+                ui.note(f"{report.workspace or report.origin}, {place}: {problem.fact}.")
             _rest(len(report.problems))
         for report, one in zip(reports, found, strict=True):
             for said in one.words():
                 ui.note(f"{report.workspace}: {said}")
+        if lost:
+            ui.note("Restore the newest copy of the store. The file of a log that was given up on purpose can go.")
     ui.finish(ui.OK if good else ui.PROBLEM)
 
 
@@ -107,7 +111,7 @@ def _verified(log: Log, workspace: str) -> LogReport:
 def _result_row(report: LogReport) -> tuple[str, ...]:
     found = len(report.problems)
     result = "ok" if report.ok else f"{found} problem{'s' * (found != 1)}"
-    return f"{report.checked:,}", f"{report.purged:,}", result, report.workspace
+    return f"{report.checked:,}", f"{report.purged:,}", result, report.workspace or report.origin
 
 
 def _verify_file(

@@ -5,9 +5,10 @@ Findings of one rule about the same group are one alert while it is active. Pure
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
+from math import inf
 from typing import Any, Literal
 
 import msgspec
@@ -144,8 +145,8 @@ class Book(Struct, frozen=True, kw_only=True):
         names: Fingerprints of those findings: a finding that comes again, after a crash, is known.
         active: Open and acknowledged alerts, oldest first.
         pages: How many pages of further alerts there are.
-        reach: By number of a page, the first and the last entry that one of its alerts rests on. A page that was
-            written by a version which did not note that has none.
+        reach: By number of a page, the first and the last entry that one of its alerts rests on or was completed by. A
+            page that was written by a version which did not note that has none.
     """
 
     begins: datetime | None = None
@@ -166,14 +167,24 @@ class Book(Struct, frozen=True, kw_only=True):
 
     def holding(self, number: int, page: Sequence[Alert]) -> Book:
         """Return the book with a page as it is now."""
-        rest = [at for one in page for at in one.entries]
+        rest = [at for one in page for at in (one.index, *one.entries)]
         reach = {**self.reach, str(number): (min(rest, default=0), max(rest, default=-1))}
         return replace(self, pages=number + 1, reach=reach)
 
-    def reaches(self, number: int, entries: Iterable[int]) -> bool:
-        """Tell whether an alert of a page may rest on one of some entries."""
-        reach = self.reach.get(str(number))
-        return reach is None or any(reach[0] <= at <= reach[1] for at in entries)
+    def furthest(self, over: Collection[int] | None) -> list[tuple[int, float]]:
+        """Return the pages that may hold an alert over some entries (any for None), those that reach furthest first.
+
+        Returns:
+            The number of each, and the index after which none of its alerts was completed.
+        """
+        anywhere = (-inf, inf)
+        reaches = [(number, self.reach.get(str(number), anywhere)) for number in range(self.pages)]
+        found = [
+            (number, last)
+            for number, (first, last) in reaches
+            if over is None or any(first <= at <= last for at in over)
+        ]
+        return sorted(found, key=lambda one: one[::-1], reverse=True)
 
     def having(self, alert: Alert) -> Book:
         """Return the book with an alert as it is now: among the active ones, or not."""

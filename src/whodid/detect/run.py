@@ -81,9 +81,6 @@ class Finding(Struct, frozen=True, kw_only=True):
     entries: tuple[int, ...]
 
 
-_DECODER = msgspec.json.Decoder(State)
-
-
 class Run:
     """Rules at work on one workspace.
 
@@ -128,19 +125,6 @@ class Run:
         for rule in rules:
             for place, part in enumerate(rule.chain.parts if rule.chain is not None else ()):
                 self._chains.setdefault(part, []).append((rule, place))
-
-    @classmethod
-    def restored(cls, rules: Sequence[Rule], data: bytes, **more: Any) -> Run:
-        """Return a run that goes on where another one was saved.
-
-        Args:
-            more: As for a new run: `geo`, `recall`.
-        """
-        return cls(rules, _DECODER.decode(data), **more)
-
-    def saved(self) -> bytes:
-        """Return the state as JSON."""
-        return msgspec.json.encode(self.state)
 
     def erase(self, person: str) -> None:
         """Forget a person: baseline, signals, networks, and every hit and finding that was about them."""

@@ -15,11 +15,10 @@ import msgspec
 from msgspec import UNSET
 
 from whodid.errors import MalformedProof, WhodidError
-from whodid.evidence.document import Bound, Document, Link, Stretch
+from whodid.evidence.document import Bound, Document, Stretch
 from whodid.evidence.reading import details, hashes, leaf_of
 from whodid.proof import leaf, tree
-from whodid.proof.anchoring import anchors_key, check_anchored
-from whodid.proof.checkpoint import Checkpoint, open_checkpoint
+from whodid.proof.checkpoint import Checkpoint
 from whodid.proof.note import decode_base64
 from whodid.proof.seal import Seal, check_chain, salt_commitment
 from whodid.proof.volume import Volume, check_seal, check_volumes, volume_salt_commitment
@@ -30,7 +29,6 @@ __all__ = [
     "Refused",
     "Salted",
     "Sealed",
-    "check_link",
     "dated",
     "opened",
     "pieces",
@@ -196,37 +194,6 @@ def salted(document: Document, sealed: Sealed, covered: list[Piece]) -> Iterator
     for number, salt in () if document.bound is UNSET else document.bound.salts:
         over = next((one for one in covered if one.code == "volume" and one.first <= number <= one.last), None)
         yield Salted(number, salt, sealed.seals.get(number), over)
-
-
-def check_link(link: Link, vkey: str, checkpoint: Checkpoint) -> str:
-    """Check that a head stood in the map of the anchor log, and that the signed one continues it.
-
-    Args:
-        vkey: Key of the log; the anchor log of its deployment is signed with the same one, under its own name.
-        checkpoint: The signed head.
-
-    Returns:
-        Key of the anchor log.
-
-    Raises:
-        WhodidError: It does not hold; so do the further ones of `UNREADABLE`.
-    """
-    own = anchors_key(vkey, link.checkpoint.partition("\n")[0])
-    head, _ = open_checkpoint(link.checkpoint, own)
-    hash_, header = leaf_of(link.entry)
-    tree.check_inclusion(link.entry.index, head.size, hash_, hashes(link.entry.path), head.root)
-    text = details(link.entry)["map"]
-    map_root = bytes.fromhex(text)
-    if header.kind != leaf.LOG_LINK or map_root.hex() != text:
-        raise MalformedProof("The entry of the anchor log has no map")
-    decode_base64(link.stamp)
-    earlier = Checkpoint(origin=checkpoint.origin, size=link.size, root=decode_base64(link.root))
-    check_anchored(map_root, earlier, decode_base64(link.path))
-    if not 0 < link.size <= checkpoint.size:
-        raise MalformedProof("The head lies beyond the signed one")
-    path = hashes(link.consistency)
-    tree.check_consistency(link.size, checkpoint.size, earlier.root, checkpoint.root, path)
-    return own.vkey
 
 
 def dated(document: Document, sealed: Sealed, sizes: Mapping[bytes, int]) -> tuple[list[int], dict[bytes, int]]:

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable
-from hashlib import sha256
 from itertools import chain, pairwise
 
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from whodid.errors import InvalidSetting, MalformedProof
+from whodid.errors import MalformedProof
 from whodid.evidence.document import ERASED, PURGED, Document, Opened, Reason, decode
+from whodid.evidence.heads import anchored, linked, signed
 from whodid.evidence.levels import levels
 from whodid.evidence.pieces import (
     UNREADABLE,
@@ -27,7 +27,6 @@ from whodid.evidence.pieces import (
     Refused,
     Salted,
     Sealed,
-    check_link,
     dated,
     opened,
     pieces,
@@ -35,7 +34,6 @@ from whodid.evidence.pieces import (
     salted,
 )
 from whodid.evidence.reading import (
-    MOST,
     agree,
     among,
     asked,
@@ -49,9 +47,9 @@ from whodid.evidence.reading import (
 )
 from whodid.evidence.verdict import Anchored, Counts, Cover, Linked, Problem, Signed, Verdict
 from whodid.proof import index, leaf, tree
-from whodid.proof.checkpoint import Checkpoint, open_checkpoint
+from whodid.proof.checkpoint import Checkpoint
 from whodid.proof.leaf import Header
-from whodid.proof.note import ED25519, Verifier, decode_base64
+from whodid.proof.note import Verifier, decode_base64
 from whodid.proof.seal import Seal, anchor_hash, check_origin
 from whodid.proof.volume import Volume
 
@@ -142,10 +140,10 @@ class _Verification:
         document = self.document
         if document is None:
             raise AssertionError
-        checkpoint = self._signature(document)
-        self._anchored(document, checkpoint)
-        self._linked(document, checkpoint)
         try:
+            checkpoint, self.signed = signed(document, self.keys)
+            self.trusted = bool(self.keys)
+            self._heads(document, checkpoint)
             sealed = opened(document, checkpoint)
             covered = pieces(document, sealed)
         except Refused as refusal:
@@ -160,64 +158,11 @@ class _Verification:
         self._tags(document, covered)
         self._answer(document, covered)
 
-    def _signature(self, document: Document) -> Checkpoint:
-        try:
-            own = Verifier(document.vkey)
-        except InvalidSetting:
-            raise self._end("signature") from None
-        if own.type != ED25519:
-            raise self._end("signature")
-        if self.keys and own not in self.keys:
-            raise self._end("key")
-        try:
-            checkpoint, _ = open_checkpoint(document.checkpoint, own)
-        except UNREADABLE:
-            raise self._end("signature") from None
-        if checkpoint.size > MOST:
-            raise self._end("signature")
-        public = decode_base64(own.vkey.split("+", 2)[2])[1:]
-        self.trusted = bool(self.keys)
-        self.signed = Signed(
-            origin=checkpoint.origin,
-            size=checkpoint.size,
-            root=checkpoint.root.hex(),
-            vkey=own.vkey,
-            fingerprint=sha256(public).hexdigest(),
-        )
-        return checkpoint
-
-    def _anchored(self, document: Document, checkpoint: Checkpoint) -> None:
-        """Check that the log went on from every head that somebody outside is said to have seen."""
-        own = Verifier(document.vkey)
-        below = 0
-        for at, anchor in enumerate(document.anchors):
-            try:
-                earlier, _ = open_checkpoint(anchor.checkpoint, own)
-                stamp, path = decode_base64(anchor.stamp), hashes(anchor.consistency)
-                if not below < earlier.size <= checkpoint.size:
-                    raise MalformedProof("The anchors do not ascend, or lie beyond the signed head")
-                tree.check_consistency(earlier.size, checkpoint.size, earlier.root, checkpoint.root, path)
-            except UNREADABLE:
-                self._add("anchor", at)
-            else:
-                below = earlier.size
-                self.anchors.append(Anchored(size=earlier.size, checkpoint=anchor.checkpoint, stamp=stamp))
-
-    def _linked(self, document: Document, checkpoint: Checkpoint) -> None:
-        """Check that the log went on from every head that stood in the anchor log of its deployment."""
-        below = 0
-        for at, link in enumerate(() if document.linked is UNSET else document.linked):
-            try:
-                vkey = check_link(link, document.vkey, checkpoint)
-                if link.size < below:
-                    raise MalformedProof("The heads do not ascend")
-            except UNREADABLE:
-                self._add("linked", at)
-            else:
-                below = link.size
-                self.linked.append(
-                    Linked(size=link.size, checkpoint=link.checkpoint, stamp=decode_base64(link.stamp), vkey=vkey)
-                )
+    def _heads(self, document: Document, checkpoint: Checkpoint) -> None:
+        self.anchors, wrong = anchored(document, checkpoint)
+        self.problems += [Problem(code="anchor", index=at) for at in wrong]
+        self.linked, wrong = linked(document, checkpoint)
+        self.problems += [Problem(code="linked", index=at) for at in wrong]
 
     def _dated(self, document: Document, sealed: Sealed) -> None:
         """Check that no seal names a time stamp that was not there yet; from where on is a stamp older than all?"""

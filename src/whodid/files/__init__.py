@@ -1,4 +1,5 @@
-"""Forms of files that several wings write: Parquet (`parquet`), and what takes in a file that is handed on (`handed`).
+"""Files that several rooms write: Parquet (`parquet`), one that is handed on (`handed`), one with a secret (`private`).
 
-Pure renderers: entries in, bytes out. What makes finite files is `whodid.export`, what feeds buckets is `whodid.sinks`.
+The first two are pure renderers: entries in, bytes out. What makes finite files is `whodid.export`, what feeds buckets
+is `whodid.sinks`.
 """

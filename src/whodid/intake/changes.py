@@ -28,7 +28,7 @@ def check_changes(changes: Any, hider: Hider) -> tuple[Change, ...]:
         InvalidEvent: One of them cannot be recorded.
     """
     if not isinstance(changes, (tuple, list)):
-        refuse_type("a list", "changes")
+        refuse_type(changes, "a list", "changes")
     if len(changes) > _MOST:
         raise invalid(f"There are more than {_MOST} changes", "Send several events of one batch", "changes")
     made: list[Change] = []
@@ -42,7 +42,7 @@ def check_changes(changes: Any, hider: Hider) -> tuple[Change, ...]:
 
 def _change(change: Any, hider: Hider, at: int) -> Change:
     if not isinstance(change, Change):
-        refuse_type("an object", "changes", at)
+        refuse_type(change, "a Change", "changes", at)
     path = change.path
     if type(path) is not str or not 0 < len(path) <= NAME or not path.isprintable():
         raise Fault("This is not a path", f"Use 1 to {NAME} printable characters, such as 'address.city'", "path")

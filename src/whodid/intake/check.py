@@ -126,7 +126,7 @@ class Intake:
         occurred_at = self._instant(event.occurred_at, now)
         resource = event.resource
         if not isinstance(resource, Resource):
-            refuse_type("an object", "resource")
+            refuse_type(resource, "a Resource", "resource")
         self._thing(resource, "resource")
         if event.outcome not in OUTCOMES:
             refuse_choice(OUTCOMES, "outcome")
@@ -135,12 +135,13 @@ class Intake:
         hider = Hider(plan.classes, lambda value: self._fingerprint(workspace, value))
         if event.batch is not None:
             check_id(event.batch, "batch")
+        kind = choice(event.kind, KINDS, plan.kind, "kind")
         content = Content(
             id=check_uuid(event.id, "id"),
             occurred_at=occurred_at,
             actor=check_actor(event.actor, hider, "actor"),
             action=action,
-            kind=plan.kind if plan.declared else choice(event.kind, KINDS, plan.kind, "kind"),
+            kind=plan.kind if plan.declared else kind,
             severity=choice(event.severity, SEVERITIES, plan.severity, "severity"),
             resource=renamed(resource, hider),
             outcome=event.outcome,
@@ -161,7 +162,7 @@ class Intake:
 
     def _plan(self, action: Any) -> _Plan:
         if type(action) is not str:
-            refuse_type("text", "action")
+            refuse_type(action, "text", "action")
         if not ACTION.fullmatch(action):
             raise invalid(
                 "The action is not of the form noun.verb",
@@ -180,7 +181,7 @@ class Intake:
 
     def _instant(self, said: Any, now: datetime) -> datetime:
         if not isinstance(said, datetime):
-            refuse_type("a time", "occurred_at")
+            refuse_type(said, "a datetime with its offset from UTC", "occurred_at")
         at: datetime = said
         if type(at) is not datetime:
             at = datetime.combine(at.date(), at.time(), at.tzinfo)
@@ -203,7 +204,7 @@ class Intake:
 
     def _related(self, related: Any, hider: Hider) -> tuple[Related, ...]:
         if not isinstance(related, (tuple, list)):
-            refuse_type("a list", "related")
+            refuse_type(related, "a list", "related")
         if len(related) > _RELATED:
             raise invalid(
                 f"There are more than {_RELATED} related resources",
@@ -212,7 +213,7 @@ class Intake:
             )
         for at, one in enumerate(related):
             if not isinstance(one, Related):
-                refuse_type("an object", "related", at)
+                refuse_type(one, "a Related", "related", at)
             self._thing(one, "related", at)
             self._type(one.rel, "related", at, "rel")
         return tuple([renamed(one, hider) for one in related])
@@ -225,7 +226,7 @@ class Intake:
 
     def _type(self, text: Any, *at: str | int) -> None:
         if type(text) is not str:
-            refuse_type("text", *at)
+            refuse_type(text, "text", *at)
         if text in self._types:
             return
         if not TYPE.fullmatch(text):
@@ -253,7 +254,7 @@ def _obey(plan: _Plan, event: Event) -> None:
 
 def _details(details: Any, hider: Hider) -> dict[str, Any]:
     if type(details) is not dict:
-        refuse_type("an object", "details")
+        refuse_type(details, "a dict", "details")
     try:
         return normal(details, 2, "", hider)  # type: ignore[no-any-return]  # an object stays an object
     except Fault as fault:

@@ -39,9 +39,14 @@ _ACTORS: tuple[str, ...] = get_args(ActorType)
 _SOURCES: tuple[str, ...] = get_args(Source)
 
 
-def refuse_type(expected: str, *at: _Token) -> NoReturn:
-    """Refuse a value of another type than the member takes."""
-    raise invalid(f"This is not {expected}", f"Send {expected}", *at)
+def refuse_type(said: object, expected: str, *at: _Token) -> NoReturn:
+    """Refuse a value of another type than the member takes; it was made by hand, for decoding knows no such one.
+
+    Args:
+        expected: Such as `an Actor`.
+    """
+    what = "None" if said is None else f"a value of type {type(said).__name__}"
+    raise invalid(f"This is {what}, not {expected}", f"Send {expected}", *at)
 
 
 def refuse_choice(choices: Collection[str], *at: _Token) -> NoReturn:
@@ -61,7 +66,7 @@ def choice(value: Any, choices: tuple[str, ...], otherwise: str, at: str) -> Any
 def check_uuid(text: Any, at: str) -> str:
     """Return a UUID in lower case, so that equal ids are equal texts."""
     if type(text) is not str:
-        refuse_type("text", at)
+        refuse_type(text, "text", at)
     if not _UUID.fullmatch(text):
         text = text.lower()
         if not _UUID.fullmatch(text):
@@ -72,7 +77,7 @@ def check_uuid(text: Any, at: str) -> str:
 def check_id(text: Any, *at: _Token) -> None:
     """Refuse what cannot be an id."""
     if type(text) is not str:
-        refuse_type("text", *at)
+        refuse_type(text, "text", *at)
     if not 0 < len(text) <= IDENTIFIER or not text.isprintable() or text[0] == " " or text[-1] == " ":
         raise invalid("This is not an id", f"Use 1 to {IDENTIFIER} printable characters, no space at the ends", *at)
     if len(text) >= SHORTEST and is_credential(text):
@@ -82,7 +87,7 @@ def check_id(text: Any, *at: _Token) -> None:
 def check_name(text: Any, *at: _Token) -> None:
     """Refuse what cannot be a name, an address or a role."""
     if type(text) is not str:
-        refuse_type("text", *at)
+        refuse_type(text, "text", *at)
     if len(text) > NAME:
         raise invalid(f"The text is longer than {NAME} characters", "Shorten it", *at)
 
@@ -100,7 +105,7 @@ def renamed(thing: _Named, hider: Hider) -> _Named:
 def check_actor(said: Any, hider: Hider, *at: _Token) -> Actor:
     """Return a checked actor, with whom it acts for."""
     if not isinstance(said, Actor):
-        refuse_type("an object", *at)
+        refuse_type(said, "an Actor", *at)
     actor: Actor = said
     if actor.type not in _ACTORS:
         refuse_choice(_ACTORS, *at, "type")
@@ -123,7 +128,7 @@ def check_actor(said: Any, hider: Hider, *at: _Token) -> Actor:
 def check_reason(reason: Any, hider: Hider) -> Reason:
     """Return a checked reason without secrets in its text."""
     if not isinstance(reason, Reason):
-        refuse_type("an object", "reason")
+        refuse_type(reason, "a Reason", "reason")
     if reason.code is None and reason.text is None:
         raise invalid("The reason says nothing", "Send a code, a text or both", "reason")
     if reason.code is not None:
@@ -131,7 +136,7 @@ def check_reason(reason: Any, hider: Hider) -> Reason:
     if reason.text is None:
         return reason
     if type(reason.text) is not str:
-        refuse_type("text", "reason", "text")
+        refuse_type(reason.text, "text", "reason", "text")
     try:
         check_text(reason.text)
     except Fault as fault:
@@ -146,7 +151,7 @@ def check_reason(reason: Any, hider: Hider) -> Reason:
 def check_context(context: Any) -> Context:
     """Return a checked context with addresses in their shortest form."""
     if not isinstance(context, Context):
-        refuse_type("an object", "context")
+        refuse_type(context, "a Context", "context")
     if context.source is not None and context.source not in _SOURCES:
         refuse_choice(_SOURCES, "context", "source")
     if context.request is not None:
@@ -155,7 +160,7 @@ def check_context(context: Any) -> Context:
         check_id(context.session, "context", "session")
     if context.user_agent is not None:
         if type(context.user_agent) is not str:
-            refuse_type("text", "context", "user_agent")
+            refuse_type(context.user_agent, "text", "context", "user_agent")
         if len(context.user_agent) > TEXT // 4:
             raise invalid(f"The text is longer than {TEXT // 4} characters", "Shorten it", "context", "user_agent")
     country = context.country
@@ -176,7 +181,7 @@ def check_context(context: Any) -> Context:
 
 def _address(text: Any, member: str) -> str:
     if type(text) is not str:
-        refuse_type("text", "context", member)
+        refuse_type(text, "text", "context", member)
     try:
         socket.inet_pton(socket.AF_INET, text)  # nearly all are of version 4, and this is ten times as fast
     except (OSError, ValueError):

@@ -16,7 +16,7 @@ from itertools import takewhile
 from msgspec import Struct
 
 from whodid import sequence
-from whodid.log.carrying import Carrying
+from whodid.log.carrying import Carrying, stretch
 from whodid.log.indexes import segment_index
 from whodid.log.sealing import gather
 from whodid.model import Context
@@ -147,9 +147,7 @@ class Binder:
             "number": volume.number,
             "first": volume.first,
             "last": volume.last,
-            "entries": volume.stop - volume.start,
-            "start": volume.start,
-            "stop": volume.stop,
+            **stretch(volume.start, volume.stop),
             "volume": binding.volume.hex(),
         }
         carried = self._carrying.append(

@@ -15,7 +15,7 @@ from whodid.proof import leaf
 from whodid.sequence import Batch, Head, Prepared
 from whodid.store.base import Known, Store
 
-__all__ = ["SEALING", "Carried", "Carrying"]
+__all__ = ["SEALING", "Carried", "Carrying", "stretch"]
 
 SEALING = Actor(type="system", id="sealing", name="Sealing")
 """Who seals and binds."""
@@ -26,6 +26,16 @@ class Carried(Struct, frozen=True, kw_only=True):
 
     index: int
     recorded_at: datetime
+
+
+def stretch(start: int, stop: int) -> dict[str, int]:
+    """Say which part of the log something is about, for the details of an entry that carries it.
+
+    Args:
+        start: Index of its first entry.
+        stop: Index after its last one.
+    """
+    return {"entries": stop - start, "start": start, "stop": stop}
 
 
 class Carrying:

@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from whodid.errors import MalformedProof, StoreCorrupt, StoreFull, StoreUnavailable
@@ -60,6 +61,19 @@ class Floor:
                 "Run whodid verify; if a checkpoint that somebody kept is a state of this log, remove the file",
             )
         return found
+
+    def every(self) -> Iterator[tuple[Path, Checkpoint]]:
+        """Iterate over the newest signed heads of all logs, each with its file.
+
+        A file that cannot be read is left out: whoever verifies its log is told of it by `last`.
+        """
+        for path in sorted(self.folder.iterdir()) if self.folder.is_dir() else ():
+            try:
+                found = parse_checkpoint(path.read_text(encoding="utf-8"))
+            except (OSError, MalformedProof, UnicodeDecodeError):
+                continue
+            if path == self._path(found.origin):
+                yield path, found
 
     def raise_to(self, checkpoint: Checkpoint) -> None:
         """Note that a head is about to be signed; a smaller one than is noted changes nothing.

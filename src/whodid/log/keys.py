@@ -14,6 +14,7 @@ import os
 from pathlib import Path
 
 from whodid.errors import InvalidSetting
+from whodid.files.private import make_private
 from whodid.log.floor import Floor
 from whodid.log.vault import Vault
 from whodid.proof import note
@@ -58,10 +59,10 @@ class DeploymentKey:
                 raise InvalidSetting(
                     f"The key file {path} of this log is missing", "Restore it from its backup beside the database"
                 ) from None
-            return cls._make(path)
+            return cls._write(path, os.urandom(32))
         except (OSError, UnicodeDecodeError) as error:
             raise InvalidSetting(
-                f"The key file {path} cannot be read: {error}", "Check it and its permissions"
+                f"The key file {path} cannot be read: {_why(error)}", "Check it and its permissions"
             ) from None
         try:
             if len(lines) != 2 or lines[0] != _FIRST_LINE:
@@ -74,32 +75,15 @@ class DeploymentKey:
         return cls(seed, path)
 
     @classmethod
-    def _make(cls, path: Path) -> DeploymentKey:
-        return cls._write(path, os.urandom(32))
-
-    @classmethod
     def _write(cls, path: Path, seed: bytes) -> DeploymentKey:
-        text = f"{_FIRST_LINE}\n{base64.b64encode(seed).decode()}\n"
-        # Written aside and linked: a crash leaves no half key, and of two processes that start at once one wins.
-        aside = path.with_name(f"{path.name}.{os.getpid()}")
-        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
-            os.write(descriptor, text.encode())
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        try:
-            os.link(aside, path)
-        except FileExistsError:
-            return cls.at(path, create=False)
-        finally:
-            aside.unlink()
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-        return cls(seed, path)
+            make_private(path, f"{_FIRST_LINE}\n{base64.b64encode(seed).decode()}\n")
+        except OSError as error:
+            raise InvalidSetting(
+                f"The key file {path} cannot be made: {error.strerror}",
+                "Name a place that can be written, or make room",
+            ) from None
+        return cls.at(path, create=False)
 
     def beside(self, path: Path) -> DeploymentKey:
         """Return this key as another file has it, which is written if it is missing.
@@ -142,3 +126,8 @@ class DeploymentKey:
         """Return a keyed fingerprint of a secret value: 64 bits, comparable within the workspace only."""
         key = hmac.digest(self._seed, b"whodid/fingerprint/v1\n" + workspace.encode(), "sha256")
         return hmac.digest(key, value, "sha256")[:8].hex()
+
+
+def _why(error: OSError | UnicodeDecodeError) -> str:
+    """Return what went wrong without the path, which stands in the message already."""
+    return (error.strerror or "") if isinstance(error, OSError) else "it is no text"

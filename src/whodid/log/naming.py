@@ -17,16 +17,16 @@ _CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012
 _LONGEST = 100
 
 
-def check_name(workspace: str) -> None:
-    """Refuse what cannot be the name of a workspace.
+def check_name(workspace: object) -> None:
+    """Refuse what cannot be the name of a workspace, such as the None of who does not know where it happened.
 
     Raises:
         InvalidSetting: It is not 1 to 100 letters, digits and the characters `_ . : -`.
     """
-    if not workspace or len(workspace) > _LONGEST or not _CHARACTERS.issuperset(workspace):
-        raise InvalidSetting(
-            f"{workspace[:_LONGEST]!r} is not a workspace", "Use 1 to 100 letters, digits and the characters _ . : -"
-        )
+    fits = isinstance(workspace, str) and 0 < len(workspace) <= _LONGEST and _CHARACTERS.issuperset(workspace)
+    if not fits:
+        shown = workspace[:_LONGEST] if isinstance(workspace, str) else workspace
+        raise InvalidSetting(f"{shown!r} is not a workspace", "Use 1 to 100 letters, digits and the characters _ . : -")
 
 
 def id_of(name: str) -> str:

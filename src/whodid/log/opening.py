@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from whodid.catalog import Catalog, builtin
-from whodid.errors import InvalidSetting
+from whodid.errors import InvalidSetting, NotFound
 from whodid.log.keys import DeploymentKey
 from whodid.log.log import Log
 from whodid.store.base import Store
@@ -31,6 +31,7 @@ def open_log(
     replica_wait: float = 0.2,
     clock: Callable[[], datetime] | None = None,
     draw: Callable[[int], bytes] = os.urandom,
+    begin: bool = True,
 ) -> Log:
     """Open the logs of a deployment, creating the store and its key at first use.
 
@@ -48,17 +49,19 @@ def open_log(
         replica_wait: Seconds that a read may wait for a replica to have what the primary has.
         clock: Returns now, UTC; the machine's clock when not given, and the database's for what processes agree on.
         draw: Returns that many cryptographically random bytes.
+        begin: Whether a store in which nothing was recorded yet may get a key; who only reads asks for none.
 
     Returns:
         The open log; close it, or use it as a context manager.
 
     Raises:
         InvalidSetting: The address cannot be used, or the key is missing or another's.
+        NotFound: The store is empty and has no key, and may get none.
         StoreError: The store cannot be opened.
     """
     store, place = engine(url, replicas=replicas, replica_lag=replica_lag, replica_wait=replica_wait)
     file = place if key is None else Path(key)
-    deployment = DeploymentKey(draw(32)) if file is None else key_of(store, file)
+    deployment = DeploymentKey(draw(32)) if file is None else key_of(store, file, begin=begin)
     try:
         return Log(store, deployment, catalog or builtin(), name=name, strict=strict, clock=clock, draw=draw)
     except BaseException:
@@ -106,10 +109,17 @@ def engine(
     )
 
 
-def key_of(store: Store, file: Path) -> DeploymentKey:
-    """Read the key of a store, or make it where nothing was recorded yet."""
+def key_of(store: Store, file: Path, *, begin: bool = True) -> DeploymentKey:
+    """Read the key of a store, or make it where nothing was recorded yet.
+
+    Args:
+        begin: See `open_log`.
+    """
     try:
-        return DeploymentKey.at(file, create=not store.workspaces())
+        empty = not store.workspaces()
+        if empty and not begin and not file.exists():
+            raise NotFound("The store is empty", "Record or import something first")
+        return DeploymentKey.at(file, create=empty)
     except BaseException:
         store.close()
         raise

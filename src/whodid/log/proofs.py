@@ -10,7 +10,7 @@ from whodid.log.anchoring import AnchorLog, Linked
 from whodid.log.completing import Complete, Headers, complete, headers
 from whodid.log.proving import Inclusion, ProvenEntry, existing
 from whodid.log.snapshot import Snapshot
-from whodid.log.verify import Progress, Report, verify_log
+from whodid.log.verify import Progress, Report, lost_logs, verify_log
 from whodid.proof.note import Signature
 from whodid.query import Query
 from whodid.store.base import restore
@@ -24,6 +24,14 @@ class Proofs(Access):
     def checkpoint(self, workspace: str) -> str:
         """Return the signed head (a C2SP checkpoint), signing it if it is newer than the last signed one."""
         return self._prover(workspace).checkpoint()
+
+    def check_signing(self, workspace: str) -> None:
+        """Look whether a head of this log can be signed, and sign none.
+
+        Raises:
+            StoreCorrupt: More was signed than the log has, or another history: it is an older copy.
+        """
+        self._prover(workspace).check_signing()
 
     def cosigned(self, workspace: str) -> str | None:
         """Return the newest checkpoint that witnesses have cosigned, or None; a newer one may be without."""
@@ -124,3 +132,12 @@ class Proofs(Access):
             progress: Called now and then with (entries checked, entries in all).
         """
         return verify_log(self._store, workspace, existing(self._store, workspace), self._key, progress)
+
+    def lost(self) -> tuple[Report, ...]:
+        """Report the logs that the store does not have although heads of them were signed here: none, if all is well.
+
+        What was signed last stands beside the key file. A log that is in it and nowhere else was removed with all its
+        entries, or the store was replaced by a copy from before it began. Which workspace it was of, nobody knows any
+        more: the reports name its origin.
+        """
+        return lost_logs(self._store, self._key)

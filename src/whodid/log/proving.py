@@ -91,8 +91,7 @@ class Prover:
             StoreMoved: The log is kept in another store, which signs what is new.
             StoreUnavailable: A replica showed a head that the log itself does not have.
         """
-        known = self._store.state(self.workspace, "checkpoint")
-        signed = msgspec.json.decode(known, type=_Signed) if known else None
+        known, signed = self._signed_last()
         self._refuse_older(signed)
         if signed is not None and signed.size == self.head.size:
             return signed.note
@@ -108,6 +107,15 @@ class Prover:
             made = msgspec.json.encode(_Signed(self.head.size, text))
             self._store.swap_state(self.workspace, "checkpoint", known, made)
         return text
+
+    def check_signing(self) -> None:
+        """Look whether the head can be signed; see `Log.check_signing`."""
+        self._refuse_older(self._signed_last()[1])
+
+    def _signed_last(self) -> tuple[bytes | None, _Signed | None]:
+        """Return what the store remembers of the newest signed head, as it is kept and as it is read."""
+        known = self._store.state(self.workspace, "checkpoint")
+        return known, msgspec.json.decode(known, type=_Signed) if known else None
 
     def cosigned(self) -> str | None:
         """Return the newest signed head that a witness has cosigned."""

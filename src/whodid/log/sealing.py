@@ -17,7 +17,7 @@ from msgspec import Struct
 from whodid import canonical, sequence
 from whodid.errors import StoreCorrupt
 from whodid.log.anchors import newest_anchor
-from whodid.log.carrying import Carrying
+from whodid.log.carrying import Carrying, stretch
 from whodid.model import Context
 from whodid.proof import leaf
 from whodid.proof.index import Index
@@ -160,12 +160,9 @@ class Sealer:
             second=b"".join([leaf.tag(volume_salt, *gathered.values[tag]) for tag in gathered.postings]),
             volume_salt=volume_salt,
         )
-
         details = {
             "segment": seal.number,
-            "entries": seal.stop - seal.start,
-            "start": seal.start,
-            "stop": seal.stop,
+            **stretch(seal.start, seal.stop),
             # Hexadecimal: a text of base64 may look like somebody's secret by chance.
             "seal": sealing.seal.hex(),
         }

@@ -26,7 +26,7 @@ from whodid.proof.tile import node_from_tiles
 from whodid.sequence import Head
 from whodid.store.base import Kept, Problem, Store, restore
 
-__all__ = ["Progress", "Report", "verify_log"]
+__all__ = ["Progress", "Report", "lost_logs", "verify_log"]
 
 Progress = Callable[[int, int], None]
 
@@ -99,6 +99,28 @@ def verify_log(
         problems=tuple(ordered[:_MAX_PROBLEMS]),
         first_bad=next((one.index for one in ordered if one.index is not None), None),
         checkpoint=checkpoint,
+    )
+
+
+def lost_logs(store: Store, key: DeploymentKey) -> tuple[Report, ...]:
+    """Report the logs of which the deployment key signed heads and which the store does not have; see `Log.lost`."""
+    # The heads first: whatever was signed before they are read is in the store, unless somebody took it away.
+    signed = list(key.floor.every()) if key.floor is not None else []
+    heads = [store.head(name) for name in store.workspaces()] if signed else []
+    there = {head.origin for head in heads if head is not None}
+    return tuple(
+        Report(
+            workspace="",
+            origin=last.origin,
+            size=last.size,
+            checked=0,
+            purged=0,
+            problems=(Problem(None, f"{last.size} entries were signed, as {path} tells, and the log is not there"),),
+            first_bad=None,
+            checkpoint="",
+        )
+        for path, last in signed
+        if last.origin not in there
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Literal, get_args
 
 from whodid.catalog import Catalog
+from whodid.catalog.topics import topics
 from whodid.model import Entry
 
 __all__ = ["WHYS", "Why", "group_of", "why"]
@@ -37,7 +38,6 @@ _ONE_BY_ONE = frozenset({"access", "keys", "log", "settings", "erasure"})
 
 def why(entry: Entry, catalog: Catalog) -> Why | None:
     """Say why an entry has to be looked at; None for the rest, of which a sample is drawn."""
-    declared = catalog.get(entry.action)
     verb = entry.action.rpartition(".")[2]
     if entry.action.startswith(_ALERTS):
         return "alert"
@@ -45,22 +45,24 @@ def why(entry: Entry, catalog: Catalog) -> Why | None:
         return "export" if verb == "exported" else "erasure"
     if entry.category == "audit":
         return "log" if entry.severity != "info" and not entry.action.startswith("audit.review_") else None
-    sensitivity, answers = (declared.sensitivity, set(declared.answers)) if declared is not None else ("", set())
-    if entry.category == "api_key" or answers & {"key_made", "key_ended"}:
+    about = topics(catalog, entry.action, entry.kind)
+    if "keys" in about:
         return "keys"
-    if "A" in sensitivity or "role" in answers:
+    if "access" in about:
         return "access"
-    if entry.category == "auth":
+    if "sign_ins" in about:
         return "sign_in" if _stands_out(entry) else None
-    return _other(entry, sensitivity)
+    return _other(entry, catalog)
 
 
-def _other(entry: Entry, sensitivity: str) -> Why | None:
+def _other(entry: Entry, catalog: Catalog) -> Why | None:
     if entry.outcome != "success":
         return "refused"
     if entry.kind == "delete":
         return "deletion"
-    if "S" in sensitivity or entry.category == "workspace" or "sensitive" in entry.marks:
+    declared = catalog.get(entry.action)
+    touches_settings = declared is not None and "S" in declared.sensitivity
+    if touches_settings or entry.category == "workspace" or "sensitive" in entry.marks:
         return "settings"
     return "grave" if entry.severity in _GRAVE else None
 

@@ -59,7 +59,7 @@ from whodid.server.reports import Reports
 from whodid.server.reviews import ReviewRoutes
 from whodid.server.routes import Routes
 from whodid.server.rules import RuleRoutes
-from whodid.server.sessions import Sessions
+from whodid.server.sessions import OtherWorkspace, Sessions
 from whodid.server.signing import check_secret
 from whodid.server.sinks import SinkRoutes
 from whodid.server.stamping import StampRoutes
@@ -268,7 +268,7 @@ class _Room:
 
     def hold(self, size: int) -> bool:
         """Take room for so many bytes more, or say that there is none."""
-        if not self.lane.bytes.take(self._who, size):
+        if not self.lane.bytes.take(self._who, size, own=self._bytes):
             return False
         self._bytes += size
         return True
@@ -364,6 +364,12 @@ class _Door:
         except TooFast as fast:
             again = (("Retry-After", str(fast.again)),)
             return problem(429, call.request_id, "This key or viewer reads faster than it may.", headers=again)
+        except OtherWorkspace:
+            fact, remedy = (
+                "This token or key belongs to another workspace.",
+                "Use one of the workspace that is asked for.",
+            )
+            return problem(403, call.request_id, fact, remedy, kind="other-workspace")
         except StoreError as error:
             self._meter.store_failed(type(error).__name__)
             _log.error("request %s: %s: %s", call.request_id, type(error).__name__, error)

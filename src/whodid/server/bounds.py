@@ -37,16 +37,19 @@ class Bound:
         """Return how much somebody holds."""
         return self._held.get(who, 0)
 
-    def take(self, who: str, count: int = 1) -> bool:
+    def take(self, who: str, count: int = 1, *, own: int = 0) -> bool:
         """Take some, or say that there is no room.
 
         What is larger than everything is let in where nothing else is inside: it would never be otherwise.
+
+        Args:
+            own: What is inside already of the very thing that grows by `count`, and therefore is nothing else.
         """
         if not count:
             return True
         share, held = self._share(), self.held(who)
         free = 2 * share - self.total
-        if share <= 0 or (self.total and (count > free or (held and held + count > free))):
+        if share <= 0 or (self.total > own and (count > free or (held and held + count > free))):
             return False
         self._held[who] = held + count
         self.total += count

@@ -172,7 +172,7 @@ class Callers:
                 )
             return Caller(workspace=wanted or "", actor=operator, context=context, everywhere=True)
         if not text.startswith("wk_"):
-            session = self._sessions.open(call)
+            session = self._sessions.open(call, named=False)
             if session is None:
                 return refusal(call.request_id)
             claims = session.claims

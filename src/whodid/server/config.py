@@ -21,7 +21,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 from whodid.errors import InvalidSetting
+from whodid.files.private import make_private
 from whodid.server.compat import check_products
+from whodid.server.compat.syslog_addresses import read_address
 from whodid.server.origins import check_origins
 from whodid.server.signing import check_secret
 
@@ -166,6 +168,12 @@ class Setting(NamedTuple):
 _LISTS = frozenset({"compat", "oidc_operators", "origins", "replicas", "syslog"})
 _ADDRESSES = frozenset({"store", "replicas"})
 _OIDC = ("url", "oidc_issuer", "oidc_client_id", "oidc_secret_file", "oidc_operators")
+_FORMS = {
+    "workspace": "1 to 100 letters, digits and _ . : -",
+    "url": "an address such as https://audit.example.com",
+    "stamp_url": "an address such as https://tsa.example.com/tsr",
+}
+"""What people are told in the place of a pattern."""
 _NAMES = tuple(field.name for field in msgspec.structs.fields(Settings))
 
 
@@ -281,7 +289,7 @@ def _collected(
     found += _of_environment(around)
     for name, value in (arguments or {}).items():
         if value is not None:
-            _known(name, "argument")
+            _known(name, "on the command line")
             found.append(Setting(name, _parted(name, value), "command line"))
     return {one.name: one for one in found}
 
@@ -295,10 +303,14 @@ def _settled(found: Mapping[str, Setting]) -> Settings:
     except msgspec.ValidationError as error:
         fact, _, place = str(error).partition(" - at `$.")
         where = place.rstrip("`")
+        if where in _FORMS and "regex" in fact:
+            fact = f"Expected {_FORMS[where]}"
         source = found[where].source if where in found else "the file, the environment or the arguments"
         raise InvalidSetting(f"{where or 'The configuration'}: {fact}", f"Correct it in {source}") from None
     check_origins(settings.origins)
     check_products(settings.compat)
+    for address in settings.syslog:
+        read_address(address)
     if (settings.stamp_url is None) != (settings.stamp_certificates is None):
         raise InvalidSetting("Time stamps need stamp_url and stamp_certificates", "Set both of them, or neither")
     missing = [name for name in _OIDC if not getattr(settings, name)]
@@ -311,17 +323,18 @@ def _settled(found: Mapping[str, Setting]) -> Settings:
 
 def _secret_in(path: Path) -> bytes:
     try:
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            pass
-        else:
-            with os.fdopen(descriptor, "w") as made:
-                made.write(token_hex(32) + "\n")
+        if not path.exists():
+            make_private(path, f"{token_hex(32)}\n")
         _check_private(path)
-        return check_secret(path.read_bytes().strip())
+        secret = path.read_bytes().strip()
     except OSError as error:
         raise InvalidSetting(f"The secret file {path} cannot be used: {error.strerror}", "Check its folder") from None
+    try:
+        return check_secret(secret)
+    except InvalidSetting as error:
+        raise InvalidSetting(
+            f"{error.fact}: {path}", "Write more into it; or remove it, and the next start makes one"
+        ) from None
 
 
 def _check_private(path: Path) -> None:
@@ -337,7 +350,7 @@ def _of_file(path: Path) -> list[Setting]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidSetting(f"The file {path} is not TOML: {error}", "Correct it") from None
     for name in values:
-        _known(name, f"setting in {path}")
+        _known(name, f"in {path}")
     return [Setting(name, _parted(name, value), str(path)) for name, value in values.items()]
 
 
@@ -350,7 +363,7 @@ def _of_environment(environment: Mapping[str, str]) -> list[Setting]:
             found.append(Setting(_SHARED[variable], value, variable))
         elif variable.startswith(_PREFIX):
             name = variable.removeprefix(_PREFIX).lower()
-            _known(name, f"variable {variable}:")
+            _known(name, f"as {variable} says")
             found.append(Setting(name, _parted(name, value), variable))
     return found
 
@@ -360,8 +373,8 @@ def _parted(name: str, value: Any) -> Any:
     return value.replace(",", " ").split() if name in _LISTS and isinstance(value, str) else value
 
 
-def _known(name: str, what: str) -> None:
+def _known(name: str, where: str) -> None:
     if name not in _NAMES:
         near = difflib.get_close_matches(name, _NAMES, n=1)
-        remedy = f"Did you mean {near[0]}?" if near else f"Known are {', '.join(_NAMES)}"
-        raise InvalidSetting(f"There is no {what} {name}", remedy.rstrip("?"))
+        remedy = f"Did you mean {near[0]}? Then write that" if near else f"Known are {', '.join(_NAMES)}"
+        raise InvalidSetting(f"There is no setting {name}, {where}", remedy)

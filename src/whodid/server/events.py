@@ -232,7 +232,7 @@ class Events:
             _Busy: There is none for this workspace now.
         """
         if size > held.size:
-            if not self._bytes.take(held.workspace, size - held.size):
+            if not self._bytes.take(held.workspace, size - held.size, own=held.size):
                 raise _Busy
             held.size = size
 

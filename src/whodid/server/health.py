@@ -18,7 +18,7 @@ from whodid.errors import StoreError, WhodidError
 from whodid.log import Log
 from whodid.server.answers import Answer, Call, Handler, answer_json
 from whodid.server.metrics import MEDIA_TYPE, PrometheusMeter
-from whodid.server.problems import refusal
+from whodid.server.problems import problem
 from whodid.server.waiting import Waiting
 from whodid.viewer import asks
 
@@ -132,7 +132,13 @@ def _page(metrics: PrometheusMeter, call: Call) -> Answer:
     asks.parameters(call.query)
     scheme, _, shown = call.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not metrics.opens(shown.strip()):
-        return refusal(call.request_id)
+        return problem(
+            401,
+            call.request_id,
+            "The token of the metrics is missing or not valid.",
+            "Send the one in metrics_token_file as Authorization: Bearer ….",
+            headers=(("WWW-Authenticate", 'Bearer realm="whodid"'),),
+        )
     return Answer(body=metrics.page(), media_type=MEDIA_TYPE, headers=(("Cache-Control", "no-store"),))
 
 

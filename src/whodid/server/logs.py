@@ -12,20 +12,23 @@ import logging
 import queue
 import sys
 import threading
+import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import IO, Any
 
 import msgspec
 
-from whodid.errors import WhodidError
+from whodid.errors import StoreError, WhodidError
 
-__all__ = ["JsonLines", "note_request", "written_as_lines"]
+__all__ = ["Failures", "JsonLines", "note_request", "written_as_lines"]
 
 _OURS = "whodid"
 _REQUESTS = logging.getLogger("whodid.requests")
+_SERVER = logging.getLogger("whodid.server")
+_AGAIN_SECONDS = 60.0
 _FACTS = "whodid_facts"
 _MOST_PLACES = 20
 _MOST_LINES = 10_000
@@ -51,6 +54,41 @@ def note_request(*, request_id: str, route: str, method: str, status: int, secon
             "whole": whole,
         }
         _REQUESTS.info("request", extra={_FACTS: facts})
+
+
+class Failures:
+    """Write what fails in a worker, round after round: at once, and then once a minute that it still does.
+
+    A store that is away for an hour would be told of thousands of times, and hide what else happens.
+
+    Args:
+        what: The worker does.
+        count: Called for each failure.
+        tick: Monotonic seconds.
+    """
+
+    def __init__(
+        self, what: str, count: Callable[[], None] = lambda: None, *, tick: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._what = what
+        self._count = count
+        self._tick = tick
+        self._told: dict[str, tuple[type[Exception], float]] = {}
+
+    def __call__(self, workspace: str, error: Exception) -> None:
+        """Take notice of a failure in a workspace, or, with an empty name, in the deployment."""
+        self._count()
+        kind, now = type(error), self._tick()
+        last = self._told.get(workspace)
+        if last is not None and last[0] is kind and now < last[1] + _AGAIN_SECONDS:
+            return
+        self._told[workspace] = kind, now
+        where = workspace or "the deployment"
+        if isinstance(error, StoreError):
+            # It says itself what is the matter, and where in the code it was noticed helps nobody.
+            _SERVER.error("%s of %s failed: %s: %s", self._what, where, kind.__name__, error)
+        else:
+            _SERVER.error("%s of %s failed", self._what, where, exc_info=error)
 
 
 class JsonLines(logging.Formatter):

@@ -29,6 +29,7 @@ Level = Literal[
     "events_spooled",
     "spool_age_seconds",
     "spool_bytes",
+    "logs_unsigned",
 ]
 """What is read when somebody looks: how many there are right now."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from whodid.errors import InvalidSetting
+from whodid.errors import InvalidSetting, StoreCorrupt, StoreFull, StoreMoved, StoreUnavailable, StoreVersion
 from whodid.log import ReplicaReport
 from whodid.server.meter import Fate, Level, Limit, Meter
 from whodid.server.signing import check_secret, same
@@ -30,6 +30,7 @@ _LEVELS: dict[Level, str] = {
     "events_spooled": "Events that were accepted and wait on the disk for the store.",
     "spool_age_seconds": "How long the oldest of them has waited.",
     "spool_bytes": "What the spool takes on the disk.",
+    "logs_unsigned": "Logs that sign nothing, or are gone: the database is older than what was signed.",
 }
 
 _SINKS: dict[str, tuple[str, Callable[[Health], float]]] = {
@@ -108,8 +109,17 @@ class PrometheusMeter(Meter):
         self._looked_at = made(gauge, "detection_round_timestamp_seconds", "When the last round of detection ended.")
         self._detection_errors = made(counter, "detection_errors", "Workspaces in which detection, or a rule, failed.")
         self._levels = {name: made(gauge, name, text) for name, text in _LEVELS.items()}
+        # Shown before the first one: what appears with a value is no increase to whoever watches for one.
         for fate in ("recorded", "known", "refused"):
             self._events.labels(fate)
+        for limit in ("read", "write"):
+            self._limited.labels(limit)
+        for error in (StoreUnavailable, StoreFull, StoreCorrupt, StoreVersion, StoreMoved):
+            self._errors.labels(error.__name__)
+        for outcome in ("ready", "failed"):
+            self._exports.labels(outcome)
+        for status in (200, 201, 429, 503):
+            self._answers.labels("/v1/events", "POST", status)
         self._process()
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:

@@ -7,7 +7,7 @@ password.
 from __future__ import annotations
 
 import asyncio
-import logging
+import errno
 import signal
 import socket
 import sys
@@ -15,7 +15,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -43,10 +42,11 @@ from whodid.server.console.sso import SignOn
 from whodid.server.exports import export_worker
 from whodid.server.gate import Gate
 from whodid.server.lapsing import LapseWorker
-from whodid.server.logs import written_as_lines
+from whodid.server.logs import Failures, written_as_lines
 from whodid.server.meter import Meter
 from whodid.server.metrics import PrometheusMeter
 from whodid.server.reminding import remind_of_review
+from whodid.server.standing import StandingWorker
 from whodid.server.waiting import Waiting
 from whodid.server.witnessing import AnchorWorker, StampWorker, WitnessWorker
 from whodid.sinks import SinkWorker
@@ -54,8 +54,6 @@ from whodid.witness import read_policy
 from whodid.witness.stamp import Authority, read_certificates
 
 __all__ = ["serve"]
-
-_logger = logging.getLogger("whodid.server")
 
 _LARGEST_HEADERS = 16 * 1024
 _IDLE_SECONDS = 5
@@ -134,10 +132,10 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             stamps=authority,
             geo=geo,
         )
-        stack.enter_context(
-            SealingWorker(log, on_round=meter.sealed, on_error=partial(_failed, "Sealing", meter.seal_failed))
-        )
+        stack.enter_context(SealingWorker(log, on_round=meter.sealed, on_error=Failures("Sealing", meter.seal_failed)))
         stack.enter_context(LapseWorker(log))
+        standing = stack.enter_context(StandingWorker(log, on_error=Failures("Signing")))
+        meter.watch("logs_unsigned", lambda: standing.refused)
         anchored = settings.anchor_log
         if anchored:
             stack.enter_context(AnchorWorker(log))
@@ -153,10 +151,17 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
                 log,
                 interval=settings.retention_minutes * 60.0,
                 on_round=meter.purged,
-                on_error=partial(_failed, "Retention", meter.purge_failed),
+                on_error=Failures("Retention", meter.purge_failed),
             )
             stack.enter_context(worker)
         server = _Server(_uvicorn(settings, app), drain=settings.drain_seconds)
+        gate = Gate(log, secret=secret)
+        # Bound before anything is announced: a port or a certificate may be wrong.
+        listeners = [
+            Syslog(one, log, gate, rate=settings.rate, ending_seconds=settings.shutdown_seconds, meter=meter)
+            for one in map(read_address, settings.syslog)
+        ]
+        meter.watch("syslog_connections", lambda: sum(one.connections for one in listeners))
         address = _address(settings, listener)
         announce(f"whodid serves {workspace or _counted(log.workspaces())} of {masked(settings.store)}")
         for replica in settings.replicas:
@@ -166,12 +171,8 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
         page = "/" if workspace else "/console"
         code = console.invite(workspace, operator=True)
         announce(f"Sign in   {address}{page}#code={code}   (works once, for 15 minutes)")
-        gate = Gate(log, secret=secret)
-        listeners: list[Syslog] = []
-        meter.watch("syslog_connections", lambda: sum(one.connections for one in listeners))
-        for one in map(read_address, settings.syslog):
-            syslog = Syslog(one, log, gate, rate=settings.rate, ending_seconds=settings.shutdown_seconds, meter=meter)
-            listeners.append(stack.enter_context(syslog))
+        for syslog in listeners:
+            stack.enter_context(syslog)
             announce(f"Syslog    {syslog.where}")
         if waiting is None and not NEVER_AGAIN.isdisjoint(settings.compat):
             announce("While the store is away, events of clients that never send again are lost: set spool_folder")
@@ -287,11 +288,6 @@ def _uvicorn(settings: Settings, app: Any) -> uvicorn.Config:
     )
 
 
-def _failed(what: str, count: Callable[[], None], workspace: str, error: Exception) -> None:
-    count()
-    _logger.error("%s of %s failed", what, workspace or "the deployment", exc_info=error)
-
-
 def _authority(settings: Settings) -> Authority | None:
     """Return who stamps heads with the time, if the settings name somebody."""
     if settings.stamp_url is None or settings.stamp_certificates is None:
@@ -309,7 +305,7 @@ def _detect(settings: Settings, log: Log, geo: Geo | None, meter: Meter, stack: 
             geo=geo,
             beside=remind_of_review,
             on_round=meter.detected,
-            on_error=partial(_failed, "Detection", meter.detection_failed),
+            on_error=Failures("Detection", meter.detection_failed),
         )
     except InvalidSetting as error:
         return str(error)
@@ -356,7 +352,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listener = socket.socket(family, kind, protocol)
     except OSError as error:
         raise InvalidSetting(
-            f"{host} is no address to listen on: {error.strerror}", "Use 127.0.0.1 or 0.0.0.0"
+            f"{host} is no address to listen on: {error.strerror}", "Use 127.0.0.1, ::1, 0.0.0.0 or ::"
         ) from None
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -364,9 +360,11 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
-        raise InvalidSetting(
-            f"Port {port} of {host} cannot be used: {error.strerror}", "Choose another with --port, or 0 for a free one"
-        ) from None
+        remedy = {
+            errno.EADDRNOTAVAIL: "Use an address of this machine with --host, such as 127.0.0.1 or 0.0.0.0",
+            errno.EACCES: "Choose one above 1023 with --port, and let a proxy stand in front",
+        }.get(error.errno or 0, "Choose another with --port, or 0 for a free one")
+        raise InvalidSetting(f"Port {port} of {host} cannot be used: {error.strerror}", remedy) from None
     return listener
 
 

@@ -22,12 +22,17 @@ from whodid.server.signing import mac, uuid8
 from whodid.server.tokens import LONGEST, Claims, verify_token
 from whodid.viewer import PERSONAL, Reader, language
 
-__all__ = ["Session", "Sessions", "bearer", "context_of"]
+__all__ = ["OtherWorkspace", "Session", "Sessions", "bearer", "context_of"]
 
 _BEARER = "bearer "
 _MOST_OPENED = 10_000
 _PERMISSIONS = {"read": ("audit:read",), "export": ("audit:export",), "admin": (PERSONAL, "audit:manage")}
 """What a scope of an API key is among the permissions of viewers."""
+_SCOPES = {permission: scope for scope, permissions in _PERMISSIONS.items() for permission in permissions}
+
+
+class OtherWorkspace(Exception):
+    """A request names another workspace than the one that its token or key opens."""
 
 
 class Session(Struct, frozen=True, kw_only=True):
@@ -37,9 +42,12 @@ class Session(Struct, frozen=True, kw_only=True):
     reader: Reader
 
     def require(self, permission: str) -> None:
-        """Raise Denied unless the token carries a permission."""
-        if not self.claims.may(permission):
-            raise Denied(permission)
+        """Raise Denied unless the token carries a permission; whoever holds a key is told which scope that is."""
+        if self.claims.may(permission):
+            return
+        if self.claims.viewer.type == "api_key" and permission in _SCOPES:
+            raise Denied(permission, f"Use a key with the scope {_SCOPES[permission]}")
+        raise Denied(permission)
 
     def lang(self, wish: str | None, call: Call) -> str:
         """Return the language to answer in: the request's, the token's, the browser's."""
@@ -76,13 +84,15 @@ class Sessions:
         self._lock = threading.Lock()
         self._opened: dict[bytes, None] = {}
 
-    def open(self, call: Call, *, live: bool = False) -> Session | None:
+    def open(self, call: Call, *, live: bool = False, named: bool = True) -> Session | None:
         """Return the session of a request, or None when its token does not open anything.
 
         Args:
             live: Whether it goes on and on with what is newest, for which no replica is asked.
+            named: Whether a workspace that the request names has to be the one that is opened.
 
         Raises:
+            OtherWorkspace: The request names another one: it would get an answer to a question that it did not ask.
             TooFast: The key or the viewer reads faster than it may.
         """
         text = bearer(call)
@@ -95,6 +105,8 @@ class Sessions:
             claims = verify_token(self._secret, text, now=now, origin=_foreign(call))
         if claims is None:
             return None
+        if named and call.headers.get("x-whodid-workspace", claims.workspace) != claims.workspace:
+            raise OtherWorkspace
         self.pace.take(claims.workspace, claims.viewer.type, claims.viewer.id)
         locked = None
         if claims.locked is not None:

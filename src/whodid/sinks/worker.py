@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from whodid.errors import StoreError
 from whodid.log import Log, Worker
 from whodid.sinks.delivery import Turn, due
 from whodid.sinks.health import Health, healths
@@ -41,6 +42,7 @@ class SinkWorker(Worker):
         super().__init__(log, interval=interval, on_error=on_error)
         self._rounds = 0
         self._fed: list[str] = []
+        self._found: dict[str, list[Health]] = {}
         self._turns: dict[tuple[str, str], threading.Thread] = {}
 
     def round(self) -> int:
@@ -54,13 +56,16 @@ class SinkWorker(Worker):
         with self._told(""):
             everywhere = self._rounds % _ALL_EVERY == 0
             self._rounds += 1
-            fed = []
+            before, fed = set(self._fed), []
             for workspace in self._log.workspaces() if everywhere else self._fed:
+                # One that cannot be looked at has what it had.
+                feeds = workspace in before
                 with self._told(workspace):
                     sinks = read_sinks(self._log, workspace)
-                    if sinks:
-                        fed.append(workspace)
+                    feeds = bool(sinks)
                     begun += sum(self._begin(workspace, sink) for sink in sinks)
+                if feeds:
+                    fed.append(workspace)
             self._fed = fed
         return begun
 
@@ -75,8 +80,19 @@ class SinkWorker(Worker):
             thread.join()
 
     def healths(self) -> list[Health]:
-        """Return how every sink is, of the workspaces that had some when they were last looked at."""
-        return [health for workspace in self._fed for health in healths(self._log, workspace)]
+        """Return how every sink is, of the workspaces that had some when they were last looked at.
+
+        While the store is away it is what was found before: whoever watches would take a sink that is not told of for
+        one that is well.
+        """
+        found: dict[str, list[Health]] = {}
+        try:
+            for workspace in self._fed:
+                found[workspace] = healths(self._log, workspace)
+        except StoreError:
+            found = {workspace: self._found.get(workspace, []) for workspace in self._fed}
+        self._found = found
+        return [health for one in found.values() for health in one]
 
     def _begin(self, workspace: str, sink: Sink) -> bool:
         if (workspace, sink.id) in self._turns:

@@ -18,6 +18,7 @@ from typing import NamedTuple, Self
 import apsw
 
 from whodid.errors import InvalidSetting, MalformedProof, ProofError, StoreUnavailable
+from whodid.files.private import make_private
 from whodid.proof.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
 from whodid.proof.cosign import Cosigner, Request, parse_request
 from whodid.proof.note import Verifier, format_signature
@@ -164,11 +165,7 @@ def read_cosigner(path: Path, name: str | None) -> Cosigner:
             if name is None:
                 raise InvalidSetting(f"There is no key file {path} yet", "Name the new witness with --name")
             Cosigner(name, bytes(32))  # refuses what cannot be a name
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as made:
-                made.write(f"{_FIRST_LINE}\n{name}\n{base64.b64encode(os.urandom(32)).decode()}\n")
-                made.flush()
-                os.fsync(made.fileno())
+            make_private(path, f"{_FIRST_LINE}\n{name}\n{base64.b64encode(os.urandom(32)).decode()}\n")
         first, known, seed = path.read_text(encoding="utf-8").splitlines()
         if first != _FIRST_LINE:
             raise ValueError

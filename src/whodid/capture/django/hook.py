@@ -21,6 +21,7 @@ from whodid.capture.django.outbox import Outbox
 from whodid.capture.django.plans import Plan, Plans
 from whodid.capture.django.unit import Patches, Unit, unit_of
 from whodid.capture.events import identifier
+from whodid.capture.insisting import Check
 from whodid.capture.off import unrecorded
 from whodid.capture.pending import Collection, Row, Said
 from whodid.capture.values import plain
@@ -63,7 +64,7 @@ class Hook:
         plans: Plans,
         *,
         limit: int = 10_000,
-        check: Callable[[str, Event], object] | None = None,
+        check: Check | None = None,
         unclaimed: str = "warn",
         exact: bool = False,
         on_failure: str = "raise",

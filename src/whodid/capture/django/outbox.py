@@ -6,7 +6,7 @@ never written through the ORM: events are many, and a statement takes them all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -16,9 +16,10 @@ from django.db.models import Count, Min, Q
 
 from whodid.canonical import encode
 from whodid.capture.builder import Builder
+from whodid.capture.insisting import Check, insist
 from whodid.capture.pending import Said
 from whodid.capture.relay import Backlog, Quarantined, Waiting
-from whodid.capture.triggers.notes import OF_TRANSACTION, Note, is_note, said, told_of
+from whodid.capture.triggers.notes import HEAD, OF_TRANSACTION, UNFOLDING, Note, is_note, said, told_of
 from whodid.catalog import builtin
 from whodid.errors import StoreUnavailable
 from whodid.model import Event
@@ -27,7 +28,6 @@ __all__ = ["TABLE", "Outbox"]
 
 TABLE = "whodid_outbox"
 _CHUNK = 200
-_UNFOLDING = 0x77686F646964  # "whodid", as the key of an advisory lock
 _SEPARATOR = "\x1e"
 _LIST = "string_to_array(%s, %s)"
 
@@ -46,7 +46,7 @@ class Outbox:
         self,
         alias: str = "default",
         *,
-        check: Callable[[str, Event], object] | None = None,
+        check: Check | None = None,
         capture: Builder | None = None,
     ) -> None:
         self.alias = alias
@@ -75,10 +75,7 @@ class Outbox:
             StoreUnavailable: As of `write`.
         """
         aside = faults or {}
-        if self._check is not None:
-            for workspace, event in told:
-                if event.id not in aside:
-                    self._check(workspace, event)
+        insist(self._check, told, aside)
         self._put(connection, told, aside)
 
     def say(self, connection: Any, told: Sequence[Said]) -> None:
@@ -92,9 +89,7 @@ class Outbox:
             InvalidEvent: As of `write`.
             StoreUnavailable: As of `write`.
         """
-        if self._check is not None:
-            for one in told:
-                self._check(one.workspace, one.event)
+        insist(self._check, ((one.workspace, one.event) for one in told))
         now = connection.ops.adapt_datetimefield_value(_now())
         into = f"INSERT INTO {TABLE} (workspace, event, written_at)"
         with _faults("written"), connection.cursor() as cursor:
@@ -140,9 +135,8 @@ class Outbox:
         while any(is_note(one) for one in waits.values_list("workspace", flat=True)[:limit]):
             with _faults("read"), transaction.atomic(self.alias):
                 with connection.cursor() as cursor:
-                    # Two at once could each hold a part of a transaction that the other one needs as a whole.
-                    cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_UNFOLDING])
-                first = waits.filter(workspace__startswith="(").values_list("workspace", flat=True)[:limit]
+                    cursor.execute("SELECT pg_advisory_xact_lock(%s)", [UNFOLDING])
+                first = waits.filter(workspace__startswith=HEAD).values_list("workspace", flat=True)[:limit]
                 rows = waits.filter(workspace__in=set(first)).values_list("place", "workspace", "event", "written_at")
                 notes = [
                     Note(place=place, transaction=whose, text=text, at=_instant(at)) for place, whose, text, at in rows

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from whodid.capture.insisting import Check
 from whodid.capture.remote.files import keyed, spool_key
 from whodid.capture.remote.sender import Sender
 from whodid.capture.remote.spool import Durability, OnFull, Spool
@@ -94,7 +95,7 @@ class Client:
         spool: str | os.PathLike[str] | None = None,
         workspace: str | None = None,
         catalog: Catalog | None = None,
-        check: Callable[[str, Event], object] | None = None,
+        check: Check | None = None,
         fingerprint_key: bytes | None = None,
         max_bytes: int = 2**30,
         on_full: OnFull = "raise",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import chain
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
@@ -25,7 +26,7 @@ from whodid.capture.sqlalchemy.cascades import Cascades
 from whodid.capture.sqlalchemy.members import Members
 from whodid.capture.sqlalchemy.net import Net, Policy
 from whodid.capture.sqlalchemy.plan import Many, Plan, make_plan, resource_id
-from whodid.capture.sqlalchemy.triggers import Teller, described
+from whodid.capture.sqlalchemy.triggers import Teller, described, told_tables
 from whodid.capture.sqlalchemy.unit import Now, SessionUnit
 from whodid.capture.triggers import Script, Table
 from whodid.capture.units import Unit, closed, opened
@@ -76,7 +77,6 @@ class SessionHook:
         self._claimed = (object,) if triggers == "all" else tuple(one for one in triggers if isinstance(one, type))
         self._further = () if triggers == "all" else tuple(one for one in triggers if isinstance(one, Table))
         self._named: dict[Mapper[Any], Plan | None] = {}
-        self._told_types: frozenset[str] | None = None
         self.teller = Teller(capture, self._wakes) if self._claimed or self._further else None
         self._plans: dict[Mapper[Any], Plan | None] = {}
         self._zones = True
@@ -133,8 +133,10 @@ class SessionHook:
 
     def tables(self) -> tuple[Table, ...]:
         """Return the tables that triggers are to tell of."""
-        claimed = (plan for plan in self._all(self.named) if self.claims(plan.mapper))
-        return (*described(claimed, self.capture), *self._further)
+        return (*described(self._claimed_plans(), self.capture), *self._further)
+
+    def _claimed_plans(self) -> Iterator[Plan]:
+        return (plan for plan in self._all(self.named) if self.claims(plan.mapper))
 
     def script(self) -> Script:
         """Return the SQL of the triggers."""
@@ -149,7 +151,11 @@ class SessionHook:
 
     def told_by_triggers(self, table: str) -> bool:
         """Tell whether triggers tell of a table, by its name in lower case."""
-        return self.teller is not None and any(one.name.lower() == table for one in self.tables())
+        if self.teller is None:
+            return False
+        # Names only: a statement must not pay for describing every table, nor fail because one cannot be described.
+        claimed = (one.name for plan in self._claimed_plans() for one in told_tables(plan))
+        return table in (name.lower() for name in chain((one.name for one in self._further), claimed))
 
     def _make_plan(self, mapper: Mapper[Any]) -> Plan | None:
         if self.claims(mapper):
@@ -299,12 +305,8 @@ class SessionHook:
         if self.teller is None or said.event.outcome != "success":
             return False
         types = {said.event.resource.type, *(type_ for type_, _ in said.claims)}
-        return not types.isdisjoint(self._types())
-
-    def _types(self) -> frozenset[str]:
-        if self._told_types is None:
-            self._told_types = frozenset(one.type for one in self.tables())
-        return self._told_types
+        told = chain((one.type for one in self._further), (plan.type for plan in self._claimed_plans()))
+        return not types.isdisjoint(told)
 
     # ------------------------------------------------------------------------------------------------------- telling
 

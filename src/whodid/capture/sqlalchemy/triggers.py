@@ -25,7 +25,7 @@ from whodid.errors import InvalidSetting
 if TYPE_CHECKING:
     from whodid.capture.capture import Capture
 
-__all__ = ["Teller", "described"]
+__all__ = ["Teller", "described", "told_tables"]
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # it has no annotations
 _MEMO = 4096
@@ -107,6 +107,11 @@ class Teller:
         if (last := self._last.get(connection)) is not None:
             # Whatever stands there now, it is not this: the next statement tells it afresh.
             self._last[connection] = last._replace(scope=None, version=-1, text="\0")
+
+
+def told_tables(plan: Plan) -> tuple[sa.Table, ...]:
+    """Return the tables whose rows are those of a plan: of its mapper, and between it and others for what it owns."""
+    return (*plan.tables, *(many.secondary for many in plan.many if many.owns))
 
 
 def described(plans: Iterator[Plan], capture: Capture) -> Iterator[Table]:

@@ -28,11 +28,17 @@ from whodid.capture.triggers.telling import heard
 from whodid.capture.values import plain
 from whodid.model import Event, Related, Resource
 
-__all__ = ["OF_TRANSACTION", "Note", "Told", "is_note", "said", "told_of"]
+__all__ = ["HEAD", "OF_TRANSACTION", "UNFOLDING", "Note", "Told", "is_note", "said", "told_of"]
 
-_HEAD = "(transaction "  # no workspace can be called so
-OF_TRANSACTION = f"'{_HEAD}' || txid_current()::text || ')'"
+HEAD = "(transaction "
+"""How the place of the workspace begins in a note; no workspace can be called so."""
+OF_TRANSACTION = f"'{HEAD}' || txid_current()::text || ')'"
 """SQL for what stands in the place of the workspace: whose transaction a note belongs to."""
+UNFOLDING = 0x77686F646964
+"""Key ("whodid") of the advisory lock under which notes become events.
+
+Two who do it at once could each hold a part of a transaction that the other one needs as a whole.
+"""
 _VERBS: dict[str, Verb] = {"INSERT": "created", "UPDATE": "updated", "DELETE": "deleted", "TRUNCATE": "deleted"}
 _ALL: tuple[Verb, ...] = ("created", "updated", "deleted", "restored")
 _NOBODY = "It is not known in which workspace it happened."
@@ -84,7 +90,7 @@ class Told(Struct, frozen=True, kw_only=True):
 
 def is_note(workspace: str) -> bool:
     """Tell by the column `workspace` whether a row of the outbox is a note."""
-    return workspace.startswith(_HEAD)
+    return workspace.startswith(HEAD)
 
 
 def said(one: Said) -> str:

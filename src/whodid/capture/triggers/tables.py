@@ -104,10 +104,6 @@ class Table(Struct, frozen=True, kw_only=True):
                 f"{self.type!r} is not a type of resource", "Use lower-case letters, digits and underscores"
             )
 
-    def type_of(self, name: str) -> str:
-        """Return the type of a column; of one that is not told, a text's."""
-        return next((one.type for one in self.columns if one.name == name), "text")
-
     @property
     def named(self) -> tuple[tuple[str, str], ...]:
         """What is told of a row besides its key and its values: what it says, and the column that says it."""

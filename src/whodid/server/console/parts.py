@@ -197,10 +197,11 @@ def reason_field(frame: Frame, form: Form, hint: Child) -> Markup:
     return field(frame.words("reason"), control, "reason", hint)
 
 
-def select(name: str, label: Child, options: Sequence[tuple[str, Child]], chosen: str) -> Markup:
+def select(name: str, label: Child, options: Sequence[tuple[str, Child]], chosen: str, hint: Child = None) -> Markup:
     """Write a choice."""
     written = [tag("option", text, value=value, selected=value == chosen) for value, text in options]
-    return field(label, tag("select", written, id=name, name=name), name)
+    described = f"{name}-hint" if hint else None
+    return field(label, tag("select", written, id=name, name=name, aria_describedby=described), name, hint)
 
 
 def fact(name: Child, value: Child) -> Markup:

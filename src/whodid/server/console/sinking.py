@@ -95,7 +95,7 @@ class SinkDesk:
                 format=form.one("format") or None,
                 query=form.one("query").strip(),
                 kept=secret or made,
-                options=_options(form.one("options")),
+                options=_options(form),
                 private=form.has("private", "yes"),
                 start=0 if form.has("past", "yes") else None,
             )
@@ -127,7 +127,7 @@ class SinkDesk:
                 address=form.one("address").strip(),
                 format=form.one("format"),
                 query=form.one("query").strip(),
-                options={**dict.fromkeys(sink.options), **_options(form.one("options"))},
+                options={**dict.fromkeys(sink.options), **_options(form)},
                 private=form.has("private", "yes"),
                 secret=form.one("secret").strip(),
             )
@@ -230,9 +230,10 @@ def _drop(sinks: Sinks, name: str, form: Form) -> str:
     return "said_sink_dropped"
 
 
-def _options(text: str) -> dict[str, str]:
-    found = {}
-    for line in filter(None, (one.strip() for one in text.splitlines())):
+def _options(form: Form) -> dict[str, str]:
+    lang = form.one("told_in")
+    found = {"lang": lang} if lang else {}
+    for line in filter(None, (one.strip() for one in form.one("options").splitlines())):
         name, equals, value = line.partition("=")
         if not equals:
             raise Wrong(words_for("en")("sink_option_wrong", text=line[:80]))

@@ -34,6 +34,7 @@ def new_sink(frame: Frame, workspace: str, form: Form) -> Markup:
         text_field(form, "address", say("sink_address"), say("sink_address_hint"), most=2_000, code=True),
         select("format", say("sink_format"), formats, form.one("format")),
         text_field(form, "query", say("sink_query"), say("sink_query_hint"), most=2_000, code=True),
+        _told_in(frame, form, say("sink_lang_hint")),
         secret_field(frame, say("sink_secret_hint")),
         signature_field(frame, form),
         _options_field(frame, form),
@@ -50,7 +51,7 @@ def language_form(frame: Frame, workspace: str, lang: str) -> Markup:
         frame,
         address(frame, "workspaces", workspace, "sinks", "language"),
         tag("p", say("language_lead")),
-        select("lang", say("language"), [(one, say.named(f"lang_{one}", one)) for one in LANGUAGES], lang),
+        select("lang", say("language"), _languages(frame), lang),
         tag("button", say("language_set"), class_="btn"),
     )
 
@@ -83,6 +84,7 @@ def change_page(frame: Frame, workspace: str, sink: Sink, version: str, *, form:
                     "format", say("sink_format"), [(one, one) for one in KINDS[sink.kind].formats], typed.one("format")
                 ),
                 text_field(typed, "query", say("sink_query"), say("sink_query_hint"), most=2_000, code=True),
+                _told_in(frame, typed) if "lang" in KINDS[sink.kind].options else None,
                 secret_field(frame, say("sink_change_secret_hint")),
                 _options_field(frame, typed),
                 _box(typed, "private", say("sink_private_box")),
@@ -102,14 +104,28 @@ def signature_field(frame: Frame, form: Form) -> Markup:
     return select("signature", say("sink_signature"), ways, form.one("signature", "hmac"))
 
 
+def _languages(frame: Frame) -> list[tuple[str, Child]]:
+    return [(one, frame.words.named(f"lang_{one}", one)) for one in LANGUAGES]
+
+
+def _told_in(frame: Frame, form: Form, hint: Child = None) -> Markup:
+    """Write the choice of the language in which a sink tells people."""
+    say = frame.words
+    return select(
+        "told_in", say("language"), [("", say("sink_lang_usual")), *_languages(frame)], form.one("told_in"), hint
+    )
+
+
 def _as_form(sink: Sink) -> Form:
+    options = sorted((name, value) for name, value in sink.options.items() if name != "lang")
     return Form(
         values={
             "name": [sink.name],
             "address": [sink.address],
             "format": [sink.format],
             "query": [sink.query],
-            "options": ["\n".join(f"{name}={value}" for name, value in sorted(sink.options.items()))],
+            "told_in": [sink.options.get("lang", "")],
+            "options": ["\n".join(f"{name}={value}" for name, value in options)],
             "private": ["yes"] if sink.private else [],
         }
     )

@@ -5,9 +5,9 @@
 const viewer = document.querySelector("audit-log-viewer");
 const allowed = document.body.dataset.origins.split(" ").filter(Boolean);
 const EVENTS = ["state", "open-resource", "open-log", "error", "height", "ready"];
-const ATTRIBUTES = ["locale", "theme", "zone", "view", "resource", "open-types", "docs", "alerts"];
+const ATTRIBUTES = ["locale", "theme", "zone", "view", "resource", "open-types", "docs", "alerts", "reviews"];
 /** Attributes that are addresses of pages. */
-const PAGES = ["docs", "alerts"];
+const PAGES = ["docs", "alerts", "reviews"];
 const AGAIN = 400;
 const PATIENCE = 15_000;
 

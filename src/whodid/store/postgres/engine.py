@@ -436,7 +436,9 @@ class Engine:
             ) from error
         except (*_ENDINGS, errors.IdleInTransactionSessionTimeout, errors.TransactionTimeout) as error:
             # Also what the server says of a transaction that lasted, or was silent, for too long.
-            raise StoreUnavailable(f"{self.name} cannot be reached: {str(error).strip()}", "Try again later") from error
+            # libpq explains in several lines.
+            told = "; ".join(line.strip() for line in str(error).splitlines() if line.strip()).rstrip(".?")
+            raise StoreUnavailable(f"{self.name} cannot be reached: {told}", "Try again later") from error
         except psycopg.Error as error:
             raise StoreError(f"PostgreSQL refused a statement on {self.name}: {error}") from error
 

@@ -139,12 +139,6 @@ class _Comparison:
     def _compare_texts(self) -> Iterator[Problem]:
         stored: dict[int, int] = {}
         try:
-            # A temporary table, which a reader may make only when it says so.
-            self.reader.execute(
-                "PRAGMA query_only = OFF; "
-                "CREATE VIRTUAL TABLE IF NOT EXISTS temp.words_seen USING fts5vocab(main, words, instance); "
-                "PRAGMA query_only = ON"
-            )
             for term, pos in self._seen():
                 chunk = index_of(pos) // _CHUNK
                 stored[chunk] = stored.get(chunk, 0) ^ hash((term, pos))

@@ -25,6 +25,7 @@ _BUSY_MS = 30_000
 _MOST_IDLE = 10  # each may hold its cache
 _AT_ONCE = (64, 8, 1)
 _MINIMUM = 3_051_003  # earlier versions can lose the WAL at a reset
+_OURS = frozenset({"migration", "log"})  # tables of every schema that there was
 
 
 @contextmanager
@@ -40,7 +41,12 @@ def translated(path: str) -> Iterator[None]:
         raise StoreUnavailable(
             f"{path} is locked by another process for more than {_BUSY_MS // 1000} s", "Try again; nothing was written"
         ) from error
-    except (apsw.CorruptError, apsw.NotADBError) as error:
+    except apsw.NotADBError as error:
+        raise StoreCorrupt(
+            f"{path} is no SQLite database, or its beginning is damaged: {error}",
+            "Check the address, or restore a backup",
+        ) from error
+    except (apsw.CorruptError, UnicodeDecodeError) as error:
         raise StoreCorrupt(f"{path} is damaged: {error}", "Run whodid verify, then restore a backup") from error
     except (apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError) as error:
         raise StoreUnavailable(
@@ -48,6 +54,16 @@ def translated(path: str) -> Iterator[None]:
         ) from error
     except apsw.Error as error:
         raise StoreError(f"SQLite refused a statement on {path}: {error}") from error
+
+
+@contextmanager
+def _read_from(path: str) -> Iterator[None]:
+    """Say of what was read that it is damaged, where something else is written."""
+    try:
+        yield
+    except (apsw.CorruptError, apsw.NotADBError):
+        with translated(path):
+            raise
 
 
 class Connection(apsw.Connection):
@@ -115,15 +131,24 @@ class Engine:
         with suppress(OSError):
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         with translated(path):
-            self.writer = self._connect()
+            self.writer = self._connect(ours=False)
             self._migrate()
             self._known = migrate.newest("sqlite")
 
-    def _connect(self) -> Connection:
+    def _connect(self, *, ours: bool = True) -> Connection:
+        """Open the file.
+
+        Args:
+            ours: Whether it is known to be ours; nothing is changed in the database of another program.
+        """
         connection = Connection(self.path)
         connection.set_busy_timeout(_BUSY_MS)
-        # auto_vacuum must be set before the first table exists, and WAL before anybody writes.
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        if not ours:
+            self._check_ours(connection)
+        # auto_vacuum must be set before the first table exists, and WAL before anybody writes. Said again later it
+        # writes the file's header: readers would wait for writers, and on a full disk nobody could read any more.
+        if connection.value("PRAGMA page_count") == 0:
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
         # FULL: the WAL is synced before a commit returns. NORMAL would lose acknowledged entries in a power cut.
         connection.execute("PRAGMA synchronous = FULL")
@@ -131,6 +156,15 @@ class Engine:
         connection.execute("PRAGMA cache_size = -16384")
         connection.execute("PRAGMA trusted_schema = OFF")
         return connection
+
+    def _check_ours(self, connection: Connection) -> None:
+        tables = [name for (name,) in connection.rows("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        if tables and not _OURS.issubset(tables):
+            connection.close()
+            raise InvalidSetting(
+                f"{self.path} is the database of another program: it has a table {min(tables)}, and no log",
+                "Name a file of its own for the log",
+            )
 
     def _check_version(self, connection: Connection) -> None:
         """Refuse a database that a newer program has migrated while it was open here."""
@@ -200,7 +234,8 @@ class Engine:
             with translated(str(path)):
                 connection = self._connect()
                 try:
-                    connection.execute("VACUUM INTO ?", (str(aside),))
+                    with _read_from(self.path):
+                        connection.execute("VACUUM INTO ?", (str(aside),))
                 finally:
                     connection.close()
             descriptor = os.open(aside, os.O_RDONLY)
@@ -229,6 +264,8 @@ class Engine:
                 connection = self._idle.pop() if self._idle else None
             if connection is None:
                 connection = self._connect()
+                # A view of the text index by words; temporary, so that it is made before writing is forbidden.
+                connection.execute("CREATE VIRTUAL TABLE temp.words_seen USING fts5vocab(main, words, instance)")
                 connection.execute("PRAGMA query_only = ON")
             connection.execute("BEGIN")
             try:

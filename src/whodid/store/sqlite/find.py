@@ -16,6 +16,8 @@ from whodid.store.tally import SHAPE_SCALES
 
 __all__ = ["SQLiteSearch"]
 
+_MOST_WORDS = 1_000  # some 25 µs each to open; words of a longer list are seldom in many entries
+
 
 class SQLiteSearch(Search):
     """One query against one workspace within one read transaction; places are positions."""
@@ -79,8 +81,10 @@ class SQLiteSearch(Search):
         return min(total, PROBE)
 
     def by_words(self, prefixes: Sequence[str], *, exact: bool) -> Source | None:
-        # Tokens are [a-z0-9_] only, so nothing in them can end the quotes.
-        match = " AND ".join(f'"{token}"' if exact else f'"{token}" *' for token in prefixes)
+        groups = [_quoted([token]) if exact else self._beginning_with(token) for token in prefixes]
+        if not all(groups):
+            return Source(lambda *_: [], lambda: 0)
+        match = " AND ".join(groups)
         low, high = pos_of(self.ws, 0), pos_of(self.ws + 1, 0)
 
         def total() -> int:
@@ -91,6 +95,22 @@ class SQLiteSearch(Search):
             return found
 
         return Source(_WordRun(self, match, low, high).fetch, total)
+
+    def _beginning_with(self, prefix: str) -> str:
+        """Return what the text index is asked for all words that begin with a prefix; empty: there is none.
+
+        The index gathers all entries of a prefix before it gives the newest, of every word by itself it reads no more
+        than is asked for. So the words are looked up first, where they are not too many.
+        """
+        found: list[str] = []
+        least = prefix
+        while len(found) <= _MOST_WORDS:
+            word = self.reader.value("SELECT term FROM temp.words_seen WHERE term >= ? LIMIT 1", (least,))
+            if word is None or not word.startswith(prefix):
+                return _quoted(found)
+            found.append(word)
+            least = f"{word}0"  # the least that may follow: the next row of the table is the same word elsewhere
+        return f'"{prefix}" *'
 
     def _by_id(self, wanted: Sequence[str]) -> list[Edge]:
         found = []
@@ -193,6 +213,11 @@ class _WordRun(WordRun):
 
     def by_time(self, edge: Edge, size: int) -> list[Row]:
         return self._search.by_time(edge, size)
+
+
+def _quoted(words: Sequence[str]) -> str:
+    """Return what the text index is asked for any of some words; words are [a-z0-9_] only, so none ends its quotes."""
+    return "(" + " OR ".join(f'"{word}"' for word in words) + ")" if words else ""
 
 
 def _below(edge: Edge) -> Edge:

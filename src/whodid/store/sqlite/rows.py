@@ -12,7 +12,7 @@ from whodid.store.base import Kept
 from whodid.store.packing import Packer, decode_shape, encode_shape
 from whodid.store.sqlite.engine import Connection
 
-__all__ = ["COLUMNS", "ZERO", "Coding", "Keys", "Shapes", "index_of", "keep", "pos_of"]
+__all__ = ["COLUMNS", "TILE", "ZERO", "Coding", "Keys", "Shapes", "index_of", "keep", "pos_of"]
 
 _INDEX_BITS = 40
 _INDEX_MASK = (1 << _INDEX_BITS) - 1
@@ -22,6 +22,7 @@ ZERO = 1_893_456_000_000_000
 and what is further away in eight."""
 
 COLUMNS = f"e.pos, e.kind, e.id, e.occurred_at + {ZERO}, e.recorded_at + {ZERO}, e.seed, e.payload, e.shape"
+TILE = "ws = ? AND level = ? AND number = ?"
 
 
 def pos_of(ws: int, index: int) -> int:

@@ -1,33 +1,27 @@
 """The embedded store: one SQLite file, written natively.
 
 One transaction writes an entry with its columns, search structures, roll-ups, tiles and the new head, so that no crash
-can part them. Reading lives in `find` and `rollup`, comparing in `check`.
+can part them. Writing lives in `write`, searching in `find` and `rollup`, comparing in `check`.
 """
 
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
-from whodid.errors import InvalidSetting, StoreCorrupt
-from whodid.proof import tile
-from whodid.proof.tree import HASH_SIZE
-from whodid.query import Cursor, Page, Query, words
-from whodid.sequence import Batch, Bound, Head, Row, Sealed, Segment
+from whodid.errors import InvalidSetting
+from whodid.query import Cursor, Page, Query
+from whodid.sequence import Batch, Bound, Head, Sealed, Segment
 from whodid.store import dictionary, rollup, scan
-from whodid.store.base import Assemble, Count, Facets, Histogram, Kept, Problem, Store, restore
+from whodid.store.base import Assemble, Count, Facets, Histogram, Kept, Problem, Store
 from whodid.store.moving import PROGRESS, Mark, Piece, decode_mark, encode_mark, refuse
 from whodid.store.packing import (
     Packer,
     decode_head,
-    encode_head,
-    pack_postings,
     shipped_dictionary,
     unpack_postings,
 )
@@ -35,8 +29,8 @@ from whodid.store.search import Edge
 from whodid.store.sqlite import check
 from whodid.store.sqlite.engine import Connection, Engine
 from whodid.store.sqlite.find import SQLiteSearch
-from whodid.store.sqlite.rows import COLUMNS, ZERO, Coding, Keys, Shapes, index_of, keep, pos_of
-from whodid.store.tally import Tally, count_in, folded
+from whodid.store.sqlite.rows import COLUMNS, TILE, Coding, Keys, Shapes, index_of, keep, pos_of
+from whodid.store.sqlite.write import Writing
 
 __all__ = ["SQLiteStore"]
 
@@ -45,7 +39,6 @@ _READ_CHUNK = 500
 _LOOK_UPS = 500  # ids in one statement
 _DICTIONARY_SIZES = (5_000, 100_000)  # entries from which the second and the third dictionary are trained
 _MAX_WORKSPACES = 1 << 22
-_TILE = "ws = ? AND level = ? AND number = ?"
 
 
 class SQLiteStore(Store):
@@ -69,6 +62,7 @@ class SQLiteStore(Store):
                 writer.execute("INSERT INTO setting VALUES ('key', ?)", found)
                 self._add_dictionary(writer, 1, shipped_dictionary())
         self.coding = Coding(Keys(found[0]), Packer(self._dictionaries), Shapes())
+        self._writing = Writing(self.coding)
         self._numbers: dict[str, int] = {}
 
     # ---------------------------------------------------------------- writing
@@ -79,7 +73,7 @@ class SQLiteStore(Store):
             ws, head = self._open(writer, workspace)
             batch = assemble(head, self._known(writer, ws, ids))
             if batch is not None:
-                self._write(writer, ws, batch)
+                self._writing.write(writer, ws, batch)
         return batch
 
     def forget(
@@ -92,7 +86,7 @@ class SQLiteStore(Store):
             if batch is None:
                 return None
             for gone in ranges:
-                self._remove(writer, workspace, ws, gone)
+                self._writing.remove(writer, workspace, ws, gone)
             first = batch.head.first
             writer.execute("DELETE FROM tile WHERE ws = ? AND level = 0 AND number < ?", (ws, first // 256))
             below = writer.value("SELECT max(number) FROM segment WHERE ws = ? AND start <= ?", (ws, first))
@@ -100,7 +94,7 @@ class SQLiteStore(Store):
             for table in ("segment", "postings", "second"):
                 writer.execute(f"DELETE FROM {table} WHERE ws = ? AND number < ?", (ws, below))
             writer.execute("DELETE FROM volume_index WHERE ws = ? AND first < ?", (ws, below))
-            self._write(writer, ws, batch)
+            self._writing.write(writer, ws, batch)
         return batch
 
     def _open(self, writer: Connection, workspace: str) -> tuple[int, Head | None]:
@@ -123,112 +117,6 @@ class SQLiteStore(Store):
             ):
                 found[row[2]] = keep(row, self.coding.packer)
         return found
-
-    def _write(self, writer: Connection, ws: int, batch: Batch) -> None:
-        self._keep(writer, ws, (*batch.rewritten, *batch.rows))
-        for gain in tile.additions(batch.nodes):
-            self._grow_tile(writer, ws, gain)
-        self._add_segments(writer, ws, batch.opened)
-        if batch.sealed is not None:
-            self._add_seal(writer, ws, batch.sealed, batch.postings)
-            writer.execute("INSERT INTO second VALUES (?, ?, ?)", (ws, batch.sealed.number, batch.second))
-        if batch.bound is not None:
-            self._add_volume(writer, ws, batch.bound, batch.postings)
-            writer.execute("DELETE FROM second WHERE ws = ? AND number < ?", (ws, batch.head.unbound.first))
-        writer.execute("UPDATE log SET head = ? WHERE ws = ?", (encode_head(batch.head), ws))
-
-    def _keep(self, writer: Connection, ws: int, rows: Sequence[Row]) -> None:
-        """Write entries with everything derived from them."""
-        key, pack = self.coding.keys.key, self.coding.packer.pack
-        entries: list[tuple[Any, ...]] = []
-        touches: list[tuple[int, int, int]] = []
-        texts: list[tuple[int, str]] = []
-        tally: Tally = Counter()
-        numbers: dict[object, int] = {}
-        for row in rows:
-            pos = pos_of(ws, row.index)
-            shape = numbers.get(row.shape)
-            if shape is None:
-                shape = numbers[row.shape] = self.coding.shapes.number(writer, ws, row.shape)
-            actor = key(ws, row.actor)
-            occurred_at, recorded_at = row.occurred_at - ZERO, row.recorded_at - ZERO
-            entries.append(
-                (pos, ws, occurred_at, recorded_at, shape, actor, row.kind, row.id, row.seed, pack(row.payload))
-            )
-            touches.extend((key(ws, touched), occurred_at, pos) for touched in row.touched)
-            texts.append((pos, row.text))
-            count_in(tally, row.occurred_at, shape, actor)
-        writer.insert("INSERT INTO entry", entries)
-        writer.insert("INSERT OR IGNORE INTO touch", sorted(touches))
-        writer.insert("INSERT INTO words (rowid, text)", texts)
-        writer.insert(
-            "INSERT INTO tally",
-            [(ws, *place, n) for place, n in folded(tally).items()],
-            "ON CONFLICT (ws, scale, bucket, value) DO UPDATE SET n = n + excluded.n",
-        )
-
-    @staticmethod
-    def _add_segments(writer: Connection, ws: int, segments: Sequence[Segment]) -> None:
-        writer.executemany(
-            "INSERT INTO segment VALUES (?, ?, ?, ?)", [(ws, s.number, s.start, s.salt) for s in segments]
-        )
-
-    @staticmethod
-    def _add_seal(writer: Connection, ws: int, sealed: Sealed, postings: bytes | None) -> None:
-        pos = pos_of(ws, sealed.index)
-        writer.execute("INSERT INTO seal VALUES (?, ?, ?, ?)", (ws, sealed.number, pos, sealed.seal))
-        if postings is not None:
-            writer.execute("INSERT INTO postings VALUES (?, ?, ?)", (ws, sealed.number, pack_postings(postings)))
-
-    @staticmethod
-    def _add_volume(writer: Connection, ws: int, bound: Bound, postings: bytes | None) -> None:
-        pos = pos_of(ws, bound.index)
-        writer.execute("INSERT INTO volume VALUES (?, ?, ?, ?, ?)", (ws, bound.number, bound.first, pos, bound.volume))
-        if bound.salt is not None and postings is not None:
-            row = (ws, bound.number, bound.first, bound.salt, pack_postings(postings))
-            writer.execute("INSERT INTO volume_index VALUES (?, ?, ?, ?, ?)", row)
-
-    @staticmethod
-    def _grow_tile(writer: Connection, ws: int, gain: tile.Addition) -> None:
-        place = (ws, gain.level, gain.index)
-        hashes = gain.hashes
-        if gain.start:
-            row = writer.row(f"SELECT hashes FROM growing WHERE {_TILE}", place)
-            if row is None or len(row[0]) != gain.start * HASH_SIZE:
-                raise StoreCorrupt(
-                    f"Tile {gain.index} of level {gain.level} does not hold the {gain.start} hashes that the head says",
-                    "Restore a backup",
-                )
-            hashes = row[0] + hashes
-        if len(hashes) == tile.TILE * HASH_SIZE:
-            writer.execute("DELETE FROM growing WHERE ws = ? AND level = ?", place[:2])
-            writer.execute("INSERT INTO tile VALUES (?, ?, ?, ?)", (*place, hashes))
-        else:
-            writer.execute("INSERT OR REPLACE INTO growing VALUES (?, ?, ?, ?)", (*place, hashes))
-
-    def _remove(self, writer: Connection, workspace: str, ws: int, gone: range) -> None:
-        """Remove content together with everything derived from it, counting the roll-ups down exactly."""
-        bounds = (pos_of(ws, gone.start), pos_of(ws, gone.stop))
-        tally: Tally = Counter()
-        touches: list[tuple[int, int, int]] = []
-        texts: list[tuple[int, str]] = []
-        key = self.coding.keys.key
-        for row in writer.rows(f"SELECT {COLUMNS}, e.actor FROM entry e WHERE e.pos >= ? AND e.pos < ?", bounds):
-            kept = keep(row, self.coding.packer)
-            entry = restore(kept, workspace)
-            count_in(tally, kept.occurred_at, row[7], row[8])
-            touched = {entry.resource.id, *(related.id for related in entry.related)}
-            touches.extend((key(ws, one), kept.occurred_at - ZERO, row[0]) for one in touched)
-            texts.append((row[0], " ".join(words(entry))))
-        touches.sort()
-        writer.executemany("DELETE FROM touch WHERE key = ? AND occurred_at = ? AND pos = ?", touches)
-        # The index has no copy of the texts: what it is to forget must be what it was told.
-        writer.executemany("INSERT INTO words (words, rowid, text) VALUES ('delete', ?, ?)", texts)
-        same = "ws = ? AND scale = ? AND bucket = ? AND value = ?"
-        whole = folded(tally)
-        writer.executemany(f"UPDATE tally SET n = n - ? WHERE {same}", [(n, ws, *place) for place, n in whole.items()])
-        writer.executemany(f"DELETE FROM tally WHERE {same} AND n <= 0", [(ws, *place) for place in whole])
-        writer.execute("DELETE FROM entry WHERE pos >= ? AND pos < ?", bounds)
 
     # ---------------------------------------------------------------- reading
 
@@ -315,8 +203,8 @@ class SQLiteStore(Store):
         with self.engine.reading() as reader:
             ws = self.number(reader, workspace)
             rows = [
-                reader.row(f"SELECT hashes FROM tile WHERE {_TILE}", (ws, *place))
-                or reader.row(f"SELECT hashes FROM growing WHERE {_TILE}", (ws, *place))
+                reader.row(f"SELECT hashes FROM tile WHERE {TILE}", (ws, *place))
+                or reader.row(f"SELECT hashes FROM growing WHERE {TILE}", (ws, *place))
                 for place in wanted
             ]
         return [row[0] if row else b"" for row in rows]
@@ -413,24 +301,11 @@ class SQLiteStore(Store):
             row = writer.row("SELECT value FROM state WHERE ws = ? AND name = ?", (ws, PROGRESS))
             if (row[0] if row else None) != old:
                 return False
-            self._keep(writer, ws, piece.rows)
-            for gain in tile.additions(piece.nodes):
-                self._grow_tile(writer, ws, gain)
-            self._add_segments(writer, ws, piece.segments)
-            for sealed, postings in piece.seals:
-                self._add_seal(writer, ws, sealed, postings)
-            writer.executemany("INSERT INTO second VALUES (?, ?, ?)", [(ws, *one) for one in piece.second.items()])
-            for bound, postings in piece.volumes:
-                self._add_volume(writer, ws, bound, postings)
-            states = {**piece.states, PROGRESS: new}
-            writer.executemany(
-                "INSERT OR REPLACE INTO state VALUES (?, ?, ?)",
-                [(ws, name, value) for name, value in states.items() if value is not None],
-            )
+            self._writing.adopt(writer, ws, piece)
             if new is None:
                 writer.execute("DELETE FROM state WHERE ws = ? AND name = ?", (ws, PROGRESS))
-            if piece.head is not None:
-                writer.execute("UPDATE log SET head = ? WHERE ws = ?", (encode_head(piece.head), ws))
+            else:
+                writer.execute("INSERT OR REPLACE INTO state VALUES (?, ?, ?)", (ws, PROGRESS, new))
             return True
 
     def check(self, workspace: str) -> Iterator[Problem]:
