@@ -25,7 +25,7 @@ __all__ = ["GroupCommit", "Receipt"]
 _GROUP = 2_000  # entries in one transaction at most; larger groups only add latency
 
 
-class Receipt(Struct, frozen=True, kw_only=True):
+class Receipt(Struct, frozen=True, gc=False, kw_only=True):
     """The acknowledgement of a durable entry.
 
     Args:
