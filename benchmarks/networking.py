@@ -18,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
@@ -62,7 +63,7 @@ class _Senders:
             thread.start()
 
     def stop(self) -> None:
-        """End once what is under way is acknowledged."""
+        """End once what is under way is answered."""
         self.stopping.set()
         for thread in self._threads:
             thread.join()
@@ -73,7 +74,8 @@ class _Senders:
                 event = wire(number, occurred_at="2026-11-01T12:00:00Z")
                 number += _SENDERS
                 status = 0
-                while status not in {200, 201}:
+                # Whoever is told to stop need not be answered well: the server may be gone, or refuse for ever.
+                while status not in {200, 201} and not self.stopping.is_set():
                     began = time.monotonic()
                     try:
                         status = http.post(f"{self._url}/v1/events", json=event, headers=self._headers).status_code
@@ -83,7 +85,27 @@ class _Senders:
                     self.answers.append(_Answer(now, now - began, status))
                     if status not in {200, 201}:
                         time.sleep(_AGAIN_S)
-                self.acknowledged.add(event["id"])
+                if status in {200, 201}:
+                    self.acknowledged.add(event["id"])
+
+
+def _wait_for_one(senders: _Senders, since: float, name: str) -> None:
+    """Wait until an event is acknowledged that was answered after a moment; fail with what was answered instead."""
+    before = len(senders.answers)
+    try:
+        wait_for(
+            lambda: any(
+                one.status in {200, 201} and one.at > since for one in senders.answers[max(0, before - _SENDERS) :]
+            ),
+            "",
+        )
+    except AssertionError:
+        lately = senders.answers[before:]
+        told = ", ".join(f"{count} times {status}" for status, count in Counter(one.status for one in lately).items())
+        slowest = max((one.seconds for one in lately), default=0.0)
+        insist(
+            False, f"after {name!r} nothing is recorded: answered was {told or 'nothing'}, in {slowest:.1f} s at most"
+        )
 
 
 def _phase(senders: _Senders, network: Network, name: str, seconds: float) -> tuple[object, ...]:
@@ -99,11 +121,8 @@ def _phase(senders: _Senders, network: Network, name: str, seconds: float) -> tu
     time.sleep(seconds)
     network.heal()
     healed = time.monotonic()
-    wait_for(lambda: any(one.status in {200, 201} for one in senders.answers[-_SENDERS:]), "nothing is recorded")
+    _wait_for_one(senders, healed, name)
     if name in {"silent", "cut"}:
-        wait_for(
-            lambda: any(one.status in {200, 201} and one.at > healed for one in senders.answers), "nothing is recorded"
-        )
         # The requests that were under way.
         time.sleep(1)
     answers = senders.answers[first:]

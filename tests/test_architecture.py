@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -157,6 +158,16 @@ def sources() -> list[Path]:
     folders = ["src", "sendero", "tests", "benchmarks", "scripts", "frontend"]
     found = [path for folder in folders for kind in ("*.py", "*.ts", "*.mjs") for path in (ROOT / folder).rglob(kind)]
     return sorted(path for path in found if "node_modules" not in path.parts)
+
+
+def test_the_house_is_drawn_as_it_is_built() -> None:
+    """The drawing for contributors has the floors that imports are held to, and every room there is."""
+    held = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    floors = next(one["layers"] for one in held if one["type"] == "layers")
+    drawn = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split("```text\n")[1].split("```")[0]
+    assert drawn.splitlines() == floors
+    rooms = {path.stem for path in SOURCE.iterdir() if path.is_dir() or path.suffix == ".py"}
+    assert rooms - {"__init__", "__main__", "__pycache__", "testing"} == set(re.findall(r"\w+", drawn))
 
 
 def test_no_file_is_longer_than_a_reader_can_hold() -> None:

@@ -80,6 +80,7 @@ def story() -> Workshop:
     shop = furnished("story", segments=5)
     shop.purge(30, 31)
     shop.close()
+    shop.purge(below=12)
     shop.purge(below=14)
     shop.close()
     for size, stamp in ((33, b""), (47, b"\x30\x03\x02\x01\x00")):

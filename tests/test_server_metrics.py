@@ -299,6 +299,8 @@ def test_sinks_are_shown_by_their_ids(
     labels = ("otlp", sink.id)
     assert found["whodid_sink_behind", *labels] == size - 2
     assert found["whodid_sink_lag_seconds", *labels] == 30
+    # It never took anything: 0 would be the silence of one that is well.
+    assert found["whodid_sink_silence_seconds", *labels] == 30
     assert (found["whodid_sink_paused_seconds", *labels], found["whodid_sink_delivered_total", *labels]) == (30, 0)
     assert found["whodid_sink_failed_deliveries", *labels] == 1
     assert (found["whodid_sink_refused", *labels], found["whodid_sink_quarantined", *labels]) == (0, 0)

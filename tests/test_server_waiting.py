@@ -167,7 +167,9 @@ def test_nothing_is_answered_before_it_is_on_the_disk(log: Log, key: str, tmp_pa
         assert (answer.status_code, answer.json()["type"]) == (503, "UNAVAILABLE")
 
 
-def test_a_full_spool_refuses_and_says_so_to_operators(log: Log, key: str, tmp_path: Path) -> None:
+def test_a_full_spool_refuses_and_says_so_to_operators(
+    log: Log, key: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """503 like any busy server; what was accepted before stays accepted."""
     metrics = PrometheusMeter(TOKEN)
     with (
@@ -187,6 +189,7 @@ def test_a_full_spool_refuses_and_says_so_to_operators(log: Log, key: str, tmp_p
                 accepted.append(str(number))
             assert 10 < len(accepted) < 20
             assert waiting.full
+            assert "spool_bytes" in caplog.text  # the word of who runs a server
             health = client(log, waiting=waiting)
             with health as fresh:
                 for path in ("/readyz", "/readyz/doors"):

@@ -2,6 +2,7 @@
 // it shares the API, the words and the tokens of the viewer, and no state.
 
 import { html, nothing, unsafeCSS, type TemplateResult } from "lit";
+import { repeat } from "lit/directives/repeat.js";
 import { asProblem } from "./lib/api.js";
 import { beside } from "./lib/files.js";
 import { icon } from "./lib/icons.js";
@@ -103,7 +104,7 @@ export class AuditLogAlerts extends OwnPage<AlertKey> {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    this.#timer = setInterval(() => document.hidden || this.busy || void this.load(), EVERY) as unknown as number;
+    this.#timer = setInterval(() => document.hidden || this.busy || void this.load(), EVERY);
   }
 
   override disconnectedCallback(): void {
@@ -259,7 +260,8 @@ export class AuditLogAlerts extends OwnPage<AlertKey> {
     if (this.problem) return this.failure(this.problem);
     if (!this.#alerts) return html`<p class="empty">${this.t("loading")}</p>`;
     if (!this.#alerts.length) return html`<p class="empty">${this.t(`none.${this.#filter}`)}</p>`;
-    return html`<ol>${this.#alerts.map((alert) => this.#alert(alert))}</ol>
+    // What somebody types stays with its alert, whichever come or go before it.
+    return html`<ol>${repeat(this.#alerts, ({ id }) => id, (alert) => this.#alert(alert))}</ol>
       ${this.#next ? html`<button class="btn" @click=${this.#more}>${this.t("more")}</button>` : nothing}`;
   }
 

@@ -441,7 +441,7 @@ export class AuditLogViewer extends LitElement implements Host {
   readonly #hover = (event: Event): void => {
     const row = (event.target as Element).closest<HTMLElement>(".row[data-index]");
     clearTimeout(this.#hoverTimer);
-    if (row?.dataset.index) this.#hoverTimer = setTimeout(() => this.#drawer?.prefetch(row.dataset.index as string), 80) as unknown as number;
+    if (row?.dataset.index) this.#hoverTimer = setTimeout(() => this.#drawer?.prefetch(row.dataset.index as string), 80);
   };
 
   protected override render(): TemplateResult {

@@ -174,3 +174,16 @@ def test_a_number_of_alerts_says_nothing_of_reviews(owner: Person) -> None:
     )
     expect(review.locator(".many")).to_be_visible()
     expect(review.locator(".many")).to_have_text("overdue")
+
+
+def test_a_note_stays_with_its_alert(owner: Person) -> None:
+    """What somebody types is not moved to another alert when one before it is done with."""
+    owner.go("Alerts")
+    cards = owner.page.locator("li.alert")
+    expect(cards.nth(1)).to_be_visible()
+    note = owner.page.locator(f"#note-{cards.nth(1).get_attribute('id')}")
+    note.fill("About this one")
+    cards.first.get_by_role("button", name="Acknowledge", exact=True).click()
+    expect(owner.page.get_by_role("status")).to_have_text("Acknowledged.")
+    expect(note).to_have_value("About this one")
+    assert [one.input_value() for one in cards.locator("input").all()].count("About this one") == 1

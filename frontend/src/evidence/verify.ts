@@ -240,7 +240,9 @@ class Verification {
     const headers = new Map<number, Header>();
     const gone = new Set<number>();
     const good = await this.#step("span", null, async () => {
-      demand(first === start || reasons.some((one) => one.why === "purged" && one.index <= first && first < start && start <= one.stop));
+      // Purges follow one another.
+      const explained = reasons.reduce((at, { why, index, stop: end }) => (why === "purged" && index <= at ? Math.max(at, end) : at), first);
+      demand(first <= start && start <= explained);
       demand(stop - start === known.size + span.leaves.length);
       const before = cut(base64(span.frontier), 32);
       const rest = span.leaves[Symbol.iterator]();
@@ -353,7 +355,7 @@ class Verification {
     const { index, stop, why, record } = reason;
     const within = (at: number): boolean => index <= at && at < stop;
     const entry = opened.get(index);
-    const below = span !== null && index <= start && start < span.start;
+    const below = span !== null && index < span.start && start < stop;
     const needed = why === "erased"
       ? entry !== undefined && stop === index + 1 && withheld(entry).some(([, , one]) => one === "erased")
       : (below || absent.some(within)) && !this.#order.some(within);

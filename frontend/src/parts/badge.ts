@@ -82,7 +82,7 @@ export class Badge {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       void this.check();
-    }, after) as unknown as number;
+    }, after);
   }
 
   /** Check the signed head, and of the rows those that were not checked yet. */

@@ -200,7 +200,7 @@ export class Bar {
     this.#draft = (event.target as HTMLInputElement).value;
     clearTimeout(this.#timer);
     // A term that only begins is not asked yet.
-    if (!BEGUN.test(this.#draft)) this.#timer = setTimeout(this.#apply, DEBOUNCE) as unknown as number;
+    if (!BEGUN.test(this.#draft)) this.#timer = setTimeout(this.#apply, DEBOUNCE);
     this.helper?.typed();
     this.#host.requestUpdate();
   };

@@ -259,7 +259,7 @@ export class Export {
       const { items } = await this.#host.client.get<{ items: ExportJob[] }>("exports");
       this.#recent = items.filter(({ id }) => id !== this.#job?.id);
       clearTimeout(this.#again);
-      if (this.shown && !this.#recent.every(isOver)) this.#again = setTimeout(() => void this.#look(), AGAIN) as unknown as number;
+      if (this.shown && !this.#recent.every(isOver)) this.#again = setTimeout(() => void this.#look(), AGAIN);
       this.#host.requestUpdate();
     } catch {
       // Without the list the dialog does what it is for all the same.

@@ -64,7 +64,7 @@ export class Feed implements ReactiveController {
   brief = true;
   readonly #host: Host;
   #abort: AbortController | null = null;
-  #timers: number[] = [];
+  #timers: ReturnType<typeof setTimeout>[] = [];
   #observer: IntersectionObserver | null = null;
   /** The items whose last rows are watched. */
   #seen: readonly Summary[] | null = null;
@@ -107,8 +107,8 @@ export class Feed implements ReactiveController {
     this.problem = null;
     this.more = "idle";
     this.#timers = [
-      setTimeout(() => this.#set({ skeleton: !this.items.length }), 120) as unknown as number,
-      setTimeout(() => this.#set({ slow: true }), 4000) as unknown as number,
+      setTimeout(() => this.#set({ skeleton: !this.items.length }), 120),
+      setTimeout(() => this.#set({ slow: true }), 4000),
     ];
     this.#host.requestUpdate();
     try {

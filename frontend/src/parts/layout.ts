@@ -116,6 +116,6 @@ export class Layout {
           this.#estimate = found;
           this.#host.requestUpdate();
         });
-    }, REST) as unknown as number;
+    }, REST);
   }
 }

@@ -194,7 +194,7 @@ export class Live {
     this.#chart ??= setTimeout(() => {
       this.#chart = undefined;
       void this.#activity.reload();
-    }, CHART) as unknown as number;
+    }, CHART);
     this.#host.requestUpdate();
   }
 
@@ -220,7 +220,7 @@ export class Live {
     this.#summary = setTimeout(() => {
       this.#summary = undefined;
       this.#say();
-    }, SUMMARY) as unknown as number;
+    }, SUMMARY);
   }
 }
 

@@ -239,7 +239,7 @@ export class Menus {
   readonly #type = (event: InputEvent): void => {
     this.#typed = (event.target as HTMLInputElement).value;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#find(), 150) as unknown as number;
+    this.#timer = setTimeout(() => void this.#find(), 150);
     this.#host.requestUpdate();
   };
 

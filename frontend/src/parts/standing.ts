@@ -53,7 +53,7 @@ export class Standing {
     if (key === this.#asked) return;
     this.stop();
     this.#asked = key;
-    this.#timer = setTimeout(() => void this.#ask(key), REST) as unknown as number;
+    this.#timer = setTimeout(() => void this.#ask(key), REST);
   }
 
   async #ask(key: string): Promise<void> {

@@ -56,7 +56,7 @@ export class Suggest implements Helper {
     clearTimeout(this.#timer);
     this.#abort?.abort();
     if (!this.#typed.asked) return this.#show(field.value.trim() ? [] : [...this.#recent(), ...this.#fields("")]);
-    this.#timer = setTimeout(() => void this.#ask(), DEBOUNCE) as unknown as number;
+    this.#timer = setTimeout(() => void this.#ask(), DEBOUNCE);
   }
 
   hide(): void {

@@ -27,7 +27,7 @@ export class Voice {
     this.#timer = setTimeout(() => {
       this.#toast = "";
       this.#host.requestUpdate();
-    }, SHOWN) as unknown as number;
+    }, SHOWN);
     this.tell(text);
   }
 

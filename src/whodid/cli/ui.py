@@ -248,6 +248,11 @@ def run(arguments: Sequence[str]) -> int:
         note(f"whodid: {error.filename or 'The system'}: {error.strerror or error}.")
         return USAGE
     except Exception as error:  # noqa: BLE001 - a program of ours ends with a sentence, not with a traceback
+        if isinstance(error, MemoryError) or str(error) == "can't start new thread":
+            note(
+                "whodid: The system gives no more memory or threads. Let the process have more (ulimit -v, ulimit -u)."
+            )
+            return USAGE
         if os.environ.get("WHODID_DEBUG"):
             traceback.print_exc()
         else:

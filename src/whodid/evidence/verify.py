@@ -283,10 +283,7 @@ class _Verification:
         if any(problem.code == "entry" for problem in self.problems):
             return
         first, start, stop = covered[0].sealed.start, span.start, covered[-1].sealed.stop
-        explained = first == start or any(
-            reason.why == PURGED and reason.index <= first < start <= reason.stop for reason in document.reasons
-        )
-        if not explained or stop - start != len(leaves) + len(span.leaves):
+        if not first <= start <= _explained(first, document.reasons) or stop - start != len(leaves) + len(span.leaves):
             self._add("span")
             return
         headers: dict[int, Header] = {}
@@ -415,7 +412,7 @@ class _Verification:
             needed = needed and reason.stop == reason.index + 1
         else:
             known = bisect_left(self.order, reason.index) != bisect_left(self.order, reason.stop)
-            below = document.span is not None and reason.index <= start < document.span.start
+            below = document.span is not None and reason.index < document.span.start and start < reason.stop
             some = bisect_left(missing, reason.index) != bisect_left(missing, reason.stop)
             needed = (some or below) and not known
         if not needed:
@@ -436,3 +433,11 @@ class _Verification:
     def _known(self, seal: Seal | Volume) -> list[int]:
         """Return the entries of a segment whose headers are here, by index."""
         return self.order[bisect_left(self.order, seal.start) : bisect_left(self.order, seal.stop)]
+
+
+def _explained(first: int, reasons: Iterable[Reason]) -> int:
+    """Return up to where retention removed everything from an index on: purges follow one another."""
+    for reason in reasons:
+        if reason.why == PURGED and reason.index <= first:
+            first = max(first, reason.stop)
+    return first

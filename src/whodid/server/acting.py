@@ -7,13 +7,16 @@ Looking takes `audit:read` and no locked filter, because what is seen is about w
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
 
 from whodid.errors import Denied
 from whodid.log import Log
 from whodid.model import Actor, Context, Resource
 from whodid.server.answers import Answer, Call, Handler, answer_json
 from whodid.server.described import Description
+from whodid.server.ordering import read_order
 from whodid.server.problems import refusal
 from whodid.server.refusals import Refusals
 from whodid.server.sessions import Session, Sessions, bearer, context_of
@@ -22,6 +25,8 @@ from whodid.viewer import asks
 __all__ = ["MANAGE", "Acts", "came", "may", "who"]
 
 MANAGE = "audit:manage"
+
+_Wish = TypeVar("_Wish")
 
 
 class Acts:
@@ -86,6 +91,30 @@ class Acts:
             return made if isinstance(made, Answer) else answer_json(made)
 
         return Handler(method, path, answer, described=described)
+
+    def order(
+        self,
+        path: str,
+        wish: type[_Wish],
+        inner: Callable[[Session, Call, _Wish], Any],
+        described: Description,
+        action: str,
+        *,
+        method: str = "POST",
+    ) -> Handler:
+        """Make a route that acts as its body says.
+
+        Args:
+            wish: The type of the body.
+            action: As for `act`.
+        """
+        decoder = msgspec.json.Decoder(wish)
+
+        def ordered(session: Session, call: Call) -> Any:
+            wished = read_order(call, decoder)
+            return wished if isinstance(wished, Answer) else inner(session, call, wished)
+
+        return self.act(path, ordered, described, action, method=method)
 
 
 def may(session: Session, *needs: str) -> None:

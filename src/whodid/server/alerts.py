@@ -6,10 +6,8 @@ Looking takes `audit:read` and no locked filter, because an alert is about what 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, get_args
-
-import msgspec
+from collections.abc import Mapping
+from typing import Any, get_args
 
 from whodid.canonical import time_text
 from whodid.catalog import type_label
@@ -41,8 +39,7 @@ from whodid.server.alerting import (
     Noted,
     Resolution,
 )
-from whodid.server.answers import Answer, Call
-from whodid.server.ordering import read_order
+from whodid.server.answers import Call
 from whodid.server.reminding import OVERDUE
 from whodid.server.sessions import Session, Sessions
 from whodid.viewer import PERSONAL, asks
@@ -53,11 +50,6 @@ __all__ = ["AlertRoutes", "explained", "spoken", "told_rules", "who"]
 _STATUSES: tuple[str, ...] = get_args(ALERTS.query[0].type)
 _MOST = 100
 _CODES = frozenset({"details.cause", "features.net_type"})
-
-_noted = msgspec.json.Decoder(Noted)
-_resolution = msgspec.json.Decoder(Resolution)
-_muting = msgspec.json.Decoder(Muting)
-_T = TypeVar("_T")
 
 
 class AlertRoutes:
@@ -75,9 +67,11 @@ class AlertRoutes:
         self.handlers = (
             acts.look("/v1/alerts", self._list, ALERTS),
             acts.look("/v1/alerts/{id}", self._one, ALERT),
-            acts.act("/v1/alerts/{id}/acknowledge", self._acknowledge, ACKNOWLEDGE, "audit.alert_acknowledged"),
-            acts.act("/v1/alerts/{id}/resolve", self._resolve, RESOLVE, "audit.alert_resolved"),
-            acts.act("/v1/alerts/{id}/mute", self._mute, MUTE, "audit.alert_rule_changed"),
+            acts.order(
+                "/v1/alerts/{id}/acknowledge", Noted, self._acknowledge, ACKNOWLEDGE, "audit.alert_acknowledged"
+            ),
+            acts.order("/v1/alerts/{id}/resolve", Resolution, self._resolve, RESOLVE, "audit.alert_resolved"),
+            acts.order("/v1/alerts/{id}/mute", Muting, self._mute, MUTE, "audit.alert_rule_changed"),
         )
 
     # ------------------------------------------------------------------------------------------------------ looking
@@ -107,41 +101,29 @@ class AlertRoutes:
 
     # ------------------------------------------------------------------------------------------------------- acting
 
-    def _acknowledge(self, session: Session, call: Call) -> Any:
-        return self._ordered(session, call, _noted, lambda alerts, id_, wish: alerts.acknowledge(id_, wish.note))
+    def _acknowledge(self, session: Session, call: Call, wish: Noted) -> dict[str, Any]:
+        return self._after(session, call, self._alerts(session, call).acknowledge(call.path["id"], wish.note))
 
-    def _resolve(self, session: Session, call: Call) -> Any:
-        return self._ordered(
-            session, call, _resolution, lambda alerts, id_, wish: alerts.resolve(id_, wish.verdict, wish.note)
-        )
+    def _resolve(self, session: Session, call: Call, wish: Resolution) -> dict[str, Any]:
+        resolved = self._alerts(session, call).resolve(call.path["id"], wish.verdict, wish.note)
+        return self._after(session, call, resolved)
 
-    def _mute(self, session: Session, call: Call) -> Any:
-        def mute(alerts: Alerts, id_: str, wish: Muting) -> Alert:
-            alert = alerts.get(id_)
-            if alert.person is None:
-                raise InvalidSetting("The alert is about nobody in particular", "Switch the rule off instead")
-            claims = session.claims
-            settings = RuleSettings(self._log, claims.workspace, actor=claims.viewer, context=came(call))
-            settings.mute(alert.rule, alert.title, alert.person, wish.days, wish.note)
-            return alert
-
-        return self._ordered(session, call, _muting, mute)
-
-    def _ordered(
-        self,
-        session: Session,
-        call: Call,
-        decoder: msgspec.json.Decoder[_T],
-        act: Callable[[Alerts, str, _T], Alert],
-    ) -> Any:
-        wish = read_order(call, decoder)
-        if isinstance(wish, Answer):
-            return wish
+    def _mute(self, session: Session, call: Call, wish: Muting) -> dict[str, Any]:
+        alert = self._alerts(session, call).get(call.path["id"])
+        if alert.person is None:
+            raise InvalidSetting("The alert is about nobody in particular", "Switch the rule off instead")
         claims = session.claims
-        alerts = Alerts(self._log, claims.workspace, actor=claims.viewer, context=came(call))
+        settings = RuleSettings(self._log, claims.workspace, actor=claims.viewer, context=came(call))
+        settings.mute(alert.rule, alert.title, alert.person, wish.days, wish.note)
+        return self._after(session, call, alert)
+
+    def _alerts(self, session: Session, call: Call) -> Alerts:
+        claims = session.claims
+        return Alerts(self._log, claims.workspace, actor=claims.viewer, context=came(call))
+
+    def _after(self, session: Session, call: Call, alert: Alert) -> dict[str, Any]:
         lang = session.lang(None, call)
-        rules = told_rules(self._log, claims.workspace, lang)
-        return _view(act(alerts, call.path["id"], wish), session, rules, lang)
+        return _view(alert, session, told_rules(self._log, session.claims.workspace, lang), lang)
 
 
 def told_rules(log: Log, workspace: str, lang: str) -> dict[str, Rule]:

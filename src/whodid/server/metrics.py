@@ -36,7 +36,10 @@ _LEVELS: dict[Level, str] = {
 _SINKS: dict[str, tuple[str, Callable[[Health], float]]] = {
     "behind": ("Entries of the log that are still to be looked at.", lambda one: one.behind),
     "lag_seconds": ("Age of the first of them; 0 when there are none.", lambda one: one.lag),
-    "silence_seconds": ("Since it last took anything, signs of life included.", lambda one: one.silence or 0.0),
+    "silence_seconds": (
+        "Since it last took anything, signs of life included; before that, the age of the first entry that waits.",
+        lambda one: one.lag if one.silence is None else one.silence,
+    ),
     "paused_seconds": ("Since it paused; 0 when it did not.", lambda one: one.paused or 0.0),
     "failed_deliveries": ("Deliveries in a row that failed.", lambda one: one.position.attempts),
     "delivered": ("Entries that it took.", lambda one: one.position.delivered),

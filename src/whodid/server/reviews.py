@@ -16,8 +16,7 @@ from whodid.model import Actor, Entry
 from whodid.query import indexes_of, spans
 from whodid.review import RULE, Item, Mark, Review, Reviews, check, rests_on
 from whodid.server.acting import MANAGE, Acts, came, who
-from whodid.server.answers import Answer, Call, answer_json
-from whodid.server.ordering import read_order
+from whodid.server.answers import Call, answer_json
 from whodid.server.reminding import caught_up
 from whodid.server.reviewing import (
     BEGIN,
@@ -40,10 +39,6 @@ __all__ = ["ReviewRoutes"]
 
 _ROWS = 3
 
-_looked = msgspec.json.Decoder(Looked)
-_raised = msgspec.json.Decoder(Raised)
-_signature = msgspec.json.Decoder(Signature)
-
 
 class ReviewRoutes:
     """Routes over one log.
@@ -62,9 +57,9 @@ class ReviewRoutes:
             acts.look("/v1/reviews", self._list, REVIEWS),
             acts.act("/v1/reviews", self._begin, BEGIN, started),
             acts.look(open_, self._open, OPEN),
-            acts.act(f"{open_}/items/{{id}}", self._look_at, LOOKED, signed),
-            acts.act(f"{open_}/items/{{id}}/raise", self._raise, RAISE, "audit.alert_raised"),
-            acts.act(f"{open_}/sign", self._sign, SIGN, signed),
+            acts.order(f"{open_}/items/{{id}}", Looked, self._look_at, LOOKED, signed),
+            acts.order(f"{open_}/items/{{id}}/raise", Raised, self._raise, RAISE, "audit.alert_raised"),
+            acts.order(f"{open_}/sign", Signature, self._sign, SIGN, signed),
             acts.look("/v1/reviews/{number}", self._signed, SIGNED_REVIEW),
         )
 
@@ -105,17 +100,11 @@ class ReviewRoutes:
         review = self._reviews(session, call).begin(one.index for one in open_alerts)
         return answer_json(self._view(review, session, _lang(session, call)), status=201)
 
-    def _look_at(self, session: Session, call: Call) -> Any:
-        wish = read_order(call, _looked)
-        if isinstance(wish, Answer):
-            return wish
+    def _look_at(self, session: Session, call: Call, wish: Looked) -> dict[str, Any]:
         review = self._reviews(session, call).mark(call.path["id"], wish.comment, seen=wish.seen)
         return self._one(review, session, call)
 
-    def _raise(self, session: Session, call: Call) -> Any:
-        wish = read_order(call, _raised)
-        if isinstance(wish, Answer):
-            return wish
+    def _raise(self, session: Session, call: Call, wish: Raised) -> dict[str, Any]:
         reviews, claims = self._reviews(session, call), session.claims
         item = reviews.item(reviews.open(), call.path["id"])
         entry = next(
@@ -127,10 +116,7 @@ class ReviewRoutes:
         alert = alerts.raise_by_hand(entry, wish.note, entries=item.entries, level=wish.level)
         return self._one(reviews.mark(item.id, wish.note, alert=alert.id), session, call)
 
-    def _sign(self, session: Session, call: Call) -> Any:
-        wish = read_order(call, _signature)
-        if isinstance(wish, Answer):
-            return wish
+    def _sign(self, session: Session, call: Call, wish: Signature) -> dict[str, Any]:
         entry = self._reviews(session, call).sign(wish.comment, unseen=wish.unseen)
         claims, said = session.claims, entry.details or {}
         alerts = Alerts(self._log, claims.workspace, actor=claims.viewer, context=came(call))

@@ -10,8 +10,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-import msgspec
-
 from whodid.canonical import time_text
 from whodid.detect import (
     ALWAYS,
@@ -40,7 +38,6 @@ from whodid.log import Log
 from whodid.server.acting import MANAGE, Acts, came, who
 from whodid.server.alerts import spoken, told_rules
 from whodid.server.answers import Answer, Call, answer_json
-from whodid.server.ordering import read_order
 from whodid.server.problems import problem
 from whodid.server.ruling import BUDGET, CHANGE, CREATE, DELETE, PREVIEW, RULES, Budget, Change, Draft, Trial
 from whodid.server.sessions import Session, Sessions
@@ -51,11 +48,6 @@ __all__ = ["RuleRoutes"]
 _MONTH, _WEEK = timedelta(days=30), timedelta(days=7)
 _CHANGED = "audit.alert_rule_changed"
 _SILENT = frozenset({"muted", "inhibited"})
-
-_draft = msgspec.json.Decoder(Draft)
-_trial = msgspec.json.Decoder(Trial)
-_change = msgspec.json.Decoder(Change)
-_budget = msgspec.json.Decoder(Budget)
 
 
 class RuleRoutes:
@@ -75,11 +67,11 @@ class RuleRoutes:
         self._slots = threading.BoundedSemaphore(at_once)
         self.handlers = (
             acts.look("/v1/alert-rules", self._list, RULES),
-            acts.act("/v1/alert-rules", self._write, CREATE, _CHANGED),
-            acts.act("/v1/alert-rules/preview", self._try, PREVIEW, _CHANGED),
-            acts.act("/v1/alert-rules/{name}", self._changed, CHANGE, _CHANGED, method="PUT"),
+            acts.order("/v1/alert-rules", Draft, self._write, CREATE, _CHANGED),
+            acts.order("/v1/alert-rules/preview", Trial, self._try, PREVIEW, _CHANGED),
+            acts.order("/v1/alert-rules/{name}", Change, self._changed, CHANGE, _CHANGED, method="PUT"),
             acts.act("/v1/alert-rules/{name}", self._delete, DELETE, _CHANGED, method="DELETE"),
-            acts.act("/v1/alert-budget", self._limit, BUDGET, _CHANGED, method="PUT"),
+            acts.order("/v1/alert-budget", Budget, self._limit, BUDGET, _CHANGED, method="PUT"),
         )
 
     # ------------------------------------------------------------------------------------------------------ looking
@@ -99,17 +91,12 @@ class RuleRoutes:
 
     # ------------------------------------------------------------------------------------------------------- acting
 
-    def _write(self, session: Session, call: Call) -> Any:
-        wish = read_order(call, _draft)
-        if isinstance(wish, Answer):
-            return wish
+    def _write(self, session: Session, call: Call, wish: Draft) -> Answer:
         made = self._saved(session, call, wish, None)
         return made if isinstance(made, Answer) else answer_json(self._answered(session, call, made), status=201)
 
-    def _changed(self, session: Session, call: Call) -> Any:
-        wish, name = read_order(call, _change), call.path["name"]
-        if isinstance(wish, Answer):
-            return wish
+    def _changed(self, session: Session, call: Call, wish: Change) -> Any:
+        name = call.path["name"]
         shown = self._shown(session, call)
         own = next((one for one in shown.settings.own if one.name == name), None)
         rule = shown.rules.get(name)
@@ -151,10 +138,7 @@ class RuleRoutes:
         self._settings(session, call).delete(name, personal=_is_personal(own))
         return shown
 
-    def _limit(self, session: Session, call: Call) -> Any:
-        wish = read_order(call, _budget)
-        if isinstance(wish, Answer):
-            return wish
+    def _limit(self, session: Session, call: Call, wish: Budget) -> dict[str, Any]:
         self._settings(session, call).budget(wish.weekly)
         return self._shown(session, call).budget()
 
@@ -185,10 +169,7 @@ class RuleRoutes:
 
     # ------------------------------------------------------------------------------------------------------- trying
 
-    def _try(self, session: Session, call: Call) -> Any:
-        wish = read_order(call, _trial)
-        if isinstance(wish, Answer):
-            return wish
+    def _try(self, session: Session, call: Call, wish: Trial) -> Any:
         shown = self._shown(session, call, wish.lang)
         text = None
         if wish.numbers is not None and wish.rule in shown.rules and wish.sentence is None and not wish.text:

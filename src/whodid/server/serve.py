@@ -30,6 +30,7 @@ from whodid.export import default_folder
 from whodid.log import Log, open_log
 from whodid.retention import RetentionWorker, SealingWorker
 from whodid.server.app import asgi
+from whodid.server.arenas import bound_arenas
 from whodid.server.compat import NEVER_AGAIN
 from whodid.server.compat.syslog import Syslog
 from whodid.server.compat.syslog_addresses import read_address
@@ -42,6 +43,7 @@ from whodid.server.console.sso import SignOn
 from whodid.server.exports import export_worker
 from whodid.server.gate import Gate
 from whodid.server.lapsing import LapseWorker
+from whodid.server.limits import let_open
 from whodid.server.logs import Failures, written_as_lines
 from whodid.server.meter import Meter
 from whodid.server.metrics import PrometheusMeter
@@ -77,6 +79,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
         StoreError: The store cannot be opened, or the logs are kept in another one.
     """
     secret, token = read_secret(settings), read_token(settings)
+    bound_arenas()
     # A thread that writes or reads much would keep the connections waiting for five milliseconds at each step.
     sys.setswitchinterval(_SWITCH_SECONDS)
     metrics = PrometheusMeter(token) if token is not None else None
@@ -97,6 +100,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             )
         )
         log.check_place()
+        too_few = let_open(settings.connections)
         workspace = _workspace(settings, log)
         listener = stack.enter_context(_listen(settings.host, settings.port))
         exports = export_worker(
@@ -176,6 +180,8 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             announce(f"Syslog    {syslog.where}")
         if waiting is None and not NEVER_AGAIN.isdisjoint(settings.compat):
             announce("While the store is away, events of clients that never send again are lost: set spool_folder")
+        if too_few:
+            announce(too_few)
         if undetected:
             announce(f"Detection is off: {undetected}")
         with _signals_call(server.stop):

@@ -285,7 +285,7 @@ class Spool:
                 return
         raise SpoolFull(
             f"The spool {self.folder} holds its limit of {self.max_bytes:,} bytes",
-            "Look why nothing is delivered, raise max_bytes=, or look into refused.ndjson there",
+            "Look why nothing is delivered, raise max_bytes= (a server: spool_bytes), or look into its refused.ndjson",
         )
 
     def _append(self, live: Live, frames: list[bytes]) -> int:

@@ -11,6 +11,7 @@ from whodid.server.console.parts import (
     Form,
     Frame,
     address,
+    card,
     crumb,
     document,
     fault_of,
@@ -63,8 +64,8 @@ def erasures_page(
         title(say("erasures"), say("erasures_lead")),
         said(frame),
         fault_of(form.fault),
-        tag("section", tag("h2", say("erase_title"), id="erase"), fields, class_="card", aria_labelledby="erase"),
-        tag("section", tag("h2", say("erasures_past"), id="past"), listed, class_="card", aria_labelledby="past"),
+        card("erase", say("erase_title"), fields),
+        card("past", say("erasures_past"), listed),
         current="workspaces",
     )
 
@@ -72,13 +73,11 @@ def erasures_page(
 def erasures_card(frame: Frame, workspace: str) -> Markup:
     """Write where a person is erased from a workspace."""
     say = frame.words
-    return tag(
-        "section",
-        tag("h2", say("erasures"), id="erasures"),
+    return card(
+        "erasures",
+        say("erasures"),
         tag("p", say("erasures_short")),
         tag("p", link(say("erasures_open"), address(frame, "workspaces", workspace, "erasures"), "btn")),
-        class_="card",
-        aria_labelledby="erasures",
     )
 
 

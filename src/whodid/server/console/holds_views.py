@@ -11,6 +11,8 @@ from whodid.server.console.parts import (
     Form,
     Frame,
     address,
+    back_to,
+    card,
     crumb,
     document,
     fact,
@@ -61,8 +63,8 @@ def holds_page(
         title(say("holds"), say("holds_lead")),
         said(frame),
         fault_of(form.fault),
-        tag("section", tag("h2", say("holds_present"), id="present"), listed, class_="card", aria_labelledby="present"),
-        tag("section", tag("h2", say("hold_new"), id="new"), fields, class_="card", aria_labelledby="new"),
+        card("present", say("holds_present"), listed),
+        card("new", say("hold_new"), fields),
         current="workspaces",
     )
 
@@ -80,16 +82,7 @@ def hold_page(frame: Frame, workspace: str, hold: Hold, found: HoldPreview, *, f
     return document(
         frame,
         f"{hold.name} · {workspace}",
-        tag(
-            "p",
-            tag(
-                "a",
-                tag("span", "‹ ", aria_hidden="true"),
-                say("holds"),
-                href=address(frame, "workspaces", workspace, "holds"),
-            ),
-            class_="crumb",
-        ),
+        back_to(say("holds"), address(frame, "workspaces", workspace, "holds")),
         title(tag("bdi", hold.name), tag("code", hold.id)),
         fault_of(form.fault),
         tag(
@@ -106,7 +99,7 @@ def hold_page(frame: Frame, workspace: str, hold: Hold, found: HoldPreview, *, f
             tag("p", link(say("hold_show"), _shown_in_log(frame, workspace, hold.query), "lk")),
             class_="card",
         ),
-        tag("section", tag("h2", say("hold_release"), id="release"), release, class_="card", aria_labelledby="release"),
+        card("release", say("hold_release"), release),
         current="workspaces",
     )
 
@@ -114,13 +107,11 @@ def hold_page(frame: Frame, workspace: str, hold: Hold, found: HoldPreview, *, f
 def holds_card(frame: Frame, workspace: str, count: int) -> Markup:
     """Write how many holds a workspace has."""
     say = frame.words
-    return tag(
-        "section",
-        tag("h2", say("holds"), id="holds"),
+    return card(
+        "holds",
+        say("holds"),
         tag("p", say.counted("holds_count", count) if count else say("holds_none")),
         tag("p", link(say("holds_open"), address(frame, "workspaces", workspace, "holds"), "btn")),
-        class_="card",
-        aria_labelledby="holds",
     )
 
 

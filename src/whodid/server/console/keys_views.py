@@ -11,6 +11,7 @@ from whodid.server.console.parts import (
     Form,
     Frame,
     address,
+    card,
     crumb,
     document,
     fact,
@@ -18,6 +19,7 @@ from whodid.server.console.parts import (
     field,
     form_of,
     link,
+    number_input,
     select,
     title,
 )
@@ -100,9 +102,9 @@ def keys_card(frame: Frame, workspace: str, keys: Sequence[ApiKey], now: datetim
     newest = list(reversed(keys))
     active = [one for one in newest if one.status(now) == "active"]
     past = [one for one in newest if one.status(now) != "active"]
-    return tag(
-        "section",
-        tag("h2", say("keys"), id="keys"),
+    return card(
+        "keys",
+        say("keys"),
         tag("p", say("keys_lead"), class_="hint"),
         tag("ul", [_key_row(frame, workspace, one, now) for one in active], class_="rows inner")
         if active
@@ -115,8 +117,6 @@ def keys_card(frame: Frame, workspace: str, keys: Sequence[ApiKey], now: datetim
         )
         if past
         else None,
-        class_="card",
-        aria_labelledby="keys",
     )
 
 
@@ -184,16 +184,6 @@ def _new_key(frame: Frame, workspace: str, form: Form) -> Markup:
         )
         for scope in SCOPES
     ]
-    rate = tag(
-        "input",
-        id="rate",
-        name="rate",
-        value=form.one("rate"),
-        inputmode="numeric",
-        maxlength=7,
-        class_="short num",
-        aria_describedby="rate-hint",
-    )
     fields = form_of(
         frame,
         address(frame, "workspaces", workspace, "keys"),
@@ -201,7 +191,7 @@ def _new_key(frame: Frame, workspace: str, form: Form) -> Markup:
         field(say("key_name"), name, "name", say("key_name_hint")),
         tag("fieldset", tag("legend", say("scopes")), boxes),
         _ends(frame, "expires", form.one("ends", "90")),
-        field(say("rate"), rate, "rate", say("rate_hint")),
+        field(say("rate"), number_input("rate", form.one("rate"), most=7), "rate", say("rate_hint")),
         tag("button", say("create_key"), class_="btn p"),
     )
     return tag("details", tag("summary", say("new_key")), fields, open=bool(form.fault), class_="new")

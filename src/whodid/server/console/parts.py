@@ -16,6 +16,8 @@ __all__ = [
     "Form",
     "Frame",
     "address",
+    "back_to",
+    "card",
     "crumb",
     "days_of",
     "document",
@@ -26,6 +28,7 @@ __all__ = [
     "form_of",
     "link",
     "name_of",
+    "number_input",
     "reason_field",
     "said",
     "select",
@@ -124,10 +127,23 @@ def _bar(frame: Frame, current: str) -> Markup:
 
 def crumb(frame: Frame, workspace: str | None = None) -> Markup:
     """Write the way back: to the list, or to a workspace."""
-    say = frame.words
-    to = address(frame) if workspace is None else address(frame, "workspaces", workspace)
-    name: Child = say("workspaces") if workspace is None else tag("bdi", workspace)
-    return tag("p", tag("a", tag("span", "‹ ", aria_hidden="true"), name, href=to), class_="crumb")
+    if workspace is None:
+        return back_to(frame.words("workspaces"), address(frame))
+    return back_to(tag("bdi", workspace), address(frame, "workspaces", workspace))
+
+
+def back_to(name: Child, place: str) -> Markup:
+    """Write the way back to a page."""
+    return tag("p", tag("a", tag("span", "‹ ", aria_hidden="true"), name, href=place), class_="crumb")
+
+
+def card(id_: str, name: Child, *content: Child) -> Markup:
+    """Write a part of a page that has a name.
+
+    Args:
+        id_: Of its heading.
+    """
+    return tag("section", tag("h2", name, id=id_), *content, class_="card", aria_labelledby=id_)
 
 
 def title(name: Child, lead: Child, beside: Child = None) -> Markup:
@@ -181,6 +197,25 @@ def text_field(form: Form, name: str, label: Child, hint: Child, *, most: int, c
         aria_describedby=f"{name}-hint",
     )
     return field(label, control, name, hint)
+
+
+def number_input(name: str, value: str, *, most: int, id_: str = "") -> Markup:
+    """Write where a number is typed.
+
+    Args:
+        most: Digits.
+        id_: When it is not the name; then no hint is below it.
+    """
+    return tag(
+        "input",
+        id=id_ or name,
+        name=name,
+        value=value,
+        inputmode="numeric",
+        maxlength=most,
+        class_="short num",
+        aria_describedby=None if id_ else f"{name}-hint",
+    )
 
 
 def reason_field(frame: Frame, form: Form, hint: Child) -> Markup:

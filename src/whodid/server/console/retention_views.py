@@ -10,6 +10,7 @@ from whodid.server.console.parts import (
     Form,
     Frame,
     address,
+    card,
     crumb,
     days_of,
     document,
@@ -17,6 +18,7 @@ from whodid.server.console.parts import (
     field,
     form_of,
     link,
+    number_input,
     reason_field,
     title,
 )
@@ -45,16 +47,7 @@ def retention_page(
             say("keep_for"),
             tag(
                 "span",
-                tag(
-                    "input",
-                    id="days",
-                    name="days",
-                    inputmode="numeric",
-                    value=form.one("days", days_of(policy.days)),
-                    maxlength=6,
-                    class_="short num",
-                    aria_describedby="days-hint",
-                ),
+                number_input("days", form.one("days", days_of(policy.days)), most=6),
                 " ",
                 say("days_unit"),
             ),
@@ -92,9 +85,9 @@ def retention_card(frame: Frame, found: WorkspaceView) -> Markup:
         tag("li", say("retention_class", name=tag("b", name), span=say.span(days)))
         for name, days in sorted(policy.classes.items())
     ]
-    return tag(
-        "section",
-        tag("h2", say("retention"), id="retention"),
+    return card(
+        "retention",
+        say("retention"),
         tag("p", said),
         tag("ul", own, class_="plain") if own else None,
         tag(
@@ -103,8 +96,6 @@ def retention_card(frame: Frame, found: WorkspaceView) -> Markup:
             if found.size
             else None,
         ),
-        class_="card",
-        aria_labelledby="retention",
     )
 
 
@@ -126,14 +117,11 @@ def _class_fields(frame: Frame, name: str, policy: Policy, form: Form) -> Markup
             class_="box",
         ),
         tag("label", say("class_days", name=name), for_=f"days-{name}", class_="sr"),
-        tag(
-            "input",
-            id=f"days-{name}",
-            name=f"days.{name}",
-            value=form.one(f"days.{name}", days_of(policy.classes.get(name))),
-            inputmode="numeric",
-            maxlength=6,
-            class_="short num",
+        number_input(
+            f"days.{name}",
+            form.one(f"days.{name}", days_of(policy.classes.get(name))),
+            most=6,
+            id_=f"days-{name}",
         ),
         " ",
         say("days_unit"),

@@ -8,6 +8,7 @@ from whodid.server.console.parts import (
     Form,
     Frame,
     address,
+    back_to,
     document,
     fault_of,
     field,
@@ -69,7 +70,7 @@ def change_page(frame: Frame, workspace: str, sink: Sink, version: str, *, form:
     return document(
         frame,
         f"{sink.name} · {workspace}",
-        tag("p", tag("a", tag("span", "‹ ", aria_hidden="true"), tag("bdi", sink.name), href=back), class_="crumb"),
+        back_to(tag("bdi", sink.name), back),
         title(say("sink_change_title", name=tag("bdi", sink.name)), say("sink_change_lead")),
         fault_of(form.fault),
         tag(

@@ -9,6 +9,8 @@ from whodid.server.console.parts import (
     Form,
     Frame,
     address,
+    back_to,
+    card,
     crumb,
     document,
     fact,
@@ -16,6 +18,7 @@ from whodid.server.console.parts import (
     field,
     form_of,
     link,
+    number_input,
     reason_field,
     said,
     title,
@@ -49,21 +52,9 @@ def sinks_page(frame: Frame, workspace: str, found: Sequence[Health], *, lang: s
         title(say("sinks"), say("sinks_lead")),
         said(frame),
         fault_of(form.fault),
-        tag("section", tag("h2", say("sinks_present"), id="present"), listed, class_="card", aria_labelledby="present"),
-        tag(
-            "section",
-            tag("h2", say("sink_new"), id="new"),
-            new_sink(frame, workspace, form),
-            class_="card",
-            aria_labelledby="new",
-        ),
-        tag(
-            "section",
-            tag("h2", say("language"), id="language"),
-            language_form(frame, workspace, lang),
-            class_="card",
-            aria_labelledby="language",
-        ),
+        card("present", say("sinks_present"), listed),
+        card("new", say("sink_new"), new_sink(frame, workspace, form)),
+        card("language", say("language"), language_form(frame, workspace, lang)),
         current="workspaces",
     )
 
@@ -79,7 +70,7 @@ def sink_page(frame: Frame, workspace: str, found: Health, *, keys: Sequence[str
     return document(
         frame,
         f"{sink.name} · {workspace}",
-        tag("p", tag("a", tag("span", "‹ ", aria_hidden="true"), say("sinks"), href=back), class_="crumb"),
+        back_to(say("sinks"), back),
         title(join(tag("bdi", sink.name), " ", _status(frame, found)), tag("code", sink.id)),
         said(frame),
         fault_of(form.fault),
@@ -103,14 +94,12 @@ def sinks_card(frame: Frame, workspace: str, found: Sequence[Health]) -> Markup:
     """Write how many sinks a workspace has, and how many of them are not well."""
     say = frame.words
     ill = sum(one.status != "active" for one in found)
-    return tag(
-        "section",
-        tag("h2", say("sinks"), id="sinks"),
+    return card(
+        "sinks",
+        say("sinks"),
         tag("p", say.counted("sinks_count", len(found)) if found else say("sinks_none")),
         tag("p", say.counted("sinks_ill", ill), class_="notice bad") if ill else None,
         tag("p", link(say("sinks_open"), address(frame, "workspaces", workspace, "sinks"), "btn")),
-        class_="card",
-        aria_labelledby="sinks",
     )
 
 
@@ -215,9 +204,9 @@ def _quarantine(frame: Frame, workspace: str, found: Health) -> Markup:
         )
         for one in reversed(found.position.quarantine)
     ]
-    return tag(
-        "section",
-        tag("h2", say("quarantine"), id="quarantine"),
+    return card(
+        "quarantine",
+        say("quarantine"),
         tag("p", say("quarantine_lead"), class_="hint"),
         tag("ul", rows, class_="rows inner"),
         form_of(frame, f"{place}/retry", tag("button", say("quarantine_retry"), class_="btn p")),
@@ -227,8 +216,6 @@ def _quarantine(frame: Frame, workspace: str, found: Health) -> Markup:
             _why(frame, "drop"),
             tag("button", say("quarantine_drop"), class_="btn bad"),
         ),
-        class_="card",
-        aria_labelledby="quarantine",
     )
 
 
@@ -261,16 +248,7 @@ def _acts(frame: Frame, workspace: str, found: Health, form: Form) -> list[Child
             tag("p", say("sink_resume_lead")),
             tag("button", say("sink_resume"), class_="btn p"),
         )
-    start = tag(
-        "input",
-        id="start",
-        name="start",
-        value=form.one("start"),
-        inputmode="numeric",
-        maxlength=18,
-        class_="short num",
-        aria_describedby="start-hint",
-    )
+    start = number_input("start", form.one("start"), most=18)
     backfill = form_of(
         frame,
         f"{place}/backfill",

@@ -50,7 +50,10 @@ def translated(path: str) -> Iterator[None]:
         raise StoreCorrupt(f"{path} is damaged: {error}", "Run whodid verify, then restore a backup") from error
     except (apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError) as error:
         raise StoreUnavailable(
-            f"{path} cannot be read or written: {error}", "Check the disk and the permissions"
+            f"{path} cannot be read or written: {error}",
+            "Check the disk, the permissions, and how many files a process may have open (ulimit -n)"
+            if isinstance(error, apsw.CantOpenError)
+            else "Check the disk and the permissions",
         ) from error
     except apsw.Error as error:
         raise StoreError(f"SQLite refused a statement on {path}: {error}") from error
@@ -266,6 +269,7 @@ class Engine:
                 connection = self._connect()
                 # A view of the text index by words; temporary, so that it is made before writing is forbidden.
                 connection.execute("CREATE VIRTUAL TABLE temp.words_seen USING fts5vocab(main, words, instance)")
+                connection.execute("PRAGMA cache_size = -4096")
                 connection.execute("PRAGMA query_only = ON")
             connection.execute("BEGIN")
             try:
