@@ -64,9 +64,9 @@ def held(log: Log) -> Iterator[Held]:
     """Let nothing into the store until it is released, or this ends."""
     holding, append, record_many = Held(threading.Event(), []), log._store.append, log.record_many
 
-    def waits(workspace: str, assemble: Any) -> Any:
+    def waits(*arguments: Any) -> Any:
         assert holding.release.wait(20)
-        return append(workspace, assemble)
+        return append(*arguments)
 
     def noted(workspace: str, events: Any) -> Any:
         holding.commits.append((workspace, len(events)))
