@@ -54,7 +54,7 @@ def hasten(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nobody wait long for a lock."""
     from whodid.store.postgres import engine
 
-    begin = engine._BEGIN_WRITING.replace("lock_timeout = 25000", "lock_timeout = 300")
+    begin = tuple(part.replace("lock_timeout = 25000", "lock_timeout = 300") for part in engine._BEGIN_WRITING)
     monkeypatch.setattr(engine, "_BEGIN_WRITING", begin)
 
 

@@ -66,12 +66,12 @@ def server(url: str, tmp_path: Path) -> Iterator[Server]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Return what makes failures be found out in less time than usual from then on."""
-    from whodid.store.postgres import engine, gone, line
+    from whodid.store.postgres import engine, line
 
     def hurry() -> None:
         monkeypatch.setattr(line, "_ANSWER_S", 1.5)
         monkeypatch.setattr(engine, "_BEGUN_S", 1.0)
-        begin = engine._begin("READ COMMITTED", 600, engine._WRITE_MS, gone.SILENT_WRITING_MS)
+        begin = tuple(part.replace("lock_timeout = 25000", "lock_timeout = 600") for part in engine._BEGIN_WRITING)
         monkeypatch.setattr(engine, "_BEGIN_WRITING", begin)
 
     return hurry
