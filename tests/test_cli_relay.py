@@ -111,7 +111,7 @@ def test_one_workspace_leaves_the_others_waiting(run: Run, write: Callable[..., 
     write(3)
     done = run("relay", "sqlite:///shop.db", "--store", "sqlite:///audit.db", "--once", "-w", WORKSPACE)
 
-    assert done.err == "Delivered 1 events.\n"
+    assert done.err == "Delivered 1 event.\n"
     assert recorded(tmp_path) == ["3"]
     assert Outbox.at(f"sqlite:///{tmp_path / 'shop.db'}").backlog().waiting == 3
 
@@ -130,9 +130,9 @@ def test_what_the_log_refuses_is_named_and_can_be_tried_again(
         connection.execute(sa.update(TABLE).where(TABLE.c.place == 1).values(event=good))
 
     assert first.code == 1
-    assert first.err.startswith("Delivered 1 events, 1 were refused.\nwsp, place 1: It cannot be read: ")
+    assert first.err.startswith("Delivered 1 event, 1 were refused.\nwsp, place 1: It cannot be read: ")
     assert run(*arguments).err == "Delivered 0 events.\n"
-    assert run(*arguments, "--refused").err == "Delivered 1 events.\n"
+    assert run(*arguments, "--refused").err == "Delivered 1 event.\n"
     assert recorded(tmp_path) == ["2", "1"]
 
 
