@@ -139,17 +139,12 @@ def test_after_two_purges_within_one_segment_the_rest_is_whole() -> None:
     """Each purge has its record, and together they explain what is below; a gap between them is found."""
     shop = furnished(segments=5)
     records = shop.purge(below=22), shop.purge(below=25)
-    document = shop.evidence(Question())
-    assert document.span is not None
-    assert document.span.start == 25
-    first, second = document.reasons
-    assert [(one.index, one.stop, one.record) for one in document.reasons] == [
-        (19, 22, records[0]),
-        (22, 25, records[1]),
-    ]
+    first, second = (document := shop.evidence(Question())).reasons
+    assert (first.index, first.stop, first.record) == (19, 22, records[0])
+    assert (second.index, second.stop, second.record) == (22, 25, records[1])
     assert checked(document).ok
-    for reasons in ([first], [second], [replace(first, stop=21), second], [first, replace(second, stop=24)]):
-        assert ("span", None) in codes(checked(replace(document, reasons=reasons)))
+    for left in ([first], [second], [replace(first, stop=21), second], [first, replace(second, stop=24)]):
+        assert ("span", None) in codes(checked(replace(document, reasons=left)))
 
 
 def test_an_erased_field_needs_no_value() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -19,6 +19,7 @@ from psycopg.rows import TupleRow
 
 from whodid.errors import InvalidSetting, StoreCorrupt, StoreError, StoreFull, StoreUnavailable
 from whodid.store import migrate
+from whodid.store.postgres.gone import ASIDE, END_SILENT, NOTICED, NOTICING, SILENT_WRITING_MS
 from whodid.store.postgres.older import for_15
 
 Values = Sequence[Any] | Mapping[str, Any]
@@ -31,14 +32,11 @@ _LIMITS_TRANSACTIONS = 170_000
 _CONNECTIONS = 10
 _CONNECT_S = 10
 _CONNECT_ASIDE_S = 2
-# A replica that went away without a word is to be noticed before whoever waits for it gives up.
-_ASIDE = {"tcp_user_timeout": 5_000, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2}
 _WAIT_S = 30
-_LOCK_MS, _WRITE_MS, _READ_MS = 30_000, 60_000, 60_000
+# For a lock it is less than for a whole append: whoever waits for one that nobody gives up is to hear that it is this.
+_LOCK_MS, _WRITE_MS, _READ_MS = 25_000, 60_000, 60_000
 _LOCK_ASIDE_MS = 500  # what is locked at a replica is being replayed, and can be read at the primary meanwhile
-# How long we may be silent within a transaction. A server that cannot be told that we are gone keeps our locks that
-# long; less than others wait for a lock, so that whoever looks after a lost commit finds out how it ended.
-_SILENT_WRITING_MS, _SILENT_READING_MS = 20_000, 600_000
+_SILENT_READING_MS = 600_000
 # In a pipeline it does not count silence; from version 17 on it counts the transaction as a whole.
 _WHOLE = "; SET LOCAL transaction_timeout = {0:.0f}"
 # For the beginning on a replica, or on a connection that was idle: the network may have forgotten it since.
@@ -48,11 +46,11 @@ _MIGRATING = 0x77686F646964  # advisory lock, one per database
 _MARKING = 0x6D61726B  # advisory lock, one per database
 _ENDINGS = (psycopg.OperationalError, psycopg.InterfaceError)
 
-# A network that swallows what is sent is noticed in about this time, by us and by the server; libpq's own words.
-_NOTICED = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}
-_NOTICING = (
-    "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; "
-    "SET tcp_user_timeout = 20000"
+# To plan over all weeks takes longer than to read a page from them: what is read again and again is planned once. Which
+# weeks a period leaves out is then found at the beginning of each reading. Citus needs the workspace to plan at all.
+_PLANNED_ONCE = (
+    "SELECT set_config('plan_cache_mode', 'force_generic_plan', false) "
+    "WHERE current_setting('citus.shard_count', true) IS NULL"
 )
 _SETTINGS = (
     "SET LOCAL lock_timeout = {lock}; SET LOCAL statement_timeout = {statement}; "
@@ -62,8 +60,10 @@ _SETTINGS = (
 _DURABLE = "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
 # Taken before the first statement, so that this one sees the mark that a move left, whoever waited for whom.
 _SHARE = f"SELECT pg_advisory_xact_lock_shared({_MARKING})"
-_BEGIN_WRITING = "BEGIN ISOLATION LEVEL READ COMMITTED; " + _SETTINGS.format(
-    lock=_LOCK_MS, statement=_WRITE_MS, silent=_SILENT_WRITING_MS
+_BEGIN_WRITING = (
+    "BEGIN ISOLATION LEVEL READ COMMITTED; "
+    + _SETTINGS.format(lock=_LOCK_MS, statement=_WRITE_MS, silent=SILENT_WRITING_MS)
+    + "; SET LOCAL plan_cache_mode = auto"
 )
 _BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " + _SETTINGS
 
@@ -220,9 +220,7 @@ class Engine:
             ) from None
         # Never with the password: this name goes into messages.
         self.name = f"{parts.get('host') or 'localhost'}/{parts.get('dbname') or parts.get('user') or ''}"
-        timing = (
-            {"connect_timeout": _CONNECT_ASIDE_S, **_ASIDE} if aside else {"connect_timeout": _CONNECT_S, **_NOTICED}
-        )
+        timing = {"connect_timeout": _CONNECT_ASIDE_S, **ASIDE} if aside else {"connect_timeout": _CONNECT_S, **NOTICED}
         self._url = make_conninfo(url, **{**timing, "application_name": "whodid", **parts})
         self._idle: list[_Line] = []
         self._idle_lock = threading.Lock()
@@ -343,6 +341,8 @@ class Engine:
             raise
         else:
             self._away = False
+            if alone and not self._aside:
+                self.end_silent()
             return begun
         finally:
             if alone:
@@ -378,11 +378,17 @@ class Engine:
         with self.translated(), self._connect() as raw:
             work(Connection(raw))
 
+    def end_silent(self) -> None:
+        """End sessions of ours that keep locks, and whose other end is gone without a word; see `gone`."""
+        # Whether there are any, and whether we may, changes nothing for whoever asks.
+        with suppress(psycopg.Error), closing(self._connect()) as raw:
+            raw.execute(END_SILENT, prepare=False)
+
     def _connect(self) -> _Line:
         raw = _Line.connect(self._url, autocommit=True)
         raw.until = time.monotonic() + _CONNECT_S
         try:
-            raw.execute(_NOTICING, prepare=False)
+            raw.execute(f"{NOTICING}; {_PLANNED_ONCE}", prepare=False)
             raw.until = None
         except BaseException:
             raw.close()

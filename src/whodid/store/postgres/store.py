@@ -22,7 +22,7 @@ from whodid.store.moving import PROGRESS, Mark, Piece, encode_mark, refuse
 from whodid.store.packing import Packer, decode_head, shipped_dictionary
 from whodid.store.postgres import check
 from whodid.store.postgres.aside import ReplicaReading
-from whodid.store.postgres.engine import Connection, Engine, Retry
+from whodid.store.postgres.engine import Connection, Engine, Retry, TookTooLong
 from whodid.store.postgres.read import Reading, known
 from whodid.store.postgres.replicas import Replicas
 from whodid.store.postgres.rewrite import rewrite
@@ -117,6 +117,9 @@ class PostgresStore(Reading):
                         self._writing.remove(writer, ws, ranges, batch)
                     self._writing.write(writer, ws, batch)
         except StoreUnavailable as error:
+            if isinstance(error, TookTooLong):
+                # Whoever has the lock may be gone.
+                self.engine.end_silent()
             if batch is None or connection is None or not connection.committing:
                 raise
             if not self._settled(ws, workspace, batch, error):
