@@ -275,7 +275,7 @@ def counted(number: int, noun: str) -> str:
     Args:
         noun: Of one of them.
     """
-    several = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    several = f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
     return f"{number:,} {noun if number == 1 else several}"
 
 
