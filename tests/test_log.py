@@ -277,3 +277,14 @@ def test_addresses_that_are_none_are_refused(url: str) -> None:
     """A wrong address is refused with the right forms."""
     with pytest.raises(InvalidSetting, match="address"):
         whodid.open(url)
+
+
+@pytest.mark.parametrize("url", ["postgres://u:hush@h/db", "memory://u:hush@h", "mysql://h/d?password=hush", None])
+def test_an_address_that_is_refused_keeps_its_password(url: str | None) -> None:
+    """A slip in the scheme must not write the password into the log of the application; nor is None an accident."""
+    with pytest.raises(InvalidSetting, match=r"is not (the|an) address") as caught:
+        whodid.open(url)  # type: ignore[arg-type]  # what os.environ.get returns
+    assert "hush" not in str(caught.value)
+    with pytest.raises(InvalidSetting, match="no replicas") as caught:
+        whodid.open(url, replicas=["postgresql://r"])  # type: ignore[arg-type]  # as above
+    assert "hush" not in str(caught.value)
