@@ -19,6 +19,7 @@ from psycopg.rows import TupleRow
 
 from whodid.errors import InvalidSetting, StoreCorrupt, StoreError, StoreFull, StoreUnavailable
 from whodid.store import migrate
+from whodid.store.postgres.addresses import refuse_cut_login, unreadable
 from whodid.store.postgres.older import for_15
 
 Values = Sequence[Any] | Mapping[str, Any]
@@ -212,12 +213,11 @@ class Engine:
     """
 
     def __init__(self, url: str, *, aside: bool = False) -> None:
+        refuse_cut_login(url)
         try:
             parts = conninfo_to_dict(url)
         except psycopg.ProgrammingError as error:
-            raise InvalidSetting(
-                f"The address of the database cannot be read: {error}", "Use postgresql://user@host/database"
-            ) from None
+            raise unreadable(str(error)) from None
         # Never with the password: this name goes into messages.
         self.name = f"{parts.get('host') or 'localhost'}/{parts.get('dbname') or parts.get('user') or ''}"
         timing = (
