@@ -14,6 +14,7 @@ import msgspec
 import zstandard
 from msgspec import Struct
 
+from whodid.catalog import without_password
 from whodid.errors import InvalidSetting
 
 __all__ = ["Elsewhere", "Later", "Result", "Transport", "Unreadable", "checked_key", "checked_url", "settled"]
@@ -177,16 +178,19 @@ def checked_url(url: str) -> str:
     except ValueError:
         usable, seen = False, urlsplit("")
     if not usable or seen.username or seen.password or seen.query or seen.fragment:
-        raise InvalidSetting(f"{url!r} is not the address of a server", "Write it like https://audit.example.com")
+        shown = without_password(url.partition("?")[0])  # what follows may be a key
+        raise InvalidSetting(f"{shown!r} is not the address of a server", "Write it like https://audit.example.com")
     return url.rstrip("/")
 
 
-def checked_key(key: str | Callable[[], str]) -> str:
+def checked_key(key: str | Callable[[], str] | None) -> str:
     """Return the text of an API key.
 
     Raises:
         InvalidSetting: It cannot stand in a header.
     """
+    if key is None:  # what the environment does not say, from a caller without types
+        raise InvalidSetting("There is no API key", "Make one with: whodid keys create")
     text = (key if isinstance(key, str) else key()).strip()
     if not text.isascii() or not text.isprintable() or not text or " " in text:
         raise InvalidSetting("This is not an API key", "Make one with: whodid keys create")

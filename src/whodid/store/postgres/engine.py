@@ -18,6 +18,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from whodid.errors import InvalidSetting, StoreCorrupt, StoreError, StoreFull, StoreUnavailable
 from whodid.store import migrate
+from whodid.store.postgres.addresses import refuse_cut_login, unreadable
 from whodid.store.postgres.gone import ASIDE, END_SILENT, NOTICED, NOTICING, SILENT_WRITING_MS
 from whodid.store.postgres.line import Letter, Line
 from whodid.store.postgres.older import for_15
@@ -178,12 +179,11 @@ class Engine:
     """
 
     def __init__(self, url: str, *, aside: bool = False) -> None:
+        refuse_cut_login(url)
         try:
             parts = conninfo_to_dict(url)
         except psycopg.ProgrammingError as error:
-            raise InvalidSetting(
-                f"The address of the database cannot be read: {error}", "Use postgresql://user@host/database"
-            ) from None
+            raise unreadable(str(error)) from None
         # Never with the password: this name goes into messages.
         self.name = f"{parts.get('host') or 'localhost'}/{parts.get('dbname') or parts.get('user') or ''}"
         timing = {"connect_timeout": _CONNECT_ASIDE_S, **ASIDE} if aside else {"connect_timeout": _CONNECT_S, **NOTICED}
