@@ -31,6 +31,7 @@ __all__ = [
     "IntRange",
     "argument",
     "command",
+    "days",
     "finish",
     "for_people",
     "from_environment",
@@ -261,6 +262,11 @@ def run(arguments: Sequence[str]) -> int:
 
 
 # ------------------------------------------------------------------------------------------------------------- output
+
+
+def days(count: int) -> str:
+    """Return a number of days with its word."""
+    return "1 day" if count == 1 else f"{count} days"
 
 
 def visible(text: str) -> str:

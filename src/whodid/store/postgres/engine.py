@@ -208,7 +208,8 @@ class Engine:
             parts = conninfo_to_dict(url)
         except psycopg.ProgrammingError as error:
             raise InvalidSetting(
-                f"The address of the database cannot be read: {error}", "Use postgresql://user@host/database"
+                f"The address of the database cannot be read: {str(error).strip()}",
+                "Use postgresql://user@host/database",
             ) from None
         # Never with the password: this name goes into messages.
         self.name = f"{parts.get('host') or 'localhost'}/{parts.get('dbname') or parts.get('user') or ''}"
@@ -446,9 +447,10 @@ class Engine:
             ) from error
         except (*_ENDINGS, errors.IdleInTransactionSessionTimeout, errors.TransactionTimeout) as error:
             # Also what the server says of a transaction that lasted, or was silent, for too long.
-            # libpq explains in several lines.
             told = "; ".join(line.strip() for line in str(error).splitlines() if line.strip()).rstrip(".?")
-            raise StoreUnavailable(f"{self.name} cannot be reached: {told}", "Try again later") from error
+            raise StoreUnavailable(
+                f"{self.name} cannot be reached: {told}", "See whether it runs and lets this role in, then try again"
+            ) from error
         except psycopg.Error as error:
             raise StoreError(f"PostgreSQL refused a statement on {self.name}: {error}") from error
 
