@@ -46,6 +46,12 @@ _MIGRATING = 0x77686F646964  # advisory lock, one per database
 _MARKING = 0x6D61726B  # advisory lock, one per database
 _ENDINGS = (psycopg.OperationalError, psycopg.InterfaceError)
 
+# To plan over all weeks takes longer than to read a page from them: what is read again and again is planned once. Which
+# weeks a period leaves out is then found at the beginning of each reading. Citus needs the workspace to plan at all.
+_PLANNED_ONCE = (
+    "SELECT set_config('plan_cache_mode', 'force_generic_plan', false) "
+    "WHERE current_setting('citus.shard_count', true) IS NULL"
+)
 _SETTINGS = (
     "SET LOCAL lock_timeout = {lock}; SET LOCAL statement_timeout = {statement}; "
     "SET LOCAL idle_in_transaction_session_timeout = {silent}; SET LOCAL jit = off"
@@ -54,8 +60,10 @@ _SETTINGS = (
 _DURABLE = "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
 # Taken before the first statement, so that this one sees the mark that a move left, whoever waited for whom.
 _SHARE = f"SELECT pg_advisory_xact_lock_shared({_MARKING})"
-_BEGIN_WRITING = "BEGIN ISOLATION LEVEL READ COMMITTED; " + _SETTINGS.format(
-    lock=_LOCK_MS, statement=_WRITE_MS, silent=SILENT_WRITING_MS
+_BEGIN_WRITING = (
+    "BEGIN ISOLATION LEVEL READ COMMITTED; "
+    + _SETTINGS.format(lock=_LOCK_MS, statement=_WRITE_MS, silent=SILENT_WRITING_MS)
+    + "; SET LOCAL plan_cache_mode = auto"
 )
 _BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " + _SETTINGS
 
@@ -381,7 +389,7 @@ class Engine:
         raw = _Line.connect(self._url, autocommit=True)
         raw.until = time.monotonic() + _CONNECT_S
         try:
-            raw.execute(NOTICING, prepare=False)
+            raw.execute(f"{NOTICING}; {_PLANNED_ONCE}", prepare=False)
             raw.until = None
         except BaseException:
             raw.close()
