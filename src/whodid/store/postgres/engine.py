@@ -21,6 +21,7 @@ from whodid.errors import InvalidSetting, StoreCorrupt, StoreError, StoreFull, S
 from whodid.store import migrate
 from whodid.store.postgres.gone import ASIDE, END_SILENT, NOTICED, NOTICING, SILENT_WRITING_MS
 from whodid.store.postgres.older import for_15
+from whodid.store.postgres.settings import DURABLE, PLANNED_ONCE, SETTINGS
 
 Values = Sequence[Any] | Mapping[str, Any]
 
@@ -37,7 +38,8 @@ _WAIT_S = 30
 _LOCK_MS, _WRITE_MS, _READ_MS = 25_000, 60_000, 60_000
 _LOCK_ASIDE_MS = 500  # what is locked at a replica is being replayed, and can be read at the primary meanwhile
 _SILENT_READING_MS = 600_000
-# In a pipeline it does not count silence; from version 17 on it counts the transaction as a whole.
+# In a pipeline the server counts no silence; from version 17 on it counts the transaction as a whole, though not while
+# it waits for the rows of a COPY: see `gone`.
 _WHOLE = "; SET LOCAL transaction_timeout = {0:.0f}"
 # For the beginning on a replica, or on a connection that was idle: the network may have forgotten it since.
 _BEGUN_S = 5.0
@@ -46,26 +48,14 @@ _MIGRATING = 0x77686F646964  # advisory lock, one per database
 _MARKING = 0x6D61726B  # advisory lock, one per database
 _ENDINGS = (psycopg.OperationalError, psycopg.InterfaceError)
 
-# To plan over all weeks takes longer than to read a page from them: what is read again and again is planned once. Which
-# weeks a period leaves out is then found at the beginning of each reading. Citus needs the workspace to plan at all.
-_PLANNED_ONCE = (
-    "SELECT set_config('plan_cache_mode', 'force_generic_plan', false) "
-    "WHERE current_setting('citus.shard_count', true) IS NULL"
-)
-_SETTINGS = (
-    "SET LOCAL lock_timeout = {lock}; SET LOCAL statement_timeout = {statement}; "
-    "SET LOCAL idle_in_transaction_session_timeout = {silent}; SET LOCAL jit = off"
-)
-# A commit must mean a disk. Whatever waits for more than that (a replica) stays as the operator set it.
-_DURABLE = "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
 # Taken before the first statement, so that this one sees the mark that a move left, whoever waited for whom.
 _SHARE = f"SELECT pg_advisory_xact_lock_shared({_MARKING})"
 _BEGIN_WRITING = (
     "BEGIN ISOLATION LEVEL READ COMMITTED; "
-    + _SETTINGS.format(lock=_LOCK_MS, statement=_WRITE_MS, silent=SILENT_WRITING_MS)
+    + SETTINGS.format(lock=_LOCK_MS, statement=_WRITE_MS, silent=SILENT_WRITING_MS)
     + "; SET LOCAL plan_cache_mode = auto"
 )
-_BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " + _SETTINGS
+_BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " + SETTINGS
 
 
 class Retry(StoreUnavailable):
@@ -256,14 +246,14 @@ class Engine:
             within: Seconds that the whole transaction may take, by our clock and, where it can, by the server's.
         """
         whole = _WHOLE.format(1000 * within) if within is not None and self._limits else ""
-        begin = f"{_BEGIN_WRITING}{whole}; SET LOCAL whodid.workspace = '{ws}'; {_DURABLE}; {_SHARE}"
+        begin = f"{_BEGIN_WRITING}{whole}; SET LOCAL whodid.workspace = '{ws}'; {DURABLE}; {_SHARE}"
         with self._transaction(begin, within) as connection:
             yield connection
 
     @contextmanager
     def alone(self) -> Iterator[Connection]:
         """Write what belongs to no workspace once every `writing` has ended, and let none begin before the commit."""
-        begin = f"{_BEGIN_WRITING}; {_DURABLE}; SELECT pg_advisory_xact_lock({_MARKING})"
+        begin = f"{_BEGIN_WRITING}; {DURABLE}; SELECT pg_advisory_xact_lock({_MARKING})"
         with self._transaction(begin) as connection:
             yield connection
 
@@ -286,7 +276,7 @@ class Engine:
     @contextmanager
     def keeping(self) -> Iterator[Connection]:
         """Write what belongs to no workspace."""
-        with self._transaction(f"{_BEGIN_WRITING}; {_DURABLE}") as connection:
+        with self._transaction(f"{_BEGIN_WRITING}; {DURABLE}") as connection:
             yield connection
 
     def glance(self, ws: int, select: str) -> tuple[Any, ...]:
@@ -389,7 +379,7 @@ class Engine:
         raw = _Line.connect(self._url, autocommit=True)
         raw.until = time.monotonic() + _CONNECT_S
         try:
-            raw.execute(f"{NOTICING}; {_PLANNED_ONCE}", prepare=False)
+            raw.execute(f"{NOTICING}; {PLANNED_ONCE}", prepare=False)
             raw.until = None
         except BaseException:
             raw.close()
