@@ -456,3 +456,10 @@ def test_serve_answers_and_stops_when_asked(store: str, tmp_path: Path) -> None:
             assert answer.status == 200
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
+
+
+def test_a_single_day_is_one(run: Run, store: str) -> None:
+    """The table is for people."""
+    assert run("retention", "--days", "1").out.split("\t")[0] == "1 day"
+    assert "1 day" in run("purge", "--dry-run").out.split("\t")
+    assert run("retention", "--days", "2").out.split("\t")[0] == "2 days"

@@ -216,7 +216,7 @@ def _foretell(found: list[tuple[str, Preview]], *, as_json: bool) -> None:
             which = ", ".join(f"{label} {count:,}" for label, count in sorted(term.classes.items()))
             span = "" if term.lowest is None else f"{term.lowest}-{term.highest}"
             before = f"{term.cutoff:%Y-%m-%d}"
-            rows.append((f"{term.entries:,}", span, before, f"{term.days} days", which, name))
+            rows.append((f"{term.entries:,}", span, before, ui.counted(term.days, "day"), which, name))
     ui.table((">Would go", "Entries", "Recorded before", "Kept", "Classes", "Workspace"), rows, wide=5)
     for name, one in found:
         held = f", {one.held:,} of them by a legal hold" if one.held else ""
@@ -305,7 +305,7 @@ def _days(text: str) -> int | None:
 
 
 def _span(days: int | None) -> str:
-    return "for good" if days is None else f"{days} days"
+    return "for good" if days is None else ui.counted(days, "day")
 
 
 COMMANDS = {"export": export_, "seal": seal, "purge": purge_, "retention": retention}

@@ -22,6 +22,7 @@ from whodid.store.postgres.addresses import refuse_cut_login, unreadable
 from whodid.store.postgres.gone import ASIDE, END_SILENT, NOTICED, NOTICING, SILENT_WRITING_MS
 from whodid.store.postgres.line import Letter, Line
 from whodid.store.postgres.older import for_15
+from whodid.store.postgres.settings import DURABLE, PLANNED_ONCE, beginning
 
 Values = Sequence[Any] | Mapping[str, Any]
 
@@ -38,7 +39,8 @@ _WAIT_S = 30
 _LOCK_MS, _WRITE_MS, _READ_MS = 25_000, 60_000, 60_000
 _LOCK_ASIDE_MS = 500  # what is locked at a replica is being replayed, and can be read at the primary meanwhile
 _SILENT_READING_MS = 600_000
-# In a pipeline it does not count silence; from version 17 on it counts the transaction as a whole.
+# In a pipeline the server counts no silence; from version 17 on it counts the transaction as a whole, though not while
+# it waits for the rows of a COPY: see `gone`.
 _WHOLE = "SET LOCAL transaction_timeout = {0:.0f}"
 # For the beginning on a replica, or on a connection that was idle: the network may have forgotten it since.
 _BEGUN_S = 5.0
@@ -46,31 +48,10 @@ _MIGRATING = 0x77686F646964  # advisory lock, one per database
 _MARKING = 0x6D61726B  # advisory lock, one per database
 _ENDINGS = (psycopg.OperationalError, psycopg.InterfaceError)
 
-# To plan over all weeks takes longer than to read a page from them: what is read again and again is planned once. Which
-# weeks a period leaves out is then found at the beginning of each reading. Citus needs the workspace to plan at all.
-_PLANNED_ONCE = (
-    "SELECT set_config('plan_cache_mode', 'force_generic_plan', false) "
-    "WHERE current_setting('citus.shard_count', true) IS NULL"
-)
-# A commit must mean a disk. Whatever waits for more than that (a replica) stays as the operator set it.
-_DURABLE = "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
 # Taken before the first statement, so that this one sees the mark that a move left, whoever waited for whom.
 _SHARE = f"SELECT pg_advisory_xact_lock_shared({_MARKING})"
-
-
-def _begin(how: str, lock: int, statement: int, silent: int) -> tuple[str, ...]:
-    """Return what begins a transaction, with its limits in milliseconds."""
-    return (
-        f"BEGIN ISOLATION LEVEL {how}",
-        f"SET LOCAL lock_timeout = {lock}",
-        f"SET LOCAL statement_timeout = {statement}",
-        f"SET LOCAL idle_in_transaction_session_timeout = {silent}",
-        "SET LOCAL jit = off",
-    )
-
-
 _BEGIN_WRITING = (
-    *_begin("READ COMMITTED", _LOCK_MS, _WRITE_MS, SILENT_WRITING_MS),
+    *beginning("READ COMMITTED", _LOCK_MS, _WRITE_MS, SILENT_WRITING_MS),
     "SET LOCAL plan_cache_mode = auto",
 )
 
@@ -196,7 +177,7 @@ class Engine:
         self._trying = threading.Lock()
         self._closed = False
         self._aside = aside
-        self._begin_reading = _begin(
+        self._begin_reading = beginning(
             "REPEATABLE READ READ ONLY", _LOCK_ASIDE_MS if aside else _LOCK_MS, _READ_MS, _SILENT_READING_MS
         )
         if aside:
@@ -223,7 +204,7 @@ class Engine:
         """
         whole = [_WHOLE.format(1000 * within)] if within is not None and self._limits else []
         begin = Letter(*_BEGIN_WRITING, *whole, f"SET LOCAL whodid.workspace = '{ws}'")
-        begin.add(_DURABLE)
+        begin.add(DURABLE)
         begin.add(_SHARE)
         with self._transaction(begin, within, first) as connection:
             yield connection
@@ -231,7 +212,7 @@ class Engine:
     @contextmanager
     def alone(self) -> Iterator[Connection]:
         """Write what belongs to no workspace once every `writing` has ended, and let none begin before the commit."""
-        begin = Letter(*_BEGIN_WRITING, _DURABLE, f"SELECT pg_advisory_xact_lock({_MARKING})")
+        begin = Letter(*_BEGIN_WRITING, DURABLE, f"SELECT pg_advisory_xact_lock({_MARKING})")
         with self._transaction(begin) as connection:
             yield connection
 
@@ -256,7 +237,7 @@ class Engine:
     @contextmanager
     def keeping(self) -> Iterator[Connection]:
         """Write what belongs to no workspace."""
-        with self._transaction(Letter(*_BEGIN_WRITING, _DURABLE)) as connection:
+        with self._transaction(Letter(*_BEGIN_WRITING, DURABLE)) as connection:
             yield connection
 
     def glance(self, ws: int, select: str) -> tuple[Any, ...]:
@@ -368,7 +349,7 @@ class Engine:
         raw = Line.connect(self._url, autocommit=True)
         raw.until = time.monotonic() + _CONNECT_S
         try:
-            raw.execute(f"{NOTICING}; {_PLANNED_ONCE}", prepare=False)
+            raw.execute(f"{NOTICING}; {PLANNED_ONCE}", prepare=False)
             raw.until = None
         except BaseException:
             raw.close()
@@ -443,9 +424,10 @@ class Engine:
             ) from error
         except (*_ENDINGS, errors.IdleInTransactionSessionTimeout, errors.TransactionTimeout) as error:
             # Also what the server says of a transaction that lasted, or was silent, for too long.
-            # libpq explains in several lines.
             told = "; ".join(line.strip() for line in str(error).splitlines() if line.strip()).rstrip(".?")
-            raise StoreUnavailable(f"{self.name} cannot be reached: {told}", "Try again later") from error
+            raise StoreUnavailable(
+                f"{self.name} cannot be reached: {told}", "See whether it runs and lets this role in, then try again"
+            ) from error
         except psycopg.Error as error:
             raise StoreError(f"PostgreSQL refused a statement on {self.name}: {error}") from error
 
