@@ -105,7 +105,8 @@ def export_(
     if as_json and output != "-":
         ui.json({"file": output, "format": format, **msgspec.to_builtins(done)})
     else:
-        ui.note(f"{done.count:,} entries, {done.size:,} bytes, sha256 {done.sha256}; recorded as entry {done.index}.")
+        count = ui.counted(done.count, "entry")
+        ui.note(f"{count}, {done.size:,} bytes, sha256 {done.sha256}; recorded as entry {done.index}.")
 
 
 def _split(text: str | None) -> Split | None:
@@ -239,7 +240,8 @@ def _tell_loss(found: Preview) -> None:
     if found.entries:
         ui.note(f"With them go {loss.bytes:,} bytes about {loss.people:,} people.")
     for one in loss.questions:
-        ui.note(f"No longer told: {_ASKED[one.question]}, up to {one.until:%Y-%m-%d} ({one.entries:,} entries).")
+        entries = ui.counted(one.entries, "entry")
+        ui.note(f"No longer told: {_ASKED[one.question]}, up to {one.until:%Y-%m-%d} ({entries}).")
 
 
 @ui.command

@@ -6,6 +6,7 @@ A batch has one time of recording, so it falls into one week and is copied strai
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from whodid.store.postgres.engine import Connection
 
@@ -31,6 +32,7 @@ def start_of(week: int) -> int:
     return week * WEEK + _MONDAY
 
 
+@lru_cache
 def name_of(table: str, week: int) -> str:
     """Return the name of a week's table, which tells its Monday."""
     monday = _EPOCH + timedelta(microseconds=start_of(week))
