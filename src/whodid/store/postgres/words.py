@@ -121,6 +121,7 @@ class _WordRun:
         self._found: list[Found] = []
         self._below: dict[int, Edge] | None = None  # week → the place below which it may have more
         self._next = 0  # how many weeks the next statement searches
+        self._doubles = True  # whether more weeks are searched when these do not suffice
         self._looked: _Asked | None = None  # what the newest look told
 
     def total(self) -> int:
@@ -172,6 +173,7 @@ class _WordRun:
         if before is None:
             looked = self._looked = self._ask(_LOOKED, weeks, wanted, _GLANCE)
             self._next = 1 + wanted // looked.per_week if looked.per_week else self._next
+            self._doubles = not looked.per_week
         elif _LOOKING * before.needed(wanted) < _GATHERING * before.per_week and before.needed(wanted) <= _LOOK:
             looked = self._ask(_LOOKED, weeks, wanted, min(2 * before.needed(wanted), _LOOK))
             # Without any entries these weeks are done, and the next are like them.
@@ -179,7 +181,9 @@ class _WordRun:
         else:
             # All are gathered in any case: what is not needed yet is kept for the next chunk.
             self._ask(_GATHERED, weeks, max(wanted, _KEPT))
-            self._next = 1 if weeks[0] in (self._below or ()) else 2 * self._next
+            self._next = 1 if weeks[0] in (self._below or ()) else self._next * (1 + self._doubles)
+            # A week that had less than was likely may have only just begun: twice as many only if the next has, too.
+            self._doubles = True
 
     def _ask(self, statement: str, weeks: Sequence[int], size: int, most: int = 0) -> _Asked:
         """Search weeks below where that was done, one statement for all.
