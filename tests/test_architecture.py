@@ -186,6 +186,7 @@ TOGETHER = {
     "opentelemetry": {"server/compat/otlp_wire.py", "server/traces.py"},  # two packages of one name: proto and API
     "httpx2": {"capture/remote/transport.py", "server/console/provider.py"},  # one sends events, one asks who it is
     "sqlalchemy": {"capture/outbox.py", "capture/sqlalchemy"},  # the outbox serves hosts without the hook, too
+    "psycopg": {"store/postgres/engine.py", "store/postgres/line.py"},  # one keeps connections, one is a connection
     "pytest": {"testing/__init__.py", "capture/testing.py"},  # for authors of stores, and for applications
 }
 """Packages that have two places, and why."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -205,12 +205,12 @@ class Failing(MemoryStore):
         self.after = False
         self.writes = 0
 
-    def append(self, workspace: str, assemble: Assemble) -> Any:
+    def append(self, workspace: str, assemble: Assemble, ids: Sequence[bytes] = ()) -> Any:
         """Append, or fail."""
         self.writes += 1
         if self.writes == self.fail_at and not self.after:
             raise StoreUnavailable("The power failed")
-        batch = super().append(workspace, assemble)
+        batch = super().append(workspace, assemble, ids)
         if self.writes == self.fail_at:
             raise StoreUnavailable("The power failed")
         return batch

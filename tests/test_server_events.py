@@ -94,10 +94,10 @@ def test_requests_that_wait_together_are_recorded_together(tmp_path: Path) -> No
         commits = []
         append = log._store.append
 
-        def slow(workspace: str, assemble: Any) -> Any:
+        def slow(*arguments: Any) -> Any:
             commits.append(1)
             time.sleep(0.02)
-            return append(workspace, assemble)
+            return append(*arguments)
 
         with client(log) as http, patch.object(log._store, "append", slow):
 

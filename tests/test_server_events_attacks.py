@@ -362,9 +362,9 @@ def test_too_many_at_once_are_asked_to_come_back(log: Log, key: str, monkeypatch
     monkeypatch.setattr(events_module, "_MOST_WAITING", 3)
     opened, append = threading.Event(), log._store.append
 
-    def held(workspace: str, assemble: Any) -> Any:
+    def held(*arguments: Any) -> Any:
         opened.wait(10)
-        return append(workspace, assemble)
+        return append(*arguments)
 
     with client(log) as http:
         assert http.post("/v1/events", json=wire(99), headers=bearer(key)).status_code == 201

@@ -397,7 +397,9 @@ def _core(content: Content) -> dict[str, Any]:
     core["kind"] = content.kind
     if content.marks:
         core["marks"] = content.marks
-    core["occurred_at"] = time_text(content.occurred_at)
+    at = content.occurred_at
+    # The encoder writes the same text in a tenth of the time, but leaves a fraction of zeros away.
+    core["occurred_at"] = at if at.microsecond and at.tzinfo is UTC else time_text(at)
     core["outcome"] = content.outcome
     if context is not None and context.request is not None:
         core["request"] = context.request

@@ -6,7 +6,8 @@ Values only: frozen, keyword-only, without behaviour beyond their own shape. The
 encode the wire form and yield the JSON Schema (`schema()`); there is no second description of an event anywhere.
 
 Times are `datetime` in UTC with microseconds. JSON values (`before`, `after`, `details`) are plain Python: None, bool,
-int, float, str, list, dict.
+int, float, str, list, dict. None of them is ever part of a cycle, so the garbage collector is told not to look at them
+(`gc=False`): it would come by again and again while a batch is made, and never find anything.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ OUTCOMES: tuple[Outcome, ...] = ("success", "denied", "failed")
 SEVERITIES: tuple[Severity, ...] = ("info", "notice", "warning", "critical")
 
 
-class Actor(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class Actor(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Who did it, with name, email and role as they were at that moment.
 
     Args:
@@ -68,7 +69,7 @@ class Actor(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknow
     on_behalf_of: Actor | None = None
 
 
-class Resource(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class Resource(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """What was affected, with its name as it was at that moment."""
 
     type: str
@@ -76,7 +77,7 @@ class Resource(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
     name: str | None = None
 
 
-class Related(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class Related(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """A further resource and how it takes part (`rel`: cause, absorbed, member …)."""
 
     type: str
@@ -85,7 +86,7 @@ class Related(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkn
     name: str | None = None
 
 
-class Change(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class Change(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """One field that changed.
 
     `before` and `after` are absent (not null) where there was or is no value. A set-like field carries `added` and
@@ -109,14 +110,14 @@ class Change(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
     from_: str | None = msgspec.field(default=None, name="from")
 
 
-class Reason(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class Reason(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Why it was done: a code for machines, a text for people, or both."""
 
     code: str | None = None
     text: str | None = None
 
 
-class Context(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class Context(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Where it came from.
 
     Args:
@@ -133,7 +134,7 @@ class Context(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkn
     session: str | None = None
 
 
-class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class Event(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """What somebody says happened, before it has a place.
 
     Args:
@@ -163,7 +164,7 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknow
     severity: Severity | None = None
 
 
-class Content(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class Content(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """An event that was checked and completed by the catalog, and has no place yet.
 
     Args:
@@ -195,7 +196,7 @@ class Content(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkn
         return self.action.partition(".")[0]
 
 
-class Erased(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class Erased(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """What was erased from an entry on the request of a person.
 
     Args:
@@ -209,7 +210,7 @@ class Erased(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
     record: int
 
 
-class Entry(Content, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class Entry(Content, frozen=True, gc=False, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """An event that has a place in the log of a workspace.
 
     Args:

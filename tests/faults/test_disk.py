@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -113,9 +113,9 @@ def test_a_store_that_fails_before_or_after_persisting_is_harmless() -> None:
         append = log._store.append
         for lie in ("before", "after"):
 
-            def failing(workspace: str, assemble: Assemble, lie: str = lie) -> Batch | None:
+            def failing(workspace: str, assemble: Assemble, ids: Sequence[bytes] = (), lie: str = lie) -> Batch | None:
                 if lie == "after":
-                    append(workspace, assemble)
+                    append(workspace, assemble, ids)
                 raise StoreUnavailable("The store lied", "Try again")
 
             log._store.append = failing  # type: ignore[method-assign]

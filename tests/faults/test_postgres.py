@@ -6,7 +6,7 @@ import random
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -123,21 +123,24 @@ def test_a_commit_whose_answer_is_lost_is_settled(
 ) -> None:
     """Whether such a commit took place is found out: the receipt, or the refusal, is true."""
     psycopg = pytest.importorskip("psycopg")
+    from whodid.store.postgres.line import Letter, Line
+
     with whodid.open(postgres_url) as log:
         log.record("w", event("a", 0))
-        execute = psycopg.Connection.execute
+        send = Line.send
         failing = [True]
 
-        def cut(self: Any, query: Any, *arguments: Any, **options: Any) -> Any:
-            if query == "COMMIT" and failing and threading.current_thread().name == "cut":
+        def cut(self: Line, *letters: Letter) -> None:
+            if letters[-1].parts[-1][0] == "COMMIT" and failing and threading.current_thread().name == "cut":
                 failing.clear()
                 if committed:
-                    execute(self, query, *arguments, **options)
+                    send(self, *letters)
+                    self.answer()
                 self.close()
                 raise psycopg.OperationalError("the connection was cut")
-            return execute(self, query, *arguments, **options)
+            send(self, *letters)
 
-        monkeypatch.setattr(psycopg.Connection, "execute", cut)
+        monkeypatch.setattr(Line, "send", cut)
         outcome: list[object] = []
 
         def record() -> None:

@@ -25,7 +25,7 @@ __all__ = ["GroupCommit", "Receipt"]
 _GROUP = 2_000  # entries in one transaction at most; larger groups only add latency
 
 
-class Receipt(Struct, frozen=True, kw_only=True):
+class Receipt(Struct, frozen=True, gc=False, kw_only=True):
     """The acknowledgement of a durable entry.
 
     Args:
@@ -105,13 +105,14 @@ class GroupCommit:
     def _commit(self, group: list[_Job]) -> None:
         workspace = group[0].workspace
         outcomes: list[list[Receipt | WhodidError]] = []
+        ids = [ready.id for job in group for ready in job.prepared]
 
         def assemble(head: Head | None, known: Known) -> Batch | None:
             outcomes.clear()
             return self._assemble(workspace, group, head, known, outcomes)
 
         try:
-            self._store.append(workspace, assemble)
+            self._store.append(workspace, assemble, ids)
         except BaseException as error:
             interrupted = not isinstance(error, Exception)
             for job in group:
@@ -134,12 +135,11 @@ class GroupCommit:
     ) -> Batch | None:
         if head is None:
             head = self._begin()
-        kept = known([ready.id for job in group for ready in job.prepared])
         fresh: dict[bytes, Prepared] = {}
         now = self._clock()
         at = canonical.from_micros(sequence.recorded_at(head, now))
         outcomes.extend(
-            [self._place(ready, head, kept, fresh, workspace, at=at) for ready in job.prepared] for job in group
+            [self._place(ready, head, known, fresh, workspace, at=at) for ready in job.prepared] for job in group
         )
         return sequence.assemble(head, list(fresh.values()), now) if fresh else None
 
@@ -147,7 +147,7 @@ class GroupCommit:
     def _place(
         ready: Prepared,
         head: Head,
-        kept: dict[bytes, Kept],
+        known: Known,
         fresh: dict[bytes, Prepared],
         workspace: str,
         *,
@@ -155,7 +155,7 @@ class GroupCommit:
     ) -> Receipt | WhodidError:
         """Tell what becomes of one event: a place of its own, the place it already has, or a conflict."""
         id_ = ready.content.id
-        old = kept.get(ready.id)
+        old = known.get(ready.id)
         if old is not None:
             if not _same(old, ready, workspace):
                 return ConflictingEvent(id_, old.index)

@@ -83,15 +83,14 @@ def erase(
         ) -> Batch | None:
             if head is None:
                 return None
-            found = known([one.kept.id for one in wanted])
-            if any(found.get(one.kept.id) != one.kept for one in wanted):
+            if any(known.get(one.kept.id) != one.kept for one in wanted):
                 return None  # purged or erased meanwhile: the record would say what is not so
             batch = sequence.assemble(head, (ready,), clock())
             return batch._replace(
                 rewritten=tuple([_row(one, head.size, canonical.from_micros(batch.head.recorded_at)) for one in wanted])
             )
 
-        batch = store.forget(workspace, gone, assemble)
+        batch = store.forget(workspace, gone, assemble, [one.kept.id for one in wanted])
         if batch is not None:
             row = batch.rows[0]
             at = canonical.from_micros(row.recorded_at)

@@ -21,7 +21,7 @@ _SEVERITIES: tuple[str, ...] = SEVERITIES
 Test = Callable[[str | None], bool]
 
 
-class Shape(Struct, frozen=True, kw_only=True):
+class Shape(Struct, frozen=True, gc=False, kw_only=True):
     """The values of an entry that roll-ups count by.
 
     Args:

@@ -106,7 +106,7 @@ def words(content: Content) -> list[str]:
     those with `ids` in an index of their own.
     """
     found = dict.fromkeys(_tokens(content, " "))
-    if max(map(len, found), default=0) <= _TOKEN_LENGTH and "".join(found).isascii():
+    if len(max(found, key=len, default="")) <= _TOKEN_LENGTH and "".join(found).isascii():
         return list(found)
     return list(dict.fromkeys(map(encode, found)))
 

@@ -56,7 +56,7 @@ SEGMENT_ENTRIES = 65_536
 DAY = 86_400_000_000  # in microseconds
 
 
-class Prepared(NamedTuple):
+class Prepared(Struct, frozen=True, gc=False):
     """Content with everything that does not depend on its place.
 
     Args:
@@ -78,7 +78,7 @@ class Prepared(NamedTuple):
     tags: tuple[tuple[int, bytes], ...]
 
 
-class Row(Struct, frozen=True):
+class Row(Struct, frozen=True, gc=False):
     """An entry as a store takes it.
 
     Args:

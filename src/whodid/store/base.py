@@ -10,7 +10,7 @@ Reading functions see one consistent state each; a page or an iterator that is c
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -157,8 +157,8 @@ class ReplicaReport(Struct, frozen=True):
     elsewhere: int = 0
 
 
-Known = Callable[[Sequence[bytes]], dict[bytes, Kept]]
-"""Looks up event ids (16 bytes) among the kept entries of the workspace, inside the transaction."""
+Known = Mapping[bytes, Kept]
+"""Those kept entries of the workspace whose event ids (16 bytes) were named, as they are inside the transaction."""
 
 Assemble = Callable[[Head | None, Known], Batch | None]
 """Makes a batch from the head (None: the workspace has no log yet); None writes nothing. Pure; may be called again."""
@@ -181,7 +181,7 @@ class Store(ABC):
         return utc_now()
 
     @abstractmethod
-    def append(self, workspace: str, assemble: Assemble) -> Batch | None:
+    def append(self, workspace: str, assemble: Assemble, ids: Sequence[bytes] = ()) -> Batch | None:
         """Add a batch at the end of a log.
 
         The store takes the workspace's head under its own lock, calls `assemble` (again after a conflict) and writes
@@ -189,6 +189,9 @@ class Store(ABC):
         all or nothing, durable before it returns. A batch may have no rows. The second tags of a segment stay until a
         volume holds it. Appends to one workspace happen one after the other, whatever the number of threads and
         processes.
+
+        Args:
+            ids: Event ids whose kept entries `assemble` is to know.
 
         Returns:
             The batch that was written, or None when `assemble` returned None.
@@ -200,7 +203,9 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def forget(self, workspace: str, ranges: Sequence[range], assemble: Assemble) -> Batch | None:
+    def forget(
+        self, workspace: str, ranges: Sequence[range], assemble: Assemble, ids: Sequence[bytes] = ()
+    ) -> Batch | None:
         """Remove the content of entries and append the batch that records it, in one transaction.
 
         The only operation that removes content. Tiles of level 0 that lie wholly below the batch's `head.first` go
@@ -214,6 +219,7 @@ class Store(ABC):
         Args:
             ranges: Index ranges whose content goes; entries without content are skipped.
             assemble: As in `append`; nothing is removed when it returns None.
+            ids: As in `append`.
         """
 
     def reading(self) -> Store:

@@ -48,14 +48,16 @@ class MemoryStore(Store):
         self._lock = threading.RLock()
         self._mark: Mark | None = None
 
-    def append(self, workspace: str, assemble: Assemble) -> Batch | None:
-        return self.forget(workspace, (), assemble)
+    def append(self, workspace: str, assemble: Assemble, ids: Sequence[bytes] = ()) -> Batch | None:
+        return self.forget(workspace, (), assemble, ids)
 
-    def forget(self, workspace: str, ranges: Sequence[range], assemble: Assemble) -> Batch | None:
+    def forget(
+        self, workspace: str, ranges: Sequence[range], assemble: Assemble, ids: Sequence[bytes] = ()
+    ) -> Batch | None:
         with self._lock:
             self._writable()
             log = self._logs.get(workspace) or _Log()
-            batch = assemble(log.head, lambda ids: {i: log.kept[log.by_id[i]] for i in ids if i in log.by_id})
+            batch = assemble(log.head, {i: log.kept[log.by_id[i]] for i in ids if i in log.by_id})
             if batch is None:
                 return None
             self._logs[workspace] = log

@@ -29,7 +29,7 @@ from whodid.proof import leaf, tree
 from whodid.proof.tile import node_from_tiles
 from whodid.query import Cursor, Query, compile_query, parse
 from whodid.sequence import Batch, Head
-from whodid.store.base import Kept, Known, Store, restore
+from whodid.store.base import Known, Store, restore
 from whodid.store.memory import MemoryStore
 from whodid.store.moving import PROGRESS, Mark, Piece
 from whodid.testing.volumes import VolumeContract
@@ -111,17 +111,18 @@ class StoreContract(VolumeContract):
         assert [one.index for one in store.read("w", 0, 10)] == [0, 1, 2, 3, 4]
 
     def test_known_ids_are_found_inside_the_transaction(self, store: Store) -> None:
-        """The assembling function can look up ids of its workspace, and of no other."""
+        """The assembling function knows the entries with the ids that were named, in its workspace and in no other."""
         ready = prepared(0, 5)
         append(store, "w", ready)
-        seen: list[dict[bytes, Kept]] = []
+        seen: list[Known] = []
 
         def look(head: Head | None, known: Known) -> Batch | None:
-            seen.append(known([ready[2].id, b"\0" * 16]))
+            seen.append(known)
             return None
 
-        store.append("w", look)
-        store.append("other", look)
+        ids = [ready[2].id, b"\0" * 16]
+        store.append("w", look, ids)
+        store.append("other", look, ids)
         assert [one.index for one in seen[0].values()] == [2]
         assert seen[1] == {}
 

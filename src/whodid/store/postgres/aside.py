@@ -75,11 +75,13 @@ class ReplicaReading(Reading):
 
     # ---------------------------------------------------------------- what is the primary's
 
-    def append(self, workspace: str, assemble: Assemble) -> Batch | None:
-        return self._origin.append(workspace, assemble)
+    def append(self, workspace: str, assemble: Assemble, ids: Sequence[bytes] = ()) -> Batch | None:
+        return self._origin.append(workspace, assemble, ids)
 
-    def forget(self, workspace: str, ranges: Sequence[range], assemble: Assemble) -> Batch | None:
-        return self._origin.forget(workspace, ranges, assemble)
+    def forget(
+        self, workspace: str, ranges: Sequence[range], assemble: Assemble, ids: Sequence[bytes] = ()
+    ) -> Batch | None:
+        return self._origin.forget(workspace, ranges, assemble, ids)
 
     def workspaces(self) -> list[str]:
         return self._origin.workspaces()

@@ -1,25 +1,26 @@
 """Connections to PostgreSQL: transactions bound to a workspace, settings that durability rests on, migrations, errors.
 
-The only file that imports psycopg. Connections are made when they are needed and kept for reuse; there is no thread and
-no waiting in the background, so a database that went away is an error at once, and one that came back is used at once.
+Connections are made when they are needed and kept for reuse; there is no thread and no waiting in the background, so a
+database that went away is an error at once, and one that came back is used at once.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 import psycopg
 from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.rows import TupleRow
 
 from whodid.errors import InvalidSetting, StoreCorrupt, StoreError, StoreFull, StoreUnavailable
 from whodid.store import migrate
 from whodid.store.postgres.addresses import refuse_cut_login, unreadable
+from whodid.store.postgres.gone import ASIDE, END_SILENT, NOTICED, NOTICING, SILENT_WRITING_MS
+from whodid.store.postgres.line import Letter, Line
 from whodid.store.postgres.older import for_15
 
 Values = Sequence[Any] | Mapping[str, Any]
@@ -32,73 +33,50 @@ _LIMITS_TRANSACTIONS = 170_000
 _CONNECTIONS = 10
 _CONNECT_S = 10
 _CONNECT_ASIDE_S = 2
-# A replica that went away without a word is to be noticed before whoever waits for it gives up.
-_ASIDE = {"tcp_user_timeout": 5_000, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2}
 _WAIT_S = 30
-_LOCK_MS, _WRITE_MS, _READ_MS = 30_000, 60_000, 60_000
+# For a lock it is less than for a whole append: whoever waits for one that nobody gives up is to hear that it is this.
+_LOCK_MS, _WRITE_MS, _READ_MS = 25_000, 60_000, 60_000
 _LOCK_ASIDE_MS = 500  # what is locked at a replica is being replayed, and can be read at the primary meanwhile
-# How long we may be silent within a transaction. A server that cannot be told that we are gone keeps our locks that
-# long; less than others wait for a lock, so that whoever looks after a lost commit finds out how it ended.
-_SILENT_WRITING_MS, _SILENT_READING_MS = 20_000, 600_000
+_SILENT_READING_MS = 600_000
 # In a pipeline it does not count silence; from version 17 on it counts the transaction as a whole.
-_WHOLE = "; SET LOCAL transaction_timeout = {0:.0f}"
+_WHOLE = "SET LOCAL transaction_timeout = {0:.0f}"
 # For the beginning on a replica, or on a connection that was idle: the network may have forgotten it since.
 _BEGUN_S = 5.0
-_ANSWER_S = 70.0  # for an answer of any kind: longer than the server lets a statement run
 _MIGRATING = 0x77686F646964  # advisory lock, one per database
 _MARKING = 0x6D61726B  # advisory lock, one per database
 _ENDINGS = (psycopg.OperationalError, psycopg.InterfaceError)
 
-# A network that swallows what is sent is noticed in about this time, by us and by the server; libpq's own words.
-_NOTICED = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}
-_NOTICING = (
-    "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; "
-    "SET tcp_user_timeout = 20000"
-)
-_SETTINGS = (
-    "SET LOCAL lock_timeout = {lock}; SET LOCAL statement_timeout = {statement}; "
-    "SET LOCAL idle_in_transaction_session_timeout = {silent}; SET LOCAL jit = off"
+# To plan over all weeks takes longer than to read a page from them: what is read again and again is planned once. Which
+# weeks a period leaves out is then found at the beginning of each reading. Citus needs the workspace to plan at all.
+_PLANNED_ONCE = (
+    "SELECT set_config('plan_cache_mode', 'force_generic_plan', false) "
+    "WHERE current_setting('citus.shard_count', true) IS NULL"
 )
 # A commit must mean a disk. Whatever waits for more than that (a replica) stays as the operator set it.
 _DURABLE = "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
 # Taken before the first statement, so that this one sees the mark that a move left, whoever waited for whom.
 _SHARE = f"SELECT pg_advisory_xact_lock_shared({_MARKING})"
-_BEGIN_WRITING = "BEGIN ISOLATION LEVEL READ COMMITTED; " + _SETTINGS.format(
-    lock=_LOCK_MS, statement=_WRITE_MS, silent=_SILENT_WRITING_MS
+
+
+def _begin(how: str, lock: int, statement: int, silent: int) -> tuple[str, ...]:
+    """Return what begins a transaction, with its limits in milliseconds."""
+    return (
+        f"BEGIN ISOLATION LEVEL {how}",
+        f"SET LOCAL lock_timeout = {lock}",
+        f"SET LOCAL statement_timeout = {statement}",
+        f"SET LOCAL idle_in_transaction_session_timeout = {silent}",
+        "SET LOCAL jit = off",
+    )
+
+
+_BEGIN_WRITING = (
+    *_begin("READ COMMITTED", _LOCK_MS, _WRITE_MS, SILENT_WRITING_MS),
+    "SET LOCAL plan_cache_mode = auto",
 )
-_BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " + _SETTINGS
 
 
 class Retry(StoreUnavailable):
     """The transaction met another one, or a week that came or went: do it again from the beginning."""
-
-
-class _Line(psycopg.Connection[TupleRow]):
-    """A connection that does not wait for ever: what swallows our bytes and never answers is as good as gone."""
-
-    until: float | None = None
-    """Monotonic seconds after which nothing is waited for any more."""
-
-    def wait(self, gen: Generator[Any, Any, Any], *arguments: Any, **options: Any) -> Any:
-        """Wait for an answer of the server, within bounds."""
-        return super().wait(self._bounded(gen), *arguments, **options)
-
-    def _bounded(self, gen: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-        """Pass on what is waited for; the driver comes by several times a second even when nothing happens."""
-        end = time.monotonic() + _ANSWER_S
-        if self.until is not None:
-            end = min(end, self.until)
-        try:
-            waits = next(gen)
-            while True:
-                ready = yield waits
-                if time.monotonic() >= end:
-                    self.pgconn.finish()
-                    message = "it did not answer in time"
-                    raise psycopg.OperationalError(message)
-                waits = gen.send(ready)
-        except StopIteration as done:
-            return done.value
 
 
 class TookTooLong(StoreUnavailable):
@@ -108,17 +86,16 @@ class TookTooLong(StoreUnavailable):
 class Connection:
     """A connection within a transaction, whose results are typed as what SQL gives: anything."""
 
-    def __init__(self, raw: psycopg.Connection[TupleRow], begun: psycopg.Cursor[TupleRow] | None = None) -> None:
+    def __init__(self, raw: Line, begun: Letter | None = None) -> None:
         self.raw = raw
+        self.last = Letter()
+        """What is said at the end, together with the commit."""
         self.committing = False
         self._begun = begun
 
     def first(self) -> tuple[Any, ...]:
         """Return the row that was asked for together with the beginning of the transaction."""
-        begun = self._begun
-        while begun is not None and begun.description is None:
-            begun.nextset()
-        return begun.fetchall()[0] if begun is not None else ()
+        return self._begun.rows(-1)[0] if self._begun is not None else ()
 
     def rows(self, statement: str, values: Values = ()) -> list[tuple[Any, ...]]:
         """Return all rows of a statement."""
@@ -136,11 +113,6 @@ class Connection:
     def execute(self, statement: str, values: Values = ()) -> int:
         """Execute a statement; return how many rows it changed."""
         return self.raw.execute(statement, values).rowcount
-
-    def queue(self, statement: str, values: Values = ()) -> Callable[[], int]:
-        """Execute a statement within `together`; return what tells after that block how many rows it changed."""
-        cursor = self.raw.execute(statement, values)
-        return lambda: cursor.rowcount
 
     def copy(self, table: str, columns: str, data: bytes) -> None:
         """Write rows that are encoded in PostgreSQL's binary COPY format, without its header and trailer."""
@@ -174,12 +146,6 @@ class Connection:
         """Ask for a checkpoint, which only some roles may, outside of a transaction."""
         with suppress(errors.InsufficientPrivilege):
             self.raw.execute("CHECKPOINT")
-
-    @contextmanager
-    def together(self) -> Iterator[None]:
-        """Send the statements of the block without waiting for each answer; the first error is raised at the end."""
-        with self.raw.pipeline():
-            yield
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
@@ -220,11 +186,9 @@ class Engine:
             raise unreadable(str(error)) from None
         # Never with the password: this name goes into messages.
         self.name = f"{parts.get('host') or 'localhost'}/{parts.get('dbname') or parts.get('user') or ''}"
-        timing = (
-            {"connect_timeout": _CONNECT_ASIDE_S, **_ASIDE} if aside else {"connect_timeout": _CONNECT_S, **_NOTICED}
-        )
+        timing = {"connect_timeout": _CONNECT_ASIDE_S, **ASIDE} if aside else {"connect_timeout": _CONNECT_S, **NOTICED}
         self._url = make_conninfo(url, **{**timing, "application_name": "whodid", **parts})
-        self._idle: list[_Line] = []
+        self._idle: list[Line] = []
         self._idle_lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(_CONNECTIONS)
         self._away = False
@@ -232,8 +196,8 @@ class Engine:
         self._trying = threading.Lock()
         self._closed = False
         self._aside = aside
-        self._begin_reading = _BEGIN_READING.format(
-            lock=_LOCK_ASIDE_MS if aside else _LOCK_MS, statement=_READ_MS, silent=_SILENT_READING_MS
+        self._begin_reading = _begin(
+            "REPEATABLE READ READ ONLY", _LOCK_ASIDE_MS if aside else _LOCK_MS, _READ_MS, _SILENT_READING_MS
         )
         if aside:
             return
@@ -248,23 +212,26 @@ class Engine:
     # ---------------------------------------------------------------- transactions
 
     @contextmanager
-    def writing(self, ws: int, *, within: float | None = None) -> Iterator[Connection]:
+    def writing(self, ws: int, *, within: float | None = None, first: Letter | None = None) -> Iterator[Connection]:
         """Write within a workspace; commit at the end, roll back on any error.
 
         The connection's `committing` says whether an error came so late that the outcome is unknown.
 
         Args:
             within: Seconds that the whole transaction may take, by our clock and, where it can, by the server's.
+            first: What is to be asked first: it is sent along, and answered when the block begins.
         """
-        whole = _WHOLE.format(1000 * within) if within is not None and self._limits else ""
-        begin = f"{_BEGIN_WRITING}{whole}; SET LOCAL whodid.workspace = '{ws}'; {_DURABLE}; {_SHARE}"
-        with self._transaction(begin, within) as connection:
+        whole = [_WHOLE.format(1000 * within)] if within is not None and self._limits else []
+        begin = Letter(*_BEGIN_WRITING, *whole, f"SET LOCAL whodid.workspace = '{ws}'")
+        begin.add(_DURABLE)
+        begin.add(_SHARE)
+        with self._transaction(begin, within, first) as connection:
             yield connection
 
     @contextmanager
     def alone(self) -> Iterator[Connection]:
         """Write what belongs to no workspace once every `writing` has ended, and let none begin before the commit."""
-        begin = f"{_BEGIN_WRITING}; {_DURABLE}; SELECT pg_advisory_xact_lock({_MARKING})"
+        begin = Letter(*_BEGIN_WRITING, _DURABLE, f"SELECT pg_advisory_xact_lock({_MARKING})")
         with self._transaction(begin) as connection:
             yield connection
 
@@ -275,42 +242,52 @@ class Engine:
         Args:
             first: A statement without values that is sent along; the connection's `first` has its row.
         """
-        with self._transaction(f"{self._begin_reading}; SET LOCAL whodid.workspace = '{ws}'; {first}") as connection:
+        asked = (first,) if first else ()
+        begin = Letter(*self._begin_reading, f"SET LOCAL whodid.workspace = '{ws}'", *asked)
+        with self._transaction(begin) as connection:
             yield connection
 
     @contextmanager
     def listing(self) -> Iterator[Connection]:
         """Read which workspaces there are, and what belongs to none."""
-        with self._transaction(f"{self._begin_reading}; SET LOCAL whodid.listing = 'on'") as connection:
+        with self._transaction(Letter(*self._begin_reading, "SET LOCAL whodid.listing = 'on'")) as connection:
             yield connection
 
     @contextmanager
     def keeping(self) -> Iterator[Connection]:
         """Write what belongs to no workspace."""
-        with self._transaction(f"{_BEGIN_WRITING}; {_DURABLE}") as connection:
+        with self._transaction(Letter(*_BEGIN_WRITING, _DURABLE)) as connection:
             yield connection
 
     def glance(self, ws: int, select: str) -> tuple[Any, ...]:
         """Return the one row of a statement without values within a workspace, with one message to the server."""
+        asked = Letter(*self._begin_reading, f"SET LOCAL whodid.workspace = '{ws}'", select, "COMMIT")
         with self._slot():
-            raw, told = self._tried(f"{self._begin_reading}; SET LOCAL whodid.workspace = '{ws}'; {select}; COMMIT")
+            raw = self._tried(asked)
             try:
-                return Connection(raw, told).first()
+                return asked.rows(-2)[0]
             finally:
                 self._take_back(raw)
 
     @contextmanager
-    def _transaction(self, begin: str, within: float | None = None) -> Iterator[Connection]:
+    def _transaction(
+        self, begin: Letter, within: float | None = None, first: Letter | None = None
+    ) -> Iterator[Connection]:
         with self._slot():
-            raw, begun = self._tried(begin, within)
-            connection = Connection(raw, begun)
+            raw = self._tried(begin, within, first)
+            connection = Connection(raw, begin)
             try:
+                if first is not None:
+                    raw.answer()
                 yield connection
                 connection.committing = True
-                connection.raw.execute("COMMIT", prepare=False)
+                connection.last.add("COMMIT", None)
+                raw.send(connection.last)
+                raw.answer()
                 connection.committing = False
             except BaseException:
                 if not connection.broken:
+                    connection.committing = False  # it was refused, so that nothing is unknown
                     with suppress(psycopg.Error):
                         connection.raw.rollback()
                 raise
@@ -328,7 +305,7 @@ class Engine:
             finally:
                 self._slots.release()
 
-    def _tried(self, begin: str, within: float | None = None) -> tuple[_Line, psycopg.Cursor[TupleRow]]:
+    def _tried(self, begin: Letter, within: float | None = None, first: Letter | None = None) -> Line:
         """Return what `_begun` does; of a database that was away one at a time finds out whether it is back.
 
         That may take long. Without this, whoever asks would wait for its own time-out, and more come than go.
@@ -337,19 +314,21 @@ class Engine:
         if alone and not self._trying.acquire(blocking=False):
             raise StoreUnavailable(f"{self.name} cannot be reached", "Try again later")
         try:
-            begun = self._begun(begin, within)
+            begun = self._begun(begin, within, first)
         except _ENDINGS:
             self._away = True
             raise
         else:
             self._away = False
+            if alone and not self._aside:
+                self.end_silent()
             return begun
         finally:
             if alone:
                 self._trying.release()
 
-    def _begun(self, begin: str, within: float | None) -> tuple[_Line, psycopg.Cursor[TupleRow]]:
-        """Return a connection on which this was executed, and its results; those that died while idle are replaced."""
+    def _begun(self, begin: Letter, within: float | None, first: Letter | None) -> Line:
+        """Return a connection on which this was done, and the first question sent; one that died idle is replaced."""
         whole = None if within is None else time.monotonic() + within
         while True:
             with self._idle_lock:
@@ -363,9 +342,10 @@ class Engine:
             begun_by = time.monotonic() + (_WAIT_S if fresh and not self._aside else _BEGUN_S)
             raw.until = begun_by if whole is None else min(whole, begun_by)
             try:
-                begun = raw.execute(begin, prepare=False)
+                raw.send(begin) if first is None else raw.send(begin, first)
+                raw.answer()
                 raw.until = whole
-                return raw, begun
+                return raw
             except BaseException as error:
                 raw.close()
                 if fresh or not isinstance(error, _ENDINGS):
@@ -378,11 +358,17 @@ class Engine:
         with self.translated(), self._connect() as raw:
             work(Connection(raw))
 
-    def _connect(self) -> _Line:
-        raw = _Line.connect(self._url, autocommit=True)
+    def end_silent(self) -> None:
+        """End sessions of ours that keep locks, and whose other end is gone without a word; see `gone`."""
+        # Whether there are any, and whether we may, changes nothing for whoever asks.
+        with suppress(psycopg.Error), closing(self._connect()) as raw:
+            raw.execute(END_SILENT, prepare=False)
+
+    def _connect(self) -> Line:
+        raw = Line.connect(self._url, autocommit=True)
         raw.until = time.monotonic() + _CONNECT_S
         try:
-            raw.execute(_NOTICING, prepare=False)
+            raw.execute(f"{NOTICING}; {_PLANNED_ONCE}", prepare=False)
             raw.until = None
         except BaseException:
             raw.close()
@@ -394,7 +380,7 @@ class Engine:
             while self._idle:
                 self._idle.pop().close()
 
-    def _take_back(self, raw: _Line) -> None:
+    def _take_back(self, raw: Line) -> None:
         raw.until = None
         with self._idle_lock:
             idle = raw.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
@@ -423,7 +409,12 @@ class Engine:
         """Raise the driver's errors as ours; unless the commit had begun, nothing was written."""
         try:
             yield
-        except (errors.DeadlockDetected, errors.SerializationFailure, errors.UndefinedTable) as error:
+        except (
+            errors.DeadlockDetected,
+            errors.SerializationFailure,
+            errors.UndefinedTable,
+            errors.InvalidSqlStatementName,
+        ) as error:
             raise Retry(f"{self.name} is changing under this transaction: {error}", "Try again") from error
         except errors.DiskFull as error:
             raise StoreFull(f"The disk of {self.name} is full: {error}", "Free space; nothing was written") from error
@@ -434,6 +425,10 @@ class Engine:
         except (errors.DataCorrupted, errors.IndexCorrupted) as error:
             raise StoreCorrupt(
                 f"{self.name} is damaged: {error}", "Run whodid verify, then restore a backup"
+            ) from error
+        except errors.NotNullViolation as error:
+            raise StoreCorrupt(
+                f"A tile in {self.name} does not hold the hashes that the head says: {error}", "Restore a backup"
             ) from error
         except (errors.LockNotAvailable, errors.QueryCanceled) as error:
             replaying = self._aside and isinstance(error, errors.LockNotAvailable)
@@ -475,7 +470,7 @@ class Engine:
             raw.close()
 
     def _migrate(self) -> None:
-        with self._transaction(_BEGIN_WRITING) as writer:
+        with self._transaction(Letter(*_BEGIN_WRITING)) as writer:
             writer.row("SELECT pg_advisory_xact_lock(%s)", (_MIGRATING,))
             if writer.value("SELECT to_regclass('whodid.migration') IS NULL"):
                 # Asked first: without the right to make schemas, IF NOT EXISTS is an error even where it is there.

@@ -17,18 +17,19 @@ from whodid.store.postgres.find import PostgresSearch
 from whodid.store.postgres.rows import COLUMNS, Coding, keep
 from whodid.store.search import Edge
 
-__all__ = ["Reading", "known"]
+__all__ = ["PLACES", "Reading", "kept_at"]
 
 _READ_CHUNK = 1_000
 
 _Found = TypeVar("_Found")
 
 
-def known(reader: Connection, ws: int, ids: Sequence[bytes], coding: Coding) -> dict[bytes, Kept]:
-    """Return the entries of a workspace that have these ids, within a transaction."""
-    places = reader.rows(
-        "SELECT index, recorded_at FROM whodid.entry_id WHERE ws = %s AND id = ANY(%b::bytea[])", (ws, list(ids))
-    )
+PLACES = "SELECT index, recorded_at FROM whodid.entry_id WHERE ws = %s AND id = ANY(%b::bytea[])"
+"""Where the entries of a workspace are that have one of some ids."""
+
+
+def kept_at(reader: Connection, ws: int, places: Sequence[tuple[int, int]], coding: Coding) -> dict[bytes, Kept]:
+    """Return the entries of a workspace at what `PLACES` gave, by id, within the same transaction."""
     if not places:
         return {}
     times = [recorded_at for _, recorded_at in places]
@@ -63,7 +64,9 @@ class Reading(Store):
         ws = self.coding.keys.workspace(workspace)
         if isinstance(key, bytes):
             id_ = key
-            return self.within(ws, lambda reader: known(reader, ws, [id_], self.coding)).get(id_)
+            return self.within(
+                ws, lambda reader: kept_at(reader, ws, reader.rows(PLACES, (ws, [id_])), self.coding)
+            ).get(id_)
         row = self._row(ws, f"SELECT {COLUMNS} FROM whodid.entry e WHERE e.ws = %s AND e.index = %s", key)
         return keep(row, self.coding.packer) if row else None
 

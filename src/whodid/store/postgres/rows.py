@@ -24,6 +24,7 @@ __all__ = [
     "Shapes",
     "encode_entry",
     "encode_touch",
+    "fields_of",
     "keep",
     "words_of",
 ]
@@ -109,8 +110,8 @@ class Columns(NamedTuple):
     resource: int
 
 
-def encode_entry(row: Row, columns: Columns, payload: bytes, mark: bytes) -> tuple[bytes, ...]:
-    """Write an entry for COPY, in pieces to be joined.
+def encode_entry(row: Row, columns: Columns, payload: bytes, mark: bytes) -> bytes:
+    """Write an entry for COPY.
 
     Args:
         payload: Packed.
@@ -127,12 +128,23 @@ def encode_entry(row: Row, columns: Columns, payload: bytes, mark: bytes) -> tup
         4, shape, 2, row.kind, 16, row.id, len(row.seed),
     )  # fmt: skip
     length = _LENGTH.pack
-    return fixed, row.seed, length(len(payload)), payload, length(4 + len(words)), length(count), words
+    return b"".join((fixed, row.seed, length(len(payload)), payload, length(4 + len(words)), length(count), words))
 
 
 def encode_touch(ws: int, key: int, row: Row) -> bytes:
     """Write for COPY that an entry touched a related resource."""
     return _TOUCH.pack(5, 8, ws, 8, key, 8, row.occurred_at, 8, row.index, 8, row.recorded_at)
+
+
+def fields_of(encoded: bytes) -> list[bytes]:
+    """Return the values of a row that is written for COPY, none of which is NULL."""
+    found = []
+    at = 2
+    while at < len(encoded):
+        start = at + 4
+        at = start + int.from_bytes(encoded[at:start])
+        found.append(encoded[start:at])
+    return found
 
 
 def words_of(data: bytes, mark: bytes) -> set[bytes]:

@@ -22,13 +22,13 @@ from whodid.store.moving import PROGRESS, Mark, Piece, encode_mark, refuse
 from whodid.store.packing import Packer, decode_head, shipped_dictionary
 from whodid.store.postgres import check
 from whodid.store.postgres.aside import ReplicaReading
-from whodid.store.postgres.engine import Connection, Engine, Retry
-from whodid.store.postgres.read import Reading, known
+from whodid.store.postgres.engine import Connection, Engine, Retry, TookTooLong
+from whodid.store.postgres.read import Reading, kept_at
 from whodid.store.postgres.replicas import Replicas
 from whodid.store.postgres.rewrite import rewrite
 from whodid.store.postgres.rows import COLUMNS, Coding, Keys, Shapes, keep
 from whodid.store.postgres.weeks import Weeks, drop_whole, empty_before, week_of
-from whodid.store.postgres.write import Writing, locked, mark_in
+from whodid.store.postgres.write import Asked, Writing, locked, mark_in
 
 __all__ = ["PostgresStore"]
 
@@ -86,37 +86,39 @@ class PostgresStore(Reading):
 
     # ---------------------------------------------------------------- writing
 
-    def append(self, workspace: str, assemble: Assemble) -> Batch | None:
-        return self._commit(workspace, (), assemble)
+    def append(self, workspace: str, assemble: Assemble, ids: Sequence[bytes] = ()) -> Batch | None:
+        return self.forget(workspace, (), assemble, ids)
 
-    def forget(self, workspace: str, ranges: Sequence[range], assemble: Assemble) -> Batch | None:
-        return self._commit(workspace, ranges, assemble)
-
-    def _commit(self, workspace: str, ranges: Sequence[range], assemble: Assemble) -> Batch | None:
+    def forget(
+        self, workspace: str, ranges: Sequence[range], assemble: Assemble, ids: Sequence[bytes] = ()
+    ) -> Batch | None:
         turn = 1
         while True:
             try:
-                return self._turn(workspace, ranges, assemble)
+                return self._turn(workspace, ranges, assemble, ids)
             except Retry:
                 self._weeks.forget()
                 turn += 1
                 if turn > _TURNS:
                     raise
 
-    def _turn(self, workspace: str, ranges: Sequence[range], assemble: Assemble) -> Batch | None:
+    def _turn(self, workspace: str, ranges: Sequence[range], assemble: Assemble, ids: Sequence[bytes]) -> Batch | None:
         ws = self.coding.keys.workspace(workspace)
         batch: Batch | None = None
         connection: Connection | None = None
         try:
-            with self.engine.writing(ws, within=None if ranges else _APPEND_S) as connection:
-                writer = connection
-                head = locked(writer, ws, workspace)
-                batch = assemble(head, lambda ids: known(writer, ws, ids, self.coding))
+            asked = Asked(ws, ids)
+            with self.engine.writing(ws, within=None if ranges else _APPEND_S, first=asked) as connection:
+                head = locked(connection, ws, workspace, asked)
+                batch = assemble(head, kept_at(connection, ws, asked.places, self.coding))
                 if batch is not None:
                     if ranges:
-                        self._writing.remove(writer, ws, ranges, batch)
-                    self._writing.write(writer, ws, batch)
+                        self._writing.remove(connection, ws, ranges, batch)
+                    self._writing.write(connection, ws, batch)
         except StoreUnavailable as error:
+            if isinstance(error, TookTooLong):
+                # Whoever has the lock may be gone.
+                self.engine.end_silent()
             if batch is None or connection is None or not connection.committing:
                 raise
             if not self._settled(ws, workspace, batch, error):

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
+from typing import Any
 
-from whodid.errors import InvalidSetting, StoreCorrupt
+from whodid.errors import InvalidSetting
 from whodid.proof import tile
 from whodid.sequence import Batch, Bound, Head, Row, Sealed, Segment
 from whodid.store import migrate
 from whodid.store.moving import Mark, Piece, decode_mark, refuse
 from whodid.store.packing import decode_head, encode_head, pack_postings
 from whodid.store.postgres.engine import Connection
+from whodid.store.postgres.line import Letter
+from whodid.store.postgres.read import PLACES
 from whodid.store.postgres.rewrite import note_rewriting
-from whodid.store.postgres.rows import ENTRY, TOUCH, Coding, Columns, encode_entry, encode_touch
+from whodid.store.postgres.rows import ENTRY, TOUCH, Coding, Columns, encode_entry, encode_touch, fields_of
 from whodid.store.postgres.weeks import Weeks, drop_whole, name_of, start_of, week_of
 from whodid.store.tally import Tally, count_in, folded
 
-__all__ = ["REMOVE_IDS", "Writing", "locked", "mark_in"]
+__all__ = ["REMOVE_IDS", "Asked", "Writing", "locked", "mark_in"]
 
 _MARK = "SELECT value FROM whodid.setting WHERE name = 'mark'"
 _VERSION = "SELECT max(number) FROM whodid.migration"
@@ -29,6 +32,7 @@ _KNOWN = migrate.newest("postgres")
 REMOVE_IDS = "DELETE FROM whodid.entry_id WHERE ws = %s AND id = ANY(%b::bytea[])"
 _SPANS = "unnest(%b::int8[], %b::int8[]) AS r(low, high)"
 _INSIDE = "e.ws = %s AND e.index >= r.low AND e.index < r.high"
+_FEW = 4  # rows of a table that are not worth a copy
 _CLOSED = 86_400_000_000  # a week is over a day after its end, whatever the clocks of servers say
 
 
@@ -38,13 +42,41 @@ def mark_in(connection: Connection) -> Mark | None:
     return decode_mark(row[0] if row else None)
 
 
-def locked(writer: Connection, ws: int, workspace: str, *, copying: bool = False) -> Head | None:
+class Asked(Letter):
+    """What takes the lock of a workspace, to be sent with the beginning of a transaction.
+
+    Args:
+        ids: Event ids whose places are looked up under the lock.
+    """
+
+    def __init__(self, ws: int, ids: Sequence[bytes]) -> None:
+        super().__init__()
+        self.add(_LOOK, (ws,))
+        self._looked = bool(ids)
+        if ids:
+            self.add(PLACES, (ws, ids))
+
+    @property
+    def log(self) -> tuple[Any, ...] | None:
+        """The row of the workspace, once answered; None where it has none."""
+        return next(iter(self.rows(0)), None)
+
+    @property
+    def places(self) -> list[tuple[Any, ...]]:
+        """Where entries with those ids are, once answered."""
+        return self.rows(1) if self._looked else []
+
+
+def locked(
+    writer: Connection, ws: int, workspace: str, asked: Asked | None = None, *, copying: bool = False
+) -> Head | None:
     """Take the lock of a workspace and return its head; a new workspace gets its row.
 
     Args:
+        asked: Was answered already; without it, the lock is taken now.
         copying: Whether a mark is no hindrance.
     """
-    row = writer.row(_LOOK, (ws,))
+    row = writer.row(_LOOK, (ws,)) if asked is None else asked.log
     if row is None:
         writer.execute(
             "INSERT INTO whodid.log (ws, name, size) VALUES (%s, %s, 0) ON CONFLICT (ws) DO NOTHING", (ws, workspace)
@@ -67,75 +99,73 @@ class Writing:
         self._weeks = weeks
 
     def write(self, writer: Connection, ws: int, batch: Batch) -> None:
-        """Write a batch; everything up to the commit."""
-        tally = self._by_week(writer, ws, (*batch.rewritten, *batch.rows))
+        """Write a batch: what is many now, the rest with the commit."""
         note_rewriting(writer, {week_of(row.recorded_at) for row in batch.rewritten})
-        with writer.together():
-            self._ids(writer, ws, batch.rows)
-            if batch.rewritten:
-                writer.execute(
-                    "INSERT INTO whodid.entry_id SELECT ws, id, index, recorded_at FROM whodid.entry "
-                    "WHERE ws = %s AND index = ANY(%b::int8[])",
-                    (ws, [row.index for row in batch.rewritten]),
-                )
-            self._count_up(writer, ws, tally)
-            grown = [(gain, self._grow_tile(writer, ws, gain)) for gain in tile.additions(batch.nodes)]
-            seals = () if batch.sealed is None else ((batch.sealed, batch.postings),)
-            self._segments(writer, ws, batch.opened, seals)
-            if batch.sealed is not None:
-                self._second(writer, ws, {batch.sealed.number: batch.second})
-            if batch.bound is not None:
-                self._volume(writer, ws, batch.bound, batch.postings)
-                writer.execute(
-                    "DELETE FROM whodid.second WHERE ws = %s AND number < %s", (ws, batch.head.unbound.first)
-                )
-            self._set_head(writer, ws, batch.head)
-        self._fitted(grown)
+        letter = writer.last
+        tally = self._by_week(writer, ws, (*batch.rewritten, *batch.rows))
+        self._ids(letter, ws, batch.rows)
+        if batch.rewritten:
+            letter.add(
+                "INSERT INTO whodid.entry_id SELECT ws, id, index, recorded_at FROM whodid.entry "
+                "WHERE ws = %s AND index = ANY(%b::int8[])",
+                (ws, [row.index for row in batch.rewritten]),
+            )
+        self._count_up(letter, ws, tally)
+        for gain in tile.additions(batch.nodes):
+            self._grow_tile(letter, ws, gain)
+        seals = () if batch.sealed is None else ((batch.sealed, batch.postings),)
+        self._segments(letter, ws, batch.opened, seals)
+        if batch.sealed is not None:
+            self._second(letter, ws, {batch.sealed.number: batch.second})
+        if batch.bound is not None:
+            self._volume(letter, ws, batch.bound, batch.postings)
+            letter.add("DELETE FROM whodid.second WHERE ws = %s AND number < %s", (ws, batch.head.unbound.first))
+        self._set_head(letter, ws, batch.head)
 
     def adopt(self, writer: Connection, ws: int, piece: Piece) -> None:
-        """Write a piece of a log that comes from another store; everything up to the commit."""
+        """Write a piece of a log that comes from another store: what is many now, the rest with the commit."""
+        letter = writer.last
         tally = self._by_week(writer, ws, piece.rows)
-        with writer.together():
-            self._ids(writer, ws, piece.rows)
-            self._count_up(writer, ws, tally)
-            grown = [(gain, self._grow_tile(writer, ws, gain)) for gain in tile.additions(piece.nodes)]
-            if piece.rows:
-                # How much there is to learn from, for whoever trains the next dictionary.
-                writer.execute("UPDATE whodid.log SET size = %s WHERE ws = %s", (piece.rows[-1].index + 1, ws))
-            self._segments(writer, ws, piece.segments, piece.seals)
-            self._second(writer, ws, piece.second)
-            for bound, postings in piece.volumes:
-                self._volume(writer, ws, bound, postings)
-            for name, value in piece.states.items():
-                writer.execute(
-                    "INSERT INTO whodid.state VALUES (%s, %s, %b) "
-                    "ON CONFLICT (ws, name) DO UPDATE SET value = excluded.value",
-                    (ws, name, value),
-                )
-            if piece.head is not None:
-                self._set_head(writer, ws, piece.head)
-        self._fitted(grown)
+        self._ids(letter, ws, piece.rows)
+        self._count_up(letter, ws, tally)
+        for gain in tile.additions(piece.nodes):
+            self._grow_tile(letter, ws, gain)
+        if piece.rows:
+            # How much there is to learn from, for whoever trains the next dictionary.
+            letter.add("UPDATE whodid.log SET size = %s WHERE ws = %s", (piece.rows[-1].index + 1, ws))
+        self._segments(letter, ws, piece.segments, piece.seals)
+        self._second(letter, ws, piece.second)
+        for bound, postings in piece.volumes:
+            self._volume(letter, ws, bound, postings)
+        for name, value in piece.states.items():
+            letter.add(
+                "INSERT INTO whodid.state VALUES (%s, %s, %b) "
+                "ON CONFLICT (ws, name) DO UPDATE SET value = excluded.value",
+                (ws, name, value),
+            )
+        if piece.head is not None:
+            self._set_head(letter, ws, piece.head)
 
     def _by_week(self, writer: Connection, ws: int, rows: Sequence[Row]) -> Tally:
-        """Copy entries into their weeks, and return what they count."""
+        """Write entries into their weeks, many now and a few with the commit; return what they count."""
         tally: Tally = Counter()
         for week, inside in groupby(rows, lambda row: week_of(row.recorded_at)):
             tally += self._rows(writer, ws, week, list(inside))
         return tally
 
     @staticmethod
-    def _ids(writer: Connection, ws: int, rows: Sequence[Row]) -> None:
+    def _ids(letter: Letter, ws: int, rows: Sequence[Row]) -> None:
         if rows:
-            writer.execute(
+            letter.add(
                 "INSERT INTO whodid.entry_id SELECT ws, id, index, recorded_at FROM whodid.entry "
                 "WHERE ws = %s AND index >= %s AND index <= %s AND recorded_at >= %s AND recorded_at <= %s",
                 (ws, rows[0].index, rows[-1].index, rows[0].recorded_at, rows[-1].recorded_at),
             )
 
     @staticmethod
-    def _count_up(writer: Connection, ws: int, tally: Tally) -> None:
+    def _count_up(letter: Letter, ws: int, tally: Tally) -> None:
         if tally:
-            writer.execute(
+            letter.add(
                 "INSERT INTO whodid.tally SELECT %s, * FROM unnest(%b::int2[], %b::int4[], %b::int8[], %b::int8[]) "
                 "ON CONFLICT (ws, scale, bucket, value) DO UPDATE SET n = tally.n + excluded.n",
                 (ws, *_columns(tally)),
@@ -143,34 +173,24 @@ class Writing:
 
     @staticmethod
     def _segments(
-        writer: Connection, ws: int, segments: Sequence[Segment], seals: Sequence[tuple[Sealed, bytes | None]]
+        letter: Letter, ws: int, segments: Sequence[Segment], seals: Sequence[tuple[Sealed, bytes | None]]
     ) -> None:
         for one in segments:
-            writer.execute("INSERT INTO whodid.segment VALUES (%s, %s, %s, %b)", (ws, one.number, one.start, one.salt))
+            letter.add("INSERT INTO whodid.segment VALUES (%s, %s, %s, %b)", (ws, one.number, one.start, one.salt))
         for sealed, postings in seals:
-            writer.execute(
+            letter.add(
                 "INSERT INTO whodid.seal VALUES (%s, %s, %s, %b)", (ws, sealed.number, sealed.index, sealed.seal)
             )
             if postings is not None:
-                writer.execute(
+                letter.add(
                     "INSERT INTO whodid.postings VALUES (%s, %s, %b)", (ws, sealed.number, pack_postings(postings))
                 )
 
     @staticmethod
-    def _set_head(writer: Connection, ws: int, head: Head) -> None:
-        writer.execute("UPDATE whodid.log SET head = %b, size = %s WHERE ws = %s", (encode_head(head), head.size, ws))
-
-    @staticmethod
-    def _fitted(grown: Sequence[tuple[tile.Addition, Callable[[], int]]]) -> None:
-        for gain, written in grown:
-            if written() != 1:
-                raise StoreCorrupt(
-                    f"Tile {gain.index} of level {gain.level} does not hold the {gain.start} hashes that the head says",
-                    "Restore a backup",
-                )
+    def _set_head(letter: Letter, ws: int, head: Head) -> None:
+        letter.add("UPDATE whodid.log SET head = %b, size = %s WHERE ws = %s", (encode_head(head), head.size, ws))
 
     def _rows(self, writer: Connection, ws: int, week: int, rows: Sequence[Row]) -> Tally:
-        """Copy entries into their week, and return what they count."""
         self._weeks.ensure(writer, week)
         shapes = self._coding.shapes.numbers(writer, ws, {row.shape for row in rows})
         key, mark = self._coding.keys.key, self._coding.keys.mark(ws)
@@ -182,49 +202,55 @@ class Writing:
         for row, payload in zip(rows, payloads, strict=True):
             shape, actor = shapes[row.shape], key(ws, row.actor)
             resource, *related = [key(ws, touched) for touched in row.touched]
-            entries += encode_entry(row, Columns(ws, shape, actor, resource), payload, mark)
+            entries.append(encode_entry(row, Columns(ws, shape, actor, resource), payload, mark))
             touches += [encode_touch(ws, one, row) for one in set(related) - {resource}]
             count_in(tally, row.occurred_at, shape, actor)
-        writer.copy(name_of("entry", week), ENTRY, b"".join(entries))
-        if touches:
-            writer.copy(name_of("touch", week), TOUCH, b"".join(touches))
+        for table, columns, encoded in (("entry", ENTRY, entries), ("touch", TOUCH, touches)):
+            if len(encoded) > _FEW:
+                writer.copy(name_of(table, week), columns, b"".join(encoded))
+            else:
+                # Copying needs messages of its own, and more work at the server before the first row.
+                marks = ", ".join(["%s"] * (columns.count(",") + 1))
+                statement = f"INSERT INTO {name_of(table, week)} ({columns}) VALUES ({marks})"
+                for one in encoded:
+                    writer.last.add(statement, fields_of(one))
         return tally
 
     @staticmethod
-    def _second(writer: Connection, ws: int, second: Mapping[int, bytes]) -> None:
+    def _second(letter: Letter, ws: int, second: Mapping[int, bytes]) -> None:
         for number, tags in second.items():
-            writer.execute("INSERT INTO whodid.second VALUES (%s, %s, %b)", (ws, number, tags))
+            letter.add("INSERT INTO whodid.second VALUES (%s, %s, %b)", (ws, number, tags))
 
     @staticmethod
-    def _volume(writer: Connection, ws: int, bound: Bound, postings: bytes | None) -> None:
-        writer.execute(
+    def _volume(letter: Letter, ws: int, bound: Bound, postings: bytes | None) -> None:
+        letter.add(
             "INSERT INTO whodid.volume VALUES (%s, %s, %s, %s, %b)",
             (ws, bound.number, bound.first, bound.index, bound.volume),
         )
         if bound.salt is not None and postings is not None:
-            writer.execute(
+            letter.add(
                 "INSERT INTO whodid.volume_index VALUES (%s, %s, %s, %b, %b)",
                 (ws, bound.number, bound.first, bound.salt, pack_postings(postings)),
             )
 
     @staticmethod
-    def _grow_tile(writer: Connection, ws: int, gain: tile.Addition) -> Callable[[], int]:
-        """Add a piece to a tile; return what tells, later, whether it fitted."""
+    def _grow_tile(letter: Letter, ws: int, gain: tile.Addition) -> None:
+        """Add a piece to a tile; where it does not fit it has no start, which the table refuses."""
         place = (ws, gain.level, gain.index)
-        written = writer.queue(
-            "INSERT INTO whodid.tile SELECT %s, %s, %s, %s, %b WHERE %s = coalesce((SELECT start + length(hashes) / 32 "
-            "FROM whodid.tile WHERE ws = %s AND level = %s AND number = %s ORDER BY start DESC LIMIT 1), 0)",
-            (*place, gain.start, gain.hashes, gain.start, *place),
+        letter.add(
+            "INSERT INTO whodid.tile SELECT %s, %s, %s, CASE WHEN %s = coalesce((SELECT start + length(hashes) / 32 "
+            "FROM whodid.tile WHERE ws = %s AND level = %s AND number = %s ORDER BY start DESC LIMIT 1), 0) "
+            "THEN %s::smallint END, %b",
+            (*place, gain.start, *place, gain.start, gain.hashes),
         )
         if gain.start and gain.start + len(gain.hashes) // 32 == tile.TILE:
-            writer.execute(
+            letter.add(
                 "WITH pieces AS (DELETE FROM whodid.tile WHERE ws = %s AND level = %s AND number = %s "
                 "RETURNING start, hashes) "
                 "INSERT INTO whodid.tile "
                 "SELECT %s, %s, %s, 0, string_agg(hashes, ''::bytea ORDER BY start) FROM pieces",
                 (*place, *place),
             )
-        return written
 
     # ---------------------------------------------------------------- removing
 

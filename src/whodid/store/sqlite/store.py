@@ -67,20 +67,22 @@ class SQLiteStore(Store):
 
     # ---------------------------------------------------------------- writing
 
-    def append(self, workspace: str, assemble: Assemble) -> Batch | None:
+    def append(self, workspace: str, assemble: Assemble, ids: Sequence[bytes] = ()) -> Batch | None:
         with self.engine.transaction() as writer:
             refuse(_mark_in(writer))
             ws, head = self._open(writer, workspace)
-            batch = assemble(head, lambda ids: self._known(writer, ws, ids))
+            batch = assemble(head, self._known(writer, ws, ids))
             if batch is not None:
                 self._writing.write(writer, ws, batch)
         return batch
 
-    def forget(self, workspace: str, ranges: Sequence[range], assemble: Assemble) -> Batch | None:
+    def forget(
+        self, workspace: str, ranges: Sequence[range], assemble: Assemble, ids: Sequence[bytes] = ()
+    ) -> Batch | None:
         with self.engine.transaction() as writer:
             refuse(_mark_in(writer))
             ws, head = self._open(writer, workspace)
-            batch = assemble(head, lambda ids: self._known(writer, ws, ids))
+            batch = assemble(head, self._known(writer, ws, ids))
             if batch is None:
                 return None
             for gone in ranges:
