@@ -25,4 +25,4 @@ def test_an_address_that_is_none_is_told_in_one_line() -> None:
     """The driver ends its sentence with a new line."""
     with pytest.raises(InvalidSetting) as caught:
         whodid.open("postgresql://whodid@db/audit?nonsense=1")
-    assert str(caught.value).endswith('"nonsense". Use postgresql://user@host/database.')
+    assert str(caught.value).endswith('"…". Use postgresql://user@host/database.')
