@@ -81,7 +81,7 @@ supply: $(TEST_READY) ## check licences and known vulnerabilities, and write dis
 	@$(BIN)/python scripts/supply.py licences
 	@mkdir -p dist && $(BIN)/python scripts/supply.py sbom dist/whodid.cdx.json
 	@$(PIP) install --quiet --group lock
-	@$(BIN)/uv tool run pip-audit@2.10.1 --strict --no-deps --disable-pip --requirement requirements.lock
+	@$(BIN)/python scripts/supply.py audit
 
 .PHONY: wheel
 wheel: $(TEST_READY) ## build the wheel; the same commit gives the same bytes

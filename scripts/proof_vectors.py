@@ -13,9 +13,9 @@ from typing import Any
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from tests.evidencing import Workshop, furnished, veiled
+from tests.evidencing import ABOUT, QUESTIONS, Workshop, furnished, veiled
 from tests.test_anchor_log import Anchoring
-from tests.test_evidence import ABOUT, QUESTIONS, TAMPERED
+from tests.test_evidence import TAMPERED
 from tests.test_evidence_volumes import LEANING
 from tests.test_evidence_volumes import TAMPERED as TAMPERED_VOLUMES
 from whodid.evidence.document import Document, encode

@@ -3,6 +3,7 @@
     python scripts/supply.py lock          write requirements.lock from pyproject.toml and constraints.txt (needs uv)
     python scripts/supply.py licences      check the licence of everything that is installed for it
     python scripts/supply.py sbom [FILE]   write the bill of materials
+    python scripts/supply.py audit         ask PyPI for known vulnerabilities of what is locked (needs uv and pypi.org)
 
 The lock holds what runs in production: every extra but that of the example workspace. The bill lists the same packages
 with the hashes of the lock, and the packages of npm whose code is in the built pages. It is the same for the same
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import NAMESPACE_URL, uuid5
 
-__all__ = ["ALLOWED", "Locked", "bill", "expression", "licences", "locked", "main"]
+__all__ = ["ALLOWED", "Locked", "audit", "bill", "expression", "licences", "locked", "main"]
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"
@@ -33,6 +34,7 @@ HEADER = """\
 # pip install --require-hashes -r requirements.lock && pip install --no-deps whodid
 """
 EXAMPLE = "sendero"
+AUDITOR = "pip-audit@2.10.1"
 
 ALLOWED = frozenset({
     "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CC0-1.0", "HPND", "ISC", "LGPL-2.1-only",
@@ -126,6 +128,31 @@ def licences() -> list[str]:
     return sorted(set(found))
 
 
+def audit() -> int:
+    """Say which vulnerabilities are known of what is locked.
+
+    Returns:
+        0: none. 1: some. 2: nobody could be asked, so nothing is known.
+    """
+    command = [sys.executable, "-m", "uv", "tool", "run", "--quiet", AUDITOR, "--strict", "--require-hashes"]
+    command += ["--disable-pip", "--progress-spinner", "off", "--format", "json", "--requirement", str(LOCK)]
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    try:
+        found = json.loads(done.stdout)["dependencies"]
+    except (ValueError, KeyError):
+        print(
+            f"Known vulnerabilities were NOT checked: {done.stderr.strip().rpartition(chr(10))[2]}\n"
+            "Advisories come from https://pypi.org/pypi/NAME/VERSION/json. Where a mirror stands in for it they are "
+            "mostly missing: run this where pypi.org itself is reached. Licences and the bill need no network."
+        )
+        return 2
+    known = [(one["name"], one["version"], each) for one in found for each in one["vulns"]]
+    for name, version, each in known:
+        print(f"{name} {version}: {each['id']}, mended in {', '.join(each['fix_versions']) or 'no version yet'}")
+    print(f"{len(found)} packages, and {len(known) or 'no'} vulnerabilities of them are known.")
+    return int(bool(known))
+
+
 def bill() -> bytes:
     """Return the bill of materials of this version, as JSON."""
     with (ROOT / "pyproject.toml").open("rb") as file:
@@ -202,6 +229,8 @@ def main() -> None:
             wrong = licences()
             print("\n".join(wrong) or f"{len(locked())} packages, and the licence of each may be used.")
             sys.exit(bool(wrong))
+        case ["audit"]:
+            sys.exit(audit())
         case ["sbom"]:
             sys.stdout.buffer.write(bill())
         case ["sbom", file]:

@@ -12,9 +12,12 @@ from typing import Any
 from msgspec.structs import replace
 
 from whodid import canonical
+from whodid.catalog import builtin
 from whodid.evidence.build import build
-from whodid.evidence.document import Document
-from whodid.evidence.question import Question
+from whodid.evidence.document import Document, encode
+from whodid.evidence.question import Question, ask
+from whodid.evidence.verdict import Verdict
+from whodid.evidence.verify import verify
 from whodid.log import Anchored, Disclosed, Linked, SnapshotSegment, SnapshotVolume
 from whodid.model import Actor, Change, Context, Entry, Related, Resource
 from whodid.proof import leaf, tree
@@ -28,6 +31,18 @@ START = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 MARIA = Actor(type="user", id="usr_2M", name="Maria Torres", email="maria@example.com", role="Manager")
 ROBOT = Actor(type="system", id="robot")
 CONTACTS = ("con_1", "con_2", "con_3")
+ABOUT = ask(["resource:contact:con_1"], catalog=builtin())
+QUESTIONS = {
+    "contact": ABOUT,
+    "person": ask(["actor:user:usr_2M"], catalog=builtin()),
+    "both": ask(
+        ["actor:user:usr_2M", "resource:contact:con_1,contact:con_2", "action:contact.merged"], catalog=builtin()
+    ),
+    "access": ask(["access"], catalog=builtin()),
+    "nobody": ask(["resource:contact:con_9"], catalog=builtin()),
+    "named": ask(["entry:15,18..20,22"], catalog=builtin()),
+    "everything": Question(),
+}
 
 
 def bytes_of(*parts: object, size: int = 32) -> bytes:
@@ -317,3 +332,33 @@ def veiled(entry: Entry) -> Entry:
 def _uuid(*parts: object) -> str:
     text = bytes_of("uuid", *parts, size=16).hex()
     return f"{text[:8]}-{text[8:12]}-7{text[13:16]}-8{text[17:20]}-{text[20:]}"
+
+
+def checked(document: Document, *trusted: str) -> Verdict:
+    """Verify a document as its bytes."""
+    return verify(encode(document), trusted=trusted)
+
+
+def codes(verdict: Verdict) -> list[tuple[str, int | None]]:
+    """List the problems of a verdict."""
+    return [(one.code, one.index) for one in verdict.problems]
+
+
+def carried_by(entry: Entry) -> set[tuple[str, tuple[str, ...]]]:
+    """List what an entry can be asked for by."""
+    resource = entry.resource
+    things = [(resource.type, resource.id), *[(one.type, one.id) for one in entry.related]]
+    carried: set[tuple[str, tuple[str, ...]]] = {("resource", thing) for thing in things}
+    carried |= {("entry", (str(entry.index),))}
+    return carried | {("actor", (entry.actor.type, entry.actor.id)), ("action", (entry.action,))}
+
+
+def truth(shop: Workshop, question: Question) -> list[int]:
+    """Compute what answers a question by reading everything in the sealed segments."""
+    asked = [[(ask.dimension, tuple(value)) for value in ask.values] for ask in question.asks]
+    found = []
+    for at in range(shop.seals[-1][0].stop):
+        entry = shop.entries[at].entry
+        if all(carried_by(entry) & set(group) for group in asked) and question.has(canonical.micros(entry.recorded_at)):
+            found.append(at)
+    return found

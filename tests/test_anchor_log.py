@@ -12,10 +12,9 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 import whodid
-from tests.evidencing import Workshop, furnished
+from tests.evidencing import ABOUT, Workshop, codes, furnished
 from tests.faults.writer import event
 from tests.keeping import Clock
-from tests.test_evidence import ABOUT, codes
 from tests.test_evidence_agree import agree
 from whodid import canonical
 from whodid.cli.outside import Outside

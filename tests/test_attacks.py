@@ -16,9 +16,8 @@ import pytest
 from msgspec.structs import replace
 
 import whodid
-from tests.evidencing import MARIA, Workshop, furnished
+from tests.evidencing import ABOUT, MARIA, Workshop, checked, codes, furnished
 from tests.keeping import HOME, Clock, event, record
-from tests.test_evidence import ABOUT, checked, codes
 from tests.test_witness import NORTH, policy
 from whodid import Log
 from whodid.cli.outside import Outside

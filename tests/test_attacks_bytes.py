@@ -7,8 +7,7 @@ import random
 
 import pytest
 
-from tests.evidencing import Workshop
-from tests.test_evidence import ABOUT
+from tests.evidencing import ABOUT, Workshop
 from tests.test_evidence_agree import FIELDS, MUTATIONS, agree
 from tests.test_evidence_agree import pytestmark as in_both
 from whodid import Change, Related, Resource

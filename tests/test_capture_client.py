@@ -258,6 +258,8 @@ def test_a_spool_full_of_dead_events_empties_itself(server: Server, tmp_path: Pa
         ("https://u:p@audit.example.com", "wk_1", {}, "not the address"),
         ("https://audit.example.com?key=wk_1", "wk_1", {}, "not the address"),
         ("https://audit.example.com:port", "wk_1", {}, "not the address"),
+        ("https://u:hush@audit.example.com", "wk_1", {}, r"https://u:\*\*\*@audit"),
+        ("https://audit.example.com", None, {}, "There is no API key"),
         ("https://audit.example.com", "", {}, "not an API key"),
         ("https://audit.example.com", "two words", {}, "not an API key"),
         ("https://audit.example.com", "wk_1\nX: y", {}, "not an API key"),
@@ -270,6 +272,7 @@ def test_wrong_settings_are_told_at_once(url: str, key: str, more: dict[str, Any
     with pytest.raises(InvalidSetting, match=fact) as told:
         whodid.connect(url, key, spool=tmp_path / "spool", **more)
     assert told.value.remedy
+    assert "wk_1" not in str(told.value)
 
 
 def test_the_usual_folder_belongs_to_one_destination(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

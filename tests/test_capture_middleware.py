@@ -440,3 +440,29 @@ class TestWSGI:
         headers, _ = self.answer(WSGIMiddleware(WSGIMiddleware(app), answer_request_id=False))
         assert requests == ["True"]
         assert headers == {}
+
+
+def test_the_other_header_of_proxies() -> None:
+    """Where proxies write `Forwarded` (RFC 7239), that one is read, and the other one is not believed."""
+    forwarded, other = 'for=198.51.100.1, for="203.0.113.9"', "192.0.2.66"
+    seen: list[tuple[Any, Any]] = []
+
+    def look() -> None:
+        at = current()
+        assert at is not None
+        seen.append((at.get("ip"), at.get("forwarded_ip")))
+
+    async def asgi(_scope: Any, _receive: Any, _send: Any) -> None:
+        look()
+
+    def wsgi(_environ: Any, start: Any) -> list[bytes]:
+        look()
+        start("204 No Content", [])
+        return []
+
+    headers = [(b"forwarded", forwarded.encode()), (b"x-forwarded-for", other.encode())]
+    TestASGI().call(ASGIMiddleware(asgi, trusted_proxies=1, forwarded_header="forwarded"), headers=headers)
+    environ = {"REQUEST_METHOD": "GET", "REMOTE_ADDR": "203.0.113.7", "HTTP_FORWARDED": forwarded}
+    around = WSGIMiddleware(wsgi, trusted_proxies=1, forwarded_header="forwarded")
+    list(around({**environ, "HTTP_X_FORWARDED_FOR": other}, lambda *_: None))
+    assert seen == [("203.0.113.9", "198.51.100.1")] * 2

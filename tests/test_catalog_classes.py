@@ -24,6 +24,7 @@ from whodid.catalog import (
     severity_label,
     source_label,
     type_label,
+    without_password,
     without_secrets,
     write,
 )
@@ -246,6 +247,26 @@ def test_a_short_token_is_known_by_its_header() -> None:
     sent = "curl -H 'Authorization: Bearer abc123def456' https://api.example"
     assert without_secrets(sent) == "curl -H 'Authorization: [redacted] https://api.example"
     assert not holds_secret("The bearer abc123def456 of the letter")
+
+
+@pytest.mark.parametrize(
+    ("store", "shown"),
+    [
+        ("sqlite:///audit.db", "sqlite:///audit.db"),
+        ("sqlite:////srv/a@b/audit.db", "sqlite:////srv/a@b/audit.db"),
+        ("memory://", "memory://"),
+        ("postgresql://u@h/d?passfile=/p", "postgresql://u@h/d?passfile=/p"),
+        ("postgresql://u:hush@h:5432/d", "postgresql://u:***@h:5432/d"),
+        ("postgresql://h/d?a=1&password=hush&b=2", "postgresql://h/d?a=1&password=***&b=2"),
+        ("postgresql://h/d?sslpassword=hush", "postgresql://h/d?sslpassword=***"),
+        ("postgres://u:hu@s/h@h/d", "postgres://u:***@h/d"),
+        ("mysql://u:@h", "mysql://u:***@h"),
+        ("https://u:hush@audit.example.com/x", "https://u:***@audit.example.com/x"),
+    ],
+)
+def test_a_password_is_not_shown(store: str, shown: str) -> None:
+    """Wherever libpq would find one, and in addresses that are none."""
+    assert without_password(store) == shown
 
 
 def test_an_identifier_can_be_a_credential() -> None:

@@ -319,7 +319,7 @@ def test_erasures_are_listed_and_done_again_after_a_restore(run: Run, store: str
     run("erase", "contact:con_7", "--reason", "Request 12")
     assert "contact:con_7\t1\t" in run("erasures", "list").out
     assert run("erasures", "list", "--json").json()[0]["reason"] == "Request 12"
-    assert "Wrote 1 erasures" in run("erasures", "export", "register.ndjson").err
+    assert "Wrote 1 erasure" in run("erasures", "export", "register.ndjson").err
     register = tmp_path / "register.ndjson"
     assert register.stat().st_mode & 0o777 == 0o600
     assert b"Contact 7" not in register.read_bytes()
@@ -331,7 +331,7 @@ def test_erasures_are_listed_and_done_again_after_a_restore(run: Run, store: str
         (tmp_path / "audit.db").write_bytes(backup)
         assert run("show", "6", "--json").json()["resource"]["name"] == "Contact 7"
         again = run("erasures", "replay", *sent)
-        assert f"{HOME}: contact:con_7: erased 1 fields of 1 entries again." in again.err
+        assert f"{HOME}: contact:con_7: erased 1 field of 1 entry again." in again.err
         assert "name" not in run("show", "6", "--json").json()["resource"]
         assert all(b"Contact 7" not in file.read_bytes() for file in tmp_path.glob("audit.db*") if file.is_file())
 
@@ -456,3 +456,10 @@ def test_serve_answers_and_stops_when_asked(store: str, tmp_path: Path) -> None:
             assert answer.status == 200
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
+
+
+def test_a_single_day_is_one(run: Run, store: str) -> None:
+    """The table is for people."""
+    assert run("retention", "--days", "1").out.split("\t")[0] == "1 day"
+    assert "1 day" in run("purge", "--dry-run").out.split("\t")
+    assert run("retention", "--days", "2").out.split("\t")[0] == "2 days"

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 import whodid
 from tests import shell
 from tests.capturing import TABLE, Base, event
-from tests.remoting import WORKSPACE, environment, ids, serving
+from tests.remoting import WORKSPACE, Server, environment, ids, serving
 from tests.shell import Run
 from whodid.capture.outbox import Outbox, outbox_table
 from whodid.capture.remote import RemoteRecorder
@@ -111,7 +111,7 @@ def test_one_workspace_leaves_the_others_waiting(run: Run, write: Callable[..., 
     write(3)
     done = run("relay", "sqlite:///shop.db", "--store", "sqlite:///audit.db", "--once", "-w", WORKSPACE)
 
-    assert done.err == "Delivered 1 events.\n"
+    assert done.err == "Delivered 1 event.\n"
     assert recorded(tmp_path) == ["3"]
     assert Outbox.at(f"sqlite:///{tmp_path / 'shop.db'}").backlog().waiting == 3
 
@@ -130,9 +130,9 @@ def test_what_the_log_refuses_is_named_and_can_be_tried_again(
         connection.execute(sa.update(TABLE).where(TABLE.c.place == 1).values(event=good))
 
     assert first.code == 1
-    assert first.err.startswith("Delivered 1 events, 1 were refused.\nwsp, place 1: It cannot be read: ")
+    assert first.err.startswith("Delivered 1 event, 1 were refused.\nwsp, place 1: It cannot be read: ")
     assert run(*arguments).err == "Delivered 0 events.\n"
-    assert run(*arguments, "--refused").err == "Delivered 1 events.\n"
+    assert run(*arguments, "--refused").err == "Delivered 1 event.\n"
     assert recorded(tmp_path) == ["2", "1"]
 
 
@@ -185,7 +185,7 @@ def test_it_says_when_the_log_is_away_and_when_it_is_back(write: Callable[..., N
         (tmp_path / "api.key").write_text(server.key)
         server.mode = "503"
         write(1, 2)
-        command = ("--url", server.url, "--api-key", "api.key", "-w", WORKSPACE, "--json", "--interval", "0.05")
+        command = (*to(server), "--json", "--interval", "0.05")
         with started(tmp_path, *command) as process:
             assert process.stdout is not None
             away = json.loads(process.stdout.readline())
@@ -249,21 +249,16 @@ def test_two_relays_share_the_work(postgres_url: str, tmp_path: Path) -> None:
 # ---------------------------------------------------------------------------------------------------------- to a server
 
 
+def to(server: Server) -> tuple[str, ...]:
+    """Return the options that name a server and the file of its key."""
+    return "--url", server.url, "--api-key", "api.key", "-w", WORKSPACE
+
+
 def test_a_server_takes_what_a_store_would(run: Run, write: Callable[..., None], tmp_path: Path) -> None:
     """Each event is recorded once, also when the answer was lost; a request too large for the server is divided."""
     with serving(tmp_path) as server:
         (tmp_path / "api.key").write_text(server.key)
-        arguments = (
-            "relay",
-            "sqlite:///shop.db",
-            "--url",
-            server.url,
-            "--api-key",
-            "api.key",
-            "-w",
-            WORKSPACE,
-            "--once",
-        )
+        arguments = ("relay", "sqlite:///shop.db", *to(server), "--once")
         write(*range(1100))
         server.mode = "forgetful"
         lost = run(*arguments)
@@ -284,17 +279,7 @@ def test_a_server_refuses_one_event_and_takes_the_others(run: Run, write: Callab
         write(1, 2)
         with outbox.engine.begin() as connection:
             outbox.write(connection, WORKSPACE, [event(3, details={"note": "x" * 400_000})])
-        arguments = (
-            "relay",
-            "sqlite:///shop.db",
-            "--url",
-            server.url,
-            "--api-key",
-            "api.key",
-            "-w",
-            WORKSPACE,
-            "--once",
-        )
+        arguments = ("relay", "sqlite:///shop.db", *to(server), "--once")
         done = run(*arguments)
 
         assert done.code == 1

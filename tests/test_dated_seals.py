@@ -10,10 +10,9 @@ import pytest
 from msgspec import UNSET
 
 import whodid
-from tests.evidencing import Workshop, furnished
+from tests.evidencing import ABOUT, Workshop, checked, codes, furnished
 from tests.faults.writer import event
 from tests.keeping import Clock
-from tests.test_evidence import ABOUT, checked, codes
 from tests.test_evidence_agree import agree
 from whodid.evidence import extract, make, verify
 from whodid.evidence.document import encode

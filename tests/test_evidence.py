@@ -10,60 +10,28 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from tests.evidencing import START, Workshop, bytes_of, furnished, veiled
+from tests.evidencing import (
+    ABOUT,
+    QUESTIONS,
+    START,
+    Workshop,
+    bytes_of,
+    checked,
+    codes,
+    furnished,
+    truth,
+    veiled,
+)
 from whodid import canonical
 from whodid.catalog import builtin
 from whodid.errors import InvalidQuery, MalformedProof, NotFound
 from whodid.evidence.document import Document, Reason, decode, encode
 from whodid.evidence.page import as_shipped, extract, page, script_hash, verifier
 from whodid.evidence.question import Question, ask
-from whodid.evidence.verdict import FACTS, Verdict
+from whodid.evidence.verdict import FACTS
 from whodid.evidence.verify import verify
 from whodid.model import Entry, Resource
 from whodid.proof import leaf
-
-ABOUT = ask(["resource:contact:con_1"], catalog=builtin())
-QUESTIONS = {
-    "contact": ABOUT,
-    "person": ask(["actor:user:usr_2M"], catalog=builtin()),
-    "both": ask(
-        ["actor:user:usr_2M", "resource:contact:con_1,contact:con_2", "action:contact.merged"], catalog=builtin()
-    ),
-    "access": ask(["access"], catalog=builtin()),
-    "nobody": ask(["resource:contact:con_9"], catalog=builtin()),
-    "named": ask(["entry:15,18..20,22"], catalog=builtin()),
-    "everything": Question(),
-}
-
-
-def checked(document: Document, *trusted: str) -> Verdict:
-    """Verify a document as its bytes."""
-    return verify(encode(document), trusted=trusted)
-
-
-def codes(verdict: Verdict) -> list[tuple[str, int | None]]:
-    """List the problems of a verdict."""
-    return [(one.code, one.index) for one in verdict.problems]
-
-
-def carried_by(entry: Entry) -> set[tuple[str, tuple[str, ...]]]:
-    """List what an entry can be asked for by."""
-    resource = entry.resource
-    things = [(resource.type, resource.id), *[(one.type, one.id) for one in entry.related]]
-    carried: set[tuple[str, tuple[str, ...]]] = {("resource", thing) for thing in things}
-    carried |= {("entry", (str(entry.index),))}
-    return carried | {("actor", (entry.actor.type, entry.actor.id)), ("action", (entry.action,))}
-
-
-def truth(shop: Workshop, question: Question) -> list[int]:
-    """Compute what answers a question by reading everything in the sealed segments."""
-    asked = [[(ask.dimension, tuple(value)) for value in ask.values] for ask in question.asks]
-    found = []
-    for at in range(shop.seals[-1][0].stop):
-        entry = shop.entries[at].entry
-        if all(carried_by(entry) & set(group) for group in asked) and question.has(canonical.micros(entry.recorded_at)):
-            found.append(at)
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -171,17 +139,12 @@ def test_after_two_purges_within_one_segment_the_rest_is_whole() -> None:
     """Each purge has its record, and together they explain what is below; a gap between them is found."""
     shop = furnished(segments=5)
     records = shop.purge(below=22), shop.purge(below=25)
-    document = shop.evidence(Question())
-    assert document.span is not None
-    assert document.span.start == 25
-    first, second = document.reasons
-    assert [(one.index, one.stop, one.record) for one in document.reasons] == [
-        (19, 22, records[0]),
-        (22, 25, records[1]),
-    ]
+    first, second = (document := shop.evidence(Question())).reasons
+    assert (first.index, first.stop, first.record) == (19, 22, records[0])
+    assert (second.index, second.stop, second.record) == (22, 25, records[1])
     assert checked(document).ok
-    for reasons in ([first], [second], [replace(first, stop=21), second], [first, replace(second, stop=24)]):
-        assert ("span", None) in codes(checked(replace(document, reasons=reasons)))
+    for left in ([first], [second], [replace(first, stop=21), second], [first, replace(second, stop=24)]):
+        assert ("span", None) in codes(checked(replace(document, reasons=left)))
 
 
 def test_an_erased_field_needs_no_value() -> None:

@@ -15,8 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.evidencing import Workshop, furnished, veiled
-from tests.test_evidence import ABOUT, QUESTIONS, carried_by
+from tests.evidencing import ABOUT, QUESTIONS, Workshop, carried_by, furnished, veiled
 from whodid import canonical
 from whodid.evidence.document import Document, encode
 from whodid.evidence.question import Question

@@ -9,8 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 
 from tests.browsing import Browser, BrowserContext, Page, expect, watched
-from tests.evidencing import Workshop, furnished
-from tests.test_evidence import ABOUT
+from tests.evidencing import ABOUT, Workshop, furnished
 from tests.visiting import Visit, World, open_world
 from whodid.evidence.document import encode
 from whodid.evidence.page import extract, script_hash, verifier

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.evidencing import Workshop, furnished, veiled
+from tests.evidencing import ABOUT, Workshop, furnished, veiled
 from tests.firefoxing import Firefox, firefox_started
-from tests.test_evidence import ABOUT
 from whodid.evidence.document import Document, encode
 from whodid.evidence.page import page as whole
 from whodid.evidence.page import script_hash, verifier

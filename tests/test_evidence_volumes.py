@@ -10,8 +10,7 @@ import pytest
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from tests.evidencing import START, Workshop, furnished
-from tests.test_evidence import ABOUT, QUESTIONS, checked, codes, truth
+from tests.evidencing import ABOUT, QUESTIONS, START, Workshop, checked, codes, furnished, truth
 from whodid import canonical
 from whodid.catalog import builtin
 from whodid.evidence.document import Bound, Document, encode

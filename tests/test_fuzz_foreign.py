@@ -17,8 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.evidencing import furnished
-from tests.test_evidence import ABOUT
+from tests.evidencing import ABOUT, furnished
 from whodid import canonical
 from whodid.capture.middleware.addresses import parse_address
 from whodid.capture.remote.frames import frame, open_payload

@@ -15,7 +15,15 @@ import whodid
 from tests.faults.writer import event
 from tests.keeping import Clock
 from whodid import sequence
-from whodid.errors import ConflictingEvent, InvalidEvent, InvalidQuery, InvalidSetting, NotFound, Purged
+from whodid.errors import (
+    ConflictingEvent,
+    InvalidEvent,
+    InvalidQuery,
+    InvalidSetting,
+    NotFound,
+    Purged,
+    StoreUnavailable,
+)
 from whodid.model import Actor, Event, Resource
 from whodid.proof import check_consistency, check_inclusion, leaf_hash, open_checkpoint
 from whodid.proof.note import Verifier
@@ -276,4 +284,52 @@ def test_an_older_copy_of_the_database_signs_no_second_history() -> None:
 def test_addresses_that_are_none_are_refused(url: str) -> None:
     """A wrong address is refused with the right forms."""
     with pytest.raises(InvalidSetting, match="address"):
+        whodid.open(url)
+
+
+@pytest.mark.parametrize("url", ["postgres://u:hush@h/db", "memory://u:hush@h", "mysql://h/d?password=hush", None])
+def test_an_address_that_is_refused_keeps_its_password(url: str | None) -> None:
+    """A slip in the scheme must not write the password into the log of the application; nor is None an accident."""
+    with pytest.raises(InvalidSetting, match=r"is not (the|an) address") as caught:
+        whodid.open(url)  # type: ignore[arg-type]  # what os.environ.get returns
+    assert "hush" not in str(caught.value)
+    with pytest.raises(InvalidSetting, match="no replicas") as caught:
+        whodid.open(url, replicas=["postgresql://r"])  # type: ignore[arg-type]  # as above
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:hush hush@h/d",
+        "postgresql://u:hush%zz@h/d",
+        'postgresql://u:hush"%zz@h/d',
+        "postgresql://h/d?password=hush%zz",
+        "postgresql://u:5/hush@h/d",
+        "postgresql://u:5?hush@h/d",
+        "postgresql://u:5#hush@h/d",
+    ],
+)
+def test_an_address_that_postgresql_cannot_read_keeps_its_password(url: str) -> None:
+    """Neither what libpq quotes of it, nor what it takes for a port or a name because a character ended the login."""
+    pytest.importorskip("psycopg")
+    with pytest.raises(InvalidSetting, match="database") as caught:
+        whodid.open(url)
+    assert "hush" not in str(caught.value)
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:p@127.0.0.1:1/d?application_name=a@b",
+        "postgresql://127.0.0.1:1?user=u@h",
+        "postgresql://u%40h:p%2F@127.0.0.1:1/d",
+        "postgresql:///d?host=/nowhere&user=u@h",
+    ],
+)
+def test_an_at_sign_may_stand_where_it_says_nothing_of_the_login(url: str) -> None:
+    """Such an address is read, and only its database is not there."""
+    pytest.importorskip("psycopg")
+    with pytest.raises(StoreUnavailable, match="cannot be reached"):
         whodid.open(url)

@@ -10,7 +10,7 @@ import pytest
 
 from whodid.cli import ui
 from whodid.errors import InvalidSetting
-from whodid.server.config import Settings, explain, load, masked, read_secret, read_token, variable
+from whodid.server.config import Settings, explain, load, read_secret, read_token, variable
 
 
 def test_later_sources_win(tmp_path: Path) -> None:
@@ -158,23 +158,6 @@ def test_what_is_in_force_is_told_with_where_it_comes_from(tmp_path: Path) -> No
     assert told["port"] == (1001, str(file))
     assert told["rate"] == (5, "command line")
     assert told["host"] == ("127.0.0.1", "default")
-
-
-@pytest.mark.parametrize(
-    ("store", "shown"),
-    [
-        ("sqlite:///audit.db", "sqlite:///audit.db"),
-        ("sqlite:////srv/a@b/audit.db", "sqlite:////srv/a@b/audit.db"),
-        ("memory://", "memory://"),
-        ("postgresql://u@h/d?passfile=/p", "postgresql://u@h/d?passfile=/p"),
-        ("postgresql://u:hush@h:5432/d", "postgresql://u:***@h:5432/d"),
-        ("postgresql://h/d?a=1&password=hush&b=2", "postgresql://h/d?a=1&password=***&b=2"),
-        ("postgresql://h/d?sslpassword=hush", "postgresql://h/d?sslpassword=***"),
-    ],
-)
-def test_a_password_is_not_shown(store: str, shown: str) -> None:
-    """Wherever libpq would find one."""
-    assert masked(store) == shown
 
 
 def text(value: object) -> str:

@@ -381,12 +381,12 @@ def test_who_reads_does_not_wait_for_who_sends(log: Log, key: str, monkeypatch: 
 
 def test_bodies_for_other_doors_are_bounded_too(log: Log, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that finds no room is read to its end, not kept, and refused; the next finds room again."""
-    monkeypatch.setattr("whodid.server.app._MOST_BYTES", 0)
+    monkeypatch.setattr("whodid.server.bounds._MOST_BYTES", 0)
     head = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/billing", "ce-type": "invoice.sent"}
     with client(log, compat=("cloudevents",)) as http:
         answer = http.post("/cloudevents", json={"user": "bob"}, headers=bearer(key) | head)
         check_problem(answer, 503, "busy")
-        monkeypatch.setattr("whodid.server.app._MOST_BYTES", 1_000)
+        monkeypatch.setattr("whodid.server.bounds._MOST_BYTES", 1_000)
         assert http.post("/cloudevents", json={"user": "bob"}, headers=bearer(key) | head).status_code < 300
 
 

@@ -21,11 +21,10 @@ from cryptography import x509
 from msgspec.structs import replace
 
 import whodid
-from tests.evidencing import Workshop, furnished
+from tests.evidencing import ABOUT, Workshop, checked, codes, furnished
 from tests.remoting import ROOT
 from tests.serving import HOME, MARIA, Clock
 from tests.stamping import REPLY, Stamper
-from tests.test_evidence import ABOUT, checked, codes
 from tests.test_evidence_agree import agree
 from tests.test_witness import NORTH, SOUTH, grow, policy, run
 from whodid import Log

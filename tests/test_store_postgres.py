@@ -487,3 +487,17 @@ def test_whoever_may_still_look_at_erased_rows_is_not_passed_over(
     beside.execute("ROLLBACK")
     log.compact()
     assert packed not in bytes_of(postgres)
+
+
+def test_a_role_to_which_no_wall_applies_is_told_of(
+    postgres: Server, postgres_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A superuser reads over the second wall; its own role does not, and nothing is said."""
+    with whodid.open(postgres_url) as log:
+        record(log, [event(1)])
+    assert "row-level security" not in caplog.text
+    with whodid.open(postgres.url(database_of(postgres_url), "postgres")) as log:
+        assert log.count(HOME, parse("", now=EPOCH)).value == 1
+    (told,) = [one.getMessage() for one in caplog.records if "row-level security" in one.getMessage()]
+    assert told.startswith("The role postgres of ")
+    assert told.endswith("Use a role that is NOSUPERUSER and NOBYPASSRLS.")

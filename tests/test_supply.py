@@ -50,6 +50,44 @@ def test_every_licence_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
     assert re.fullmatch(r"rich [0-9.]+: MIT AND AGPL-3\.0-only", wrong)
 
 
+VULNERABLE = {"name": "b", "version": "2", "vulns": [{"id": "PYSEC-1", "fix_versions": ["3", "4"]}]}
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "told"),
+    [
+        ([{"name": "a", "version": "1", "vulns": []}], 0, "1 packages, and no vulnerabilities of them are known."),
+        (
+            [VULNERABLE],
+            1,
+            "b 2: PYSEC-1, mended in 3, 4\n1 packages, and 1 vulnerabilities of them are known.",
+        ),
+        ("WARNING\nERROR: a: Dependency not found on PyPI", 2, "NOT checked: ERROR: a: Dependency not found"),
+    ],
+)
+def test_what_is_known_and_what_could_not_be_asked_are_told_apart(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    answer: str | list[object],
+    code: int,
+    told: str,
+) -> None:
+    """A mirror without advisories is no clean bill of health, and no vulnerability either."""
+    asked: list[list[str]] = []
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        asked.append(command)
+        if isinstance(answer, str):
+            return subprocess.CompletedProcess(command, 1, "", answer)
+        return subprocess.CompletedProcess(command, code, json.dumps({"dependencies": answer, "fixes": []}), "")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert supply.audit() == code
+    assert told in capsys.readouterr().out
+    ((*_, locked),) = asked
+    assert locked == str(ROOT / "requirements.lock")
+
+
 def test_the_bill_lists_what_is_locked_and_what_is_in_the_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """CycloneDX with purls, licences and hashes; the same twice; a time only when it is given."""
     monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)

@@ -7,6 +7,7 @@ import { decode } from "../src/evidence/document.js";
 import { verifyEd25519 } from "../src/evidence/ed25519.js";
 import { digest, sha512 } from "../src/evidence/hash.js";
 import { holds, openCheckpoint, readKey } from "../src/evidence/mathematics.js";
+import { tell } from "../src/evidence/words.js";
 import { questionOf } from "../src/parts/evidence.js";
 
 const foreign = (name: string): any => JSON.parse(readFileSync(`../tests/vectors/foreign/${name}.json`, "utf8"));
@@ -101,4 +102,12 @@ test("filters become a question when an index can answer them", () => {
   for (const [chips, text] of [[[], "juan"], [[chip("ip", ["1.2.3.4"])], ""], [[chip("actor", ["a"], { negated: true })], ""], [[chip("resource", ["juan"])], ""], [[chip("action", ["con*"])], ""], [[chip("actor", ["a"]), chip("actor", ["b"])], ""]] as [any, string][]) {
     assert.equal(questionOf({ chips, text }), null);
   }
+});
+
+test("a field that is called erased, for no reason that the log gives, is one that the maker withheld", () => {
+  const fields: any = [["core", "", "{}"], ["", "", "erased"], ["", "", "erased"], ["", "", "redacted"]];
+  const entry: any = { index: 3, kind: 1, recorded_at: 0, tags: "", fields, path: "" };
+  const counted = (explained: boolean): number[] => [tell(entry, explained).redacted, tell(entry, explained).erased];
+  assert.deepEqual(counted(true), [1, 2]);
+  assert.deepEqual(counted(false), [3, 0]);
 });

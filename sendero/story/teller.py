@@ -109,10 +109,9 @@ class Teller:
     # ------------------------------------------------------------------------------------------------ who acts
 
     @contextmanager
-    def acting(self, person: Person, place: Place | None = None) -> Iterator[Work]:
+    def acting(self, person: Person) -> Iterator[Work]:
         """Act as somebody who sits at their browser, in a unit of work."""
-        where = place or person.place
-        session = self._session(person)
+        where, session = person.place, self._session(person)
         with self.work.acting(
             actor=actor_of(self.people[person.key]),
             source="web",

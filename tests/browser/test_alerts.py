@@ -165,7 +165,7 @@ def test_a_number_of_a_rule_is_changed_in_its_sentence(owner: Person) -> None:
 
 def test_a_number_of_alerts_says_nothing_of_reviews(owner: Person) -> None:
     """The navigation has a mark beside each: what the page of alerts tells changes its own only."""
-    owner.go("Alerts")
+    owner.page.goto("/settings/alerts")
     review = owner.page.locator('.nav[href="/settings/reviews"]')
     review.evaluate("""link => link.querySelector(".many") ?? link.append(
         Object.assign(document.createElement("span"), { className: "many", textContent: "overdue" }))""")
@@ -178,9 +178,9 @@ def test_a_number_of_alerts_says_nothing_of_reviews(owner: Person) -> None:
 
 def test_a_note_stays_with_its_alert(owner: Person) -> None:
     """What somebody types is not moved to another alert when one before it is done with."""
-    owner.go("Alerts")
+    owner.page.goto("/settings/alerts")
     cards = owner.page.locator("li.alert")
-    expect(cards.nth(1)).to_be_visible()
+    expect(cards.nth(1)).to_be_visible(timeout=40_000)
     note = owner.page.locator(f"#note-{cards.nth(1).get_attribute('id')}")
     note.fill("About this one")
     cards.first.get_by_role("button", name="Acknowledge", exact=True).click()

@@ -71,7 +71,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     def hurry() -> None:
         monkeypatch.setattr(line, "_ANSWER_S", 1.5)
         monkeypatch.setattr(engine, "_BEGUN_S", 1.0)
-        begin = engine._begin("READ COMMITTED", 600, engine._WRITE_MS, engine._SILENT_WRITING_MS)
+        begin = tuple(part.replace("lock_timeout = 25000", "lock_timeout = 600") for part in engine._BEGIN_WRITING)
         monkeypatch.setattr(engine, "_BEGIN_WRITING", begin)
 
     return hurry
@@ -270,8 +270,9 @@ def test_packets_that_are_dropped_are_noticed_by_the_kernel(
 ) -> None:
     """A real network that answers nothing any more: refused, and recorded when it is back, once."""
     from whodid.store.postgres import engine
+    from whodid.store.postgres.gone import NOTICED
 
-    monkeypatch.setattr(engine, "_NOTICED", engine._NOTICED | {"tcp_user_timeout": 500})
+    monkeypatch.setattr("whodid.store.postgres.engine.NOTICED", NOTICED | {"tcp_user_timeout": 500})
     monkeypatch.setattr(engine, "_CONNECT_S", 2)
     place, drop = dropping
     with whodid.open(f"postgresql://whodid@{place}/{postgres_url.rpartition('@/')[2].partition('?')[0]}") as log:

@@ -80,7 +80,7 @@ function* drawn(verdict: Verdict, took: number): Generator<HTMLElement> {
   }
   if (evidence && cover) {
     yield h("section", "", h("h2", "", verdict.ok ? "The answer" : "What the file shows, not to be relied on"), h("p", "note", numbers(counts)),
-      h("ol", "entries", ...verdict.answers.map((entry) => row(tellSafely(entry), verdict.problems.find((one) => one.index === entry.index && PLACED.includes(one.code))))), ...gone(verdict));
+      h("ol", "entries", ...verdict.answers.map((entry) => row(tellSafely(entry, verdict), verdict.problems.find((one) => one.index === entry.index && PLACED.includes(one.code))))), ...gone(verdict));
   }
   yield h("footer", "", h("p", "", `Checked on this device in ${took.toFixed(0)} ms, without a connection. `, h("span", "opinion", "")),
     h("p", "", "A page that checks itself convinces only who trusts its script. The script of this page has the SHA-256 ", h("code", "", SCRIPT), ". To check without it: ", h("code", "", "whodid verify FILE --key VKEY"), ", or open this file in the verifier of an installation that you trust."));
@@ -169,9 +169,9 @@ function facts(rows: [string, string][], names = ""): HTMLElement {
 }
 
 /** An entry that cannot be told is named all the same: authentic content is not always well made. */
-function tellSafely(entry: Verdict["answers"][number]): Told {
+function tellSafely(entry: Verdict["answers"][number], { evidence }: Verdict): Told {
   try {
-    return tell(entry);
+    return tell(entry, evidence?.reasons.some(({ why, index }) => why === "erased" && index === entry.index) ?? false);
   } catch {
     return { ...EMPTY, index: entry.index, recordedAt: time(entry.recorded_at), sentence: "An entry that this page cannot put into words" };
   }

@@ -24,13 +24,14 @@ export function time(micros: number): string {
   return new Date(micros / 1000).toISOString().replace("T", " ").replace("Z", " UTC");
 }
 
-/** Read an entry. Only to be called for entries that were verified. */
-export function tell(entry: Opened): Told {
+/** Read an entry. Only to be called for entries that were verified. What is said to be erased, for no reason, is withheld. */
+export function tell(entry: Opened, explained: boolean): Told {
   const fields: Json = Object.fromEntries(entry.fields.filter(([path]) => path).map(([path, , value]) => [path, JSON.parse(value)]));
   const core: Json = fields.core ?? {};
   const reason: Json = fields.reason ?? {};
   const place: Json = fields["context.place"] ?? {};
-  const whyLess = (wanted: string): number => entry.fields.filter(([path, , why]) => !path && why === wanted).length;
+  const less = entry.fields.filter(([path]) => !path);
+  const erased = explained ? less.filter(([, , why]) => why === "erased").length : 0;
   const facts: [string, unknown][] = [
     ["Actor", who(fields)],
     ["E-mail", fields["actor.email"]],
@@ -58,8 +59,8 @@ export function tell(entry: Opened): Told {
     why: [reason.code, reason.text].filter(Boolean).join(": "),
     changes: ((core.changes as Json[] | undefined) ?? []).map((outline, at) => changed(outline, fields[`changes.${at}`])),
     facts: facts.filter(([, value]) => value !== undefined && value !== null && value !== "").map(([name, value]) => [name, plain(value)]),
-    redacted: whyLess("redacted"),
-    erased: whyLess("erased"),
+    redacted: less.length - erased,
+    erased,
   };
 }
 

@@ -22,7 +22,7 @@ from whodid.catalog.labels import (
     value_label,
     write,
 )
-from whodid.catalog.secrets import SHORTEST, holds_secret, is_credential, without_secrets
+from whodid.catalog.secrets import SHORTEST, holds_secret, is_credential, without_password, without_secrets
 from whodid.catalog.sentences import ChangeLine, SecondLine, Sentence, second_line, sentence
 from whodid.catalog.templates import Part, Said
 from whodid.catalog.topics import TOPICS, Topic, topics
@@ -62,6 +62,7 @@ __all__ = [
     "topics",
     "type_label",
     "value_label",
+    "without_password",
     "without_secrets",
     "write",
 ]

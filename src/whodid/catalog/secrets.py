@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["SHORTEST", "holds_secret", "is_credential", "without_secrets"]
+__all__ = ["SHORTEST", "holds_secret", "is_credential", "without_password", "without_secrets"]
 
 SHORTEST = 16
 """No format below is shorter than this many characters: a shorter text need not be searched."""
@@ -68,6 +68,9 @@ _FORMATS = re.compile(
     + "".join(f"| {digit}{_CARD}" for digit in "3456"),
     re.VERBOSE | re.ASCII,
 )
+# Up to the last @: a password may hold what it should not, in an address that is none.
+_LOGIN = re.compile(r"(://[^/?#:@]*):.*@", re.DOTALL)
+_PASSWORD = re.compile(r"([?&](?:ssl)?password)=[^&]*")
 _SPACE = re.compile(r"\s")
 _HEADS = (
     "eyJ", "sk_", "rk_", "sk-", "ghp", "gho", "ghs", "ghu", "ghr", "git", "glp", "xox", "xap", "AKI", "ASI", "AIz",
@@ -102,6 +105,15 @@ def without_secrets(text: str) -> str:
         kept += text[at:start], _REDACTED
         at = end
     return "".join(kept) + text[at:]
+
+
+def without_password(address: str) -> str:
+    """Return the address of a database or server with `***` in the place of a password, for messages.
+
+    Args:
+        address: As somebody wrote it; it need not be one.
+    """
+    return _PASSWORD.sub(r"\1=***", _LOGIN.sub(r"\1:***@", address))
 
 
 def _first(text: str, start: int) -> re.Match[str] | None:

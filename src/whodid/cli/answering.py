@@ -84,7 +84,8 @@ def answering(
         for limit in found.limits:
             ui.line(f"- {speaker.say(limit)}.")
     if made is not None:
-        ui.note(f"{output}: {made.count:,} entries, {len(made.file):,} bytes; recorded as entry {made.index}.")
+        rests = ui.counted(made.count, "entry")
+        ui.note(f"{output}: {rests}, {len(made.file):,} bytes; recorded as entry {made.index}.")
 
 
 def _write(log: Log, workspace: str, found: Answer, path: Path, *, force: bool) -> Made:

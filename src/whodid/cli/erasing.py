@@ -66,7 +66,7 @@ def erase(
             if as_json:
                 ui.json(msgspec.to_builtins(found))
                 return
-            ui.note(f"{found.fields:,} fields of {found.entries:,} entries would be erased. Nothing was changed.")
+            ui.note(f"{_share(found.fields, found.entries)} would be erased. Nothing was changed.")
             for one in found.mentions[:_MOST_SHOWN]:
                 ui.note(f"Mentioned in entry {one.index}, {one.path}: erased with --mentions only.")
             if len(found.mentions) > _MOST_SHOWN:
@@ -91,12 +91,12 @@ def erase(
     if as_json:
         ui.json(msgspec.to_builtins(done))
     else:
-        ui.note(f"Erased {done.fields:,} fields of {done.entries:,} entries; recorded in {len(done.records)}.")
+        ui.note(f"Erased {_share(done.fields, done.entries)}; recorded in {len(done.records)}.")
         for name, count in done.elsewhere.items():
             ui.note(f"Removed from {name}: {count:,}.")
         ui.note(f"Not reached: {', '.join(done.beyond)}.")
         if found.mentions and not mentions:
-            ui.note(f"{len(found.mentions):,} mentions by others stay; see --dry-run.")
+            ui.note(f"{ui.counted(len(found.mentions), 'mention')} by others stay; see --dry-run.")
 
 
 @ui.group
@@ -152,7 +152,7 @@ def export_erasures(*, file: str, workspace: str | None, store: str | None, key_
         written.flush()
         os.fsync(descriptor)
     aside.replace(path)
-    ui.note(f"Wrote {len(found):,} erasures to {file}.")
+    ui.note(f"Wrote {ui.counted(len(found), 'erasure')} to {file}.")
 
 
 @erasures.command("replay")
@@ -179,8 +179,12 @@ def replay(*, file: str | None, as_json: bool, workspace: str | None, store: str
         )
         return
     for one, report in again:
-        ui.note(f"{one.workspace}: {one.person}: erased {report.fields:,} fields of {report.entries:,} entries again.")
-    ui.note(f"Looked at {len(done):,} erasures; {len(again):,} had to be done again.")
+        ui.note(f"{one.workspace}: {one.person}: erased {_share(report.fields, report.entries)} again.")
+    ui.note(f"Looked at {ui.counted(len(done), 'erasure')}; {len(again):,} had to be done again.")
+
+
+def _share(fields: int, entries: int) -> str:
+    return f"{ui.counted(fields, 'field')} of {ui.counted(entries, 'entry')}"
 
 
 COMMANDS = {"erase": erase, "erasures": erasures}

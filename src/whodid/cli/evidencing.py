@@ -62,7 +62,7 @@ def evidence(
             {"file": output, "count": made.count, "size": len(made.file), "sha256": made.sha256, "index": made.index}
         )
     else:
-        entries = f"{made.count:,} {'entry' if made.count == 1 else 'entries'}"
+        entries = ui.counted(made.count, "entry")
         ui.note(f"{entries}, {len(made.file):,} bytes, sha256 {made.sha256}; recorded as entry {made.index}.")
 
 

@@ -50,7 +50,7 @@ def preview(*, query: str, as_json: bool, workspace: str | None, store: str | No
         ui.json(msgspec.to_builtins(found))
         return
     span = f", recorded {found.oldest:%Y-%m-%d} to {found.newest:%Y-%m-%d}" if found.oldest and found.newest else ""
-    ui.note(f"A hold on {found.query} would keep {found.entries:,} entries{span}. Nothing was changed.")
+    ui.note(f"A hold on {found.query} would keep {ui.counted(found.entries, 'entry')}{span}. Nothing was changed.")
 
 
 @hold.command("place")

@@ -105,7 +105,8 @@ def export_(
     if as_json and output != "-":
         ui.json({"file": output, "format": format, **msgspec.to_builtins(done)})
     else:
-        ui.note(f"{done.count:,} entries, {done.size:,} bytes, sha256 {done.sha256}; recorded as entry {done.index}.")
+        count = ui.counted(done.count, "entry")
+        ui.note(f"{count}, {done.size:,} bytes, sha256 {done.sha256}; recorded as entry {done.index}.")
 
 
 def _split(text: str | None) -> Split | None:
@@ -215,7 +216,7 @@ def _foretell(found: list[tuple[str, Preview]], *, as_json: bool) -> None:
             which = ", ".join(f"{label} {count:,}" for label, count in sorted(term.classes.items()))
             span = "" if term.lowest is None else f"{term.lowest}-{term.highest}"
             before = f"{term.cutoff:%Y-%m-%d}"
-            rows.append((f"{term.entries:,}", span, before, f"{term.days} days", which, name))
+            rows.append((f"{term.entries:,}", span, before, ui.counted(term.days, "day"), which, name))
     ui.table((">Would go", "Entries", "Recorded before", "Kept", "Classes", "Workspace"), rows, wide=5)
     for name, one in found:
         held = f", {one.held:,} of them by a legal hold" if one.held else ""
@@ -239,7 +240,8 @@ def _tell_loss(found: Preview) -> None:
     if found.entries:
         ui.note(f"With them go {loss.bytes:,} bytes about {loss.people:,} people.")
     for one in loss.questions:
-        ui.note(f"No longer told: {_ASKED[one.question]}, up to {one.until:%Y-%m-%d} ({one.entries:,} entries).")
+        entries = ui.counted(one.entries, "entry")
+        ui.note(f"No longer told: {_ASKED[one.question]}, up to {one.until:%Y-%m-%d} ({entries}).")
 
 
 @ui.command
@@ -303,7 +305,7 @@ def _days(text: str) -> int | None:
 
 
 def _span(days: int | None) -> str:
-    return "for good" if days is None else f"{days} days"
+    return "for good" if days is None else ui.counted(days, "day")
 
 
 COMMANDS = {"export": export_, "seal": seal, "purge": purge_, "retention": retention}

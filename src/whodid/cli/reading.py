@@ -313,7 +313,7 @@ def _figure_row(figures: dict[str, Any]) -> tuple[str, ...]:
         f"{figures['entries']:,}",
         (figures["oldest_at"] or "")[:10],
         figures["newest_at"][:10],
-        "for good" if days is None else f"{days} days",
+        "for good" if days is None else ui.counted(days, "day"),
         figures["workspace"],
     )
 

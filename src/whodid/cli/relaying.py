@@ -218,7 +218,7 @@ def _tell(status: RelayStatus, outbox: Outbox, fault: str, *, as_json: bool) -> 
         return
     waiting = f", {backlog.waiting:,} wait" if backlog is not None and backlog.waiting else ""
     refused = f", {status.quarantined:,} were refused" if status.quarantined else ""
-    ui.note(f"Delivered {status.delivered:,} events{refused}{waiting}.")
+    ui.note(f"Delivered {ui.counted(status.delivered, 'event')}{refused}{waiting}.")
     for one in aside:
         ui.note(f"{one.workspace}, place {one.place}: {one.fault}")
     if fault:

@@ -93,7 +93,8 @@ def show(
     else:
         _tell(entry, checked)
         if made is not None:
-            ui.note(f"{output}: {made.count:,} entries, {len(made.file):,} bytes; recorded as entry {made.index}.")
+            rests = ui.counted(made.count, "entry")
+            ui.note(f"{output}: {rests}, {len(made.file):,} bytes; recorded as entry {made.index}.")
     if not checked.checkpoint or checked.items == "different":
         ui.finish(ui.PROBLEM)
 

@@ -186,7 +186,7 @@ def ship(
     if as_json:
         ui.json(msgspec.to_builtins(done))
     else:
-        ui.note(f"Delivered {done.delivered:,} events.")
+        ui.note(f"Delivered {ui.counted(done.delivered, 'event')}.")
         if done.quarantined:
             ui.note(f"The server refused {done.quarantined:,}; they lie in {spool}/refused.ndjson, with the reasons.")
         if done.dropped:

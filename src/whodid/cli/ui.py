@@ -31,6 +31,7 @@ __all__ = [
     "IntRange",
     "argument",
     "command",
+    "counted",
     "finish",
     "for_people",
     "from_environment",
@@ -266,6 +267,16 @@ def run(arguments: Sequence[str]) -> int:
 def visible(text: str) -> str:
     """Return a text with whatever could command a terminal written out as an escape."""
     return _HOSTILE.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+
+
+def counted(number: int, noun: str) -> str:
+    """Write how many there are of something.
+
+    Args:
+        noun: Of one of them.
+    """
+    several = f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else several}"
 
 
 def note(text: str) -> None:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from whodid.cli import ui
+from whodid.cli.kept import hold_against, read_heads
 from whodid.cli.opening import every, open_store, read_keys
 from whodid.cli.outside import NOTHING, Outside
 from whodid.cli.verdicts import PAGE, anchor_words, recorded_as, verify_page
@@ -30,7 +31,8 @@ _TOLD = 10
 @ui.argument("file", required=False)
 @ui.option("--key", "keys", multiple=True, metavar="VKEY", help="Trusted verifier key, or a file of them.")
 @ui.option("--policy", metavar="FILE", help="Demand the witnesses of a policy (C2SP tlog-policy).")
-@ui.option("--stamps", metavar="FILE", help="Demand a time stamp; certificates of its authority, PEM.")
+@ui.option("--head", "heads", multiple=True, metavar="FILE", help="Signed head that was kept; repeatable.")
+@ui.option("--stamps", metavar="FILE", help="Demand a time stamp; PEM file of its authority.")
 @ui.json_option
 @ui.workspace_option
 @ui.store_options
@@ -39,6 +41,7 @@ def verify(
     file: str | None,
     keys: tuple[str, ...],
     policy: str | None,
+    heads: tuple[str, ...],
     stamps: str | None,
     as_json: bool,
     workspace: str | None,
@@ -52,7 +55,7 @@ def verify(
     page is ignored.
 
     \b
-    whodid verify --store sqlite:///audit.db
+    whodid verify --store sqlite:///audit.db --head kept-in-october.txt
     whodid verify contact.html --key 'localhost/audit/6f…+1a2b3c4d+AX…'
 
     Exit code 0: all is well. 1: something was changed. 5: the file agrees with
@@ -62,13 +65,21 @@ def verify(
     if file is None:
         if keys:
             raise InvalidSetting("--key belongs to a file, and none was named", "Name the exported file")
-        _verify_store(store, key_file, workspace, rules, as_json=as_json)
+        _verify_store(store, key_file, workspace, rules, read_heads(heads), as_json=as_json)
+    elif heads:
+        raise InvalidSetting("--head is held against a store, and a file was named", "Name no file, but --store")
     else:
         _verify_file(file, keys, store, key_file, rules, as_json=as_json)
 
 
 def _verify_store(
-    store: str | None, key_file: str | None, workspace: str | None, outside: Outside, *, as_json: bool
+    store: str | None,
+    key_file: str | None,
+    workspace: str | None,
+    outside: Outside,
+    heads: list[str],
+    *,
+    as_json: bool,
 ) -> None:
     with open_store(store, key_file) as log:
         # Those come first: a store of which everything was taken is no empty store.
@@ -78,6 +89,8 @@ def _verify_store(
             names.append(ANCHORS)
         reports = [_verified(log, name) for name in names]
         found = [outside.of_log(log, one.workspace) for one in reports]
+        held, continued, all_told = hold_against(log, reports, heads, alone=workspace is not None)
+        reports, lost = held[: len(reports)], (*lost, *held[len(reports) :])
     good = not lost and all(report.ok for report in reports) and all(one.good for one in found)
     if as_json:
         ui.json(
@@ -98,9 +111,11 @@ def _verify_store(
         for report, one in zip(reports, found, strict=True):
             for said in one.words():
                 ui.note(f"{report.workspace}: {said}")
+        for said in continued:
+            ui.note(said)
         if lost:
             ui.note("Restore the newest copy of the store. The file of a log that was given up on purpose can go.")
-    ui.finish(ui.OK if good else ui.PROBLEM)
+    ui.finish(ui.PROBLEM if not good else ui.OK if all_told else ui.ABSENT)
 
 
 def _verified(log: Log, workspace: str) -> LogReport:

@@ -27,14 +27,14 @@ def is_fingerprint(text: object) -> bool:
     return isinstance(text, str) and 16 <= len(text) <= 64 and _HEX.issuperset(text)
 
 
-def check_text(text: str, fact: str = "Text") -> None:
+def check_text(text: str) -> None:
     """Refuse a text that is too long.
 
     Raises:
         Fault: It takes more than 64 KiB.
     """
     if len(text) > _SHORT_TEXT and len(text.encode("utf-8", "surrogatepass")) > TEXT:
-        raise Fault(f"{fact} is longer than 64 KiB", "Shorten it, or record its length and digest instead")
+        raise Fault("Text is longer than 64 KiB", "Shorten it, or record its length and digest instead")
 
 
 class Hider:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from whodid.catalog import Catalog, builtin
+from whodid.catalog import Catalog, builtin, without_password
 from whodid.errors import InvalidSetting, NotFound
 from whodid.log.keys import DeploymentKey
 from whodid.log.log import Log
@@ -81,14 +81,15 @@ def engine(
         InvalidSetting: The address cannot be used.
         StoreError: The store cannot be opened.
     """
+    url = str(url)  # a caller without types may pass None: what the environment does not say
     if replicas and not url.startswith(_POSTGRES):
-        raise InvalidSetting(f"{url} has no replicas", "Name replicas of a PostgreSQL database only")
+        raise InvalidSetting(f"{without_password(url)} has no replicas", "Name replicas of a PostgreSQL database only")
     if url == "memory://":
         from whodid.store.memory import MemoryStore
 
         return MemoryStore(), None
     if url.startswith("memory://"):
-        raise InvalidSetting(f"{url} is not an address", "A log in memory has no name: use memory://")
+        raise InvalidSetting(f"{without_password(url)} is not an address", "A log in memory has no name: use memory://")
     if url.startswith(_SQLITE) and len(url) > len(_SQLITE):
         from whodid.store.sqlite import SQLiteStore
 
@@ -104,7 +105,7 @@ def engine(
         store = PostgresStore(url, replicas=replicas, replica_lag=replica_lag, replica_wait=replica_wait)
         return store, Path(os.environ.get("WHODID_KEY_FILE", "whodid.key"))
     raise InvalidSetting(
-        f"{url} is not the address of a store",
+        f"{without_password(url)} is not the address of a store",
         "Use sqlite:///audit.db, sqlite:////absolute/path.db, postgresql://user@host/database or memory://",
     )
 

@@ -74,6 +74,21 @@ class Proofs(Access):
         """Prove that the log of size `new` extends the log of size `old` (RFC 6962, 2.1.2)."""
         return self._prover(workspace).consistency(old, new)
 
+    def hold_against(self, workspace: str, note: str) -> None:
+        """Check that a signed head that somebody kept is an earlier state of this log, or its present one.
+
+        Args:
+            note: The head, signed by the log (a C2SP checkpoint).
+
+        Raises:
+            UnverifiedNote: The key of this log did not sign it.
+            Refuted: It is the head of another past: entries were changed or removed since, or somebody was shown
+                another log.
+            MalformedProof: It is no signed head.
+            Purged: Retention took the hashes that would tell.
+        """
+        self._prover(workspace).hold_against(note)
+
     def complete(
         self, workspace: str, dimension: int, value: bytes, start: int = 0, stop: int | None = None
     ) -> Complete:

@@ -10,12 +10,12 @@ import msgspec
 from msgspec import Struct
 
 from whodid import canonical
-from whodid.errors import NotFound, Purged, StoreCorrupt, StoreUnavailable
+from whodid.errors import NotFound, Purged, Refuted, StoreCorrupt, StoreUnavailable
 from whodid.log.keys import DeploymentKey
 from whodid.model import Entry
 from whodid.proof import leaf, tile, tree
-from whodid.proof.checkpoint import Checkpoint, parse_checkpoint, sign_checkpoint
-from whodid.proof.note import Signature, format_note, parse_note
+from whodid.proof.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint, sign_checkpoint
+from whodid.proof.note import Signature, Verifier, format_note, parse_note
 from whodid.sequence import Head
 from whodid.store.base import Kept, Store, restore
 from whodid.store.moving import refuse
@@ -177,6 +177,16 @@ class Prover:
         if earlier.size > self.head.size or earlier.origin != self.head.origin:
             return False
         return not self.reaches(earlier.size) or tree.root_at(earlier.size, self.hashes) == earlier.root
+
+    def hold_against(self, note: str) -> None:
+        """Check that a signed head is an earlier state of the log; see `Log.hold_against`."""
+        kept, _ = open_checkpoint(note, Verifier(self._key.verifier_key(self.head.origin)))
+        if kept.size > self.head.size:
+            raise Refuted(f"{kept.size} entries were signed and only {self.head.size} are there")
+        if not self.reaches(kept.size):
+            raise Purged(kept.size)
+        if not self.continues(kept):
+            raise Refuted(f"The log has another history than the one of which {kept.size} entries were signed")
 
     def _refuse_other(self, last: Checkpoint) -> None:
         if not self.continues(last):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 from msgspec import Struct
@@ -60,6 +60,29 @@ class Report(Struct, frozen=True, kw_only=True):
         """Whether nothing is wrong."""
         return not self.problems
 
+    @classmethod
+    def missing(cls, origin: str, size: int, fact: str) -> Self:
+        """Report a log that is not there; which workspace it was of, nobody knows any more.
+
+        Args:
+            size: How many entries it had at least.
+            fact: How that is known.
+        """
+        return cls(
+            workspace="",
+            origin=origin,
+            size=size,
+            checked=0,
+            purged=0,
+            problems=(Problem(None, fact),),
+            first_bad=None,
+            checkpoint="",
+        )
+
+    def contradicted(self, fact: str) -> Self:
+        """Return the report with one problem more, of no single entry."""
+        return msgspec.structs.replace(self, problems=(*self.problems, Problem(None, fact)))
+
 
 def verify_log(
     store: Store, workspace: str, head: Head, key: DeploymentKey, progress: Progress | None = None
@@ -109,15 +132,8 @@ def lost_logs(store: Store, key: DeploymentKey) -> tuple[Report, ...]:
     heads = [store.head(name) for name in store.workspaces()] if signed else []
     there = {head.origin for head in heads if head is not None}
     return tuple(
-        Report(
-            workspace="",
-            origin=last.origin,
-            size=last.size,
-            checked=0,
-            purged=0,
-            problems=(Problem(None, f"{last.size} entries were signed, as {path} tells, and the log is not there"),),
-            first_bad=None,
-            checkpoint="",
+        Report.missing(
+            last.origin, last.size, f"{last.size} entries were signed, as {path} tells, and the log is not there"
         )
         for path, last in signed
         if last.origin not in there

@@ -12,7 +12,6 @@ import re
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator
 from functools import partial
-from typing import Self
 from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
@@ -33,7 +32,7 @@ from whodid.server.alerts import AlertRoutes
 from whodid.server.anchoring import AnchorRoutes
 from whodid.server.answering import AnswerRoutes
 from whodid.server.answers import READING, Answer, Call, Handler, media_type_of
-from whodid.server.bounds import Bound
+from whodid.server.bounds import Lane, Room
 from whodid.server.callers import Callers
 from whodid.server.compat import Shared, doors
 from whodid.server.concurrency import CancelScope, CapacityLimiter, fail_after, run_sync, sleep
@@ -76,7 +75,6 @@ _LONGEST_ADDRESS = 8192
 _BODY_SECONDS = 15
 _MOST_WAITING = 128
 _MOST_KEEPING = 512
-_MOST_BYTES = 32 * 1024 * 1024
 _APART = 2
 _REST = 1.0
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
@@ -227,53 +225,6 @@ def _console_handlers(
     return (*console.handlers, *desk.handlers, *(sign_on(console, desk).handlers if sign_on is not None else ()))
 
 
-class _Lane:
-    """Threads for requests of one sort, and how many of these may wait for them: one sort does not hold up another.
-
-    Args:
-        threads: How many work at once.
-        most: How many of one sender may be inside, as long as there are no others.
-    """
-
-    def __init__(self, threads: int, most: Callable[[], int]) -> None:
-        self.limiter = CapacityLimiter(threads)
-        self.requests = Bound(most)
-        self.bytes = Bound(lambda: _MOST_BYTES)
-
-
-class _Room:
-    """What a request takes of its lane; a context that gives it back.
-
-    Args:
-        who: Names the sender before anybody knows him: the key or token that is shown, or else the address.
-    """
-
-    def __init__(self, lane: _Lane, who: str) -> None:
-        self.lane = lane
-        self._who = who
-        self._inside = 0
-        self._bytes = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.lane.requests.give(self._who, self._inside)
-        self.lane.bytes.give(self._who, self._bytes)
-
-    def enter(self) -> bool:
-        """Take the place of a request, or say that there is none."""
-        self._inside = int(self.lane.requests.take(self._who))
-        return bool(self._inside)
-
-    def hold(self, size: int) -> bool:
-        """Take room for so many bytes more, or say that there is none."""
-        if not self.lane.bytes.take(self._who, size, own=self._bytes):
-            return False
-        self._bytes += size
-        return True
-
-
 class _Door:
     """Turns requests into calls, runs them in threads, and turns answers into responses."""
 
@@ -284,9 +235,9 @@ class _Door:
         self._proxies = Proxies(trusted_proxies)
         self._meter = meter
         self._tracer = tracer
-        self._working = _Lane(threads, lambda: threads + _MOST_WAITING)
-        self._bringing = _Lane(threads, lambda: threads + _MOST_WAITING)
-        self._keeping = _Lane(threads, lambda: _MOST_KEEPING)
+        self._working = Lane(threads, lambda: threads + _MOST_WAITING)
+        self._bringing = Lane(threads, lambda: threads + _MOST_WAITING)
+        self._keeping = Lane(threads, lambda: _MOST_KEEPING)
         self._apart = CapacityLimiter(_APART)
         lanes = (self._working, self._bringing, self._keeping)
         meter.watch("requests_inside", lambda: sum(lane.requests.total for lane in lanes))
@@ -308,7 +259,7 @@ class _Door:
     async def _answer(self, handler: Handler, request: Request, request_id: str) -> Answer:
         lane = self._keeping if handler.keeps else self._bringing if handler.brings else self._working
         who = request.headers.get("authorization") or (request.client.host if request.client else "")
-        with _Room(lane, who) as room:
+        with Room(lane, who) as room:
             read = await self._call(request, request_id, handler.largest, room)
             if isinstance(read, Answer):
                 return read
@@ -319,7 +270,7 @@ class _Door:
                 return _busy(request_id)
             return await run_sync(self._guarded, handler, read, limiter=lane.limiter)
 
-    async def _call(self, request: Request, request_id: str, largest: int, room: _Room) -> Call | Answer:
+    async def _call(self, request: Request, request_id: str, largest: int, room: Room) -> Call | Answer:
         raw: bytes = request.scope["query_string"]
         if len(raw) > _LONGEST_ADDRESS:
             return problem(414, request_id)
@@ -381,7 +332,7 @@ class _Door:
             return problem(500, call.request_id)
 
     @staticmethod
-    async def _body(request: Request, request_id: str, largest: int, room: _Room) -> bytes | Answer:
+    async def _body(request: Request, request_id: str, largest: int, room: Room) -> bytes | Answer:
         parts: list[bytes] = []
         size, fits = 0, True
         try:

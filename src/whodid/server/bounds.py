@@ -6,11 +6,15 @@ Nothing here waits, and nothing here is safe between threads: it belongs to the 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Self
 
-__all__ = ["Bound", "Drain"]
+from whodid.server.concurrency import CapacityLimiter
+
+__all__ = ["Bound", "Drain", "Lane", "Room"]
 
 _FIRST_RATE = 2_000_000.0
 _WEIGHT = 0.2
+_MOST_BYTES = 32 * 1024 * 1024  # of bodies, per lane and sender
 
 
 class Bound:
@@ -96,3 +100,50 @@ class Drain:
     def pause(self, size: int) -> int:
         """Return the whole seconds in which so many bytes will be written, at least one."""
         return 1 + int(size / self.rate)
+
+
+class Lane:
+    """Threads for requests of one sort, and how many of these may wait for them: one sort does not hold up another.
+
+    Args:
+        threads: How many work at once.
+        most: How many of one sender may be inside, as long as there are no others.
+    """
+
+    def __init__(self, threads: int, most: Callable[[], int]) -> None:
+        self.limiter = CapacityLimiter(threads)
+        self.requests = Bound(most)
+        self.bytes = Bound(lambda: _MOST_BYTES)
+
+
+class Room:
+    """What a request takes of its lane; a context that gives it back.
+
+    Args:
+        who: Names the sender before anybody knows him: the key or token that is shown, or else the address.
+    """
+
+    def __init__(self, lane: Lane, who: str) -> None:
+        self.lane = lane
+        self._who = who
+        self._inside = 0
+        self._bytes = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.lane.requests.give(self._who, self._inside)
+        self.lane.bytes.give(self._who, self._bytes)
+
+    def enter(self) -> bool:
+        """Take the place of a request, or say that there is none."""
+        self._inside = int(self.lane.requests.take(self._who))
+        return bool(self._inside)
+
+    def hold(self, size: int) -> bool:
+        """Take room for so many bytes more, or say that there is none."""
+        if not self.lane.bytes.take(self._who, size, own=self._bytes):
+            return False
+        self._bytes += size
+        return True

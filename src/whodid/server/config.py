@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 import stat
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from secrets import token_bytes, token_hex
 from typing import Annotated, Any, Literal, NamedTuple
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, Struct
 
+from whodid.catalog import without_password
 from whodid.errors import InvalidSetting
 from whodid.files.private import make_private
 from whodid.server.compat import check_products
@@ -32,7 +31,6 @@ __all__ = [
     "Settings",
     "explain",
     "load",
-    "masked",
     "read_client_secret",
     "read_secret",
     "read_token",
@@ -223,23 +221,12 @@ def _shown(name: str, value: Any) -> Any:
     """Return the value of a setting without passwords of databases."""
     if name not in _ADDRESSES:
         return value
-    return masked(value) if isinstance(value, str) else tuple(masked(one) for one in value)
+    return without_password(value) if isinstance(value, str) else tuple(without_password(one) for one in value)
 
 
 def variable(name: str) -> str:
     """Return the environment variable of a setting."""
     return next((variable for variable, of in _SHARED.items() if of == name), f"{_PREFIX}{name.upper()}")
-
-
-def masked(store: str) -> str:
-    """Return the address of a store without the password that may stand in it."""
-    parts = urlsplit(store)
-    if parts.password is None and "password" not in parts.query:
-        return store
-    user, at, host = parts.netloc.rpartition("@")
-    login = f"{user.partition(':')[0]}:***{at}{host}" if parts.password is not None else parts.netloc
-    query = re.sub(r"(?<![^&])((?:ssl)?password)=[^&]*", r"\1=***", parts.query)
-    return parts._replace(netloc=login, query=query).geturl()
 
 
 def read_client_secret(settings: Settings) -> str:

@@ -81,7 +81,6 @@ class Events:
         gate: Reads API keys.
         rate: Events per second and key; 0 for no limit.
         trusted_proxies: How many proxies of ours stand in front.
-        limiter: Shared with the other routes: how many threads may work on the store.
         meter: Counts events and commits.
         tracer: Measures reading and commits.
         ending: Tells whether the server is asked to stop: nothing is taken in then.
@@ -96,7 +95,6 @@ class Events:
         *,
         rate: int,
         trusted_proxies: int,
-        limiter: CapacityLimiter | None = None,
         meter: Meter | None = None,
         tracer: Tracer | None = None,
         ending: Callable[[], bool] = lambda: False,
@@ -105,7 +103,7 @@ class Events:
         self._gate = gate
         self._buckets = Buckets(rate, least=MOST_EVENTS)
         self._proxies = Proxies(trusted_proxies)
-        self._limiter = limiter or CapacityLimiter(4)
+        self._limiter = CapacityLimiter(4)
         self._writing = CapacityLimiter(1)
         self._waiting = Turns()
         self._busy = False

@@ -24,6 +24,7 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from whodid.catalog import without_password
 from whodid.detect import DetectionWorker, Geo
 from whodid.errors import InvalidSetting
 from whodid.export import default_folder
@@ -34,7 +35,7 @@ from whodid.server.arenas import bound_arenas
 from whodid.server.compat import NEVER_AGAIN
 from whodid.server.compat.syslog import Syslog
 from whodid.server.compat.syslog_addresses import read_address
-from whodid.server.config import Settings, masked, read_client_secret, read_secret, read_token
+from whodid.server.config import Settings, read_client_secret, read_secret, read_token
 from whodid.server.console import Console
 from whodid.server.console.desk import Desk
 from whodid.server.console.links import take_link
@@ -167,9 +168,9 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
         ]
         meter.watch("syslog_connections", lambda: sum(one.connections for one in listeners))
         address = _address(settings, listener)
-        announce(f"whodid serves {workspace or _counted(log.workspaces())} of {masked(settings.store)}")
+        announce(f"whodid serves {workspace or _counted(log.workspaces())} of {without_password(settings.store)}")
         for replica in settings.replicas:
-            announce(f"Reads at  {masked(replica)}")
+            announce(f"Reads at  {without_password(replica)}")
         announce(f"Address   {address}/")
         announce(f"Console   {address}/console")
         page = "/" if workspace else "/console"

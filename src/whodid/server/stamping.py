@@ -22,7 +22,7 @@ from whodid.server.managing import WORKSPACE_HEADER
 from whodid.server.problems import problem, refusal
 from whodid.server.sessions import Session, Sessions
 from whodid.viewer import asks
-from whodid.witness.stamp import STAMPED, Authority, Send, order_stamp
+from whodid.witness.stamp import STAMPED, Authority, order_stamp
 
 __all__ = ["StampRoutes"]
 
@@ -115,7 +115,6 @@ class StampRoutes:
         sessions: Opens the requests of readers.
         callers: Tells who manages.
         authority: Who stamps; nobody when not given.
-        send: How requests to it are sent; over HTTP when not given.
     """
 
     def __init__(
@@ -125,12 +124,10 @@ class StampRoutes:
         callers: Callers,
         *,
         authority: Authority | None = None,
-        send: Send | None = None,
     ) -> None:
         self._log = log
         self._sessions = sessions
         self._authority = authority
-        self._send = send
         self.handlers = (
             Handler("GET", "/v1/stamps", self._list, described=_LIST),
             callers.without_body("POST", "/v1/stamps", self._order, _ORDER, action=STAMPED),
@@ -178,7 +175,6 @@ class StampRoutes:
                 self._authority,
                 actor=caller.actor,
                 context=caller.context,
-                send=self._send,
             )
         except WitnessError as error:
             # What the authority said, and where it is, belongs into the server's own log.

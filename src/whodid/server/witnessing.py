@@ -63,7 +63,6 @@ class WitnessWorker(_Outside):
     Args:
         log: The log whose heads are cosigned.
         policy: The witnesses.
-        interval: Seconds between two rounds.
         send: How requests are sent; over HTTP when not given.
         anchored: Whether they see the anchor log of the deployment in the place of all its workspaces.
     """
@@ -76,11 +75,10 @@ class WitnessWorker(_Outside):
         log: Log,
         policy: Policy,
         *,
-        interval: float | None = None,
         send: Post | None = None,
         anchored: bool = False,
     ) -> None:
-        super().__init__(log, interval=interval)
+        super().__init__(log)
         self._policy = policy
         self._send = send
         self._anchored = anchored
@@ -116,7 +114,6 @@ class StampWorker(_Outside):
     Args:
         log: The log whose heads are stamped.
         authority: Who stamps.
-        interval: Seconds between two rounds.
         send: How requests are sent; over HTTP when not given.
         anchored: Whether they see the anchor log of the deployment in the place of all its workspaces.
     """
@@ -129,11 +126,10 @@ class StampWorker(_Outside):
         log: Log,
         authority: Authority,
         *,
-        interval: float | None = None,
         send: Send | None = None,
         anchored: bool = False,
     ) -> None:
-        super().__init__(log, interval=interval)
+        super().__init__(log)
         self._authority = authority
         self._send = send
         self._anchored = anchored

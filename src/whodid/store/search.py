@@ -184,7 +184,9 @@ class Search(ABC):
             if len(rows) < chunk:
                 break
             looked += len(rows)
-            chunk = min(chunk * 4, 2_000)
+            # Twice what holds the missing ones if it goes on like this; four times as many as before where nothing is.
+            likely = 2 * (limit + 1 - len(found)) * looked // max(1, len(found))
+            chunk = min(chunk * 4, 2_000, max(likely, limit + 1))
         if len(found) <= limit:
             return Page(entries=tuple(found), next=None)
         last = found[limit - 1]

@@ -12,7 +12,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -92,7 +92,6 @@ class Spool:
         on_full: Whether an event that finds no room raises, after waiting, or is dropped and counted.
         wait_ms: How long to wait for room before raising.
         durability: Whether what was taken outlives the process, or the power as well.
-        clock: Returns seconds since 1970.
     """
 
     def __init__(
@@ -103,7 +102,6 @@ class Spool:
         on_full: OnFull = "raise",
         wait_ms: int = 50,
         durability: Durability = "process",
-        clock: Callable[[], float] = time.time,
     ) -> None:
         if max_bytes < _LEAST:
             raise InvalidSetting(f"A spool of {max_bytes} bytes is too small", f"Give it at least {_LEAST:,}")
@@ -115,7 +113,6 @@ class Spool:
         self._on_full = on_full
         self._wait = wait_ms / 1000
         self._power = durability == "power"
-        self._clock = clock
         self._fresh()
         _spools.add(self)
 
@@ -146,7 +143,7 @@ class Spool:
             SpoolFull: There is no room; those that were kept, if any, are sent, and may be taken again all the same.
             SpoolError: The disk failed.
         """
-        at = int(self._clock() * 1000)
+        at = int(time.time() * 1000)
         frames = [frame(workspace, at, event) for event in events]
         if self._pid != os.getpid():
             self.forked()

@@ -14,12 +14,15 @@ import msgspec
 import zstandard
 from msgspec import Struct
 
+from whodid.catalog import without_password
 from whodid.errors import InvalidSetting
 
 __all__ = ["Elsewhere", "Later", "Result", "Transport", "Unreadable", "checked_key", "checked_url", "settled"]
 
 _LONG = 60.0
 _LONGEST = 600.0
+_ANSWER_S = 10.0  # for an answer of the server
+_CONNECT_S = 5.0
 _PACKED_FROM = 1024
 
 
@@ -69,13 +72,12 @@ class Transport:
     Args:
         url: Where it is, without `/v1`.
         key: The API key, or what returns it: asked before each request, so that a key can be rotated.
-        timeout: Seconds that the server may take to answer.
 
     Raises:
         InvalidSetting: The address or the key cannot be used, or the extra `client` is not installed.
     """
 
-    def __init__(self, url: str, key: str | Callable[[], str], *, timeout: float = 10.0) -> None:
+    def __init__(self, url: str, key: str | Callable[[], str]) -> None:
         try:
             import httpx2
         except ImportError:
@@ -84,9 +86,8 @@ class Transport:
             ) from None
         self._url = checked_url(url) + "/v1/events"
         self._key = key
-        self._timeout = timeout
         self._broken = httpx2.HTTPError
-        self._client = httpx2.Client(timeout=httpx2.Timeout(timeout, connect=min(timeout, 5.0)))
+        self._client = httpx2.Client(timeout=httpx2.Timeout(_ANSWER_S, connect=_CONNECT_S))
         self._packer = zstandard.ZstdCompressor(level=3)
 
     def send(self, workspace: str, events: Sequence[bytes], *, timeout: float | None = None) -> list[Result]:
@@ -112,7 +113,7 @@ class Transport:
             headers["Content-Encoding"] = "zstd"
         try:
             answer = self._client.post(
-                self._url, content=body, headers=headers, timeout=min(timeout or self._timeout, self._timeout)
+                self._url, content=body, headers=headers, timeout=min(timeout or _ANSWER_S, _ANSWER_S)
             )
         except self._broken as error:
             raise Later(f"The server cannot be reached: {type(error).__name__}") from None
@@ -177,16 +178,19 @@ def checked_url(url: str) -> str:
     except ValueError:
         usable, seen = False, urlsplit("")
     if not usable or seen.username or seen.password or seen.query or seen.fragment:
-        raise InvalidSetting(f"{url!r} is not the address of a server", "Write it like https://audit.example.com")
+        shown = without_password(url.partition("?")[0])  # what follows may be a key
+        raise InvalidSetting(f"{shown!r} is not the address of a server", "Write it like https://audit.example.com")
     return url.rstrip("/")
 
 
-def checked_key(key: str | Callable[[], str]) -> str:
+def checked_key(key: str | Callable[[], str] | None) -> str:
     """Return the text of an API key.
 
     Raises:
         InvalidSetting: It cannot stand in a header.
     """
+    if key is None:  # what the environment does not say, from a caller without types
+        raise InvalidSetting("There is no API key", "Make one with: whodid keys create")
     text = (key if isinstance(key, str) else key()).strip()
     if not text.isascii() or not text.isprintable() or not text or " " in text:
         raise InvalidSetting("This is not an API key", "Make one with: whodid keys create")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -18,8 +18,11 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from whodid.errors import InvalidSetting, StoreCorrupt, StoreError, StoreFull, StoreUnavailable
 from whodid.store import migrate
+from whodid.store.postgres.addresses import refuse_cut_login, unreadable
+from whodid.store.postgres.gone import ASIDE, END_SILENT, NOTICED, NOTICING, SILENT_WRITING_MS
 from whodid.store.postgres.line import Letter, Line
 from whodid.store.postgres.older import for_15
+from whodid.store.postgres.settings import DURABLE, PLANNED_ONCE, beginning
 
 Values = Sequence[Any] | Mapping[str, Any]
 
@@ -31,15 +34,13 @@ _LIMITS_TRANSACTIONS = 170_000
 _CONNECTIONS = 10
 _CONNECT_S = 10
 _CONNECT_ASIDE_S = 2
-# A replica that went away without a word is to be noticed before whoever waits for it gives up.
-_ASIDE = {"tcp_user_timeout": 5_000, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2}
 _WAIT_S = 30
-_LOCK_MS, _WRITE_MS, _READ_MS = 30_000, 60_000, 60_000
+# For a lock it is less than for a whole append: whoever waits for one that nobody gives up is to hear that it is this.
+_LOCK_MS, _WRITE_MS, _READ_MS = 25_000, 60_000, 60_000
 _LOCK_ASIDE_MS = 500  # what is locked at a replica is being replayed, and can be read at the primary meanwhile
-# How long we may be silent within a transaction. A server that cannot be told that we are gone keeps our locks that
-# long; less than others wait for a lock, so that whoever looks after a lost commit finds out how it ended.
-_SILENT_WRITING_MS, _SILENT_READING_MS = 20_000, 600_000
-# In a pipeline it does not count silence; from version 17 on it counts the transaction as a whole.
+_SILENT_READING_MS = 600_000
+# In a pipeline the server counts no silence; from version 17 on it counts the transaction as a whole, though not while
+# it waits for the rows of a COPY: see `gone`.
 _WHOLE = "SET LOCAL transaction_timeout = {0:.0f}"
 # For the beginning on a replica, or on a connection that was idle: the network may have forgotten it since.
 _BEGUN_S = 5.0
@@ -47,30 +48,12 @@ _MIGRATING = 0x77686F646964  # advisory lock, one per database
 _MARKING = 0x6D61726B  # advisory lock, one per database
 _ENDINGS = (psycopg.OperationalError, psycopg.InterfaceError)
 
-# A network that swallows what is sent is noticed in about this time, by us and by the server; libpq's own words.
-_NOTICED = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}
-_NOTICING = (
-    "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; "
-    "SET tcp_user_timeout = 20000"
-)
-# A commit must mean a disk. Whatever waits for more than that (a replica) stays as the operator set it.
-_DURABLE = "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
 # Taken before the first statement, so that this one sees the mark that a move left, whoever waited for whom.
 _SHARE = f"SELECT pg_advisory_xact_lock_shared({_MARKING})"
-
-
-def _begin(how: str, lock: int, statement: int, silent: int) -> tuple[str, ...]:
-    """Return what begins a transaction, with its limits in milliseconds."""
-    return (
-        f"BEGIN ISOLATION LEVEL {how}",
-        f"SET LOCAL lock_timeout = {lock}",
-        f"SET LOCAL statement_timeout = {statement}",
-        f"SET LOCAL idle_in_transaction_session_timeout = {silent}",
-        "SET LOCAL jit = off",
-    )
-
-
-_BEGIN_WRITING = _begin("READ COMMITTED", _LOCK_MS, _WRITE_MS, _SILENT_WRITING_MS)
+_BEGIN_WRITING = (
+    *beginning("READ COMMITTED", _LOCK_MS, _WRITE_MS, SILENT_WRITING_MS),
+    "SET LOCAL plan_cache_mode = auto",
+)
 
 
 class Retry(StoreUnavailable):
@@ -177,17 +160,14 @@ class Engine:
     """
 
     def __init__(self, url: str, *, aside: bool = False) -> None:
+        refuse_cut_login(url)
         try:
             parts = conninfo_to_dict(url)
         except psycopg.ProgrammingError as error:
-            raise InvalidSetting(
-                f"The address of the database cannot be read: {error}", "Use postgresql://user@host/database"
-            ) from None
+            raise unreadable(str(error)) from None
         # Never with the password: this name goes into messages.
         self.name = f"{parts.get('host') or 'localhost'}/{parts.get('dbname') or parts.get('user') or ''}"
-        timing = (
-            {"connect_timeout": _CONNECT_ASIDE_S, **_ASIDE} if aside else {"connect_timeout": _CONNECT_S, **_NOTICED}
-        )
+        timing = {"connect_timeout": _CONNECT_ASIDE_S, **ASIDE} if aside else {"connect_timeout": _CONNECT_S, **NOTICED}
         self._url = make_conninfo(url, **{**timing, "application_name": "whodid", **parts})
         self._idle: list[Line] = []
         self._idle_lock = threading.Lock()
@@ -197,7 +177,7 @@ class Engine:
         self._trying = threading.Lock()
         self._closed = False
         self._aside = aside
-        self._begin_reading = _begin(
+        self._begin_reading = beginning(
             "REPEATABLE READ READ ONLY", _LOCK_ASIDE_MS if aside else _LOCK_MS, _READ_MS, _SILENT_READING_MS
         )
         if aside:
@@ -224,7 +204,7 @@ class Engine:
         """
         whole = [_WHOLE.format(1000 * within)] if within is not None and self._limits else []
         begin = Letter(*_BEGIN_WRITING, *whole, f"SET LOCAL whodid.workspace = '{ws}'")
-        begin.add(_DURABLE)
+        begin.add(DURABLE)
         begin.add(_SHARE)
         with self._transaction(begin, within, first) as connection:
             yield connection
@@ -232,7 +212,7 @@ class Engine:
     @contextmanager
     def alone(self) -> Iterator[Connection]:
         """Write what belongs to no workspace once every `writing` has ended, and let none begin before the commit."""
-        begin = Letter(*_BEGIN_WRITING, _DURABLE, f"SELECT pg_advisory_xact_lock({_MARKING})")
+        begin = Letter(*_BEGIN_WRITING, DURABLE, f"SELECT pg_advisory_xact_lock({_MARKING})")
         with self._transaction(begin) as connection:
             yield connection
 
@@ -257,7 +237,7 @@ class Engine:
     @contextmanager
     def keeping(self) -> Iterator[Connection]:
         """Write what belongs to no workspace."""
-        with self._transaction(Letter(*_BEGIN_WRITING, _DURABLE)) as connection:
+        with self._transaction(Letter(*_BEGIN_WRITING, DURABLE)) as connection:
             yield connection
 
     def glance(self, ws: int, select: str) -> tuple[Any, ...]:
@@ -321,6 +301,8 @@ class Engine:
             raise
         else:
             self._away = False
+            if alone and not self._aside:
+                self.end_silent()
             return begun
         finally:
             if alone:
@@ -357,11 +339,17 @@ class Engine:
         with self.translated(), self._connect() as raw:
             work(Connection(raw))
 
+    def end_silent(self) -> None:
+        """End sessions of ours that keep locks, and whose other end is gone without a word; see `gone`."""
+        # Whether there are any, and whether we may, changes nothing for whoever asks.
+        with suppress(psycopg.Error), closing(self._connect()) as raw:
+            raw.execute(END_SILENT, prepare=False)
+
     def _connect(self) -> Line:
         raw = Line.connect(self._url, autocommit=True)
         raw.until = time.monotonic() + _CONNECT_S
         try:
-            raw.execute(_NOTICING, prepare=False)
+            raw.execute(f"{NOTICING}; {PLANNED_ONCE}", prepare=False)
             raw.until = None
         except BaseException:
             raw.close()
@@ -436,9 +424,10 @@ class Engine:
             ) from error
         except (*_ENDINGS, errors.IdleInTransactionSessionTimeout, errors.TransactionTimeout) as error:
             # Also what the server says of a transaction that lasted, or was silent, for too long.
-            # libpq explains in several lines.
             told = "; ".join(line.strip() for line in str(error).splitlines() if line.strip()).rstrip(".?")
-            raise StoreUnavailable(f"{self.name} cannot be reached: {told}", "Try again later") from error
+            raise StoreUnavailable(
+                f"{self.name} cannot be reached: {told}", "See whether it runs and lets this role in, then try again"
+            ) from error
         except psycopg.Error as error:
             raise StoreError(f"PostgreSQL refused a statement on {self.name}: {error}") from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -12,8 +13,9 @@ from whodid.query.terms import TEXT
 from whodid.store.base import Kept
 from whodid.store.postgres.engine import Connection
 from whodid.store.postgres.rows import COLUMNS, Coding, keep
-from whodid.store.postgres.weeks import Weeks, name_of, week_of
-from whodid.store.search import AHEAD, NEVER, PROBE, Edge, Row, Search, Source, Span, WordRun, newest_first
+from whodid.store.postgres.weeks import Weeks, week_of
+from whodid.store.postgres.words import Found, Window, word_run
+from whodid.store.search import AHEAD, NEVER, PROBE, Edge, Row, Search, Source, Span, newest_first
 from whodid.store.tally import SHAPE_SCALES
 
 __all__ = ["PostgresSearch"]
@@ -47,7 +49,7 @@ class PostgresSearch(Search):
     def by_shapes(self, numbers: Sequence[int]) -> Source:
         return Source(
             lambda edge, size: self._merged([(_SHAPE_RUN, numbers)], (), (), edge, size),
-            lambda: self._probe("whodid.entry WHERE ws = %s AND shape = %s", numbers),
+            lambda: self._probe([_SHAPE_PROBE], numbers),
         )
 
     def by_clues(self, term: Term, wanted: Sequence[str], words: Sequence[Source]) -> Source:
@@ -55,28 +57,31 @@ class PostgresSearch(Search):
         runs: list[tuple[str, Sequence[int]]] = []
         probes: list[str] = []
         if keys and term.field in ("actor", TEXT):
-            runs.append((_ACTOR_RUN, keys))
-            probes.append("whodid.entry WHERE ws = %s AND actor = %s")
+            runs.append((_ACTOR_RUN if self.shapes is None else _ACTOR_SHAPES_RUN, keys))
+            probes.append(_ACTOR_PROBE)
         if keys and term.field in ("resource", "related", TEXT):
             # A resource that an entry names twice stands in the first index alone.
             runs += [(_RESOURCE_RUN, keys), (_TOUCH_RUN, keys)]
-            probes += ["whodid.entry WHERE ws = %s AND resource = %s", "whodid.touch WHERE ws = %s AND key = %s"]
+            probes += [_RESOURCE_PROBE, _TOUCH_PROBE]
         places = self._by_id(wanted) if term.field == TEXT else []
 
         def total() -> int:
-            probed = sum(self._probe(where, keys) for where in probes)
-            return probed + sum(source.total() for source in words) + len(places)
+            found = len(places) + self._probe(probes, keys)
+            for source in words:
+                # Words cost most: what is too much already is not counted further.
+                found += source.total() if found < PROBE else 0
+            return found
 
         return Source(lambda edge, size: self._merged(runs, words, places, edge, size), total)
 
-    def _probe(self, where: str, keys: Sequence[int]) -> int:
-        """Count the rows of an index that have one of the keys, up to a bound."""
-        total = 0
-        for key in keys:
-            total += self.reader.value(
-                f"SELECT count(*) FROM (SELECT FROM {where} LIMIT {PROBE}) AS counted", (self.ws, key)
-            )
-        return min(total, PROBE)
+    def _probe(self, probes: Sequence[str], keys: Sequence[int]) -> int:
+        """Count the rows of indexes that have one of the keys and occurred in the period, each up to a bound."""
+        if not probes:
+            return 0
+        found: int = self.reader.value(
+            f"SELECT {' + '.join(probes)}", {"ws": self.ws, "keys": list(keys), "low": self.low, "high": self.high}
+        )
+        return min(found, PROBE)
 
     def by_words(self, prefixes: Sequence[str], *, exact: bool) -> Source | None:
         if not self._coding.has_words:
@@ -84,51 +89,64 @@ class PostgresSearch(Search):
         # Tokens are [a-z0-9_] only, so nothing in them can end the quotes.
         mark = self._coding.keys.mark(self.ws).decode()
         match = " & ".join(f"'{mark}{token}'" if exact else f"'{mark}{token}':*" for token in prefixes)
-        run = _WordRun(self, match)
-        return Source(run.fetch, run.total)
+        return word_run(self.reader, self.ws, match, lambda: self._window, self.rows_at)
 
-    def _by_id(self, wanted: Sequence[str]) -> list[Edge]:
+    @cached_property
+    def _window(self) -> Window:
+        """Where words are searched: what several of them need is asked once."""
+        oldest = week_of(self.since) if self.since != NEVER else NEVER
+        return Window([week for week in Weeks.all(self.reader) if week >= oldest], self.low, self.high)
+
+    def _by_id(self, wanted: Sequence[str]) -> list[Found]:
         ids = []
         for value in wanted:
             with suppress(ValueError):
                 ids.append(UUID(value).bytes)
         found = self.reader.rows(
-            "SELECT e.occurred_at, e.index FROM whodid.entry_id i JOIN whodid.entry e "
+            "SELECT e.occurred_at, e.index, e.recorded_at FROM whodid.entry_id i JOIN whodid.entry e "
             "ON e.ws = i.ws AND e.index = i.index AND e.recorded_at = i.recorded_at WHERE i.ws = %s AND i.id = ANY(%s)",
             (self.ws, ids),
         ) if ids else []  # fmt: skip
-        return [(occurred_at, index) for occurred_at, index in found]
+        return [Found(*row) for row in found]
 
     def _merged(
         self,
         runs: Sequence[tuple[str, Sequence[int]]],
         words: Sequence[Source],
-        places: Sequence[Edge],
+        places: Sequence[Found],
         edge: Edge,
         size: int,
     ) -> list[Row]:
         """Merge the runs of several keys, of words and single places; an entry that is in two of them comes once."""
         rows: dict[int, Row] = {}
         for run, keys in runs:
-            for row in self.reader.rows(run, {**self._values(edge, size), "keys": list(keys)}):
+            values = {**self._values(edge, size), "keys": list(keys)}
+            found = self.reader.rows(run, values)
+            if run == _ACTOR_SHAPES_RUN and len(found) < size and self.reader.value(_ACTOR_GOES_ON, values):
+                found = self.reader.rows(_ACTOR_RUN, values)
+            for row in found:
                 rows[row[0]] = row
         for source in words:
             for row in source.fetch(edge, size):
                 rows[row[0]] = row
-        for row in self.rows_at([index for occurred_at, index in places if (occurred_at, index) < edge]):
+        for row in self.rows_at([place for place in places if place[:2] < edge]):
             rows[row[0]] = row
         return newest_first(rows.values())[:size]
 
     def _values(self, edge: Edge, size: int) -> dict[str, Any]:
         at, index = edge
-        return {"ws": self.ws, "at": at, "index": index, "low": self.low, "since": self.since, "size": size}
+        bounds = {"low": self.low, "since": self.since, "size": size, "through": _THROUGH}
+        return {"ws": self.ws, "at": at, "index": index, "shapes": sorted(self.shapes or ()), **bounds}
 
-    def rows_at(self, indexes: Sequence[int]) -> list[Row]:
-        """Return the rows of indexes, in any order."""
-        if not indexes:
+    def rows_at(self, places: Sequence[Found]) -> list[Row]:
+        """Return the rows at places, in any order."""
+        if not places:
             return []
+        # Each is looked for in the week that has it, not in all of them.
         return self.reader.rows(
-            f"SELECT {COLUMNS} FROM whodid.entry e WHERE e.ws = %s AND e.index = ANY(%s)", (self.ws, list(indexes))
+            f"SELECT {COLUMNS} FROM unnest(%b::int8[], %b::int8[]) AS p(index, recorded_at) JOIN whodid.entry e "
+            "ON e.ws = %s AND e.index = p.index AND e.recorded_at = p.recorded_at",
+            ([found.place for found in places], [found.recorded_at for found in places], self.ws),
         )
 
     # ---------------------------------------------------------------- roll-ups
@@ -142,24 +160,28 @@ class PostgresSearch(Search):
 
     def tallied(self, scale: int, spans: Sequence[Span]) -> Iterable[tuple[int, int, int]]:
         return self._summed(
-            "SELECT s.number, t.value, sum(t.n)::int8 FROM {spans} JOIN whodid.tally t ON t.ws = %s AND t.scale = %s "
-            "AND t.bucket >= s.low AND t.bucket < s.high GROUP BY 1, 2",
+            "SELECT t.value, sum(t.n)::int8 FROM whodid.tally t WHERE t.ws = %s AND t.scale = %s "
+            "AND t.bucket >= s.low AND t.bucket < s.high GROUP BY 1",
             spans,
             (self.ws, scale),
         )
 
     def counted(self, column: str, spans: Sequence[Span]) -> Iterable[tuple[int, int, int]]:
         return self._summed(
-            f"SELECT s.number, e.{column}, count(*) FROM {{spans}} JOIN whodid.entry e ON e.ws = %s "
-            "AND e.occurred_at >= s.low AND e.occurred_at < s.high GROUP BY 1, 2",
+            f"SELECT e.{column}, count(*) FROM whodid.entry e WHERE e.ws = %s "
+            "AND e.occurred_at >= s.low AND e.occurred_at < s.high GROUP BY 1",
             spans,
             (self.ws,),
         )
 
     def _summed(self, statement: str, spans: Sequence[Span], values: Sequence[int]) -> Iterator[tuple[int, int, int]]:
         numbers, lows, highs = zip(*spans, strict=True)
-        source = "unnest(%b::int8[], %b::int8[], %b::int8[]) AS s(number, low, high)"
-        found = self.reader.rows(statement.format(spans=source), (list(numbers), list(lows), list(highs), *values))
+        # Span by span, each from the index: a join would compare every span with every bucket.
+        found = self.reader.rows(
+            "SELECT s.number, f.* FROM unnest(%b::int8[], %b::int8[], %b::int8[]) AS s(number, low, high) "
+            f"CROSS JOIN LATERAL ({statement}) AS f",
+            (list(numbers), list(lows), list(highs), *values),
+        )
         return ((number, value, n) for number, value, n in found)
 
     def newest_of(self, actors: Sequence[int]) -> dict[int, Row]:
@@ -173,60 +195,20 @@ class PostgresSearch(Search):
         return {row[-1]: row for row in found}
 
 
-class _WordRun(WordRun):
-    """Goes back week by week, in the week's own table.
-
-    Behind a policy the planner may not use an index of words, because its operator could tell about rows that the
-    policy hides. Only places come from here; the entries at them are then read through the policy like all others.
-    """
-
-    def __init__(self, search: PostgresSearch, match: str) -> None:
-        super().__init__()
-        self._search = search
-        self._match = match
-        self._weeks: list[int] | None = None
-        self._below = 1 << 62
-
-    def total(self) -> int:
-        """Estimate from how densely the newest ones lie."""
-        found = self.more(PROBE // 4)
-        self._weeks, self._below = None, 1 << 62
-        if len(found) < PROBE // 4:
-            return len(found)
-        size: int = self._search.reader.value("SELECT size FROM whodid.log WHERE ws = %s", (self._search.ws,))
-        return min(PROBE, len(found) * size // max(1, size - found[-1][1]))
-
-    def more(self, size: int) -> list[tuple[int, int, int]]:
-        search = self._search
-        if self._weeks is None:
-            oldest = week_of(search.since) if search.since != NEVER else NEVER
-            self._weeks = [week for week in Weeks.all(search.reader) if week >= oldest]
-        found: list[tuple[int, int, int]] = []
-        while self._weeks and len(found) < size:
-            wanted = size - len(found)
-            rows = search.reader.rows(
-                f"SELECT occurred_at, index, recorded_at FROM {name_of('entry', self._weeks[0])} "
-                "WHERE ws = %s AND words @@ %s::tsquery AND index < %s ORDER BY index DESC LIMIT %s",
-                (search.ws, self._match, self._below, wanted),
-            )
-            found += [(occurred_at, index, recorded_at) for occurred_at, index, recorded_at in rows]
-            if len(rows) < wanted:
-                del self._weeks[0]
-        if found:
-            self._below = found[-1][1]
-        return found
-
-    def rows_at(self, places: Sequence[int]) -> list[Row]:
-        return self._search.rows_at(places)
-
-    def by_time(self, edge: Edge, size: int) -> list[Row]:
-        return self._search.by_time(edge, size)
-
-
 _BELOW = (
     "AND (e.occurred_at, e.index) < (%(at)s, %(index)s) AND e.occurred_at >= %(low)s AND e.recorded_at >= %(since)s "
     "ORDER BY e.occurred_at DESC, e.index DESC LIMIT %(size)s"
 )
+# By what the indexes have, so that no row is looked up.
+_PROBE = (
+    "(SELECT count(*) FROM unnest(%(keys)s::int8[]) AS k(key) CROSS JOIN LATERAL (SELECT FROM whodid.{table} e "
+    "WHERE e.ws = %(ws)s AND e.{column} = k.key AND e.occurred_at >= %(low)s AND e.occurred_at < %(high)s "
+    f"LIMIT {PROBE}) AS counted)"
+)
+_ACTOR_PROBE = _PROBE.format(table="entry", column="actor")
+_RESOURCE_PROBE = _PROBE.format(table="entry", column="resource")
+_SHAPE_PROBE = _PROBE.format(table="entry", column="shape")
+_TOUCH_PROBE = _PROBE.format(table="touch", column="key")
 # A bounded run per key, merged: one condition with all keys would sort everything that has one of them.
 _EACH = "SELECT {distinct} f.* FROM unnest(%(keys)s::int8[]) AS k(key) CROSS JOIN LATERAL ({run}) AS f"
 _FIRST = "ORDER BY occurred_at DESC, index DESC LIMIT %(size)s"
@@ -248,3 +230,16 @@ def _by_touch() -> str:
 
 _ACTOR_RUN, _RESOURCE_RUN, _SHAPE_RUN = _by_column("actor"), _by_column("resource"), _by_column("shape")
 _TOUCH_RUN = _by_touch()
+
+# What the query's shapes leave of a run is all that is wanted of it. Yet only so much is looked through here: beyond
+# that the run is read as it is, so that the search knows how far it came when its own bound is reached.
+_THROUGH = 20_000
+_ACTOR = "FROM whodid.entry e WHERE e.ws = %(ws)s AND e.actor = k.key"
+_SHAPES = f"SELECT {COLUMNS} FROM (SELECT * {_ACTOR} {_BELOW.replace('%(size)s', '%(through)s')}) AS e"
+_ACTOR_SHAPES_RUN = (
+    f"{_EACH.format(distinct='', run=f'{_SHAPES} WHERE e.shape = ANY(%(shapes)s::int4[]) LIMIT %(size)s')} {_FIRST}"
+)
+_ACTOR_GOES_ON = (
+    f"SELECT EXISTS (SELECT FROM unnest(%(keys)s::int8[]) AS k(key) CROSS JOIN LATERAL (SELECT {_ACTOR} "
+    f"{_BELOW.replace('%(size)s', '1 OFFSET %(through)s')}) AS f)"
+)

@@ -7,6 +7,7 @@ can part them; the row of its workspace in `log` is the lock under which it does
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -22,7 +23,7 @@ from whodid.store.moving import PROGRESS, Mark, Piece, encode_mark, refuse
 from whodid.store.packing import Packer, decode_head, shipped_dictionary
 from whodid.store.postgres import check
 from whodid.store.postgres.aside import ReplicaReading
-from whodid.store.postgres.engine import Connection, Engine, Retry
+from whodid.store.postgres.engine import Connection, Engine, Retry, TookTooLong
 from whodid.store.postgres.read import Reading, kept_at
 from whodid.store.postgres.replicas import Replicas
 from whodid.store.postgres.rewrite import rewrite
@@ -34,6 +35,8 @@ __all__ = ["PostgresStore"]
 
 _Found = TypeVar("_Found")
 
+_logger = logging.getLogger(__name__)
+_UNBOUND = "SELECT rolname::text FROM pg_roles WHERE rolname = current_user AND (rolsuper OR rolbypassrls)"
 _TURNS = 5  # times that a transaction is begun before somebody else's conflict is an error
 _APPEND_S = 30.0  # for a whole append: who sent the events has given up by then, and others wait behind it
 _SETTLE_S = 10  # how long to wait for the database when it went away during a commit
@@ -72,6 +75,14 @@ class PostgresStore(Reading):
             self._add_dictionary(writer, 1, shipped_dictionary())
             secret = writer.value("SELECT value FROM whodid.setting WHERE name = 'key'")
             has_words = writer.value("SELECT to_regclass('whodid.entry_words') IS NOT NULL")
+            unbound = writer.row(_UNBOUND)
+        if unbound is not None:
+            _logger.warning(
+                "The role %s of %s is exempt from row-level security: the second wall between workspaces is missing. "
+                "Use a role that is NOSUPERUSER and NOBYPASSRLS.",
+                *unbound,
+                self.engine.name,
+            )
         self.coding = Coding(Keys(secret), Packer(self._dictionaries), Shapes(), has_words)
         self._weeks = Weeks()
         self._writing = Writing(self.coding, self._weeks)
@@ -116,6 +127,9 @@ class PostgresStore(Reading):
                         self._writing.remove(connection, ws, ranges, batch)
                     self._writing.write(connection, ws, batch)
         except StoreUnavailable as error:
+            if isinstance(error, TookTooLong):
+                # Whoever has the lock may be gone.
+                self.engine.end_silent()
             if batch is None or connection is None or not connection.committing:
                 raise
             if not self._settled(ws, workspace, batch, error):

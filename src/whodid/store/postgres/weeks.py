@@ -10,9 +10,11 @@ from functools import lru_cache
 
 from whodid.store.postgres.engine import Connection
 
-__all__ = ["Weeks", "drop_whole", "empty_before", "name_of", "start_of", "week_of"]
+__all__ = ["WEEK", "Weeks", "drop_whole", "empty_before", "name_of", "start_of", "week_of"]
 
-_WEEK = 7 * 86_400_000_000
+WEEK = 7 * 86_400_000_000
+"""Microseconds."""
+
 _MONDAY = 4 * 86_400_000_000  # 5 January 1970 was the first Monday
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAKING = 0x77656B73  # advisory lock, one per database
@@ -22,12 +24,12 @@ _TABLES = ("entry", "touch")
 
 def week_of(recorded_at: int) -> int:
     """Return the number of the week of an instant in microseconds since 1970; weeks begin on Monday, UTC."""
-    return (recorded_at - _MONDAY) // _WEEK
+    return (recorded_at - _MONDAY) // WEEK
 
 
 def start_of(week: int) -> int:
     """Return the first instant of a week."""
-    return week * _WEEK + _MONDAY
+    return week * WEEK + _MONDAY
 
 
 @lru_cache
