@@ -41,6 +41,7 @@ __all__ = ["WORKSPACE", "Outcome", "Part", "Scene", "free_port", "insist", "kill
 
 _ROOT = Path(__file__).resolve().parent.parent
 _FAULTS = _ROOT / "tests" / "faults"
+_PATHS = os.pathsep.join([str(_ROOT / "src"), str(_ROOT)])
 WORKSPACE = "w"
 _CHECKED_EVERY = 25
 _PATIENCE_S = 120
@@ -81,7 +82,11 @@ class Part:
         name = f"{self.name}.{self._times}"
         with (self._folder / f"{name}.out").open("wb") as out, (self._folder / f"{name}.err").open("wb") as err:
             self._process = subprocess.Popen(
-                self._command + ([name] if self._numbered else []), stdout=out, stderr=err, cwd=self._folder
+                self._command + ([name] if self._numbered else []),
+                stdout=out,
+                stderr=err,
+                cwd=self._folder,
+                env={**os.environ, "PYTHONPATH": _PATHS},
             )
 
     def kill(self) -> None:

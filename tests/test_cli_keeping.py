@@ -287,6 +287,22 @@ def test_holds_from_the_shell(run: Run, store: str) -> None:
     assert run("hold", "place", "Case", "", "--reason", "Why").code == 2
 
 
+def test_a_hold_that_somebody_took_away_in_the_database_is_told(run: Run, store: str, tmp_path: Path) -> None:
+    """By verify, which names it; it is listed and can be released as any other."""
+    placed = run("hold", "place", "Case 118", "resource:contact:con_7", "--reason", "Complaint", "--json").json()
+    assert run("verify").code == 0
+    connection = apsw.Connection(str(tmp_path / "audit.db"))
+    connection.execute("DELETE FROM state WHERE name = 'holds'")
+    connection.close()
+
+    told = run("verify")
+    assert told.code == 1
+    assert f"the legal hold {placed['id']} was placed at" in told.err
+    assert [one["id"] for one in run("hold", "list", "--json").json()] == [placed["id"]]
+    assert run("hold", "release", placed["id"], "--reason", "Closed").code == 0
+    assert run("verify").code == 0
+
+
 def test_a_person_is_erased_from_the_shell(run: Run, store: str, tmp_path: Path) -> None:
     """Looked at first, refused without a reason and under a hold, then gone from the file; everything verifies."""
     assert run("erase", "contact:con_7", "--dry-run", "--json").json()["entries"] == 1

@@ -19,12 +19,14 @@ from whodid.retention import (
     Policy,
     change_policy,
     holder,
+    lost_holds,
     place_hold,
     preview,
     preview_hold,
     purge,
     read_holds,
     release_hold,
+    standing_holds,
 )
 from whodid.retention.holds import MAX_HOLDS
 
@@ -304,6 +306,38 @@ def test_holds_that_cannot_be_read_purge_nothing(log: Log) -> None:
     with pytest.raises(StoreCorrupt):
         purge(log, HOME)
     assert log.head(HOME).first == 0
+
+
+def test_a_hold_that_was_taken_away_past_the_log_is_heeded(log: Log) -> None:
+    """Whoever writes to the database can take a hold from there; the log says that it was never released."""
+    hold, other = place(log, "resource:contact:con_42"), place(log, "resource:contact:con_43", "Other")
+    assert log.swap_state(HOME, "holds", log.state(HOME, "holds"), b'{"value":[]}')
+
+    assert (read_holds(log, HOME), lost_holds(log, HOME)) == ((), (hold, other))
+    assert preview(log, HOME).held == 2
+    purge(log, HOME)
+    assert kept_below(log, 100) == [41, 42]
+
+    assert release_hold(log, HOME, hold.id, actor=JOAO, reason=Reason(text="Closed")) == hold
+    late = place(log, "resource:contact:con_44", "Late")
+    assert standing_holds(log, HOME) == (late, other)
+    purge(log, HOME)
+    assert kept_below(log, 100) == [42]
+
+
+def test_a_hold_that_comes_or_goes_meanwhile_is_not_lost(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """State and entries are read one after the other: what changed between is looked at again."""
+    gone = place(log, "resource:contact:con_42")
+    real = log.stream
+
+    def stream(*arguments: Any) -> Any:
+        monkeypatch.setattr(log, "stream", real)
+        release_hold(log, HOME, gone.id, actor=MARIA, reason=WHY)
+        place(log, "resource:contact:con_43", "New")
+        return real(*arguments)
+
+    monkeypatch.setattr(log, "stream", stream)
+    assert lost_holds(log, HOME) == ()
 
 
 def test_a_crash_between_state_and_entry_is_made_good(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:

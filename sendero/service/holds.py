@@ -11,14 +11,14 @@ from whodid import Reason
 from whodid.capture import current
 from whodid.errors import InvalidQuery, InvalidSetting, NotFound
 from whodid.query import Query, parse
-from whodid.retention import Hold, HoldPreview, place_hold, preview_hold, read_holds, release_hold
+from whodid.retention import Hold, HoldPreview, place_hold, preview_hold, release_hold, standing_holds
 
 __all__ = ["all_holds", "place", "query_of", "release", "would_keep"]
 
 
 def all_holds(work: Work) -> tuple[Hold, ...]:
     """Return the holds, oldest first."""
-    return read_holds(work.home.log, work.workspace.id)
+    return standing_holds(work.home.log, work.workspace.id)
 
 
 def query_of(text: str) -> str:

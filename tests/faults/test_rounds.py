@@ -14,14 +14,12 @@ if TYPE_CHECKING:
     from tests.postgresing import Server
 
 ROUNDS = max(6, int(os.environ.get("WHODID_KILL_ROUNDS", "50")) // 8)
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)
 def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the key, the package and the tests where every process looks for them."""
+    """Have the key where every process looks for it."""
     monkeypatch.setenv("WHODID_KEY_FILE", f"{tmp_path}/audit.db.key")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "src"), str(ROOT)]))
 
 
 @pytest.mark.timeout(600)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.storming import storm
-from tests.remoting import ROOT
 
 if TYPE_CHECKING:
     from tests.postgresing import Server
@@ -25,7 +24,6 @@ def test_a_storm_of_restarts(
 ) -> None:
     """Nothing lost, nothing twice, and nobody says that he is ready when he is not."""
     monkeypatch.setenv("WHODID_KEY_FILE", f"{tmp_path}/audit.db.key")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "src"), str(ROOT)]))
     done = storm(postgres_url, tmp_path, postgres, RESTARTS, 20261127)
     assert done.restarts == RESTARTS
     assert done.databases == done.unready == len(done.ready) > 0

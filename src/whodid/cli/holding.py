@@ -9,7 +9,7 @@ import msgspec
 from whodid.cli import ui
 from whodid.cli.opening import CONTEXT, caller, choose, every, open_store
 from whodid.model import Reason
-from whodid.retention import Hold, place_hold, preview_hold, read_holds, release_hold
+from whodid.retention import Hold, place_hold, preview_hold, release_hold, standing_holds
 
 __all__ = ["COMMANDS"]
 
@@ -30,7 +30,7 @@ def hold() -> None:
 def list_holds(*, as_json: bool, workspace: str | None, store: str | None, key_file: str | None) -> None:
     """List the holds of one workspace or of all."""
     with open_store(store, key_file) as log:
-        found = [(name, one) for name in every(log, workspace) for one in read_holds(log, name)]
+        found = [(name, one) for name in every(log, workspace) for one in standing_holds(log, name)]
     if as_json:
         ui.json([{"workspace": name, **msgspec.to_builtins(one)} for name, one in found])
     else:

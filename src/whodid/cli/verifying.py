@@ -19,6 +19,7 @@ from whodid.export import Report as FileReport
 from whodid.export import files, verify_export
 from whodid.log import ANCHORS, Log
 from whodid.log import Report as LogReport
+from whodid.retention import lost_holds
 from whodid.witness import read_policy
 from whodid.witness.stamp import read_certificates
 
@@ -120,7 +121,13 @@ def _verify_store(
 
 def _verified(log: Log, workspace: str) -> LogReport:
     with ui.progress(f"Verifying {workspace}", log.head(workspace).size) as progress:
-        return log.verify(workspace, lambda done, _total: progress(done))
+        report = log.verify(workspace, lambda done, _total: progress(done))
+    for hold in lost_holds(log, workspace) if workspace != ANCHORS else ():
+        report = report.contradicted(
+            f"the legal hold {hold.id} was placed at {hold.placed_at:%Y-%m-%d %H:%M} and never released, and somebody "
+            "took it away; it is heeded all the same"
+        )
+    return report
 
 
 def _result_row(report: LogReport) -> tuple[str, ...]:

@@ -17,7 +17,17 @@ from whodid.retention.erasure import (
     repeat_erasure,
 )
 from whodid.retention.hidden import hiding
-from whodid.retention.holds import Hold, HoldPreview, holder, place_hold, preview_hold, read_holds, release_hold
+from whodid.retention.holds import (
+    Hold,
+    HoldPreview,
+    holder,
+    lost_holds,
+    place_hold,
+    preview_hold,
+    read_holds,
+    release_hold,
+    standing_holds,
+)
 from whodid.retention.loss import Answerless, Loss
 from whodid.retention.plan import removed_on
 from whodid.retention.policy import DEFAULT_DAYS, STANDARD, Policy, change_policy, class_of, read_policy
@@ -48,6 +58,7 @@ __all__ = [
     "erase_person",
     "hiding",
     "holder",
+    "lost_holds",
     "place_hold",
     "preview",
     "preview_erasure",
@@ -60,5 +71,6 @@ __all__ = [
     "release_hold",
     "removed_on",
     "repeat_erasure",
+    "standing_holds",
     "write_register",
 ]

@@ -22,7 +22,7 @@ from whodid.errors import Held, InvalidSetting, NotFound
 from whodid.log import Log
 from whodid.model import Actor, Change, Context, Entry, Event, Reason, Related, Resource
 from whodid.query import Query, Term, Value, fold
-from whodid.retention.holds import Hold, holder, read_holds
+from whodid.retention.holds import Hold, holder, standing_holds
 from whodid.retention.register import ERASURE_RECORD, Erased, Gone, write_register
 
 __all__ = ["ErasurePreview", "ErasureReport", "Mention", "erase_person", "preview_erasure", "repeat_erasure", "traces"]
@@ -321,7 +321,7 @@ def _find(log: Log, workspace: str, person: Resource) -> _Found:
         else:
             mentions.extend(Mention(index=entry.index, path=path) for path in told)
     present = {index: _there(about[index], listed) for index, listed in paths.items()}
-    held_by = holder(read_holds(log, workspace))
+    held_by = holder(standing_holds(log, workspace))
     held = {hold.id: hold for index in present if present[index] and (hold := held_by(about[index])) is not None}
     return _Found(
         bool(about),

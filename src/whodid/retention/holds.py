@@ -28,16 +28,19 @@ __all__ = [
     "Hold",
     "HoldPreview",
     "holder",
+    "lost_holds",
     "place_hold",
     "preview_hold",
     "read_holds",
     "release_hold",
+    "standing_holds",
 ]
 
 MAX_HOLDS = 100
 """Holds of one workspace at a time: each is asked about every entry whose time is over."""
 
 _MAX_NAME = 200
+_ACTS = "action:audit.hold_placed,audit.hold_released outcome:success"
 
 
 class Hold(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -90,6 +93,50 @@ def read_holds(log: Log, workspace: str) -> tuple[Hold, ...]:
         StoreCorrupt: They cannot be read; nothing may be purged then.
     """
     return HOLDS.read(log, workspace)
+
+
+def lost_holds(log: Log, workspace: str) -> tuple[Hold, ...]:
+    """Return the holds that the log says were placed and never released, and that are kept no more, oldest first.
+
+    There is none, unless somebody who can write to the database took it away there. Of one whose entries are purged
+    the log says nothing.
+
+    Raises:
+        StoreCorrupt: The holds cannot be read.
+    """
+    while True:
+        kept = read_holds(log, workspace)
+        placed: dict[str, Hold] = {}
+        ended = {hold.id for hold in kept}
+        for entry in log.stream(workspace, _ACTS):
+            if entry.action == "audit.hold_released":
+                ended.add(entry.resource.id)
+            else:
+                placed[entry.resource.id] = _placed_by(entry)
+        lost = tuple(hold for hold in reversed(placed.values()) if hold.id not in ended)
+        # One that was placed after the first look has an entry and was not seen to be kept.
+        if not lost or HOLDS.glance(log, workspace) == kept:
+            return lost
+
+
+def standing_holds(log: Log, workspace: str) -> tuple[Hold, ...]:
+    """Return the holds that are heeded: those that are kept, and those that were taken away past the log.
+
+    Raises:
+        StoreCorrupt: They cannot be read; nothing may be purged then.
+    """
+    return (*read_holds(log, workspace), *lost_holds(log, workspace))
+
+
+def _placed_by(entry: Entry) -> Hold:
+    return Hold(
+        id=entry.resource.id,
+        name=entry.resource.name or entry.resource.id,
+        query=str((entry.details or {}).get("query", "")),
+        placed_at=entry.occurred_at,
+        placed_by=entry.actor,
+        reason=entry.reason or Reason(),
+    )
 
 
 def holder(holds: Sequence[Hold]) -> Callable[[Entry], Hold | None]:
@@ -199,10 +246,11 @@ def release_hold(
         InvalidEvent: The entry was refused; the hold stays.
     """
     _need_reason(reason)
+    lost = lost_holds(log, workspace)
     released: list[Hold] = []
 
     def make(holds: tuple[Hold, ...]) -> tuple[tuple[Hold, ...], Event]:
-        released[:] = [hold for hold in holds if hold.id == hold_id]
+        released[:] = [hold for hold in (*holds, *lost) if hold.id == hold_id][:1]
         if not released:
             raise NotFound(f"There is no hold {hold_id[:40]!r}", "List the holds; it may be released already")
         stays = tuple(hold for hold in holds if hold.id != hold_id)

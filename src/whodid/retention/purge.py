@@ -19,7 +19,7 @@ from whodid import canonical
 from whodid.capture.events import uuid7
 from whodid.log import Holder, Log, leased
 from whodid.model import Actor, Context, Entry, Event, Resource
-from whodid.retention.holds import HOLDS, digest, holder, read_holds
+from whodid.retention.holds import HOLDS, digest, holder, lost_holds, read_holds, standing_holds
 from whodid.retention.loss import Loss, LossCount
 from whodid.retention.pace import STEP, Pace
 from whodid.retention.plan import PURGE_RECORD, Step, Tally, Term, plan_step, tally, terms
@@ -118,7 +118,7 @@ def preview(log: Log, workspace: str, policy: Policy | None = None) -> Preview:
         check_policy(log.catalog, policy)
     head = log.head(workspace)
     policy = read_policy(log, workspace) if policy is None else policy
-    held_by = holder(read_holds(log, workspace))
+    held_by = holder(standing_holds(log, workspace))
     lost = LossCount(log.catalog)
     found = tally(log.read(workspace, head.first), _terms(log, policy), _class_of(log), held_by, lost.add)
     entries = sum(one.entries for one in found)
@@ -175,7 +175,8 @@ class _Work:
         self._context = context
         self._first = log.head(workspace).first
         self._policy = read_policy(log, workspace)
-        self._holds = read_holds(log, workspace)
+        self._kept = read_holds(log, workspace)
+        self._holds = (*self._kept, *lost_holds(log, workspace))
         self._held_by = holder(self._holds)
         self._terms = _terms(log, self._policy)
         self._swept = _Swept.read(log, workspace, self._policy, digest(self._holds))
@@ -215,7 +216,7 @@ class _Work:
     def _unchanged(self) -> bool:
         """Tell whether policy and holds still are those that this purge goes by."""
         log, workspace = self._log, self._workspace
-        return POLICY.glance(log, workspace) == self._policy and HOLDS.glance(log, workspace) == self._holds
+        return POLICY.glance(log, workspace) == self._policy and HOLDS.glance(log, workspace) == self._kept
 
     def _start(self, term: Term) -> int:
         """Return where a term begins.

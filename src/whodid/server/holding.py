@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 from whodid.canonical import time_text
 from whodid.log import Log
 from whodid.model import Actor, Reason, Resource
-from whodid.retention import Hold, HoldPreview, place_hold, preview_hold, read_holds, release_hold
+from whodid.retention import Hold, HoldPreview, place_hold, preview_hold, release_hold, standing_holds
 from whodid.server.answers import Answer, Call, answer_json
 from whodid.server.callers import Caller, Callers, Person
 from whodid.server.described import Description, Form, Parameter, Reply
@@ -224,7 +224,7 @@ class Holds:
         )
 
     def _list(self, call: Call, caller: Caller, found: dict[str, str]) -> Answer:
-        return answer_json({"items": [_view(one) for one in read_holds(self._log, caller.workspace)]})
+        return answer_json({"items": [_view(one) for one in standing_holds(self._log, caller.workspace)]})
 
     def _foretell(self, call: Call, caller: Caller, wish: HoldQuery) -> Answer:
         return answer_json(_kept(preview_hold(self._log, caller.workspace, wish.query)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from whodid.errors import NotFound
 from whodid.log import Log
 from whodid.model import Reason
-from whodid.retention import Hold, HoldPreview, place_hold, preview_hold, read_holds, release_hold
+from whodid.retention import Hold, HoldPreview, place_hold, preview_hold, release_hold, standing_holds
 from whodid.server.answers import Answer, Call
 from whodid.server.console import holds_views
 from whodid.server.console.acts import FAULTS, Act, Do, Look, Writer, Wrong, checked, onward, place_of, told
@@ -43,7 +43,7 @@ class HoldDesk:
     def _shown(self, call: Call, visit: Visit, form: Form, foretold: HoldPreview | None = None) -> Answer:
         workspace = checked(call.path["workspace"])
         self._log.head(workspace)  # a page of a log that is not there would offer to begin it
-        found = read_holds(self._log, workspace)
+        found = standing_holds(self._log, workspace)
         return self._page(
             call,
             visit,
@@ -107,7 +107,7 @@ class HoldDesk:
         return onward(f"{place_of(call)}/holds")
 
     def _hold(self, workspace: str, id_: str) -> Hold:
-        found = next((one for one in read_holds(self._log, workspace) if one.id == id_), None)
+        found = next((one for one in standing_holds(self._log, workspace) if one.id == id_), None)
         if found is None:
             raise NotFound("There is no such hold", "It may be released already; look at the list")
         return found
