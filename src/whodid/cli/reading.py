@@ -18,7 +18,7 @@ from whodid.errors import InvalidSetting
 from whodid.log import Log
 from whodid.model import ACTORS, Actor, Change, Entry
 from whodid.query import Query, Value, compile_query, parse
-from whodid.retention import class_of, holder, read_holds, read_policy, removed_on
+from whodid.retention import class_of, holder, read_policy, removed_on, standing_holds
 
 __all__ = ["COMMANDS"]
 
@@ -238,7 +238,7 @@ def _facts(log: Log, entry: Entry, zone: ZoneInfo) -> Iterator[tuple[str, str]]:
         yield "Erased", f"{fields}, on {entry.erased.at:%Y-%m-%d}; recorded in entry {entry.erased.record}"
     yield "Index, id", f"{entry.index} in {entry.workspace}, {entry.id}"
     policy = read_policy(log, entry.workspace)
-    held = holder(read_holds(log, entry.workspace))(entry)
+    held = holder(standing_holds(log, entry.workspace))(entry)
     if held is not None:
         yield "Kept until", f"legal hold {held.name} ({held.id}) is released"
         return

@@ -14,7 +14,7 @@ import msgspec
 from whodid.canonical import encode, time_text
 from whodid.log import Log
 from whodid.model import Entry
-from whodid.retention import class_of, holder, read_holds, read_policy, removed_on
+from whodid.retention import class_of, holder, read_holds, read_policy, removed_on, standing_holds
 from whodid.viewer import Reader, Stay, api
 
 __all__ = ["Keeping"]
@@ -34,7 +34,7 @@ class Keeping:
     def stay(self, workspace: str) -> Callable[[Entry], Stay]:
         """Return a function that tells how long an entry stays."""
         policy = read_policy(self._log, workspace)
-        held_by = holder(read_holds(self._log, workspace))
+        held_by = holder(standing_holds(self._log, workspace))
 
         def stay(entry: Entry) -> Stay:
             day = removed_on(entry.recorded_at, policy.days_for(class_of(self._log.catalog, entry.action)))
