@@ -210,7 +210,7 @@ class TestKeeping:
     def test_nothing_is_noted_of_a_bad_event(self, capture: Capture, log: Log) -> None:
         """An event that cannot be built leaves the transaction as it was."""
         with Transaction(log):
-            with pytest.raises(InvalidEvent, match="a int cannot be named"):
+            with pytest.raises(InvalidEvent, match="a value of type int cannot be named"):
                 capture.record("thing.made", 7)
             capture.record("thing.made", THING)
         assert len(entries(log)) == 1
@@ -306,5 +306,5 @@ class TestSaying:
         other.installed(hook)
         assert other.resource({"id": "1", "name": "One"}).name == "One"
         other.removed(hook)
-        with pytest.raises(InvalidEvent, match="a dict cannot be named"):
+        with pytest.raises(InvalidEvent, match="a value of type dict cannot be named"):
             other.resource({"id": "1", "name": "One"})

@@ -217,6 +217,7 @@ ELSEWHERE = {
     "read_secrets": "reads files of the operator",
     "read_token": "reads a file of the operator",
     "read_keys": "reads a file of the operator",
+    "read_heads": "reads files of the operator, and hands what they hold to parse_note",
     "read_holds": "reads the state of a log",
     "read_sinks": "reads the state of a log",
     "read_language": "reads the state of a log",

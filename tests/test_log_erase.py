@@ -213,7 +213,7 @@ def test_a_crash_leaves_nothing_or_the_whole(log: Log, monkeypatch: pytest.Monke
         raise StoreUnavailable("The disk went away")
 
     with monkeypatch.context() as patch, pytest.raises(StoreUnavailable):
-        patch.setattr("whodid.store.sqlite.store.encode_head", full)
+        patch.setattr("whodid.store.sqlite.write.encode_head", full)
         log.erase(HOME, {0: {"resource.name"}}, erased_event())
 
     assert engine.writer.get_autocommit()

@@ -78,11 +78,11 @@ def slow(log: Log, ticking: list[float], monkeypatch: pytest.MonkeyPatch, cost: 
     """Have removing cost seconds per entry of a clock; return the list of what each step removed."""
     real, removed = log._store.forget, []
 
-    def forget(workspace: str, ranges: Any, assemble: Any) -> Any:
+    def forget(workspace: str, ranges: Any, *rest: Any) -> Any:
         if ranges:  # this store appends by forgetting nothing
             removed.append(sum(map(len, ranges)))
             ticking[0] += removed[-1] * cost
-        return real(workspace, ranges, assemble)
+        return real(workspace, ranges, *rest)
 
     monkeypatch.setattr(log._store, "forget", forget)
     return removed

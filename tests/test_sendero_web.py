@@ -167,7 +167,8 @@ class TestAuditLog:
     def test_the_page_holds_the_viewer(self, lumen: Lumen) -> None:
         """The element, its script, and the language of the person."""
         page = lumen.signed_in("Auditor").get("/settings/audit-logs").text
-        assert '<audit-log-viewer api="/audit" alerts="/settings/alerts" locale="en"' in page
+        links = 'alerts="/settings/alerts" reviews="/settings/reviews"'
+        assert f'<audit-log-viewer api="/audit" {links} locale="en"' in page
         assert 'src="/audit/static/viewer.js"' in page
 
     def test_what_was_just_done_is_there_at_once(self, lumen: Lumen) -> None:

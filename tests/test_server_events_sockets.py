@@ -69,17 +69,17 @@ def head(program: Program, *more: str) -> bytes:
 
 
 def talk(program: Program, *parts: bytes, patience: float = 20.0) -> bytes:
-    """Send bytes as they are and return what comes back until the line is closed or quiet."""
+    """Send bytes as they are and return what comes back until the line is closed, broken off or quiet."""
+    said = b""
     with socket.create_connection(("127.0.0.1", program.port), timeout=patience) as line:
-        for part in parts:
-            line.sendall(part)
-        said = b""
         try:
+            for part in parts:
+                line.sendall(part)
             while part := line.recv(65536):
                 said += part
                 if b"\r\n\r\n" in said and said.rstrip().endswith(b"}"):
                     break
-        except TimeoutError:
+        except (TimeoutError, ConnectionError):
             pass
     return said
 
