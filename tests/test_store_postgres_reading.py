@@ -157,7 +157,7 @@ def test_what_an_actor_did_of_one_kind_is_found_however_much_else_was_done(
     """Where only so much is looked through in the database, and there is more, the run is read as it is."""
     from whodid.store.postgres import find
 
-    monkeypatch.setattr(find, "_THROUGH", through)
+    monkeypatch.setattr(find, "SCAN_LIMIT", through)
     plain = MemoryStore()
     weeks_of(random.Random(11), [store, plain])
     for text in ("actor:usr_1 kind:delete", "actor:usr_1,usr_4 kind:update", 'actor:"Person 3" kind:update'):

@@ -25,6 +25,7 @@ from msgspec import Struct
 
 from whodid.errors import InvalidSetting
 from whodid.export.layout import Format, Split
+from whodid.files.folders import sync_folder
 from whodid.model import Actor, Context
 
 __all__ = ["KEPT_FOR", "MOST_KEPT", "MOST_WAITING", "Job", "JobFolder", "State", "default_folder", "forget_exports"]
@@ -222,7 +223,7 @@ class JobFolder:
         os.fsync(file.fileno())
         place = self._place(job.workspace)
         (place / f"{job.id}{_PART}").replace(place / f"{job.id}{_FILE}")
-        _sync(place)
+        sync_folder(place)
 
     def drop_part(self, job: Job) -> None:
         """Remove what was made so far; only for who holds it."""
@@ -349,11 +350,3 @@ def _bytes(place: Path) -> int:
         except FileNotFoundError:
             continue  # it went meanwhile
     return total
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,5 +1,6 @@
-"""Files that several rooms write: Parquet (`parquet`), one that is handed on (`handed`), one with a secret (`private`).
+"""What several rooms need of files.
 
-The first two are pure renderers: entries in, bytes out. What makes finite files is `whodid.export`, what feeds buckets
-is `whodid.sinks`.
+Parquet (`parquet`), what takes in a file that is handed on (`handed`), files with a secret (`private`), and names that
+are on the disk (`folders`). The first two are pure renderers: entries in, bytes out. What makes finite files is
+`whodid.export`, what feeds buckets is `whodid.sinks`.
 """

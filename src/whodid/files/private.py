@@ -7,6 +7,8 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
+from whodid.files.folders import sync_folder
+
 __all__ = ["make_private"]
 
 
@@ -30,8 +32,4 @@ def make_private(path: Path, text: str) -> None:
             os.link(aside, path)
     finally:
         aside.unlink()
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)

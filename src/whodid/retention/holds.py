@@ -28,6 +28,7 @@ __all__ = [
     "Hold",
     "HoldPreview",
     "holder",
+    "kept_and_lost",
     "lost_holds",
     "place_hold",
     "preview_hold",
@@ -104,6 +105,25 @@ def lost_holds(log: Log, workspace: str) -> tuple[Hold, ...]:
     Raises:
         StoreCorrupt: The holds cannot be read.
     """
+    return kept_and_lost(log, workspace)[1]
+
+
+def standing_holds(log: Log, workspace: str) -> tuple[Hold, ...]:
+    """Return the holds that are heeded: those that are kept, and those that were taken away past the log.
+
+    Raises:
+        StoreCorrupt: They cannot be read; nothing may be purged then.
+    """
+    kept, lost = kept_and_lost(log, workspace)
+    return (*kept, *lost)
+
+
+def kept_and_lost(log: Log, workspace: str) -> tuple[tuple[Hold, ...], tuple[Hold, ...]]:
+    """Return the holds that are kept, and those that were taken away past the log; see `lost_holds`.
+
+    Raises:
+        StoreCorrupt: They cannot be read.
+    """
     while True:
         kept = read_holds(log, workspace)
         placed: dict[str, Hold] = {}
@@ -116,16 +136,7 @@ def lost_holds(log: Log, workspace: str) -> tuple[Hold, ...]:
         lost = tuple(hold for hold in reversed(placed.values()) if hold.id not in ended)
         # One that was placed after the first look has an entry and was not seen to be kept.
         if not lost or HOLDS.glance(log, workspace) == kept:
-            return lost
-
-
-def standing_holds(log: Log, workspace: str) -> tuple[Hold, ...]:
-    """Return the holds that are heeded: those that are kept, and those that were taken away past the log.
-
-    Raises:
-        StoreCorrupt: They cannot be read; nothing may be purged then.
-    """
-    return (*read_holds(log, workspace), *lost_holds(log, workspace))
+            return kept, lost
 
 
 def _placed_by(entry: Entry) -> Hold:
@@ -246,11 +257,12 @@ def release_hold(
         InvalidEvent: The entry was refused; the hold stays.
     """
     _need_reason(reason)
-    lost = lost_holds(log, workspace)
     released: list[Hold] = []
 
     def make(holds: tuple[Hold, ...]) -> tuple[tuple[Hold, ...], Event]:
-        released[:] = [hold for hold in (*holds, *lost) if hold.id == hold_id][:1]
+        released[:] = [hold for hold in holds if hold.id == hold_id] or [
+            hold for hold in lost_holds(log, workspace) if hold.id == hold_id
+        ]
         if not released:
             raise NotFound(f"There is no hold {hold_id[:40]!r}", "List the holds; it may be released already")
         stays = tuple(hold for hold in holds if hold.id != hold_id)

@@ -19,7 +19,7 @@ from whodid import canonical
 from whodid.capture.events import uuid7
 from whodid.log import Holder, Log, leased
 from whodid.model import Actor, Context, Entry, Event, Resource
-from whodid.retention.holds import HOLDS, digest, holder, lost_holds, read_holds, standing_holds
+from whodid.retention.holds import HOLDS, digest, holder, kept_and_lost, standing_holds
 from whodid.retention.loss import Loss, LossCount
 from whodid.retention.pace import STEP, Pace
 from whodid.retention.plan import PURGE_RECORD, Step, Tally, Term, plan_step, tally, terms
@@ -175,8 +175,8 @@ class _Work:
         self._context = context
         self._first = log.head(workspace).first
         self._policy = read_policy(log, workspace)
-        self._kept = read_holds(log, workspace)
-        self._holds = (*self._kept, *lost_holds(log, workspace))
+        self._kept, lost = kept_and_lost(log, workspace)
+        self._holds = (*self._kept, *lost)
         self._held_by = holder(self._holds)
         self._terms = _terms(log, self._policy)
         self._swept = _Swept.read(log, workspace, self._policy, digest(self._holds))

@@ -23,6 +23,7 @@ __all__ = [
     "ALWAYS",
     "NEVER",
     "PROBE",
+    "SCAN_LIMIT",
     "Edge",
     "Fetch",
     "Row",
@@ -37,6 +38,8 @@ __all__ = [
 NEVER, ALWAYS = -(1 << 62), 1 << 62
 PROBE = 1_000
 """How far sources are counted to compare them."""
+SCAN_LIMIT = 20_000
+"""Entries that one call may look at."""
 AHEAD = 3_600_000_000
 """An hour: far more than an event's clock may be ahead of the log's."""
 
@@ -45,7 +48,6 @@ _WITHIN = ("reason", "before", "after")
 _SHORTEST = 3  # a shorter prefix stands for too many words
 _MANY = 20_000  # places of a word that are sorted in memory
 _CHUNK = 1_000
-_SCAN_LIMIT = 20_000  # entries that one call may look at
 
 Row = tuple[Any, ...]
 """(place, kind, id, occurred_at, recorded_at, seed, payload, shape, …); a greater place is a greater index."""
@@ -166,7 +168,7 @@ class Search(ABC):
         looked, chunk = 0, limit + 1
         source = self._source()
         while len(found) <= limit:
-            rows = source.fetch(edge, chunk) if looked < _SCAN_LIMIT else None
+            rows = source.fetch(edge, chunk) if looked < SCAN_LIMIT else None
             if rows is None:
                 # The bound is reached: hand back what there is, and where to go on.
                 return Page(entries=tuple(found), next=Cursor(occurred_at=edge[0], index=self.index(edge[1])))

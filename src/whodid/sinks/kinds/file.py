@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from whodid.errors import InvalidSetting
+from whodid.files.folders import sync_folder
 from whodid.sinks.formats import LINE_FORMATS
 from whodid.sinks.kinds.base import TAKEN, Kind, Message, Opening, Result, option_number
 
@@ -80,7 +81,7 @@ class _File:
                 # The lease of a process that was stopped and goes on may have ended.
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if fresh:
-                    _sync_folder(self._path.parent)
+                    sync_folder(self._path.parent)
                 self._last, self._cut = _ending(out)
             except BaseException:
                 out.close()
@@ -95,7 +96,7 @@ class _File:
         while (away := self._path.with_name(f"{self._path.name}.{last.at:%Y%m%dT%H%M%S}-{number:03d}")).exists():
             number += 1
         self._path.rename(away)
-        _sync_folder(self._path.parent)
+        sync_folder(self._path.parent)
         if self._keep:
             old = sorted(self._path.parent.glob(f"{self._path.name}.[0-9]*T[0-9]*-[0-9]*"), key=_age)
             for path in old[: -self._keep]:
@@ -114,14 +115,6 @@ def _ending(file: IO[bytes]) -> tuple[bytes, bytes]:
     file.seek(0, SEEK_END)
     whole, _, cut = tail.rpartition(b"\n")
     return whole.rpartition(b"\n")[2], cut
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 FILE = Kind(

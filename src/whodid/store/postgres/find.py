@@ -15,7 +15,7 @@ from whodid.store.postgres.engine import Connection
 from whodid.store.postgres.rows import COLUMNS, Coding, keep
 from whodid.store.postgres.weeks import Weeks, week_of
 from whodid.store.postgres.words import Found, Window, word_run
-from whodid.store.search import AHEAD, NEVER, PROBE, Edge, Row, Search, Source, Span, newest_first
+from whodid.store.search import AHEAD, NEVER, PROBE, SCAN_LIMIT, Edge, Row, Search, Source, Span, newest_first
 from whodid.store.tally import SHAPE_SCALES
 
 __all__ = ["PostgresSearch"]
@@ -135,7 +135,7 @@ class PostgresSearch(Search):
 
     def _values(self, edge: Edge, size: int) -> dict[str, Any]:
         at, index = edge
-        bounds = {"low": self.low, "since": self.since, "size": size, "through": _THROUGH}
+        bounds = {"low": self.low, "since": self.since, "size": size, "through": SCAN_LIMIT}
         return {"ws": self.ws, "at": at, "index": index, "shapes": sorted(self.shapes or ()), **bounds}
 
     def rows_at(self, places: Sequence[Found]) -> list[Row]:
@@ -233,7 +233,6 @@ _TOUCH_RUN = _by_touch()
 
 # What the query's shapes leave of a run is all that is wanted of it. Yet only so much is looked through here: beyond
 # that the run is read as it is, so that the search knows how far it came when its own bound is reached.
-_THROUGH = 20_000
 _ACTOR = "FROM whodid.entry e WHERE e.ws = %(ws)s AND e.actor = k.key"
 _SHAPES = f"SELECT {COLUMNS} FROM (SELECT * {_ACTOR} {_BELOW.replace('%(size)s', '%(through)s')}) AS e"
 _ACTOR_SHAPES_RUN = (

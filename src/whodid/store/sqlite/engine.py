@@ -17,6 +17,7 @@ from typing import Any
 import apsw
 
 from whodid.errors import InvalidSetting, StoreCorrupt, StoreError, StoreFull, StoreUnavailable
+from whodid.files.folders import sync_folder
 from whodid.store import migrate
 
 __all__ = ["Connection", "Engine", "translated"]
@@ -247,11 +248,7 @@ class Engine:
             finally:
                 os.close(descriptor)
             aside.rename(path)
-            folder = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            sync_folder(path.parent)
         except OSError as error:
             raise InvalidSetting(f"{path} cannot be written: {error.strerror}", "Name a place that can be") from None
         finally:

@@ -105,11 +105,11 @@ class SQLiteSearch(Search):
         found: list[str] = []
         least = prefix
         while len(found) <= _MOST_WORDS:
-            word = self.reader.value("SELECT term FROM temp.words_seen WHERE term >= ? LIMIT 1", (least,))
-            if word is None or not word.startswith(prefix):
+            row = self.reader.row("SELECT term FROM temp.words_seen WHERE term >= ? LIMIT 1", (least,))
+            if row is None or not row[0].startswith(prefix):
                 return _quoted(found)
-            found.append(word)
-            least = f"{word}0"  # the least that may follow: the next row of the table is the same word elsewhere
+            found.append(row[0])
+            least = f"{row[0]}0"  # the least that may follow: the next row of the table is the same word elsewhere
         return f'"{prefix}" *'
 
     def _by_id(self, wanted: Sequence[str]) -> list[Edge]:
