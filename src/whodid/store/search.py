@@ -9,7 +9,6 @@ has and what its roll-ups hold.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -30,7 +29,6 @@ __all__ = [
     "Search",
     "Source",
     "Span",
-    "WordRun",
     "newest_first",
     "whole_words",
 ]
@@ -46,7 +44,6 @@ AHEAD = 3_600_000_000
 _FEW_SHAPES = 16
 _WITHIN = ("reason", "before", "after")
 _SHORTEST = 3  # a shorter prefix stands for too many words
-_MANY = 20_000  # places of a word that are sorted in memory
 _CHUNK = 1_000
 
 Row = tuple[Any, ...]
@@ -272,48 +269,6 @@ def whole_words(term: Term) -> bool:
     a changed value may begin and end within a word.
     """
     return term.field not in _WITHIN and not any(value.prefix for value in term.values)
-
-
-class WordRun(ABC):
-    """Entries that have certain words, newest first.
-
-    An index of words gives them by index, and the list wants them by occurred_at. Intake admits no event from the
-    future, so whatever lies below an index occurred before that index was recorded: what occurred later than that is
-    final.
-    """
-
-    def __init__(self) -> None:
-        self._places: list[Edge] = []
-        self._final = ALWAYS  # what occurred after this instant is all there
-        self._chunk = 64
-
-    @abstractmethod
-    def more(self, size: int) -> list[tuple[int, int, int]]:
-        """Return the next (occurred_at, place, recorded_at) by falling index; fewer than `size`: that was all."""
-
-    @abstractmethod
-    def rows_at(self, places: Sequence[int]) -> list[Row]:
-        """Return the rows at places, in any order."""
-
-    @abstractmethod
-    def by_time(self, edge: Edge, size: int) -> list[Row]:
-        """Fetch from all entries instead."""
-
-    def fetch(self, edge: Edge, size: int) -> list[Row]:
-        """Return up to that many rows strictly below an edge, newest first."""
-        while True:
-            end = bisect_left(self._places, edge)
-            ready = [place for place in self._places[max(0, end - size) : end] if place[0] > self._final]
-            if len(ready) >= size or self._final == NEVER:
-                return newest_first(self.rows_at([place for _, place in ready]))
-            if len(self._places) > _MANY:
-                # So many came late that walking by time is the shorter way; it holds them all as well.
-                return self.by_time(edge, size)
-            found = self.more(self._chunk)
-            self._places += [(occurred_at, place) for occurred_at, place, _ in found]
-            self._places.sort()
-            self._final = NEVER if len(found) < self._chunk else found[-1][2] + AHEAD
-            self._chunk *= 4
 
 
 def newest_first(rows: Iterable[Row]) -> list[Row]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from uuid import UUID
@@ -9,13 +10,14 @@ from uuid import UUID
 from whodid.query import Query, Term
 from whodid.query.terms import TEXT
 from whodid.store.base import Kept
-from whodid.store.search import PROBE, Edge, Row, Search, Source, Span, WordRun, newest_first
+from whodid.store.search import AHEAD, ALWAYS, NEVER, PROBE, Edge, Row, Search, Source, Span, newest_first
 from whodid.store.sqlite.engine import Connection
 from whodid.store.sqlite.rows import COLUMNS, ZERO, Coding, index_of, keep, pos_of
 from whodid.store.tally import SHAPE_SCALES
 
 __all__ = ["SQLiteSearch"]
 
+_MANY = 20_000  # places of a word that are sorted in memory
 _MOST_WORDS = 1_000  # some 25 µs each to open; words of a longer list are seldom in many entries
 
 
@@ -189,15 +191,41 @@ class SQLiteSearch(Search):
         return {actor: row for actor, row in rows if row is not None}
 
 
-class _WordRun(WordRun):
+class _WordRun:
+    """Entries that have certain words, newest first.
+
+    The index of words gives them by index, and the list wants them by occurred_at. Intake admits no event from the
+    future, so whatever lies below an index occurred before that index was recorded: what occurred later than that is
+    final.
+    """
+
     def __init__(self, search: SQLiteSearch, match: str, low: int, high: int) -> None:
-        super().__init__()
         self._search = search
         self._match = match
         self._low = low
         self._next = high
+        self._places: list[Edge] = []
+        self._final = ALWAYS  # what occurred after this instant is all there
+        self._chunk = 64
 
-    def more(self, size: int) -> list[tuple[int, int, int]]:
+    def fetch(self, edge: Edge, size: int) -> list[Row]:
+        """Return up to that many rows strictly below an edge, newest first."""
+        while True:
+            end = bisect_left(self._places, edge)
+            ready = [place for place in self._places[max(0, end - size) : end] if place[0] > self._final]
+            if len(ready) >= size or self._final == NEVER:
+                return newest_first(self._search.rows_at([place for _, place in ready]))
+            if len(self._places) > _MANY:
+                # So many came late that walking by time is the shorter way; it holds them all as well.
+                return self._search.by_time(edge, size)
+            found = self._more(self._chunk)
+            self._places += [(occurred_at, place) for occurred_at, place, _ in found]
+            self._places.sort()
+            self._final = NEVER if len(found) < self._chunk else found[-1][2] + AHEAD
+            self._chunk *= 4
+
+    def _more(self, size: int) -> list[tuple[int, int, int]]:
+        """Return the next (occurred_at, place, recorded_at) by falling index; fewer than `size`: that was all."""
         found = self._search.reader.rows(
             f"SELECT e.occurred_at + {ZERO}, e.pos, e.recorded_at + {ZERO} "
             "FROM words w JOIN entry e ON e.pos = w.rowid "
@@ -207,12 +235,6 @@ class _WordRun(WordRun):
         if found:
             self._next = found[-1][1]
         return [(occurred_at, pos, recorded_at) for occurred_at, pos, recorded_at in found]
-
-    def rows_at(self, places: Sequence[int]) -> list[Row]:
-        return self._search.rows_at(places)
-
-    def by_time(self, edge: Edge, size: int) -> list[Row]:
-        return self._search.by_time(edge, size)
 
 
 def _quoted(words: Sequence[str]) -> str:
